@@ -26,6 +26,7 @@ constexpr Export kExports[] = {
     {"bytes", exported<1, bytes>},
     {"isShared", exported<1, isShared>},
     {"release", exported<1, release>},
+    {"duplicate", exported<1, duplicate>},
     {"externalBytes", exported<1, externalBytes>},
     {"adjustExternalMemory", exported<1, adjustExternalMemory>},
     {"liveTensors", exported<0, liveTensors>},

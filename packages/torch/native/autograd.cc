@@ -43,7 +43,7 @@ struct JsNode : torch::autograd::Node {
                 num_outputs(), " inputs");
     variable_list inputs;
     for (napi_value value : values) {
-      inputs.push_back(isNullish(environment.env, value) ? at::Tensor() : toTensor(environment, value));
+      inputs.push_back(isNullish(environment.env, value) ? at::Tensor() : takeTensor(environment, value));
     }
     return inputs;
   }
@@ -134,7 +134,7 @@ napi_value registerHook(Environment& environment, const napi_value* arguments) {
     Environment& environment = hook->environment();
     Napi::HandleScope scope(environment.env);
     napi_value result = hook->call({fromTensor(environment, gradient)});
-    return isNullish(environment.env, result) ? gradient : toTensor(environment, result);
+    return isNullish(environment.env, result) ? gradient : takeTensor(environment, result);
   });
   return fromInt64(environment.env, id);
 }

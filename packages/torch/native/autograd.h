@@ -17,11 +17,12 @@ napi_value gradInfo(Environment& environment, const napi_value* arguments);
 napi_value setRequiresGrad(Environment& environment, const napi_value* arguments);
 napi_value getGrad(Environment& environment, const napi_value* arguments);
 napi_value setGrad(Environment& environment, const napi_value* arguments);
-/// registerHook(handle, (gradient) => gradient | undefined) -> id
+/// registerHook(handle, (gradient) => gradient | undefined) -> id; the handle that the hook returns is taken over.
 napi_value registerHook(Environment& environment, const napi_value* arguments);
 napi_value removeHook(Environment& environment, const napi_value* arguments);
 /// customFunction(inputs, outputs, saved, backward, name) -> outputs joined to the graph through `backward`, which is
-/// called with (outputGradients, saved) and returns one gradient or null for each input.
+/// called with (outputGradients, saved) and returns one gradient or null for each input, as handles that are taken
+/// over.
 napi_value customFunction(Environment& environment, const napi_value* arguments);
 
 }  // namespace padnet

@@ -117,6 +117,10 @@ napi_value release(Environment& environment, const napi_value* arguments) {
   return undefined(env);
 }
 
+napi_value duplicate(Environment& environment, const napi_value* arguments) {
+  return fromTensor(environment, toTensor(environment, arguments[0]));
+}
+
 napi_value externalBytes(Environment& environment, const napi_value* arguments) {
   const at::Tensor& tensor = toTensor(environment, arguments[0]);
   const bool only = tensor.has_storage() && tensor.use_count() == 1 && tensor.storage().use_count() == 1;

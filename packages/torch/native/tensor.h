@@ -18,6 +18,8 @@ napi_value bytes(Environment& environment, const napi_value* arguments);
 napi_value isShared(Environment& environment, const napi_value* arguments);
 /// release(handle | handle[]): frees; handles that are not live are passed over.
 napi_value release(Environment& environment, const napi_value* arguments);
+/// duplicate(handle) -> another handle of the same tensor, to be released on its own.
+napi_value duplicate(Environment& environment, const napi_value* arguments);
 /// externalBytes(handle) -> bytes that freeing this tensor would give back, at least.
 napi_value externalBytes(Environment& environment, const napi_value* arguments);
 napi_value adjustExternalMemory(Environment& environment, const napi_value* arguments);

@@ -117,6 +117,12 @@ at::Tensor& toTensor(Environment& environment, napi_value value) {
   return environment.tensor(handle);
 }
 
+at::Tensor takeTensor(Environment& environment, napi_value value) {
+  at::Tensor tensor = toTensor(environment, value);
+  environment.tensors.remove(toDouble(environment.env, value));
+  return tensor;
+}
+
 std::vector<at::Tensor> toTensorList(Environment& environment, napi_value value) {
   std::vector<at::Tensor> tensors;
   for (napi_value element : toList(environment.env, value, "an array of tensors")) {

@@ -20,6 +20,8 @@ std::string toString(napi_env env, napi_value value, const char* expected = "a s
 std::vector<napi_value> toList(napi_env env, napi_value value, const char* expected = "an array");
 std::vector<int64_t> toInt64List(napi_env env, napi_value value);
 at::Tensor& toTensor(Environment& environment, napi_value value);
+/// The tensor behind a handle that JavaScript gives away: the handle is released.
+at::Tensor takeTensor(Environment& environment, napi_value value);
 std::vector<at::Tensor> toTensorList(Environment& environment, napi_value value);
 c10::Scalar toScalar(napi_env env, napi_value value);
 

@@ -1,0 +1,137 @@
+import { InputError } from '../errors.js';
+import { checkInteger } from './checks.js';
+
+/**
+ * Labelled pictures in memory. Both arrays lie in shared memory, so that worker threads read them without a copy, and
+ * nobody writes to them. A plain object: it travels to a worker as it is.
+ */
+export interface ImageDataset {
+  /** What messages call it, such as `fashion-mnist/train`. */
+  readonly name: string;
+  /** Raw pixels, `[length, channels, height, width]`. */
+  readonly images: Uint8Array<SharedArrayBuffer>;
+  /** Class of each example, below `numClasses`. */
+  readonly labels: Uint8Array<SharedArrayBuffer> | Uint16Array<SharedArrayBuffer>;
+  readonly length: number;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  readonly numClasses: number;
+  /** Name of each class, `numClasses` of them. */
+  readonly classNames: readonly string[];
+}
+
+/** A dataset to train on and one to test on, of the same shape and classes. */
+export interface ImageSplits {
+  readonly train: ImageDataset;
+  readonly test: ImageDataset;
+}
+
+export interface ImageDatasetOptions {
+  readonly name: string;
+  /** `[labels.length, channels, height, width]`; used as it is if in shared memory, copied otherwise. */
+  readonly images: Uint8Array;
+  /** Used as they are if in shared memory, copied otherwise. */
+  readonly labels: Uint8Array | Uint16Array;
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** Their number is the number of classes. */
+  readonly classNames: readonly string[];
+}
+
+/** Mean and (population) standard deviation of each channel; a pixel of 255 counts as 1. */
+export interface ChannelStatistics {
+  readonly mean: readonly number[];
+  readonly std: readonly number[];
+}
+
+function sharedBytes(array: Uint8Array): Uint8Array<SharedArrayBuffer> {
+  const { buffer, byteOffset, length } = array;
+  if (buffer instanceof SharedArrayBuffer) return new Uint8Array(buffer, byteOffset, length);
+  const shared = new Uint8Array(new SharedArrayBuffer(length));
+  shared.set(array);
+  return shared;
+}
+
+function sharedLabels(labels: Uint8Array | Uint16Array): ImageDataset['labels'] {
+  if (labels instanceof Uint8Array) return sharedBytes(labels);
+  const { buffer, byteOffset, length } = labels;
+  if (buffer instanceof SharedArrayBuffer) return new Uint16Array(buffer, byteOffset, length);
+  const shared = new Uint16Array(new SharedArrayBuffer(2 * length));
+  shared.set(labels);
+  return shared;
+}
+
+/**
+ * A dataset of these pictures.
+ *
+ * @throws InputError if there is no example, if `images` does not hold one picture for each label, or if a label is not
+ *   below the number of classes (the message names the example and its label)
+ */
+export function imageDataset(options: ImageDatasetOptions): ImageDataset {
+  const { name, images, labels, classNames } = options;
+  const channels = checkInteger(`${name}: channels`, options.channels, 1);
+  const height = checkInteger(`${name}: height`, options.height, 1);
+  const width = checkInteger(`${name}: width`, options.width, 1);
+  const length = labels.length;
+  const numClasses = classNames.length;
+  if (length === 0) throw new InputError(`${name}: expected at least one example, found none`);
+  const expected = length * channels * height * width;
+  if (images.length !== expected) {
+    throw new InputError(
+      `${name}: ${length} labels and pictures of [${channels}, ${height}, ${width}] ask for ${expected} pixels, ` +
+        `found ${images.length}`,
+    );
+  }
+  const wrong = labels.findIndex((label) => label >= numClasses);
+  if (wrong !== -1) {
+    throw new InputError(
+      `${name}: the label of example ${wrong} is ${labels[wrong]!}, expected a number below the ${numClasses} classes`,
+    );
+  }
+  return {
+    name,
+    images: sharedBytes(images),
+    labels: sharedLabels(labels),
+    length,
+    channels,
+    height,
+    width,
+    numClasses,
+    classNames,
+  };
+}
+
+/** The first `count` examples (all of them where there are fewer), without a copy; `count` is at least 1. */
+export function limit(dataset: ImageDataset, count: number): ImageDataset {
+  checkInteger(`limit of ${dataset.name}`, count, 1);
+  if (count >= dataset.length) return dataset;
+  return {
+    ...dataset,
+    length: count,
+    images: dataset.images.subarray(0, count * dataset.channels * dataset.height * dataset.width),
+    labels: dataset.labels.subarray(0, count),
+  };
+}
+
+/** Mean and standard deviation of each channel over the whole dataset, exact but for the last rounding. */
+export function channelStatistics(dataset: ImageDataset): ChannelStatistics {
+  const { images, length, channels, height, width } = dataset;
+  const area = height * width;
+  const mean: number[] = [];
+  const std: number[] = [];
+  for (let channel = 0; channel < channels; channel++) {
+    const histogram = new Float64Array(256);
+    for (let example = 0; example < length; example++) {
+      const start = (example * channels + channel) * area;
+      for (let i = start; i < start + area; i++) histogram[images[i]!]!++;
+    }
+    const count = length * area;
+    const channelMean = histogram.reduce((sum, times, pixel) => sum + times * pixel, 0) / count;
+    const variance = histogram.reduce((sum, times, pixel) => sum + times * (pixel - channelMean) ** 2, 0) / count;
+    mean.push(channelMean / 255);
+    std.push(Math.sqrt(variance) / 255);
+  }
+  return { mean, std };
+}

@@ -1,0 +1,89 @@
+/** Pictures and labels as MNIST stores them: `<split>-images-idx3-ubyte` and `<split>-labels-idx1-ubyte` in a folder. */
+
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { InputError } from '../errors.js';
+import { type ImageDataset, imageDataset } from './dataset.js';
+import { decodeIdx, type IdxArray } from './idx.js';
+
+/** MNIST's names of its two splits. */
+export type IdxSplitName = 'train' | 't10k';
+
+export interface IdxFile extends IdxArray {
+  /** Path that it was read from. */
+  readonly file: string;
+}
+
+export interface IdxSplit {
+  /** `[length, height, width]` or `[length, channels, height, width]`. */
+  readonly images: IdxFile;
+  /** `[length]`. */
+  readonly labels: IdxFile;
+}
+
+/** The bytes of a file that exists; InputError if the system will not give them. */
+export function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${file}: expected a readable file (${reason}); check its permissions`, { cause });
+  }
+}
+
+/** Reads `<name>` or `<name>.gz` for the first of `names` that exists in `folder`. */
+function readIdxFile(folder: string, names: readonly string[], wayOut: string): IdxFile {
+  const file = names
+    .flatMap((name) => [name, `${name}.gz`])
+    .map((name) => join(folder, name))
+    .find((path) => existsSync(path));
+  if (file === undefined) {
+    const missing = names.length === 1 ? 'it is not there' : 'neither is there';
+    const found = existsSync(folder) ? missing : 'there is no such folder';
+    throw new InputError(
+      `${folder}: expected ${names.map((name) => `${name}[.gz]`).join(' or ')}, ${found}; ${wayOut}`,
+    );
+  }
+  return { file, ...decodeIdx(readBytes(file), file) };
+}
+
+function checkRank({ file, shape }: IdxFile, ranks: readonly number[], what: string): void {
+  if (!ranks.includes(shape.length)) {
+    throw new InputError(`${file}: expected ${what}, found an IDX array of [${shape.join(', ')}]`);
+  }
+}
+
+/**
+ * Reads one split of a folder, plain files before gzipped ones.
+ *
+ * @param wayOut what the message of a missing file tells the user to do
+ * @throws InputError if a file is missing, damaged, or has the wrong number of dimensions, or their lengths differ
+ */
+export function readIdxSplit(folder: string, split: IdxSplitName, wayOut: string): IdxSplit {
+  const images = readIdxFile(folder, [`${split}-images-idx3-ubyte`, `${split}-images-idx4-ubyte`], wayOut);
+  const labels = readIdxFile(folder, [`${split}-labels-idx1-ubyte`], wayOut);
+  checkRank(images, [3, 4], 'pictures of [length, height, width] or [length, channels, height, width]');
+  checkRank(labels, [1], 'labels of [length]');
+  if (images.shape[0] !== labels.shape[0]) {
+    throw new InputError(
+      `${labels.file}: expected ${images.shape[0]!} labels, as many as ${images.file} has pictures, ` +
+        `found ${labels.shape[0]!}`,
+    );
+  }
+  return { images, labels };
+}
+
+/** The dataset of a split; errors of `imageDataset` apply. */
+export function idxDataset(name: string, { images, labels }: IdxSplit, classNames: readonly string[]): ImageDataset {
+  const [channels, height, width] = images.shape.length === 3 ? [1, ...images.shape.slice(1)] : images.shape.slice(1);
+  return imageDataset({
+    name,
+    images: images.data,
+    labels: labels.data,
+    channels: channels!,
+    height: height!,
+    width: width!,
+    classNames,
+  });
+}

@@ -1,0 +1,17 @@
+/** The schemas that this libtorch has registered, bound, and sorted out into those that get a function and the rest. */
+import { native } from '../native.js';
+import { parseName, skipReason, type Schema, type Skipped } from './operatorTypes.js';
+
+export function registeredSchemas(): { schemas: Schema[]; skipped: Skipped[] } {
+  const schemas: Schema[] = [];
+  const skipped: Skipped[] = [];
+  for (const printed of native.schemas().sort()) {
+    const { namespace, name, overload } = parseName(printed);
+    const operator = native.bind(`${namespace}::${name}`, overload);
+    if (operator === null) continue;
+    const reason = skipReason(operator);
+    if (reason === null) schemas.push({ namespace, name, overload, operator });
+    else skipped.push({ schema: printed, reason });
+  }
+  return { schemas, skipped };
+}

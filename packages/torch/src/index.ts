@@ -1,0 +1,19 @@
+/**
+ * libtorch for TypeScript.
+ *
+ * @module
+ */
+import './operatorMethods.js';
+
+export * from './autograd.js';
+export * from './creation.js';
+export { dtypes, type Device, type DType, type TypedArray } from './dtype.js';
+export * from './indexing.js';
+export type { Layout, MemoryFormat } from './layout.js';
+export * as ops from './ops.generated.js';
+export * as nn from './nn/index.js';
+export { camelCase, operator } from './operator.js';
+export { defaultGenerator, Generator, manualSeed } from './random.js';
+export { keep, liveTensors, scope } from './scope.js';
+export { fromTypedArray, Tensor, tensor, type NestedArray, type Scalar, type TensorOptions } from './tensor.js';
+export { getNumThreads, libtorchVersion, setNumThreads } from './threads.js';

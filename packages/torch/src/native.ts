@@ -1,0 +1,131 @@
+/** The addon, loaded once and typed in one place; C++ side: `native/addon.cc`. Nothing else imports it by path. */
+import { createRequire } from 'node:module';
+import { availableParallelism } from 'node:os';
+import { fileURLToPath } from 'node:url';
+import { isMainThread } from 'node:worker_threads';
+
+/** How an argument crosses to C++; by name the `Kind` of `native/dispatcher.h`. */
+export type ArgumentKind =
+  | 'Tensor'
+  | 'Tensor[]'
+  | 'Tensor?[]'
+  | 'int'
+  | 'int[]'
+  | 'float'
+  | 'float[]'
+  | 'bool'
+  | 'bool[]'
+  | 'Scalar'
+  | 'Scalar[]'
+  | 'string'
+  | 'string[]'
+  | 'ScalarType'
+  | 'Layout'
+  | 'MemoryFormat'
+  | 'Device'
+  | 'Generator'
+  | 'unsupported';
+
+export interface NativeArgument {
+  readonly name: string;
+  readonly kind: ArgumentKind;
+  readonly optional: boolean;
+  readonly hasDefault: boolean;
+  readonly keywordOnly: boolean;
+  /** 2 for `int[2]`, where one number stands for both; 0 where the schema says no size. */
+  readonly listSize: number;
+}
+
+export interface NativeOperator {
+  readonly index: number;
+  readonly schema: string;
+  readonly arguments: readonly NativeArgument[];
+  /** `alias` is the position of the argument that is written to and handed back, or -1. */
+  readonly returns: readonly { readonly kind: ArgumentKind; readonly alias: number }[];
+}
+
+export interface TensorDescription {
+  readonly shape: number[];
+  readonly stride: number[] | null;
+  readonly dtype: string;
+  readonly device: string;
+  readonly numel: number;
+  readonly itemSize: number;
+  readonly contiguous: boolean;
+}
+
+/** A live tensor of this thread; see `HandleTable` in `native/environment.h`. */
+export type Handle = number;
+
+interface Native {
+  schemas(): string[];
+  bind(name: string, overload: string): NativeOperator | null;
+  call(index: number, values: readonly unknown[]): unknown;
+  describe(tensor: Handle): TensorDescription;
+  shape(tensor: Handle): number[];
+  item(tensor: Handle): number | bigint | boolean;
+  fromBytes(data: ArrayBufferView, shape: readonly number[], dtype: string): Handle;
+  bytes(tensor: Handle): ArrayBuffer;
+  isShared(tensor: Handle): boolean;
+  release(tensors: Handle | readonly Handle[]): void;
+  duplicate(tensor: Handle): Handle;
+  externalBytes(tensor: Handle): number;
+  adjustExternalMemory(bytes: number): number;
+  liveTensors(): number;
+  backward(
+    tensors: readonly Handle[],
+    gradients: readonly Handle[] | null,
+    retainGraph: boolean,
+    createGraph: boolean,
+  ): void;
+  grad(
+    outputs: readonly Handle[],
+    inputs: readonly Handle[],
+    gradients: readonly Handle[] | null,
+    retainGraph: boolean,
+    createGraph: boolean,
+    allowUnused: boolean,
+  ): (Handle | null)[];
+  setGradEnabled(enabled: boolean): boolean;
+  isGradEnabled(): boolean;
+  gradInfo(tensor: Handle): { requiresGrad: boolean; isLeaf: boolean; gradFunction: string | null };
+  setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;
+  getGrad(tensor: Handle): Handle | null;
+  setGrad(tensor: Handle, gradient: Handle | null): void;
+  registerHook(tensor: Handle, hook: (gradient: Handle) => Handle | undefined): number;
+  removeHook(tensor: Handle, id: number): void;
+  customFunction(
+    inputs: readonly Handle[],
+    outputs: readonly Handle[],
+    saved: readonly Handle[],
+    backward: (gradients: Handle[], saved: Handle[]) => (Handle | null)[],
+    name: string,
+  ): Handle[];
+  createGenerator(seed: number | null): number;
+  releaseGenerator(generator: number): void;
+  seedGenerator(generator: number, seed: number): void;
+  getGeneratorState(generator: number): Handle;
+  setGeneratorState(generator: number, state: Handle): void;
+  getNumThreads(): number;
+  setNumThreads(threads: number): void;
+  buildInfo(): { version: string; configuration: string };
+}
+
+function load(): Native {
+  const file = fileURLToPath(new URL('../build/torch.node', import.meta.url));
+  try {
+    return createRequire(import.meta.url)(file) as Native;
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `the libtorch addon could not be loaded (${reason.split('\n')[0] ?? ''}). Build it with \`make build\`: it needs ` +
+        `Debian's libtorch-dev and libopenblas0-pthread, or LIBTORCH set to an unpacked libtorch 1.13 or later.`,
+      { cause: error },
+    );
+  }
+}
+
+export const native: Native = load();
+
+// libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
+if (isMainThread) native.setNumThreads(availableParallelism());

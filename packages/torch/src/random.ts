@@ -1,0 +1,43 @@
+/** Seeded random numbers. Every random operator takes `{ generator }`; without it, the default generator is used. */
+import { native } from './native.js';
+import { Tensor } from './tensor.js';
+
+export class Generator {
+  /** @internal */
+  readonly handle: number;
+
+  /** A CPU generator. @param seed a whole number */
+  constructor(seed: number);
+  /** @internal the default generator */
+  constructor(seed: null);
+  constructor(seed: number | null) {
+    this.handle = native.createGenerator(seed);
+    finalizer.register(this, this.handle);
+  }
+
+  manualSeed(seed: number): void {
+    native.seedGenerator(this.handle, seed);
+  }
+
+  /** The whole state, a uint8 tensor: saved and set again, the same numbers follow. */
+  getState(): Tensor {
+    return new Tensor(native.getGeneratorState(this.handle));
+  }
+
+  /** @throws where `state` is not what `getState` gave */
+  setState(state: Tensor): void {
+    native.setGeneratorState(this.handle, state.handle);
+  }
+}
+
+const finalizer = new FinalizationRegistry<number>((handle) => {
+  native.releaseGenerator(handle);
+});
+
+/** The generator of every random operator that is given none (initialisation, dropout). One a process. */
+export const defaultGenerator = new Generator(null);
+
+/** Seeds the default generator, as `torch.manual_seed` does. */
+export function manualSeed(seed: number): void {
+  defaultGenerator.manualSeed(seed);
+}
