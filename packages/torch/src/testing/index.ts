@@ -1,0 +1,9 @@
+/**
+ * Helpers for tests of code that is built on `@padnet/torch`; they need no test framework.
+ *
+ * @module
+ */
+import '../operatorMethods.js';
+
+export * from './expectClose.js';
+export * from './gradcheck.js';
