@@ -1,0 +1,332 @@
+/**
+ * Recipes as text: YAML with `--set` on top → a typed `Recipe`, and back. Every mistake is one line that says where it is (file
+ * and line, or the option), which key it is about, what was expected and what came.
+ */
+import { closest, distance } from 'fastest-levenshtein';
+import { isMap, isPair, isSeq, LineCounter, parse, parseDocument, stringify, type Document, type Node } from 'yaml';
+import { z } from 'zod';
+import { InputError } from '../errors.js';
+import { recipeSchema, type Recipe } from './recipe.js';
+
+/** A value that replaces one of the file's, such as an option of the command line. */
+export interface RecipeOverride {
+  /** Such as `training.epochs`. */
+  readonly key: string;
+  /** The value as YAML; `null` takes the key away. */
+  readonly value: string;
+  /** What messages call it, such as `--seed 3`. @default `--set <key>=<value>` */
+  readonly label?: string;
+}
+
+export interface RecipeProblem {
+  /** Line of the file, from 1; null where an override is to blame. */
+  readonly line: number | null;
+  /** One line, where it is included. */
+  readonly message: string;
+}
+
+/** All that is wrong with a recipe; the message has one line a problem. */
+export class RecipeError extends InputError {
+  readonly problems: readonly RecipeProblem[];
+
+  constructor(problems: readonly RecipeProblem[], options?: { cause?: unknown }) {
+    super(problems.map(({ message }) => message).join('\n'), options);
+    this.name = 'RecipeError';
+    this.problems = problems;
+  }
+}
+
+type Path = readonly (string | number)[];
+
+/** The parts of a JSON Schema that recipes use. */
+interface Schema {
+  readonly type?: string;
+  readonly enum?: readonly string[];
+  readonly const?: string;
+  readonly minimum?: number;
+  readonly exclusiveMinimum?: number;
+  readonly maximum?: number;
+  readonly anyOf?: readonly Schema[];
+  readonly items?: Schema;
+  readonly properties?: Readonly<Record<string, Schema>>;
+}
+
+const schema = z.toJSONSchema(recipeSchema, { io: 'input' }) as Schema;
+
+/**
+ * @param text YAML
+ * @param file named in messages
+ * @param sets overrides, the later over the earlier, each as `key=value` or with a label of its own
+ * @throws RecipeError with every problem found
+ */
+export function parseRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): Recipe {
+  const overrides = sets.map((set) => new Override(typeof set === 'string' ? splitSet(set) : set));
+  const source = new Source(text, file, overrides);
+  const input = source.values();
+  const parsed = recipeSchema.safeParse(input);
+  if (parsed.success) return parsed.data;
+  throw new RecipeError(source.inOrder(problemsOf(parsed.error, input)));
+}
+
+/** Complete YAML that parses back to the same recipe. */
+export function serialiseRecipe(recipe: Recipe): string {
+  return stringify(recipe);
+}
+
+function splitSet(set: string): RecipeOverride {
+  const equals = set.indexOf('=');
+  if (equals < 1) {
+    const message = `--set ${set}: expected key=value, such as training.epochs=5`;
+    throw new RecipeError([{ line: null, message }]);
+  }
+  return { key: set.slice(0, equals).trim(), value: set.slice(equals + 1), label: `--set ${set}` };
+}
+
+class Override {
+  readonly label: string;
+  readonly path: Path;
+  readonly value: unknown;
+
+  constructor({ key, value, label = `--set ${key}=${value}` }: RecipeOverride) {
+    this.label = label;
+    this.path = key.split('.');
+    const unknown = unknownKey(this.path);
+    if (unknown !== null) throw this.error(unknown);
+    try {
+      this.value = parse(value, { prettyErrors: false }) as unknown;
+    } catch (error) {
+      throw this.error(`${key}: not a YAML value: ${firstLine((error as Error).message)}`);
+    }
+  }
+
+  /** Leaves a section that is none alone: the file's problem is reported then. */
+  apply(values: Record<string, unknown>): void {
+    let section = values;
+    for (const key of this.path.slice(0, -1)) {
+      const next = (section[key] ??= {});
+      if (!isSection(next)) return;
+      section = next;
+    }
+    const key = String(this.path.at(-1));
+    if (this.value === null) Reflect.deleteProperty(section, key);
+    else section[key] = this.value;
+  }
+
+  private error(message: string): RecipeError {
+    return new RecipeError([{ line: null, message: `${this.label}: ${message}` }]);
+  }
+}
+
+/** The file and what overrides it: knows where each value comes from. */
+class Source {
+  readonly #file: string;
+  readonly #overrides: readonly Override[];
+  readonly #document: Document.Parsed;
+  readonly #lines = new LineCounter();
+
+  constructor(text: string, file: string, overrides: readonly Override[]) {
+    this.#file = file;
+    this.#overrides = overrides;
+    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
+    const [error] = [...this.#document.errors, ...this.#document.warnings];
+    if (error) throw this.#unreadable(error.pos[0], error);
+  }
+
+  values(): Record<string, unknown> {
+    let values: unknown;
+    try {
+      values = this.#document.toJS({ maxAliasCount: 100 }) as unknown;
+    } catch (error) {
+      throw this.#unreadable(0, error as Error);
+    }
+    if (!isSection(values)) {
+      const line = values === null ? 1 : this.#lineOf([]);
+      const message = `${this.#file}:${line}: expected ${described(schema)}, got ${shown(values)}`;
+      throw new RecipeError([{ line, message }]);
+    }
+    for (const override of this.#overrides) override.apply(values);
+    return values;
+  }
+
+  /** The problems with their places, those of the file first, from top to bottom. */
+  inOrder(problems: readonly { readonly path: Path; readonly message: string }[]): RecipeProblem[] {
+    return problems
+      .map(({ path, message }) => {
+        const key = path.length === 0 ? '' : `${keyName(path)}: `;
+        const override =
+          this.#overrides.findLast((candidate) => startsWith(path, candidate.path)) ??
+          (this.#document.hasIn(path) ? undefined : this.#overrides.findLast((inner) => startsWith(inner.path, path)));
+        if (override) return { line: null, message: `${override.label}: ${key}${message}` };
+        const line = this.#lineOf(path);
+        return { line, message: `${this.#file}:${line}: ${key}${message}` };
+      })
+      .sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0);
+  }
+
+  /** Of the key at `path`, or of the section where it is missing. */
+  #lineOf(path: Path): number {
+    let node: unknown = this.#document.contents;
+    let found = (node as Node | null)?.range?.[0] ?? 0;
+    for (const key of path) {
+      if (isMap(node)) {
+        const pair = node.items.find((item) => String(item.key) === key);
+        if (!isPair<Node, Node | null>(pair)) break;
+        found = pair.key.range?.[0] ?? found;
+        node = pair.value;
+      } else if (isSeq(node)) {
+        node = node.items[Number(key)];
+        found = (node as Node | undefined)?.range?.[0] ?? found;
+      } else break;
+    }
+    return this.#lines.linePos(found).line;
+  }
+
+  #unreadable(position: number, cause: Error): RecipeError {
+    const line = this.#lines.linePos(position).line || 1;
+    const message = `${this.#file}:${line}: not a YAML file: ${firstLine(cause.message)}`;
+    return new RecipeError([{ line, message }], { cause });
+  }
+}
+
+function problemsOf(error: z.ZodError, input: unknown): { path: Path; message: string }[] {
+  const problems: { path: Path; message: string }[] = [];
+  const meant = new Set<string>();
+  const issues = error.issues.map((issue) => ({ ...issue, path: issue.path as Path }));
+  for (const issue of issues) {
+    if (issue.code !== 'unrecognized_keys') continue;
+    for (const key of issue.keys) {
+      const path = [...issue.path, key];
+      problems.push({ path, message: unknownKeyMessage(path) });
+      meant.add(keyName([...issue.path, ...nearest(key, Object.keys(schemaAt(issue.path)?.properties ?? {}))]));
+    }
+  }
+  for (const issue of issues) {
+    const { code, path } = issue;
+    if (code === 'unrecognized_keys') continue;
+    if (code === 'custom') {
+      problems.push({ path, message: issue.message });
+      continue;
+    }
+    const value = valueAt(input, path);
+    const expected = schemaAt(path) ?? {};
+    if (value === undefined) {
+      // A mistyped key is reported once, not also as the missing one that it was meant to be.
+      if (!meant.has(keyName(path))) problems.push({ path, message: `missing; expected ${described(expected)}` });
+    } else
+      problems.push({ path, message: `expected ${described(expected)}, got ${shown(value)}${hint(expected, value)}` });
+  }
+  return problems;
+}
+
+/** The problem with a path that no recipe has, its key included; null for a known one. */
+function unknownKey(path: Path): string | null {
+  for (let length = 1; length <= path.length; length++) {
+    const known = path.slice(0, length);
+    if (schemaAt(known)) continue;
+    return `${keyName(known)}: ${unknownKeyMessage(known)}`;
+  }
+  return null;
+}
+
+function unknownKeyMessage(path: Path): string {
+  const parent = path.slice(0, -1);
+  const key = String(path.at(-1));
+  const section = schemaAt(parent);
+  if (!section?.properties) return `unknown key; ${keyName(parent)} is ${section ? described(section) : 'no section'}`;
+  const keys = Object.keys(section.properties);
+  const [near = keyOfOtherSection(key)] = nearest(key, keys).map((name) => keyName([...parent, name]));
+  if (near !== null) return `unknown key; did you mean ${near}?`;
+  const place = parent.length === 0 ? 'a recipe' : keyName(parent);
+  return `unknown key; ${place} has ${keys.join(', ')}`;
+}
+
+/** The full name of a key that exists, but in another section; null where it does not. */
+function keyOfOtherSection(key: string): string | null {
+  for (const [name, section] of Object.entries(schema.properties ?? {})) {
+    if (section.properties && Object.hasOwn(section.properties, key)) return keyName([name, key]);
+  }
+  return null;
+}
+
+/** At most one of `names`: the nearest, where it is near enough to be meant. */
+function nearest(word: string, names: readonly string[]): string[] {
+  if (names.length === 0) return [];
+  const name = closest(
+    word.toLowerCase(),
+    names.map((known) => known.toLowerCase()),
+  );
+  const found = names.find((known) => known.toLowerCase() === name)!;
+  return distance(word.toLowerCase(), name) <= Math.max(2, word.length / 3) ? [found] : [];
+}
+
+function hint({ enum: names }: Schema, value: unknown): string {
+  const [near] = names && typeof value === 'string' ? nearest(value, names) : [];
+  return near === undefined ? '' : `; did you mean ${near}?`;
+}
+
+/** What a value has to be, in words. */
+function described(expected: Schema): string {
+  if (expected.anyOf) return expected.anyOf.map(described).join(' or ');
+  if (expected.const !== undefined) return expected.const;
+  if (expected.enum) return `one of ${expected.enum.join(', ')}`;
+  switch (expected.type) {
+    case 'integer':
+    case 'number':
+      return `a ${expected.type === 'integer' ? 'whole number' : 'number'}${range(expected)}`;
+    case 'boolean':
+      return 'true or false';
+    case 'string':
+      return 'text';
+    case 'array':
+      return `a list, each ${described(expected.items ?? {})}`;
+    default:
+      return `a section with ${Object.keys(expected.properties ?? {}).join(', ')}`;
+  }
+}
+
+function range({ minimum, exclusiveMinimum, maximum }: Schema): string {
+  const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
+  if (minimum !== undefined) return bounded ? ` from ${minimum} to ${maximum}` : ` of at least ${minimum}`;
+  if (exclusiveMinimum === undefined) return bounded ? ` of at most ${maximum}` : '';
+  return ` above ${exclusiveMinimum}${bounded ? ` and at most ${maximum}` : ''}`;
+}
+
+/** A value in a message. */
+function shown(value: unknown): string {
+  if (value === null || value === undefined) return 'nothing';
+  if (Array.isArray(value)) return 'a list';
+  if (typeof value === 'object') return 'a section';
+  const text = typeof value === 'string' ? JSON.stringify(value) : String(value);
+  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+function schemaAt(path: Path): Schema | undefined {
+  return path.reduce<Schema | undefined>((section, key) => {
+    if (typeof key === 'number') return section?.items;
+    return section?.properties && Object.hasOwn(section.properties, key) ? section.properties[key] : undefined;
+  }, schema);
+}
+
+function valueAt(values: unknown, path: Path): unknown {
+  return path.reduce(
+    (value, key) => (isSection(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined),
+    values,
+  );
+}
+
+function isSection(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+function startsWith(path: Path, start: Path): boolean {
+  return start.every((key, index) => path[index] === key);
+}
+
+/** `training.milestones[1]` */
+function keyName(path: Path): string {
+  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${key}`)).join('');
+}
+
+function firstLine(message: string): string {
+  return message.split('\n')[0]!;
+}
