@@ -5,7 +5,6 @@
  */
 import { noGrad } from '../autograd.js';
 import type { Device, DType } from '../dtype.js';
-import { setData } from '../ops.generated.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { Buffer, Parameter } from './parameter.js';
@@ -126,15 +125,15 @@ export class Module {
     return this.train(false);
   }
 
-  /** Converts all floating parameters and buffers, in place; gradients are dropped. */
+  /** Converts all floating parameters and buffers, in place (all, for a device); their gradients are dropped. */
   to(target: DType | Device): this {
+    const isDType = target !== 'cpu' && !target.startsWith('cuda');
     scope(() => {
       noGrad(() => {
         for (const [, tensor] of this.ownTensors()) {
-          const isDType = target !== 'cpu' && !target.startsWith('cuda');
           if (isDType && !tensor.dtype.includes('float')) continue;
-          if (tensor instanceof Parameter) tensor.grad = null;
-          setData(tensor, tensor.to(target));
+          const converted = tensor.to(target);
+          if (converted !== tensor) tensor.moveTo(converted);
         }
       });
     });
