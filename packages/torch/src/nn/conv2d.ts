@@ -2,12 +2,10 @@
 import { empty } from '../creation.js';
 import { conv2d } from '../ops.generated.js';
 import type { Tensor } from '../tensor.js';
+import { checkPair, checkWhole, type Pair } from './checks.js';
 import { defaultUniform_ } from './init.js';
 import { Module } from './module.js';
 import { Parameter } from './parameter.js';
-
-/** Height and width. */
-export type Pair = readonly [height: number, width: number];
 
 export interface Conv2dOptions {
   readonly inChannels: number;
@@ -39,29 +37,17 @@ export interface Conv2dGeometry {
 /** @throws where a size is no whole number in range, or groups do not divide the channels */
 export function conv2dGeometry(options: Conv2dOptions): Conv2dGeometry {
   const { inChannels, outChannels, groups = 1 } = options;
-  const pair = (name: string, value: number | Pair, least: number): Pair => {
-    const [height, width] = typeof value === 'number' ? [value, value] : value;
-    for (const size of [height, width]) {
-      if (!Number.isInteger(size) || size < least) {
-        throw new RangeError(`${name} must be a whole number of at least ${least}, got ${size}`);
-      }
-    }
-    return [height, width];
-  };
-  for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) {
-    if (!Number.isInteger(value) || value < 1)
-      throw new RangeError(`${name} must be a whole number of at least 1, got ${value}`);
-  }
+  for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) checkWhole(name, value, 1);
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {
     throw new RangeError(`groups ${groups} must divide inChannels ${inChannels} and outChannels ${outChannels}`);
   }
   return {
     inChannels,
     outChannels,
-    kernelSize: pair('kernelSize', options.kernelSize, 1),
-    stride: pair('stride', options.stride ?? 1, 1),
-    padding: pair('padding', options.padding ?? 0, 0),
-    dilation: pair('dilation', options.dilation ?? 1, 1),
+    kernelSize: checkPair('kernelSize', options.kernelSize, 1),
+    stride: checkPair('stride', options.stride ?? 1, 1),
+    padding: checkPair('padding', options.padding ?? 0, 0),
+    dilation: checkPair('dilation', options.dilation ?? 1, 1),
     groups,
   };
 }

@@ -1,0 +1,27 @@
+/**
+ * While training, each element is 0 with probability p and else divided by 1 − p, as `torch.nn.Dropout`; in evaluation
+ * nothing changes. Draws from the default generator.
+ */
+import { dropout } from '../ops.generated.js';
+import type { Tensor } from '../tensor.js';
+import { checkRange } from './checks.js';
+import { Module } from './module.js';
+
+export interface DropoutOptions {
+  /** The probability of zero. @default 0.5 */
+  readonly p?: number;
+}
+
+export class Dropout extends Module {
+  readonly p: number;
+
+  /** @throws RangeError unless 0 ≤ p ≤ 1 */
+  constructor({ p = 0.5 }: DropoutOptions = {}) {
+    super();
+    this.p = checkRange('p', p, 0, 1);
+  }
+
+  forward(input: Tensor): Tensor {
+    return dropout(input, this.p, this.training);
+  }
+}
