@@ -1,0 +1,60 @@
+/** Looking at what every layer computes, without the layers knowing. */
+import { Tensor } from '../tensor.js';
+import type { Module } from './module.js';
+
+/**
+ * Sees one call of a module's `forward`: its first argument and its result. Both belong to whoever runs the network: keep
+ * what is to outlive the scope. `path` is '' for the root itself.
+ */
+export type ForwardObserver = (path: string, module: Module, input: Tensor, output: Tensor) => void;
+
+/**
+ * Calls `observe` after each `forward` of `root` and of every module below it while `body` runs, innermost first: of a
+ * layer and the block around it, the layer comes first. A module that is reached by two paths is named by the first. A
+ * forward that throws, or that takes or gives something other than a tensor, is passed over. Calls may be nested; all is as
+ * before when `body` returns or throws.
+ *
+ * @returns what `body` returns
+ * @throws TypeError where `body` returns a promise: it would still run when nobody watches any more
+ */
+export function watchForward<T>(root: Module, observe: ForwardObserver, body: () => T): T {
+  const undo: (() => void)[] = [];
+  const seen = new Set<Module>();
+  try {
+    for (const [path, module] of root.namedModules()) {
+      if (seen.has(module)) continue;
+      seen.add(module);
+      undo.push(patchForward(path, module, observe));
+    }
+    const result = body();
+    if (result instanceof Promise) {
+      result.catch(() => undefined);
+      throw new TypeError('watchForward() was given an async function; watch between the awaits instead');
+    }
+    return result;
+  } finally {
+    for (const restore of undo.reverse()) restore();
+  }
+}
+
+/** Puts a `forward` of its own on `module`, before that of its class. @returns what takes it away again */
+function patchForward(path: string, module: Module, observe: ForwardObserver): () => void {
+  const forward: unknown = Reflect.get(module, 'forward');
+  if (typeof forward !== 'function') return () => undefined;
+  const before = Object.getOwnPropertyDescriptor(module, 'forward');
+  Object.defineProperty(module, 'forward', {
+    configurable: true,
+    writable: true,
+    enumerable: false,
+    value: (...inputs: unknown[]): unknown => {
+      const output: unknown = Reflect.apply(forward, module, inputs);
+      const [input] = inputs;
+      if (input instanceof Tensor && output instanceof Tensor) observe(path, module, input, output);
+      return output;
+    },
+  });
+  return () => {
+    if (before) Object.defineProperty(module, 'forward', before);
+    else Reflect.deleteProperty(module, 'forward');
+  };
+}
