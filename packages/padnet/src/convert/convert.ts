@@ -1,0 +1,129 @@
+/**
+ * Makes the convolutions of any network dynamic or partially dynamic, in place. The first convolution stays static, as in the
+ * paper. With copies and no noise the output is unchanged (method.md §1: coefficients that sum to 1; §2: λ_d = 1 at φ = 0).
+ */
+import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+import { Bank, KernelAttention, type Router } from '../dynamic/index.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { PartialSource, type ScaleMode } from '../partial/index.js';
+
+export const bankInitialisations = ['copies', 'independent'] as const;
+
+export interface ConvertOptions {
+  /** K. @default 4 */
+  readonly numKernels?: number;
+  /** The router of each layer. @default kernel attention (DY-Conv) */
+  readonly router?: (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
+  /**
+   * What the bank's entries start as: `copies` of the static kernel (a trained network keeps its output), or `independent`
+   * normal numbers of the same spread (a network trained from the start). @default 'copies'
+   */
+  readonly bankInitialisation?: (typeof bankInitialisations)[number];
+  /** Normal noise on copies, in standard deviations of the kernel. @default 0 */
+  readonly noise?: number;
+  /** Paths of convolutions that stay static. @default the first one */
+  readonly keepStatic?: readonly string[];
+}
+
+export interface ConvertToPartialOptions extends ConvertOptions {
+  /** @default 'both' */
+  readonly scaleMode?: ScaleMode;
+}
+
+/**
+ * Every static convolution becomes a dynamic one.
+ *
+ * @throws RangeError where a path in `keepStatic` is no convolution, or there is nothing to convert
+ */
+export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
+  return convertEach(network, options, (conv) => {
+    if (conv instanceof DynamicConv2d) return conv;
+    const { numKernels, router } = routerOf(conv.geometry, options);
+    return new DynamicConv2d({
+      geometry: conv.geometry,
+      router,
+      source: new Bank(initialBank(conv.weight, numKernels, options)),
+      biasBank: initialBias(conv, numKernels),
+    });
+  });
+}
+
+/**
+ * Every static or dynamic convolution becomes a partial one, with every entry dynamic until a partition is applied. The
+ * static tensor starts as the static kernel, or as the mean of the bank.
+ *
+ * @throws as `convertToDynamic`
+ */
+export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
+  const { scaleMode = 'both' } = options;
+  return convertEach(network, options, (conv) => {
+    if (conv instanceof nn.Conv2d) {
+      const { numKernels, router } = routerOf(conv.geometry, options);
+      const bank = initialBank(conv.weight, numKernels, options);
+      const source = new PartialSource({ bank, staticWeight: conv.weight.detach().clone(), scaleMode });
+      return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank: initialBias(conv, numKernels) });
+    }
+    const { geometry, router, biasBank, source } = conv;
+    if (!(source instanceof Bank)) return conv;
+    const partial = new PartialSource({
+      bank: source.bank,
+      staticWeight: noGrad(() => source.bank.mean([0])),
+      scaleMode,
+    });
+    return new DynamicConv2d({ geometry, router, source: partial, biasBank });
+  });
+}
+
+function convertEach<N extends nn.Module>(
+  network: N,
+  { keepStatic }: ConvertOptions,
+  convert: (conv: nn.Conv2d | DynamicConv2d) => DynamicConv2d,
+): N {
+  const convolutions = [...network.namedModules()].filter(
+    (entry): entry is [string, nn.Conv2d | DynamicConv2d] =>
+      entry[1] instanceof nn.Conv2d || entry[1] instanceof DynamicConv2d,
+  );
+  const kept = new Set(keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
+  for (const path of kept) {
+    if (!convolutions.some(([known]) => known === path))
+      throw new RangeError(`keepStatic: no convolution '${path}' in the network`);
+  }
+  const chosen = convolutions.filter(([path]) => !kept.has(path));
+  if (chosen.length === 0)
+    throw new RangeError('the network has no convolution to convert besides those that stay static');
+  scope(() => {
+    for (const [path, conv] of chosen) network.replaceModule(path, convert(conv));
+  });
+  return network;
+}
+
+function routerOf(geometry: nn.Conv2dGeometry, options: ConvertOptions): { numKernels: number; router: Router } {
+  const { numKernels = 4 } = options;
+  if (!(Number.isInteger(numKernels) && numKernels >= 1)) {
+    throw new RangeError(`numKernels must be a whole number of at least 1, got ${numKernels}`);
+  }
+  const router =
+    options.router?.(geometry, numKernels) ?? new KernelAttention({ inChannels: geometry.inChannels, numKernels });
+  return { numKernels, router };
+}
+
+/** [K, …shape of weight] */
+function initialBank(
+  weight: Tensor,
+  numKernels: number,
+  { bankInitialisation = 'copies', noise = 0 }: ConvertOptions,
+): Tensor {
+  return noGrad(() => {
+    const spread = weight.square().mean().sqrt();
+    const shape = [numKernels, ...weight.shape];
+    const normal = (): Tensor => ops.randn(shape, { dtype: weight.dtype, device: weight.device }).mul(spread);
+    if (bankInitialisation === 'independent') return normal();
+    const copies = weight.detach().expand(shape).clone();
+    return noise === 0 ? copies : copies.add(normal(), { alpha: noise });
+  });
+}
+
+/** [K, outChannels] */
+function initialBias({ bias }: nn.Conv2d, numKernels: number): Tensor | null {
+  return bias ? bias.detach().expand([numKernels, -1]).clone() : null;
+}

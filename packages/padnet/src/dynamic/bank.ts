@@ -1,0 +1,31 @@
+/** κ = 1: a bank of K tensors of one shape, mixed by the coefficients: θ(x) = Σ_k α_k(x) Θ_k (method.md §1). */
+import { nn, ops, type Tensor } from '@padnet/torch';
+import type { EffectiveParameter, ParameterSource } from './parameterSource.js';
+
+export class Bank extends nn.Module implements ParameterSource {
+  readonly kind = 'dynamic';
+  readonly dynamicRatio = 1;
+  /** Θ [K, …shape] */
+  readonly bank: nn.Parameter;
+
+  /** @param bank [K, …shape]; its memory is shared */
+  constructor(bank: Tensor) {
+    super();
+    this.bank = new nn.Parameter(bank);
+  }
+
+  get shape(): readonly number[] {
+    return this.bank.shape.slice(1);
+  }
+
+  effective(): EffectiveParameter {
+    return { bank: this.bank, constant: null };
+  }
+}
+
+/** Σ_k α_k bank_k: coefficients [batch, K], bank [K, …shape] → [batch, …shape]. */
+export function mixBank(coefficients: Tensor, bank: Tensor): Tensor {
+  const [numKernels = 0, ...shape] = bank.shape;
+  const [batch = 0] = coefficients.shape;
+  return ops.matmul(coefficients, bank.reshape([numKernels, -1])).reshape([batch, ...shape]);
+}

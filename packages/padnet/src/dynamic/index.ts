@@ -1,0 +1,5 @@
+export * from './bank.js';
+export * from './kernelAttention.js';
+export * from './parameterSource.js';
+export * from './router.js';
+export * from './staticSource.js';

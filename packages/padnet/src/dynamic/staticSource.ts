@@ -1,0 +1,23 @@
+/** κ = 0: one weight for every input. */
+import { nn, type Tensor } from '@padnet/torch';
+import type { EffectiveParameter, ParameterSource } from './parameterSource.js';
+
+export class StaticSource extends nn.Module implements ParameterSource {
+  readonly kind = 'static';
+  readonly dynamicRatio = 0;
+  readonly staticWeight: nn.Parameter;
+
+  /** @param weight […shape]; its memory is shared */
+  constructor(weight: Tensor) {
+    super();
+    this.staticWeight = new nn.Parameter(weight);
+  }
+
+  get shape(): readonly number[] {
+    return this.staticWeight.shape;
+  }
+
+  effective(): EffectiveParameter {
+    return { bank: null, constant: this.staticWeight };
+  }
+}

@@ -1,0 +1,85 @@
+/** What a network really stores and executes. */
+import { nn, noGrad, scope, zeros } from '@padnet/torch';
+import { compactStateDict, Mask, PartialSource } from '../partial/index.js';
+import { DynamicConv2d } from './dynamicConv2d.js';
+
+export interface StoredNumbers {
+  /** Trained numbers in the compact form, that is those in use; PyTorch's parameter count for a static network. */
+  readonly parameters: number;
+  /** Bits of the masks. */
+  readonly maskBits: number;
+  /** Entries of all dynamic and partial layers' weights: n. */
+  readonly entries: number;
+  /** Those of them that depend on the input. */
+  readonly dynamicEntries: number;
+}
+
+/** Counted from the tensors that `compactStateDict` saves. */
+export function countStored(network: nn.Module): StoredNumbers {
+  const trained = new Set(Array.from(network.namedParameters(), ([name]) => name));
+  const parameters = scope(() => {
+    let sum = 0;
+    for (const [name, tensor] of compactStateDict(network)) if (trained.has(name)) sum += tensor.numel;
+    return sum;
+  });
+  let maskBits = 0;
+  let entries = 0;
+  let dynamicEntries = 0;
+  for (const [, module] of network.namedModules()) {
+    if (!(module instanceof DynamicConv2d)) continue;
+    const size = Mask.empty(module.source.shape).size;
+    entries += size;
+    if (module.source instanceof PartialSource) {
+      maskBits += size;
+      dynamicEntries += module.source.mask.count;
+    } else if (module.source.kind === 'dynamic') dynamicEntries += size;
+  }
+  return { parameters, maskBits, entries, dynamicEntries };
+}
+
+/** One module's share of a forward pass. */
+export interface LayerCost {
+  readonly path: string;
+  readonly inputShape: readonly number[];
+  readonly outputShape: readonly number[];
+  /** Multiply-accumulates, all of the batch together. */
+  readonly macs: number;
+}
+
+/**
+ * Runs one forward pass on zeros of `inputShape` in evaluation mode and lists what every layer with weights executed, in
+ * order. Convolutions, linear layers and routers count; normalisation, activation and pooling do not, as is usual.
+ */
+export function countMacs(network: nn.Layer, inputShape: readonly number[]): LayerCost[] {
+  const costs: LayerCost[] = [];
+  const wasTraining = network.training;
+  network.eval();
+  scope(() =>
+    noGrad(() =>
+      nn.watchForward(
+        network,
+        (path, module, input, output) => {
+          const macs = moduleMacs(module, input.shape, output.shape);
+          if (macs !== null) costs.push({ path, inputShape: input.shape, outputShape: output.shape, macs });
+        },
+        () => network.forward(zeros(inputShape)),
+      ),
+    ),
+  );
+  network.train(wasTraining);
+  // A router's linear layers are counted with its layer.
+  const dynamicPaths = costs
+    .filter(({ path }) => network.getModule(path) instanceof DynamicConv2d)
+    .map(({ path }) => `${path}.`);
+  return costs.filter(({ path }) => !dynamicPaths.some((parent) => path.startsWith(parent)));
+}
+
+function moduleMacs(module: nn.Module, inputShape: readonly number[], outputShape: readonly number[]): number | null {
+  if (module instanceof DynamicConv2d) return module.countMacs(inputShape);
+  const positions = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
+  if (module instanceof nn.Conv2d) {
+    const [, groupChannels = 0, ...kernel] = module.weight.shape;
+    return positions(outputShape) * groupChannels * positions(kernel);
+  }
+  return module instanceof nn.Linear ? positions(outputShape) * module.weight.shape[1]! : null;
+}

@@ -1,0 +1,3 @@
+export * from './createModel.js';
+export * from './mobilenetV2.js';
+export * from './resnet.js';

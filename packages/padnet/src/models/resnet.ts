@@ -1,0 +1,146 @@
+/**
+ * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18 (basic blocks) and 50 (bottlenecks), for any number of
+ * input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3 stride 1).
+ */
+import { nn, type Tensor } from '@padnet/torch';
+
+export const resnetNames = ['resnet10', 'resnet18', 'resnet50'] as const;
+export type ResNetName = (typeof resnetNames)[number];
+export const stems = ['imagenet', 'small'] as const;
+export type Stem = (typeof stems)[number];
+
+export interface ResNetOptions {
+  readonly name: ResNetName;
+  readonly numClasses: number;
+  /** @default 3 */
+  readonly inChannels?: number;
+  /** Channels of the first stage; the others have 2, 4 and 8 times as many. @default 64 */
+  readonly width?: number;
+  /** @default 'imagenet' */
+  readonly stem?: Stem;
+}
+
+type Stages = readonly [number, number, number, number];
+
+const architectures: Record<ResNetName, { readonly bottleneck: boolean; readonly blocks: Stages }> = {
+  resnet10: { bottleneck: false, blocks: [1, 1, 1, 1] },
+  resnet18: { bottleneck: false, blocks: [2, 2, 2, 2] },
+  resnet50: { bottleneck: true, blocks: [3, 4, 6, 3] },
+};
+
+/** Output channels of a bottleneck over those of its 3×3 convolution. */
+const expansion = 4;
+
+function conv(inChannels: number, outChannels: number, kernelSize: number, stride = 1): nn.Conv2d {
+  const layer = new nn.Conv2d({
+    inChannels,
+    outChannels,
+    kernelSize,
+    stride,
+    padding: (kernelSize - 1) / 2,
+    bias: false,
+  });
+  nn.init.kaimingNormal_(layer.weight);
+  return layer;
+}
+
+/** The shortcut's 1×1 convolution and norm; null where the input can be added as it is. */
+function projection(inChannels: number, outChannels: number, stride: number): nn.Sequential | null {
+  if (stride === 1 && inChannels === outChannels) return null;
+  return new nn.Sequential(conv(inChannels, outChannels, 1, stride), new nn.BatchNorm2d({ numFeatures: outChannels }));
+}
+
+/** relu(x' + bn2(conv2(relu(bn1(conv1(x)))))), x' = x or its projection. */
+class BasicBlock extends nn.Module {
+  readonly conv1: nn.Layer;
+  readonly bn1: nn.BatchNorm2d;
+  readonly conv2: nn.Layer;
+  readonly bn2: nn.BatchNorm2d;
+  readonly downsample: nn.Sequential | null;
+
+  constructor(inChannels: number, channels: number, stride: number) {
+    super();
+    this.conv1 = conv(inChannels, channels, 3, stride);
+    this.bn1 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.conv2 = conv(channels, channels, 3);
+    this.bn2 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.downsample = projection(inChannels, channels, stride);
+  }
+
+  forward(input: Tensor): Tensor {
+    const hidden = this.bn1.forward(this.conv1.forward(input)).relu_();
+    const output = this.bn2.forward(this.conv2.forward(hidden));
+    return output.add_(this.downsample?.forward(input) ?? input).relu_();
+  }
+}
+
+/** 1×1 down, 3×3 (with the stride, as torchvision), 1×1 up. */
+class Bottleneck extends nn.Module {
+  readonly conv1: nn.Layer;
+  readonly bn1: nn.BatchNorm2d;
+  readonly conv2: nn.Layer;
+  readonly bn2: nn.BatchNorm2d;
+  readonly conv3: nn.Layer;
+  readonly bn3: nn.BatchNorm2d;
+  readonly downsample: nn.Sequential | null;
+
+  constructor(inChannels: number, channels: number, stride: number) {
+    super();
+    this.conv1 = conv(inChannels, channels, 1);
+    this.bn1 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.conv2 = conv(channels, channels, 3, stride);
+    this.bn2 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.conv3 = conv(channels, channels * expansion, 1);
+    this.bn3 = new nn.BatchNorm2d({ numFeatures: channels * expansion });
+    this.downsample = projection(inChannels, channels * expansion, stride);
+  }
+
+  forward(input: Tensor): Tensor {
+    const first = this.bn1.forward(this.conv1.forward(input)).relu_();
+    const second = this.bn2.forward(this.conv2.forward(first)).relu_();
+    const output = this.bn3.forward(this.conv3.forward(second));
+    return output.add_(this.downsample?.forward(input) ?? input).relu_();
+  }
+}
+
+export class ResNet extends nn.Module {
+  readonly conv1: nn.Layer;
+  readonly bn1: nn.BatchNorm2d;
+  readonly maxpool: nn.Layer;
+  readonly layer1: nn.Sequential;
+  readonly layer2: nn.Sequential;
+  readonly layer3: nn.Sequential;
+  readonly layer4: nn.Sequential;
+  readonly fc: nn.Linear;
+
+  constructor({ name, numClasses, inChannels = 3, width = 64, stem = 'imagenet' }: ResNetOptions) {
+    super();
+    const { bottleneck, blocks } = architectures[name];
+    const Block = bottleneck ? Bottleneck : BasicBlock;
+    this.conv1 = stem === 'imagenet' ? conv(inChannels, width, 7, 2) : conv(inChannels, width, 3);
+    this.bn1 = new nn.BatchNorm2d({ numFeatures: width });
+    this.maxpool = stem === 'imagenet' ? new nn.MaxPool2d({ kernelSize: 3, stride: 2, padding: 1 }) : new nn.Identity();
+    let previous = width;
+    const stage = (index: 0 | 1 | 2 | 3): nn.Sequential => {
+      const channels = width * 2 ** index;
+      const layers = Array.from({ length: blocks[index] }, (_, position) => {
+        const block = new Block(previous, channels, position === 0 && index > 0 ? 2 : 1);
+        previous = channels * (bottleneck ? expansion : 1);
+        return block;
+      });
+      return new nn.Sequential(...layers);
+    };
+    this.layer1 = stage(0);
+    this.layer2 = stage(1);
+    this.layer3 = stage(2);
+    this.layer4 = stage(3);
+    this.fc = new nn.Linear({ inFeatures: previous, outFeatures: numClasses });
+  }
+
+  /** [batch, inChannels, height, width] → logits [batch, numClasses] */
+  forward(input: Tensor): Tensor {
+    let x = this.maxpool.forward(this.bn1.forward(this.conv1.forward(input)).relu_());
+    for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) x = stage.forward(x);
+    return this.fc.forward(x.mean([2, 3]));
+  }
+}

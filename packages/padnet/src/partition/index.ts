@@ -1,0 +1,6 @@
+export * from './granularity.js';
+export * from './iterativeModePartition.js';
+export * from './partition.js';
+export * from './saliency.js';
+export * from './schedule.js';
+export * from './selectDynamic.js';

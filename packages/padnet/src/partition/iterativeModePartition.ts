@@ -1,0 +1,153 @@
+/**
+ * Iterative Mode Partition (PAD-Net §3.3; method.md §3): for t = 1..T score all entries with the current mask, keep the
+ * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
+ */
+import { noGrad, scope, type nn, type Tensor } from '@padnet/torch';
+import { Mask, type PartialSource } from '../partial/index.js';
+import { unitScores, unitSize } from './granularity.js';
+import {
+  overallDynamicRatio,
+  partialLayers,
+  type Partition,
+  type PartitionRound,
+  type PartitionSettings,
+} from './partition.js';
+import { maskGradient, type Saliency } from './saliency.js';
+import { keepRatio } from './schedule.js';
+import { selectDynamic } from './selectDynamic.js';
+
+export interface IterativeModePartitionOptions {
+  /** κ, from 0 to 1. */
+  readonly ratio: number;
+  /** T. @default 3 */
+  readonly rounds?: number;
+  /** @default 'exponential' */
+  readonly schedule?: PartitionSettings['schedule'];
+  /** @default 'global' */
+  readonly scope?: PartitionSettings['scope'];
+  /** @default 'entry' */
+  readonly granularity?: PartitionSettings['granularity'];
+  /** @default maskGradient */
+  readonly saliency?: Saliency;
+  /** For random scores. @default 0 */
+  readonly seed?: number;
+  /** The loss of each batch of the partition set, computed anew at every call. */
+  readonly batchLosses: readonly (() => Tensor)[];
+  /** Called after every round. */
+  readonly onRound?: (round: RoundResult) => void;
+  readonly signal?: AbortSignal;
+}
+
+export interface RoundResult extends PartitionRound {
+  readonly masks: ReadonlyMap<string, Mask>;
+  /** Saliency of every unit [units] by layer, normalised to sum 1 over all layers; freed after `onRound`. */
+  readonly scores: ReadonlyMap<string, Tensor>;
+}
+
+/**
+ * Partitions a network whose layers are partial. The network is put in evaluation mode meanwhile and is left as it was, masks
+ * included: `applyPartition` sets the new ones.
+ *
+ * @throws RangeError where κ is outside [0, 1], rounds < 1, or no layer is partial
+ */
+export async function iterativeModePartition(
+  network: nn.Module,
+  options: IterativeModePartitionOptions,
+): Promise<Partition> {
+  const {
+    ratio,
+    rounds = 3,
+    schedule = 'exponential',
+    granularity = 'entry',
+    saliency = maskGradient,
+    seed = 0,
+  } = options;
+  const { scope: partitionScope = 'global', batchLosses, onRound, signal } = options;
+  if (!(ratio >= 0 && ratio <= 1)) throw new RangeError(`the dynamic ratio κ must be from 0 to 1, got ${ratio}`);
+  if (!(Number.isInteger(rounds) && rounds >= 1))
+    throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
+  const sources = partialLayers(network);
+  if (sources.size === 0) throw new RangeError('the network has no partial layer; convertToPartial makes them');
+
+  const before = new Map(Array.from(sources, ([path, { mask }]) => [path, mask]));
+  const wasTraining = network.training;
+  const done: PartitionRound[] = [];
+  let masks = before;
+  let scores = new Map<string, Float32Array>();
+  network.eval();
+  try {
+    for (let round = 1; round <= rounds; round++) {
+      const raw = await saliency.score({ network, sources, batchLosses, seed, signal });
+      const keep = keepRatio(ratio, round, rounds, schedule);
+      ({ masks, scores } = scope(() => {
+        const normalised = normalisedScores(raw, granularity);
+        const selected = selectDynamic(
+          Array.from(normalised, ([path, values]) => ({
+            scores: values,
+            unitSize: unitSize(sources.get(path)!.shape, granularity),
+          })),
+          keep,
+          partitionScope,
+        );
+        const roundMasks = new Map(
+          Array.from(normalised.keys(), (path, index) => [
+            path,
+            unitsToMask(selected[index]!, sources.get(path)!.shape),
+          ]),
+        );
+        const result = { round, keepRatio: keep, dynamicRatio: overallDynamicRatio(roundMasks.values()) };
+        done.push(result);
+        onRound?.({ ...result, masks: roundMasks, scores: normalised });
+        return { masks: roundMasks, scores: toFloat32(normalised) };
+      }));
+      for (const tensor of raw.values()) tensor[Symbol.dispose]();
+      setMasks(sources, masks);
+    }
+  } finally {
+    setMasks(sources, before);
+    network.train(wasTraining);
+  }
+  const settings = {
+    ratio,
+    rounds,
+    schedule,
+    scope: partitionScope,
+    granularity,
+    saliency: saliency.name,
+    batches: batchLosses.length,
+    seed,
+  };
+  return { settings, rounds: done, masks, scores };
+}
+
+function setMasks(sources: ReadonlyMap<string, PartialSource>, masks: ReadonlyMap<string, Mask>): void {
+  for (const [path, source] of sources) source.mask = masks.get(path)!;
+}
+
+/** |sum| of each unit, divided by the sum over all layers. */
+function normalisedScores(
+  raw: ReadonlyMap<string, Tensor>,
+  granularity: PartitionSettings['granularity'],
+): Map<string, Tensor> {
+  return noGrad(() => {
+    const units = new Map(Array.from(raw, ([path, tensor]) => [path, unitScores(tensor, granularity)]));
+    const total = [...units.values()].reduce((sum, tensor) => sum + tensor.sum({ dtype: 'float64' }).item(), 0);
+    if (!Number.isFinite(total))
+      throw new RangeError('the saliency is not finite; the loss of the partition set is not either');
+    return total === 0 ? units : new Map(Array.from(units, ([path, tensor]) => [path, tensor.div(total)]));
+  });
+}
+
+function unitsToMask(selected: Tensor, shape: readonly number[]): Mask {
+  const size = shape.reduce((product, value) => product * value, 1);
+  return Mask.fromTensor(
+    selected
+      .unsqueeze(1)
+      .expand([-1, size / selected.numel])
+      .reshape(shape),
+  );
+}
+
+function toFloat32(scores: ReadonlyMap<string, Tensor>): Map<string, Float32Array> {
+  return new Map(Array.from(scores, ([path, tensor]) => [path, tensor.to('float32').toTypedArray() as Float32Array]));
+}

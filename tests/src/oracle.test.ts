@@ -1,0 +1,36 @@
+/** Every number of the oracle; `FIXTURES` points at other files of the same generator. */
+import { describe, expect, it } from 'vitest';
+import { verifyDyconv } from './oracle/dyconv.js';
+import { largestError, type Comparison } from './oracle/fixtures.js';
+import { verifyPartition } from './oracle/partition.js';
+import { verifyVision } from './oracle/vision.js';
+import { tensor } from '@padnet/torch';
+
+function beyond(comparisons: readonly Comparison[]): Comparison[] {
+  return comparisons.filter(({ error, bound }) => !(error <= bound));
+}
+
+describe('the oracle', () => {
+  it('agrees on dynamic and partially dynamic convolutions', () => {
+    const comparisons = verifyDyconv();
+    expect(comparisons.length).toBeGreaterThan(500);
+    expect(beyond(comparisons)).toEqual([]);
+  });
+
+  it('agrees on Iterative Mode Partition: scores, thresholds, masks', async () => {
+    const comparisons = await verifyPartition();
+    expect(comparisons.length).toBeGreaterThan(100);
+    expect(beyond(comparisons)).toEqual([]);
+  });
+
+  it("agrees on torchvision's networks", () => {
+    expect(beyond(verifyVision())).toEqual([]);
+  });
+
+  it('would notice: wrong values, shapes and NaN are errors', () => {
+    expect(largestError(tensor([1, 2]), { shape: [2], data: [1, 2.5] })).toBeCloseTo(0.2);
+    expect(largestError(tensor([1, 2]), { shape: [1, 2], data: [1, 2] })).toBe(Infinity);
+    expect(largestError(tensor([NaN]), { shape: [1], data: [1] })).toBe(Infinity);
+    expect(largestError(null, { shape: [1], data: [1] })).toBe(Infinity);
+  });
+});

@@ -1,0 +1,48 @@
+/** The golden numbers: where they are, and as tensors. */
+import { readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { fromTypedArray, type DType, type Tensor } from '@padnet/torch';
+
+/** `$FIXTURES`, or the copy in this repository. */
+export const fixturesFolder = process.env['FIXTURES'] ?? fileURLToPath(new URL('../../fixtures', import.meta.url));
+
+export interface Numbers {
+  readonly shape: readonly number[];
+  readonly data: readonly number[];
+}
+
+export function readFixture<T>(name: string): T {
+  return JSON.parse(readFileSync(join(fixturesFolder, name), 'utf8')) as T;
+}
+
+export function toTensor({ shape, data }: Numbers, dtype: DType): Tensor {
+  return fromTypedArray(Float64Array.from(data), shape).to(dtype);
+}
+
+/** One quantity of one case, compared. */
+export interface Comparison {
+  readonly file: string;
+  readonly case: string;
+  readonly dtype: DType;
+  readonly quantity: string;
+  /** Largest |ours − expected| / max(1, |expected|); masks: number of entries that differ. */
+  readonly error: number;
+  readonly bound: number;
+}
+
+export const bounds = { float64: 1e-6, float32: 1e-4 } as const;
+export type OracleDType = keyof typeof bounds;
+export const oracleDTypes = ['float64', 'float32'] as const;
+
+/** Infinity where the shapes differ or an element is not a number. */
+export function largestError(ours: Tensor | null, expected: Numbers): number {
+  if (ours?.shape.join() !== expected.shape.join()) return Infinity;
+  let largest = 0;
+  ours.toArray().forEach((value, index) => {
+    const wanted = expected.data[index]!;
+    const error = Math.abs(value - wanted) / Math.max(1, Math.abs(wanted));
+    largest = Number.isNaN(error) ? Infinity : Math.max(largest, error);
+  });
+  return largest;
+}

@@ -1,0 +1,11 @@
+import { verifyDyconv } from './dyconv.js';
+import type { Comparison } from './fixtures.js';
+import { verifyPartition } from './partition.js';
+import { verifyVision } from './vision.js';
+
+export type { Comparison } from './fixtures.js';
+
+/** Every case of every file of the oracle. */
+export async function verifyAll(): Promise<Comparison[]> {
+  return [...verifyDyconv(), ...(await verifyPartition()), ...verifyVision()];
+}
