@@ -30,6 +30,14 @@ describe('Module', () => {
     expect(nn.stateName('LayerNorm')).toBe('LayerNorm');
   });
 
+  it('lists a shared parameter once, saves it under both names', () => {
+    const layer = new nn.Linear({ inFeatures: 1, outFeatures: 1 });
+    const net = new nn.Sequential(layer, layer);
+    expect(Array.from(net.namedParameters(), ([name]) => name)).toEqual(['0.weight', '0.bias']);
+    expect(net.parameters()).toHaveLength(2);
+    expect([...net.stateDict().keys()]).toEqual(['0.weight', '0.bias', '1.weight', '1.bias']);
+  });
+
   it('loads all or nothing, and names what does not fit', () => {
     const net = new Block();
     const state = new Map(Array.from(net.stateDict(), ([name, value]) => [name, zeros(value.shape)]));

@@ -63,8 +63,14 @@ export class Module {
     parent.setChild(path.slice(dot + 1), module);
   }
 
+  /** A parameter that two modules share comes once, under its first name (in a state dict it has both). */
   *namedParameters(): Iterable<[name: string, parameter: Parameter]> {
-    for (const [name, value] of this.ownTensors()) if (value instanceof Parameter) yield [name, value];
+    const seen = new Set<Parameter>();
+    for (const [name, value] of this.ownTensors()) {
+      if (!(value instanceof Parameter) || seen.has(value)) continue;
+      seen.add(value);
+      yield [name, value];
+    }
   }
 
   *namedBuffers(): Iterable<[name: string, buffer: Buffer]> {
