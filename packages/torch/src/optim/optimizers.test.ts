@@ -1,0 +1,216 @@
+/** Contract of every optimizer: PyTorch's numbers, exact continuation, and what it refuses. */
+import { beforeEach, describe, expect, it } from 'vitest';
+import { arange, liveTensors, nn, noGrad, optim, scope, tensor, type DType, type Tensor } from '../index.js';
+import { expectClose } from '../testing/index.js';
+import { references } from './references.generated.js';
+
+type Parameters = [name: string, parameter: nn.Parameter][];
+type Build = (parameters: Parameters) => optim.Optimizer<{ readonly learningRate: number }>;
+
+function start(dtype: DType): Parameters {
+  return scope(() => [
+    ['layer.w', new nn.Parameter(arange(0, 6, { dtype: 'float64' }).sin().reshape([2, 3]).to(dtype))],
+    ['layer.b', new nn.Parameter(tensor([0.5, -1], { dtype }))],
+  ]);
+}
+
+/** As `references.py`: the gradient of w at step t is cos((t + 1) w); b has none at step 1. */
+function setGradients(parameters: Parameters, step: number): void {
+  scope(() => {
+    for (const [, parameter] of parameters) {
+      parameter.grad = noGrad(() => parameter.detach().mul(step + 1).cos()); // prettier-ignore
+    }
+    if (step === 1) parameters[1]![1].grad = null;
+  });
+}
+
+function values(parameters: Parameters): number[] {
+  return parameters.flatMap(([, parameter]) => parameter.toArray());
+}
+
+const cases: [keyof Omit<typeof references, 'clipped'>, DType, Build][] = [
+  ['sgd', 'float64', (p) => new optim.SGD(p, { learningRate: 0.1 })],
+  ['sgdMomentum', 'float64', (p) => new optim.SGD(p, { learningRate: 0.1, momentum: 0.9, dampening: 0.3 })],
+  [
+    'sgdNesterov',
+    'float64',
+    (p) => new optim.SGD(p, { learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.05 }),
+  ],
+  [
+    'sgdNesterovFloat32',
+    'float32',
+    (p) => new optim.SGD(p, { learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.05 }),
+  ],
+  [
+    'sgdGroups',
+    'float64',
+    ([w, b]) =>
+      new optim.SGD(
+        [
+          { parameters: [w!], weightDecay: 0.1 },
+          { parameters: [b!], learningRate: 0.5 },
+        ],
+        { learningRate: 0.1, momentum: 0.5 },
+      ),
+  ],
+  ['adamw', 'float64', (p) => new optim.AdamW(p)],
+  [
+    'adamwOptions',
+    'float64',
+    (p) => new optim.AdamW(p, { learningRate: 0.02, betas: [0.8, 0.95], eps: 1e-3, weightDecay: 0.2 }),
+  ],
+  ['adamwFloat32', 'float32', (p) => new optim.AdamW(p, { learningRate: 0.02 })],
+  [
+    'adamwGroups',
+    'float64',
+    ([w, b]) =>
+      new optim.AdamW(
+        [
+          { parameters: [w!], weightDecay: 0 },
+          { parameters: [b!], learningRate: 0.5, betas: [0.5, 0.9] },
+        ],
+        { learningRate: 0.1 },
+      ),
+  ],
+];
+
+describe.each(cases)('%s', (name, dtype, build) => {
+  let parameters: Parameters;
+  let optimizer: ReturnType<Build>;
+  beforeEach(() => {
+    parameters = start(dtype);
+    optimizer = build(parameters);
+  });
+  const take = (steps: readonly number[]): void => {
+    for (const step of steps) {
+      setGradients(parameters, step);
+      optimizer.step();
+    }
+  };
+
+  it('steps as PyTorch does', () => {
+    for (const [step, expected] of references[name].entries()) {
+      take([step]);
+      const tolerance = dtype === 'float64' ? { atol: 1e-14, rtol: 1e-13 } : { atol: 1e-7, rtol: 1e-6 };
+      expectClose(tensor(values(parameters), { dtype: 'float64' }), expected, tolerance);
+    }
+  });
+
+  it('goes on bit for bit from a saved state', () => {
+    take([0, 1]);
+    optimizer.learningRateScale = 0.3;
+    const state = optimizer.stateDict();
+    const saved = {
+      tensors: new Map(Array.from(state.tensors, ([key, value]) => [key, value.clone().keep()])),
+      numbers: JSON.parse(JSON.stringify(state.numbers)) as Record<string, number>,
+    };
+    const weights = parameters.map(([key, parameter]) => [key, parameter.detach().clone()] as const);
+    take([2, 3]);
+    const uninterrupted = values(parameters);
+
+    parameters = weights.map(([key, weight]) => [key, new nn.Parameter(weight)]);
+    optimizer = build(parameters);
+    optimizer.loadStateDict(saved);
+    take([2, 3]);
+    expect(values(parameters)).toEqual(uninterrupted);
+  });
+
+  it('passes over parameters without a gradient, and scales all learning rates', () => {
+    const before = values(parameters);
+    optimizer.step();
+    expect(values(parameters)).toEqual(before);
+    expect(optimizer.stateDict().tensors.size).toBe(0);
+    optimizer.learningRateScale = 0;
+    take([0]);
+    expect(values(parameters)).toEqual(before);
+    optimizer.zeroGrad();
+    expect(parameters.map(([, parameter]) => parameter.grad)).toEqual([null, null]);
+  });
+
+  it('leaks nothing', () => {
+    take([0, 0]);
+    const live = liveTensors();
+    take([0, 0, 0]);
+    expect(liveTensors()).toBe(live);
+    optimizer.loadStateDict(optimizer.stateDict());
+    expect(liveTensors()).toBe(live);
+  });
+});
+
+describe('groups and states', () => {
+  const fresh = (): optim.AdamW => new optim.AdamW(start('float32'));
+
+  it('a group has the options of the optimizer but for its own; a change counts from the next step', () => {
+    const [w, b] = start('float64');
+    const optimizer = new optim.SGD([{ parameters: [w!], learningRate: 0.5 }, { parameters: [b!] }], {
+      learningRate: 0.1,
+    });
+    expect(optimizer.groups.map(({ names, options }) => [names, options.learningRate])).toEqual([
+      [['layer.w'], 0.5],
+      [['layer.b'], 0.1],
+    ]);
+    optimizer.groups[1]!.options.learningRate = 1;
+    b![1].grad = tensor([1, 2], { dtype: 'float64' });
+    optimizer.step();
+    expect(b![1].toArray()).toEqual([-0.5, -3]);
+  });
+
+  it('takes the parameters of a module', () => {
+    const net = new nn.Linear({ inFeatures: 1, outFeatures: 1 });
+    const optimizer = new optim.SGD(net.namedParameters(), { learningRate: 1, momentum: 0.9 });
+    for (const parameter of net.parameters()) parameter.grad = parameter.detach().clone();
+    optimizer.step();
+    expectClose(net.weight, [[0]]);
+    expect([...optimizer.stateDict().tensors.keys()]).toEqual(['momentumBuffer.weight', 'momentumBuffer.bias']);
+  });
+
+  it('refuses parameters that are none, or come twice', () => {
+    const [w, b] = start('float32');
+    const options = { learningRate: 0.1 };
+    expect(() => new optim.SGD([], options)).toThrow('the optimizer was given no parameters');
+    expect(() => new optim.SGD([w!, ['layer.w', b![1]]], options)).toThrow("two parameters are named 'layer.w'");
+    expect(() => new optim.SGD([w!, ['other', w![1]]], options)).toThrow(
+      "'other' and 'layer.w' are the same parameter",
+    );
+  });
+
+  it('refuses options out of range, in groups too', () => {
+    const p = start('float32');
+    const sgd = (options: Partial<optim.SGDOptions>) => () => new optim.SGD(p, { learningRate: 0.1, ...options });
+    expect(sgd({ learningRate: -1 })).toThrow('learningRate must be a finite number of at least 0, got -1');
+    expect(sgd({ learningRate: NaN })).toThrow('learningRate must be');
+    expect(sgd({ momentum: -0.1 })).toThrow('momentum must be');
+    expect(sgd({ dampening: 2 })).toThrow('dampening must be between 0 and 1');
+    expect(sgd({ nesterov: true })).toThrow('nesterov needs a momentum above 0');
+    expect(() => new optim.AdamW(p, { betas: [0.9, 1] })).toThrow('betas must be at least 0 and less than 1, got 1');
+    expect(() => new optim.AdamW(p, { eps: Infinity })).toThrow('eps must be');
+    expect(() => new optim.AdamW([{ parameters: p, weightDecay: -1 }])).toThrow('weightDecay must be');
+  });
+
+  it('refuses states of other parameters, and changes nothing then', () => {
+    const optimizer = fresh();
+    const good: Record<string, Tensor> = {
+      'expAvg.layer.b': tensor([1, 2]),
+      'expAvgSq.layer.b': tensor([3, 4]),
+    };
+    const load = (tensors: Record<string, Tensor>, numbers: Record<string, number>) => () => {
+      optimizer.loadStateDict({ tensors: new Map(Object.entries(tensors)), numbers });
+    };
+    const numbers = { learningRateScale: 1, 'step.layer.b': 5 };
+    expect(load({ ...good, 'expAvg.fc': tensor([1]) }, numbers)).toThrow(
+      'the state does not fit AdamW: unexpected expAvg.fc',
+    );
+    expect(load({ ...good, 'expAvg.layer.b': tensor([1]) }, numbers)).toThrow(
+      'expAvg.layer.b is float32 [1], expected float32 [2]',
+    );
+    expect(load({ 'expAvg.layer.b': tensor([1, 2]) }, numbers)).toThrow('missing expAvgSq.layer.b');
+    expect(load(good, { learningRateScale: 1 })).toThrow('missing step.layer.b');
+    expect(load(good, { 'step.layer.b': 5 })).toThrow('missing learningRateScale');
+    expect(load(good, { ...numbers, 'step.fc': 1 })).toThrow('unexpected step.fc');
+    expect(load(good, { ...numbers, 'step.layer.b': NaN })).toThrow('step.layer.b is NaN, expected a number');
+    expect(optimizer.stateDict().tensors.size).toBe(0);
+    load(good, numbers)();
+    expect(optimizer.stateDict().numbers).toEqual(numbers);
+    expect(optimizer.stateDict().tensors.get('expAvgSq.layer.b')!.toArray()).toEqual([3, 4]);
+  });
+});
