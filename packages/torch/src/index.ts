@@ -12,6 +12,7 @@ export * from './indexing.js';
 export type { Layout, MemoryFormat } from './layout.js';
 export * as ops from './ops.generated.js';
 export * as nn from './nn/index.js';
+export * as optim from './optim/index.js';
 export { camelCase, operator } from './operator.js';
 export { defaultGenerator, Generator, manualSeed } from './random.js';
 export { keep, liveTensors, scope } from './scope.js';
