@@ -1,5 +1,7 @@
 #include "dispatcher.h"
 
+#include <unistd.h>
+
 #include <sstream>
 
 #include "values.h"
@@ -78,21 +80,37 @@ Argument describe(const c10::Argument& argument) {
   }
   const Kind kind = type->kind() == c10::TypeKind::ListType ? listKind(type->castRaw<c10::ListType>()->getElementType())
                                                             : scalarKind(type);
-  return {argument.name(), kind, optional, argument.N() ? *argument.N() : 0};
+  const auto& fallback = argument.default_value();
+  const bool emptyAllowed = fallback && (fallback->isNone() || (fallback->isList() && fallback->toListRef().empty()));
+  return {argument.name(), kind, optional, argument.N() ? *argument.N() : 0, emptyAllowed, boundsOf(argument.name())};
 }
 
+/// Kernels read as many elements as the schema says (`int[2]`) without looking at the list's length. One stands for
+/// all; `int[1]` means only that: a list may have any length.
 template <class T, class Convert>
-c10::IValue toTypedList(Environment& environment, napi_value value, int64_t size, Convert convert) {
+c10::IValue toTypedList(Environment& environment, napi_value value, const Argument& argument, Convert convert) {
   c10::List<T> list;
+  const int64_t size = argument.listSize;
   bool isArray = false;
   napi_is_array(environment.env, value, &isArray);
   if (!isArray && size > 0) {
-    const T single = convert(value);
-    for (int64_t i = 0; i < size; i++) list.push_back(single);
+    list.push_back(convert(value));
   } else {
     for (napi_value element : toList(environment.env, value)) list.push_back(convert(element));
   }
+  const auto length = static_cast<int64_t>(list.size());
+  if (size < 2 || length == size || (length == 0 && argument.emptyAllowed)) return list;
+  TORCH_CHECK(length == 1, "expected ", size, " elements, got ", length);
+  const T single = list.get(0);
+  for (int64_t i = 1; i < size; i++) list.push_back(single);
   return list;
+}
+
+int64_t toBoundedInt64(napi_env env, napi_value value, const Bounds& bounds) {
+  const int64_t integer = toInt64(env, value);
+  TORCH_CHECK(integer >= bounds.least && integer <= bounds.most, "must be from ", bounds.least, " to ", bounds.most,
+              ", got ", integer);
+  return integer;
 }
 
 c10::IValue toIValue(Environment& environment, const Argument& argument, napi_value value) {
@@ -115,17 +133,18 @@ c10::IValue toIValue(Environment& environment, const Argument& argument, napi_va
       return list;
     }
     case Kind::Int:
-      return toInt64(env, value);
+      return toBoundedInt64(env, value, argument.bounds);
     case Kind::IntList:
-      return toTypedList<int64_t>(environment, value, argument.listSize, [&](napi_value v) { return toInt64(env, v); });
+      return toTypedList<int64_t>(environment, value, argument,
+                                  [&](napi_value v) { return toBoundedInt64(env, v, argument.bounds); });
     case Kind::Float:
       return toDouble(env, value);
     case Kind::FloatList:
-      return toTypedList<double>(environment, value, argument.listSize, [&](napi_value v) { return toDouble(env, v); });
+      return toTypedList<double>(environment, value, argument, [&](napi_value v) { return toDouble(env, v); });
     case Kind::Bool:
       return toBool(env, value);
     case Kind::BoolList:
-      return toTypedList<bool>(environment, value, argument.listSize, [&](napi_value v) { return toBool(env, v); });
+      return toTypedList<bool>(environment, value, argument, [&](napi_value v) { return toBool(env, v); });
     case Kind::Scalar:
       return toScalar(env, value);
     case Kind::ScalarList: {
@@ -136,7 +155,7 @@ c10::IValue toIValue(Environment& environment, const Argument& argument, napi_va
     case Kind::String:
       return toString(env, value);
     case Kind::StringList:
-      return toTypedList<std::string>(environment, value, 0, [&](napi_value v) { return toString(env, v); });
+      return toTypedList<std::string>(environment, value, argument, [&](napi_value v) { return toString(env, v); });
     case Kind::ScalarType:
       return static_cast<int64_t>(toScalarType(env, value));
     case Kind::Layout:
@@ -144,7 +163,7 @@ c10::IValue toIValue(Environment& environment, const Argument& argument, napi_va
     case Kind::MemoryFormat:
       return static_cast<int64_t>(toMemoryFormat(env, value));
     case Kind::Device:
-      return c10::Device(toString(env, value));
+      return toDevice(env, value);
     case Kind::Generator: {
       at::Generator* generator = environment.generators.find(toDouble(env, value, "a generator"));
       if (generator == nullptr) throw std::runtime_error("this generator was disposed");
@@ -154,6 +173,15 @@ c10::IValue toIValue(Environment& environment, const Argument& argument, napi_va
       break;
   }
   throw std::runtime_error("has a type that can't cross from JavaScript");
+}
+
+/// Operators on a view that repeats its elements (`expand`) would run for hours, or overflow.
+void checkNumel(const c10::IValue& value) {
+  static const double machine = static_cast<double>(sysconf(_SC_PHYS_PAGES)) * sysconf(_SC_PAGESIZE);
+  if (!value.isTensor() || !value.toTensor().defined() || value.toTensor().layout() != at::kStrided) return;
+  double numel = 1;
+  for (const int64_t size : value.toTensor().sizes()) numel *= static_cast<double>(size);
+  TORCH_CHECK(numel <= machine, "the result would have ", numel, " elements, more than this machine has bytes");
 }
 
 void set(napi_env env, napi_value object, const char* key, napi_value value) {
@@ -256,12 +284,16 @@ napi_value call(Environment& environment, const napi_value* values) {
       stack.push_back(toIValue(environment, op.arguments[i], value));
     } catch (const Napi::Error& error) {
       throw Napi::TypeError::New(env, schema.name() + ": argument '" + op.arguments[i].name + "': " + error.Message());
+    } catch (const c10::Error& error) {
+      throw std::runtime_error(schema.name() + ": argument '" + op.arguments[i].name +
+                               "': " + error.what_without_backtrace());
     } catch (const std::exception& error) {
       throw std::runtime_error(schema.name() + ": argument '" + op.arguments[i].name + "': " + error.what());
     }
   }
 
   op.handle.callBoxed(&stack);
+  for (const auto& result : stack) checkNumel(result);
 
   if (stack.size() == 1) return op.returnsAlias[0] ? undefined(env) : fromIValue(environment, stack[0]);
   if (stack.empty()) return undefined(env);

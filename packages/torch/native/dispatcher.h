@@ -6,6 +6,7 @@
 #include <string>
 #include <vector>
 
+#include "bounds.h"
 #include "environment.h"
 
 namespace padnet {
@@ -37,7 +38,9 @@ struct Argument {
   std::string name;
   Kind kind;
   bool optional;
-  int64_t listSize;  // of `int[2]`: a single number stands for all of them; 0 where the schema gives none
+  int64_t listSize;   // of `int[2]`: a single number stands for all of them; 0 where the schema gives none
+  bool emptyAllowed;  // the default is an empty list
+  Bounds bounds;
 };
 
 struct Operator {

@@ -5,9 +5,15 @@
 #include <c10/core/CPUAllocator.h>
 #include <dlfcn.h>
 #include <torch/version.h>
+#include <unistd.h>
+#ifdef __APPLE__
+#include <malloc/malloc.h>
+#else
+#include <malloc.h>
+#endif
 
+#include <atomic>
 #include <cstdio>
-#include <cstring>
 #include <fstream>
 #include <mutex>
 
@@ -17,23 +23,67 @@ namespace padnet {
 
 namespace {
 
-constexpr size_t kCheckFrom = 64u << 20;  // smaller requests are not worth reading /proc for
+constexpr int64_t kCheckEvery = 64 << 20;  // bytes allocated between two looks at the system: reading /proc takes 20 µs
+
+std::atomic<int64_t> allocated{0};     // bytes that libtorch's tensors hold, as malloc counts them
+std::atomic<int64_t> peak{0};          // the most that `allocated` has been
+std::atomic<int64_t> sinceCheck{0};    // bytes asked for since the last look at the system
+std::atomic<int64_t> memoryLimit{-1};  // set by the user; -1 for none
+
+int64_t usableSize(void* data) {
+#ifdef __APPLE__
+  return static_cast<int64_t>(malloc_size(data));
+#else
+  return static_cast<int64_t>(malloc_usable_size(data));
+#endif
+}
 
 /// Bytes that this process may still take: the system's MemAvailable, less where a control group allows less.
-size_t availableBytes() {
-  size_t available = SIZE_MAX;
+int64_t availableBytes() {
+  int64_t available = INT64_MAX;
   if (std::FILE* file = std::fopen("/proc/meminfo", "r")) {
     char line[128];
-    unsigned long long kilobytes = 0;
+    long long kilobytes = 0;
     while (std::fgets(line, sizeof line, file) != nullptr) {
-      if (std::sscanf(line, "MemAvailable: %llu kB", &kilobytes) == 1) available = kilobytes * 1024;
+      if (std::sscanf(line, "MemAvailable: %lld kB", &kilobytes) == 1) available = kilobytes * 1024;
     }
     std::fclose(file);
   }
   std::ifstream limitFile("/sys/fs/cgroup/memory.max"), usedFile("/sys/fs/cgroup/memory.current");
-  size_t limit = 0, used = 0;
-  if (limitFile >> limit && usedFile >> used) available = std::min(available, limit > used ? limit - used : 0);
+  int64_t limit = 0, used = 0;
+  if (limitFile >> limit && usedFile >> used) available = std::min(available, std::max<int64_t>(limit - used, 0));
   return available;
+}
+
+/// Bytes promised to tensors that the system has not handed out yet: it does so at the first write to each page.
+int64_t untouchedBytes() {
+  long long total = 0, resident = 0;
+  std::FILE* file = std::fopen("/proc/self/statm", "r");
+  if (file == nullptr) return 0;
+  const bool read = std::fscanf(file, "%lld %lld", &total, &resident) == 2;
+  std::fclose(file);
+  return read ? std::max<int64_t>(allocated - resident * sysconf(_SC_PAGESIZE), 0) : 0;
+}
+
+void checkAllocation(size_t bytes) {
+  TORCH_CHECK(bytes < (uint64_t{1} << 62), "out of memory: ", bytes, " bytes asked for");
+  const auto wanted = static_cast<int64_t>(bytes);
+  const int64_t limit = memoryLimit;
+  TORCH_CHECK(limit < 0 || wanted <= limit - allocated, "out of memory: ", bytes, " bytes asked for, ",
+              std::max<int64_t>(limit - allocated, 0), " left of the limit of ", limit);
+  if (sinceCheck.fetch_add(wanted) + wanted < kCheckEvery) return;
+  sinceCheck = 0;
+  const int64_t available = availableBytes() - untouchedBytes();
+  TORCH_CHECK(wanted <= available, "out of memory: ", bytes, " bytes asked for, ", std::max<int64_t>(available, 0),
+              " available");
+}
+
+c10::DeleterFnPtr innerDeleter = nullptr;
+
+void countedFree(void* data) {
+  if (data == nullptr) return;
+  allocated -= usableSize(data);
+  innerDeleter(data);
 }
 
 class GuardedAllocator final : public c10::Allocator {
@@ -41,26 +91,25 @@ class GuardedAllocator final : public c10::Allocator {
   explicit GuardedAllocator(c10::Allocator* inner) : inner_(inner) {}
 
 #if TORCH_VERSION_MAJOR > 2 || (TORCH_VERSION_MAJOR == 2 && TORCH_VERSION_MINOR >= 3)
-  c10::DataPtr allocate(size_t bytes) override {
-    check(bytes);
-    return inner_->allocate(bytes);
-  }
+  c10::DataPtr allocate(size_t bytes) override { return counted(bytes); }
   void copy_data(void* destination, const void* source, std::size_t count) const override {
     inner_->copy_data(destination, source, count);
   }
 #else
-  c10::DataPtr allocate(size_t bytes) const override {
-    check(bytes);
-    return inner_->allocate(bytes);
-  }
+  c10::DataPtr allocate(size_t bytes) const override { return counted(bytes); }
 #endif
-  c10::DeleterFnPtr raw_deleter() const override { return inner_->raw_deleter(); }
+  c10::DeleterFnPtr raw_deleter() const override { return &countedFree; }
 
  private:
-  static void check(size_t bytes) {
-    if (bytes < kCheckFrom) return;
-    const size_t available = availableBytes();
-    TORCH_CHECK(bytes <= available, "out of memory: ", bytes, " bytes asked for, ", available, " available");
+  c10::DataPtr counted(size_t bytes) const {
+    checkAllocation(bytes);
+    c10::DataPtr data = inner_->allocate(bytes);
+    if (data.get() == nullptr) return data;
+    TORCH_CHECK(data.compare_exchange_deleter(innerDeleter, &countedFree), "the CPU allocator is not as expected");
+    const int64_t now = allocated += usableSize(data.get());
+    for (int64_t before = peak; before < now && !peak.compare_exchange_weak(before, now);) {
+    }
+    return data;
   }
 
   c10::Allocator* inner_;
@@ -71,9 +120,28 @@ class GuardedAllocator final : public c10::Allocator {
 void guardAllocations() {
   static std::once_flag once;
   std::call_once(once, [] {
+    innerDeleter = c10::GetCPUAllocator()->raw_deleter();
+    if (innerDeleter == nullptr) return;  // an allocator of somebody else's
     static GuardedAllocator guarded(c10::GetCPUAllocator());
     c10::SetCPUAllocator(&guarded, /*priority=*/1);
   });
+}
+
+napi_value setMemoryLimit(Environment& environment, const napi_value* arguments) {
+  const int64_t limit = isNullish(environment.env, arguments[0]) ? -1 : toInt64(environment.env, arguments[0]);
+  TORCH_CHECK(limit >= -1, "the memory limit must be at least 0 bytes, got ", limit);
+  memoryLimit = limit;
+  return undefined(environment.env);
+}
+
+napi_value memoryUsage(Environment& environment, const napi_value* arguments) {
+  const bool resetPeak = toBool(environment.env, arguments[0]);
+  napi_value object = nullptr;
+  napi_create_object(environment.env, &object);
+  napi_set_named_property(environment.env, object, "allocated", fromInt64(environment.env, allocated));
+  napi_set_named_property(environment.env, object, "peak", fromInt64(environment.env, peak));
+  if (resetPeak) peak = allocated.load();
+  return object;
 }
 
 napi_value getNumThreads(Environment& environment, const napi_value*) {

@@ -34,6 +34,10 @@ napi_value shape(Environment& environment, const napi_value* arguments) {
   return fromInt64List(environment.env, toTensor(environment, arguments[0]).sizes());
 }
 
+napi_value version(Environment& environment, const napi_value* arguments) {
+  return fromInt64(environment.env, static_cast<int64_t>(toTensor(environment, arguments[0])._version()));
+}
+
 napi_value item(Environment& environment, const napi_value* arguments) {
   return fromIValue(environment, toTensor(environment, arguments[0]).item());
 }
@@ -91,6 +95,12 @@ napi_value bytes(Environment& environment, const napi_value* arguments) {
     throw std::runtime_error("this JavaScript runtime allows no ArrayBuffer over native memory");
   }
   return buffer;
+}
+
+napi_value isFinite(Environment& environment, const napi_value* arguments) {
+  const at::Tensor& tensor = toTensor(environment, arguments[0]);
+  const bool exact = !at::isFloatingType(tensor.scalar_type()) && !at::isComplexType(tensor.scalar_type());
+  return fromBool(environment.env, exact || tensor.detach().isfinite().all().item<bool>());
 }
 
 napi_value isShared(Environment& environment, const napi_value* arguments) {

@@ -164,10 +164,6 @@ constexpr NamedScalarType kScalarTypes[] = {
     {"bool", at::kBool},
     {"complex64", at::kComplexFloat},
     {"complex128", at::kComplexDouble},
-    {"qint8", at::kQInt8},
-    {"quint8", at::kQUInt8},
-    {"qint32", at::kQInt32},
-    {"complex32", at::kComplexHalf},
 };
 
 }  // namespace
@@ -205,6 +201,15 @@ at::Layout toLayout(napi_env env, napi_value value) {
   if (name == "sparse_coo") return at::kSparse;
   if (name == "sparse_csr") return at::kSparseCsr;
   throw Napi::TypeError::New(env, "unknown layout '" + name + "'; known are strided, sparse_coo, sparse_csr");
+}
+
+// Others (such as meta) make tensors without memory.
+c10::Device toDevice(napi_env env, napi_value value) {
+  const std::string name = toString(env, value, "a device such as 'cpu'");
+  if (name == "cpu") return c10::Device(c10::kCPU);
+  if (name == "cuda") return c10::Device(c10::kCUDA);
+  if (name.rfind("cuda:", 0) == 0) return c10::Device(name);
+  throw Napi::TypeError::New(env, "unknown device '" + name + "'; known are cpu, cuda, cuda:0, cuda:1 and so on");
 }
 
 napi_value fromDouble(napi_env env, double value) {

@@ -30,6 +30,7 @@ at::ScalarType toScalarType(napi_env env, napi_value value);
 const char* scalarTypeName(at::ScalarType type);
 at::MemoryFormat toMemoryFormat(napi_env env, napi_value value);
 at::Layout toLayout(napi_env env, napi_value value);
+c10::Device toDevice(napi_env env, napi_value value);
 
 napi_value fromDouble(napi_env env, double value);
 napi_value fromInt64(napi_env env, int64_t value);

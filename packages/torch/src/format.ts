@@ -24,6 +24,7 @@ export function formatTensor(tensor: Tensor): string {
 function formatElements(tensor: Tensor): string {
   const { shape, dtype } = tensor;
   if (dtype.startsWith('complex')) return '…';
+  if (tensor.numel === 0) return '[]';
   const shorten = tensor.numel > printWholeUpTo;
   let shown = tensor.detach();
   if (shorten) {

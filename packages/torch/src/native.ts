@@ -63,9 +63,11 @@ interface Native {
   call(index: number, values: readonly unknown[]): unknown;
   describe(tensor: Handle): TensorDescription;
   shape(tensor: Handle): number[];
+  version(tensor: Handle): number;
   item(tensor: Handle): number | bigint | boolean;
   fromBytes(data: ArrayBufferView, shape: readonly number[], dtype: string): Handle;
   bytes(tensor: Handle): ArrayBuffer;
+  isFinite(tensor: Handle): boolean;
   isShared(tensor: Handle): boolean;
   release(tensors: Handle | readonly Handle[]): void;
   duplicate(tensor: Handle): Handle;
@@ -106,13 +108,15 @@ interface Native {
   seedGenerator(generator: number, seed: number): void;
   getGeneratorState(generator: number): Handle;
   setGeneratorState(generator: number, state: Handle): void;
+  setMemoryLimit(bytes: number | null): void;
+  memoryUsage(resetPeak: boolean): { allocated: number; peak: number };
   getNumThreads(): number;
   setNumThreads(threads: number): void;
   buildInfo(): { version: string; configuration: string };
 }
 
 function load(): Native {
-  const file = fileURLToPath(new URL('../build/torch.node', import.meta.url));
+  const file = process.env.PADNET_TORCH_ADDON ?? fileURLToPath(new URL('../build/torch.node', import.meta.url));
   try {
     return createRequire(import.meta.url)(file) as Native;
   } catch (error) {

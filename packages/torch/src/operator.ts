@@ -3,8 +3,10 @@
  * schema; all others by name in one options object: `conv2d(x, weight, { stride: [2, 2] })`. Where an operator has several
  * overloads, the first whose arguments fit is taken. Names are the schema's in camelCase.
  */
+import { unsafeReason } from './generate/unsafeOperators.js';
 import { Generator } from './random.js';
 import { native, type ArgumentKind, type NativeArgument, type NativeOperator } from './native.js';
+import { preconditionOf } from './preconditions.js';
 import { Tensor } from './tensor.js';
 
 export type Options = Readonly<Record<string, unknown>>;
@@ -15,6 +17,8 @@ interface Overload {
   readonly positional: readonly number[];
   /** Where each named argument goes, by its name in camelCase. */
   readonly named: ReadonlyMap<string, number>;
+  /** Throws where the values, in the schema's order, are such that libtorch would end the process. */
+  readonly precondition: ((values: readonly unknown[]) => void) | undefined;
 }
 
 /** `max_pool2d` → `maxPool2d`; leading and trailing underscores stay (`relu_` works in place). */
@@ -32,6 +36,7 @@ export function isPositional(argument: NativeArgument): boolean {
  * that the types were generated: a later libtorch that has moved or added arguments is called correctly all the same.
  * Nothing is looked up before the first call.
  */
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type of the operator
 export function operator<F>(name: string, overloads: Readonly<Record<string, readonly string[]>>): F {
   let bound: readonly Overload[] | undefined;
   const call = (...values: unknown[]): unknown => {
@@ -45,6 +50,8 @@ export function operator<F>(name: string, overloads: Readonly<Record<string, rea
 }
 
 function bindAll(name: string, overloads: Readonly<Record<string, readonly string[]>>): Overload[] {
+  const unsafe = unsafeReason(name);
+  if (unsafe !== null) throw new Error(`${name} is not offered: ${unsafe}`);
   const all: Overload[] = [];
   for (const [overloadName, positionalNames] of Object.entries(overloads)) {
     const bound = native.bind(name, overloadName);
@@ -58,7 +65,7 @@ function bindAll(name: string, overloads: Readonly<Record<string, readonly strin
     });
     const named = new Map<string, number>();
     for (const [argument, index] of position) if (!positional.includes(index)) named.set(camelCase(argument), index);
-    all.push({ operator: bound, positional, named });
+    all.push({ operator: bound, positional, named, precondition: preconditionOf(name, bound) });
   }
   return all;
 }
@@ -170,6 +177,7 @@ function invoke(name: string, overload: Overload, values: readonly unknown[]): u
       given[index] = options[key];
     }
   }
+  overload.precondition?.(given);
   const crossing = given.map((value, index) => marshal(name, operator.arguments[index]!, value));
   return wrapResult(operator, callNative(name, operator, crossing), given);
 }
@@ -193,7 +201,7 @@ function marshal(name: string, argument: NativeArgument, value: unknown): unknow
     case 'Tensor[]':
     case 'Tensor?[]':
       if (Array.isArray(value) && value.every((element) => acceptsElement(argument.kind, element))) {
-        return value.map((element: Tensor | null) => element && element.handle);
+        return value.map((element: Tensor | null) => element?.handle ?? null);
       }
       break;
     case 'Generator':

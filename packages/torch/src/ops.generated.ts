@@ -80,50 +80,12 @@ export const _adaptiveAvgPool2d = operator<{
   /** `aten::_adaptive_avg_pool2d.out(Tensor self, SymInt[2] output_size, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, outputSize: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::_adaptive_avg_pool2d', { '': ['self', 'output_size'], out: ['self', 'output_size'] })
-export const _adaptiveAvgPool2dBackward = operator<{
-  /** `aten::_adaptive_avg_pool2d_backward(Tensor grad_output, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor): Tensor;
-  /** `aten::_adaptive_avg_pool2d_backward.out(Tensor grad_output, Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_adaptive_avg_pool2d_backward', { '': ['grad_output', 'self'], out: ['grad_output', 'self'] })
 export const _adaptiveAvgPool3d = operator<{
   /** `aten::_adaptive_avg_pool3d(Tensor self, int[3] output_size) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number): Tensor;
   /** `aten::_adaptive_avg_pool3d.out(Tensor self, int[3] output_size, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, outputSize: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::_adaptive_avg_pool3d', { '': ['self', 'output_size'], out: ['self', 'output_size'] })
-export const _adaptiveAvgPool3dBackward = operator<{
-  /** `aten::_adaptive_avg_pool3d_backward(Tensor grad_output, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor): Tensor;
-  /** `aten::_adaptive_avg_pool3d_backward.out(Tensor grad_output, Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_adaptive_avg_pool3d_backward', { '': ['grad_output', 'self'], out: ['grad_output', 'self'] })
-export const _addBatchDim = operator<{
-  /** `aten::_add_batch_dim(Tensor self, int batch_dim, int level) -> Tensor` */
-  (self: Tensor, batchDim: number, level: number): Tensor;
-}>('aten::_add_batch_dim', { '': ['self', 'batch_dim', 'level'] })
-export const _addRelu = operator<{
-  /** `aten::_add_relu.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
-  (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
-  /** `aten::_add_relu.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
-  (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
-  /** `aten::_add_relu.out(Tensor self, Tensor other, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor, options: { alpha?: Scalar; out: Tensor }): Tensor;
-  /** `aten::_add_relu.Scalar_out(Tensor self, Scalar other, Scalar alpha=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, other: Scalar, options: { alpha?: Scalar; out: Tensor }): Tensor;
-}>('aten::_add_relu', { Tensor: ['self', 'other'], Scalar: ['self', 'other'], out: ['self', 'other'], Scalar_out: ['self', 'other'] })
-export const _addRelu_ = operator<{
-  /** `aten::_add_relu_.Tensor(Tensor(a!) self, Tensor other, *, Scalar alpha=1) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
-  /** `aten::_add_relu_.Scalar(Tensor(a!) self, Scalar other, Scalar alpha=1) -> Tensor(a!)` */
-  (self: Tensor, other: Scalar, options?: { alpha?: Scalar }): Tensor;
-}>('aten::_add_relu_', { Tensor: ['self', 'other'], Scalar: ['self', 'other'] })
-export const _addmmActivation = operator<{
-  /** `aten::_addmm_activation(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, bool use_gelu=False) -> Tensor` */
-  (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar; useGelu?: boolean }): Tensor;
-  /** `aten::_addmm_activation.out(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, bool use_gelu=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, mat1: Tensor, mat2: Tensor, options: { beta?: Scalar; alpha?: Scalar; useGelu?: boolean; out: Tensor }): Tensor;
-}>('aten::_addmm_activation', { '': ['self', 'mat1', 'mat2'], out: ['self', 'mat1', 'mat2'] })
 export const _aminmax = operator<{
   /** `aten::_aminmax(Tensor self) -> (Tensor, Tensor)` */
   (self: Tensor): [Tensor, Tensor];
@@ -154,34 +116,6 @@ export const _ampUpdateScale_ = operator<{
   /** `aten::_amp_update_scale_(Tensor(a!) self, Tensor(b!) growth_tracker, Tensor found_inf, float scale_growth_factor, float scale_backoff_factor, int growth_interval) -> Tensor(a!)` */
   (self: Tensor, growthTracker: Tensor, foundInf: Tensor, scaleGrowthFactor: number, scaleBackoffFactor: number, growthInterval: number): Tensor;
 }>('aten::_amp_update_scale_', { '': ['self', 'growth_tracker', 'found_inf', 'scale_growth_factor', 'scale_backoff_factor', 'growth_interval'] })
-export const _assertAsync = operator<{
-  /** `aten::_assert_async(Tensor self) -> ()` */
-  (self: Tensor): void;
-}>('aten::_assert_async', { '': ['self'] })
-export const _assertTensorMetadata = operator<{
-  /** `aten::_assert_tensor_metadata(Tensor a, int[]? size=None, int[]? stride=None, ScalarType? dtype=None) -> ()` */
-  (a: Tensor, options?: { size?: readonly number[] | null; stride?: readonly number[] | null; dtype?: DType | null }): void;
-}>('aten::_assert_tensor_metadata', { '': ['a'] })
-export const _autocastToFullPrecision = operator<{
-  /** `aten::_autocast_to_full_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled) -> Tensor(a)` */
-  (self: Tensor, cudaEnabled: boolean, cpuEnabled: boolean): Tensor;
-}>('aten::_autocast_to_full_precision', { '': ['self', 'cuda_enabled', 'cpu_enabled'] })
-export const _autocastToReducedPrecision = operator<{
-  /** `aten::_autocast_to_reduced_precision(Tensor(a) self, bool cuda_enabled, bool cpu_enabled, ScalarType cuda_dtype, ScalarType cpu_dtype) -> Tensor(a)` */
-  (self: Tensor, cudaEnabled: boolean, cpuEnabled: boolean, cudaDtype: DType, cpuDtype: DType): Tensor;
-}>('aten::_autocast_to_reduced_precision', { '': ['self', 'cuda_enabled', 'cpu_enabled', 'cuda_dtype', 'cpu_dtype'] })
-export const _backward = operator<{
-  /** `aten::_backward(Tensor self, Tensor[] inputs, Tensor? gradient=None, bool? retain_graph=None, bool create_graph=False) -> ()` */
-  (self: Tensor, inputs: readonly Tensor[], options?: { gradient?: Tensor | null; retainGraph?: boolean | null; createGraph?: boolean }): void;
-}>('aten::_backward', { '': ['self', 'inputs'] })
-export const _batchNormImplIndex = operator<{
-  /** `aten::_batch_norm_impl_index(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> (Tensor, Tensor, Tensor, Tensor, int)` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): [Tensor, Tensor, Tensor, Tensor, number];
-}>('aten::_batch_norm_impl_index', { '': ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'momentum', 'eps', 'cudnn_enabled'] })
-export const _batchNormImplIndexBackward = operator<{
-  /** `aten::_batch_norm_impl_index_backward(int impl_index, Tensor input, Tensor grad_output, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var_transform, bool train, float eps, bool[3] output_mask, Tensor reservedSpace) -> (Tensor, Tensor, Tensor)` */
-  (implIndex: number, input: Tensor, gradOutput: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVarTransform: Tensor | null, train: boolean, eps: number, outputMask: readonly boolean[] | boolean, reservedSpace: Tensor): [Tensor, Tensor, Tensor];
-}>('aten::_batch_norm_impl_index_backward', { '': ['impl_index', 'input', 'grad_output', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_var_transform', 'train', 'eps', 'output_mask', 'reservedSpace'] })
 export const _cast_Byte = operator<{
   /** `aten::_cast_Byte(Tensor self, bool non_blocking=False) -> Tensor` */
   (self: Tensor, options?: { nonBlocking?: boolean }): Tensor;
@@ -214,50 +148,6 @@ export const _cast_Short = operator<{
   /** `aten::_cast_Short(Tensor self, bool non_blocking=False) -> Tensor` */
   (self: Tensor, options?: { nonBlocking?: boolean }): Tensor;
 }>('aten::_cast_Short', { '': ['self'] })
-export const _cdistBackward = operator<{
-  /** `aten::_cdist_backward(Tensor grad, Tensor x1, Tensor x2, float p, Tensor cdist) -> Tensor` */
-  (grad: Tensor, x1: Tensor, x2: Tensor, p: number, cdist: Tensor): Tensor;
-  /** `aten::_cdist_backward.out(Tensor grad, Tensor x1, Tensor x2, float p, Tensor cdist, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, x1: Tensor, x2: Tensor, p: number, cdist: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_cdist_backward', { '': ['grad', 'x1', 'x2', 'p', 'cdist'], out: ['grad', 'x1', 'x2', 'p', 'cdist'] })
-export const _cdistForward = operator<{
-  /** `aten::_cdist_forward(Tensor x1, Tensor x2, float p, int? compute_mode) -> Tensor` */
-  (x1: Tensor, x2: Tensor, p: number, computeMode: number | null): Tensor;
-  /** `aten::_cdist_forward.out(Tensor x1, Tensor x2, float p, int? compute_mode, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x1: Tensor, x2: Tensor, p: number, computeMode: number | null, options: { out: Tensor }): Tensor;
-}>('aten::_cdist_forward', { '': ['x1', 'x2', 'p', 'compute_mode'], out: ['x1', 'x2', 'p', 'compute_mode'] })
-export const _choleskySolveHelper = operator<{
-  /** `aten::_cholesky_solve_helper(Tensor self, Tensor A, bool upper) -> Tensor` */
-  (self: Tensor, A: Tensor, upper: boolean): Tensor;
-  /** `aten::_cholesky_solve_helper.out(Tensor self, Tensor A, bool upper, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, A: Tensor, upper: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_cholesky_solve_helper', { '': ['self', 'A', 'upper'], out: ['self', 'A', 'upper'] })
-export const _chooseQparamsPerTensor = operator<{
-  /** `aten::_choose_qparams_per_tensor(Tensor self, bool reduce_range=False) -> (float, int)` */
-  (self: Tensor, options?: { reduceRange?: boolean }): [number, number];
-}>('aten::_choose_qparams_per_tensor', { '': ['self'] })
-export const _coalesce = operator<{
-  /** `aten::_coalesce(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_coalesce.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_coalesce', { '': ['self'], out: ['self'] })
-export const _coalesced = operator<{
-  /** `aten::_coalesced(Tensor self, bool coalesced) -> Tensor` */
-  (self: Tensor, coalesced: boolean): Tensor;
-  /** `aten::_coalesced.out(Tensor self, bool coalesced, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, coalesced: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_coalesced', { '': ['self', 'coalesced'], out: ['self', 'coalesced'] })
-export const _coalesced_ = operator<{
-  /** `aten::_coalesced_(Tensor(a!) self, bool coalesced) -> Tensor(a!)` */
-  (self: Tensor, coalesced: boolean): Tensor;
-}>('aten::_coalesced_', { '': ['self', 'coalesced'] })
-export const _computeLinearCombination = operator<{
-  /** `aten::_compute_linear_combination(Tensor input, Tensor coefficients) -> Tensor` */
-  (input: Tensor, coefficients: Tensor): Tensor;
-  /** `aten::_compute_linear_combination.out(Tensor input, Tensor coefficients, *, Tensor(a!) out) -> Tensor(a!)` */
-  (input: Tensor, coefficients: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_compute_linear_combination', { '': ['input', 'coefficients'], out: ['input', 'coefficients'] })
 export const _conj = operator<{
   /** `aten::_conj(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -274,24 +164,6 @@ export const _conjPhysical = operator<{
   /** `aten::_conj_physical.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::_conj_physical', { '': ['self'], out: ['self'] })
-export const _convDepthwise2d = operator<{
-  /** `aten::_conv_depthwise2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number): Tensor;
-  /** `aten::_conv_depthwise2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding, int[2] dilation, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number, options: { out: Tensor }): Tensor;
-}>('aten::_conv_depthwise2d', { '': ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding', 'dilation'], out: ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding', 'dilation'] })
-export const _convertIndicesFromCooToCsr = operator<{
-  /** `aten::_convert_indices_from_coo_to_csr(Tensor self, int size, *, bool out_int32=False) -> Tensor` */
-  (self: Tensor, size: number, options?: { outInt32?: boolean }): Tensor;
-  /** `aten::_convert_indices_from_coo_to_csr.out(Tensor self, int size, *, bool out_int32=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, size: number, options: { outInt32?: boolean; out: Tensor }): Tensor;
-}>('aten::_convert_indices_from_coo_to_csr', { '': ['self', 'size'], out: ['self', 'size'] })
-export const _convertIndicesFromCsrToCoo = operator<{
-  /** `aten::_convert_indices_from_csr_to_coo(Tensor crow_indices, Tensor col_indices, *, bool out_int32=False, bool transpose=False) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, options?: { outInt32?: boolean; transpose?: boolean }): Tensor;
-  /** `aten::_convert_indices_from_csr_to_coo.out(Tensor crow_indices, Tensor col_indices, *, bool out_int32=False, bool transpose=False, Tensor(a!) out) -> Tensor(a!)` */
-  (crowIndices: Tensor, colIndices: Tensor, options: { outInt32?: boolean; transpose?: boolean; out: Tensor }): Tensor;
-}>('aten::_convert_indices_from_csr_to_coo', { '': ['crow_indices', 'col_indices'], out: ['crow_indices', 'col_indices'] })
 export const _convolution = operator<{
   /** `aten::_convolution(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32) -> Tensor` */
   (input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], transposed: boolean, outputPadding: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, cudnnEnabled: boolean, allowTf32: boolean): Tensor;
@@ -300,230 +172,12 @@ export const _convolution = operator<{
   /** `aten::_convolution.out(Tensor input, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool benchmark, bool deterministic, bool cudnn_enabled, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], transposed: boolean, outputPadding: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, cudnnEnabled: boolean, allowTf32: boolean, options: { out: Tensor }): Tensor;
 }>('aten::_convolution', { '': ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 'transposed', 'output_padding', 'groups', 'benchmark', 'deterministic', 'cudnn_enabled', 'allow_tf32'], deprecated: ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 'transposed', 'output_padding', 'groups', 'benchmark', 'deterministic', 'cudnn_enabled'], out: ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 'transposed', 'output_padding', 'groups', 'benchmark', 'deterministic', 'cudnn_enabled', 'allow_tf32'] })
-export const _convolutionDoubleBackward = operator<{
-  /** `aten::_convolution_double_backward(Tensor? ggI, Tensor? ggW, Tensor? ggb, Tensor gO, Tensor weight, Tensor self, int[] stride, int[] padding, int[] dilation, bool transposed, int[] output_padding, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (ggI: Tensor | null, ggW: Tensor | null, ggb: Tensor | null, gO: Tensor, weight: Tensor, self: Tensor, stride: readonly number[], padding: readonly number[], dilation: readonly number[], transposed: boolean, outputPadding: readonly number[], groups: number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-}>('aten::_convolution_double_backward', { '': ['ggI', 'ggW', 'ggb', 'gO', 'weight', 'self', 'stride', 'padding', 'dilation', 'transposed', 'output_padding', 'groups', 'output_mask'] })
-export const _convolutionMode = operator<{
-  /** `aten::_convolution_mode(Tensor input, Tensor weight, Tensor? bias, int[] stride, str padding, int[] dilation, int groups) -> Tensor` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: string, dilation: readonly number[], groups: number): Tensor;
-}>('aten::_convolution_mode', { '': ['input', 'weight', 'bias', 'stride', 'padding', 'dilation', 'groups'] })
-export const _copyFrom = operator<{
-  /** `aten::_copy_from(Tensor self, Tensor dst, bool non_blocking=False) -> Tensor` */
-  (self: Tensor, dst: Tensor, options?: { nonBlocking?: boolean }): Tensor;
-  /** `aten::_copy_from.out(Tensor self, Tensor dst, bool non_blocking=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dst: Tensor, options: { nonBlocking?: boolean; out: Tensor }): Tensor;
-}>('aten::_copy_from', { '': ['self', 'dst'], out: ['self', 'dst'] })
-export const _copyFromAndResize = operator<{
-  /** `aten::_copy_from_and_resize(Tensor self, Tensor dst) -> Tensor` */
-  (self: Tensor, dst: Tensor): Tensor;
-  /** `aten::_copy_from_and_resize.out(Tensor self, Tensor dst, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dst: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_copy_from_and_resize', { '': ['self', 'dst'], out: ['self', 'dst'] })
-export const _ctcLoss = operator<{
-  /** `aten::_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank=0, bool zero_infinity=False) -> (Tensor, Tensor)` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options?: { blank?: number; zeroInfinity?: boolean }): [Tensor, Tensor];
-  /** `aten::_ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank=0, bool zero_infinity=False) -> (Tensor, Tensor)` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { blank?: number; zeroInfinity?: boolean }): [Tensor, Tensor];
-  /** `aten::_ctc_loss.out(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank=0, bool zero_infinity=False, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], options: { blank?: number; zeroInfinity?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_ctc_loss', { '': ['log_probs', 'targets', 'input_lengths', 'target_lengths'], Tensor: ['log_probs', 'targets', 'input_lengths', 'target_lengths'], out: ['log_probs', 'targets', 'input_lengths', 'target_lengths'] })
-export const _ctcLossBackward = operator<{
-  /** `aten::_ctc_loss_backward(Tensor grad, Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False) -> Tensor` */
-  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options?: { zeroInfinity?: boolean }): Tensor;
-  /** `aten::_ctc_loss_backward.Tensor(Tensor grad, Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False) -> Tensor` */
-  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options?: { zeroInfinity?: boolean }): Tensor;
-  /** `aten::_ctc_loss_backward.out(Tensor grad, Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, Tensor neg_log_likelihood, Tensor log_alpha, int blank, bool zero_infinity=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], negLogLikelihood: Tensor, logAlpha: Tensor, blank: number, options: { zeroInfinity?: boolean; out: Tensor }): Tensor;
-}>('aten::_ctc_loss_backward', { '': ['grad', 'log_probs', 'targets', 'input_lengths', 'target_lengths', 'neg_log_likelihood', 'log_alpha', 'blank'], Tensor: ['grad', 'log_probs', 'targets', 'input_lengths', 'target_lengths', 'neg_log_likelihood', 'log_alpha', 'blank'], out: ['grad', 'log_probs', 'targets', 'input_lengths', 'target_lengths', 'neg_log_likelihood', 'log_alpha', 'blank'] })
-export const _cudnnCtcLoss = operator<{
-  /** `aten::_cudnn_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor)` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], blank: number, deterministic: boolean, zeroInfinity: boolean): [Tensor, Tensor];
-  /** `aten::_cudnn_ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank, bool deterministic, bool zero_infinity) -> (Tensor, Tensor)` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, blank: number, deterministic: boolean, zeroInfinity: boolean): [Tensor, Tensor];
-  /** `aten::_cudnn_ctc_loss.out(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank, bool deterministic, bool zero_infinity, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], blank: number, deterministic: boolean, zeroInfinity: boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_cudnn_ctc_loss', { '': ['log_probs', 'targets', 'input_lengths', 'target_lengths', 'blank', 'deterministic', 'zero_infinity'], Tensor: ['log_probs', 'targets', 'input_lengths', 'target_lengths', 'blank', 'deterministic', 'zero_infinity'], out: ['log_probs', 'targets', 'input_lengths', 'target_lengths', 'blank', 'deterministic', 'zero_infinity'] })
-export const _cudnnInitDropoutState = operator<{
-  /** `aten::_cudnn_init_dropout_state(float dropout, bool train, int dropout_seed, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (dropout: number, train: boolean, dropoutSeed: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::_cudnn_init_dropout_state.out(float dropout, bool train, int dropout_seed, *, Tensor(a!) out) -> Tensor(a!)` */
-  (dropout: number, train: boolean, dropoutSeed: number, options: { out: Tensor }): Tensor;
-}>('aten::_cudnn_init_dropout_state', { '': ['dropout', 'train', 'dropout_seed'], out: ['dropout', 'train', 'dropout_seed'] })
-export const _cudnnRnn = operator<{
-  /** `aten::_cudnn_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, weightBuf: Tensor | null, hx: Tensor, cx: Tensor | null, mode: number, hiddenSize: number, projSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null): [Tensor, Tensor, Tensor, Tensor, Tensor];
-  /** `aten::_cudnn_rnn.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor? weight_buf, Tensor hx, Tensor? cx, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3, Tensor(e!) out4) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!), Tensor(e!))` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, weightBuf: Tensor | null, hx: Tensor, cx: Tensor | null, mode: number, hiddenSize: number, projSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor; out4: Tensor }): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_cudnn_rnn', { '': ['input', 'weight', 'weight_stride0', 'weight_buf', 'hx', 'cx', 'mode', 'hidden_size', 'proj_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state'], out: ['input', 'weight', 'weight_stride0', 'weight_buf', 'hx', 'cx', 'mode', 'hidden_size', 'proj_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state'] })
-export const _cudnnRnnBackward = operator<{
-  /** `aten::_cudnn_rnn_backward(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask) -> (Tensor, Tensor, Tensor, Tensor[])` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, weightBuf: Tensor, hx: Tensor, cx: Tensor | null, output: Tensor, gradOutput: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, mode: number, hiddenSize: number, projSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null, reserve: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor, Tensor[]];
-  /** `aten::_cudnn_rnn_backward.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, SymInt[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!)[] out3) -> ()` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, weightBuf: Tensor, hx: Tensor, cx: Tensor | null, output: Tensor, gradOutput: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, mode: number, hiddenSize: number, projSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null, reserve: Tensor, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: readonly Tensor[] }): void;
-}>('aten::_cudnn_rnn_backward', { '': ['input', 'weight', 'weight_stride0', 'weight_buf', 'hx', 'cx', 'output', 'grad_output', 'grad_hy', 'grad_cy', 'mode', 'hidden_size', 'proj_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state', 'reserve', 'output_mask'], out: ['input', 'weight', 'weight_stride0', 'weight_buf', 'hx', 'cx', 'output', 'grad_output', 'grad_hy', 'grad_cy', 'mode', 'hidden_size', 'proj_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state', 'reserve', 'output_mask'] })
-export const _cudnnRnnFlattenWeight = operator<{
-  /** `aten::_cudnn_rnn_flatten_weight(Tensor[] weight_arr, int weight_stride0, SymInt input_size, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, bool bidirectional) -> Tensor` */
-  (weightArr: readonly Tensor[], weightStride0: number, inputSize: number, mode: number, hiddenSize: number, projSize: number, numLayers: number, batchFirst: boolean, bidirectional: boolean): Tensor;
-  /** `aten::_cudnn_rnn_flatten_weight.out(Tensor[] weight_arr, int weight_stride0, SymInt input_size, int mode, SymInt hidden_size, SymInt proj_size, int num_layers, bool batch_first, bool bidirectional, *, Tensor(a!) out) -> Tensor(a!)` */
-  (weightArr: readonly Tensor[], weightStride0: number, inputSize: number, mode: number, hiddenSize: number, projSize: number, numLayers: number, batchFirst: boolean, bidirectional: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_cudnn_rnn_flatten_weight', { '': ['weight_arr', 'weight_stride0', 'input_size', 'mode', 'hidden_size', 'proj_size', 'num_layers', 'batch_first', 'bidirectional'], out: ['weight_arr', 'weight_stride0', 'input_size', 'mode', 'hidden_size', 'proj_size', 'num_layers', 'batch_first', 'bidirectional'] })
-export const _cufftClearPlanCache = operator<{
-  /** `aten::_cufft_clear_plan_cache(int device_index) -> ()` */
-  (deviceIndex: number): void;
-}>('aten::_cufft_clear_plan_cache', { '': ['device_index'] })
-export const _cufftGetPlanCacheMaxSize = operator<{
-  /** `aten::_cufft_get_plan_cache_max_size(int device_index) -> int` */
-  (deviceIndex: number): number;
-}>('aten::_cufft_get_plan_cache_max_size', { '': ['device_index'] })
-export const _cufftGetPlanCacheSize = operator<{
-  /** `aten::_cufft_get_plan_cache_size(int device_index) -> int` */
-  (deviceIndex: number): number;
-}>('aten::_cufft_get_plan_cache_size', { '': ['device_index'] })
-export const _cufftSetPlanCacheMaxSize = operator<{
-  /** `aten::_cufft_set_plan_cache_max_size(int device_index, int max_size) -> ()` */
-  (deviceIndex: number, maxSize: number): void;
-}>('aten::_cufft_set_plan_cache_max_size', { '': ['device_index', 'max_size'] })
-export const _cummaxHelper = operator<{
-  /** `aten::_cummax_helper(Tensor self, Tensor(a!) values, Tensor(b!) indices, int dim) -> ()` */
-  (self: Tensor, values: Tensor, indices: Tensor, dim: number): void;
-}>('aten::_cummax_helper', { '': ['self', 'values', 'indices', 'dim'] })
-export const _cumminHelper = operator<{
-  /** `aten::_cummin_helper(Tensor self, Tensor(a!) values, Tensor(b!) indices, int dim) -> ()` */
-  (self: Tensor, values: Tensor, indices: Tensor, dim: number): void;
-}>('aten::_cummin_helper', { '': ['self', 'values', 'indices', 'dim'] })
-export const _debugHasInternalOverlap = operator<{
-  /** `aten::_debug_has_internal_overlap(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::_debug_has_internal_overlap', { '': ['self'] })
-export const _dimI = operator<{
-  /** `aten::_dimI(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::_dimI', { '': ['self'] })
-export const _dimV = operator<{
-  /** `aten::_dimV(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::_dimV', { '': ['self'] })
-export const _dimArange = operator<{
-  /** `aten::_dim_arange(Tensor like, int dim) -> Tensor` */
-  (like: Tensor, dim: number): Tensor;
-}>('aten::_dim_arange', { '': ['like', 'dim'] })
-export const _dirichletGrad = operator<{
-  /** `aten::_dirichlet_grad(Tensor x, Tensor alpha, Tensor total) -> Tensor` */
-  (x: Tensor, alpha: Tensor, total: Tensor): Tensor;
-  /** `aten::_dirichlet_grad.out(Tensor x, Tensor alpha, Tensor total, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, alpha: Tensor, total: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_dirichlet_grad', { '': ['x', 'alpha', 'total'], out: ['x', 'alpha', 'total'] })
-export const _efficientzerotensor = operator<{
-  /** `aten::_efficientzerotensor(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::_efficientzerotensor.out(int[] size, *, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_efficientzerotensor', { '': ['size'], out: ['size'] })
-export const _embeddingBag = operator<{
-  /** `aten::_embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean; paddingIdx?: number }): [Tensor, Tensor, Tensor, Tensor];
-  /** `aten::_embedding_bag.out(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean; paddingIdx?: number; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
-}>('aten::_embedding_bag', { '': ['weight', 'indices', 'offsets'], out: ['weight', 'indices', 'offsets'] })
-export const _embeddingBagBackward = operator<{
-  /** `aten::_embedding_bag_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, int num_weights, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, options?: { paddingIdx?: number }): Tensor;
-}>('aten::_embedding_bag_backward', { '': ['grad', 'indices', 'offsets', 'offset2bag', 'bag_size', 'maximum_indices', 'num_weights', 'scale_grad_by_freq', 'mode', 'sparse', 'per_sample_weights'] })
-export const _embeddingBagDenseBackward = operator<{
-  /** `aten::_embedding_bag_dense_backward(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, int num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, indices: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options?: { paddingIdx?: number }): Tensor;
-  /** `aten::_embedding_bag_dense_backward.out(Tensor grad, Tensor indices, Tensor offset2bag, Tensor bag_size, Tensor maximum_indices, int num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, indices: Tensor, offset2bag: Tensor, bagSize: Tensor, maximumIndices: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options: { paddingIdx?: number; out: Tensor }): Tensor;
-}>('aten::_embedding_bag_dense_backward', { '': ['grad', 'indices', 'offset2bag', 'bag_size', 'maximum_indices', 'num_weights', 'scale_grad_by_freq', 'mode', 'per_sample_weights'], out: ['grad', 'indices', 'offset2bag', 'bag_size', 'maximum_indices', 'num_weights', 'scale_grad_by_freq', 'mode', 'per_sample_weights'] })
-export const _embeddingBagForwardOnly = operator<{
-  /** `aten::_embedding_bag_forward_only(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean; paddingIdx?: number }): [Tensor, Tensor, Tensor, Tensor];
-  /** `aten::_embedding_bag_forward_only.out(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False, int padding_idx=-1, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean; paddingIdx?: number; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
-}>('aten::_embedding_bag_forward_only', { '': ['weight', 'indices', 'offsets'], out: ['weight', 'indices', 'offsets'] })
-export const _embeddingBagPerSampleWeightsBackward = operator<{
-  /** `aten::_embedding_bag_per_sample_weights_backward(Tensor grad, Tensor weight, Tensor indices, Tensor offsets, Tensor offset2bag, int mode, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, mode: number, options?: { paddingIdx?: number }): Tensor;
-  /** `aten::_embedding_bag_per_sample_weights_backward.out(Tensor grad, Tensor weight, Tensor indices, Tensor offsets, Tensor offset2bag, int mode, int padding_idx=-1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, weight: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, mode: number, options: { paddingIdx?: number; out: Tensor }): Tensor;
-}>('aten::_embedding_bag_per_sample_weights_backward', { '': ['grad', 'weight', 'indices', 'offsets', 'offset2bag', 'mode'], out: ['grad', 'weight', 'indices', 'offsets', 'offset2bag', 'mode'] })
-export const _embeddingBagSparseBackward = operator<{
-  /** `aten::_embedding_bag_sparse_backward(Tensor grad, Tensor indices, Tensor offsets, Tensor offset2bag, Tensor bag_size, int num_weights, bool scale_grad_by_freq, int mode, Tensor? per_sample_weights, int padding_idx=-1) -> Tensor` */
-  (grad: Tensor, indices: Tensor, offsets: Tensor, offset2bag: Tensor, bagSize: Tensor, numWeights: number, scaleGradByFreq: boolean, mode: number, perSampleWeights: Tensor | null, options?: { paddingIdx?: number }): Tensor;
-}>('aten::_embedding_bag_sparse_backward', { '': ['grad', 'indices', 'offsets', 'offset2bag', 'bag_size', 'num_weights', 'scale_grad_by_freq', 'mode', 'per_sample_weights'] })
-export const _emptyAffineQuantized = operator<{
-  /** `aten::_empty_affine_quantized(int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, float scale=1., int zero_point=0, MemoryFormat? memory_format=0) -> Tensor` */
-  (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; scale?: number; zeroPoint?: number; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::_empty_affine_quantized.out(int[] size, *, float scale=1., int zero_point=0, MemoryFormat? memory_format=0, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { scale?: number; zeroPoint?: number; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
-}>('aten::_empty_affine_quantized', { '': ['size'], out: ['size'] })
-export const _emptyPerChannelAffineQuantized = operator<{
-  /** `aten::_empty_per_channel_affine_quantized(int[] size, *, Tensor scales, Tensor zero_points, int axis, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=0) -> Tensor` */
-  (size: readonly number[], options: { scales: Tensor; zeroPoints: Tensor; axis: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::_empty_per_channel_affine_quantized.out(int[] size, *, Tensor scales, Tensor zero_points, int axis, MemoryFormat? memory_format=0, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { scales: Tensor; zeroPoints: Tensor; axis: number; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
-}>('aten::_empty_per_channel_affine_quantized', { '': ['size'], out: ['size'] })
 export const _euclideanDist = operator<{
   /** `aten::_euclidean_dist(Tensor x1, Tensor x2) -> Tensor` */
   (x1: Tensor, x2: Tensor): Tensor;
   /** `aten::_euclidean_dist.out(Tensor x1, Tensor x2, *, Tensor(a!) out) -> Tensor(a!)` */
   (x1: Tensor, x2: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::_euclidean_dist', { '': ['x1', 'x2'], out: ['x1', 'x2'] })
-export const _fakeQuantizeLearnablePerChannelAffine = operator<{
-  /** `aten::_fake_quantize_learnable_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, float grad_factor=1.) -> Tensor` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options?: { gradFactor?: number }): Tensor;
-  /** `aten::_fake_quantize_learnable_per_channel_affine.out(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, float grad_factor=1., *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options: { gradFactor?: number; out: Tensor }): Tensor;
-}>('aten::_fake_quantize_learnable_per_channel_affine', { '': ['self', 'scale', 'zero_point', 'axis', 'quant_min', 'quant_max'], out: ['self', 'scale', 'zero_point', 'axis', 'quant_min', 'quant_max'] })
-export const _fakeQuantizeLearnablePerChannelAffineBackward = operator<{
-  /** `aten::_fake_quantize_learnable_per_channel_affine_backward(Tensor grad, Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, float grad_factor=1.) -> (Tensor, Tensor, Tensor)` */
-  (grad: Tensor, self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options?: { gradFactor?: number }): [Tensor, Tensor, Tensor];
-}>('aten::_fake_quantize_learnable_per_channel_affine_backward', { '': ['grad', 'self', 'scale', 'zero_point', 'axis', 'quant_min', 'quant_max'] })
-export const _fakeQuantizeLearnablePerTensorAffine = operator<{
-  /** `aten::_fake_quantize_learnable_per_tensor_affine(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> Tensor` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options?: { gradFactor?: number }): Tensor;
-  /** `aten::_fake_quantize_learnable_per_tensor_affine.out(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1., *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options: { gradFactor?: number; out: Tensor }): Tensor;
-}>('aten::_fake_quantize_learnable_per_tensor_affine', { '': ['self', 'scale', 'zero_point', 'quant_min', 'quant_max'], out: ['self', 'scale', 'zero_point', 'quant_min', 'quant_max'] })
-export const _fakeQuantizeLearnablePerTensorAffineBackward = operator<{
-  /** `aten::_fake_quantize_learnable_per_tensor_affine_backward(Tensor grad, Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max, float grad_factor=1.) -> (Tensor, Tensor, Tensor)` */
-  (grad: Tensor, self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number, options?: { gradFactor?: number }): [Tensor, Tensor, Tensor];
-}>('aten::_fake_quantize_learnable_per_tensor_affine_backward', { '': ['grad', 'self', 'scale', 'zero_point', 'quant_min', 'quant_max'] })
-export const _fakeQuantizePerTensorAffineCachemaskTensorQparams = operator<{
-  /** `aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, fakeQuantEnabled: Tensor, quantMin: number, quantMax: number): [Tensor, Tensor];
-  /** `aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams.out(Tensor self, Tensor scale, Tensor zero_point, Tensor fake_quant_enabled, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, fakeQuantEnabled: Tensor, quantMin: number, quantMax: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_fake_quantize_per_tensor_affine_cachemask_tensor_qparams', { '': ['self', 'scale', 'zero_point', 'fake_quant_enabled', 'quant_min', 'quant_max'], out: ['self', 'scale', 'zero_point', 'fake_quant_enabled', 'quant_min', 'quant_max'] })
-export const _fftC2c = operator<{
-  /** `aten::_fft_c2c(Tensor self, int[] dim, int normalization, bool forward) -> Tensor` */
-  (self: Tensor, dim: readonly number[], normalization: number, forward: boolean): Tensor;
-  /** `aten::_fft_c2c.out(Tensor self, int[] dim, int normalization, bool forward, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly number[], normalization: number, forward: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_fft_c2c', { '': ['self', 'dim', 'normalization', 'forward'], out: ['self', 'dim', 'normalization', 'forward'] })
-export const _fftC2r = operator<{
-  /** `aten::_fft_c2r(Tensor self, int[] dim, int normalization, int last_dim_size) -> Tensor` */
-  (self: Tensor, dim: readonly number[], normalization: number, lastDimSize: number): Tensor;
-  /** `aten::_fft_c2r.out(Tensor self, int[] dim, int normalization, int last_dim_size, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly number[], normalization: number, lastDimSize: number, options: { out: Tensor }): Tensor;
-}>('aten::_fft_c2r', { '': ['self', 'dim', 'normalization', 'last_dim_size'], out: ['self', 'dim', 'normalization', 'last_dim_size'] })
-export const _fftR2c = operator<{
-  /** `aten::_fft_r2c(Tensor self, int[] dim, int normalization, bool onesided) -> Tensor` */
-  (self: Tensor, dim: readonly number[], normalization: number, onesided: boolean): Tensor;
-  /** `aten::_fft_r2c.out(Tensor self, int[] dim, int normalization, bool onesided, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly number[], normalization: number, onesided: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_fft_r2c', { '': ['self', 'dim', 'normalization', 'onesided'], out: ['self', 'dim', 'normalization', 'onesided'] })
-export const _flashScaledDotProductAttention = operator<{
-  /** `aten::_flash_scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor cum_seq_q, Tensor cum_seq_k, int max_q, int max_k, float dropout_p, bool is_causal) -> Tensor` */
-  (query: Tensor, key: Tensor, value: Tensor, cumSeqQ: Tensor, cumSeqK: Tensor, maxQ: number, maxK: number, dropoutP: number, isCausal: boolean): Tensor;
-}>('aten::_flash_scaled_dot_product_attention', { '': ['query', 'key', 'value', 'cum_seq_q', 'cum_seq_k', 'max_q', 'max_k', 'dropout_p', 'is_causal'] })
-export const _foobar = operator<{
-  /** `aten::_foobar(Tensor self, bool arg1=True, bool arg2=True, *, bool arg3=True) -> Tensor` */
-  (self: Tensor, options?: { arg1?: boolean; arg2?: boolean; arg3?: boolean }): Tensor;
-  /** `aten::_foobar.out(Tensor self, bool arg1=True, bool arg2=True, *, bool arg3=True, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { arg1?: boolean; arg2?: boolean; arg3?: boolean; out: Tensor }): Tensor;
-}>('aten::_foobar', { '': ['self'], out: ['self'] })
 export const _foreachAbs = operator<{
   /** `aten::_foreach_abs(Tensor[] self) -> Tensor[]` */
   (self: readonly Tensor[]): Tensor[];
@@ -970,92 +624,6 @@ export const _fusedAdam_ = operator<{
   /** `aten::_fused_adam_(Tensor(a!)[] self, Tensor(b!)[] grads, Tensor(c!)[] exp_avgs, Tensor(d!)[] exp_avg_sqs, Tensor(e!)[] max_exp_avg_sqs, Tensor[] state_steps, *, float lr, float beta1, float beta2, float weight_decay, float eps, bool amsgrad, bool maximize, Tensor? grad_scale=None, Tensor? found_inf=None) -> ()` */
   (self: readonly Tensor[], grads: readonly Tensor[], expAvgs: readonly Tensor[], expAvgSqs: readonly Tensor[], maxExpAvgSqs: readonly Tensor[], stateSteps: readonly Tensor[], options: { lr: number; beta1: number; beta2: number; weightDecay: number; eps: number; amsgrad: boolean; maximize: boolean; gradScale?: Tensor | null; foundInf?: Tensor | null }): void;
 }>('aten::_fused_adam_', { '': ['self', 'grads', 'exp_avgs', 'exp_avg_sqs', 'max_exp_avg_sqs', 'state_steps'] })
-export const _fusedDropout = operator<{
-  /** `aten::_fused_dropout(Tensor self, float p, Generator? generator=None) -> (Tensor, Tensor)` */
-  (self: Tensor, p: number, options?: { generator?: Generator | null }): [Tensor, Tensor];
-  /** `aten::_fused_dropout.out(Tensor self, float p, Generator? generator=None, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, p: number, options: { generator?: Generator | null; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_fused_dropout', { '': ['self', 'p'], out: ['self', 'p'] })
-export const _fusedMovingAvgObsFqHelper = operator<{
-  /** `aten::_fused_moving_avg_obs_fq_helper(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> (Tensor output, Tensor mask)` */
-  (self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): [Tensor, Tensor];
-  /** `aten::_fused_moving_avg_obs_fq_helper.out(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False, *, Tensor(e!) out0, Tensor(f!) out1) -> (Tensor(e!), Tensor(f!))` */
-  (self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options: { perRowFakeQuant?: boolean; symmetricQuant?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_fused_moving_avg_obs_fq_helper', { '': ['self', 'observer_on', 'fake_quant_on', 'running_min', 'running_max', 'scale', 'zero_point', 'averaging_const', 'quant_min', 'quant_max', 'ch_axis'], out: ['self', 'observer_on', 'fake_quant_on', 'running_min', 'running_max', 'scale', 'zero_point', 'averaging_const', 'quant_min', 'quant_max', 'ch_axis'] })
-export const _fusedMovingAvgObsFqHelperFunctional = operator<{
-  /** `aten::_fused_moving_avg_obs_fq_helper_functional(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor running_min, Tensor running_max, Tensor scale, Tensor zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> (Tensor output, Tensor mask, Tensor running_min_out, Tensor running_max_out, Tensor scale_out, Tensor zero_point_out)` */
-  (self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): [Tensor, Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_fused_moving_avg_obs_fq_helper_functional', { '': ['self', 'observer_on', 'fake_quant_on', 'running_min', 'running_max', 'scale', 'zero_point', 'averaging_const', 'quant_min', 'quant_max', 'ch_axis'] })
-export const _fwPrimal = operator<{
-  /** `aten::_fw_primal(Tensor(a) self, int level) -> Tensor(a)` */
-  (self: Tensor, level: number): Tensor;
-}>('aten::_fw_primal', { '': ['self', 'level'] })
-export const _fwPrimalCopy = operator<{
-  /** `aten::_fw_primal_copy(Tensor self, int level) -> Tensor` */
-  (self: Tensor, level: number): Tensor;
-  /** `aten::_fw_primal_copy.out(Tensor self, int level, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, level: number, options: { out: Tensor }): Tensor;
-}>('aten::_fw_primal_copy', { '': ['self', 'level'], out: ['self', 'level'] })
-export const _gatherSparseBackward = operator<{
-  /** `aten::_gather_sparse_backward(Tensor self, int dim, Tensor index, Tensor grad) -> Tensor` */
-  (self: Tensor, dim: number, index: Tensor, grad: Tensor): Tensor;
-}>('aten::_gather_sparse_backward', { '': ['self', 'dim', 'index', 'grad'] })
-export const _gridSampler2dCpuFallback = operator<{
-  /** `aten::_grid_sampler_2d_cpu_fallback(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor` */
-  (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor;
-  /** `aten::_grid_sampler_2d_cpu_fallback.out(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)` */
-  (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_grid_sampler_2d_cpu_fallback', { '': ['input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'], out: ['input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'] })
-export const _gridSampler2dCpuFallbackBackward = operator<{
-  /** `aten::_grid_sampler_2d_cpu_fallback_backward(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> (Tensor, Tensor)` */
-  (gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): [Tensor, Tensor];
-}>('aten::_grid_sampler_2d_cpu_fallback_backward', { '': ['grad_output', 'input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'] })
-export const _hasCompatibleShallowCopyType = operator<{
-  /** `aten::_has_compatible_shallow_copy_type(Tensor self, Tensor from) -> bool` */
-  (self: Tensor, from: Tensor): boolean;
-}>('aten::_has_compatible_shallow_copy_type', { '': ['self', 'from'] })
-export const _hasSameStorageNumel = operator<{
-  /** `aten::_has_same_storage_numel(Tensor self, Tensor other) -> bool` */
-  (self: Tensor, other: Tensor): boolean;
-}>('aten::_has_same_storage_numel', { '': ['self', 'other'] })
-export const _histogramddBinEdges = operator<{
-  /** `aten::_histogramdd_bin_edges(Tensor self, int[] bins, *, float[]? range=None, Tensor? weight=None, bool density=False) -> Tensor[]` */
-  (self: Tensor, bins: readonly number[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): Tensor[];
-  /** `aten::_histogramdd_bin_edges.out(Tensor self, int[] bins, *, float[]? range=None, Tensor? weight=None, bool density=False, Tensor(a!)[] out) -> ()` */
-  (self: Tensor, bins: readonly number[], options: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean; out: readonly Tensor[] }): void;
-}>('aten::_histogramdd_bin_edges', { '': ['self', 'bins'], out: ['self', 'bins'] })
-export const _histogramddFromBinCts = operator<{
-  /** `aten::_histogramdd_from_bin_cts(Tensor self, int[] bins, *, float[]? range=None, Tensor? weight=None, bool density=False) -> Tensor` */
-  (self: Tensor, bins: readonly number[], options?: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean }): Tensor;
-  /** `aten::_histogramdd_from_bin_cts.out(Tensor self, int[] bins, *, float[]? range=None, Tensor? weight=None, bool density=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, bins: readonly number[], options: { range?: readonly number[] | null; weight?: Tensor | null; density?: boolean; out: Tensor }): Tensor;
-}>('aten::_histogramdd_from_bin_cts', { '': ['self', 'bins'], out: ['self', 'bins'] })
-export const _histogramddFromBinTensors = operator<{
-  /** `aten::_histogramdd_from_bin_tensors(Tensor self, Tensor[] bins, *, Tensor? weight=None, bool density=False) -> Tensor` */
-  (self: Tensor, bins: readonly Tensor[], options?: { weight?: Tensor | null; density?: boolean }): Tensor;
-  /** `aten::_histogramdd_from_bin_tensors.out(Tensor self, Tensor[] bins, *, Tensor? weight=None, bool density=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, bins: readonly Tensor[], options: { weight?: Tensor | null; density?: boolean; out: Tensor }): Tensor;
-}>('aten::_histogramdd_from_bin_tensors', { '': ['self', 'bins'], out: ['self', 'bins'] })
-export const _indexPutImpl = operator<{
-  /** `aten::_index_put_impl(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor` */
-  (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean; unsafe?: boolean }): Tensor;
-  /** `aten::_index_put_impl.out(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options: { accumulate?: boolean; unsafe?: boolean; out: Tensor }): Tensor;
-}>('aten::_index_put_impl', { '': ['self', 'indices', 'values'], out: ['self', 'indices', 'values'] })
-export const _indexPutImpl_ = operator<{
-  /** `aten::_index_put_impl_(Tensor(a!) self, Tensor?[] indices, Tensor values, bool accumulate=False, bool unsafe=False) -> Tensor(a!)` */
-  (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean; unsafe?: boolean }): Tensor;
-}>('aten::_index_put_impl_', { '': ['self', 'indices', 'values'] })
-export const _indices = operator<{
-  /** `aten::_indices(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-}>('aten::_indices', { '': ['self'] })
-export const _indicesCopy = operator<{
-  /** `aten::_indices_copy(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_indices_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_indices_copy', { '': ['self'], out: ['self'] })
 export const _isZerotensor = operator<{
   /** `aten::_is_zerotensor(Tensor self) -> bool` */
   (self: Tensor): boolean;
@@ -1094,124 +662,18 @@ export const _linalgSvd = operator<{
   /** `aten::_linalg_svd.U(Tensor A, bool full_matrices=False, bool compute_uv=True, *, str? driver=None, Tensor(a!) U, Tensor(b!) S, Tensor(c!) Vh) -> (Tensor(a!) U, Tensor(b!) S, Tensor(c!) Vh)` */
   (A: Tensor, options: { fullMatrices?: boolean; computeUv?: boolean; driver?: string | null; U: Tensor; S: Tensor; Vh: Tensor }): [Tensor, Tensor, Tensor];
 }>('aten::_linalg_svd', { '': ['A'], U: ['A'] })
-export const _localScalarDense = operator<{
-  /** `aten::_local_scalar_dense(Tensor self) -> Scalar` */
-  (self: Tensor): Scalar;
-}>('aten::_local_scalar_dense', { '': ['self'] })
 export const _logSoftmax = operator<{
   /** `aten::_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   (self: Tensor, dim: number, halfToFloat: boolean): Tensor;
   /** `aten::_log_softmax.out(Tensor self, int dim, bool half_to_float, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, halfToFloat: boolean, options: { out: Tensor }): Tensor;
 }>('aten::_log_softmax', { '': ['self', 'dim', 'half_to_float'], out: ['self', 'dim', 'half_to_float'] })
-export const _logSoftmaxBackwardData = operator<{
-  /** `aten::_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, dim: number, inputDtype: DType): Tensor;
-  /** `aten::_log_softmax_backward_data.out(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, dim: number, inputDtype: DType, options: { out: Tensor }): Tensor;
-}>('aten::_log_softmax_backward_data', { '': ['grad_output', 'output', 'dim', 'input_dtype'], out: ['grad_output', 'output', 'dim', 'input_dtype'] })
-export const _logcumsumexp = operator<{
-  /** `aten::_logcumsumexp(Tensor self, int dim) -> Tensor` */
-  (self: Tensor, dim: number): Tensor;
-  /** `aten::_logcumsumexp.out(Tensor self, int dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: number, options: { out: Tensor }): Tensor;
-}>('aten::_logcumsumexp', { '': ['self', 'dim'], out: ['self', 'dim'] })
-export const _lstmMps = operator<{
-  /** `aten::_lstm_mps(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor, Tensor, Tensor, Tensor];
-  /** `aten::_lstm_mps.out(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3, Tensor(e!) out4) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!), Tensor(e!))` */
-  (input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor; out4: Tensor }): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_lstm_mps', { '': ['input', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional', 'batch_first'], out: ['input', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional', 'batch_first'] })
-export const _luWithInfo = operator<{
-  /** `aten::_lu_with_info(Tensor self, bool pivot=True, bool check_errors=True) -> (Tensor LU, Tensor pivots, Tensor info)` */
-  (self: Tensor, options?: { pivot?: boolean; checkErrors?: boolean }): [Tensor, Tensor, Tensor];
-}>('aten::_lu_with_info', { '': ['self'] })
-export const _makeDual = operator<{
-  /** `aten::_make_dual(Tensor(a) primal, Tensor tangent, int level) -> Tensor(a)` */
-  (primal: Tensor, tangent: Tensor, level: number): Tensor;
-}>('aten::_make_dual', { '': ['primal', 'tangent', 'level'] })
-export const _makeDualCopy = operator<{
-  /** `aten::_make_dual_copy(Tensor primal, Tensor tangent, int level) -> Tensor` */
-  (primal: Tensor, tangent: Tensor, level: number): Tensor;
-  /** `aten::_make_dual_copy.out(Tensor primal, Tensor tangent, int level, *, Tensor(a!) out) -> Tensor(a!)` */
-  (primal: Tensor, tangent: Tensor, level: number, options: { out: Tensor }): Tensor;
-}>('aten::_make_dual_copy', { '': ['primal', 'tangent', 'level'], out: ['primal', 'tangent', 'level'] })
-export const _makePerChannelQuantizedTensor = operator<{
-  /** `aten::_make_per_channel_quantized_tensor(Tensor self, Tensor scale, Tensor zero_point, int axis) -> Tensor` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number): Tensor;
-  /** `aten::_make_per_channel_quantized_tensor.out(Tensor self, Tensor scale, Tensor zero_point, int axis, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, options: { out: Tensor }): Tensor;
-}>('aten::_make_per_channel_quantized_tensor', { '': ['self', 'scale', 'zero_point', 'axis'], out: ['self', 'scale', 'zero_point', 'axis'] })
-export const _makePerTensorQuantizedTensor = operator<{
-  /** `aten::_make_per_tensor_quantized_tensor(Tensor self, float scale, int zero_point) -> Tensor` */
-  (self: Tensor, scale: number, zeroPoint: number): Tensor;
-  /** `aten::_make_per_tensor_quantized_tensor.out(Tensor self, float scale, int zero_point, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scale: number, zeroPoint: number, options: { out: Tensor }): Tensor;
-}>('aten::_make_per_tensor_quantized_tensor', { '': ['self', 'scale', 'zero_point'], out: ['self', 'scale', 'zero_point'] })
 export const _maskedScale = operator<{
   /** `aten::_masked_scale(Tensor self, Tensor mask, float scale) -> Tensor` */
   (self: Tensor, mask: Tensor, scale: number): Tensor;
   /** `aten::_masked_scale.out(Tensor self, Tensor mask, float scale, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, mask: Tensor, scale: number, options: { out: Tensor }): Tensor;
 }>('aten::_masked_scale', { '': ['self', 'mask', 'scale'], out: ['self', 'mask', 'scale'] })
-export const _maskedSoftmax = operator<{
-  /** `aten::_masked_softmax(Tensor self, Tensor mask, int? dim=None, int? mask_type=None) -> Tensor` */
-  (self: Tensor, mask: Tensor, options?: { dim?: number | null; maskType?: number | null }): Tensor;
-  /** `aten::_masked_softmax.out(Tensor self, Tensor mask, int? dim=None, int? mask_type=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, mask: Tensor, options: { dim?: number | null; maskType?: number | null; out: Tensor }): Tensor;
-}>('aten::_masked_softmax', { '': ['self', 'mask'], out: ['self', 'mask'] })
-export const _maskedSoftmaxBackward = operator<{
-  /** `aten::_masked_softmax_backward(Tensor grad_output, Tensor output, Tensor mask, int? dim=None) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, mask: Tensor, options?: { dim?: number | null }): Tensor;
-  /** `aten::_masked_softmax_backward.out(Tensor grad_output, Tensor output, Tensor mask, int? dim=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, mask: Tensor, options: { dim?: number | null; out: Tensor }): Tensor;
-}>('aten::_masked_softmax_backward', { '': ['grad_output', 'output', 'mask'], out: ['grad_output', 'output', 'mask'] })
-export const _mkldnnReshape = operator<{
-  /** `aten::_mkldnn_reshape(Tensor self, int[] shape) -> Tensor` */
-  (self: Tensor, shape: readonly number[]): Tensor;
-  /** `aten::_mkldnn_reshape.out(Tensor self, int[] shape, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, shape: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_mkldnn_reshape', { '': ['self', 'shape'], out: ['self', 'shape'] })
-export const _mkldnnTranspose = operator<{
-  /** `aten::_mkldnn_transpose(Tensor self, int dim0, int dim1) -> Tensor` */
-  (self: Tensor, dim0: number, dim1: number): Tensor;
-  /** `aten::_mkldnn_transpose.out(Tensor self, int dim0, int dim1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim0: number, dim1: number, options: { out: Tensor }): Tensor;
-}>('aten::_mkldnn_transpose', { '': ['self', 'dim0', 'dim1'], out: ['self', 'dim0', 'dim1'] })
-export const _mkldnnTranspose_ = operator<{
-  /** `aten::_mkldnn_transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
-  (self: Tensor, dim0: number, dim1: number): Tensor;
-}>('aten::_mkldnn_transpose_', { '': ['self', 'dim0', 'dim1'] })
-export const _mpsConvolution = operator<{
-  /** `aten::_mps_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::_mps_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, options: { out: Tensor }): Tensor;
-}>('aten::_mps_convolution', { '': ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups'], out: ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups'] })
-export const _mpsConvolutionTranspose = operator<{
-  /** `aten::_mps_convolution_transpose(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::_mps_convolution_transpose.out(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, options: { out: Tensor }): Tensor;
-}>('aten::_mps_convolution_transpose', { '': ['self', 'weight', 'padding', 'output_padding', 'stride', 'dilation', 'groups'], out: ['self', 'weight', 'padding', 'output_padding', 'stride', 'dilation', 'groups'] })
-export const _mpsMaxPool2d = operator<{
-  /** `aten::_mps_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::_mps_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::_mps_max_pool2d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const _nativeDecoderOnlyMultiHeadAttention = operator<{
-  /** `aten::_native_decoder_only_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, Tensor? incr_key=None, Tensor? incr_value=None, bool need_weights=True, bool average_attn_weights=True) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: { mask?: Tensor | null; incrKey?: Tensor | null; incrValue?: Tensor | null; needWeights?: boolean; averageAttnWeights?: boolean }): [Tensor, Tensor, Tensor, Tensor];
-  /** `aten::_native_decoder_only_multi_head_attention.out(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, Tensor? incr_key=None, Tensor? incr_value=None, bool need_weights=True, bool average_attn_weights=True, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options: { mask?: Tensor | null; incrKey?: Tensor | null; incrValue?: Tensor | null; needWeights?: boolean; averageAttnWeights?: boolean; out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
-}>('aten::_native_decoder_only_multi_head_attention', { '': ['query', 'key', 'value', 'embed_dim', 'num_head', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias'], out: ['query', 'key', 'value', 'embed_dim', 'num_head', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias'] })
-export const _nativeMultiHeadAttention = operator<{
-  /** `aten::_native_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None) -> (Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: { mask?: Tensor | null; needWeights?: boolean; averageAttnWeights?: boolean; maskType?: number | null }): [Tensor, Tensor];
-  /** `aten::_native_multi_head_attention.out(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, bool need_weights=True, bool average_attn_weights=True, int? mask_type=None, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options: { mask?: Tensor | null; needWeights?: boolean; averageAttnWeights?: boolean; maskType?: number | null; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_native_multi_head_attention', { '': ['query', 'key', 'value', 'embed_dim', 'num_head', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias'], out: ['query', 'key', 'value', 'embed_dim', 'num_head', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias'] })
 export const _negView = operator<{
   /** `aten::_neg_view(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -1222,108 +684,6 @@ export const _negViewCopy = operator<{
   /** `aten::_neg_view_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::_neg_view_copy', { '': ['self'], out: ['self'] })
-export const _nestedFromPadded = operator<{
-  /** `aten::_nested_from_padded(Tensor padded, Tensor cpu_nested_shape_example, bool fuse_transform_0213=False) -> Tensor` */
-  (padded: Tensor, cpuNestedShapeExample: Tensor, options?: { fuseTransform0213?: boolean }): Tensor;
-  /** `aten::_nested_from_padded.out(Tensor padded, Tensor cpu_nested_shape_example, bool fuse_transform_0213=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (padded: Tensor, cpuNestedShapeExample: Tensor, options: { fuseTransform0213?: boolean; out: Tensor }): Tensor;
-}>('aten::_nested_from_padded', { '': ['padded', 'cpu_nested_shape_example'], out: ['padded', 'cpu_nested_shape_example'] })
-export const _nestedFromPaddedAndNestedExample = operator<{
-  /** `aten::_nested_from_padded_and_nested_example(Tensor padded, Tensor nt_example) -> Tensor` */
-  (padded: Tensor, ntExample: Tensor): Tensor;
-  /** `aten::_nested_from_padded_and_nested_example.out(Tensor padded, Tensor nt_example, *, Tensor(a!) out) -> Tensor(a!)` */
-  (padded: Tensor, ntExample: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_nested_from_padded_and_nested_example', { '': ['padded', 'nt_example'], out: ['padded', 'nt_example'] })
-export const _nestedSelectBackward = operator<{
-  /** `aten::_nested_select_backward(Tensor grad_output, Tensor self, int dim, int index) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, dim: number, index: number): Tensor;
-}>('aten::_nested_select_backward', { '': ['grad_output', 'self', 'dim', 'index'] })
-export const _nestedSumBackward = operator<{
-  /** `aten::_nested_sum_backward(Tensor grad, Tensor self, int[1]? dim, bool keepdim=False) -> Tensor` */
-  (grad: Tensor, self: Tensor, dim: readonly number[] | number | null, options?: { keepdim?: boolean }): Tensor;
-}>('aten::_nested_sum_backward', { '': ['grad', 'self', 'dim'] })
-export const _nestedTensorFromMask = operator<{
-  /** `aten::_nested_tensor_from_mask(Tensor t, Tensor mask, bool mask_check=True) -> Tensor` */
-  (t: Tensor, mask: Tensor, options?: { maskCheck?: boolean }): Tensor;
-  /** `aten::_nested_tensor_from_mask.out(Tensor t, Tensor mask, bool mask_check=True, *, Tensor(a!) out) -> Tensor(a!)` */
-  (t: Tensor, mask: Tensor, options: { maskCheck?: boolean; out: Tensor }): Tensor;
-}>('aten::_nested_tensor_from_mask', { '': ['t', 'mask'], out: ['t', 'mask'] })
-export const _nestedTensorFromMaskLeftAligned = operator<{
-  /** `aten::_nested_tensor_from_mask_left_aligned(Tensor t, Tensor mask) -> bool` */
-  (t: Tensor, mask: Tensor): boolean;
-}>('aten::_nested_tensor_from_mask_left_aligned', { '': ['t', 'mask'] })
-export const _nestedTensorFromTensorList = operator<{
-  /** `aten::_nested_tensor_from_tensor_list(Tensor[] list, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (list: readonly Tensor[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::_nested_tensor_from_tensor_list.out(Tensor[] list, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (list: readonly Tensor[], options: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; out: Tensor }): Tensor;
-}>('aten::_nested_tensor_from_tensor_list', { '': ['list'], out: ['list'] })
-export const _nestedTensorLayerNorm = operator<{
-  /** `aten::_nested_tensor_layer_norm(Tensor self, Tensor? weight, Tensor? bias, float eps) -> Tensor` */
-  (self: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number): Tensor;
-  /** `aten::_nested_tensor_layer_norm.out(Tensor self, Tensor? weight, Tensor? bias, float eps, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, options: { out: Tensor }): Tensor;
-}>('aten::_nested_tensor_layer_norm', { '': ['self', 'weight', 'bias', 'eps'], out: ['self', 'weight', 'bias', 'eps'] })
-export const _nestedTensorOffsets = operator<{
-  /** `aten::_nested_tensor_offsets(Tensor self) -> int[]` */
-  (self: Tensor): readonly number[];
-}>('aten::_nested_tensor_offsets', { '': ['self'] })
-export const _nestedTensorSize = operator<{
-  /** `aten::_nested_tensor_size(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_nested_tensor_size.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_nested_tensor_size', { '': ['self'], out: ['self'] })
-export const _nestedTensorSoftmaxWithShape = operator<{
-  /** `aten::_nested_tensor_softmax_with_shape(Tensor self, Tensor query) -> Tensor` */
-  (self: Tensor, query: Tensor): Tensor;
-}>('aten::_nested_tensor_softmax_with_shape', { '': ['self', 'query'] })
-export const _nestedTensorStrides = operator<{
-  /** `aten::_nested_tensor_strides(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_nested_tensor_strides.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_nested_tensor_strides', { '': ['self'], out: ['self'] })
-export const _nestedViewFromBuffer = operator<{
-  /** `aten::_nested_view_from_buffer(Tensor(a) self, Tensor nested_size, Tensor nested_strides, int[] offsets) -> Tensor(a)` */
-  (self: Tensor, nestedSize: Tensor, nestedStrides: Tensor, offsets: readonly number[]): Tensor;
-}>('aten::_nested_view_from_buffer', { '': ['self', 'nested_size', 'nested_strides', 'offsets'] })
-export const _nestedViewFromBufferCopy = operator<{
-  /** `aten::_nested_view_from_buffer_copy(Tensor self, Tensor nested_size, Tensor nested_strides, int[] offsets) -> Tensor` */
-  (self: Tensor, nestedSize: Tensor, nestedStrides: Tensor, offsets: readonly number[]): Tensor;
-  /** `aten::_nested_view_from_buffer_copy.out(Tensor self, Tensor nested_size, Tensor nested_strides, int[] offsets, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, nestedSize: Tensor, nestedStrides: Tensor, offsets: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_nested_view_from_buffer_copy', { '': ['self', 'nested_size', 'nested_strides', 'offsets'], out: ['self', 'nested_size', 'nested_strides', 'offsets'] })
-export const _newZerosWithSameFeatureMeta = operator<{
-  /** `aten::_new_zeros_with_same_feature_meta(Tensor self, Tensor other, *, int self_num_batch_dims=0) -> Tensor` */
-  (self: Tensor, other: Tensor, options?: { selfNumBatchDims?: number }): Tensor;
-  /** `aten::_new_zeros_with_same_feature_meta.out(Tensor self, Tensor other, *, int self_num_batch_dims=0, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor, options: { selfNumBatchDims?: number; out: Tensor }): Tensor;
-}>('aten::_new_zeros_with_same_feature_meta', { '': ['self', 'other'], out: ['self', 'other'] })
-export const _nnpackAvailable = operator<{
-  /** `aten::_nnpack_available() -> bool` */
-  (): boolean;
-}>('aten::_nnpack_available', { '': [] })
-export const _nnpackSpatialConvolution = operator<{
-  /** `aten::_nnpack_spatial_convolution(Tensor input, Tensor weight, Tensor? bias, int[2] padding, int[2] stride=1) -> Tensor` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[] | number, options?: { stride?: readonly number[] | number }): Tensor;
-  /** `aten::_nnpack_spatial_convolution.out(Tensor input, Tensor weight, Tensor? bias, int[2] padding, int[2] stride=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[] | number, options: { stride?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::_nnpack_spatial_convolution', { '': ['input', 'weight', 'bias', 'padding'], out: ['input', 'weight', 'bias', 'padding'] })
-export const _nnz = operator<{
-  /** `aten::_nnz(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::_nnz', { '': ['self'] })
-export const _packPaddedSequence = operator<{
-  /** `aten::_pack_padded_sequence(Tensor input, Tensor lengths, bool batch_first) -> (Tensor, Tensor)` */
-  (input: Tensor, lengths: Tensor, batchFirst: boolean): [Tensor, Tensor];
-  /** `aten::_pack_padded_sequence.out(Tensor input, Tensor lengths, bool batch_first, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (input: Tensor, lengths: Tensor, batchFirst: boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_pack_padded_sequence', { '': ['input', 'lengths', 'batch_first'], out: ['input', 'lengths', 'batch_first'] })
-export const _packPaddedSequenceBackward = operator<{
-  /** `aten::_pack_padded_sequence_backward(Tensor grad, int[] input_size, Tensor batch_sizes, bool batch_first) -> Tensor` */
-  (grad: Tensor, inputSize: readonly number[], batchSizes: Tensor, batchFirst: boolean): Tensor;
-}>('aten::_pack_padded_sequence_backward', { '': ['grad', 'input_size', 'batch_sizes', 'batch_first'] })
 export const _padCircular = operator<{
   /** `aten::_pad_circular(Tensor self, int[] pad) -> Tensor` */
   (self: Tensor, pad: readonly number[]): Tensor;
@@ -1332,198 +692,26 @@ export const _padEnum = operator<{
   /** `aten::_pad_enum(Tensor self, int[] pad, int mode, float? value=None) -> Tensor` */
   (self: Tensor, pad: readonly number[], mode: number, options?: { value?: number | null }): Tensor;
 }>('aten::_pad_enum', { '': ['self', 'pad', 'mode'] })
-export const _padPackedSequence = operator<{
-  /** `aten::_pad_packed_sequence(Tensor data, Tensor batch_sizes, bool batch_first, Scalar padding_value, int total_length) -> (Tensor, Tensor)` */
-  (data: Tensor, batchSizes: Tensor, batchFirst: boolean, paddingValue: Scalar, totalLength: number): [Tensor, Tensor];
-}>('aten::_pad_packed_sequence', { '': ['data', 'batch_sizes', 'batch_first', 'padding_value', 'total_length'] })
-export const _pdistBackward = operator<{
-  /** `aten::_pdist_backward(Tensor grad, Tensor self, float p, Tensor pdist) -> Tensor` */
-  (grad: Tensor, self: Tensor, p: number, pdist: Tensor): Tensor;
-  /** `aten::_pdist_backward.out(Tensor grad, Tensor self, float p, Tensor pdist, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, self: Tensor, p: number, pdist: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_pdist_backward', { '': ['grad', 'self', 'p', 'pdist'], out: ['grad', 'self', 'p', 'pdist'] })
-export const _pdistForward = operator<{
-  /** `aten::_pdist_forward(Tensor self, float p=2.) -> Tensor` */
-  (self: Tensor, options?: { p?: number }): Tensor;
-  /** `aten::_pdist_forward.out(Tensor self, float p=2., *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { p?: number; out: Tensor }): Tensor;
-}>('aten::_pdist_forward', { '': ['self'], out: ['self'] })
-export const _pinMemory = operator<{
-  /** `aten::_pin_memory(Tensor self, Device? device=None) -> Tensor` */
-  (self: Tensor, options?: { device?: Device | null }): Tensor;
-  /** `aten::_pin_memory.out(Tensor self, Device? device=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { device?: Device | null; out: Tensor }): Tensor;
-}>('aten::_pin_memory', { '': ['self'], out: ['self'] })
-export const _removeBatchDim = operator<{
-  /** `aten::_remove_batch_dim(Tensor self, int level, int batch_size, int out_dim) -> Tensor` */
-  (self: Tensor, level: number, batchSize: number, outDim: number): Tensor;
-}>('aten::_remove_batch_dim', { '': ['self', 'level', 'batch_size', 'out_dim'] })
-export const _reshapeAlias = operator<{
-  /** `aten::_reshape_alias(Tensor(a) self, SymInt[] size, SymInt[] stride) -> Tensor(a)` */
-  (self: Tensor, size: readonly number[], stride: readonly number[]): Tensor;
-}>('aten::_reshape_alias', { '': ['self', 'size', 'stride'] })
-export const _reshapeAliasCopy = operator<{
-  /** `aten::_reshape_alias_copy(Tensor self, SymInt[] size, SymInt[] stride) -> Tensor` */
-  (self: Tensor, size: readonly number[], stride: readonly number[]): Tensor;
-  /** `aten::_reshape_alias_copy.out(Tensor self, SymInt[] size, SymInt[] stride, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], stride: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_reshape_alias_copy', { '': ['self', 'size', 'stride'], out: ['self', 'size', 'stride'] })
-export const _reshapeFromTensor = operator<{
-  /** `aten::_reshape_from_tensor(Tensor self, Tensor shape) -> Tensor` */
-  (self: Tensor, shape: Tensor): Tensor;
-}>('aten::_reshape_from_tensor', { '': ['self', 'shape'] })
-export const _resizeOutput = operator<{
-  /** `aten::_resize_output(Tensor self, int[] size, Device device) -> Tensor` */
-  (self: Tensor, size: readonly number[], device: Device): Tensor;
-  /** `aten::_resize_output.out(Tensor self, int[] size, Device device, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], device: Device, options: { out: Tensor }): Tensor;
-}>('aten::_resize_output', { '': ['self', 'size', 'device'], out: ['self', 'size', 'device'] })
-export const _resizeOutput_ = operator<{
-  /** `aten::_resize_output_(Tensor(a!) self, int[] size, Device device) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], device: Device): Tensor;
-}>('aten::_resize_output_', { '': ['self', 'size', 'device'] })
-export const _rowwisePrune = operator<{
-  /** `aten::_rowwise_prune(Tensor weight, Tensor mask, ScalarType compressed_indices_dtype) -> (Tensor, Tensor)` */
-  (weight: Tensor, mask: Tensor, compressedIndicesDtype: DType): [Tensor, Tensor];
-}>('aten::_rowwise_prune', { '': ['weight', 'mask', 'compressed_indices_dtype'] })
 export const _sampleDirichlet = operator<{
   /** `aten::_sample_dirichlet(Tensor self, Generator? generator=None) -> Tensor` */
   (self: Tensor, options?: { generator?: Generator | null }): Tensor;
   /** `aten::_sample_dirichlet.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { generator?: Generator | null; out: Tensor }): Tensor;
 }>('aten::_sample_dirichlet', { '': ['self'], out: ['self'] })
-export const _saturateWeightToFp16 = operator<{
-  /** `aten::_saturate_weight_to_fp16(Tensor weight) -> Tensor` */
-  (weight: Tensor): Tensor;
-}>('aten::_saturate_weight_to_fp16', { '': ['weight'] })
 export const _scaledDotProductAttention = operator<{
   /** `aten::_scaled_dot_product_attention(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool need_attn_weights=False, bool is_causal=False) -> (Tensor, Tensor)` */
   (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }): [Tensor, Tensor];
 }>('aten::_scaled_dot_product_attention', { '': ['query', 'key', 'value'] })
-export const _scaledDotProductAttentionForward = operator<{
-  /** `aten::_scaled_dot_product_attention_forward(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool need_attn_weights=False, bool is_causal=False) -> (Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }): [Tensor, Tensor];
-}>('aten::_scaled_dot_product_attention_forward', { '': ['query', 'key', 'value'] })
-export const _scaledDotProductAttentionMath = operator<{
-  /** `aten::_scaled_dot_product_attention_math(Tensor query, Tensor key, Tensor value, Tensor? attn_mask=None, float dropout_p=0., bool need_attn_weights=False, bool is_causal=False) -> (Tensor, Tensor)` */
-  (query: Tensor, key: Tensor, value: Tensor, options?: { attnMask?: Tensor | null; dropoutP?: number; needAttnWeights?: boolean; isCausal?: boolean }): [Tensor, Tensor];
-}>('aten::_scaled_dot_product_attention_math', { '': ['query', 'key', 'value'] })
-export const _segmentReduceBackward = operator<{
-  /** `aten::_segment_reduce_backward(Tensor grad, Tensor output, Tensor data, str reduce, *, Tensor? lengths=None, Tensor? offsets=None, int axis=0, Scalar? initial=None) -> Tensor` */
-  (grad: Tensor, output: Tensor, data: Tensor, reduce: string, options?: { lengths?: Tensor | null; offsets?: Tensor | null; axis?: number; initial?: Scalar | null }): Tensor;
-  /** `aten::_segment_reduce_backward.out(Tensor grad, Tensor output, Tensor data, str reduce, *, Tensor? lengths=None, Tensor? offsets=None, int axis=0, Scalar? initial=None, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, output: Tensor, data: Tensor, reduce: string, options: { lengths?: Tensor | null; offsets?: Tensor | null; axis?: number; initial?: Scalar | null; out: Tensor }): Tensor;
-}>('aten::_segment_reduce_backward', { '': ['grad', 'output', 'data', 'reduce'], out: ['grad', 'output', 'data', 'reduce'] })
 export const _shapeAsTensor = operator<{
   /** `aten::_shape_as_tensor(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 }>('aten::_shape_as_tensor', { '': ['self'] })
-export const _slowConv2dBackward = operator<{
-  /** `aten::_slow_conv2d_backward.output_mask(Tensor grad_output, Tensor self, Tensor weight, int[2] kernel_size, int[2] stride, int[2] padding, bool[3] output_mask) -> (Tensor grad_input, Tensor grad_weight, Tensor grad_bias)` */
-  (gradOutput: Tensor, self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::_slow_conv2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor weight, int[2] kernel_size, int[2] stride, int[2] padding, *, Tensor(a!) grad_input, Tensor(b!) grad_weight, Tensor(c!) grad_bias) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (gradOutput: Tensor, self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, options: { gradInput: Tensor; gradWeight: Tensor; gradBias: Tensor }): [Tensor, Tensor, Tensor];
-  /** `aten::_slow_conv2d_backward.output_mask_out(Tensor grad_output, Tensor self, Tensor weight, int[2] kernel_size, int[2] stride, int[2] padding, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (gradOutput: Tensor, self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::_slow_conv2d_backward', { output_mask: ['grad_output', 'self', 'weight', 'kernel_size', 'stride', 'padding', 'output_mask'], grad_input: ['grad_output', 'self', 'weight', 'kernel_size', 'stride', 'padding'], output_mask_out: ['grad_output', 'self', 'weight', 'kernel_size', 'stride', 'padding', 'output_mask'] })
-export const _slowConv2dForward = operator<{
-  /** `aten::_slow_conv2d_forward(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number): Tensor;
-  /** `aten::_slow_conv2d_forward.output(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias, int[2] stride, int[2] padding, *, Tensor(a!) output) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, options: { output: Tensor }): Tensor;
-}>('aten::_slow_conv2d_forward', { '': ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding'], output: ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding'] })
-export const _sobolEngineDraw = operator<{
-  /** `aten::_sobol_engine_draw(Tensor quasi, int n, Tensor sobolstate, int dimension, int num_generated, ScalarType? dtype) -> (Tensor, Tensor)` */
-  (quasi: Tensor, n: number, sobolstate: Tensor, dimension: number, numGenerated: number, dtype: DType | null): [Tensor, Tensor];
-}>('aten::_sobol_engine_draw', { '': ['quasi', 'n', 'sobolstate', 'dimension', 'num_generated', 'dtype'] })
-export const _sobolEngineFf_ = operator<{
-  /** `aten::_sobol_engine_ff_(Tensor(a!) self, int n, Tensor sobolstate, int dimension, int num_generated) -> Tensor(a!)` */
-  (self: Tensor, n: number, sobolstate: Tensor, dimension: number, numGenerated: number): Tensor;
-}>('aten::_sobol_engine_ff_', { '': ['self', 'n', 'sobolstate', 'dimension', 'num_generated'] })
-export const _sobolEngineInitializeState_ = operator<{
-  /** `aten::_sobol_engine_initialize_state_(Tensor(a!) self, int dimension) -> Tensor(a!)` */
-  (self: Tensor, dimension: number): Tensor;
-}>('aten::_sobol_engine_initialize_state_', { '': ['self', 'dimension'] })
-export const _sobolEngineScramble_ = operator<{
-  /** `aten::_sobol_engine_scramble_(Tensor(a!) self, Tensor ltm, int dimension) -> Tensor(a!)` */
-  (self: Tensor, ltm: Tensor, dimension: number): Tensor;
-}>('aten::_sobol_engine_scramble_', { '': ['self', 'ltm', 'dimension'] })
 export const _softmax = operator<{
   /** `aten::_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   (self: Tensor, dim: number, halfToFloat: boolean): Tensor;
   /** `aten::_softmax.out(Tensor self, int dim, bool half_to_float, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, halfToFloat: boolean, options: { out: Tensor }): Tensor;
 }>('aten::_softmax', { '': ['self', 'dim', 'half_to_float'], out: ['self', 'dim', 'half_to_float'] })
-export const _softmaxBackwardData = operator<{
-  /** `aten::_softmax_backward_data(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, dim: number, inputDtype: DType): Tensor;
-  /** `aten::_softmax_backward_data.out(Tensor grad_output, Tensor output, int dim, ScalarType input_dtype, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, dim: number, inputDtype: DType, options: { gradInput: Tensor }): Tensor;
-}>('aten::_softmax_backward_data', { '': ['grad_output', 'output', 'dim', 'input_dtype'], out: ['grad_output', 'output', 'dim', 'input_dtype'] })
-export const _sparseAddmm = operator<{
-  /** `aten::_sparse_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
-  (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
-  /** `aten::_sparse_addmm.out(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, mat1: Tensor, mat2: Tensor, options: { beta?: Scalar; alpha?: Scalar; out: Tensor }): Tensor;
-}>('aten::_sparse_addmm', { '': ['self', 'mat1', 'mat2'], out: ['self', 'mat1', 'mat2'] })
-export const _sparseBroadcastTo = operator<{
-  /** `aten::_sparse_broadcast_to(Tensor(a) self, int[] size) -> Tensor(a)` */
-  (self: Tensor, size: readonly number[]): Tensor;
-}>('aten::_sparse_broadcast_to', { '': ['self', 'size'] })
-export const _sparseBroadcastToCopy = operator<{
-  /** `aten::_sparse_broadcast_to_copy(Tensor self, int[] size) -> Tensor` */
-  (self: Tensor, size: readonly number[]): Tensor;
-  /** `aten::_sparse_broadcast_to_copy.out(Tensor self, int[] size, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_sparse_broadcast_to_copy', { '': ['self', 'size'], out: ['self', 'size'] })
-export const _sparseBscTensorUnsafe = operator<{
-  /** `aten::_sparse_bsc_tensor_unsafe(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-}>('aten::_sparse_bsc_tensor_unsafe', { '': ['ccol_indices', 'row_indices', 'values', 'size'] })
-export const _sparseBsrTensorUnsafe = operator<{
-  /** `aten::_sparse_bsr_tensor_unsafe(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-}>('aten::_sparse_bsr_tensor_unsafe', { '': ['crow_indices', 'col_indices', 'values', 'size'] })
-export const _sparseCompressedTensorUnsafe = operator<{
-  /** `aten::_sparse_compressed_tensor_unsafe(Tensor compressed_indices, Tensor plain_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-}>('aten::_sparse_compressed_tensor_unsafe', { '': ['compressed_indices', 'plain_indices', 'values', 'size'] })
-export const _sparseCooTensorUnsafe = operator<{
-  /** `aten::_sparse_coo_tensor_unsafe(Tensor indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (indices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-}>('aten::_sparse_coo_tensor_unsafe', { '': ['indices', 'values', 'size'] })
-export const _sparseCooTensorWithDims = operator<{
-  /** `aten::_sparse_coo_tensor_with_dims(int sparse_dim, int dense_dim, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (sparseDim: number, denseDim: number, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::_sparse_coo_tensor_with_dims.out(int sparse_dim, int dense_dim, int[] size, *, Tensor(a!) out) -> Tensor(a!)` */
-  (sparseDim: number, denseDim: number, size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_sparse_coo_tensor_with_dims', { '': ['sparse_dim', 'dense_dim', 'size'], out: ['sparse_dim', 'dense_dim', 'size'] })
-export const _sparseCooTensorWithDimsAndTensors = operator<{
-  /** `aten::_sparse_coo_tensor_with_dims_and_tensors(int sparse_dim, int dense_dim, int[] size, Tensor indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
-  (sparseDim: number, denseDim: number, size: readonly number[], indices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::_sparse_coo_tensor_with_dims_and_tensors.out(int sparse_dim, int dense_dim, int[] size, Tensor indices, Tensor values, *, Tensor(a!) out) -> Tensor(a!)` */
-  (sparseDim: number, denseDim: number, size: readonly number[], indices: Tensor, values: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_coo_tensor_with_dims_and_tensors', { '': ['sparse_dim', 'dense_dim', 'size', 'indices', 'values'], out: ['sparse_dim', 'dense_dim', 'size', 'indices', 'values'] })
-export const _sparseCscTensorUnsafe = operator<{
-  /** `aten::_sparse_csc_tensor_unsafe(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-}>('aten::_sparse_csc_tensor_unsafe', { '': ['ccol_indices', 'row_indices', 'values', 'size'] })
-export const _sparseCsrProd = operator<{
-  /** `aten::_sparse_csr_prod.dim_dtype(Tensor self, int[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: readonly number[] | number, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::_sparse_csr_prod.dim_dtype_out(Tensor self, int[1] dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly number[] | number, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::_sparse_csr_prod', { dim_dtype: ['self', 'dim'], dim_dtype_out: ['self', 'dim'] })
-export const _sparseCsrSum = operator<{
-  /** `aten::_sparse_csr_sum.dim_dtype(Tensor self, int[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: readonly number[] | number, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::_sparse_csr_sum.dim_dtype_out(Tensor self, int[1] dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly number[] | number, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::_sparse_csr_sum', { dim_dtype: ['self', 'dim'], dim_dtype_out: ['self', 'dim'] })
-export const _sparseCsrTensorUnsafe = operator<{
-  /** `aten::_sparse_csr_tensor_unsafe(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-}>('aten::_sparse_csr_tensor_unsafe', { '': ['crow_indices', 'col_indices', 'values', 'size'] })
 export const _sparseLogSoftmax = operator<{
   /** `aten::_sparse_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   (self: Tensor, dim: number, halfToFloat: boolean): Tensor;
@@ -1534,18 +722,6 @@ export const _sparseLogSoftmax = operator<{
   /** `aten::_sparse_log_softmax.out(Tensor self, int dim, bool half_to_float, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, halfToFloat: boolean, options: { out: Tensor }): Tensor;
 }>('aten::_sparse_log_softmax', { '': ['self', 'dim', 'half_to_float'], Dimname: ['self', 'dim'], int: ['self', 'dim'], out: ['self', 'dim', 'half_to_float'] })
-export const _sparseLogSoftmaxBackwardData = operator<{
-  /** `aten::_sparse_log_softmax_backward_data(Tensor grad_output, Tensor output, int dim, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, dim: number, self: Tensor): Tensor;
-  /** `aten::_sparse_log_softmax_backward_data.out(Tensor grad_output, Tensor output, int dim, Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, dim: number, self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_log_softmax_backward_data', { '': ['grad_output', 'output', 'dim', 'self'], out: ['grad_output', 'output', 'dim', 'self'] })
-export const _sparseMaskHelper = operator<{
-  /** `aten::_sparse_mask_helper(Tensor t, Tensor mask_indices) -> Tensor` */
-  (t: Tensor, maskIndices: Tensor): Tensor;
-  /** `aten::_sparse_mask_helper.out(Tensor t, Tensor mask_indices, *, Tensor(a!) out) -> Tensor(a!)` */
-  (t: Tensor, maskIndices: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_mask_helper', { '': ['t', 'mask_indices'], out: ['t', 'mask_indices'] })
 export const _sparseMm = operator<{
   /** `aten::_sparse_mm(Tensor sparse, Tensor dense) -> Tensor` */
   (sparse: Tensor, dense: Tensor): Tensor;
@@ -1560,18 +736,6 @@ export const _sparseSoftmax = operator<{
   /** `aten::_sparse_softmax.out(Tensor self, int dim, bool half_to_float, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, halfToFloat: boolean, options: { out: Tensor }): Tensor;
 }>('aten::_sparse_softmax', { '': ['self', 'dim', 'half_to_float'], Dimname: ['self', 'dim'], int: ['self', 'dim'], out: ['self', 'dim', 'half_to_float'] })
-export const _sparseSoftmaxBackwardData = operator<{
-  /** `aten::_sparse_softmax_backward_data(Tensor grad_output, Tensor output, int dim, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, dim: number, self: Tensor): Tensor;
-  /** `aten::_sparse_softmax_backward_data.out(Tensor grad_output, Tensor output, int dim, Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, dim: number, self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_softmax_backward_data', { '': ['grad_output', 'output', 'dim', 'self'], out: ['grad_output', 'output', 'dim', 'self'] })
-export const _sparseSparseMatmul = operator<{
-  /** `aten::_sparse_sparse_matmul(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-  /** `aten::_sparse_sparse_matmul.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_sparse_matmul', { '': ['self', 'other'], out: ['self', 'other'] })
 export const _sparseSum = operator<{
   /** `aten::_sparse_sum(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -1584,192 +748,30 @@ export const _sparseSum = operator<{
   /** `aten::_sparse_sum.dim_out(Tensor self, int[1] dim, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::_sparse_sum', { '': ['self'], dim: ['self', 'dim'], dim_dtype: ['self', 'dim'], dtype: ['self'], dim_out: ['self', 'dim'] })
-export const _sparseSumBackward = operator<{
-  /** `aten::_sparse_sum_backward(Tensor grad, Tensor self, int[] dim) -> Tensor` */
-  (grad: Tensor, self: Tensor, dim: readonly number[]): Tensor;
-  /** `aten::_sparse_sum_backward.out(Tensor grad, Tensor self, int[] dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, self: Tensor, dim: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::_sparse_sum_backward', { '': ['grad', 'self', 'dim'], out: ['grad', 'self', 'dim'] })
-export const _spdiags = operator<{
-  /** `aten::_spdiags(Tensor diagonals, Tensor offsets, int[] shape, Layout? layout=None) -> Tensor` */
-  (diagonals: Tensor, offsets: Tensor, shape: readonly number[], options?: { layout?: Layout | null }): Tensor;
-  /** `aten::_spdiags.out(Tensor diagonals, Tensor offsets, int[] shape, Layout? layout=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (diagonals: Tensor, offsets: Tensor, shape: readonly number[], options: { layout?: Layout | null; out: Tensor }): Tensor;
-}>('aten::_spdiags', { '': ['diagonals', 'offsets', 'shape'], out: ['diagonals', 'offsets', 'shape'] })
-export const _stack = operator<{
-  /** `aten::_stack(Tensor[] tensors, int dim=0) -> Tensor` */
-  (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
-  /** `aten::_stack.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!)` */
-  (tensors: readonly Tensor[], options: { dim?: number; out: Tensor }): Tensor;
-}>('aten::_stack', { '': ['tensors'], out: ['tensors'] })
 export const _standardGamma = operator<{
   /** `aten::_standard_gamma(Tensor self, Generator? generator=None) -> Tensor` */
   (self: Tensor, options?: { generator?: Generator | null }): Tensor;
   /** `aten::_standard_gamma.out(Tensor self, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { generator?: Generator | null; out: Tensor }): Tensor;
 }>('aten::_standard_gamma', { '': ['self'], out: ['self'] })
-export const _standardGammaGrad = operator<{
-  /** `aten::_standard_gamma_grad(Tensor self, Tensor output) -> Tensor` */
-  (self: Tensor, output: Tensor): Tensor;
-  /** `aten::_standard_gamma_grad.out(Tensor self, Tensor output, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, output: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_standard_gamma_grad', { '': ['self', 'output'], out: ['self', 'output'] })
-export const _symeigHelper = operator<{
-  /** `aten::_symeig_helper(Tensor self, bool eigenvectors, bool upper) -> (Tensor, Tensor)` */
-  (self: Tensor, eigenvectors: boolean, upper: boolean): [Tensor, Tensor];
-  /** `aten::_symeig_helper.out(Tensor self, bool eigenvectors, bool upper, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, eigenvectors: boolean, upper: boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_symeig_helper', { '': ['self', 'eigenvectors', 'upper'], out: ['self', 'eigenvectors', 'upper'] })
-export const _testAmbiguousDefaults = operator<{
-  /** `aten::_test_ambiguous_defaults.a(Tensor dummy, int a=1, int b=1) -> Tensor` */
-  (dummy: Tensor, options?: { a?: number; b?: number }): Tensor;
-  /** `aten::_test_ambiguous_defaults.b(Tensor dummy, int a=2, str b="2") -> Tensor` */
-  (dummy: Tensor, options?: { a?: number; b?: string }): Tensor;
-}>('aten::_test_ambiguous_defaults', { a: ['dummy'], b: ['dummy'] })
-export const _testAutogradMultipleDispatch = operator<{
-  /** `aten::_test_autograd_multiple_dispatch.fullcoverage(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_test_autograd_multiple_dispatch.ntonly(Tensor self, bool b) -> Tensor` */
-  (self: Tensor, b: boolean): Tensor;
-  /** `aten::_test_autograd_multiple_dispatch.fullcoverage_out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_test_autograd_multiple_dispatch', { fullcoverage: ['self'], ntonly: ['self', 'b'], fullcoverage_out: ['self'] })
-export const _testAutogradMultipleDispatchView = operator<{
-  /** `aten::_test_autograd_multiple_dispatch_view(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-}>('aten::_test_autograd_multiple_dispatch_view', { '': ['self'] })
-export const _testAutogradMultipleDispatchViewCopy = operator<{
-  /** `aten::_test_autograd_multiple_dispatch_view_copy(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_test_autograd_multiple_dispatch_view_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_test_autograd_multiple_dispatch_view_copy', { '': ['self'], out: ['self'] })
-export const _testOptionalFilledIntlist = operator<{
-  /** `aten::_test_optional_filled_intlist(Tensor values, int[2]? addends) -> Tensor` */
-  (values: Tensor, addends: readonly number[] | number | null): Tensor;
-  /** `aten::_test_optional_filled_intlist.out(Tensor values, int[2]? addends, *, Tensor(a!) out) -> Tensor(a!)` */
-  (values: Tensor, addends: readonly number[] | number | null, options: { out: Tensor }): Tensor;
-}>('aten::_test_optional_filled_intlist', { '': ['values', 'addends'], out: ['values', 'addends'] })
-export const _testOptionalFloatlist = operator<{
-  /** `aten::_test_optional_floatlist(Tensor values, float[]? addends) -> Tensor` */
-  (values: Tensor, addends: readonly number[] | null): Tensor;
-  /** `aten::_test_optional_floatlist.out(Tensor values, float[]? addends, *, Tensor(a!) out) -> Tensor(a!)` */
-  (values: Tensor, addends: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_test_optional_floatlist', { '': ['values', 'addends'], out: ['values', 'addends'] })
-export const _testOptionalIntlist = operator<{
-  /** `aten::_test_optional_intlist(Tensor values, int[]? addends) -> Tensor` */
-  (values: Tensor, addends: readonly number[] | null): Tensor;
-  /** `aten::_test_optional_intlist.out(Tensor values, int[]? addends, *, Tensor(a!) out) -> Tensor(a!)` */
-  (values: Tensor, addends: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_test_optional_intlist', { '': ['values', 'addends'], out: ['values', 'addends'] })
-export const _testSerializationSubcmul = operator<{
-  /** `aten::_test_serialization_subcmul(Tensor self, Tensor other, Scalar alpha=1) -> Tensor` */
-  (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
-}>('aten::_test_serialization_subcmul', { '': ['self', 'other'] })
-export const _testStringDefault = operator<{
-  /** `aten::_test_string_default(Tensor dummy, str a="\"\'\\", str b="\"\'\\") -> Tensor` */
-  (dummy: Tensor, options?: { a?: string; b?: string }): Tensor;
-}>('aten::_test_string_default', { '': ['dummy'] })
-export const _testWarnInAutograd = operator<{
-  /** `aten::_test_warn_in_autograd(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_test_warn_in_autograd.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_test_warn_in_autograd', { '': ['self'], out: ['self'] })
-export const _thnnDifferentiableGruCellBackward = operator<{
-  /** `aten::_thnn_differentiable_gru_cell_backward(Tensor grad_hy, Tensor input_gates, Tensor hidden_gates, Tensor hx, Tensor? input_bias, Tensor? hidden_bias) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (gradHy: Tensor, inputGates: Tensor, hiddenGates: Tensor, hx: Tensor, inputBias: Tensor | null, hiddenBias: Tensor | null): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_thnn_differentiable_gru_cell_backward', { '': ['grad_hy', 'input_gates', 'hidden_gates', 'hx', 'input_bias', 'hidden_bias'] })
-export const _thnnDifferentiableLstmCellBackward = operator<{
-  /** `aten::_thnn_differentiable_lstm_cell_backward(Tensor? grad_hy, Tensor? grad_cy, Tensor input_gates, Tensor hidden_gates, Tensor? input_bias, Tensor? hidden_bias, Tensor cx, Tensor cy) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (gradHy: Tensor | null, gradCy: Tensor | null, inputGates: Tensor, hiddenGates: Tensor, inputBias: Tensor | null, hiddenBias: Tensor | null, cx: Tensor, cy: Tensor): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_thnn_differentiable_lstm_cell_backward', { '': ['grad_hy', 'grad_cy', 'input_gates', 'hidden_gates', 'input_bias', 'hidden_bias', 'cx', 'cy'] })
-export const _thnnFusedGruCell = operator<{
-  /** `aten::_thnn_fused_gru_cell(Tensor input_gates, Tensor hidden_gates, Tensor hx, Tensor? input_bias=None, Tensor? hidden_bias=None) -> (Tensor, Tensor)` */
-  (inputGates: Tensor, hiddenGates: Tensor, hx: Tensor, options?: { inputBias?: Tensor | null; hiddenBias?: Tensor | null }): [Tensor, Tensor];
-  /** `aten::_thnn_fused_gru_cell.out(Tensor input_gates, Tensor hidden_gates, Tensor hx, Tensor? input_bias=None, Tensor? hidden_bias=None, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (inputGates: Tensor, hiddenGates: Tensor, hx: Tensor, options: { inputBias?: Tensor | null; hiddenBias?: Tensor | null; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_thnn_fused_gru_cell', { '': ['input_gates', 'hidden_gates', 'hx'], out: ['input_gates', 'hidden_gates', 'hx'] })
-export const _thnnFusedGruCellBackward = operator<{
-  /** `aten::_thnn_fused_gru_cell_backward(Tensor grad_hy, Tensor workspace, bool has_bias) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (gradHy: Tensor, workspace: Tensor, hasBias: boolean): [Tensor, Tensor, Tensor, Tensor, Tensor];
-  /** `aten::_thnn_fused_gru_cell_backward.out(Tensor grad_hy, Tensor workspace, bool has_bias, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3, Tensor(e!) out4) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!), Tensor(e!))` */
-  (gradHy: Tensor, workspace: Tensor, hasBias: boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor; out4: Tensor }): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_thnn_fused_gru_cell_backward', { '': ['grad_hy', 'workspace', 'has_bias'], out: ['grad_hy', 'workspace', 'has_bias'] })
-export const _thnnFusedLstmCell = operator<{
-  /** `aten::_thnn_fused_lstm_cell(Tensor input_gates, Tensor hidden_gates, Tensor cx, Tensor? input_bias=None, Tensor? hidden_bias=None) -> (Tensor, Tensor, Tensor)` */
-  (inputGates: Tensor, hiddenGates: Tensor, cx: Tensor, options?: { inputBias?: Tensor | null; hiddenBias?: Tensor | null }): [Tensor, Tensor, Tensor];
-  /** `aten::_thnn_fused_lstm_cell.out(Tensor input_gates, Tensor hidden_gates, Tensor cx, Tensor? input_bias=None, Tensor? hidden_bias=None, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (inputGates: Tensor, hiddenGates: Tensor, cx: Tensor, options: { inputBias?: Tensor | null; hiddenBias?: Tensor | null; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::_thnn_fused_lstm_cell', { '': ['input_gates', 'hidden_gates', 'cx'], out: ['input_gates', 'hidden_gates', 'cx'] })
-export const _thnnFusedLstmCellBackward = operator<{
-  /** `aten::_thnn_fused_lstm_cell_backward(Tensor? grad_hy, Tensor? grad_cy, Tensor cx, Tensor cy, Tensor workspace, bool has_bias) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (gradHy: Tensor | null, gradCy: Tensor | null, cx: Tensor, cy: Tensor, workspace: Tensor, hasBias: boolean): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::_thnn_fused_lstm_cell_backward', { '': ['grad_hy', 'grad_cy', 'cx', 'cy', 'workspace', 'has_bias'] })
-export const _thnnFusedLstmCellBackwardImpl = operator<{
-  /** `aten::_thnn_fused_lstm_cell_backward_impl(Tensor? grad_hy, Tensor? grad_cy, Tensor cx, Tensor cy, Tensor workspace, bool has_bias) -> (Tensor, Tensor, Tensor)` */
-  (gradHy: Tensor | null, gradCy: Tensor | null, cx: Tensor, cy: Tensor, workspace: Tensor, hasBias: boolean): [Tensor, Tensor, Tensor];
-  /** `aten::_thnn_fused_lstm_cell_backward_impl.out(Tensor? grad_hy, Tensor? grad_cy, Tensor cx, Tensor cy, Tensor workspace, bool has_bias, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (gradHy: Tensor | null, gradCy: Tensor | null, cx: Tensor, cy: Tensor, workspace: Tensor, hasBias: boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::_thnn_fused_lstm_cell_backward_impl', { '': ['grad_hy', 'grad_cy', 'cx', 'cy', 'workspace', 'has_bias'], out: ['grad_hy', 'grad_cy', 'cx', 'cy', 'workspace', 'has_bias'] })
 export const _toCopy = operator<{
   /** `aten::_to_copy(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, bool non_blocking=False, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; nonBlocking?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
   /** `aten::_to_copy.out(Tensor self, *, bool non_blocking=False, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { nonBlocking?: boolean; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
 }>('aten::_to_copy', { '': ['self'], out: ['self'] })
-export const _toCpu = operator<{
-  /** `aten::_to_cpu(Tensor[] tensors) -> Tensor[]` */
-  (tensors: readonly Tensor[]): Tensor[];
-}>('aten::_to_cpu', { '': ['tensors'] })
 export const _toDense = operator<{
   /** `aten::_to_dense(Tensor self, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
   /** `aten::_to_dense.out(Tensor self, ScalarType? dtype=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
 }>('aten::_to_dense', { '': ['self'], out: ['self'] })
-export const _torchCudaCuLinkerSymbolOp = operator<{
-  /** `aten::_torch_cuda_cu_linker_symbol_op(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_torch_cuda_cu_linker_symbol_op.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_torch_cuda_cu_linker_symbol_op', { '': ['self'], out: ['self'] })
-export const _transformBiasRescaleQkv = operator<{
-  /** `aten::_transform_bias_rescale_qkv(Tensor qkv, Tensor qkv_bias, int num_heads) -> (Tensor, Tensor, Tensor)` */
-  (qkv: Tensor, qkvBias: Tensor, numHeads: number): [Tensor, Tensor, Tensor];
-  /** `aten::_transform_bias_rescale_qkv.out(Tensor qkv, Tensor qkv_bias, int num_heads, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (qkv: Tensor, qkvBias: Tensor, numHeads: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::_transform_bias_rescale_qkv', { '': ['qkv', 'qkv_bias', 'num_heads'], out: ['qkv', 'qkv_bias', 'num_heads'] })
-export const _transformerDecoderOnlyLayerFwd = operator<{
-  /** `aten::_transformer_decoder_only_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, Tensor? incr_key=None, Tensor? incr_value=None) -> (Tensor, Tensor, Tensor)` */
-  (src: Tensor, embedDim: number, numHeads: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number, normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, options?: { mask?: Tensor | null; incrKey?: Tensor | null; incrValue?: Tensor | null }): [Tensor, Tensor, Tensor];
-  /** `aten::_transformer_decoder_only_layer_fwd.out(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, Tensor? incr_key=None, Tensor? incr_value=None, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (src: Tensor, embedDim: number, numHeads: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number, normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, options: { mask?: Tensor | null; incrKey?: Tensor | null; incrValue?: Tensor | null; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::_transformer_decoder_only_layer_fwd', { '': ['src', 'embed_dim', 'num_heads', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias', 'use_gelu', 'norm_first', 'eps', 'norm_weight_1', 'norm_bias_1', 'norm_weight_2', 'norm_bias_2', 'ffn_weight_1', 'ffn_bias_1', 'ffn_weight_2', 'ffn_bias_2'], out: ['src', 'embed_dim', 'num_heads', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias', 'use_gelu', 'norm_first', 'eps', 'norm_weight_1', 'norm_bias_1', 'norm_weight_2', 'norm_bias_2', 'ffn_weight_1', 'ffn_bias_1', 'ffn_weight_2', 'ffn_bias_2'] })
-export const _transformerEncoderLayerFwd = operator<{
-  /** `aten::_transformer_encoder_layer_fwd(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None) -> Tensor` */
-  (src: Tensor, embedDim: number, numHeads: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number, normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, options?: { mask?: Tensor | null; maskType?: number | null }): Tensor;
-  /** `aten::_transformer_encoder_layer_fwd.out(Tensor src, int embed_dim, int num_heads, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, bool use_gelu, bool norm_first, float eps, Tensor norm_weight_1, Tensor norm_bias_1, Tensor norm_weight_2, Tensor norm_bias_2, Tensor ffn_weight_1, Tensor ffn_bias_1, Tensor ffn_weight_2, Tensor ffn_bias_2, Tensor? mask=None, int? mask_type=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (src: Tensor, embedDim: number, numHeads: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, useGelu: boolean, normFirst: boolean, eps: number, normWeight1: Tensor, normBias1: Tensor, normWeight2: Tensor, normBias2: Tensor, ffnWeight1: Tensor, ffnBias1: Tensor, ffnWeight2: Tensor, ffnBias2: Tensor, options: { mask?: Tensor | null; maskType?: number | null; out: Tensor }): Tensor;
-}>('aten::_transformer_encoder_layer_fwd', { '': ['src', 'embed_dim', 'num_heads', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias', 'use_gelu', 'norm_first', 'eps', 'norm_weight_1', 'norm_bias_1', 'norm_weight_2', 'norm_bias_2', 'ffn_weight_1', 'ffn_bias_1', 'ffn_weight_2', 'ffn_bias_2'], out: ['src', 'embed_dim', 'num_heads', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias', 'use_gelu', 'norm_first', 'eps', 'norm_weight_1', 'norm_bias_1', 'norm_weight_2', 'norm_bias_2', 'ffn_weight_1', 'ffn_bias_1', 'ffn_weight_2', 'ffn_bias_2'] })
 export const _trilinear = operator<{
   /** `aten::_trilinear(Tensor i1, Tensor i2, Tensor i3, int[] expand1, int[] expand2, int[] expand3, int[] sumdim, int unroll_dim=1) -> Tensor` */
   (i1: Tensor, i2: Tensor, i3: Tensor, expand1: readonly number[], expand2: readonly number[], expand3: readonly number[], sumdim: readonly number[], options?: { unrollDim?: number }): Tensor;
   /** `aten::_trilinear.out(Tensor i1, Tensor i2, Tensor i3, int[] expand1, int[] expand2, int[] expand3, int[] sumdim, int unroll_dim=1, *, Tensor(a!) out) -> Tensor(a!)` */
   (i1: Tensor, i2: Tensor, i3: Tensor, expand1: readonly number[], expand2: readonly number[], expand3: readonly number[], sumdim: readonly number[], options: { unrollDim?: number; out: Tensor }): Tensor;
 }>('aten::_trilinear', { '': ['i1', 'i2', 'i3', 'expand1', 'expand2', 'expand3', 'sumdim'], out: ['i1', 'i2', 'i3', 'expand1', 'expand2', 'expand3', 'sumdim'] })
-export const _tritonMultiHeadAttention = operator<{
-  /** `aten::_triton_multi_head_attention(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None) -> Tensor` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options?: { mask?: Tensor | null }): Tensor;
-  /** `aten::_triton_multi_head_attention.out(Tensor query, Tensor key, Tensor value, int embed_dim, int num_head, Tensor qkv_weight, Tensor qkv_bias, Tensor proj_weight, Tensor proj_bias, Tensor? mask=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (query: Tensor, key: Tensor, value: Tensor, embedDim: number, numHead: number, qkvWeight: Tensor, qkvBias: Tensor, projWeight: Tensor, projBias: Tensor, options: { mask?: Tensor | null; out: Tensor }): Tensor;
-}>('aten::_triton_multi_head_attention', { '': ['query', 'key', 'value', 'embed_dim', 'num_head', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias'], out: ['query', 'key', 'value', 'embed_dim', 'num_head', 'qkv_weight', 'qkv_bias', 'proj_weight', 'proj_bias'] })
-export const _tritonScaledDotAttention = operator<{
-  /** `aten::_triton_scaled_dot_attention(Tensor q, Tensor k, Tensor v, float dropout_p=0.) -> Tensor` */
-  (q: Tensor, k: Tensor, v: Tensor, options?: { dropoutP?: number }): Tensor;
-  /** `aten::_triton_scaled_dot_attention.out(Tensor q, Tensor k, Tensor v, float dropout_p=0., *, Tensor(a!) out) -> Tensor(a!)` */
-  (q: Tensor, k: Tensor, v: Tensor, options: { dropoutP?: number; out: Tensor }): Tensor;
-}>('aten::_triton_scaled_dot_attention', { '': ['q', 'k', 'v'], out: ['q', 'k', 'v'] })
 export const _unique = operator<{
   /** `aten::_unique(Tensor self, bool sorted=True, bool return_inverse=False) -> (Tensor, Tensor)` */
   (self: Tensor, options?: { sorted?: boolean; returnInverse?: boolean }): [Tensor, Tensor];
@@ -1782,10 +784,6 @@ export const _unique2 = operator<{
   /** `aten::_unique2.out(Tensor self, bool sorted=True, bool return_inverse=False, bool return_counts=False, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
   (self: Tensor, options: { sorted?: boolean; returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
 }>('aten::_unique2', { '': ['self'], out: ['self'] })
-export const _unpackDual = operator<{
-  /** `aten::_unpack_dual(Tensor(a) dual, int level) -> (Tensor(a) primal, Tensor tangent)` */
-  (dual: Tensor, level: number): [Tensor, Tensor];
-}>('aten::_unpack_dual', { '': ['dual', 'level'] })
 export const _unsafeView = operator<{
   /** `aten::_unsafe_view(Tensor self, SymInt[] size) -> Tensor` */
   (self: Tensor, size: readonly number[]): Tensor;
@@ -1802,16 +800,6 @@ export const _upsampleBicubic2dAa = operator<{
   /** `aten::_upsample_bicubic2d_aa.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::_upsample_bicubic2d_aa', { '': ['self', 'output_size', 'align_corners'], vec: ['input', 'output_size', 'align_corners', 'scale_factors'], out: ['self', 'output_size', 'align_corners'], vec_out: ['input', 'output_size', 'align_corners', 'scale_factors'] })
-export const _upsampleBicubic2dAaBackward = operator<{
-  /** `aten::_upsample_bicubic2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::_upsample_bicubic2d_aa_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::_upsample_bicubic2d_aa_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::_upsample_bicubic2d_aa_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_upsample_bicubic2d_aa_backward', { '': ['grad_output', 'output_size', 'input_size', 'align_corners'], vec: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size', 'align_corners'], vec_out: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'] })
 export const _upsampleBilinear2dAa = operator<{
   /** `aten::_upsample_bilinear2d_aa(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -1822,16 +810,6 @@ export const _upsampleBilinear2dAa = operator<{
   /** `aten::_upsample_bilinear2d_aa.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::_upsample_bilinear2d_aa', { '': ['self', 'output_size', 'align_corners'], vec: ['input', 'output_size', 'align_corners', 'scale_factors'], out: ['self', 'output_size', 'align_corners'], vec_out: ['input', 'output_size', 'align_corners', 'scale_factors'] })
-export const _upsampleBilinear2dAaBackward = operator<{
-  /** `aten::_upsample_bilinear2d_aa_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::_upsample_bilinear2d_aa_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::_upsample_bilinear2d_aa_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::_upsample_bilinear2d_aa_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_upsample_bilinear2d_aa_backward', { '': ['grad_output', 'output_size', 'input_size', 'align_corners'], vec: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size', 'align_corners'], vec_out: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'] })
 export const _upsampleNearestExact1d = operator<{
   /** `aten::_upsample_nearest_exact1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, options?: { scales?: number | null }): Tensor;
@@ -1842,16 +820,6 @@ export const _upsampleNearestExact1d = operator<{
   /** `aten::_upsample_nearest_exact1d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::_upsample_nearest_exact1d', { '': ['self', 'output_size'], vec: ['input', 'output_size', 'scale_factors'], out: ['self', 'output_size'], vec_out: ['input', 'output_size', 'scale_factors'] })
-export const _upsampleNearestExact1dBackward = operator<{
-  /** `aten::_upsample_nearest_exact1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options?: { scales?: number | null }): Tensor;
-  /** `aten::_upsample_nearest_exact1d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::_upsample_nearest_exact1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options: { scales?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::_upsample_nearest_exact1d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_upsample_nearest_exact1d_backward', { '': ['grad_output', 'output_size', 'input_size'], vec: ['grad_output', 'output_size', 'input_size', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size'], vec_out: ['grad_output', 'output_size', 'input_size', 'scale_factors'] })
 export const _upsampleNearestExact2d = operator<{
   /** `aten::_upsample_nearest_exact2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -1862,16 +830,6 @@ export const _upsampleNearestExact2d = operator<{
   /** `aten::_upsample_nearest_exact2d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::_upsample_nearest_exact2d', { '': ['self', 'output_size'], vec: ['input', 'output_size', 'scale_factors'], out: ['self', 'output_size'], vec_out: ['input', 'output_size', 'scale_factors'] })
-export const _upsampleNearestExact2dBackward = operator<{
-  /** `aten::_upsample_nearest_exact2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::_upsample_nearest_exact2d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::_upsample_nearest_exact2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::_upsample_nearest_exact2d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_upsample_nearest_exact2d_backward', { '': ['grad_output', 'output_size', 'input_size'], vec: ['grad_output', 'output_size', 'input_size', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size'], vec_out: ['grad_output', 'output_size', 'input_size', 'scale_factors'] })
 export const _upsampleNearestExact3d = operator<{
   /** `aten::_upsample_nearest_exact3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -1882,88 +840,10 @@ export const _upsampleNearestExact3d = operator<{
   /** `aten::_upsample_nearest_exact3d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::_upsample_nearest_exact3d', { '': ['self', 'output_size'], vec: ['input', 'output_size', 'scale_factors'], out: ['self', 'output_size'], vec_out: ['input', 'output_size', 'scale_factors'] })
-export const _upsampleNearestExact3dBackward = operator<{
-  /** `aten::_upsample_nearest_exact3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::_upsample_nearest_exact3d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::_upsample_nearest_exact3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::_upsample_nearest_exact3d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::_upsample_nearest_exact3d_backward', { '': ['grad_output', 'output_size', 'input_size'], vec: ['grad_output', 'output_size', 'input_size', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size'], vec_out: ['grad_output', 'output_size', 'input_size', 'scale_factors'] })
-export const _useCudnnCtcLoss = operator<{
-  /** `aten::_use_cudnn_ctc_loss(Tensor log_probs, Tensor targets, int[] input_lengths, int[] target_lengths, int blank) -> bool` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: readonly number[], targetLengths: readonly number[], blank: number): boolean;
-  /** `aten::_use_cudnn_ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank) -> bool` */
-  (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, blank: number): boolean;
-}>('aten::_use_cudnn_ctc_loss', { '': ['log_probs', 'targets', 'input_lengths', 'target_lengths', 'blank'], Tensor: ['log_probs', 'targets', 'input_lengths', 'target_lengths', 'blank'] })
-export const _useCudnnRnnFlattenWeight = operator<{
-  /** `aten::_use_cudnn_rnn_flatten_weight() -> bool` */
-  (): boolean;
-}>('aten::_use_cudnn_rnn_flatten_weight', { '': [] })
-export const _validateCompressedSparseIndices = operator<{
-  /** `aten::_validate_compressed_sparse_indices(bool is_crow, Tensor compressed_idx, Tensor plain_idx, int cdim, int dim, int nnz) -> ()` */
-  (isCrow: boolean, compressedIdx: Tensor, plainIdx: Tensor, cdim: number, dim: number, nnz: number): void;
-}>('aten::_validate_compressed_sparse_indices', { '': ['is_crow', 'compressed_idx', 'plain_idx', 'cdim', 'dim', 'nnz'] })
-export const _validateSparseBscTensorArgs = operator<{
-  /** `aten::_validate_sparse_bsc_tensor_args(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size) -> ()` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[]): void;
-}>('aten::_validate_sparse_bsc_tensor_args', { '': ['ccol_indices', 'row_indices', 'values', 'size'] })
-export const _validateSparseBsrTensorArgs = operator<{
-  /** `aten::_validate_sparse_bsr_tensor_args(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size) -> ()` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[]): void;
-}>('aten::_validate_sparse_bsr_tensor_args', { '': ['crow_indices', 'col_indices', 'values', 'size'] })
-export const _validateSparseCompressedTensorArgs = operator<{
-  /** `aten::_validate_sparse_compressed_tensor_args(Tensor compressed_indices, Tensor plain_indices, Tensor values, int[] size, Layout layout) -> ()` */
-  (compressedIndices: Tensor, plainIndices: Tensor, values: Tensor, size: readonly number[], layout: Layout): void;
-}>('aten::_validate_sparse_compressed_tensor_args', { '': ['compressed_indices', 'plain_indices', 'values', 'size', 'layout'] })
-export const _validateSparseCooTensorArgs = operator<{
-  /** `aten::_validate_sparse_coo_tensor_args(Tensor indices, Tensor values, int[] size) -> ()` */
-  (indices: Tensor, values: Tensor, size: readonly number[]): void;
-}>('aten::_validate_sparse_coo_tensor_args', { '': ['indices', 'values', 'size'] })
-export const _validateSparseCscTensorArgs = operator<{
-  /** `aten::_validate_sparse_csc_tensor_args(Tensor ccol_indices, Tensor row_indices, Tensor values, int[] size) -> ()` */
-  (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, size: readonly number[]): void;
-}>('aten::_validate_sparse_csc_tensor_args', { '': ['ccol_indices', 'row_indices', 'values', 'size'] })
-export const _validateSparseCsrTensorArgs = operator<{
-  /** `aten::_validate_sparse_csr_tensor_args(Tensor crow_indices, Tensor col_indices, Tensor values, int[] size) -> ()` */
-  (crowIndices: Tensor, colIndices: Tensor, values: Tensor, size: readonly number[]): void;
-}>('aten::_validate_sparse_csr_tensor_args', { '': ['crow_indices', 'col_indices', 'values', 'size'] })
-export const _values = operator<{
-  /** `aten::_values(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-}>('aten::_values', { '': ['self'] })
-export const _valuesCopy = operator<{
-  /** `aten::_values_copy(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::_values_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::_values_copy', { '': ['self'], out: ['self'] })
 export const _version = operator<{
   /** `aten::_version(Tensor self) -> int` */
   (self: Tensor): number;
 }>('aten::_version', { '': ['self'] })
-export const _weightNorm = operator<{
-  /** `aten::_weight_norm(Tensor v, Tensor g, int dim=0) -> Tensor` */
-  (v: Tensor, g: Tensor, options?: { dim?: number }): Tensor;
-}>('aten::_weight_norm', { '': ['v', 'g'] })
-export const _weightNormDifferentiableBackward = operator<{
-  /** `aten::_weight_norm_differentiable_backward(Tensor grad_w, Tensor saved_v, Tensor saved_g, Tensor saved_norms, int dim) -> (Tensor, Tensor)` */
-  (gradW: Tensor, savedV: Tensor, savedG: Tensor, savedNorms: Tensor, dim: number): [Tensor, Tensor];
-}>('aten::_weight_norm_differentiable_backward', { '': ['grad_w', 'saved_v', 'saved_g', 'saved_norms', 'dim'] })
-export const _weightNormInterface = operator<{
-  /** `aten::_weight_norm_interface(Tensor v, Tensor g, int dim=0) -> (Tensor, Tensor)` */
-  (v: Tensor, g: Tensor, options?: { dim?: number }): [Tensor, Tensor];
-  /** `aten::_weight_norm_interface.out(Tensor v, Tensor g, int dim=0, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (v: Tensor, g: Tensor, options: { dim?: number; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_weight_norm_interface', { '': ['v', 'g'], out: ['v', 'g'] })
-export const _weightNormInterfaceBackward = operator<{
-  /** `aten::_weight_norm_interface_backward(Tensor grad_w, Tensor saved_v, Tensor saved_g, Tensor saved_norms, int dim) -> (Tensor, Tensor)` */
-  (gradW: Tensor, savedV: Tensor, savedG: Tensor, savedNorms: Tensor, dim: number): [Tensor, Tensor];
-  /** `aten::_weight_norm_interface_backward.out(Tensor grad_w, Tensor saved_v, Tensor saved_g, Tensor saved_norms, int dim, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (gradW: Tensor, savedV: Tensor, savedG: Tensor, savedNorms: Tensor, dim: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::_weight_norm_interface_backward', { '': ['grad_w', 'saved_v', 'saved_g', 'saved_norms', 'dim'], out: ['grad_w', 'saved_v', 'saved_g', 'saved_norms', 'dim'] })
 export const abs = operator<{
   /** `aten::abs(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -2020,10 +900,6 @@ export const adaptiveAvgPool3d = operator<{
   /** `aten::adaptive_avg_pool3d.out(Tensor self, int[3] output_size, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, outputSize: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::adaptive_avg_pool3d', { '': ['self', 'output_size'], out: ['self', 'output_size'] })
-export const adaptiveAvgPool3dBackward = operator<{
-  /** `aten::adaptive_avg_pool3d_backward.grad_input(Tensor grad_output, Tensor self, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::adaptive_avg_pool3d_backward', { grad_input: ['grad_output', 'self'] })
 export const adaptiveMaxPool1d = operator<{
   /** `aten::adaptive_max_pool1d(Tensor self, int[1] output_size) -> (Tensor, Tensor)` */
   (self: Tensor, outputSize: readonly number[] | number): [Tensor, Tensor];
@@ -2034,24 +910,12 @@ export const adaptiveMaxPool2d = operator<{
   /** `aten::adaptive_max_pool2d.out(Tensor self, int[2] output_size, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, outputSize: readonly number[] | number, options: { out: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::adaptive_max_pool2d', { '': ['self', 'output_size'], out: ['self', 'output_size'] })
-export const adaptiveMaxPool2dBackward = operator<{
-  /** `aten::adaptive_max_pool2d_backward(Tensor grad_output, Tensor self, Tensor indices) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, indices: Tensor): Tensor;
-  /** `aten::adaptive_max_pool2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, indices: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::adaptive_max_pool2d_backward', { '': ['grad_output', 'self', 'indices'], grad_input: ['grad_output', 'self', 'indices'] })
 export const adaptiveMaxPool3d = operator<{
   /** `aten::adaptive_max_pool3d(Tensor self, int[3] output_size) -> (Tensor, Tensor)` */
   (self: Tensor, outputSize: readonly number[] | number): [Tensor, Tensor];
   /** `aten::adaptive_max_pool3d.out(Tensor self, int[3] output_size, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, outputSize: readonly number[] | number, options: { out: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::adaptive_max_pool3d', { '': ['self', 'output_size'], out: ['self', 'output_size'] })
-export const adaptiveMaxPool3dBackward = operator<{
-  /** `aten::adaptive_max_pool3d_backward(Tensor grad_output, Tensor self, Tensor indices) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, indices: Tensor): Tensor;
-  /** `aten::adaptive_max_pool3d_backward.grad_input(Tensor grad_output, Tensor self, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, indices: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::adaptive_max_pool3d_backward', { '': ['grad_output', 'self', 'indices'], grad_input: ['grad_output', 'self', 'indices'] })
 export const add = operator<{
   /** `aten::add.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
   (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
@@ -2138,10 +1002,6 @@ export const affineGridGenerator = operator<{
   /** `aten::affine_grid_generator.out(Tensor theta, int[] size, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)` */
   (theta: Tensor, size: readonly number[], alignCorners: boolean, options: { out: Tensor }): Tensor;
 }>('aten::affine_grid_generator', { '': ['theta', 'size', 'align_corners'], out: ['theta', 'size', 'align_corners'] })
-export const affineGridGeneratorBackward = operator<{
-  /** `aten::affine_grid_generator_backward(Tensor grad, int[] size, bool align_corners) -> Tensor` */
-  (grad: Tensor, size: readonly number[], alignCorners: boolean): Tensor;
-}>('aten::affine_grid_generator_backward', { '': ['grad', 'size', 'align_corners'] })
 export const alias = operator<{
   /** `aten::alias(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -2152,20 +1012,6 @@ export const aliasCopy = operator<{
   /** `aten::alias_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::alias_copy', { '': ['self'], out: ['self'] })
-export const alignAs = operator<{
-  /** `aten::align_as(Tensor self, Tensor other) -> Tensor` */
-  (self: Tensor, other: Tensor): Tensor;
-}>('aten::align_as', { '': ['self', 'other'] })
-export const alignTensors = operator<{
-  /** `aten::align_tensors(Tensor[] tensors) -> Tensor[]` */
-  (tensors: readonly Tensor[]): Tensor[];
-}>('aten::align_tensors', { '': ['tensors'] })
-export const alignTo = operator<{
-  /** `aten::align_to(Tensor(a) self, str[] names) -> Tensor(a)` */
-  (self: Tensor, names: readonly string[]): Tensor;
-  /** `aten::align_to.ellipsis_idx(Tensor(a) self, str[] order, int ellipsis_idx) -> Tensor(a)` */
-  (self: Tensor, order: readonly string[], ellipsisIdx: number): Tensor;
-}>('aten::align_to', { '': ['self', 'names'], ellipsis_idx: ['self', 'order', 'ellipsis_idx'] })
 export const all = operator<{
   /** `aten::all(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -2436,24 +1282,12 @@ export const avgPool2d = operator<{
   /** `aten::avg_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out: Tensor }): Tensor;
 }>('aten::avg_pool2d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const avgPool2dBackward = operator<{
-  /** `aten::avg_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, ceilMode: boolean, countIncludePad: boolean, divisorOverride: number | null): Tensor;
-  /** `aten::avg_pool2d_backward.grad_input(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, bool ceil_mode, bool count_include_pad, int? divisor_override, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, ceilMode: boolean, countIncludePad: boolean, divisorOverride: number | null, options: { gradInput: Tensor }): Tensor;
-}>('aten::avg_pool2d_backward', { '': ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'ceil_mode', 'count_include_pad', 'divisor_override'], grad_input: ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'ceil_mode', 'count_include_pad', 'divisor_override'] })
 export const avgPool3d = operator<{
   /** `aten::avg_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None) -> Tensor` */
   (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null }): Tensor;
   /** `aten::avg_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, bool ceil_mode=False, bool count_include_pad=True, int? divisor_override=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; ceilMode?: boolean; countIncludePad?: boolean; divisorOverride?: number | null; out: Tensor }): Tensor;
 }>('aten::avg_pool3d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const avgPool3dBackward = operator<{
-  /** `aten::avg_pool3d_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, bool ceil_mode, bool count_include_pad, int? divisor_override) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, ceilMode: boolean, countIncludePad: boolean, divisorOverride: number | null): Tensor;
-  /** `aten::avg_pool3d_backward.grad_input(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, bool ceil_mode, bool count_include_pad, int? divisor_override, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, ceilMode: boolean, countIncludePad: boolean, divisorOverride: number | null, options: { gradInput: Tensor }): Tensor;
-}>('aten::avg_pool3d_backward', { '': ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'ceil_mode', 'count_include_pad', 'divisor_override'], grad_input: ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'ceil_mode', 'count_include_pad', 'divisor_override'] })
 export const baddbmm = operator<{
   /** `aten::baddbmm(Tensor self, Tensor batch1, Tensor batch2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   (self: Tensor, batch1: Tensor, batch2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
@@ -2478,18 +1312,6 @@ export const batchNorm = operator<{
   /** `aten::batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
   (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
 }>('aten::batch_norm', { '': ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'momentum', 'eps', 'cudnn_enabled'] })
-export const batchNormBackwardElemt = operator<{
-  /** `aten::batch_norm_backward_elemt(Tensor grad_out, Tensor input, Tensor mean, Tensor invstd, Tensor? weight, Tensor mean_dy, Tensor mean_dy_xmu, Tensor count) -> Tensor` */
-  (gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, meanDy: Tensor, meanDyXmu: Tensor, count: Tensor): Tensor;
-  /** `aten::batch_norm_backward_elemt.out(Tensor grad_out, Tensor input, Tensor mean, Tensor invstd, Tensor? weight, Tensor mean_dy, Tensor mean_dy_xmu, Tensor count, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, meanDy: Tensor, meanDyXmu: Tensor, count: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::batch_norm_backward_elemt', { '': ['grad_out', 'input', 'mean', 'invstd', 'weight', 'mean_dy', 'mean_dy_xmu', 'count'], out: ['grad_out', 'input', 'mean', 'invstd', 'weight', 'mean_dy', 'mean_dy_xmu', 'count'] })
-export const batchNormBackwardReduce = operator<{
-  /** `aten::batch_norm_backward_reduce(Tensor grad_out, Tensor input, Tensor mean, Tensor invstd, Tensor? weight, bool input_g, bool weight_g, bool bias_g) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, inputG: boolean, weightG: boolean, biasG: boolean): [Tensor, Tensor, Tensor, Tensor];
-  /** `aten::batch_norm_backward_reduce.out(Tensor grad_out, Tensor input, Tensor mean, Tensor invstd, Tensor? weight, bool input_g, bool weight_g, bool bias_g, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))` */
-  (gradOut: Tensor, input: Tensor, mean: Tensor, invstd: Tensor, weight: Tensor | null, inputG: boolean, weightG: boolean, biasG: boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
-}>('aten::batch_norm_backward_reduce', { '': ['grad_out', 'input', 'mean', 'invstd', 'weight', 'input_g', 'weight_g', 'bias_g'], out: ['grad_out', 'input', 'mean', 'invstd', 'weight', 'input_g', 'weight_g', 'bias_g'] })
 export const batchNormElemt = operator<{
   /** `aten::batch_norm_elemt(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor invstd, float eps) -> Tensor` */
   (input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, invstd: Tensor, eps: number): Tensor;
@@ -2514,12 +1336,6 @@ export const batchNormStats = operator<{
   /** `aten::batch_norm_stats.out(Tensor input, float eps, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
   (input: Tensor, eps: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
 }>('aten::batch_norm_stats', { '': ['input', 'eps'], out: ['input', 'eps'] })
-export const batchNormUpdateStats = operator<{
-  /** `aten::batch_norm_update_stats(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum) -> (Tensor, Tensor)` */
-  (input: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number): [Tensor, Tensor];
-  /** `aten::batch_norm_update_stats.out(Tensor input, Tensor? running_mean, Tensor? running_var, float momentum, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (input: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, momentum: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::batch_norm_update_stats', { '': ['input', 'running_mean', 'running_var', 'momentum'], out: ['input', 'running_mean', 'running_var', 'momentum'] })
 export const bernoulli = operator<{
   /** `aten::bernoulli(Tensor self, *, Generator? generator=None) -> Tensor` */
   (self: Tensor, options?: { generator?: Generator | null }): Tensor;
@@ -2550,12 +1366,6 @@ export const binaryCrossEntropy = operator<{
   /** `aten::binary_cross_entropy.out(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { weight?: Tensor | null; reduction?: number; out: Tensor }): Tensor;
 }>('aten::binary_cross_entropy', { '': ['self', 'target'], out: ['self', 'target'] })
-export const binaryCrossEntropyBackward = operator<{
-  /** `aten::binary_cross_entropy_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight=None, int reduction=1) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, options?: { weight?: Tensor | null; reduction?: number }): Tensor;
-  /** `aten::binary_cross_entropy_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight=None, int reduction=1, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, options: { weight?: Tensor | null; reduction?: number; gradInput: Tensor }): Tensor;
-}>('aten::binary_cross_entropy_backward', { '': ['grad_output', 'self', 'target'], grad_input: ['grad_output', 'self', 'target'] })
 export const binaryCrossEntropyWithLogits = operator<{
   /** `aten::binary_cross_entropy_with_logits(Tensor self, Tensor target, Tensor? weight=None, Tensor? pos_weight=None, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { weight?: Tensor | null; posWeight?: Tensor | null; reduction?: number }): Tensor;
@@ -2820,10 +1630,6 @@ export const choleskySolve = operator<{
   /** `aten::cholesky_solve.out(Tensor self, Tensor input2, bool upper=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, input2: Tensor, options: { upper?: boolean; out: Tensor }): Tensor;
 }>('aten::cholesky_solve', { '': ['self', 'input2'], out: ['self', 'input2'] })
-export const chooseQparamsOptimized = operator<{
-  /** `aten::choose_qparams_optimized(Tensor input, int numel, int n_bins, float ratio, int bit_width) -> (Tensor, Tensor)` */
-  (input: Tensor, numel: number, nBins: number, ratio: number, bitWidth: number): [Tensor, Tensor];
-}>('aten::choose_qparams_optimized', { '': ['input', 'numel', 'n_bins', 'ratio', 'bit_width'] })
 export const chunk = operator<{
   /** `aten::chunk(Tensor(a -> *) self, int chunks, int dim=0) -> Tensor(a)[]` */
   (self: Tensor, chunks: number, options?: { dim?: number }): Tensor[];
@@ -3008,10 +1814,6 @@ export const convTbc = operator<{
   /** `aten::conv_tbc.out(Tensor self, Tensor weight, Tensor bias, int pad=0, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, weight: Tensor, bias: Tensor, options: { pad?: number; out: Tensor }): Tensor;
 }>('aten::conv_tbc', { '': ['self', 'weight', 'bias'], out: ['self', 'weight', 'bias'] })
-export const convTbcBackward = operator<{
-  /** `aten::conv_tbc_backward(Tensor self, Tensor input, Tensor weight, Tensor bias, int pad) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, input: Tensor, weight: Tensor, bias: Tensor, pad: number): [Tensor, Tensor, Tensor];
-}>('aten::conv_tbc_backward', { '': ['self', 'input', 'weight', 'bias', 'pad'] })
 export const convTranspose1d = operator<{
   /** `aten::conv_transpose1d(Tensor input, Tensor weight, Tensor? bias=None, int[1] stride=[1], int[1] padding=[0], int[1] output_padding=[0], int groups=1, int[1] dilation=[1]) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; groups?: number; dilation?: readonly number[] | number }): Tensor;
@@ -3058,16 +1860,6 @@ export const copy_ = operator<{
   /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
   (self: Tensor, src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
 }>('aten::copy_', { '': ['self', 'src'] })
-export const copySparseToSparse = operator<{
-  /** `aten::copy_sparse_to_sparse(Tensor self, Tensor src, bool non_blocking=False) -> Tensor` */
-  (self: Tensor, src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
-  /** `aten::copy_sparse_to_sparse.out(Tensor self, Tensor src, bool non_blocking=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, src: Tensor, options: { nonBlocking?: boolean; out: Tensor }): Tensor;
-}>('aten::copy_sparse_to_sparse', { '': ['self', 'src'], out: ['self', 'src'] })
-export const copySparseToSparse_ = operator<{
-  /** `aten::copy_sparse_to_sparse_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
-  (self: Tensor, src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
-}>('aten::copy_sparse_to_sparse_', { '': ['self', 'src'] })
 export const copysign = operator<{
   /** `aten::copysign.Tensor(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -3156,70 +1948,6 @@ export const ctcLoss = operator<{
   /** `aten::ctc_loss.Tensor(Tensor log_probs, Tensor targets, Tensor input_lengths, Tensor target_lengths, int blank=0, int reduction=1, bool zero_infinity=False) -> Tensor` */
   (logProbs: Tensor, targets: Tensor, inputLengths: Tensor, targetLengths: Tensor, options?: { blank?: number; reduction?: number; zeroInfinity?: boolean }): Tensor;
 }>('aten::ctc_loss', { IntList: ['log_probs', 'targets', 'input_lengths', 'target_lengths'], Tensor: ['log_probs', 'targets', 'input_lengths', 'target_lengths'] })
-export const cudnnAffineGridGenerator = operator<{
-  /** `aten::cudnn_affine_grid_generator(Tensor theta, int N, int C, int H, int W) -> Tensor grid` */
-  (theta: Tensor, N: number, C: number, H: number, W: number): Tensor;
-  /** `aten::cudnn_affine_grid_generator.out(Tensor theta, int N, int C, int H, int W, *, Tensor(a!) out) -> Tensor(a!)` */
-  (theta: Tensor, N: number, C: number, H: number, W: number, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_affine_grid_generator', { '': ['theta', 'N', 'C', 'H', 'W'], out: ['theta', 'N', 'C', 'H', 'W'] })
-export const cudnnAffineGridGeneratorBackward = operator<{
-  /** `aten::cudnn_affine_grid_generator_backward(Tensor grad, int N, int C, int H, int W) -> Tensor grad_theta` */
-  (grad: Tensor, N: number, C: number, H: number, W: number): Tensor;
-  /** `aten::cudnn_affine_grid_generator_backward.out(Tensor grad, int N, int C, int H, int W, *, Tensor(a!) out) -> Tensor(a!)` */
-  (grad: Tensor, N: number, C: number, H: number, W: number, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_affine_grid_generator_backward', { '': ['grad', 'N', 'C', 'H', 'W'], out: ['grad', 'N', 'C', 'H', 'W'] })
-export const cudnnBatchNorm = operator<{
-  /** `aten::cudnn_batch_norm(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon) -> (Tensor, Tensor, Tensor, Tensor)` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number): [Tensor, Tensor, Tensor, Tensor];
-  /** `aten::cudnn_batch_norm.out(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!))` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor }): [Tensor, Tensor, Tensor, Tensor];
-}>('aten::cudnn_batch_norm', { '': ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'exponential_average_factor', 'epsilon'], out: ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'exponential_average_factor', 'epsilon'] })
-export const cudnnBatchNormBackward = operator<{
-  /** `aten::cudnn_batch_norm_backward(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, Tensor reserveSpace) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, epsilon: number, reserveSpace: Tensor): [Tensor, Tensor, Tensor];
-  /** `aten::cudnn_batch_norm_backward.out(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, Tensor reserveSpace, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, epsilon: number, reserveSpace: Tensor, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::cudnn_batch_norm_backward', { '': ['input', 'grad_output', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_var', 'epsilon', 'reserveSpace'], out: ['input', 'grad_output', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_var', 'epsilon', 'reserveSpace'] })
-export const cudnnConvolution = operator<{
-  /** `aten::cudnn_convolution(Tensor self, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor` */
-  (self: Tensor, weight: Tensor, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
-  /** `aten::cudnn_convolution.out(Tensor self, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, allowTf32: boolean, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_convolution', { '': ['self', 'weight', 'padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic', 'allow_tf32'], out: ['self', 'weight', 'padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic', 'allow_tf32'] })
-export const cudnnConvolutionAddRelu = operator<{
-  /** `aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::cudnn_convolution_add_relu.out(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_convolution_add_relu', { '': ['self', 'weight', 'z', 'alpha', 'bias', 'stride', 'padding', 'dilation', 'groups'], out: ['self', 'weight', 'z', 'alpha', 'bias', 'stride', 'padding', 'dilation', 'groups'] })
-export const cudnnConvolutionRelu = operator<{
-  /** `aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::cudnn_convolution_relu.out(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_convolution_relu', { '': ['self', 'weight', 'bias', 'stride', 'padding', 'dilation', 'groups'], out: ['self', 'weight', 'bias', 'stride', 'padding', 'dilation', 'groups'] })
-export const cudnnConvolutionTranspose = operator<{
-  /** `aten::cudnn_convolution_transpose(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor` */
-  (self: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
-  /** `aten::cudnn_convolution_transpose.out(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, allowTf32: boolean, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_convolution_transpose', { '': ['self', 'weight', 'padding', 'output_padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic', 'allow_tf32'], out: ['self', 'weight', 'padding', 'output_padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic', 'allow_tf32'] })
-export const cudnnGridSampler = operator<{
-  /** `aten::cudnn_grid_sampler(Tensor self, Tensor grid) -> Tensor output` */
-  (self: Tensor, grid: Tensor): Tensor;
-  /** `aten::cudnn_grid_sampler.out(Tensor self, Tensor grid, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, grid: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::cudnn_grid_sampler', { '': ['self', 'grid'], out: ['self', 'grid'] })
-export const cudnnGridSamplerBackward = operator<{
-  /** `aten::cudnn_grid_sampler_backward(Tensor self, Tensor grid, Tensor grad_output) -> (Tensor grad_self, Tensor grad_grid)` */
-  (self: Tensor, grid: Tensor, gradOutput: Tensor): [Tensor, Tensor];
-  /** `aten::cudnn_grid_sampler_backward.out(Tensor self, Tensor grid, Tensor grad_output, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, grid: Tensor, gradOutput: Tensor, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::cudnn_grid_sampler_backward', { '': ['self', 'grid', 'grad_output'], out: ['self', 'grid', 'grad_output'] })
-export const cudnnIsAcceptable = operator<{
-  /** `aten::cudnn_is_acceptable(Tensor self) -> bool` */
-  (self: Tensor): boolean;
-}>('aten::cudnn_is_acceptable', { '': ['self'] })
 export const cummax = operator<{
   /** `aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number): [Tensor, Tensor];
@@ -3230,10 +1958,6 @@ export const cummax = operator<{
   /** `aten::cummax.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::cummax', { '': ['self', 'dim'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
-export const cummaxminBackward = operator<{
-  /** `aten::cummaxmin_backward(Tensor grad, Tensor input, Tensor indices, int dim) -> Tensor` */
-  (grad: Tensor, input: Tensor, indices: Tensor, dim: number): Tensor;
-}>('aten::cummaxmin_backward', { '': ['grad', 'input', 'indices', 'dim'] })
 export const cummin = operator<{
   /** `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number): [Tensor, Tensor];
@@ -3260,10 +1984,6 @@ export const cumprod_ = operator<{
   /** `aten::cumprod_.dimname(Tensor(a!) self, str dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
 }>('aten::cumprod_', { '': ['self', 'dim'], dimname: ['self', 'dim'] })
-export const cumprodBackward = operator<{
-  /** `aten::cumprod_backward(Tensor grad, Tensor input, int dim, Tensor output) -> Tensor` */
-  (grad: Tensor, input: Tensor, dim: number, output: Tensor): Tensor;
-}>('aten::cumprod_backward', { '': ['grad', 'input', 'dim', 'output'] })
 export const cumsum = operator<{
   /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
@@ -3286,10 +2006,6 @@ export const cumulativeTrapezoid = operator<{
   /** `aten::cumulative_trapezoid.x(Tensor y, Tensor x, *, int dim=-1) -> Tensor` */
   (y: Tensor, x: Tensor, options?: { dim?: number }): Tensor;
 }>('aten::cumulative_trapezoid', { dx: ['y'], x: ['y', 'x'] })
-export const data = operator<{
-  /** `aten::data(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-}>('aten::data', { '': ['self'] })
 export const deg2rad = operator<{
   /** `aten::deg2rad(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -3304,16 +2020,6 @@ export const denseDim = operator<{
   /** `aten::dense_dim(Tensor self) -> int` */
   (self: Tensor): number;
 }>('aten::dense_dim', { '': ['self'] })
-export const dequantize = operator<{
-  /** `aten::dequantize.self(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::dequantize.tensors(Tensor[] tensors) -> Tensor[]` */
-  (tensors: readonly Tensor[]): Tensor[];
-  /** `aten::dequantize.self_out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::dequantize.tensors_out(Tensor[] tensors, *, Tensor(a!)[] out) -> ()` */
-  (tensors: readonly Tensor[], options: { out: readonly Tensor[] }): void;
-}>('aten::dequantize', { self: ['self'], tensors: ['tensors'], self_out: ['self'], tensors_out: ['tensors'] })
 export const det = operator<{
   /** `aten::det(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -3338,10 +2044,6 @@ export const diag = operator<{
   /** `aten::diag.out(Tensor self, int diagonal=0, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { diagonal?: number; out: Tensor }): Tensor;
 }>('aten::diag', { '': ['self'], out: ['self'] })
-export const diagBackward = operator<{
-  /** `aten::diag_backward(Tensor grad, SymInt[] input_sizes, int diagonal) -> Tensor` */
-  (grad: Tensor, inputSizes: readonly number[], diagonal: number): Tensor;
-}>('aten::diag_backward', { '': ['grad', 'input_sizes', 'diagonal'] })
 export const diagEmbed = operator<{
   /** `aten::diag_embed(Tensor self, int offset=0, int dim1=-2, int dim2=-1) -> Tensor` */
   (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
@@ -3358,12 +2060,6 @@ export const diagonal = operator<{
   /** `aten::diagonal.Dimname(Tensor(a) self, *, str outdim, str dim1, str dim2, int offset=0) -> Tensor(a)` */
   (self: Tensor, options: { outdim: string; dim1: string; dim2: string; offset?: number }): Tensor;
 }>('aten::diagonal', { '': ['self'], Dimname: ['self'] })
-export const diagonalBackward = operator<{
-  /** `aten::diagonal_backward(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2) -> Tensor` */
-  (gradOutput: Tensor, inputSizes: readonly number[], offset: number, dim1: number, dim2: number): Tensor;
-  /** `aten::diagonal_backward.out(Tensor grad_output, SymInt[] input_sizes, int offset, int dim1, int dim2, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, inputSizes: readonly number[], offset: number, dim1: number, dim2: number, options: { out: Tensor }): Tensor;
-}>('aten::diagonal_backward', { '': ['grad_output', 'input_sizes', 'offset', 'dim1', 'dim2'], out: ['grad_output', 'input_sizes', 'offset', 'dim1', 'dim2'] })
 export const diagonalCopy = operator<{
   /** `aten::diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor` */
   (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
@@ -3490,34 +2186,18 @@ export const elu_ = operator<{
   /** `aten::elu_(Tensor(a!) self, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor(a!)` */
   (self: Tensor, options?: { alpha?: Scalar; scale?: Scalar; inputScale?: Scalar }): Tensor;
 }>('aten::elu_', { '': ['self'] })
-export const eluBackward = operator<{
-  /** `aten::elu_backward(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result) -> Tensor` */
-  (gradOutput: Tensor, alpha: Scalar, scale: Scalar, inputScale: Scalar, isResult: boolean, selfOrResult: Tensor): Tensor;
-  /** `aten::elu_backward.grad_input(Tensor grad_output, Scalar alpha, Scalar scale, Scalar input_scale, bool is_result, Tensor self_or_result, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, alpha: Scalar, scale: Scalar, inputScale: Scalar, isResult: boolean, selfOrResult: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::elu_backward', { '': ['grad_output', 'alpha', 'scale', 'input_scale', 'is_result', 'self_or_result'], grad_input: ['grad_output', 'alpha', 'scale', 'input_scale', 'is_result', 'self_or_result'] })
 export const embedding = operator<{
   /** `aten::embedding(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False) -> Tensor` */
   (weight: Tensor, indices: Tensor, options?: { paddingIdx?: number; scaleGradByFreq?: boolean; sparse?: boolean }): Tensor;
   /** `aten::embedding.out(Tensor weight, Tensor indices, int padding_idx=-1, bool scale_grad_by_freq=False, bool sparse=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (weight: Tensor, indices: Tensor, options: { paddingIdx?: number; scaleGradByFreq?: boolean; sparse?: boolean; out: Tensor }): Tensor;
 }>('aten::embedding', { '': ['weight', 'indices'], out: ['weight', 'indices'] })
-export const embeddingBackward = operator<{
-  /** `aten::embedding_backward(Tensor grad, Tensor indices, SymInt num_weights, int padding_idx, bool scale_grad_by_freq, bool sparse) -> Tensor` */
-  (grad: Tensor, indices: Tensor, numWeights: number, paddingIdx: number, scaleGradByFreq: boolean, sparse: boolean): Tensor;
-}>('aten::embedding_backward', { '': ['grad', 'indices', 'num_weights', 'padding_idx', 'scale_grad_by_freq', 'sparse'] })
 export const embeddingBag = operator<{
   /** `aten::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor, Tensor)` */
   (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean }): [Tensor, Tensor, Tensor, Tensor];
   /** `aten::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor, Tensor)` */
   (weight: Tensor, indices: Tensor, offsets: Tensor, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, includeLastOffset: boolean, paddingIdx: number | null): [Tensor, Tensor, Tensor, Tensor];
 }>('aten::embedding_bag', { '': ['weight', 'indices', 'offsets'], padding_idx: ['weight', 'indices', 'offsets', 'scale_grad_by_freq', 'mode', 'sparse', 'per_sample_weights', 'include_last_offset', 'padding_idx'] })
-export const embeddingDenseBackward = operator<{
-  /** `aten::embedding_dense_backward(Tensor grad_output, Tensor indices, SymInt num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor` */
-  (gradOutput: Tensor, indices: Tensor, numWeights: number, paddingIdx: number, scaleGradByFreq: boolean): Tensor;
-  /** `aten::embedding_dense_backward.out(Tensor grad_output, Tensor indices, SymInt num_weights, int padding_idx, bool scale_grad_by_freq, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, indices: Tensor, numWeights: number, paddingIdx: number, scaleGradByFreq: boolean, options: { out: Tensor }): Tensor;
-}>('aten::embedding_dense_backward', { '': ['grad_output', 'indices', 'num_weights', 'padding_idx', 'scale_grad_by_freq'], out: ['grad_output', 'indices', 'num_weights', 'padding_idx', 'scale_grad_by_freq'] })
 export const embeddingRenorm = operator<{
   /** `aten::embedding_renorm(Tensor self, Tensor indices, float max_norm, float norm_type) -> Tensor` */
   (self: Tensor, indices: Tensor, maxNorm: number, normType: number): Tensor;
@@ -3528,10 +2208,6 @@ export const embeddingRenorm_ = operator<{
   /** `aten::embedding_renorm_(Tensor(a!) self, Tensor indices, float max_norm, float norm_type) -> Tensor(a!)` */
   (self: Tensor, indices: Tensor, maxNorm: number, normType: number): Tensor;
 }>('aten::embedding_renorm_', { '': ['self', 'indices', 'max_norm', 'norm_type'] })
-export const embeddingSparseBackward = operator<{
-  /** `aten::embedding_sparse_backward(Tensor grad, Tensor indices, int num_weights, int padding_idx, bool scale_grad_by_freq) -> Tensor` */
-  (grad: Tensor, indices: Tensor, numWeights: number, paddingIdx: number, scaleGradByFreq: boolean): Tensor;
-}>('aten::embedding_sparse_backward', { '': ['grad', 'indices', 'num_weights', 'padding_idx', 'scale_grad_by_freq'] })
 export const empty = operator<{
   /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -3548,12 +2224,6 @@ export const emptyLike = operator<{
   /** `aten::empty_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
 }>('aten::empty_like', { '': ['self'], out: ['self'] })
-export const emptyQuantized = operator<{
-  /** `aten::empty_quantized(int[] size, Tensor qtensor, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  (size: readonly number[], qtensor: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::empty_quantized.out(int[] size, Tensor qtensor, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], qtensor: Tensor, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
-}>('aten::empty_quantized', { '': ['size', 'qtensor'], out: ['size', 'qtensor'] })
 export const emptyStrided = operator<{
   /** `aten::empty_strided(SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], stride: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -3678,62 +2348,12 @@ export const fakeQuantizePerChannelAffine = operator<{
   /** `aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor` */
   (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number): Tensor;
 }>('aten::fake_quantize_per_channel_affine', { '': ['self', 'scale', 'zero_point', 'axis', 'quant_min', 'quant_max'] })
-export const fakeQuantizePerChannelAffineCachemask = operator<{
-  /** `aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number): [Tensor, Tensor];
-  /** `aten::fake_quantize_per_channel_affine_cachemask.out(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::fake_quantize_per_channel_affine_cachemask', { '': ['self', 'scale', 'zero_point', 'axis', 'quant_min', 'quant_max'], out: ['self', 'scale', 'zero_point', 'axis', 'quant_min', 'quant_max'] })
-export const fakeQuantizePerChannelAffineCachemaskBackward = operator<{
-  /** `aten::fake_quantize_per_channel_affine_cachemask_backward(Tensor grad, Tensor mask) -> Tensor` */
-  (grad: Tensor, mask: Tensor): Tensor;
-}>('aten::fake_quantize_per_channel_affine_cachemask_backward', { '': ['grad', 'mask'] })
 export const fakeQuantizePerTensorAffine = operator<{
   /** `aten::fake_quantize_per_tensor_affine(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> Tensor` */
   (self: Tensor, scale: number, zeroPoint: number, quantMin: number, quantMax: number): Tensor;
   /** `aten::fake_quantize_per_tensor_affine.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max) -> Tensor` */
   (self: Tensor, scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number): Tensor;
 }>('aten::fake_quantize_per_tensor_affine', { '': ['self', 'scale', 'zero_point', 'quant_min', 'quant_max'], tensor_qparams: ['self', 'scale', 'zero_point', 'quant_min', 'quant_max'] })
-export const fakeQuantizePerTensorAffineCachemask = operator<{
-  /** `aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
-  (self: Tensor, scale: number, zeroPoint: number, quantMin: number, quantMax: number): [Tensor, Tensor];
-  /** `aten::fake_quantize_per_tensor_affine_cachemask.out(Tensor self, float scale, int zero_point, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, scale: number, zeroPoint: number, quantMin: number, quantMax: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::fake_quantize_per_tensor_affine_cachemask', { '': ['self', 'scale', 'zero_point', 'quant_min', 'quant_max'], out: ['self', 'scale', 'zero_point', 'quant_min', 'quant_max'] })
-export const fakeQuantizePerTensorAffineCachemaskBackward = operator<{
-  /** `aten::fake_quantize_per_tensor_affine_cachemask_backward(Tensor grad, Tensor mask) -> Tensor` */
-  (grad: Tensor, mask: Tensor): Tensor;
-}>('aten::fake_quantize_per_tensor_affine_cachemask_backward', { '': ['grad', 'mask'] })
-export const fbgemmLinearFp16Weight = operator<{
-  /** `aten::fbgemm_linear_fp16_weight(Tensor input, Tensor packed_weight, Tensor bias) -> Tensor` */
-  (input: Tensor, packedWeight: Tensor, bias: Tensor): Tensor;
-}>('aten::fbgemm_linear_fp16_weight', { '': ['input', 'packed_weight', 'bias'] })
-export const fbgemmLinearFp16WeightFp32Activation = operator<{
-  /** `aten::fbgemm_linear_fp16_weight_fp32_activation(Tensor input, Tensor packed_weight, Tensor bias) -> Tensor` */
-  (input: Tensor, packedWeight: Tensor, bias: Tensor): Tensor;
-}>('aten::fbgemm_linear_fp16_weight_fp32_activation', { '': ['input', 'packed_weight', 'bias'] })
-export const fbgemmLinearInt8Weight = operator<{
-  /** `aten::fbgemm_linear_int8_weight(Tensor input, Tensor weight, Tensor packed, Tensor col_offsets, Scalar weight_scale, Scalar weight_zero_point, Tensor bias) -> Tensor` */
-  (input: Tensor, weight: Tensor, packed: Tensor, colOffsets: Tensor, weightScale: Scalar, weightZeroPoint: Scalar, bias: Tensor): Tensor;
-}>('aten::fbgemm_linear_int8_weight', { '': ['input', 'weight', 'packed', 'col_offsets', 'weight_scale', 'weight_zero_point', 'bias'] })
-export const fbgemmLinearInt8WeightFp32Activation = operator<{
-  /** `aten::fbgemm_linear_int8_weight_fp32_activation(Tensor input, Tensor weight, Tensor packed, Tensor col_offsets, Scalar weight_scale, Scalar weight_zero_point, Tensor bias) -> Tensor` */
-  (input: Tensor, weight: Tensor, packed: Tensor, colOffsets: Tensor, weightScale: Scalar, weightZeroPoint: Scalar, bias: Tensor): Tensor;
-}>('aten::fbgemm_linear_int8_weight_fp32_activation', { '': ['input', 'weight', 'packed', 'col_offsets', 'weight_scale', 'weight_zero_point', 'bias'] })
-export const fbgemmLinearQuantizeWeight = operator<{
-  /** `aten::fbgemm_linear_quantize_weight(Tensor input) -> (Tensor, Tensor, float, int)` */
-  (input: Tensor): [Tensor, Tensor, number, number];
-}>('aten::fbgemm_linear_quantize_weight', { '': ['input'] })
-export const fbgemmPackGemmMatrixFp16 = operator<{
-  /** `aten::fbgemm_pack_gemm_matrix_fp16(Tensor input) -> Tensor` */
-  (input: Tensor): Tensor;
-}>('aten::fbgemm_pack_gemm_matrix_fp16', { '': ['input'] })
-export const fbgemmPackQuantizedMatrix = operator<{
-  /** `aten::fbgemm_pack_quantized_matrix(Tensor input) -> Tensor` */
-  (input: Tensor): Tensor;
-  /** `aten::fbgemm_pack_quantized_matrix.KN(Tensor input, int K, int N) -> Tensor` */
-  (input: Tensor, K: number, N: number): Tensor;
-}>('aten::fbgemm_pack_quantized_matrix', { '': ['input'], KN: ['input', 'K', 'N'] })
 export const featureAlphaDropout = operator<{
   /** `aten::feature_alpha_dropout(Tensor input, float p, bool train) -> Tensor` */
   (input: Tensor, p: number, train: boolean): Tensor;
@@ -4024,24 +2644,12 @@ export const fractionalMaxPool2d = operator<{
   /** `aten::fractional_max_pool2d.output(Tensor self, int[2] kernel_size, int[2] output_size, Tensor random_samples, *, Tensor(a!) output, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, randomSamples: Tensor, options: { output: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::fractional_max_pool2d', { '': ['self', 'kernel_size', 'output_size', 'random_samples'], output: ['self', 'kernel_size', 'output_size', 'random_samples'] })
-export const fractionalMaxPool2dBackward = operator<{
-  /** `aten::fractional_max_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] output_size, Tensor indices) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, indices: Tensor): Tensor;
-  /** `aten::fractional_max_pool2d_backward.grad_input(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] output_size, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, indices: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::fractional_max_pool2d_backward', { '': ['grad_output', 'self', 'kernel_size', 'output_size', 'indices'], grad_input: ['grad_output', 'self', 'kernel_size', 'output_size', 'indices'] })
 export const fractionalMaxPool3d = operator<{
   /** `aten::fractional_max_pool3d(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples) -> (Tensor, Tensor)` */
   (self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, randomSamples: Tensor): [Tensor, Tensor];
   /** `aten::fractional_max_pool3d.output(Tensor self, int[3] kernel_size, int[3] output_size, Tensor random_samples, *, Tensor(a!) output, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, randomSamples: Tensor, options: { output: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::fractional_max_pool3d', { '': ['self', 'kernel_size', 'output_size', 'random_samples'], output: ['self', 'kernel_size', 'output_size', 'random_samples'] })
-export const fractionalMaxPool3dBackward = operator<{
-  /** `aten::fractional_max_pool3d_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] output_size, Tensor indices) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, indices: Tensor): Tensor;
-  /** `aten::fractional_max_pool3d_backward.grad_input(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] output_size, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, outputSize: readonly number[] | number, indices: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::fractional_max_pool3d_backward', { '': ['grad_output', 'self', 'kernel_size', 'output_size', 'indices'], grad_input: ['grad_output', 'self', 'kernel_size', 'output_size', 'indices'] })
 export const frexp = operator<{
   /** `aten::frexp.Tensor(Tensor self) -> (Tensor mantissa, Tensor exponent)` */
   (self: Tensor): [Tensor, Tensor];
@@ -4056,12 +2664,6 @@ export const frobeniusNorm = operator<{
   /** `aten::frobenius_norm.out(Tensor self, int[1] dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number, options: { keepdim?: boolean; out: Tensor }): Tensor;
 }>('aten::frobenius_norm', { '': ['self'], dim: ['self', 'dim'], out: ['self', 'dim'] })
-export const fromFile = operator<{
-  /** `aten::from_file(str filename, bool? shared=None, int? size=0, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (filename: string, options?: { shared?: boolean | null; size?: number | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::from_file.out(str filename, bool? shared=None, int? size=0, *, Tensor(a!) out) -> Tensor(a!)` */
-  (filename: string, options: { shared?: boolean | null; size?: number | null; out: Tensor }): Tensor;
-}>('aten::from_file', { '': ['filename'], out: ['filename'] })
 export const full = operator<{
   /** `aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -4092,10 +2694,6 @@ export const gather = operator<{
   /** `aten::gather.out(Tensor self, int dim, Tensor index, *, bool sparse_grad=False, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, options: { sparseGrad?: boolean; out: Tensor }): Tensor;
 }>('aten::gather', { '': ['self', 'dim', 'index'], dimname: ['self', 'dim', 'index'], dimname_out: ['self', 'dim', 'index'], out: ['self', 'dim', 'index'] })
-export const gatherBackward = operator<{
-  /** `aten::gather_backward(Tensor grad, Tensor self, int dim, Tensor index, bool sparse_grad) -> Tensor` */
-  (grad: Tensor, self: Tensor, dim: number, index: Tensor, sparseGrad: boolean): Tensor;
-}>('aten::gather_backward', { '': ['grad', 'self', 'dim', 'index', 'sparse_grad'] })
 export const gcd = operator<{
   /** `aten::gcd(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -4166,18 +2764,6 @@ export const glu = operator<{
   /** `aten::glu.out(Tensor self, int dim=-1, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { dim?: number; out: Tensor }): Tensor;
 }>('aten::glu', { '': ['self'], out: ['self'] })
-export const gluBackward = operator<{
-  /** `aten::glu_backward(Tensor grad_output, Tensor self, int dim) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, dim: number): Tensor;
-  /** `aten::glu_backward.grad_input(Tensor grad_output, Tensor self, int dim, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, dim: number, options: { gradInput: Tensor }): Tensor;
-}>('aten::glu_backward', { '': ['grad_output', 'self', 'dim'], grad_input: ['grad_output', 'self', 'dim'] })
-export const gluBackwardJvp = operator<{
-  /** `aten::glu_backward_jvp(Tensor grad_x, Tensor grad_glu, Tensor x, Tensor dgrad_glu, Tensor dx, int dim) -> Tensor` */
-  (gradX: Tensor, gradGlu: Tensor, x: Tensor, dgradGlu: Tensor, dx: Tensor, dim: number): Tensor;
-  /** `aten::glu_backward_jvp.out(Tensor grad_x, Tensor grad_glu, Tensor x, Tensor dgrad_glu, Tensor dx, int dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradX: Tensor, gradGlu: Tensor, x: Tensor, dgradGlu: Tensor, dx: Tensor, dim: number, options: { out: Tensor }): Tensor;
-}>('aten::glu_backward_jvp', { '': ['grad_x', 'grad_glu', 'x', 'dgrad_glu', 'dx', 'dim'], out: ['grad_x', 'grad_glu', 'x', 'dgrad_glu', 'dx', 'dim'] })
 export const gluJvp = operator<{
   /** `aten::glu_jvp(Tensor glu, Tensor x, Tensor dx, int dim) -> Tensor` */
   (glu: Tensor, x: Tensor, dx: Tensor, dim: number): Tensor;
@@ -4242,24 +2828,12 @@ export const gridSampler2d = operator<{
   /** `aten::grid_sampler_2d.out(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, options: { out: Tensor }): Tensor;
 }>('aten::grid_sampler_2d', { '': ['input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'], out: ['input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'] })
-export const gridSampler2dBackward = operator<{
-  /** `aten::grid_sampler_2d_backward(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask) -> (Tensor, Tensor)` */
-  (gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
-  /** `aten::grid_sampler_2d_backward.out(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::grid_sampler_2d_backward', { '': ['grad_output', 'input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners', 'output_mask'], out: ['grad_output', 'input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners', 'output_mask'] })
 export const gridSampler3d = operator<{
   /** `aten::grid_sampler_3d(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners) -> Tensor` */
   (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean): Tensor;
   /** `aten::grid_sampler_3d.out(Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, options: { out: Tensor }): Tensor;
 }>('aten::grid_sampler_3d', { '': ['input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'], out: ['input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners'] })
-export const gridSampler3dBackward = operator<{
-  /** `aten::grid_sampler_3d_backward(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask) -> (Tensor, Tensor)` */
-  (gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
-  /** `aten::grid_sampler_3d_backward.out(Tensor grad_output, Tensor input, Tensor grid, int interpolation_mode, int padding_mode, bool align_corners, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (gradOutput: Tensor, input: Tensor, grid: Tensor, interpolationMode: number, paddingMode: number, alignCorners: boolean, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::grid_sampler_3d_backward', { '': ['grad_output', 'input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners', 'output_mask'], out: ['grad_output', 'input', 'grid', 'interpolation_mode', 'padding_mode', 'align_corners', 'output_mask'] })
 export const groupNorm = operator<{
   /** `aten::group_norm(Tensor input, int num_groups, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enabled=True) -> Tensor` */
   (input: Tensor, numGroups: number, options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnabled?: boolean }): Tensor;
@@ -4324,12 +2898,6 @@ export const hardshrink = operator<{
   /** `aten::hardshrink.out(Tensor self, Scalar lambd=0.5, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { lambd?: Scalar; out: Tensor }): Tensor;
 }>('aten::hardshrink', { '': ['self'], out: ['self'] })
-export const hardshrinkBackward = operator<{
-  /** `aten::hardshrink_backward(Tensor grad_out, Tensor self, Scalar lambd) -> Tensor` */
-  (gradOut: Tensor, self: Tensor, lambd: Scalar): Tensor;
-  /** `aten::hardshrink_backward.grad_input(Tensor grad_out, Tensor self, Scalar lambd, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOut: Tensor, self: Tensor, lambd: Scalar, options: { gradInput: Tensor }): Tensor;
-}>('aten::hardshrink_backward', { '': ['grad_out', 'self', 'lambd'], grad_input: ['grad_out', 'self', 'lambd'] })
 export const hardsigmoid = operator<{
   /** `aten::hardsigmoid(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -4340,12 +2908,6 @@ export const hardsigmoid_ = operator<{
   /** `aten::hardsigmoid_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::hardsigmoid_', { '': ['self'] })
-export const hardsigmoidBackward = operator<{
-  /** `aten::hardsigmoid_backward(Tensor grad_output, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor): Tensor;
-  /** `aten::hardsigmoid_backward.grad_input(Tensor grad_output, Tensor self, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::hardsigmoid_backward', { '': ['grad_output', 'self'], grad_input: ['grad_output', 'self'] })
 export const hardswish = operator<{
   /** `aten::hardswish(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -4356,12 +2918,6 @@ export const hardswish_ = operator<{
   /** `aten::hardswish_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::hardswish_', { '': ['self'] })
-export const hardswishBackward = operator<{
-  /** `aten::hardswish_backward(Tensor grad_output, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor): Tensor;
-  /** `aten::hardswish_backward.out(Tensor grad_output, Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::hardswish_backward', { '': ['grad_output', 'self'], out: ['grad_output', 'self'] })
 export const hardtanh = operator<{
   /** `aten::hardtanh(Tensor self, Scalar min_val=-1, Scalar max_val=1) -> Tensor` */
   (self: Tensor, options?: { minVal?: Scalar; maxVal?: Scalar }): Tensor;
@@ -4372,12 +2928,6 @@ export const hardtanh_ = operator<{
   /** `aten::hardtanh_(Tensor(a!) self, Scalar min_val=-1, Scalar max_val=1) -> Tensor(a!)` */
   (self: Tensor, options?: { minVal?: Scalar; maxVal?: Scalar }): Tensor;
 }>('aten::hardtanh_', { '': ['self'] })
-export const hardtanhBackward = operator<{
-  /** `aten::hardtanh_backward(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, minVal: Scalar, maxVal: Scalar): Tensor;
-  /** `aten::hardtanh_backward.grad_input(Tensor grad_output, Tensor self, Scalar min_val, Scalar max_val, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, minVal: Scalar, maxVal: Scalar, options: { gradInput: Tensor }): Tensor;
-}>('aten::hardtanh_backward', { '': ['grad_output', 'self', 'min_val', 'max_val'], grad_input: ['grad_output', 'self', 'min_val', 'max_val'] })
 export const heaviside = operator<{
   /** `aten::heaviside(Tensor self, Tensor values) -> Tensor` */
   (self: Tensor, values: Tensor): Tensor;
@@ -4440,12 +2990,6 @@ export const huberLoss = operator<{
   /** `aten::huber_loss.out(Tensor self, Tensor target, int reduction=1, float delta=1., *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { reduction?: number; delta?: number; out: Tensor }): Tensor;
 }>('aten::huber_loss', { '': ['self', 'target'], out: ['self', 'target'] })
-export const huberLossBackward = operator<{
-  /** `aten::huber_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction, float delta) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, delta: number): Tensor;
-  /** `aten::huber_loss_backward.out(Tensor grad_output, Tensor self, Tensor target, int reduction, float delta, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, delta: number, options: { gradInput: Tensor }): Tensor;
-}>('aten::huber_loss_backward', { '': ['grad_output', 'self', 'target', 'reduction', 'delta'], out: ['grad_output', 'self', 'target', 'reduction', 'delta'] })
 export const hypot = operator<{
   /** `aten::hypot(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -4582,10 +3126,6 @@ export const indexSelect = operator<{
   /** `aten::index_select.out(Tensor self, int dim, Tensor index, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::index_select', { '': ['self', 'dim', 'index'], dimname: ['self', 'dim', 'index'], dimname_out: ['self', 'dim', 'index'], out: ['self', 'dim', 'index'] })
-export const indexSelectBackward = operator<{
-  /** `aten::index_select_backward(Tensor grad, int[] self_sizes, int dim, Tensor index) -> Tensor` */
-  (grad: Tensor, selfSizes: readonly number[], dim: number, index: Tensor): Tensor;
-}>('aten::index_select_backward', { '': ['grad', 'self_sizes', 'dim', 'index'] })
 export const indices = operator<{
   /** `aten::indices(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -4596,10 +3136,6 @@ export const indicesCopy = operator<{
   /** `aten::indices_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::indices_copy', { '': ['self'], out: ['self'] })
-export const infinitelyDifferentiableGeluBackward = operator<{
-  /** `aten::infinitely_differentiable_gelu_backward(Tensor grad, Tensor self) -> Tensor` */
-  (grad: Tensor, self: Tensor): Tensor;
-}>('aten::infinitely_differentiable_gelu_backward', { '': ['grad', 'self'] })
 export const inner = operator<{
   /** `aten::inner(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -4610,12 +3146,6 @@ export const instanceNorm = operator<{
   /** `aten::instance_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool use_input_stats, float momentum, float eps, bool cudnn_enabled) -> Tensor` */
   (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, useInputStats: boolean, momentum: number, eps: number, cudnnEnabled: boolean): Tensor;
 }>('aten::instance_norm', { '': ['input', 'weight', 'bias', 'running_mean', 'running_var', 'use_input_stats', 'momentum', 'eps', 'cudnn_enabled'] })
-export const intRepr = operator<{
-  /** `aten::int_repr(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::int_repr.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::int_repr', { '': ['self'], out: ['self'] })
 export const inverse = operator<{
   /** `aten::inverse(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -4646,10 +3176,6 @@ export const isInference = operator<{
   /** `aten::is_inference(Tensor self) -> bool` */
   (self: Tensor): boolean;
 }>('aten::is_inference', { '': ['self'] })
-export const isLeaf = operator<{
-  /** `aten::is_leaf(Tensor self) -> bool` */
-  (self: Tensor): boolean;
-}>('aten::is_leaf', { '': ['self'] })
 export const isNeg = operator<{
   /** `aten::is_neg(Tensor self) -> bool` */
   (self: Tensor): boolean;
@@ -4674,10 +3200,6 @@ export const isSigned = operator<{
   /** `aten::is_signed(Tensor self) -> bool` */
   (self: Tensor): boolean;
 }>('aten::is_signed', { '': ['self'] })
-export const isVulkanAvailable = operator<{
-  /** `aten::is_vulkan_available() -> bool` */
-  (): boolean;
-}>('aten::is_vulkan_available', { '': [] })
 export const isclose = operator<{
   /** `aten::isclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> Tensor` */
   (self: Tensor, other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): Tensor;
@@ -4824,12 +3346,6 @@ export const leakyRelu_ = operator<{
   /** `aten::leaky_relu_(Tensor(a!) self, Scalar negative_slope=0.01) -> Tensor(a!)` */
   (self: Tensor, options?: { negativeSlope?: Scalar }): Tensor;
 }>('aten::leaky_relu_', { '': ['self'] })
-export const leakyReluBackward = operator<{
-  /** `aten::leaky_relu_backward(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, negativeSlope: Scalar, selfIsResult: boolean): Tensor;
-  /** `aten::leaky_relu_backward.grad_input(Tensor grad_output, Tensor self, Scalar negative_slope, bool self_is_result, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, negativeSlope: Scalar, selfIsResult: boolean, options: { gradInput: Tensor }): Tensor;
-}>('aten::leaky_relu_backward', { '': ['grad_output', 'self', 'negative_slope', 'self_is_result'], grad_input: ['grad_output', 'self', 'negative_slope', 'self_is_result'] })
 export const lerp = operator<{
   /** `aten::lerp.Tensor(Tensor self, Tensor end, Tensor weight) -> Tensor` */
   (self: Tensor, end: Tensor, weight: Tensor): Tensor;
@@ -4888,22 +3404,6 @@ export const lgamma_ = operator<{
   /** `aten::lgamma_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::lgamma_', { '': ['self'] })
-export const lift = operator<{
-  /** `aten::lift(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::lift.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::lift', { '': ['self'], out: ['self'] })
-export const liftFresh = operator<{
-  /** `aten::lift_fresh(Tensor(a) self) -> Tensor(a)` */
-  (self: Tensor): Tensor;
-}>('aten::lift_fresh', { '': ['self'] })
-export const liftFreshCopy = operator<{
-  /** `aten::lift_fresh_copy(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::lift_fresh_copy.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::lift_fresh_copy', { '': ['self'], out: ['self'] })
 export const linalgCholesky = operator<{
   /** `aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor` */
   (self: Tensor, options?: { upper?: boolean }): Tensor;
@@ -5188,12 +3688,6 @@ export const linear = operator<{
   /** `aten::linear.out(Tensor input, Tensor weight, Tensor? bias=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, weight: Tensor, options: { bias?: Tensor | null; out: Tensor }): Tensor;
 }>('aten::linear', { '': ['input', 'weight'], out: ['input', 'weight'] })
-export const linearBackward = operator<{
-  /** `aten::linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::linear_backward.out(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::linear_backward', { '': ['self', 'grad_output', 'weight', 'output_mask'], out: ['self', 'grad_output', 'weight', 'output_mask'] })
 export const linspace = operator<{
   /** `aten::linspace(Scalar start, Scalar end, int steps, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (start: Scalar, end: Scalar, steps: number, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -5256,12 +3750,6 @@ export const logSigmoid = operator<{
   /** `aten::log_sigmoid.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::log_sigmoid', { '': ['self'], out: ['self'] })
-export const logSigmoidBackward = operator<{
-  /** `aten::log_sigmoid_backward(Tensor grad_output, Tensor self, Tensor buffer) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, buffer: Tensor): Tensor;
-  /** `aten::log_sigmoid_backward.grad_input(Tensor grad_output, Tensor self, Tensor buffer, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, buffer: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::log_sigmoid_backward', { '': ['grad_output', 'self', 'buffer'], grad_input: ['grad_output', 'self', 'buffer'] })
 export const logSigmoidForward = operator<{
   /** `aten::log_sigmoid_forward(Tensor self) -> (Tensor output, Tensor buffer)` */
   (self: Tensor): [Tensor, Tensor];
@@ -5352,12 +3840,6 @@ export const logit_ = operator<{
   /** `aten::logit_(Tensor(a!) self, float? eps=None) -> Tensor(a!)` */
   (self: Tensor, options?: { eps?: number | null }): Tensor;
 }>('aten::logit_', { '': ['self'] })
-export const logitBackward = operator<{
-  /** `aten::logit_backward(Tensor grad_output, Tensor self, float? eps=None) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, options?: { eps?: number | null }): Tensor;
-  /** `aten::logit_backward.grad_input(Tensor grad_output, Tensor self, float? eps=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { eps?: number | null; gradInput: Tensor }): Tensor;
-}>('aten::logit_backward', { '': ['grad_output', 'self'], grad_input: ['grad_output', 'self'] })
 export const logspace = operator<{
   /** `aten::logspace(Scalar start, Scalar end, int steps, float base=10., *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (start: Scalar, end: Scalar, steps: number, options?: { base?: number; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -5384,12 +3866,6 @@ export const lstmCell = operator<{
   /** `aten::lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor? b_ih=None, Tensor? b_hh=None) -> (Tensor, Tensor)` */
   (input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, options?: { bIh?: Tensor | null; bHh?: Tensor | null }): [Tensor, Tensor];
 }>('aten::lstm_cell', { '': ['input', 'hx', 'w_ih', 'w_hh'] })
-export const lstmMpsBackward = operator<{
-  /** `aten::lstm_mps_backward(Tensor grad_y, Tensor? grad_hy, Tensor? grad_cy, Tensor z_state, Tensor cell_state_fwd, Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor[], Tensor[])` */
-  (gradY: Tensor, gradHy: Tensor | null, gradCy: Tensor | null, zState: Tensor, cellStateFwd: Tensor, input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor[], Tensor[]];
-  /** `aten::lstm_mps_backward.out(Tensor grad_y, Tensor? grad_hy, Tensor? grad_cy, Tensor z_state, Tensor cell_state_fwd, Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first, *, Tensor(a!) out0, Tensor(b!)[] out1, Tensor(c!)[] out2) -> ()` */
-  (gradY: Tensor, gradHy: Tensor | null, gradCy: Tensor | null, zState: Tensor, cellStateFwd: Tensor, input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options: { out0: Tensor; out1: readonly Tensor[]; out2: readonly Tensor[] }): void;
-}>('aten::lstm_mps_backward', { '': ['grad_y', 'grad_hy', 'grad_cy', 'z_state', 'cell_state_fwd', 'input', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional', 'batch_first'], out: ['grad_y', 'grad_hy', 'grad_cy', 'z_state', 'cell_state_fwd', 'input', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional', 'batch_first'] })
 export const lt = operator<{
   /** `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -5462,22 +3938,12 @@ export const maskedSelect = operator<{
   /** `aten::masked_select.out(Tensor self, Tensor mask, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, mask: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::masked_select', { '': ['self', 'mask'], out: ['self', 'mask'] })
-export const maskedSelectBackward = operator<{
-  /** `aten::masked_select_backward(Tensor grad, Tensor input, Tensor mask) -> Tensor` */
-  (grad: Tensor, input: Tensor, mask: Tensor): Tensor;
-}>('aten::masked_select_backward', { '': ['grad', 'input', 'mask'] })
 export const matmul = operator<{
   /** `aten::matmul(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
   /** `aten::matmul.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::matmul', { '': ['self', 'other'], out: ['self', 'other'] })
-export const matmulBackward = operator<{
-  /** `aten::matmul_backward(Tensor grad, Tensor self, Tensor other, bool[2] mask) -> (Tensor, Tensor)` */
-  (grad: Tensor, self: Tensor, other: Tensor, mask: readonly boolean[] | boolean): [Tensor, Tensor];
-  /** `aten::matmul_backward.out(Tensor grad, Tensor self, Tensor other, bool[2] mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (grad: Tensor, self: Tensor, other: Tensor, mask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::matmul_backward', { '': ['grad', 'self', 'other', 'mask'], out: ['grad', 'self', 'other', 'mask'] })
 export const matrix_H = operator<{
   /** `aten::matrix_H(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -5486,10 +3952,6 @@ export const matrixExp = operator<{
   /** `aten::matrix_exp(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
 }>('aten::matrix_exp', { '': ['self'] })
-export const matrixExpBackward = operator<{
-  /** `aten::matrix_exp_backward(Tensor self, Tensor grad) -> Tensor` */
-  (self: Tensor, grad: Tensor): Tensor;
-}>('aten::matrix_exp_backward', { '': ['self', 'grad'] })
 export const matrixPower = operator<{
   /** `aten::matrix_power(Tensor self, int n) -> Tensor` */
   (self: Tensor, n: number): Tensor;
@@ -5530,12 +3992,6 @@ export const maxPool2dWithIndices = operator<{
   /** `aten::max_pool2d_with_indices.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::max_pool2d_with_indices', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const maxPool2dWithIndicesBackward = operator<{
-  /** `aten::max_pool2d_with_indices_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number, ceilMode: boolean, indices: Tensor): Tensor;
-  /** `aten::max_pool2d_with_indices_backward.grad_input(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride, int[2] padding, int[2] dilation, bool ceil_mode, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number, ceilMode: boolean, indices: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::max_pool2d_with_indices_backward', { '': ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'dilation', 'ceil_mode', 'indices'], grad_input: ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'dilation', 'ceil_mode', 'indices'] })
 export const maxPool3d = operator<{
   /** `aten::max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
   (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
@@ -5546,12 +4002,6 @@ export const maxPool3dWithIndices = operator<{
   /** `aten::max_pool3d_with_indices.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out, Tensor(b!) indices) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor; indices: Tensor }): [Tensor, Tensor];
 }>('aten::max_pool3d_with_indices', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const maxPool3dWithIndicesBackward = operator<{
-  /** `aten::max_pool3d_with_indices_backward(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, int[3] dilation, bool ceil_mode, Tensor indices) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number, ceilMode: boolean, indices: Tensor): Tensor;
-  /** `aten::max_pool3d_with_indices_backward.grad_input(Tensor grad_output, Tensor self, int[3] kernel_size, int[3] stride, int[3] padding, int[3] dilation, bool ceil_mode, Tensor indices, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number, ceilMode: boolean, indices: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::max_pool3d_with_indices_backward', { '': ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'dilation', 'ceil_mode', 'indices'], grad_input: ['grad_output', 'self', 'kernel_size', 'stride', 'padding', 'dilation', 'ceil_mode', 'indices'] })
 export const maxUnpool2d = operator<{
   /** `aten::max_unpool2d(Tensor self, Tensor indices, int[2] output_size) -> Tensor` */
   (self: Tensor, indices: Tensor, outputSize: readonly number[] | number): Tensor;
@@ -5624,56 +4074,6 @@ export const minimum = operator<{
   /** `aten::minimum.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::minimum', { '': ['self', 'other'], out: ['self', 'other'] })
-export const miopenBatchNorm = operator<{
-  /** `aten::miopen_batch_norm(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number): [Tensor, Tensor, Tensor];
-  /** `aten::miopen_batch_norm.out(Tensor input, Tensor weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float exponential_average_factor, float epsilon, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (input: Tensor, weight: Tensor, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, exponentialAverageFactor: number, epsilon: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::miopen_batch_norm', { '': ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'exponential_average_factor', 'epsilon'], out: ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'exponential_average_factor', 'epsilon'] })
-export const miopenBatchNormBackward = operator<{
-  /** `aten::miopen_batch_norm_backward(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, epsilon: number): [Tensor, Tensor, Tensor];
-  /** `aten::miopen_batch_norm_backward.out(Tensor input, Tensor grad_output, Tensor weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_var, float epsilon, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (input: Tensor, gradOutput: Tensor, weight: Tensor, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveVar: Tensor | null, epsilon: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::miopen_batch_norm_backward', { '': ['input', 'grad_output', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_var', 'epsilon'], out: ['input', 'grad_output', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_var', 'epsilon'] })
-export const miopenConvolution = operator<{
-  /** `aten::miopen_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean): Tensor;
-  /** `aten::miopen_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, options: { out: Tensor }): Tensor;
-}>('aten::miopen_convolution', { '': ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic'], out: ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic'] })
-export const miopenConvolutionAddRelu = operator<{
-  /** `aten::miopen_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-}>('aten::miopen_convolution_add_relu', { '': ['self', 'weight', 'z', 'alpha', 'bias', 'stride', 'padding', 'dilation', 'groups'] })
-export const miopenConvolutionRelu = operator<{
-  /** `aten::miopen_convolution_relu(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-}>('aten::miopen_convolution_relu', { '': ['self', 'weight', 'bias', 'stride', 'padding', 'dilation', 'groups'] })
-export const miopenConvolutionTranspose = operator<{
-  /** `aten::miopen_convolution_transpose(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean): Tensor;
-  /** `aten::miopen_convolution_transpose.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, options: { out: Tensor }): Tensor;
-}>('aten::miopen_convolution_transpose', { '': ['self', 'weight', 'bias', 'padding', 'output_padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic'], out: ['self', 'weight', 'bias', 'padding', 'output_padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic'] })
-export const miopenDepthwiseConvolution = operator<{
-  /** `aten::miopen_depthwise_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean): Tensor;
-  /** `aten::miopen_depthwise_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, options: { out: Tensor }): Tensor;
-}>('aten::miopen_depthwise_convolution', { '': ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic'], out: ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups', 'benchmark', 'deterministic'] })
-export const miopenRnn = operator<{
-  /** `aten::miopen_rnn(Tensor input, Tensor[] weight, int weight_stride0, Tensor hx, Tensor? cx, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state) -> (Tensor, Tensor, Tensor, Tensor, Tensor)` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, hx: Tensor, cx: Tensor | null, mode: number, hiddenSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null): [Tensor, Tensor, Tensor, Tensor, Tensor];
-  /** `aten::miopen_rnn.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor hx, Tensor? cx, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!) out3, Tensor(e!) out4) -> (Tensor(a!), Tensor(b!), Tensor(c!), Tensor(d!), Tensor(e!))` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, hx: Tensor, cx: Tensor | null, mode: number, hiddenSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: Tensor; out4: Tensor }): [Tensor, Tensor, Tensor, Tensor, Tensor];
-}>('aten::miopen_rnn', { '': ['input', 'weight', 'weight_stride0', 'hx', 'cx', 'mode', 'hidden_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state'], out: ['input', 'weight', 'weight_stride0', 'hx', 'cx', 'mode', 'hidden_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state'] })
-export const miopenRnnBackward = operator<{
-  /** `aten::miopen_rnn_backward(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask) -> (Tensor, Tensor, Tensor, Tensor[])` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, weightBuf: Tensor, hx: Tensor, cx: Tensor | null, output: Tensor, gradOutput: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, mode: number, hiddenSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null, reserve: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor, Tensor[]];
-  /** `aten::miopen_rnn_backward.out(Tensor input, Tensor[] weight, int weight_stride0, Tensor weight_buf, Tensor hx, Tensor? cx, Tensor output, Tensor? grad_output, Tensor? grad_hy, Tensor? grad_cy, int mode, int hidden_size, int num_layers, bool batch_first, float dropout, bool train, bool bidirectional, int[] batch_sizes, Tensor? dropout_state, Tensor reserve, bool[4] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2, Tensor(d!)[] out3) -> ()` */
-  (input: Tensor, weight: readonly Tensor[], weightStride0: number, weightBuf: Tensor, hx: Tensor, cx: Tensor | null, output: Tensor, gradOutput: Tensor | null, gradHy: Tensor | null, gradCy: Tensor | null, mode: number, hiddenSize: number, numLayers: number, batchFirst: boolean, dropout: number, train: boolean, bidirectional: boolean, batchSizes: readonly number[], dropoutState: Tensor | null, reserve: Tensor, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor; out3: readonly Tensor[] }): void;
-}>('aten::miopen_rnn_backward', { '': ['input', 'weight', 'weight_stride0', 'weight_buf', 'hx', 'cx', 'output', 'grad_output', 'grad_hy', 'grad_cy', 'mode', 'hidden_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state', 'reserve', 'output_mask'], out: ['input', 'weight', 'weight_stride0', 'weight_buf', 'hx', 'cx', 'output', 'grad_output', 'grad_hy', 'grad_cy', 'mode', 'hidden_size', 'num_layers', 'batch_first', 'dropout', 'train', 'bidirectional', 'batch_sizes', 'dropout_state', 'reserve', 'output_mask'] })
 export const mish = operator<{
   /** `aten::mish(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -5684,88 +4084,6 @@ export const mish_ = operator<{
   /** `aten::mish_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::mish_', { '': ['self'] })
-export const mishBackward = operator<{
-  /** `aten::mish_backward(Tensor grad_output, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor): Tensor;
-}>('aten::mish_backward', { '': ['grad_output', 'self'] })
-export const mkldnnAdaptiveAvgPool2d = operator<{
-  /** `aten::mkldnn_adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor` */
-  (self: Tensor, outputSize: readonly number[] | number): Tensor;
-  /** `aten::mkldnn_adaptive_avg_pool2d.out(Tensor self, int[2] output_size, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, outputSize: readonly number[] | number, options: { out: Tensor }): Tensor;
-}>('aten::mkldnn_adaptive_avg_pool2d', { '': ['self', 'output_size'], out: ['self', 'output_size'] })
-export const mkldnnAdaptiveAvgPool2dBackward = operator<{
-  /** `aten::mkldnn_adaptive_avg_pool2d_backward(Tensor grad_output, Tensor self) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor): Tensor;
-  /** `aten::mkldnn_adaptive_avg_pool2d_backward.out(Tensor grad_output, Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::mkldnn_adaptive_avg_pool2d_backward', { '': ['grad_output', 'self'], out: ['grad_output', 'self'] })
-export const mkldnnConvolution = operator<{
-  /** `aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups) -> Tensor` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::mkldnn_convolution.out(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, options: { out: Tensor }): Tensor;
-}>('aten::mkldnn_convolution', { '': ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups'], out: ['self', 'weight', 'bias', 'padding', 'stride', 'dilation', 'groups'] })
-export const mkldnnLinear = operator<{
-  /** `aten::mkldnn_linear(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor` */
-  (self: Tensor, weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
-  /** `aten::mkldnn_linear.out(Tensor self, Tensor weight, Tensor? bias=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, options: { bias?: Tensor | null; out: Tensor }): Tensor;
-}>('aten::mkldnn_linear', { '': ['self', 'weight'], out: ['self', 'weight'] })
-export const mkldnnLinearBackward = operator<{
-  /** `aten::mkldnn_linear_backward(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::mkldnn_linear_backward.out(Tensor self, Tensor grad_output, Tensor weight, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::mkldnn_linear_backward', { '': ['self', 'grad_output', 'weight', 'output_mask'], out: ['self', 'grad_output', 'weight', 'output_mask'] })
-export const mkldnnLinearBackwardInput = operator<{
-  /** `aten::mkldnn_linear_backward_input(int[] input_size, Tensor grad_output, Tensor weight) -> Tensor` */
-  (inputSize: readonly number[], gradOutput: Tensor, weight: Tensor): Tensor;
-  /** `aten::mkldnn_linear_backward_input.out(int[] input_size, Tensor grad_output, Tensor weight, *, Tensor(a!) out) -> Tensor(a!)` */
-  (inputSize: readonly number[], gradOutput: Tensor, weight: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::mkldnn_linear_backward_input', { '': ['input_size', 'grad_output', 'weight'], out: ['input_size', 'grad_output', 'weight'] })
-export const mkldnnLinearBackwardWeights = operator<{
-  /** `aten::mkldnn_linear_backward_weights(Tensor grad_output, Tensor input, Tensor weight, bool bias_defined) -> (Tensor, Tensor)` */
-  (gradOutput: Tensor, input: Tensor, weight: Tensor, biasDefined: boolean): [Tensor, Tensor];
-  /** `aten::mkldnn_linear_backward_weights.out(Tensor grad_output, Tensor input, Tensor weight, bool bias_defined, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (gradOutput: Tensor, input: Tensor, weight: Tensor, biasDefined: boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::mkldnn_linear_backward_weights', { '': ['grad_output', 'input', 'weight', 'bias_defined'], out: ['grad_output', 'input', 'weight', 'bias_defined'] })
-export const mkldnnMaxPool2d = operator<{
-  /** `aten::mkldnn_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mkldnn_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::mkldnn_max_pool2d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const mkldnnMaxPool2dBackward = operator<{
-  /** `aten::mkldnn_max_pool2d_backward(Tensor grad_output, Tensor output, Tensor input, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mkldnn_max_pool2d_backward.out(Tensor grad_output, Tensor output, Tensor input, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::mkldnn_max_pool2d_backward', { '': ['grad_output', 'output', 'input', 'kernel_size'], out: ['grad_output', 'output', 'input', 'kernel_size'] })
-export const mkldnnMaxPool3d = operator<{
-  /** `aten::mkldnn_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mkldnn_max_pool3d.out(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::mkldnn_max_pool3d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const mkldnnMaxPool3dBackward = operator<{
-  /** `aten::mkldnn_max_pool3d_backward(Tensor grad_output, Tensor output, Tensor input, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mkldnn_max_pool3d_backward.out(Tensor grad_output, Tensor output, Tensor input, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, output: Tensor, input: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::mkldnn_max_pool3d_backward', { '': ['grad_output', 'output', 'input', 'kernel_size'], out: ['grad_output', 'output', 'input', 'kernel_size'] })
-export const mkldnnReorderConv2dWeight = operator<{
-  /** `aten::mkldnn_reorder_conv2d_weight(Tensor self, int[2] padding=0, int[2] stride=1, int[2] dilation=1, int groups=1) -> Tensor` */
-  (self: Tensor, options?: { padding?: readonly number[] | number; stride?: readonly number[] | number; dilation?: readonly number[] | number; groups?: number }): Tensor;
-  /** `aten::mkldnn_reorder_conv2d_weight.out(Tensor self, int[2] padding=0, int[2] stride=1, int[2] dilation=1, int groups=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { padding?: readonly number[] | number; stride?: readonly number[] | number; dilation?: readonly number[] | number; groups?: number; out: Tensor }): Tensor;
-}>('aten::mkldnn_reorder_conv2d_weight', { '': ['self'], out: ['self'] })
-export const mkldnnReorderConv3dWeight = operator<{
-  /** `aten::mkldnn_reorder_conv3d_weight(Tensor self, int[3] padding=0, int[3] stride=1, int[3] dilation=1, int groups=1) -> Tensor` */
-  (self: Tensor, options?: { padding?: readonly number[] | number; stride?: readonly number[] | number; dilation?: readonly number[] | number; groups?: number }): Tensor;
-  /** `aten::mkldnn_reorder_conv3d_weight.out(Tensor self, int[3] padding=0, int[3] stride=1, int[3] dilation=1, int groups=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { padding?: readonly number[] | number; stride?: readonly number[] | number; dilation?: readonly number[] | number; groups?: number; out: Tensor }): Tensor;
-}>('aten::mkldnn_reorder_conv3d_weight', { '': ['self'], out: ['self'] })
 export const mm = operator<{
   /** `aten::mm(Tensor self, Tensor mat2) -> Tensor` */
   (self: Tensor, mat2: Tensor): Tensor;
@@ -5794,36 +4112,12 @@ export const movedim = operator<{
   /** `aten::movedim.intlist(Tensor(a) self, int[] source, int[] destination) -> Tensor(a)` */
   (self: Tensor, source: readonly number[], destination: readonly number[]): Tensor;
 }>('aten::movedim', { int: ['self', 'source', 'destination'], intlist: ['self', 'source', 'destination'] })
-export const mpsConvolutionBackward = operator<{
-  /** `aten::mps_convolution_backward(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::mps_convolution_backward.out(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::mps_convolution_backward', { '': ['self', 'grad_output', 'weight', 'padding', 'stride', 'dilation', 'groups', 'output_mask'], out: ['self', 'grad_output', 'weight', 'padding', 'stride', 'dilation', 'groups', 'output_mask'] })
-export const mpsConvolutionTransposeBackward = operator<{
-  /** `aten::mps_convolution_transpose_backward(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool[2] output_mask) -> (Tensor, Tensor)` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor];
-  /** `aten::mps_convolution_transpose_backward.out(Tensor self, Tensor grad_output, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool[2] output_mask, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (self: Tensor, gradOutput: Tensor, weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::mps_convolution_transpose_backward', { '': ['self', 'grad_output', 'weight', 'padding', 'output_padding', 'stride', 'dilation', 'groups', 'output_mask'], out: ['self', 'grad_output', 'weight', 'padding', 'output_padding', 'stride', 'dilation', 'groups', 'output_mask'] })
-export const mpsMaxPool2dBackward = operator<{
-  /** `aten::mps_max_pool2d_backward(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mps_max_pool2d_backward.out(Tensor grad_output, Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::mps_max_pool2d_backward', { '': ['grad_output', 'self', 'kernel_size'], out: ['grad_output', 'self', 'kernel_size'] })
 export const mseLoss = operator<{
   /** `aten::mse_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor;
   /** `aten::mse_loss.out(Tensor self, Tensor target, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { reduction?: number; out: Tensor }): Tensor;
 }>('aten::mse_loss', { '': ['self', 'target'], out: ['self', 'target'] })
-export const mseLossBackward = operator<{
-  /** `aten::mse_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number): Tensor;
-  /** `aten::mse_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, options: { gradInput: Tensor }): Tensor;
-}>('aten::mse_loss_backward', { '': ['grad_output', 'self', 'target', 'reduction'], grad_input: ['grad_output', 'self', 'target', 'reduction'] })
 export const msort = operator<{
   /** `aten::msort(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -5852,24 +4146,12 @@ export const multiMarginLoss = operator<{
   /** `aten::multi_margin_loss.out(Tensor self, Tensor target, Scalar p=1, Scalar margin=1, Tensor? weight=None, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { p?: Scalar; margin?: Scalar; weight?: Tensor | null; reduction?: number; out: Tensor }): Tensor;
 }>('aten::multi_margin_loss', { '': ['self', 'target'], out: ['self', 'target'] })
-export const multiMarginLossBackward = operator<{
-  /** `aten::multi_margin_loss_backward(Tensor grad_output, Tensor self, Tensor target, Scalar p, Scalar margin, Tensor? weight=None, int reduction=1) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, p: Scalar, margin: Scalar, options?: { weight?: Tensor | null; reduction?: number }): Tensor;
-  /** `aten::multi_margin_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Scalar p, Scalar margin, Tensor? weight=None, int reduction=1, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, p: Scalar, margin: Scalar, options: { weight?: Tensor | null; reduction?: number; gradInput: Tensor }): Tensor;
-}>('aten::multi_margin_loss_backward', { '': ['grad_output', 'self', 'target', 'p', 'margin'], grad_input: ['grad_output', 'self', 'target', 'p', 'margin'] })
 export const multilabelMarginLoss = operator<{
   /** `aten::multilabel_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor;
   /** `aten::multilabel_margin_loss.out(Tensor self, Tensor target, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { reduction?: number; out: Tensor }): Tensor;
 }>('aten::multilabel_margin_loss', { '': ['self', 'target'], out: ['self', 'target'] })
-export const multilabelMarginLossBackward = operator<{
-  /** `aten::multilabel_margin_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction, Tensor is_target) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, isTarget: Tensor): Tensor;
-  /** `aten::multilabel_margin_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, Tensor is_target, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, isTarget: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::multilabel_margin_loss_backward', { '': ['grad_output', 'self', 'target', 'reduction', 'is_target'], grad_input: ['grad_output', 'self', 'target', 'reduction', 'is_target'] })
 export const multilabelMarginLossForward = operator<{
   /** `aten::multilabel_margin_loss_forward(Tensor self, Tensor target, int reduction) -> (Tensor output, Tensor is_target)` */
   (self: Tensor, target: Tensor, reduction: number): [Tensor, Tensor];
@@ -5970,22 +4252,6 @@ export const narrowCopy = operator<{
   /** `aten::narrow_copy.out(Tensor self, int dim, SymInt start, SymInt length, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, start: number, length: number, options: { out: Tensor }): Tensor;
 }>('aten::narrow_copy', { '': ['self', 'dim', 'start', 'length'], out: ['self', 'dim', 'start', 'length'] })
-export const nativeBatchNorm = operator<{
-  /** `aten::native_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number): [Tensor, Tensor, Tensor];
-  /** `aten::native_batch_norm.out(Tensor input, Tensor? weight, Tensor? bias, Tensor? running_mean, Tensor? running_var, bool training, float momentum, float eps, *, Tensor(a!) out, Tensor(b!) save_mean, Tensor(c!) save_invstd) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, training: boolean, momentum: number, eps: number, options: { out: Tensor; saveMean: Tensor; saveInvstd: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::native_batch_norm', { '': ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'momentum', 'eps'], out: ['input', 'weight', 'bias', 'running_mean', 'running_var', 'training', 'momentum', 'eps'] })
-export const nativeBatchNormBackward = operator<{
-  /** `aten::native_batch_norm_backward(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, input: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveInvstd: Tensor | null, train: boolean, eps: number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::native_batch_norm_backward.out(Tensor grad_out, Tensor input, Tensor? weight, Tensor? running_mean, Tensor? running_var, Tensor? save_mean, Tensor? save_invstd, bool train, float eps, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (gradOut: Tensor, input: Tensor, weight: Tensor | null, runningMean: Tensor | null, runningVar: Tensor | null, saveMean: Tensor | null, saveInvstd: Tensor | null, train: boolean, eps: number, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::native_batch_norm_backward', { '': ['grad_out', 'input', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_invstd', 'train', 'eps', 'output_mask'], out: ['grad_out', 'input', 'weight', 'running_mean', 'running_var', 'save_mean', 'save_invstd', 'train', 'eps', 'output_mask'] })
-export const nativeChannelShuffle = operator<{
-  /** `aten::native_channel_shuffle(Tensor self, int groups) -> Tensor` */
-  (self: Tensor, groups: number): Tensor;
-}>('aten::native_channel_shuffle', { '': ['self', 'groups'] })
 export const nativeDropout = operator<{
   /** `aten::native_dropout(Tensor input, float p, bool? train) -> (Tensor, Tensor)` */
   (input: Tensor, p: number, train: boolean | null): [Tensor, Tensor];
@@ -5998,30 +4264,12 @@ export const nativeDropoutBackward = operator<{
   /** `aten::native_dropout_backward.out(Tensor grad_output, Tensor mask, float scale, *, Tensor(a!) out) -> Tensor(a!)` */
   (gradOutput: Tensor, mask: Tensor, scale: number, options: { out: Tensor }): Tensor;
 }>('aten::native_dropout_backward', { '': ['grad_output', 'mask', 'scale'], out: ['grad_output', 'mask', 'scale'] })
-export const nativeGroupNorm = operator<{
-  /** `aten::native_group_norm(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, N: number, C: number, HxW: number, group: number, eps: number): [Tensor, Tensor, Tensor];
-  /** `aten::native_group_norm.out(Tensor input, Tensor? weight, Tensor? bias, SymInt N, SymInt C, SymInt HxW, int group, float eps, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, N: number, C: number, HxW: number, group: number, eps: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::native_group_norm', { '': ['input', 'weight', 'bias', 'N', 'C', 'HxW', 'group', 'eps'], out: ['input', 'weight', 'bias', 'N', 'C', 'HxW', 'group', 'eps'] })
-export const nativeGroupNormBackward = operator<{
-  /** `aten::native_group_norm_backward(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, N: number, C: number, HxW: number, group: number, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::native_group_norm_backward.out(Tensor grad_out, Tensor input, Tensor mean, Tensor rstd, Tensor? weight, SymInt N, SymInt C, SymInt HxW, int group, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (gradOut: Tensor, input: Tensor, mean: Tensor, rstd: Tensor, weight: Tensor | null, N: number, C: number, HxW: number, group: number, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::native_group_norm_backward', { '': ['grad_out', 'input', 'mean', 'rstd', 'weight', 'N', 'C', 'HxW', 'group', 'output_mask'], out: ['grad_out', 'input', 'mean', 'rstd', 'weight', 'N', 'C', 'HxW', 'group', 'output_mask'] })
 export const nativeLayerNorm = operator<{
   /** `aten::native_layer_norm(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps) -> (Tensor, Tensor, Tensor)` */
   (input: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number): [Tensor, Tensor, Tensor];
   /** `aten::native_layer_norm.out(Tensor input, SymInt[] normalized_shape, Tensor? weight, Tensor? bias, float eps, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
   (input: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
 }>('aten::native_layer_norm', { '': ['input', 'normalized_shape', 'weight', 'bias', 'eps'], out: ['input', 'normalized_shape', 'weight', 'bias', 'eps'] })
-export const nativeLayerNormBackward = operator<{
-  /** `aten::native_layer_norm_backward(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask) -> (Tensor, Tensor, Tensor)` */
-  (gradOut: Tensor, input: Tensor, normalizedShape: readonly number[], mean: Tensor, rstd: Tensor, weight: Tensor | null, bias: Tensor | null, outputMask: readonly boolean[] | boolean): [Tensor, Tensor, Tensor];
-  /** `aten::native_layer_norm_backward.out(Tensor grad_out, Tensor input, SymInt[] normalized_shape, Tensor mean, Tensor rstd, Tensor? weight, Tensor? bias, bool[3] output_mask, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
-  (gradOut: Tensor, input: Tensor, normalizedShape: readonly number[], mean: Tensor, rstd: Tensor, weight: Tensor | null, bias: Tensor | null, outputMask: readonly boolean[] | boolean, options: { out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-}>('aten::native_layer_norm_backward', { '': ['grad_out', 'input', 'normalized_shape', 'mean', 'rstd', 'weight', 'bias', 'output_mask'], out: ['grad_out', 'input', 'normalized_shape', 'mean', 'rstd', 'weight', 'bias', 'output_mask'] })
 export const nativeNorm = operator<{
   /** `aten::native_norm(Tensor self, Scalar p=2) -> Tensor` */
   (self: Tensor, options?: { p?: Scalar }): Tensor;
@@ -6068,10 +4316,6 @@ export const negative_ = operator<{
   /** `aten::negative_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::negative_', { '': ['self'] })
-export const nestedToPaddedTensor = operator<{
-  /** `aten::nested_to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
-  (self: Tensor, padding: number, options?: { outputSize?: readonly number[] | null }): Tensor;
-}>('aten::nested_to_padded_tensor', { '': ['self', 'padding'] })
 export const newEmpty = operator<{
   /** `aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (self: Tensor, size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -6124,24 +4368,12 @@ export const nllLoss2d = operator<{
   /** `aten::nll_loss2d.out(Tensor self, Tensor target, Tensor? weight=None, int reduction=1, int ignore_index=-100, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number; out: Tensor }): Tensor;
 }>('aten::nll_loss2d', { '': ['self', 'target'], out: ['self', 'target'] })
-export const nllLoss2dBackward = operator<{
-  /** `aten::nll_loss2d_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number, totalWeight: Tensor): Tensor;
-  /** `aten::nll_loss2d_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number, totalWeight: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::nll_loss2d_backward', { '': ['grad_output', 'self', 'target', 'weight', 'reduction', 'ignore_index', 'total_weight'], grad_input: ['grad_output', 'self', 'target', 'weight', 'reduction', 'ignore_index', 'total_weight'] })
 export const nllLoss2dForward = operator<{
   /** `aten::nll_loss2d_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)` */
   (self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number): [Tensor, Tensor];
   /** `aten::nll_loss2d_forward.output(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, *, Tensor(a!) output, Tensor(b!) total_weight) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number, options: { output: Tensor; totalWeight: Tensor }): [Tensor, Tensor];
 }>('aten::nll_loss2d_forward', { '': ['self', 'target', 'weight', 'reduction', 'ignore_index'], output: ['self', 'target', 'weight', 'reduction', 'ignore_index'] })
-export const nllLossBackward = operator<{
-  /** `aten::nll_loss_backward(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number, totalWeight: Tensor): Tensor;
-  /** `aten::nll_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index, Tensor total_weight, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number, totalWeight: Tensor, options: { gradInput: Tensor }): Tensor;
-}>('aten::nll_loss_backward', { '': ['grad_output', 'self', 'target', 'weight', 'reduction', 'ignore_index', 'total_weight'], grad_input: ['grad_output', 'self', 'target', 'weight', 'reduction', 'ignore_index', 'total_weight'] })
 export const nllLossForward = operator<{
   /** `aten::nll_loss_forward(Tensor self, Tensor target, Tensor? weight, int reduction, int ignore_index) -> (Tensor output, Tensor total_weight)` */
   (self: Tensor, target: Tensor, weight: Tensor | null, reduction: number, ignoreIndex: number): [Tensor, Tensor];
@@ -6288,10 +4520,6 @@ export const outer = operator<{
   /** `aten::outer.out(Tensor self, Tensor vec2, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, vec2: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::outer', { '': ['self', 'vec2'], out: ['self', 'vec2'] })
-export const outputNr = operator<{
-  /** `aten::output_nr(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::output_nr', { '': ['self'] })
 export const pad = operator<{
   /** `aten::pad(Tensor self, int[] pad, str mode="constant", float? value=None) -> Tensor` */
   (self: Tensor, pad: readonly number[], options?: { mode?: string; value?: number | null }): Tensor;
@@ -6318,10 +4546,6 @@ export const permuteCopy = operator<{
   /** `aten::permute_copy.out(Tensor self, int[] dims, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dims: readonly number[], options: { out: Tensor }): Tensor;
 }>('aten::permute_copy', { '': ['self', 'dims'], out: ['self', 'dims'] })
-export const pinMemory = operator<{
-  /** `aten::pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)` */
-  (self: Tensor, options?: { device?: Device | null }): Tensor;
-}>('aten::pin_memory', { '': ['self'] })
 export const pinverse = operator<{
   /** `aten::pinverse(Tensor self, float rcond=1.0000000000000001e-15) -> Tensor` */
   (self: Tensor, options?: { rcond?: number }): Tensor;
@@ -6394,12 +4618,6 @@ export const prelu = operator<{
   /** `aten::prelu.out(Tensor self, Tensor weight, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, weight: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::prelu', { '': ['self', 'weight'], out: ['self', 'weight'] })
-export const preluBackward = operator<{
-  /** `aten::prelu_backward(Tensor grad_output, Tensor self, Tensor weight) -> (Tensor, Tensor)` */
-  (gradOutput: Tensor, self: Tensor, weight: Tensor): [Tensor, Tensor];
-  /** `aten::prelu_backward.out(Tensor grad_output, Tensor self, Tensor weight, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  (gradOutput: Tensor, self: Tensor, weight: Tensor, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::prelu_backward', { '': ['grad_output', 'self', 'weight'], out: ['grad_output', 'self', 'weight'] })
 export const prod = operator<{
   /** `aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
@@ -6428,30 +4646,6 @@ export const put_ = operator<{
   /** `aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)` */
   (self: Tensor, index: Tensor, source: Tensor, options?: { accumulate?: boolean }): Tensor;
 }>('aten::put_', { '': ['self', 'index', 'source'] })
-export const qPerChannelAxis = operator<{
-  /** `aten::q_per_channel_axis(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::q_per_channel_axis', { '': ['self'] })
-export const qPerChannelScales = operator<{
-  /** `aten::q_per_channel_scales(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::q_per_channel_scales.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::q_per_channel_scales', { '': ['self'], out: ['self'] })
-export const qPerChannelZeroPoints = operator<{
-  /** `aten::q_per_channel_zero_points(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::q_per_channel_zero_points.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::q_per_channel_zero_points', { '': ['self'], out: ['self'] })
-export const qScale = operator<{
-  /** `aten::q_scale(Tensor self) -> float` */
-  (self: Tensor): number;
-}>('aten::q_scale', { '': ['self'] })
-export const qZeroPoint = operator<{
-  /** `aten::q_zero_point(Tensor self) -> int` */
-  (self: Tensor): number;
-}>('aten::q_zero_point', { '': ['self'] })
 export const qr = operator<{
   /** `aten::qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)` */
   (self: Tensor, options?: { some?: boolean }): [Tensor, Tensor];
@@ -6468,78 +4662,6 @@ export const quantile = operator<{
   /** `aten::quantile.scalar_out(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear", Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, q: number, options: { dim?: number | null; keepdim?: boolean; interpolation?: string; out: Tensor }): Tensor;
 }>('aten::quantile', { '': ['self', 'q'], scalar: ['self', 'q'], out: ['self', 'q'], scalar_out: ['self', 'q'] })
-export const quantizePerChannel = operator<{
-  /** `aten::quantize_per_channel(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype) -> Tensor` */
-  (self: Tensor, scales: Tensor, zeroPoints: Tensor, axis: number, dtype: DType): Tensor;
-  /** `aten::quantize_per_channel.out(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scales: Tensor, zeroPoints: Tensor, axis: number, dtype: DType, options: { out: Tensor }): Tensor;
-}>('aten::quantize_per_channel', { '': ['self', 'scales', 'zero_points', 'axis', 'dtype'], out: ['self', 'scales', 'zero_points', 'axis', 'dtype'] })
-export const quantizePerTensor = operator<{
-  /** `aten::quantize_per_tensor(Tensor self, float scale, int zero_point, ScalarType dtype) -> Tensor` */
-  (self: Tensor, scale: number, zeroPoint: number, dtype: DType): Tensor;
-  /** `aten::quantize_per_tensor.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, ScalarType dtype) -> Tensor` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, dtype: DType): Tensor;
-  /** `aten::quantize_per_tensor.tensors(Tensor[] tensors, Tensor scales, Tensor zero_points, ScalarType dtype) -> Tensor[]` */
-  (tensors: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, dtype: DType): Tensor[];
-  /** `aten::quantize_per_tensor.out(Tensor self, float scale, int zero_point, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scale: number, zeroPoint: number, dtype: DType, options: { out: Tensor }): Tensor;
-  /** `aten::quantize_per_tensor.tensor_qparams_out(Tensor self, Tensor scale, Tensor zero_point, ScalarType dtype, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, scale: Tensor, zeroPoint: Tensor, dtype: DType, options: { out: Tensor }): Tensor;
-  /** `aten::quantize_per_tensor.tensors_out(Tensor[] tensors, Tensor scales, Tensor zero_points, ScalarType dtype, *, Tensor(a!)[] out) -> ()` */
-  (tensors: readonly Tensor[], scales: Tensor, zeroPoints: Tensor, dtype: DType, options: { out: readonly Tensor[] }): void;
-}>('aten::quantize_per_tensor', { '': ['self', 'scale', 'zero_point', 'dtype'], tensor_qparams: ['self', 'scale', 'zero_point', 'dtype'], tensors: ['tensors', 'scales', 'zero_points', 'dtype'], out: ['self', 'scale', 'zero_point', 'dtype'], tensor_qparams_out: ['self', 'scale', 'zero_point', 'dtype'], tensors_out: ['tensors', 'scales', 'zero_points', 'dtype'] })
-export const quantizePerTensorDynamic = operator<{
-  /** `aten::quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor` */
-  (self: Tensor, dtype: DType, reduceRange: boolean): Tensor;
-  /** `aten::quantize_per_tensor_dynamic.out(Tensor self, ScalarType dtype, bool reduce_range, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dtype: DType, reduceRange: boolean, options: { out: Tensor }): Tensor;
-}>('aten::quantize_per_tensor_dynamic', { '': ['self', 'dtype', 'reduce_range'], out: ['self', 'dtype', 'reduce_range'] })
-export const quantizedBatchNorm = operator<{
-  /** `aten::quantized_batch_norm(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-  /** `aten::quantized_batch_norm.out(Tensor input, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point, *, Tensor(a!) out) -> Tensor(a!)` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number, options: { out: Tensor }): Tensor;
-}>('aten::quantized_batch_norm', { '': ['input', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'], out: ['input', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] })
-export const quantizedGru = operator<{
-  /** `aten::quantized_gru.data_legacy(Tensor data, Tensor batch_sizes, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor)` */
-  (data: Tensor, batchSizes: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor];
-  /** `aten::quantized_gru.input_legacy(Tensor input, Tensor hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first) -> (Tensor, Tensor)` */
-  (input: Tensor, hx: Tensor, params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean): [Tensor, Tensor];
-}>('aten::quantized_gru', { data_legacy: ['data', 'batch_sizes', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional'], input_legacy: ['input', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional', 'batch_first'] })
-export const quantizedGruCell = operator<{
-  /** `aten::quantized_gru_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> Tensor` */
-  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): Tensor;
-}>('aten::quantized_gru_cell', { '': ['input', 'hx', 'w_ih', 'w_hh', 'b_ih', 'b_hh', 'packed_ih', 'packed_hh', 'col_offsets_ih', 'col_offsets_hh', 'scale_ih', 'scale_hh', 'zero_point_ih', 'zero_point_hh'] })
-export const quantizedLstm = operator<{
-  /** `aten::quantized_lstm.data_legacy(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, *, ScalarType? dtype=None, bool use_dynamic=False) -> (Tensor, Tensor, Tensor)` */
-  (data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, options?: { dtype?: DType | null; useDynamic?: boolean }): [Tensor, Tensor, Tensor];
-  /** `aten::quantized_lstm.input_legacy(Tensor input, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional, bool batch_first, *, ScalarType? dtype=None, bool use_dynamic=False) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean, batchFirst: boolean, options?: { dtype?: DType | null; useDynamic?: boolean }): [Tensor, Tensor, Tensor];
-}>('aten::quantized_lstm', { data_legacy: ['data', 'batch_sizes', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional'], input_legacy: ['input', 'hx', 'params', 'has_biases', 'num_layers', 'dropout', 'train', 'bidirectional', 'batch_first'] })
-export const quantizedLstmCell = operator<{
-  /** `aten::quantized_lstm_cell(Tensor input, Tensor[] hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> (Tensor, Tensor)` */
-  (input: Tensor, hx: readonly Tensor[], wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): [Tensor, Tensor];
-}>('aten::quantized_lstm_cell', { '': ['input', 'hx', 'w_ih', 'w_hh', 'b_ih', 'b_hh', 'packed_ih', 'packed_hh', 'col_offsets_ih', 'col_offsets_hh', 'scale_ih', 'scale_hh', 'zero_point_ih', 'zero_point_hh'] })
-export const quantizedMaxPool1d = operator<{
-  /** `aten::quantized_max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
-  (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::quantized_max_pool1d.out(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::quantized_max_pool1d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const quantizedMaxPool2d = operator<{
-  /** `aten::quantized_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::quantized_max_pool2d.out(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, kernelSize: readonly number[] | number, options: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean; out: Tensor }): Tensor;
-}>('aten::quantized_max_pool2d', { '': ['self', 'kernel_size'], out: ['self', 'kernel_size'] })
-export const quantizedRnnReluCell = operator<{
-  /** `aten::quantized_rnn_relu_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> Tensor` */
-  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): Tensor;
-}>('aten::quantized_rnn_relu_cell', { '': ['input', 'hx', 'w_ih', 'w_hh', 'b_ih', 'b_hh', 'packed_ih', 'packed_hh', 'col_offsets_ih', 'col_offsets_hh', 'scale_ih', 'scale_hh', 'zero_point_ih', 'zero_point_hh'] })
-export const quantizedRnnTanhCell = operator<{
-  /** `aten::quantized_rnn_tanh_cell(Tensor input, Tensor hx, Tensor w_ih, Tensor w_hh, Tensor b_ih, Tensor b_hh, Tensor packed_ih, Tensor packed_hh, Tensor col_offsets_ih, Tensor col_offsets_hh, Scalar scale_ih, Scalar scale_hh, Scalar zero_point_ih, Scalar zero_point_hh) -> Tensor` */
-  (input: Tensor, hx: Tensor, wIh: Tensor, wHh: Tensor, bIh: Tensor, bHh: Tensor, packedIh: Tensor, packedHh: Tensor, colOffsetsIh: Tensor, colOffsetsHh: Tensor, scaleIh: Scalar, scaleHh: Scalar, zeroPointIh: Scalar, zeroPointHh: Scalar): Tensor;
-}>('aten::quantized_rnn_tanh_cell', { '': ['input', 'hx', 'w_ih', 'w_hh', 'b_ih', 'b_hh', 'packed_ih', 'packed_hh', 'col_offsets_ih', 'col_offsets_hh', 'scale_ih', 'scale_hh', 'zero_point_ih', 'zero_point_hh'] })
 export const rad2deg = operator<{
   /** `aten::rad2deg(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -6686,46 +4808,24 @@ export const reciprocal_ = operator<{
   /** `aten::reciprocal_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::reciprocal_', { '': ['self'] })
-export const refineNames = operator<{
-  /** `aten::refine_names(Tensor(a) self, str[] names) -> Tensor(a)` */
-  (self: Tensor, names: readonly string[]): Tensor;
-}>('aten::refine_names', { '': ['self', 'names'] })
 export const reflectionPad1d = operator<{
   /** `aten::reflection_pad1d(Tensor self, int[2] padding) -> Tensor` */
   (self: Tensor, padding: readonly number[] | number): Tensor;
   /** `aten::reflection_pad1d.out(Tensor self, int[2] padding, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, padding: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::reflection_pad1d', { '': ['self', 'padding'], out: ['self', 'padding'] })
-export const reflectionPad1dBackward = operator<{
-  /** `aten::reflection_pad1d_backward(Tensor grad_output, Tensor self, int[2] padding) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number): Tensor;
-  /** `aten::reflection_pad1d_backward.grad_input(Tensor grad_output, Tensor self, int[2] padding, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number, options: { gradInput: Tensor }): Tensor;
-}>('aten::reflection_pad1d_backward', { '': ['grad_output', 'self', 'padding'], grad_input: ['grad_output', 'self', 'padding'] })
 export const reflectionPad2d = operator<{
   /** `aten::reflection_pad2d(Tensor self, int[4] padding) -> Tensor` */
   (self: Tensor, padding: readonly number[] | number): Tensor;
   /** `aten::reflection_pad2d.out(Tensor self, int[4] padding, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, padding: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::reflection_pad2d', { '': ['self', 'padding'], out: ['self', 'padding'] })
-export const reflectionPad2dBackward = operator<{
-  /** `aten::reflection_pad2d_backward(Tensor grad_output, Tensor self, int[4] padding) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number): Tensor;
-  /** `aten::reflection_pad2d_backward.grad_input(Tensor grad_output, Tensor self, int[4] padding, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number, options: { gradInput: Tensor }): Tensor;
-}>('aten::reflection_pad2d_backward', { '': ['grad_output', 'self', 'padding'], grad_input: ['grad_output', 'self', 'padding'] })
 export const reflectionPad3d = operator<{
   /** `aten::reflection_pad3d(Tensor self, int[6] padding) -> Tensor` */
   (self: Tensor, padding: readonly number[] | number): Tensor;
   /** `aten::reflection_pad3d.out(Tensor self, int[6] padding, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, padding: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::reflection_pad3d', { '': ['self', 'padding'], out: ['self', 'padding'] })
-export const reflectionPad3dBackward = operator<{
-  /** `aten::reflection_pad3d_backward(Tensor grad_output, Tensor self, int[6] padding) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number): Tensor;
-  /** `aten::reflection_pad3d_backward.grad_input(Tensor grad_output, Tensor self, int[6] padding, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number, options: { gradInput: Tensor }): Tensor;
-}>('aten::reflection_pad3d_backward', { '': ['grad_output', 'self', 'padding'], grad_input: ['grad_output', 'self', 'padding'] })
 export const relu = operator<{
   /** `aten::relu(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -6764,14 +4864,6 @@ export const remainder_ = operator<{
   /** `aten::remainder_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   (self: Tensor, other: Scalar): Tensor;
 }>('aten::remainder_', { Tensor: ['self', 'other'], Scalar: ['self', 'other'] })
-export const rename = operator<{
-  /** `aten::rename(Tensor(a) self, str[]? names) -> Tensor(a)` */
-  (self: Tensor, names: readonly string[] | null): Tensor;
-}>('aten::rename', { '': ['self', 'names'] })
-export const rename_ = operator<{
-  /** `aten::rename_(Tensor(a!) self, str[]? names) -> Tensor(a!)` */
-  (self: Tensor, names: readonly string[] | null): Tensor;
-}>('aten::rename_', { '': ['self', 'names'] })
 export const renorm = operator<{
   /** `aten::renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor` */
   (self: Tensor, p: Scalar, dim: number, maxnorm: Scalar): Tensor;
@@ -6804,40 +4896,18 @@ export const replicationPad1d = operator<{
   /** `aten::replication_pad1d.out(Tensor self, int[2] padding, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, padding: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::replication_pad1d', { '': ['self', 'padding'], out: ['self', 'padding'] })
-export const replicationPad1dBackward = operator<{
-  /** `aten::replication_pad1d_backward(Tensor grad_output, Tensor self, int[2] padding) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number): Tensor;
-  /** `aten::replication_pad1d_backward.grad_input(Tensor grad_output, Tensor self, int[2] padding, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number, options: { gradInput: Tensor }): Tensor;
-}>('aten::replication_pad1d_backward', { '': ['grad_output', 'self', 'padding'], grad_input: ['grad_output', 'self', 'padding'] })
 export const replicationPad2d = operator<{
   /** `aten::replication_pad2d(Tensor self, int[4] padding) -> Tensor` */
   (self: Tensor, padding: readonly number[] | number): Tensor;
   /** `aten::replication_pad2d.out(Tensor self, int[4] padding, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, padding: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::replication_pad2d', { '': ['self', 'padding'], out: ['self', 'padding'] })
-export const replicationPad2dBackward = operator<{
-  /** `aten::replication_pad2d_backward(Tensor grad_output, Tensor self, int[4] padding) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number): Tensor;
-  /** `aten::replication_pad2d_backward.grad_input(Tensor grad_output, Tensor self, int[4] padding, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number, options: { gradInput: Tensor }): Tensor;
-}>('aten::replication_pad2d_backward', { '': ['grad_output', 'self', 'padding'], grad_input: ['grad_output', 'self', 'padding'] })
 export const replicationPad3d = operator<{
   /** `aten::replication_pad3d(Tensor self, int[6] padding) -> Tensor` */
   (self: Tensor, padding: readonly number[] | number): Tensor;
   /** `aten::replication_pad3d.out(Tensor self, int[6] padding, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, padding: readonly number[] | number, options: { out: Tensor }): Tensor;
 }>('aten::replication_pad3d', { '': ['self', 'padding'], out: ['self', 'padding'] })
-export const replicationPad3dBackward = operator<{
-  /** `aten::replication_pad3d_backward(Tensor grad_output, Tensor self, int[6] padding) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number): Tensor;
-  /** `aten::replication_pad3d_backward.grad_input(Tensor grad_output, Tensor self, int[6] padding, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, padding: readonly number[] | number, options: { gradInput: Tensor }): Tensor;
-}>('aten::replication_pad3d_backward', { '': ['grad_output', 'self', 'padding'], grad_input: ['grad_output', 'self', 'padding'] })
-export const requiresGrad_ = operator<{
-  /** `aten::requires_grad_(Tensor(a!) self, bool requires_grad=True) -> Tensor(a!)` */
-  (self: Tensor, options?: { requiresGrad?: boolean }): Tensor;
-}>('aten::requires_grad_', { '': ['self'] })
 export const reshape = operator<{
   /** `aten::reshape(Tensor(a) self, SymInt[] shape) -> Tensor(a)` */
   (self: Tensor, shape: readonly number[]): Tensor;
@@ -6866,16 +4936,6 @@ export const resizeAs_ = operator<{
   /** `aten::resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
   (self: Tensor, theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
 }>('aten::resize_as_', { '': ['self', 'the_template'] })
-export const resizeAsSparse = operator<{
-  /** `aten::resize_as_sparse(Tensor self, Tensor the_template) -> Tensor` */
-  (self: Tensor, theTemplate: Tensor): Tensor;
-  /** `aten::resize_as_sparse.out(Tensor self, Tensor the_template, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, theTemplate: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::resize_as_sparse', { '': ['self', 'the_template'], out: ['self', 'the_template'] })
-export const resizeAsSparse_ = operator<{
-  /** `aten::resize_as_sparse_(Tensor(a!) self, Tensor the_template) -> Tensor(a!)` */
-  (self: Tensor, theTemplate: Tensor): Tensor;
-}>('aten::resize_as_sparse_', { '': ['self', 'the_template'] })
 export const resolveConj = operator<{
   /** `aten::resolve_conj(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -6894,10 +4954,6 @@ export const resultType = operator<{
   /** `aten::result_type.Scalar_Scalar(Scalar scalar1, Scalar scalar2) -> ScalarType` */
   (scalar1: Scalar, scalar2: Scalar): DType;
 }>('aten::result_type', { Tensor: ['tensor', 'other'], Scalar: ['tensor', 'other'], Scalar_Tensor: ['scalar', 'tensor'], Scalar_Scalar: ['scalar1', 'scalar2'] })
-export const retainGrad = operator<{
-  /** `aten::retain_grad(Tensor(a!) self) -> ()` */
-  (self: Tensor): void;
-}>('aten::retain_grad', { '': ['self'] })
 export const retainsGrad = operator<{
   /** `aten::retains_grad(Tensor self) -> bool` */
   (self: Tensor): boolean;
@@ -6974,22 +5030,6 @@ export const rrelu_ = operator<{
   /** `aten::rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
   (self: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
 }>('aten::rrelu_', { '': ['self'] })
-export const rreluWithNoise = operator<{
-  /** `aten::rrelu_with_noise(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` */
-  (self: Tensor, noise: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
-  /** `aten::rrelu_with_noise.out(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, noise: Tensor, options: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null; out: Tensor }): Tensor;
-}>('aten::rrelu_with_noise', { '': ['self', 'noise'], out: ['self', 'noise'] })
-export const rreluWithNoise_ = operator<{
-  /** `aten::rrelu_with_noise_(Tensor(a!) self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
-  (self: Tensor, noise: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
-}>('aten::rrelu_with_noise_', { '': ['self', 'noise'] })
-export const rreluWithNoiseBackward = operator<{
-  /** `aten::rrelu_with_noise_backward(Tensor grad_output, Tensor self, Tensor noise, Scalar lower, Scalar upper, bool training, bool self_is_result) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, training: boolean, selfIsResult: boolean): Tensor;
-  /** `aten::rrelu_with_noise_backward.out(Tensor grad_output, Tensor self, Tensor noise, Scalar lower, Scalar upper, bool training, bool self_is_result, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, noise: Tensor, lower: Scalar, upper: Scalar, training: boolean, selfIsResult: boolean, options: { out: Tensor }): Tensor;
-}>('aten::rrelu_with_noise_backward', { '': ['grad_output', 'self', 'noise', 'lower', 'upper', 'training', 'self_is_result'], out: ['grad_output', 'self', 'noise', 'lower', 'upper', 'training', 'self_is_result'] })
 export const rsqrt = operator<{
   /** `aten::rsqrt(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -7092,12 +5132,6 @@ export const select = operator<{
   /** `aten::select.int(Tensor(a) self, int dim, int index) -> Tensor(a)` */
   (self: Tensor, dim: number, index: number): Tensor;
 }>('aten::select', { Dimname: ['self', 'dim', 'index'], int: ['self', 'dim', 'index'] })
-export const selectBackward = operator<{
-  /** `aten::select_backward(Tensor grad_output, SymInt[] input_sizes, int dim, int index) -> Tensor` */
-  (gradOutput: Tensor, inputSizes: readonly number[], dim: number, index: number): Tensor;
-  /** `aten::select_backward.out(Tensor grad_output, SymInt[] input_sizes, int dim, int index, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, inputSizes: readonly number[], dim: number, index: number, options: { out: Tensor }): Tensor;
-}>('aten::select_backward', { '': ['grad_output', 'input_sizes', 'dim', 'index'], out: ['grad_output', 'input_sizes', 'dim', 'index'] })
 export const selectCopy = operator<{
   /** `aten::select_copy.int(Tensor self, int dim, int index) -> Tensor` */
   (self: Tensor, dim: number, index: number): Tensor;
@@ -7118,28 +5152,6 @@ export const selu_ = operator<{
   /** `aten::selu_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
 }>('aten::selu_', { '': ['self'] })
-export const set = operator<{
-  /** `aten::set(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-  /** `aten::set.source_Tensor(Tensor self, Tensor source) -> Tensor` */
-  (self: Tensor, source: Tensor): Tensor;
-  /** `aten::set.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::set.source_Tensor_out(Tensor self, Tensor source, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, source: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::set', { '': ['self'], source_Tensor: ['self', 'source'], out: ['self'], source_Tensor_out: ['self', 'source'] })
-export const set_ = operator<{
-  /** `aten::set_(Tensor(a!) self) -> Tensor(a!)` */
-  (self: Tensor): Tensor;
-  /** `aten::set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)` */
-  (self: Tensor, source: Tensor): Tensor;
-  /** `aten::set_.source_Tensor_storage_offset(Tensor(a!) self, Tensor source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor(a!)` */
-  (self: Tensor, source: Tensor, storageOffset: number, size: readonly number[], options?: { stride?: readonly number[] }): Tensor;
-}>('aten::set_', { '': ['self'], source_Tensor: ['self', 'source'], source_Tensor_storage_offset: ['self', 'source', 'storage_offset', 'size'] })
-export const setData = operator<{
-  /** `aten::set_data(Tensor(a!) self, Tensor new_data) -> ()` */
-  (self: Tensor, newData: Tensor): void;
-}>('aten::set_data', { '': ['self', 'new_data'] })
 export const sgn = operator<{
   /** `aten::sgn(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -7238,12 +5250,6 @@ export const slice = operator<{
   /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
   (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
 }>('aten::slice', { Tensor: ['self'] })
-export const sliceBackward = operator<{
-  /** `aten::slice_backward(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step) -> Tensor` */
-  (gradOutput: Tensor, inputSizes: readonly number[], dim: number, start: number, end: number, step: number): Tensor;
-  /** `aten::slice_backward.out(Tensor grad_output, SymInt[] input_sizes, int dim, SymInt start, SymInt end, SymInt step, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, inputSizes: readonly number[], dim: number, start: number, end: number, step: number, options: { out: Tensor }): Tensor;
-}>('aten::slice_backward', { '': ['grad_output', 'input_sizes', 'dim', 'start', 'end', 'step'], out: ['grad_output', 'input_sizes', 'dim', 'start', 'end', 'step'] })
 export const sliceCopy = operator<{
   /** `aten::slice_copy.Tensor(Tensor self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor` */
   (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
@@ -7308,24 +5314,12 @@ export const smoothL1Loss = operator<{
   /** `aten::smooth_l1_loss.out(Tensor self, Tensor target, int reduction=1, float beta=1., *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { reduction?: number; beta?: number; out: Tensor }): Tensor;
 }>('aten::smooth_l1_loss', { '': ['self', 'target'], out: ['self', 'target'] })
-export const smoothL1LossBackward = operator<{
-  /** `aten::smooth_l1_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction, float beta) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, beta: number): Tensor;
-  /** `aten::smooth_l1_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, float beta, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, beta: number, options: { gradInput: Tensor }): Tensor;
-}>('aten::smooth_l1_loss_backward', { '': ['grad_output', 'self', 'target', 'reduction', 'beta'], grad_input: ['grad_output', 'self', 'target', 'reduction', 'beta'] })
 export const softMarginLoss = operator<{
   /** `aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor;
   /** `aten::soft_margin_loss.out(Tensor self, Tensor target, int reduction=1, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, target: Tensor, options: { reduction?: number; out: Tensor }): Tensor;
 }>('aten::soft_margin_loss', { '': ['self', 'target'], out: ['self', 'target'] })
-export const softMarginLossBackward = operator<{
-  /** `aten::soft_margin_loss_backward(Tensor grad_output, Tensor self, Tensor target, int reduction) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number): Tensor;
-  /** `aten::soft_margin_loss_backward.grad_input(Tensor grad_output, Tensor self, Tensor target, int reduction, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, target: Tensor, reduction: number, options: { gradInput: Tensor }): Tensor;
-}>('aten::soft_margin_loss_backward', { '': ['grad_output', 'self', 'target', 'reduction'], grad_input: ['grad_output', 'self', 'target', 'reduction'] })
 export const softmax = operator<{
   /** `aten::softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
@@ -7340,24 +5334,12 @@ export const softplus = operator<{
   /** `aten::softplus.out(Tensor self, Scalar beta=1, Scalar threshold=20, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { beta?: Scalar; threshold?: Scalar; out: Tensor }): Tensor;
 }>('aten::softplus', { '': ['self'], out: ['self'] })
-export const softplusBackward = operator<{
-  /** `aten::softplus_backward(Tensor grad_output, Tensor self, Scalar beta, Scalar threshold) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, beta: Scalar, threshold: Scalar): Tensor;
-  /** `aten::softplus_backward.grad_input(Tensor grad_output, Tensor self, Scalar beta, Scalar threshold, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, beta: Scalar, threshold: Scalar, options: { gradInput: Tensor }): Tensor;
-}>('aten::softplus_backward', { '': ['grad_output', 'self', 'beta', 'threshold'], grad_input: ['grad_output', 'self', 'beta', 'threshold'] })
 export const softshrink = operator<{
   /** `aten::softshrink(Tensor self, Scalar lambd=0.5) -> Tensor` */
   (self: Tensor, options?: { lambd?: Scalar }): Tensor;
   /** `aten::softshrink.out(Tensor self, Scalar lambd=0.5, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { lambd?: Scalar; out: Tensor }): Tensor;
 }>('aten::softshrink', { '': ['self'], out: ['self'] })
-export const softshrinkBackward = operator<{
-  /** `aten::softshrink_backward(Tensor grad_output, Tensor self, Scalar lambd) -> Tensor` */
-  (gradOutput: Tensor, self: Tensor, lambd: Scalar): Tensor;
-  /** `aten::softshrink_backward.grad_input(Tensor grad_output, Tensor self, Scalar lambd, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, self: Tensor, lambd: Scalar, options: { gradInput: Tensor }): Tensor;
-}>('aten::softshrink_backward', { '': ['grad_output', 'self', 'lambd'], grad_input: ['grad_output', 'self', 'lambd'] })
 export const sort = operator<{
   /** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, options?: { dim?: number; descending?: boolean }): [Tensor, Tensor];
@@ -7426,26 +5408,6 @@ export const sparseMask = operator<{
   /** `aten::sparse_mask.out(Tensor self, Tensor mask, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, mask: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::sparse_mask', { '': ['self', 'mask'], out: ['self', 'mask'] })
-export const sparseResize = operator<{
-  /** `aten::sparse_resize(Tensor self, int[] size, int sparse_dim, int dense_dim) -> Tensor` */
-  (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-  /** `aten::sparse_resize.out(Tensor self, int[] size, int sparse_dim, int dense_dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number, options: { out: Tensor }): Tensor;
-}>('aten::sparse_resize', { '': ['self', 'size', 'sparse_dim', 'dense_dim'], out: ['self', 'size', 'sparse_dim', 'dense_dim'] })
-export const sparseResize_ = operator<{
-  /** `aten::sparse_resize_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-}>('aten::sparse_resize_', { '': ['self', 'size', 'sparse_dim', 'dense_dim'] })
-export const sparseResizeAndClear = operator<{
-  /** `aten::sparse_resize_and_clear(Tensor self, int[] size, int sparse_dim, int dense_dim) -> Tensor` */
-  (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-  /** `aten::sparse_resize_and_clear.out(Tensor self, int[] size, int sparse_dim, int dense_dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number, options: { out: Tensor }): Tensor;
-}>('aten::sparse_resize_and_clear', { '': ['self', 'size', 'sparse_dim', 'dense_dim'], out: ['self', 'size', 'sparse_dim', 'dense_dim'] })
-export const sparseResizeAndClear_ = operator<{
-  /** `aten::sparse_resize_and_clear_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)` */
-  (self: Tensor, size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-}>('aten::sparse_resize_and_clear_', { '': ['self', 'size', 'sparse_dim', 'dense_dim'] })
 export const sparseSampledAddmm = operator<{
   /** `aten::sparse_sampled_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   (self: Tensor, mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
@@ -7482,62 +5444,6 @@ export const specialBesselY1 = operator<{
   /** `aten::special_bessel_y1.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::special_bessel_y1', { '': ['self'], out: ['self'] })
-export const specialChebyshevPolynomialT = operator<{
-  /** `aten::special_chebyshev_polynomial_t(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_t.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_chebyshev_polynomial_t.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_t.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_t.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_t.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_chebyshev_polynomial_t', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialChebyshevPolynomialU = operator<{
-  /** `aten::special_chebyshev_polynomial_u(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_u.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_chebyshev_polynomial_u.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_u.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_u.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_u.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_chebyshev_polynomial_u', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialChebyshevPolynomialV = operator<{
-  /** `aten::special_chebyshev_polynomial_v(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_v.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_chebyshev_polynomial_v.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_v.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_v.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_v.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_chebyshev_polynomial_v', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialChebyshevPolynomialW = operator<{
-  /** `aten::special_chebyshev_polynomial_w(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_w.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_chebyshev_polynomial_w.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_chebyshev_polynomial_w.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_w.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_chebyshev_polynomial_w.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_chebyshev_polynomial_w', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
 export const specialDigamma = operator<{
   /** `aten::special_digamma(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -7610,34 +5516,6 @@ export const specialGammaln = operator<{
   /** `aten::special_gammaln.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::special_gammaln', { '': ['self'], out: ['self'] })
-export const specialHermitePolynomialH = operator<{
-  /** `aten::special_hermite_polynomial_h(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_hermite_polynomial_h.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_hermite_polynomial_h.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_hermite_polynomial_h.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_hermite_polynomial_h.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_hermite_polynomial_h.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_hermite_polynomial_h', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialHermitePolynomialHe = operator<{
-  /** `aten::special_hermite_polynomial_he(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_hermite_polynomial_he.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_hermite_polynomial_he.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_hermite_polynomial_he.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_hermite_polynomial_he.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_hermite_polynomial_he.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_hermite_polynomial_he', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
 export const specialI0 = operator<{
   /** `aten::special_i0(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -7662,34 +5540,6 @@ export const specialI1e = operator<{
   /** `aten::special_i1e.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::special_i1e', { '': ['self'], out: ['self'] })
-export const specialLaguerrePolynomialL = operator<{
-  /** `aten::special_laguerre_polynomial_l(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_laguerre_polynomial_l.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_laguerre_polynomial_l.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_laguerre_polynomial_l.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_laguerre_polynomial_l.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_laguerre_polynomial_l.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_laguerre_polynomial_l', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialLegendrePolynomialP = operator<{
-  /** `aten::special_legendre_polynomial_p(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_legendre_polynomial_p.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_legendre_polynomial_p.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_legendre_polynomial_p.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_legendre_polynomial_p.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_legendre_polynomial_p.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_legendre_polynomial_p', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
 export const specialLog1p = operator<{
   /** `aten::special_log1p(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -7790,62 +5640,6 @@ export const specialScaledModifiedBesselK1 = operator<{
   /** `aten::special_scaled_modified_bessel_k1.out(Tensor x, *, Tensor(a!) out) -> Tensor(a!)` */
   (x: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::special_scaled_modified_bessel_k1', { '': ['x'], out: ['x'] })
-export const specialShiftedChebyshevPolynomialT = operator<{
-  /** `aten::special_shifted_chebyshev_polynomial_t(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_t.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_t.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_t.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_t.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_t.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_shifted_chebyshev_polynomial_t', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialShiftedChebyshevPolynomialU = operator<{
-  /** `aten::special_shifted_chebyshev_polynomial_u(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_u.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_u.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_u.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_u.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_u.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_shifted_chebyshev_polynomial_u', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialShiftedChebyshevPolynomialV = operator<{
-  /** `aten::special_shifted_chebyshev_polynomial_v(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_v.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_v.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_v.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_v.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_v.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_shifted_chebyshev_polynomial_v', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
-export const specialShiftedChebyshevPolynomialW = operator<{
-  /** `aten::special_shifted_chebyshev_polynomial_w(Tensor x, Tensor n) -> Tensor` */
-  (x: Tensor, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_w.n_scalar(Tensor x, Scalar n) -> Tensor` */
-  (x: Tensor, n: Scalar): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_w.x_scalar(Scalar x, Tensor n) -> Tensor` */
-  (x: Scalar, n: Tensor): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_w.out(Tensor x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_w.n_scalar_out(Tensor x, Scalar n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Tensor, n: Scalar, options: { out: Tensor }): Tensor;
-  /** `aten::special_shifted_chebyshev_polynomial_w.x_scalar_out(Scalar x, Tensor n, *, Tensor(a!) out) -> Tensor(a!)` */
-  (x: Scalar, n: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::special_shifted_chebyshev_polynomial_w', { '': ['x', 'n'], n_scalar: ['x', 'n'], x_scalar: ['x', 'n'], out: ['x', 'n'], n_scalar_out: ['x', 'n'], x_scalar_out: ['x', 'n'] })
 export const specialSinc = operator<{
   /** `aten::special_sinc(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -8212,26 +6006,6 @@ export const toDense = operator<{
   /** `aten::to_dense(Tensor self, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
 }>('aten::to_dense', { '': ['self'] })
-export const toDenseBackward = operator<{
-  /** `aten::to_dense_backward(Tensor grad, Tensor input) -> Tensor` */
-  (grad: Tensor, input: Tensor): Tensor;
-}>('aten::to_dense_backward', { '': ['grad', 'input'] })
-export const toMkldnn = operator<{
-  /** `aten::to_mkldnn(Tensor self, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::to_mkldnn.out(Tensor self, ScalarType? dtype=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::to_mkldnn', { '': ['self'], out: ['self'] })
-export const toMkldnnBackward = operator<{
-  /** `aten::to_mkldnn_backward(Tensor grad, Tensor input) -> Tensor` */
-  (grad: Tensor, input: Tensor): Tensor;
-}>('aten::to_mkldnn_backward', { '': ['grad', 'input'] })
-export const toPaddedTensor = operator<{
-  /** `aten::to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
-  (self: Tensor, padding: number, options?: { outputSize?: readonly number[] | null }): Tensor;
-  /** `aten::to_padded_tensor.out(Tensor self, float padding, int[]? output_size=None, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, padding: number, options: { outputSize?: readonly number[] | null; out: Tensor }): Tensor;
-}>('aten::to_padded_tensor', { '': ['self', 'padding'], out: ['self', 'padding'] })
 export const toSparse = operator<{
   /** `aten::to_sparse(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -8278,10 +6052,6 @@ export const trace = operator<{
   /** `aten::trace.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::trace', { '': ['self'], out: ['self'] })
-export const traceBackward = operator<{
-  /** `aten::trace_backward(Tensor grad, int[] sizes) -> Tensor` */
-  (grad: Tensor, sizes: readonly number[]): Tensor;
-}>('aten::trace_backward', { '': ['grad', 'sizes'] })
 export const transpose = operator<{
   /** `aten::transpose.Dimname(Tensor(a) self, str dim0, str dim1) -> Tensor(a)` */
   (self: Tensor, dim0: string, dim1: string): Tensor;
@@ -8406,12 +6176,6 @@ export const unfold = operator<{
   /** `aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)` */
   (self: Tensor, dimension: number, size: number, step: number): Tensor;
 }>('aten::unfold', { '': ['self', 'dimension', 'size', 'step'] })
-export const unfoldBackward = operator<{
-  /** `aten::unfold_backward(Tensor grad_in, int[] input_sizes, int dim, int size, int step) -> Tensor` */
-  (gradIn: Tensor, inputSizes: readonly number[], dim: number, size: number, step: number): Tensor;
-  /** `aten::unfold_backward.out(Tensor grad_in, int[] input_sizes, int dim, int size, int step, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradIn: Tensor, inputSizes: readonly number[], dim: number, size: number, step: number, options: { out: Tensor }): Tensor;
-}>('aten::unfold_backward', { '': ['grad_in', 'input_sizes', 'dim', 'size', 'step'], out: ['grad_in', 'input_sizes', 'dim', 'size', 'step'] })
 export const unfoldCopy = operator<{
   /** `aten::unfold_copy(Tensor self, int dimension, int size, int step) -> Tensor` */
   (self: Tensor, dimension: number, size: number, step: number): Tensor;
@@ -8446,22 +6210,6 @@ export const uniqueDimConsecutive = operator<{
   /** `aten::unique_dim_consecutive.out(Tensor self, int dim, bool return_inverse=False, bool return_counts=False, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
   (self: Tensor, dim: number, options: { returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
 }>('aten::unique_dim_consecutive', { '': ['self', 'dim'], out: ['self', 'dim'] })
-export const unsafeChunk = operator<{
-  /** `aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]` */
-  (self: Tensor, chunks: number, options?: { dim?: number }): Tensor[];
-}>('aten::unsafe_chunk', { '': ['self', 'chunks'] })
-export const unsafeSplit = operator<{
-  /** `aten::unsafe_split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]` */
-  (self: Tensor, splitSize: number, options?: { dim?: number }): Tensor[];
-  /** `aten::unsafe_split.Tensor_out(Tensor self, int split_size, int dim=0, *, Tensor(a!)[] out) -> ()` */
-  (self: Tensor, splitSize: number, options: { dim?: number; out: readonly Tensor[] }): void;
-}>('aten::unsafe_split', { Tensor: ['self', 'split_size'], Tensor_out: ['self', 'split_size'] })
-export const unsafeSplitWithSizes = operator<{
-  /** `aten::unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]` */
-  (self: Tensor, splitSizes: readonly number[], options?: { dim?: number }): Tensor[];
-  /** `aten::unsafe_split_with_sizes.out(Tensor self, int[] split_sizes, int dim=0, *, Tensor(a!)[] out) -> ()` */
-  (self: Tensor, splitSizes: readonly number[], options: { dim?: number; out: readonly Tensor[] }): void;
-}>('aten::unsafe_split_with_sizes', { '': ['self', 'split_sizes'], out: ['self', 'split_sizes'] })
 export const unsqueeze = operator<{
   /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
   (self: Tensor, dim: number): Tensor;
@@ -8486,16 +6234,6 @@ export const upsampleBicubic2d = operator<{
   /** `aten::upsample_bicubic2d.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_bicubic2d', { '': ['self', 'output_size', 'align_corners'], vec: ['input', 'output_size', 'align_corners', 'scale_factors'], out: ['self', 'output_size', 'align_corners'], vec_out: ['input', 'output_size', 'align_corners', 'scale_factors'] })
-export const upsampleBicubic2dBackward = operator<{
-  /** `aten::upsample_bicubic2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_bicubic2d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_bicubic2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_bicubic2d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_bicubic2d_backward', { '': ['grad_output', 'output_size', 'input_size', 'align_corners'], vec: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size', 'align_corners'], vec_out: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'] })
 export const upsampleBilinear2d = operator<{
   /** `aten::upsample_bilinear2d(Tensor self, SymInt[2] output_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -8506,16 +6244,6 @@ export const upsampleBilinear2d = operator<{
   /** `aten::upsample_bilinear2d.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_bilinear2d', { '': ['self', 'output_size', 'align_corners'], vec: ['input', 'output_size', 'align_corners', 'scale_factors'], out: ['self', 'output_size', 'align_corners'], vec_out: ['input', 'output_size', 'align_corners', 'scale_factors'] })
-export const upsampleBilinear2dBackward = operator<{
-  /** `aten::upsample_bilinear2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_bilinear2d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_bilinear2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, bool align_corners, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_bilinear2d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_bilinear2d_backward', { '': ['grad_output', 'output_size', 'input_size', 'align_corners'], vec: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size', 'align_corners'], vec_out: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'] })
 export const upsampleLinear1d = operator<{
   /** `aten::upsample_linear1d(Tensor self, SymInt[1] output_size, bool align_corners, float? scales=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, alignCorners: boolean, options?: { scales?: number | null }): Tensor;
@@ -8526,16 +6254,6 @@ export const upsampleLinear1d = operator<{
   /** `aten::upsample_linear1d.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_linear1d', { '': ['self', 'output_size', 'align_corners'], vec: ['input', 'output_size', 'align_corners', 'scale_factors'], out: ['self', 'output_size', 'align_corners'], vec_out: ['input', 'output_size', 'align_corners', 'scale_factors'] })
-export const upsampleLinear1dBackward = operator<{
-  /** `aten::upsample_linear1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options?: { scales?: number | null }): Tensor;
-  /** `aten::upsample_linear1d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_linear1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, bool align_corners, float? scales=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options: { scales?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_linear1d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_linear1d_backward', { '': ['grad_output', 'output_size', 'input_size', 'align_corners'], vec: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size', 'align_corners'], vec_out: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'] })
 export const upsampleNearest1d = operator<{
   /** `aten::upsample_nearest1d(Tensor self, SymInt[1] output_size, float? scales=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, options?: { scales?: number | null }): Tensor;
@@ -8546,16 +6264,6 @@ export const upsampleNearest1d = operator<{
   /** `aten::upsample_nearest1d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_nearest1d', { '': ['self', 'output_size'], vec: ['input', 'output_size', 'scale_factors'], out: ['self', 'output_size'], vec_out: ['input', 'output_size', 'scale_factors'] })
-export const upsampleNearest1dBackward = operator<{
-  /** `aten::upsample_nearest1d_backward(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options?: { scales?: number | null }): Tensor;
-  /** `aten::upsample_nearest1d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_nearest1d_backward.grad_input(Tensor grad_output, SymInt[1] output_size, SymInt[3] input_size, float? scales=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options: { scales?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_nearest1d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_nearest1d_backward', { '': ['grad_output', 'output_size', 'input_size'], vec: ['grad_output', 'output_size', 'input_size', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size'], vec_out: ['grad_output', 'output_size', 'input_size', 'scale_factors'] })
 export const upsampleNearest2d = operator<{
   /** `aten::upsample_nearest2d(Tensor self, SymInt[2] output_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -8566,16 +6274,6 @@ export const upsampleNearest2d = operator<{
   /** `aten::upsample_nearest2d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_nearest2d', { '': ['self', 'output_size'], vec: ['input', 'output_size', 'scale_factors'], out: ['self', 'output_size'], vec_out: ['input', 'output_size', 'scale_factors'] })
-export const upsampleNearest2dBackward = operator<{
-  /** `aten::upsample_nearest2d_backward(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options?: { scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_nearest2d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_nearest2d_backward.grad_input(Tensor grad_output, SymInt[2] output_size, SymInt[4] input_size, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options: { scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_nearest2d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_nearest2d_backward', { '': ['grad_output', 'output_size', 'input_size'], vec: ['grad_output', 'output_size', 'input_size', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size'], vec_out: ['grad_output', 'output_size', 'input_size', 'scale_factors'] })
 export const upsampleNearest3d = operator<{
   /** `aten::upsample_nearest3d(Tensor self, SymInt[3] output_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -8586,16 +6284,6 @@ export const upsampleNearest3d = operator<{
   /** `aten::upsample_nearest3d.vec_out(Tensor input, SymInt[]? output_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_nearest3d', { '': ['self', 'output_size'], vec: ['input', 'output_size', 'scale_factors'], out: ['self', 'output_size'], vec_out: ['input', 'output_size', 'scale_factors'] })
-export const upsampleNearest3dBackward = operator<{
-  /** `aten::upsample_nearest3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_nearest3d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_nearest3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_nearest3d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_nearest3d_backward', { '': ['grad_output', 'output_size', 'input_size'], vec: ['grad_output', 'output_size', 'input_size', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size'], vec_out: ['grad_output', 'output_size', 'input_size', 'scale_factors'] })
 export const upsampleTrilinear3d = operator<{
   /** `aten::upsample_trilinear3d(Tensor self, SymInt[3] output_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
   (self: Tensor, outputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
@@ -8606,20 +6294,6 @@ export const upsampleTrilinear3d = operator<{
   /** `aten::upsample_trilinear3d.vec_out(Tensor input, SymInt[]? output_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
   (input: Tensor, outputSize: readonly number[] | null, alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
 }>('aten::upsample_trilinear3d', { '': ['self', 'output_size', 'align_corners'], vec: ['input', 'output_size', 'align_corners', 'scale_factors'], out: ['self', 'output_size', 'align_corners'], vec_out: ['input', 'output_size', 'align_corners', 'scale_factors'] })
-export const upsampleTrilinear3dBackward = operator<{
-  /** `aten::upsample_trilinear3d_backward(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options?: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null }): Tensor;
-  /** `aten::upsample_trilinear3d_backward.vec(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors) -> Tensor` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null): Tensor;
-  /** `aten::upsample_trilinear3d_backward.grad_input(Tensor grad_output, SymInt[3] output_size, SymInt[5] input_size, bool align_corners, float? scales_d=None, float? scales_h=None, float? scales_w=None, *, Tensor(a!) grad_input) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | number, inputSize: readonly number[] | number, alignCorners: boolean, options: { scalesD?: number | null; scalesH?: number | null; scalesW?: number | null; gradInput: Tensor }): Tensor;
-  /** `aten::upsample_trilinear3d_backward.vec_out(Tensor grad_output, SymInt[]? output_size, SymInt[] input_size, bool align_corners, float[]? scale_factors, *, Tensor(a!) out) -> Tensor(a!)` */
-  (gradOutput: Tensor, outputSize: readonly number[] | null, inputSize: readonly number[], alignCorners: boolean, scaleFactors: readonly number[] | null, options: { out: Tensor }): Tensor;
-}>('aten::upsample_trilinear3d_backward', { '': ['grad_output', 'output_size', 'input_size', 'align_corners'], vec: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'], grad_input: ['grad_output', 'output_size', 'input_size', 'align_corners'], vec_out: ['grad_output', 'output_size', 'input_size', 'align_corners', 'scale_factors'] })
-export const valueSelectingReductionBackward = operator<{
-  /** `aten::value_selecting_reduction_backward(Tensor grad, int dim, Tensor indices, int[] sizes, bool keepdim) -> Tensor` */
-  (grad: Tensor, dim: number, indices: Tensor, sizes: readonly number[], keepdim: boolean): Tensor;
-}>('aten::value_selecting_reduction_backward', { '': ['grad', 'dim', 'indices', 'sizes', 'keepdim'] })
 export const values = operator<{
   /** `aten::values(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -8787,401 +6461,3 @@ export const zerosLike = operator<{
   /** `aten::zeros_like.out(Tensor self, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
 }>('aten::zeros_like', { '': ['self'], out: ['self'] })
-export const _quantized = {
-  "add": operator<{
-  /** `_quantized::add(Tensor qa, Tensor qb, float scale, int zero_point) -> Tensor qc` */
-  (qa: Tensor, qb: Tensor, scale: number, zeroPoint: number): Tensor;
-}>('_quantized::add', { '': ['qa', 'qb', 'scale', 'zero_point'] }),
-  "linearPrepackFp16Legacy": operator<{
-  /** `_quantized::linear_prepack_fp16_legacy(Tensor W, Tensor? B=None) -> Tensor W_prepack` */
-  (W: Tensor, options?: { B?: Tensor | null }): Tensor;
-}>('_quantized::linear_prepack_fp16_legacy', { '': ['W'] }),
-  "linearPrepackLegacy": operator<{
-  /** `_quantized::linear_prepack_legacy(Tensor W, Tensor? B=None) -> Tensor W_prepack` */
-  (W: Tensor, options?: { B?: Tensor | null }): Tensor;
-}>('_quantized::linear_prepack_legacy', { '': ['W'] }),
-};
-export const _test = {
-  "cat": operator<{
-  /** `_test::cat(Tensor[] inputs) -> Tensor` */
-  (inputs: readonly Tensor[]): Tensor;
-}>('_test::cat', { '': ['inputs'] }),
-  "leakyRelu": operator<{
-  /** `_test::leaky_relu(Tensor self, float v=0.01) -> Tensor` */
-  (self: Tensor, options?: { v?: number }): Tensor;
-}>('_test::leaky_relu', { '': ['self'] }),
-};
-export const profiler = {
-  "_recordFunctionEnter": operator<{
-  /** `profiler::_record_function_enter(str name, str? args=None) -> Tensor` */
-  (name: string, options?: { args?: string | null }): Tensor;
-}>('profiler::_record_function_enter', { '': ['name'] }),
-  "_recordFunctionExit": operator<{
-  /** `profiler::_record_function_exit(Tensor _0) -> ()` */
-  (_0: Tensor): void;
-}>('profiler::_record_function_exit', { '': ['_0'] }),
-};
-export const quantization = {
-  "_Bfloat16QuantizedToFloat": operator<{
-  /** `quantization::_Bfloat16QuantizedToFloat(Tensor input) -> Tensor` */
-  (input: Tensor): Tensor;
-}>('quantization::_Bfloat16QuantizedToFloat', { '': ['input'] }),
-  "_FloatToBfloat16Quantized": operator<{
-  /** `quantization::_FloatToBfloat16Quantized(Tensor input) -> Tensor` */
-  (input: Tensor): Tensor;
-}>('quantization::_FloatToBfloat16Quantized', { '': ['input'] }),
-};
-export const quantized = {
-  "add": operator<{
-  /** `quantized::add(Tensor qa, Tensor qb, float scale, int zero_point) -> Tensor qc` */
-  (qa: Tensor, qb: Tensor, scale: number, zeroPoint: number): Tensor;
-  /** `quantized::add.out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-  /** `quantized::add.Scalar(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-  /** `quantized::add.Scalar2(Scalar b, Tensor qa) -> Tensor qc` */
-  (b: Scalar, qa: Tensor): Tensor;
-  /** `quantized::add.Scalar_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::add', { '': ['qa', 'qb', 'scale', 'zero_point'], out: ['qa', 'qb', 'out'], Scalar: ['qa', 'b'], Scalar2: ['b', 'qa'], Scalar_out: ['qa', 'b', 'out'] }),
-  "addOut": operator<{
-  /** `quantized::add_out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-}>('quantized::add_out', { '': ['qa', 'qb', 'out'] }),
-  "addRelu": operator<{
-  /** `quantized::add_relu(Tensor qa, Tensor qb, float scale, int zero_point) -> Tensor qc` */
-  (qa: Tensor, qb: Tensor, scale: number, zeroPoint: number): Tensor;
-  /** `quantized::add_relu.out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-  /** `quantized::add_relu.Scalar(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-  /** `quantized::add_relu.Scalar2(Scalar b, Tensor qa) -> Tensor qc` */
-  (b: Scalar, qa: Tensor): Tensor;
-  /** `quantized::add_relu.Scalar_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::add_relu', { '': ['qa', 'qb', 'scale', 'zero_point'], out: ['qa', 'qb', 'out'], Scalar: ['qa', 'b'], Scalar2: ['b', 'qa'], Scalar_out: ['qa', 'b', 'out'] }),
-  "addReluOut": operator<{
-  /** `quantized::add_relu_out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-}>('quantized::add_relu_out', { '': ['qa', 'qb', 'out'] }),
-  "addScalar": operator<{
-  /** `quantized::add_scalar.Tensor(Tensor qa, Tensor b) -> Tensor qc` */
-  (qa: Tensor, b: Tensor): Tensor;
-  /** `quantized::add_scalar(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-}>('quantized::add_scalar', { Tensor: ['qa', 'b'], '': ['qa', 'b'] }),
-  "addScalarOut": operator<{
-  /** `quantized::add_scalar_out.Tensor(Tensor qa, Tensor b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Tensor, out: Tensor): Tensor;
-  /** `quantized::add_scalar_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::add_scalar_out', { Tensor: ['qa', 'b', 'out'], '': ['qa', 'b', 'out'] }),
-  "addScalarRelu": operator<{
-  /** `quantized::add_scalar_relu.Tensor(Tensor qa, Tensor b) -> Tensor qc` */
-  (qa: Tensor, b: Tensor): Tensor;
-  /** `quantized::add_scalar_relu(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-}>('quantized::add_scalar_relu', { Tensor: ['qa', 'b'], '': ['qa', 'b'] }),
-  "addScalarReluOut": operator<{
-  /** `quantized::add_scalar_relu_out.Tensor(Tensor qa, Tensor b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Tensor, out: Tensor): Tensor;
-  /** `quantized::add_scalar_relu_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::add_scalar_relu_out', { Tensor: ['qa', 'b', 'out'], '': ['qa', 'b', 'out'] }),
-  "batchNorm": operator<{
-  /** `quantized::batch_norm(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNorm1d": operator<{
-  /** `quantized::batch_norm1d(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm1d', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNorm1dRelu": operator<{
-  /** `quantized::batch_norm1d_relu(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm1d_relu', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNorm2d": operator<{
-  /** `quantized::batch_norm2d(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm2d', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNorm2dRelu": operator<{
-  /** `quantized::batch_norm2d_relu(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm2d_relu', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNorm3d": operator<{
-  /** `quantized::batch_norm3d(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm3d', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNorm3dRelu": operator<{
-  /** `quantized::batch_norm3d_relu(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm3d_relu', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "batchNormRelu": operator<{
-  /** `quantized::batch_norm_relu(Tensor qx, Tensor? weight, Tensor? bias, Tensor mean, Tensor var, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor | null, bias: Tensor | null, mean: Tensor, var_: Tensor, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::batch_norm_relu', { '': ['qx', 'weight', 'bias', 'mean', 'var', 'eps', 'output_scale', 'output_zero_point'] }),
-  "cat": operator<{
-  /** `quantized::cat(Tensor[] qx, int dim, float? scale, int? zero_point) -> Tensor` */
-  (qx: readonly Tensor[], dim: number, scale: number | null, zeroPoint: number | null): Tensor;
-}>('quantized::cat', { '': ['qx', 'dim', 'scale', 'zero_point'] }),
-  "catOut": operator<{
-  /** `quantized::cat_out(Tensor[] qx, int dim, Tensor(a!) out) -> Tensor(a!)` */
-  (qx: readonly Tensor[], dim: number, out: Tensor): Tensor;
-}>('quantized::cat_out', { '': ['qx', 'dim', 'out'] }),
-  "catRelu": operator<{
-  /** `quantized::cat_relu(Tensor[] qx, int dim, float? scale, int? zero_point) -> Tensor` */
-  (qx: readonly Tensor[], dim: number, scale: number | null, zeroPoint: number | null): Tensor;
-}>('quantized::cat_relu', { '': ['qx', 'dim', 'scale', 'zero_point'] }),
-  "catReluOut": operator<{
-  /** `quantized::cat_relu_out(Tensor[] qx, int dim, Tensor(a!) out) -> Tensor(a!)` */
-  (qx: readonly Tensor[], dim: number, out: Tensor): Tensor;
-}>('quantized::cat_relu_out', { '': ['qx', 'dim', 'out'] }),
-  "celu": operator<{
-  /** `quantized::celu(Tensor self, float output_scale, int output_zero_point, Scalar alpha=1) -> Tensor` */
-  (self: Tensor, outputScale: number, outputZeroPoint: number, options?: { alpha?: Scalar }): Tensor;
-}>('quantized::celu', { '': ['self', 'output_scale', 'output_zero_point'] }),
-  "clamp": operator<{
-  /** `quantized::clamp(Tensor qx, Scalar? min=None, Scalar? max=None) -> Tensor qy` */
-  (qx: Tensor, options?: { min?: Scalar | null; max?: Scalar | null }): Tensor;
-}>('quantized::clamp', { '': ['qx'] }),
-  "dropout": operator<{
-  /** `quantized::dropout(Tensor self, float output_scale, int output_zero_point, Scalar p=0.5, bool training=False) -> Tensor` */
-  (self: Tensor, outputScale: number, outputZeroPoint: number, options?: { p?: Scalar; training?: boolean }): Tensor;
-}>('quantized::dropout', { '': ['self', 'output_scale', 'output_zero_point'] }),
-  "elu": operator<{
-  /** `quantized::elu(Tensor self, float output_scale, int output_zero_point, Scalar alpha=1, Scalar scale=1, Scalar input_scale=1) -> Tensor` */
-  (self: Tensor, outputScale: number, outputZeroPoint: number, options?: { alpha?: Scalar; scale?: Scalar; inputScale?: Scalar }): Tensor;
-}>('quantized::elu', { '': ['self', 'output_scale', 'output_zero_point'] }),
-  "embeddingBag2bitPrepack": operator<{
-  /** `quantized::embedding_bag_2bit_prepack(Tensor weight, bool optimized_qparams=False, int nbins=200, float ratio=0.16) -> Tensor` */
-  (weight: Tensor, options?: { optimizedQparams?: boolean; nbins?: number; ratio?: number }): Tensor;
-}>('quantized::embedding_bag_2bit_prepack', { '': ['weight'] }),
-  "embeddingBag2bitRowwiseOffsets": operator<{
-  /** `quantized::embedding_bag_2bit_rowwise_offsets(Tensor weight, Tensor indices, Tensor? offsets=None, bool scale_grad_by_freq=False, int mode=0, bool pruned_weights=False, Tensor? per_sample_weights=None, Tensor? compressed_indices_mapping=None, bool include_last_offset=False) -> Tensor` */
-  (weight: Tensor, indices: Tensor, options?: { offsets?: Tensor | null; scaleGradByFreq?: boolean; mode?: number; prunedWeights?: boolean; perSampleWeights?: Tensor | null; compressedIndicesMapping?: Tensor | null; includeLastOffset?: boolean }): Tensor;
-}>('quantized::embedding_bag_2bit_rowwise_offsets', { '': ['weight', 'indices'] }),
-  "embeddingBag2bitUnpack": operator<{
-  /** `quantized::embedding_bag_2bit_unpack(Tensor weight) -> Tensor` */
-  (weight: Tensor): Tensor;
-}>('quantized::embedding_bag_2bit_unpack', { '': ['weight'] }),
-  "embeddingBag4bitPrepack": operator<{
-  /** `quantized::embedding_bag_4bit_prepack(Tensor weight, bool optimized_qparams=False, int nbins=200, float ratio=0.16) -> Tensor` */
-  (weight: Tensor, options?: { optimizedQparams?: boolean; nbins?: number; ratio?: number }): Tensor;
-}>('quantized::embedding_bag_4bit_prepack', { '': ['weight'] }),
-  "embeddingBag4bitRowwiseOffsets": operator<{
-  /** `quantized::embedding_bag_4bit_rowwise_offsets(Tensor weight, Tensor indices, Tensor? offsets=None, bool scale_grad_by_freq=False, int mode=0, bool pruned_weights=False, Tensor? per_sample_weights=None, Tensor? compressed_indices_mapping=None, bool include_last_offset=False) -> Tensor` */
-  (weight: Tensor, indices: Tensor, options?: { offsets?: Tensor | null; scaleGradByFreq?: boolean; mode?: number; prunedWeights?: boolean; perSampleWeights?: Tensor | null; compressedIndicesMapping?: Tensor | null; includeLastOffset?: boolean }): Tensor;
-}>('quantized::embedding_bag_4bit_rowwise_offsets', { '': ['weight', 'indices'] }),
-  "embeddingBag4bitUnpack": operator<{
-  /** `quantized::embedding_bag_4bit_unpack(Tensor weight) -> Tensor` */
-  (weight: Tensor): Tensor;
-}>('quantized::embedding_bag_4bit_unpack', { '': ['weight'] }),
-  "embeddingBagBytePrepack": operator<{
-  /** `quantized::embedding_bag_byte_prepack(Tensor weight) -> Tensor` */
-  (weight: Tensor): Tensor;
-}>('quantized::embedding_bag_byte_prepack', { '': ['weight'] }),
-  "embeddingBagByteRowwiseOffsets": operator<{
-  /** `quantized::embedding_bag_byte_rowwise_offsets(Tensor weight, Tensor indices, Tensor? offsets=None, bool scale_grad_by_freq=False, int mode=0, bool pruned_weights=False, Tensor? per_sample_weights=None, Tensor? compressed_indices_mapping=None, bool include_last_offset=False) -> Tensor` */
-  (weight: Tensor, indices: Tensor, options?: { offsets?: Tensor | null; scaleGradByFreq?: boolean; mode?: number; prunedWeights?: boolean; perSampleWeights?: Tensor | null; compressedIndicesMapping?: Tensor | null; includeLastOffset?: boolean }): Tensor;
-}>('quantized::embedding_bag_byte_rowwise_offsets', { '': ['weight', 'indices'] }),
-  "embeddingBagByteUnpack": operator<{
-  /** `quantized::embedding_bag_byte_unpack(Tensor weight) -> Tensor` */
-  (weight: Tensor): Tensor;
-}>('quantized::embedding_bag_byte_unpack', { '': ['weight'] }),
-  "groupNorm": operator<{
-  /** `quantized::group_norm(Tensor input, int num_groups, Tensor? weight, Tensor? bias, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (input: Tensor, numGroups: number, weight: Tensor | null, bias: Tensor | null, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::group_norm', { '': ['input', 'num_groups', 'weight', 'bias', 'eps', 'output_scale', 'output_zero_point'] }),
-  "hardswish": operator<{
-  /** `quantized::hardswish(Tensor input, float output_scale, int output_zero_point) -> Tensor` */
-  (input: Tensor, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::hardswish', { '': ['input', 'output_scale', 'output_zero_point'] }),
-  "instanceNorm": operator<{
-  /** `quantized::instance_norm(Tensor input, Tensor? weight, Tensor? bias, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (input: Tensor, weight: Tensor | null, bias: Tensor | null, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::instance_norm', { '': ['input', 'weight', 'bias', 'eps', 'output_scale', 'output_zero_point'] }),
-  "layerNorm": operator<{
-  /** `quantized::layer_norm(Tensor input, int[] normalized_shape, Tensor? weight, Tensor? bias, float eps, float output_scale, int output_zero_point) -> Tensor` */
-  (input: Tensor, normalizedShape: readonly number[], weight: Tensor | null, bias: Tensor | null, eps: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::layer_norm', { '': ['input', 'normalized_shape', 'weight', 'bias', 'eps', 'output_scale', 'output_zero_point'] }),
-  "leakyRelu": operator<{
-  /** `quantized::leaky_relu(Tensor qx, Scalar negative_slope, bool inplace, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, negativeSlope: Scalar, inplace: boolean, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::leaky_relu', { '': ['qx', 'negative_slope', 'inplace', 'output_scale', 'output_zero_point'] }),
-  "linearPrepackFp16Legacy": operator<{
-  /** `quantized::linear_prepack_fp16_legacy(Tensor W, Tensor? B=None) -> Tensor W_prepack` */
-  (W: Tensor, options?: { B?: Tensor | null }): Tensor;
-}>('quantized::linear_prepack_fp16_legacy', { '': ['W'] }),
-  "linearPrepackLegacy": operator<{
-  /** `quantized::linear_prepack_legacy(Tensor W, Tensor? B=None) -> Tensor W_prepack` */
-  (W: Tensor, options?: { B?: Tensor | null }): Tensor;
-}>('quantized::linear_prepack_legacy', { '': ['W'] }),
-  "linearUnpack": operator<{
-  /** `quantized::linear_unpack.legacy(Tensor W_prepack) -> (Tensor W_origin, Tensor? B_origin)` */
-  (WPrepack: Tensor): [Tensor, Tensor];
-}>('quantized::linear_unpack', { legacy: ['W_prepack'] }),
-  "linearUnpackFp16": operator<{
-  /** `quantized::linear_unpack_fp16.legacy(Tensor W_prepack) -> (Tensor W_origin, Tensor? B_origin)` */
-  (WPrepack: Tensor): [Tensor, Tensor];
-}>('quantized::linear_unpack_fp16', { legacy: ['W_prepack'] }),
-  "matmul": operator<{
-  /** `quantized::matmul(Tensor qa, Tensor qb, float scale, int zero_point) -> Tensor qc` */
-  (qa: Tensor, qb: Tensor, scale: number, zeroPoint: number): Tensor;
-}>('quantized::matmul', { '': ['qa', 'qb', 'scale', 'zero_point'] }),
-  "maxPool1d": operator<{
-  /** `quantized::max_pool1d(Tensor qx, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> Tensor` */
-  (qx: Tensor, kernelSize: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], ceilMode: boolean): Tensor;
-}>('quantized::max_pool1d', { '': ['qx', 'kernel_size', 'stride', 'padding', 'dilation', 'ceil_mode'] }),
-  "maxPool2d": operator<{
-  /** `quantized::max_pool2d(Tensor qx, int[] kernel_size, int[] stride, int[] padding, int[] dilation, bool ceil_mode) -> Tensor` */
-  (qx: Tensor, kernelSize: readonly number[], stride: readonly number[], padding: readonly number[], dilation: readonly number[], ceilMode: boolean): Tensor;
-}>('quantized::max_pool2d', { '': ['qx', 'kernel_size', 'stride', 'padding', 'dilation', 'ceil_mode'] }),
-  "mul": operator<{
-  /** `quantized::mul(Tensor qa, Tensor qb, float scale, int zero_point) -> Tensor qc` */
-  (qa: Tensor, qb: Tensor, scale: number, zeroPoint: number): Tensor;
-  /** `quantized::mul.out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-  /** `quantized::mul.Scalar(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-  /** `quantized::mul.Scalar2(Scalar b, Tensor qa) -> Tensor qc` */
-  (b: Scalar, qa: Tensor): Tensor;
-  /** `quantized::mul.Scalar_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::mul', { '': ['qa', 'qb', 'scale', 'zero_point'], out: ['qa', 'qb', 'out'], Scalar: ['qa', 'b'], Scalar2: ['b', 'qa'], Scalar_out: ['qa', 'b', 'out'] }),
-  "mulOut": operator<{
-  /** `quantized::mul_out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-}>('quantized::mul_out', { '': ['qa', 'qb', 'out'] }),
-  "mulRelu": operator<{
-  /** `quantized::mul_relu(Tensor qa, Tensor qb, float scale, int zero_point) -> Tensor qc` */
-  (qa: Tensor, qb: Tensor, scale: number, zeroPoint: number): Tensor;
-  /** `quantized::mul_relu.out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-  /** `quantized::mul_relu.Scalar(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-  /** `quantized::mul_relu.Scalar2(Scalar b, Tensor qa) -> Tensor qc` */
-  (b: Scalar, qa: Tensor): Tensor;
-  /** `quantized::mul_relu.Scalar_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::mul_relu', { '': ['qa', 'qb', 'scale', 'zero_point'], out: ['qa', 'qb', 'out'], Scalar: ['qa', 'b'], Scalar2: ['b', 'qa'], Scalar_out: ['qa', 'b', 'out'] }),
-  "mulReluOut": operator<{
-  /** `quantized::mul_relu_out(Tensor qa, Tensor qb, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, qb: Tensor, out: Tensor): Tensor;
-}>('quantized::mul_relu_out', { '': ['qa', 'qb', 'out'] }),
-  "mulScalar": operator<{
-  /** `quantized::mul_scalar.Tensor(Tensor qa, Tensor b) -> Tensor qc` */
-  (qa: Tensor, b: Tensor): Tensor;
-  /** `quantized::mul_scalar(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-}>('quantized::mul_scalar', { Tensor: ['qa', 'b'], '': ['qa', 'b'] }),
-  "mulScalarOut": operator<{
-  /** `quantized::mul_scalar_out.Tensor(Tensor qa, Tensor b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Tensor, out: Tensor): Tensor;
-  /** `quantized::mul_scalar_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::mul_scalar_out', { Tensor: ['qa', 'b', 'out'], '': ['qa', 'b', 'out'] }),
-  "mulScalarRelu": operator<{
-  /** `quantized::mul_scalar_relu.Tensor(Tensor qa, Tensor b) -> Tensor qc` */
-  (qa: Tensor, b: Tensor): Tensor;
-  /** `quantized::mul_scalar_relu(Tensor qa, Scalar b) -> Tensor qc` */
-  (qa: Tensor, b: Scalar): Tensor;
-}>('quantized::mul_scalar_relu', { Tensor: ['qa', 'b'], '': ['qa', 'b'] }),
-  "mulScalarReluOut": operator<{
-  /** `quantized::mul_scalar_relu_out.Tensor(Tensor qa, Tensor b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Tensor, out: Tensor): Tensor;
-  /** `quantized::mul_scalar_relu_out(Tensor qa, Scalar b, Tensor(a!) out) -> Tensor(a!) out` */
-  (qa: Tensor, b: Scalar, out: Tensor): Tensor;
-}>('quantized::mul_scalar_relu_out', { Tensor: ['qa', 'b', 'out'], '': ['qa', 'b', 'out'] }),
-  "prelu": operator<{
-  /** `quantized::prelu(Tensor qx, Tensor weight, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, weight: Tensor, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::prelu', { '': ['qx', 'weight', 'output_scale', 'output_zero_point'] }),
-  "relu6": operator<{
-  /** `quantized::relu6(Tensor qx, bool inplace=False) -> Tensor` */
-  (qx: Tensor, options?: { inplace?: boolean }): Tensor;
-}>('quantized::relu6', { '': ['qx'] }),
-  "sigmoid": operator<{
-  /** `quantized::sigmoid(Tensor qx, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::sigmoid', { '': ['qx', 'output_scale', 'output_zero_point'] }),
-  "softmax": operator<{
-  /** `quantized::softmax(Tensor qx, int dim, float output_scale, int output_zero_point) -> Tensor` */
-  (qx: Tensor, dim: number, outputScale: number, outputZeroPoint: number): Tensor;
-}>('quantized::softmax', { '': ['qx', 'dim', 'output_scale', 'output_zero_point'] }),
-  "threshold": operator<{
-  /** `quantized::threshold(Tensor qx, Scalar threshold, Scalar value) -> Tensor qy` */
-  (qx: Tensor, threshold: Scalar, value: Scalar): Tensor;
-}>('quantized::threshold', { '': ['qx', 'threshold', 'value'] }),
-};
-export const staticRuntime = {
-  "VarTupleUnpack": operator<{
-  /** `static_runtime::VarTupleUnpack(...) -> ...` */
-  (): void;
-}>('static_runtime::VarTupleUnpack', { '': [] }),
-  "createOwnedRef": operator<{
-  /** `static_runtime::create_owned_ref(...) -> ...` */
-  (): void;
-}>('static_runtime::create_owned_ref', { '': [] }),
-  "dequantizeCopy": operator<{
-  /** `static_runtime::dequantize_copy.self(Tensor self) -> Tensor` */
-  (self: Tensor): Tensor;
-}>('static_runtime::dequantize_copy', { self: ['self'] }),
-  "dictUnpack": operator<{
-  /** `static_runtime::dict_unpack(...) -> ...` */
-  (): void;
-}>('static_runtime::dict_unpack', { '': [] }),
-  "embeddingBag": operator<{
-  /** `static_runtime::embedding_bag(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq=False, int mode=0, bool sparse=False, Tensor? per_sample_weights=None, bool include_last_offset=False) -> (Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, options?: { scaleGradByFreq?: boolean; mode?: number; sparse?: boolean; perSampleWeights?: Tensor | null; includeLastOffset?: boolean }): [Tensor, Tensor, Tensor];
-  /** `static_runtime::embedding_bag.padding_idx(Tensor weight, Tensor indices, Tensor offsets, bool scale_grad_by_freq, int mode, bool sparse, Tensor? per_sample_weights, bool include_last_offset, int? padding_idx) -> (Tensor, Tensor, Tensor)` */
-  (weight: Tensor, indices: Tensor, offsets: Tensor, scaleGradByFreq: boolean, mode: number, sparse: boolean, perSampleWeights: Tensor | null, includeLastOffset: boolean, paddingIdx: number | null): [Tensor, Tensor, Tensor];
-}>('static_runtime::embedding_bag', { '': ['weight', 'indices', 'offsets'], padding_idx: ['weight', 'indices', 'offsets', 'scale_grad_by_freq', 'mode', 'sparse', 'per_sample_weights', 'include_last_offset', 'padding_idx'] }),
-  "expandDimsCopy": operator<{
-  /** `static_runtime::expand_dims_copy(Tensor input, int[] dims) -> Tensor` */
-  (input: Tensor, dims: readonly number[]): Tensor;
-}>('static_runtime::expand_dims_copy', { '': ['input', 'dims'] }),
-  "flattenCopy": operator<{
-  /** `static_runtime::flatten_copy.using_ints(Tensor self, int start_dim=0, int end_dim=-1) -> Tensor` */
-  (self: Tensor, options?: { startDim?: number; endDim?: number }): Tensor;
-}>('static_runtime::flatten_copy', { using_ints: ['self'] }),
-  "fusedEquallySplit": operator<{
-  /** `static_runtime::fused_equally_split(Tensor input, int num_split, int dim) -> ...` */
-  (input: Tensor, numSplit: number, dim: number): void;
-}>('static_runtime::fused_equally_split', { '': ['input', 'num_split', 'dim'] }),
-  "layerNorm": operator<{
-  /** `static_runtime::layer_norm(Tensor input, int[] normalized_shape, Tensor? weight=None, Tensor? bias=None, float eps=1.0000000000000001e-05, bool cudnn_enable=True) -> (Tensor, Tensor, Tensor)` */
-  (input: Tensor, normalizedShape: readonly number[], options?: { weight?: Tensor | null; bias?: Tensor | null; eps?: number; cudnnEnable?: boolean }): [Tensor, Tensor, Tensor];
-}>('static_runtime::layer_norm', { '': ['input', 'normalized_shape'] }),
-  "permuteCopy": operator<{
-  /** `static_runtime::permute_copy(Tensor self, int[] dims) -> Tensor` */
-  (self: Tensor, dims: readonly number[]): Tensor;
-}>('static_runtime::permute_copy', { '': ['self', 'dims'] }),
-  "reshapeCopy": operator<{
-  /** `static_runtime::reshape_copy(Tensor self, int[] shape) -> Tensor` */
-  (self: Tensor, shape: readonly number[]): Tensor;
-}>('static_runtime::reshape_copy', { '': ['self', 'shape'] }),
-  "selectTensor": operator<{
-  /** `static_runtime::select_tensor(Tensor(a) a, Tensor(b) b, bool use_b) -> Tensor(b|a)` */
-  (a: Tensor, b: Tensor, useB: boolean): Tensor;
-}>('static_runtime::select_tensor', { '': ['a', 'b', 'use_b'] }),
-  "signedLog1p": operator<{
-  /** `static_runtime::signed_log1p(Tensor input) -> Tensor` */
-  (input: Tensor): Tensor;
-}>('static_runtime::signed_log1p', { '': ['input'] }),
-  "toCopy": operator<{
-  /** `static_runtime::to_copy.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor` */
-  (self: Tensor, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `static_runtime::to_copy.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> Tensor` */
-  (self: Tensor, other: Tensor, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `static_runtime::to_copy.prim_dtype(Tensor self, int? dtype=None, bool non_blocking=False, bool copy=False) -> Tensor` */
-  (self: Tensor, options?: { dtype?: number | null; nonBlocking?: boolean; copy?: boolean }): Tensor;
-}>('static_runtime::to_copy', { dtype: ['self', 'dtype'], other: ['self', 'other'], prim_dtype: ['self'] }),
-  "toMaybeCopyOut": operator<{
-  /** `static_runtime::to_maybe_copy_out.dtype(Tensor self, ScalarType dtype, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> (Tensor, bool)` */
-  (self: Tensor, dtype: DType, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): [Tensor, boolean];
-  /** `static_runtime::to_maybe_copy_out.other(Tensor self, Tensor other, bool non_blocking=False, bool copy=False, MemoryFormat? memory_format=None) -> (Tensor, bool)` */
-  (self: Tensor, other: Tensor, options?: { nonBlocking?: boolean; copy?: boolean; memoryFormat?: MemoryFormat | null }): [Tensor, boolean];
-  /** `static_runtime::to_maybe_copy_out.prim_dtype(Tensor self, int? dtype=None, bool non_blocking=False, bool copy=False) -> (Tensor, bool)` */
-  (self: Tensor, options?: { dtype?: number | null; nonBlocking?: boolean; copy?: boolean }): [Tensor, boolean];
-}>('static_runtime::to_maybe_copy_out', { dtype: ['self', 'dtype'], other: ['self', 'other'], prim_dtype: ['self'] }),
-};

@@ -2,6 +2,7 @@
  * A tensor of libtorch. All operators with a `self` argument are methods too (`x.add(y)`, `x.sum([1], { keepdim: true })`);
  * their signatures are generated (`tensorMethods.generated.ts`). For who frees a tensor, see `scope.ts`.
  */
+import { backward, type BackwardOptions } from './autograd.js';
 import { dtypeOf, typedArrayOver, type Device, type DType, type TypedArray } from './dtype.js';
 import { formatTensor } from './format.js';
 import { native, type Handle } from './native.js';
@@ -11,7 +12,7 @@ import type { TensorMethods } from './tensorMethods.generated.js';
 /** A number in an operator's schema; whole ones become integer scalars. */
 export type Scalar = number | bigint | boolean;
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- installed in operatorMethods.ts, tested
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type -- installed in operatorMethods.ts, tested
 export interface Tensor extends TensorMethods {}
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see above
@@ -63,6 +64,11 @@ export class Tensor implements Owned {
   get byteLength(): number {
     const { numel, itemSize } = native.describe(this.handle);
     return numel * itemSize;
+  }
+
+  /** How often its elements were changed in place; what was computed from them is current while this stands. */
+  get version(): number {
+    return native.version(this.handle);
   }
 
   /** The value of a tensor with one element; an int64 beyond 2^53 is a bigint. */
@@ -130,7 +136,12 @@ export class Tensor implements Owned {
   }
 
   set grad(value: Tensor | null) {
-    native.setGrad(this.handle, value && value.handle);
+    native.setGrad(this.handle, value?.handle ?? null);
+  }
+
+  /** Adds the gradient of this scalar (usually a loss) to the `grad` of every leaf that it depends on. */
+  backward(options?: BackwardOptions): void {
+    backward(this, options);
   }
 
   /** Keeps it past the end of its scope, until disposed or garbage-collected. */

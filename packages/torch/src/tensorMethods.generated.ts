@@ -70,12 +70,6 @@ export interface TensorMethods {
   "adjoint"(): Tensor;
   /** `aten::alias(Tensor(a) self) -> Tensor(a)` */
   "alias"(): Tensor;
-  /** `aten::align_as(Tensor self, Tensor other) -> Tensor` */
-  "alignAs"(other: Tensor): Tensor;
-  /** `aten::align_to(Tensor(a) self, str[] names) -> Tensor(a)` */
-  "alignTo"(names: readonly string[]): Tensor;
-  /** `aten::align_to.ellipsis_idx(Tensor(a) self, str[] order, int ellipsis_idx) -> Tensor(a)` */
-  "alignTo"(order: readonly string[], ellipsisIdx: number): Tensor;
   /** `aten::all(Tensor self) -> Tensor` */
   "all"(): Tensor;
   /** `aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
@@ -336,10 +330,6 @@ export interface TensorMethods {
   "copy"(src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
   /** `aten::copy_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
   "copy_"(src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
-  /** `aten::copy_sparse_to_sparse(Tensor self, Tensor src, bool non_blocking=False) -> Tensor` */
-  "copySparseToSparse"(src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
-  /** `aten::copy_sparse_to_sparse_(Tensor(a!) self, Tensor src, bool non_blocking=False) -> Tensor(a!)` */
-  "copySparseToSparse_"(src: Tensor, options?: { nonBlocking?: boolean }): Tensor;
   /** `aten::copysign.Tensor(Tensor self, Tensor other) -> Tensor` */
   "copysign"(other: Tensor): Tensor;
   /** `aten::copysign.Scalar(Tensor self, Scalar other) -> Tensor` */
@@ -370,18 +360,6 @@ export interface TensorMethods {
   "crossEntropyLoss"(target: Tensor, options?: { weight?: Tensor | null; reduction?: number; ignoreIndex?: number; labelSmoothing?: number }): Tensor;
   /** `aten::crow_indices(Tensor(a) self) -> Tensor(a)` */
   "crowIndices"(): Tensor;
-  /** `aten::cudnn_convolution(Tensor self, Tensor weight, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor` */
-  "cudnnConvolution"(weight: Tensor, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
-  /** `aten::cudnn_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  "cudnnConvolutionAddRelu"(weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::cudnn_convolution_relu(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  "cudnnConvolutionRelu"(weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::cudnn_convolution_transpose(Tensor self, Tensor weight, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic, bool allow_tf32) -> Tensor` */
-  "cudnnConvolutionTranspose"(weight: Tensor, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean, allowTf32: boolean): Tensor;
-  /** `aten::cudnn_grid_sampler(Tensor self, Tensor grid) -> Tensor output` */
-  "cudnnGridSampler"(grid: Tensor): Tensor;
-  /** `aten::cudnn_is_acceptable(Tensor self) -> bool` */
-  "cudnnIsAcceptable"(): boolean;
   /** `aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   "cummax"(dim: number): [Tensor, Tensor];
   /** `aten::cummax.dimname(Tensor self, str dim) -> (Tensor values, Tensor indices)` */
@@ -420,8 +398,6 @@ export interface TensorMethods {
   "deg2rad_"(): Tensor;
   /** `aten::dense_dim(Tensor self) -> int` */
   "denseDim"(): number;
-  /** `aten::dequantize.self(Tensor self) -> Tensor` */
-  "dequantize"(): Tensor;
   /** `aten::det(Tensor self) -> Tensor` */
   "det"(): Tensor;
   /** `aten::detach(Tensor(a) self) -> Tensor(a)` */
@@ -542,18 +518,10 @@ export interface TensorMethods {
   "exponential_"(options?: { lambd?: number; generator?: Generator | null }): Tensor;
   /** `aten::fake_quantize_per_channel_affine(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> Tensor` */
   "fakeQuantizePerChannelAffine"(scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number): Tensor;
-  /** `aten::fake_quantize_per_channel_affine_cachemask(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
-  "fakeQuantizePerChannelAffineCachemask"(scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number): [Tensor, Tensor];
-  /** `aten::fake_quantize_per_channel_affine_cachemask.out(Tensor self, Tensor scale, Tensor zero_point, int axis, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  "fakeQuantizePerChannelAffineCachemask"(scale: Tensor, zeroPoint: Tensor, axis: number, quantMin: number, quantMax: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::fake_quantize_per_tensor_affine(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> Tensor` */
   "fakeQuantizePerTensorAffine"(scale: number, zeroPoint: number, quantMin: number, quantMax: number): Tensor;
   /** `aten::fake_quantize_per_tensor_affine.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, int quant_min, int quant_max) -> Tensor` */
   "fakeQuantizePerTensorAffine"(scale: Tensor, zeroPoint: Tensor, quantMin: number, quantMax: number): Tensor;
-  /** `aten::fake_quantize_per_tensor_affine_cachemask(Tensor self, float scale, int zero_point, int quant_min, int quant_max) -> (Tensor output, Tensor mask)` */
-  "fakeQuantizePerTensorAffineCachemask"(scale: number, zeroPoint: number, quantMin: number, quantMax: number): [Tensor, Tensor];
-  /** `aten::fake_quantize_per_tensor_affine_cachemask.out(Tensor self, float scale, int zero_point, int quant_min, int quant_max, *, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
-  "fakeQuantizePerTensorAffineCachemask"(scale: number, zeroPoint: number, quantMin: number, quantMax: number, options: { out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::feature_alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
   "featureAlphaDropout_"(p: number, train: boolean): Tensor;
   /** `aten::feature_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
@@ -858,8 +826,6 @@ export interface TensorMethods {
   "indices"(): Tensor;
   /** `aten::inner(Tensor self, Tensor other) -> Tensor` */
   "inner"(other: Tensor): Tensor;
-  /** `aten::int_repr(Tensor self) -> Tensor` */
-  "intRepr"(): Tensor;
   /** `aten::inverse(Tensor self) -> Tensor` */
   "inverse"(): Tensor;
   /** `aten::is_coalesced(Tensor self) -> bool` */
@@ -964,10 +930,6 @@ export interface TensorMethods {
   "lgamma"(): Tensor;
   /** `aten::lgamma_(Tensor(a!) self) -> Tensor(a!)` */
   "lgamma_"(): Tensor;
-  /** `aten::lift(Tensor self) -> Tensor` */
-  "lift"(): Tensor;
-  /** `aten::lift_fresh(Tensor(a) self) -> Tensor(a)` */
-  "liftFresh"(): Tensor;
   /** `aten::linalg_cholesky(Tensor self, *, bool upper=False) -> Tensor` */
   "linalgCholesky"(options?: { upper?: boolean }): Tensor;
   /** `aten::linalg_cholesky_ex(Tensor self, *, bool upper=False, bool check_errors=False) -> (Tensor L, Tensor info)` */
@@ -1198,34 +1160,10 @@ export interface TensorMethods {
   "min"(dim: string, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
   /** `aten::minimum(Tensor self, Tensor other) -> Tensor` */
   "minimum"(other: Tensor): Tensor;
-  /** `aten::miopen_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor` */
-  "miopenConvolution"(weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean): Tensor;
-  /** `aten::miopen_convolution_add_relu(Tensor self, Tensor weight, Tensor z, Scalar? alpha, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  "miopenConvolutionAddRelu"(weight: Tensor, z: Tensor, alpha: Scalar | null, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::miopen_convolution_relu(Tensor self, Tensor weight, Tensor? bias, int[] stride, int[] padding, int[] dilation, int groups) -> Tensor` */
-  "miopenConvolutionRelu"(weight: Tensor, bias: Tensor | null, stride: readonly number[], padding: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::miopen_convolution_transpose(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] output_padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor` */
-  "miopenConvolutionTranspose"(weight: Tensor, bias: Tensor | null, padding: readonly number[], outputPadding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean): Tensor;
-  /** `aten::miopen_depthwise_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups, bool benchmark, bool deterministic) -> Tensor` */
-  "miopenDepthwiseConvolution"(weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number, benchmark: boolean, deterministic: boolean): Tensor;
   /** `aten::mish(Tensor self) -> Tensor` */
   "mish"(): Tensor;
   /** `aten::mish_(Tensor(a!) self) -> Tensor(a!)` */
   "mish_"(): Tensor;
-  /** `aten::mkldnn_adaptive_avg_pool2d(Tensor self, int[2] output_size) -> Tensor` */
-  "mkldnnAdaptiveAvgPool2d"(outputSize: readonly number[] | number): Tensor;
-  /** `aten::mkldnn_convolution(Tensor self, Tensor weight, Tensor? bias, int[] padding, int[] stride, int[] dilation, int groups) -> Tensor` */
-  "mkldnnConvolution"(weight: Tensor, bias: Tensor | null, padding: readonly number[], stride: readonly number[], dilation: readonly number[], groups: number): Tensor;
-  /** `aten::mkldnn_linear(Tensor self, Tensor weight, Tensor? bias=None) -> Tensor` */
-  "mkldnnLinear"(weight: Tensor, options?: { bias?: Tensor | null }): Tensor;
-  /** `aten::mkldnn_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  "mkldnnMaxPool2d"(kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mkldnn_max_pool3d(Tensor self, int[3] kernel_size, int[3] stride=[], int[3] padding=0, int[3] dilation=1, bool ceil_mode=False) -> Tensor` */
-  "mkldnnMaxPool3d"(kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::mkldnn_reorder_conv2d_weight(Tensor self, int[2] padding=0, int[2] stride=1, int[2] dilation=1, int groups=1) -> Tensor` */
-  "mkldnnReorderConv2dWeight"(options?: { padding?: readonly number[] | number; stride?: readonly number[] | number; dilation?: readonly number[] | number; groups?: number }): Tensor;
-  /** `aten::mkldnn_reorder_conv3d_weight(Tensor self, int[3] padding=0, int[3] stride=1, int[3] dilation=1, int groups=1) -> Tensor` */
-  "mkldnnReorderConv3dWeight"(options?: { padding?: readonly number[] | number; stride?: readonly number[] | number; dilation?: readonly number[] | number; groups?: number }): Tensor;
   /** `aten::mm(Tensor self, Tensor mat2) -> Tensor` */
   "mm"(mat2: Tensor): Tensor;
   /** `aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
@@ -1306,8 +1244,6 @@ export interface TensorMethods {
   "narrow"(dim: number, start: number, length: number): Tensor;
   /** `aten::narrow.Tensor(Tensor(a) self, int dim, Tensor start, int length) -> Tensor(a)` */
   "narrow"(dim: number, start: Tensor, length: number): Tensor;
-  /** `aten::native_channel_shuffle(Tensor self, int groups) -> Tensor` */
-  "nativeChannelShuffle"(groups: number): Tensor;
   /** `aten::native_norm(Tensor self, Scalar p=2) -> Tensor` */
   "nativeNorm"(options?: { p?: Scalar }): Tensor;
   /** `aten::native_norm.ScalarOpt_dim_dtype(Tensor self, Scalar? p, int[1] dim, bool keepdim, ScalarType? dtype) -> Tensor` */
@@ -1328,8 +1264,6 @@ export interface TensorMethods {
   "negative"(): Tensor;
   /** `aten::negative_(Tensor(a!) self) -> Tensor(a!)` */
   "negative_"(): Tensor;
-  /** `aten::nested_to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
-  "nestedToPaddedTensor"(padding: number, options?: { outputSize?: readonly number[] | null }): Tensor;
   /** `aten::new_empty(Tensor self, SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   "newEmpty"(size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /** `aten::new_empty_strided(Tensor self, SymInt[] size, SymInt[] stride, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
@@ -1402,16 +1336,12 @@ export interface TensorMethods {
   "ormqr"(input2: Tensor, input3: Tensor, options?: { left?: boolean; transpose?: boolean }): Tensor;
   /** `aten::outer(Tensor self, Tensor vec2) -> Tensor` */
   "outer"(vec2: Tensor): Tensor;
-  /** `aten::output_nr(Tensor self) -> int` */
-  "outputNr"(): number;
   /** `aten::pad(Tensor self, int[] pad, str mode="constant", float? value=None) -> Tensor` */
   "pad"(pad: readonly number[], options?: { mode?: string; value?: number | null }): Tensor;
   /** `aten::pdist(Tensor self, float p=2.) -> Tensor` */
   "pdist"(options?: { p?: number }): Tensor;
   /** `aten::permute(Tensor(a) self, int[] dims) -> Tensor(a)` */
   "permute"(dims: readonly number[]): Tensor;
-  /** `aten::pin_memory(Tensor(a) self, Device? device=None) -> Tensor(a)` */
-  "pinMemory"(options?: { device?: Device | null }): Tensor;
   /** `aten::pinverse(Tensor self, float rcond=1.0000000000000001e-15) -> Tensor` */
   "pinverse"(options?: { rcond?: number }): Tensor;
   /** `aten::pixel_shuffle(Tensor self, int upscale_factor) -> Tensor` */
@@ -1444,16 +1374,6 @@ export interface TensorMethods {
   "put"(index: Tensor, source: Tensor, options?: { accumulate?: boolean }): Tensor;
   /** `aten::put_(Tensor(a!) self, Tensor index, Tensor source, bool accumulate=False) -> Tensor(a!)` */
   "put_"(index: Tensor, source: Tensor, options?: { accumulate?: boolean }): Tensor;
-  /** `aten::q_per_channel_axis(Tensor self) -> int` */
-  "qPerChannelAxis"(): number;
-  /** `aten::q_per_channel_scales(Tensor self) -> Tensor` */
-  "qPerChannelScales"(): Tensor;
-  /** `aten::q_per_channel_zero_points(Tensor self) -> Tensor` */
-  "qPerChannelZeroPoints"(): Tensor;
-  /** `aten::q_scale(Tensor self) -> float` */
-  "qScale"(): number;
-  /** `aten::q_zero_point(Tensor self) -> int` */
-  "qZeroPoint"(): number;
   /** `aten::qr(Tensor self, bool some=True) -> (Tensor Q, Tensor R)` */
   "qr"(options?: { some?: boolean }): [Tensor, Tensor];
   /** `aten::qr.Q(Tensor self, bool some=True, *, Tensor(a!) Q, Tensor(b!) R) -> (Tensor(a!) Q, Tensor(b!) R)` */
@@ -1462,18 +1382,6 @@ export interface TensorMethods {
   "quantile"(q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
   /** `aten::quantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
   "quantile"(q: number, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
-  /** `aten::quantize_per_channel(Tensor self, Tensor scales, Tensor zero_points, int axis, ScalarType dtype) -> Tensor` */
-  "quantizePerChannel"(scales: Tensor, zeroPoints: Tensor, axis: number, dtype: DType): Tensor;
-  /** `aten::quantize_per_tensor(Tensor self, float scale, int zero_point, ScalarType dtype) -> Tensor` */
-  "quantizePerTensor"(scale: number, zeroPoint: number, dtype: DType): Tensor;
-  /** `aten::quantize_per_tensor.tensor_qparams(Tensor self, Tensor scale, Tensor zero_point, ScalarType dtype) -> Tensor` */
-  "quantizePerTensor"(scale: Tensor, zeroPoint: Tensor, dtype: DType): Tensor;
-  /** `aten::quantize_per_tensor_dynamic(Tensor self, ScalarType dtype, bool reduce_range) -> Tensor` */
-  "quantizePerTensorDynamic"(dtype: DType, reduceRange: boolean): Tensor;
-  /** `aten::quantized_max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
-  "quantizedMaxPool1d"(kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
-  /** `aten::quantized_max_pool2d(Tensor self, int[2] kernel_size, int[2] stride=[], int[2] padding=0, int[2] dilation=1, bool ceil_mode=False) -> Tensor` */
-  "quantizedMaxPool2d"(kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
   /** `aten::rad2deg(Tensor self) -> Tensor` */
   "rad2deg"(): Tensor;
   /** `aten::rad2deg_(Tensor(a!) self) -> Tensor(a!)` */
@@ -1506,8 +1414,6 @@ export interface TensorMethods {
   "reciprocal"(): Tensor;
   /** `aten::reciprocal_(Tensor(a!) self) -> Tensor(a!)` */
   "reciprocal_"(): Tensor;
-  /** `aten::refine_names(Tensor(a) self, str[] names) -> Tensor(a)` */
-  "refineNames"(names: readonly string[]): Tensor;
   /** `aten::reflection_pad1d(Tensor self, int[2] padding) -> Tensor` */
   "reflectionPad1d"(padding: readonly number[] | number): Tensor;
   /** `aten::reflection_pad2d(Tensor self, int[4] padding) -> Tensor` */
@@ -1530,10 +1436,6 @@ export interface TensorMethods {
   "remainder_"(other: Tensor): Tensor;
   /** `aten::remainder_.Scalar(Tensor(a!) self, Scalar other) -> Tensor(a!)` */
   "remainder_"(other: Scalar): Tensor;
-  /** `aten::rename(Tensor(a) self, str[]? names) -> Tensor(a)` */
-  "rename"(names: readonly string[] | null): Tensor;
-  /** `aten::rename_(Tensor(a!) self, str[]? names) -> Tensor(a!)` */
-  "rename_"(names: readonly string[] | null): Tensor;
   /** `aten::renorm(Tensor self, Scalar p, int dim, Scalar maxnorm) -> Tensor` */
   "renorm"(p: Scalar, dim: number, maxnorm: Scalar): Tensor;
   /** `aten::renorm_(Tensor(a!) self, Scalar p, int dim, Scalar maxnorm) -> Tensor(a!)` */
@@ -1562,10 +1464,6 @@ export interface TensorMethods {
   "resizeAs"(theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
   /** `aten::resize_as_(Tensor(a!) self, Tensor the_template, *, MemoryFormat? memory_format=None) -> Tensor(a!)` */
   "resizeAs_"(theTemplate: Tensor, options?: { memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::resize_as_sparse(Tensor self, Tensor the_template) -> Tensor` */
-  "resizeAsSparse"(theTemplate: Tensor): Tensor;
-  /** `aten::resize_as_sparse_(Tensor(a!) self, Tensor the_template) -> Tensor(a!)` */
-  "resizeAsSparse_"(theTemplate: Tensor): Tensor;
   /** `aten::resolve_conj(Tensor(a) self) -> Tensor(a)` */
   "resolveConj"(): Tensor;
   /** `aten::resolve_neg(Tensor(a) self) -> Tensor(a)` */
@@ -1590,10 +1488,6 @@ export interface TensorMethods {
   "rrelu"(options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
   /** `aten::rrelu_(Tensor(a!) self, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
   "rrelu_"(options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
-  /** `aten::rrelu_with_noise(Tensor self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor` */
-  "rreluWithNoise"(noise: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
-  /** `aten::rrelu_with_noise_(Tensor(a!) self, Tensor noise, Scalar lower=0.125, Scalar upper=0.33333333333333331, bool training=False, Generator? generator=None) -> Tensor(a!)` */
-  "rreluWithNoise_"(noise: Tensor, options?: { lower?: Scalar; upper?: Scalar; training?: boolean; generator?: Generator | null }): Tensor;
   /** `aten::rsqrt(Tensor self) -> Tensor` */
   "rsqrt"(): Tensor;
   /** `aten::rsqrt_(Tensor(a!) self) -> Tensor(a!)` */
@@ -1642,18 +1536,6 @@ export interface TensorMethods {
   "selu"(): Tensor;
   /** `aten::selu_(Tensor(a!) self) -> Tensor(a!)` */
   "selu_"(): Tensor;
-  /** `aten::set(Tensor self) -> Tensor` */
-  "set"(): Tensor;
-  /** `aten::set.source_Tensor(Tensor self, Tensor source) -> Tensor` */
-  "set"(source: Tensor): Tensor;
-  /** `aten::set_(Tensor(a!) self) -> Tensor(a!)` */
-  "set_"(): Tensor;
-  /** `aten::set_.source_Tensor(Tensor(a!) self, Tensor source) -> Tensor(a!)` */
-  "set_"(source: Tensor): Tensor;
-  /** `aten::set_.source_Tensor_storage_offset(Tensor(a!) self, Tensor source, SymInt storage_offset, SymInt[] size, SymInt[] stride=[]) -> Tensor(a!)` */
-  "set_"(source: Tensor, storageOffset: number, size: readonly number[], options?: { stride?: readonly number[] }): Tensor;
-  /** `aten::set_data(Tensor(a!) self, Tensor new_data) -> ()` */
-  "setData"(newData: Tensor): void;
   /** `aten::sgn(Tensor self) -> Tensor` */
   "sgn"(): Tensor;
   /** `aten::sgn_(Tensor(a!) self) -> Tensor(a!)` */
@@ -1744,14 +1626,6 @@ export interface TensorMethods {
   "sparseDim"(): number;
   /** `aten::sparse_mask(Tensor self, Tensor mask) -> Tensor` */
   "sparseMask"(mask: Tensor): Tensor;
-  /** `aten::sparse_resize(Tensor self, int[] size, int sparse_dim, int dense_dim) -> Tensor` */
-  "sparseResize"(size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-  /** `aten::sparse_resize_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)` */
-  "sparseResize_"(size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-  /** `aten::sparse_resize_and_clear(Tensor self, int[] size, int sparse_dim, int dense_dim) -> Tensor` */
-  "sparseResizeAndClear"(size: readonly number[], sparseDim: number, denseDim: number): Tensor;
-  /** `aten::sparse_resize_and_clear_(Tensor(a!) self, int[] size, int sparse_dim, int dense_dim) -> Tensor(a!)` */
-  "sparseResizeAndClear_"(size: readonly number[], sparseDim: number, denseDim: number): Tensor;
   /** `aten::sparse_sampled_addmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   "sparseSampledAddmm"(mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
   /** `aten::special_bessel_j0(Tensor self) -> Tensor` */
@@ -1966,10 +1840,6 @@ export interface TensorMethods {
   "tile"(dims: readonly number[]): Tensor;
   /** `aten::to_dense(Tensor self, ScalarType? dtype=None) -> Tensor` */
   "toDense"(options?: { dtype?: DType | null }): Tensor;
-  /** `aten::to_mkldnn(Tensor self, ScalarType? dtype=None) -> Tensor` */
-  "toMkldnn"(options?: { dtype?: DType | null }): Tensor;
-  /** `aten::to_padded_tensor(Tensor self, float padding, int[]? output_size=None) -> Tensor` */
-  "toPaddedTensor"(padding: number, options?: { outputSize?: readonly number[] | null }): Tensor;
   /** `aten::to_sparse(Tensor self) -> Tensor` */
   "toSparse"(): Tensor;
   /** `aten::to_sparse.sparse_dim(Tensor self, int sparse_dim) -> Tensor` */
@@ -2046,12 +1916,6 @@ export interface TensorMethods {
   "uniqueDimConsecutive"(dim: number, options?: { returnInverse?: boolean; returnCounts?: boolean }): [Tensor, Tensor, Tensor];
   /** `aten::unique_dim_consecutive.out(Tensor self, int dim, bool return_inverse=False, bool return_counts=False, *, Tensor(a!) out0, Tensor(b!) out1, Tensor(c!) out2) -> (Tensor(a!), Tensor(b!), Tensor(c!))` */
   "uniqueDimConsecutive"(dim: number, options: { returnInverse?: boolean; returnCounts?: boolean; out0: Tensor; out1: Tensor; out2: Tensor }): [Tensor, Tensor, Tensor];
-  /** `aten::unsafe_chunk(Tensor self, int chunks, int dim=0) -> Tensor[]` */
-  "unsafeChunk"(chunks: number, options?: { dim?: number }): Tensor[];
-  /** `aten::unsafe_split.Tensor(Tensor self, int split_size, int dim=0) -> Tensor[]` */
-  "unsafeSplit"(splitSize: number, options?: { dim?: number }): Tensor[];
-  /** `aten::unsafe_split_with_sizes(Tensor self, int[] split_sizes, int dim=0) -> Tensor[]` */
-  "unsafeSplitWithSizes"(splitSizes: readonly number[], options?: { dim?: number }): Tensor[];
   /** `aten::unsqueeze(Tensor(a) self, int dim) -> Tensor(a)` */
   "unsqueeze"(dim: number): Tensor;
   /** `aten::unsqueeze_(Tensor(a!) self, int dim) -> Tensor(a!)` */
@@ -2160,8 +2024,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "addr_": "addr_",
   "adjoint": "adjoint",
   "alias": "alias",
-  "alignAs": "alignAs",
-  "alignTo": "alignTo",
   "all": "all",
   "allclose": "allclose",
   "alphaDropout_": "alphaDropout_",
@@ -2264,8 +2126,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "convTbc": "convTbc",
   "copy": "copy",
   "copy_": "copy_",
-  "copySparseToSparse": "copySparseToSparse",
-  "copySparseToSparse_": "copySparseToSparse_",
   "copysign": "copysign",
   "copysign_": "copysign_",
   "corrcoef": "corrcoef",
@@ -2278,12 +2138,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "cross": "cross",
   "crossEntropyLoss": "crossEntropyLoss",
   "crowIndices": "crowIndices",
-  "cudnnConvolution": "cudnnConvolution",
-  "cudnnConvolutionAddRelu": "cudnnConvolutionAddRelu",
-  "cudnnConvolutionRelu": "cudnnConvolutionRelu",
-  "cudnnConvolutionTranspose": "cudnnConvolutionTranspose",
-  "cudnnGridSampler": "cudnnGridSampler",
-  "cudnnIsAcceptable": "cudnnIsAcceptable",
   "cummax": "cummax",
   "cummin": "cummin",
   "cumprod": "cumprod",
@@ -2293,7 +2147,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "deg2rad": "deg2rad",
   "deg2rad_": "deg2rad_",
   "denseDim": "denseDim",
-  "dequantize": "dequantize",
   "det": "det",
   "detach": "detach",
   "detach_": "detach_",
@@ -2338,9 +2191,7 @@ export const methodNames: Readonly<Record<string, string>> = {
   "exponential": "exponential",
   "exponential_": "exponential_",
   "fakeQuantizePerChannelAffine": "fakeQuantizePerChannelAffine",
-  "fakeQuantizePerChannelAffineCachemask": "fakeQuantizePerChannelAffineCachemask",
   "fakeQuantizePerTensorAffine": "fakeQuantizePerTensorAffine",
-  "fakeQuantizePerTensorAffineCachemask": "fakeQuantizePerTensorAffineCachemask",
   "featureAlphaDropout_": "featureAlphaDropout_",
   "featureDropout_": "featureDropout_",
   "fftFft": "fftFft",
@@ -2447,7 +2298,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "indexSelect": "indexSelect",
   "indices": "indices",
   "inner": "inner",
-  "intRepr": "intRepr",
   "inverse": "inverse",
   "isCoalesced": "isCoalesced",
   "isComplex": "isComplex",
@@ -2489,8 +2339,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "lessEqual_": "lessEqual_",
   "lgamma": "lgamma",
   "lgamma_": "lgamma_",
-  "lift": "lift",
-  "liftFresh": "liftFresh",
   "linalgCholesky": "linalgCholesky",
   "linalgCholeskyEx": "linalgCholeskyEx",
   "linalgCond": "linalgCond",
@@ -2569,20 +2417,8 @@ export const methodNames: Readonly<Record<string, string>> = {
   "median": "median",
   "min": "min",
   "minimum": "minimum",
-  "miopenConvolution": "miopenConvolution",
-  "miopenConvolutionAddRelu": "miopenConvolutionAddRelu",
-  "miopenConvolutionRelu": "miopenConvolutionRelu",
-  "miopenConvolutionTranspose": "miopenConvolutionTranspose",
-  "miopenDepthwiseConvolution": "miopenDepthwiseConvolution",
   "mish": "mish",
   "mish_": "mish_",
-  "mkldnnAdaptiveAvgPool2d": "mkldnnAdaptiveAvgPool2d",
-  "mkldnnConvolution": "mkldnnConvolution",
-  "mkldnnLinear": "mkldnnLinear",
-  "mkldnnMaxPool2d": "mkldnnMaxPool2d",
-  "mkldnnMaxPool3d": "mkldnnMaxPool3d",
-  "mkldnnReorderConv2dWeight": "mkldnnReorderConv2dWeight",
-  "mkldnnReorderConv3dWeight": "mkldnnReorderConv3dWeight",
   "mm": "mm",
   "mode": "mode",
   "moveaxis": "moveaxis",
@@ -2607,7 +2443,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "nanquantile": "nanquantile",
   "nansum": "nansum",
   "narrow": "narrow",
-  "nativeChannelShuffle": "nativeChannelShuffle",
   "nativeNorm": "nativeNorm",
   "ne": "ne",
   "ne_": "ne_",
@@ -2615,7 +2450,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "neg_": "neg_",
   "negative": "negative",
   "negative_": "negative_",
-  "nestedToPaddedTensor": "nestedToPaddedTensor",
   "newEmpty": "newEmpty",
   "newEmptyStrided": "newEmptyStrided",
   "newFull": "newFull",
@@ -2642,11 +2476,9 @@ export const methodNames: Readonly<Record<string, string>> = {
   "orgqr": "orgqr",
   "ormqr": "ormqr",
   "outer": "outer",
-  "outputNr": "outputNr",
   "pad": "pad",
   "pdist": "pdist",
   "permute": "permute",
-  "pinMemory": "pinMemory",
   "pinverse": "pinverse",
   "pixelShuffle": "pixelShuffle",
   "pixelUnshuffle": "pixelUnshuffle",
@@ -2659,18 +2491,8 @@ export const methodNames: Readonly<Record<string, string>> = {
   "prod": "prod",
   "put": "put",
   "put_": "put_",
-  "qPerChannelAxis": "qPerChannelAxis",
-  "qPerChannelScales": "qPerChannelScales",
-  "qPerChannelZeroPoints": "qPerChannelZeroPoints",
-  "qScale": "qScale",
-  "qZeroPoint": "qZeroPoint",
   "qr": "qr",
   "quantile": "quantile",
-  "quantizePerChannel": "quantizePerChannel",
-  "quantizePerTensor": "quantizePerTensor",
-  "quantizePerTensorDynamic": "quantizePerTensorDynamic",
-  "quantizedMaxPool1d": "quantizedMaxPool1d",
-  "quantizedMaxPool2d": "quantizedMaxPool2d",
   "rad2deg": "rad2deg",
   "rad2deg_": "rad2deg_",
   "randLike": "randLike",
@@ -2682,7 +2504,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "real": "real",
   "reciprocal": "reciprocal",
   "reciprocal_": "reciprocal_",
-  "refineNames": "refineNames",
   "reflectionPad1d": "reflectionPad1d",
   "reflectionPad2d": "reflectionPad2d",
   "reflectionPad3d": "reflectionPad3d",
@@ -2692,8 +2513,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "relu_": "relu_",
   "remainder": "remainder",
   "remainder_": "remainder_",
-  "rename": "rename",
-  "rename_": "rename_",
   "renorm": "renorm",
   "renorm_": "renorm_",
   "repeat": "repeat",
@@ -2707,8 +2526,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "resize_": "resize_",
   "resizeAs": "resizeAs",
   "resizeAs_": "resizeAs_",
-  "resizeAsSparse": "resizeAsSparse",
-  "resizeAsSparse_": "resizeAsSparse_",
   "resolveConj": "resolveConj",
   "resolveNeg": "resolveNeg",
   "retainsGrad": "retainsGrad",
@@ -2719,8 +2536,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "rowIndices": "rowIndices",
   "rrelu": "rrelu",
   "rrelu_": "rrelu_",
-  "rreluWithNoise": "rreluWithNoise",
-  "rreluWithNoise_": "rreluWithNoise_",
   "rsqrt": "rsqrt",
   "rsqrt_": "rsqrt_",
   "rsub": "rsub",
@@ -2734,9 +2549,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "selectScatter": "selectScatter",
   "selu": "selu",
   "selu_": "selu_",
-  "set": "set",
-  "set_": "set_",
-  "setData": "setData",
   "sgn": "sgn",
   "sgn_": "sgn_",
   "sigmoid": "sigmoid",
@@ -2771,10 +2583,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "sort": "sort",
   "sparseDim": "sparseDim",
   "sparseMask": "sparseMask",
-  "sparseResize": "sparseResize",
-  "sparseResize_": "sparseResize_",
-  "sparseResizeAndClear": "sparseResizeAndClear",
-  "sparseResizeAndClear_": "sparseResizeAndClear_",
   "sparseSampledAddmm": "sparseSampledAddmm",
   "specialBesselJ0": "specialBesselJ0",
   "specialBesselJ1": "specialBesselJ1",
@@ -2854,8 +2662,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "threshold_": "threshold_",
   "tile": "tile",
   "toDense": "toDense",
-  "toMkldnn": "toMkldnn",
-  "toPaddedTensor": "toPaddedTensor",
   "toSparse": "toSparse",
   "toSparseBsc": "toSparseBsc",
   "toSparseBsr": "toSparseBsr",
@@ -2883,9 +2689,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "uniqueConsecutive": "uniqueConsecutive",
   "uniqueDim": "uniqueDim",
   "uniqueDimConsecutive": "uniqueDimConsecutive",
-  "unsafeChunk": "unsafeChunk",
-  "unsafeSplit": "unsafeSplit",
-  "unsafeSplitWithSizes": "unsafeSplitWithSizes",
   "unsqueeze": "unsqueeze",
   "unsqueeze_": "unsqueeze_",
   "upsampleBicubic2d": "upsampleBicubic2d",

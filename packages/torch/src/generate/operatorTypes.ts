@@ -50,7 +50,7 @@ const reserved = new Set(['var', 'import', 'delete', 'operator', 'in', 'new', 'w
 const ownMembers = new Set(
   (
     'handle kept shape dim numel dtype device stride isContiguous byteLength item data toTypedArray toArray to requiresGrad ' +
-    'isLeaf gradFunction grad keep toString backward requiresGrad_ retainGrad constructor'
+    'version isLeaf gradFunction grad keep toString backward requiresGrad_ retainGrad constructor'
   ).split(' '),
 );
 

@@ -1,5 +1,6 @@
 /** The schemas that this libtorch has registered, bound, and sorted out into those that get a function and the rest. */
 import { native } from '../native.js';
+import { unsafeReason } from './unsafeOperators.js';
 import { parseName, skipReason, type Schema, type Skipped } from './operatorTypes.js';
 
 export function registeredSchemas(): { schemas: Schema[]; skipped: Skipped[] } {
@@ -9,7 +10,7 @@ export function registeredSchemas(): { schemas: Schema[]; skipped: Skipped[] } {
     const { namespace, name, overload } = parseName(printed);
     const operator = native.bind(`${namespace}::${name}`, overload);
     if (operator === null) continue;
-    const reason = skipReason(operator);
+    const reason = unsafeReason(`${namespace}::${name}`) ?? skipReason(operator);
     if (reason === null) schemas.push({ namespace, name, overload, operator });
     else skipped.push({ schema: printed, reason });
   }
