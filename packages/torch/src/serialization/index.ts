@@ -1,0 +1,3 @@
+/** Files of tensors. */
+export { writeFileAtomically } from './atomicFile.js';
+export * from './safetensors.js';
