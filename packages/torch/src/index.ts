@@ -17,5 +17,6 @@ export * as optim from './optim/index.js';
 export { camelCase, operator } from './operator.js';
 export { defaultGenerator, Generator, manualSeed } from './random.js';
 export { keep, liveTensors, scope } from './scope.js';
+export * from './serialization/index.js';
 export { fromTypedArray, Tensor, tensor, type NestedArray, type Scalar, type TensorOptions } from './tensor.js';
 export { getNumThreads, libtorchVersion, setNumThreads } from './threads.js';
