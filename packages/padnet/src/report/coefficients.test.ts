@@ -1,0 +1,119 @@
+import { inflateSync } from 'node:zlib';
+import { liveTensors, nn, ops, tensor, zeros, type Tensor } from '@padnet/torch';
+import { describe, expect, it } from 'vitest';
+import { imageDataset, type ImageDataset } from '../data/index.js';
+import { Bank, type Router } from '../dynamic/index.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { routerCoefficients } from './coefficients.js';
+
+/** α = (m, 1 − m) of a picture whose pixels have mean m. */
+class BrightnessRouter extends nn.Module implements Router {
+  readonly numKernels = 2;
+  readonly sumsToOne = true;
+
+  forward(input: Tensor): Tensor {
+    const mean = input.mean([1, 2, 3]);
+    return ops.stack([mean, mean.neg().add(1)], { dim: 1 });
+  }
+
+  countMacs(): number {
+    return 0;
+  }
+}
+
+/** Two classes: logits are the pixel, weighed by 1 and 2 as kernels are mixed, and a constant 0.9. */
+class Tiny extends nn.Module {
+  readonly first = brightnessConv();
+  readonly second = brightnessConv();
+  readonly third = brightnessConv();
+
+  forward(input: Tensor): Tensor {
+    const x = this.third.forward(this.second.forward(this.first.forward(input))).mean([2, 3]);
+    return ops.cat([x, x.mul(0).add(0.9)], { dim: 1 });
+  }
+}
+
+/** Both kernels are 1, so the output is the input. */
+function brightnessConv(): DynamicConv2d {
+  return new DynamicConv2d({
+    geometry: nn.conv2dGeometry({ inChannels: 1, outChannels: 1, kernelSize: 1 }),
+    router: new BrightnessRouter(),
+    source: new Bank(tensor([1, 1]).reshape([2, 1, 1, 1, 1])),
+  });
+}
+
+/** Class 0: pixels of 51 (0.2) and 102 (0.4); class 1: of 255 (1). */
+function pictures(): ImageDataset {
+  const levels = [51, 255, 102, 255];
+  const images = Uint8Array.from(levels.flatMap((level) => [level, level, level, level]));
+  const shape = { channels: 1, height: 2, width: 2 };
+  return imageDataset({
+    name: 'toy',
+    images,
+    labels: Uint8Array.of(0, 1, 0, 1),
+    classNames: ['dim', 'bright', 'none'],
+    ...shape,
+  });
+}
+
+describe('routerCoefficients', () => {
+  it('gives the mean coefficients of each class that has pictures', () => {
+    const found = routerCoefficients(new Tiny(), pictures())!;
+    expect(found.classes).toEqual([0, 1]);
+    expect(found.paths).toEqual(['first', 'second', 'third']);
+    expect(found.layers.map(({ path }) => path)).toEqual(['first', 'second', 'third']);
+    for (const { means } of found.layers) {
+      const expected = [
+        [0.3, 0.7],
+        [1, 0],
+      ];
+      expected.forEach((row, label) => {
+        row.forEach((value, kernel) => {
+          expect(means[label]![kernel]).toBeCloseTo(value, 6);
+        });
+      });
+    }
+  });
+
+  it('takes the first pictures of a class', () => {
+    const { layers } = routerCoefficients(new Tiny(), pictures(), { perClass: 1 })!;
+    expect(layers[0]!.means[0]![0]).toBeCloseTo(0.2, 6);
+  });
+
+  it('applies the transform of the test', () => {
+    const transform = { normalise: { mean: [0.2], std: [0.8] } };
+    const { layers } = routerCoefficients(new Tiny(), pictures(), { perClass: 1, transform })!;
+    expect(layers[0]!.means[0]![0]).toBeCloseTo(0, 6);
+  });
+
+  it('describes single pictures of different classes', () => {
+    const { inputs } = routerCoefficients(new Tiny(), pictures())!;
+    expect(inputs.map(({ label, predicted }) => [label, predicted])).toEqual([
+      [0, 1],
+      [1, 0],
+    ]);
+    expect(inputs[0]!.confidence).toBeCloseTo(1 / (1 + Math.exp(0.2 - 0.9)), 6);
+    expect(inputs[0]!.coefficients.map(([first]) => first)).toEqual(
+      [1, 1, 1].map(() => expect.closeTo(0.2, 6) as number),
+    );
+    const png = Buffer.from(inputs[0]!.png, 'base64');
+    const start = png.indexOf('IDAT') + 4;
+    expect([...inflateSync(png.subarray(start, start + png.readUInt32BE(start - 8)))]).toEqual([0, 51, 51, 0, 51, 51]);
+  });
+
+  it('leaves the network in its mode and no tensor behind', () => {
+    const network = new Tiny();
+    const data = pictures();
+    routerCoefficients(network, data);
+    const before = liveTensors();
+    routerCoefficients(network, data);
+    expect(liveTensors()).toBe(before);
+    expect(network.first.training).toBe(true);
+  });
+
+  it('gives null for a static network', () => {
+    const network = new nn.Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1 });
+    expect(routerCoefficients(network, pictures())).toBeNull();
+    expect(network.forward(zeros([1, 1, 2, 2])).shape).toEqual([1, 1, 2, 2]);
+  });
+});

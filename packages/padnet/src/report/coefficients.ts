@@ -1,0 +1,214 @@
+/**
+ * What the routers of a trained network decide: the mean coefficients α by class, and those of single pictures in every
+ * layer. Static networks have none.
+ */
+import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+import { applyTransform, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { encodePng } from './png.js';
+
+export interface LayerCoefficients {
+  readonly path: string;
+  /** Mean α by class: [classes][K], rows as in `classes`. */
+  readonly means: readonly (readonly number[])[];
+}
+
+export interface InputCoefficients {
+  /** Class, and what the network takes it for. */
+  readonly label: number;
+  readonly predicted: number;
+  /** Softmax of the predicted class. */
+  readonly confidence: number;
+  /** The picture, before normalisation; base64. Of neither 1 nor 3 channels: the first. */
+  readonly png: string;
+  readonly width: number;
+  readonly height: number;
+  /** α in every dynamic layer: [layers][K]. */
+  readonly coefficients: readonly (readonly number[])[];
+}
+
+export interface RouterCoefficients {
+  /** Of all classes. */
+  readonly classNames: readonly string[];
+  /** Those that the means are of. */
+  readonly classes: readonly number[];
+  /** Pictures of each class that the means are of, at most. */
+  readonly perClass: number;
+  /** First, middle and last layer that depends on its input. */
+  readonly layers: readonly LayerCoefficients[];
+  /** All dynamic layers, those of `inputs`. */
+  readonly paths: readonly string[];
+  readonly inputs: readonly InputCoefficients[];
+}
+
+export interface CoefficientOptions {
+  /** As the network was tested: normalisation, nothing random. */
+  readonly transform?: ImageTransform;
+  /** Pictures of each class. @default 32 */
+  readonly perClass?: number;
+  /** The first so many classes. @default 20 */
+  readonly maxClasses?: number;
+  /** Single pictures, of different classes. @default 6 */
+  readonly numInputs?: number;
+}
+
+const batchSize = 64;
+
+/** Runs the network in evaluation mode on the first pictures of each class; null where it has no dynamic layer. */
+export function routerCoefficients(
+  network: nn.Layer,
+  dataset: ImageDataset,
+  options: CoefficientOptions = {},
+): RouterCoefficients | null {
+  const { transform = {}, perClass = 32, maxClasses = 20, numInputs = 6 } = options;
+  const routers = dynamicRouters(network);
+  if (routers.size === 0) return null;
+  const { classNames } = dataset;
+  const samples = classNames.slice(0, maxClasses).map((_, label) => firstOfClass(dataset, label, perClass));
+  const classes = [...samples.keys()].filter((label) => samples[label]!.length > 0);
+  const wasTraining = network.training;
+  network.eval();
+  try {
+    const watch = (indices: readonly number[]): Watched => watchRouters(network, routers, dataset, transform, indices);
+    const sums = new Map<string, number[][]>();
+    const all = samples.flat();
+    for (let start = 0; start < all.length; start += batchSize) {
+      const batch = all.slice(start, start + batchSize);
+      for (const [path, rows] of watch(batch).coefficients) {
+        const layer = sums.get(path) ?? samples.map(() => rows[0]!.map(() => 0));
+        rows.forEach((row, position) => {
+          const sum = layer[dataset.labels[batch[position]!]!]!;
+          row.forEach((value, kernel) => (sum[kernel]! += value));
+        });
+        sums.set(path, layer);
+      }
+    }
+    const paths = [...sums.keys()];
+    const shown = chooseLayers(paths.filter((path) => dependsOnInput(network, path)));
+    const layers = shown.map((path) => ({
+      path,
+      means: classes.map((label) => sums.get(path)![label]!.map((sum) => sum / samples[label]!.length)),
+    }));
+    const singles = spread(
+      samples.flatMap((indices) => indices.slice(0, 1)),
+      numInputs,
+    );
+    return {
+      classNames,
+      classes,
+      perClass,
+      layers,
+      paths,
+      inputs: describeInputs(dataset, singles, paths, watch(singles)),
+    };
+  } finally {
+    network.train(wasTraining);
+  }
+}
+
+/** Layer path by router. */
+function dynamicRouters(network: nn.Module): Map<nn.Module, string> {
+  const routers = new Map<nn.Module, string>();
+  for (const [path, module] of network.namedModules()) {
+    if (module instanceof DynamicConv2d) routers.set(module.router, path);
+  }
+  return routers;
+}
+
+function dependsOnInput(network: nn.Module, path: string): boolean {
+  const layer = network.getModule(path);
+  return layer instanceof DynamicConv2d && layer.source.dynamicRatio > 0;
+}
+
+/** First, middle and last. */
+function chooseLayers(paths: readonly string[]): string[] {
+  const positions = new Set([0, Math.floor((paths.length - 1) / 2), paths.length - 1]);
+  return [...positions].flatMap((position) => paths[position] ?? []);
+}
+
+/** `count` values at even distances. */
+function spread(values: readonly number[], count: number): number[] {
+  const chosen = Math.min(count, values.length);
+  return Array.from({ length: chosen }, (_, i) => values[Math.floor((i * values.length) / chosen)]!);
+}
+
+function firstOfClass({ labels, length }: ImageDataset, label: number, count: number): number[] {
+  const found: number[] = [];
+  for (let index = 0; index < length && found.length < count; index++) if (labels[index] === label) found.push(index);
+  return found;
+}
+
+interface Watched {
+  /** By layer path: [batch][K]. */
+  readonly coefficients: ReadonlyMap<string, readonly (readonly number[])[]>;
+  /** [batch][classes] */
+  readonly probabilities: readonly (readonly number[])[];
+}
+
+function watchRouters(
+  network: nn.Layer,
+  routers: ReadonlyMap<nn.Module, string>,
+  dataset: ImageDataset,
+  transform: ImageTransform,
+  indices: readonly number[],
+): Watched {
+  const coefficients = new Map<string, number[][]>();
+  const record = (_path: string, module: nn.Module, _input: Tensor, output: Tensor): void => {
+    const path = routers.get(module);
+    if (path !== undefined) coefficients.set(path, toRows(output));
+  };
+  const probabilities = scope(() =>
+    noGrad(() => {
+      const input = pictures(dataset, transform, indices);
+      return toRows(
+        ops.softmax(
+          nn.watchForward(network, record, () => network.forward(input)),
+          1,
+        ),
+      );
+    }),
+  );
+  return { coefficients, probabilities };
+}
+
+/** [batch, channels, height, width] */
+function pictures(dataset: ImageDataset, transform: ImageTransform, indices: readonly number[]): Tensor {
+  const { channels, height, width } = dataset;
+  const prepared = prepareTransform(transform, dataset);
+  const data = new Float32Array(indices.length * channels * height * width);
+  indices.forEach((index, position) => {
+    const offset = position * channels * height * width;
+    applyTransform(dataset, index, prepared, { seed: 0, epoch: 0 }, data, offset);
+  });
+  return fromTypedArray(data, [indices.length, channels, height, width]);
+}
+
+function toRows(matrix: Tensor): number[][] {
+  const [rows = 0, columns = 0] = matrix.shape;
+  const values = matrix.toArray();
+  return Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));
+}
+
+function describeInputs(
+  dataset: ImageDataset,
+  indices: readonly number[],
+  paths: readonly string[],
+  { coefficients, probabilities }: Watched,
+): InputCoefficients[] {
+  const { channels, height, width, images } = dataset;
+  const size = channels * height * width;
+  return indices.map((index, position) => {
+    const confidence = Math.max(...probabilities[position]!);
+    const data = images.subarray(index * size, (index + 1) * size);
+    const shown = channels === 3 ? 3 : 1;
+    return {
+      label: dataset.labels[index]!,
+      predicted: probabilities[position]!.indexOf(confidence),
+      confidence,
+      png: encodePng({ data, channels: shown, height, width }).toString('base64'),
+      width,
+      height,
+      coefficients: paths.map((path) => coefficients.get(path)![position]!),
+    };
+  });
+}

@@ -1,0 +1,142 @@
+import { parseHTML } from 'linkedom';
+import { describe, expect, it } from 'vitest';
+import { htmlReport } from './htmlReport.js';
+import { threeRuns } from './runs.test.fixture.js';
+
+const date = new Date('2026-01-02T03:04:05Z');
+
+interface Element {
+  readonly textContent: string;
+  getAttribute(name: string): string | null;
+}
+interface Page {
+  querySelectorAll(selector: string): Iterable<Element>;
+}
+
+function parse(text: string): Page {
+  return (parseHTML(text) as { readonly document: Page }).document;
+}
+
+function textOf(page: Page, selector: string): string[] {
+  return Array.from(page.querySelectorAll(selector), ({ textContent }) => textContent.replace(/\s+/g, ' ').trim());
+}
+
+/** Opening and closing tags must match as in XML; of void elements only these are used. */
+function expectWellFormed(text: string): void {
+  const open: string[] = [];
+  const withoutStyles = text.replace(/<style>[^<]*<\/style>/g, '');
+  for (const [, closing, name = '', selfClosing] of withoutStyles.matchAll(
+    /<(\/?)([a-zA-Z]+)(?:"[^"]*"|[^">])*?(\/?)>/g,
+  )) {
+    if (closing === '/') expect(open.pop()).toBe(name);
+    else if (selfClosing !== '/' && !['meta', 'img'].includes(name)) open.push(name);
+  }
+  expect(open).toEqual([]);
+}
+
+describe('htmlReport', () => {
+  const text = htmlReport(threeRuns(), { date, command: 'padnet compare a b c' });
+  const page = parse(text);
+
+  it('is one well-formed page that loads nothing', () => {
+    expect(text.startsWith('<!doctype html>\n')).toBe(true);
+    expectWellFormed(text);
+    expect(text.replaceAll('http://www.w3.org/', '')).not.toMatch(/https?:|<script|<link|@import|url\(/);
+    for (const image of page.querySelectorAll('img'))
+      expect(image.getAttribute('src')).toMatch(/^data:image\/png;base64,/);
+  });
+
+  it('shows the numbers of every run in a table', () => {
+    expect(textOf(page, 'thead th')).toContain('Stored numbers');
+    const values = ['90.00 %', '1.00 M', '0.0 %', '50.0 M', '100 ms', '1.00 GB', '1 min 0 s'];
+    expect(textOf(page, 'tbody tr:nth-of-type(1) .value, tbody tr:nth-of-type(1) b').slice(0, 7)).toEqual(values);
+    expect(textOf(page, 'main > section:nth-of-type(1) tbody tr:nth-of-type(3) > *')).toEqual([
+      'partialPAD-Net, K = 4',
+      '92.00 %± 0.53+2.00 vs static+1.00 vs dynamic',
+      '2.00 M+ 625 B of mask2.00 × static0.500 × dynamic',
+      '30.0 %',
+      '60.0 M1.20 × static1.00 × dynamic',
+      '150 ms667 pictures/s1.50 × static0.750 × dynamic',
+      '1.50 GB1.50 × static0.750 × dynamic',
+      '1 min 30 s2 epochs',
+    ]);
+    expect(textOf(page, 'td b')).toEqual(['1.00 M', '50.0 M', '100 ms', '1.00 GB', '92.00 %']);
+  });
+
+  it('says what was compared, where and when', () => {
+    expect(textOf(page, 'h1')).toEqual(['ResNet-10 on Fashion-MNIST']);
+    expect(textOf(page, 'dd')).toEqual([
+      'Fashion-MNIST',
+      'ResNet-10, imagenet stem',
+      '2 epochs, batch 128, sgd, seed 1',
+      'Test CPU, 2 threads',
+      '0123456789ab',
+      '2026-01-02 03:04 UTC',
+    ]);
+    expect(textOf(page, 'footer code')).toEqual(['padnet compare a b c']);
+  });
+
+  it('draws curves, ratios and coefficients, every figure with a caption', () => {
+    expect(textOf(page, 'figcaption')).toEqual([
+      'Test accuracy by epoch',
+      'Loss by epoch',
+      'Accuracy against stored numbers',
+      'partial: dynamic ratio by layer',
+      ...['layer1.0.conv1', 'layer1.0.conv1'],
+      ...['cat taken for dog, 88 %', 'cat taken for dog, 88 %'],
+    ]);
+    const drawn = textOf(page, 'svg text');
+    for (const label of [
+      'partial 92.0 %',
+      'mixed 91.0 %',
+      'plain 90.0 %',
+      'κ = 30.0 % overall',
+      '70 %',
+      '20 %',
+      '4.00 k',
+      '0.63',
+    ]) {
+      expect(drawn).toContain(label);
+    }
+    expect(Array.from(page.querySelectorAll('svg'), (svg) => svg.getAttribute('aria-label'))).toEqual([
+      'Test accuracy by epoch; at the end: plain 90.0 %, mixed 91.0 %, partial 92.0 %',
+      'Loss by epoch; at the end: plain 0.500, mixed 0.500, partial 0.500',
+      'Test accuracy against stored numbers: plain: 90.00 % with 1.00 M numbers, mixed: 91.00 % with 4.00 M numbers, ' +
+        'partial: 92.00 % with 2.00 M numbers',
+      'Dynamic ratio by layer: layer1.0.conv1 70 %, layer4.0.conv2 20 %; overall 30.0 %',
+      ...Array<string>(2).fill('Mean coefficients by class and kernel: cat 0.25 0.75, dog 0.63 0.38'),
+      ...Array<string>(2).fill('Coefficients of one picture: 2 layers, 2 kernels'),
+    ]);
+  });
+
+  it('leaves out what a run does not have', () => {
+    const [plain] = threeRuns();
+    const alone = htmlReport([{ ...plain, curve: [], testAccuracy: null, finished: false }], { date });
+    expectWellFormed(alone);
+    expect(alone).not.toContain('routers');
+    expect(alone).not.toContain('Accuracy against');
+    expect(alone).toContain('No epoch has been completed yet');
+    expect(() => htmlReport([], { date })).toThrow('at least one run');
+  });
+
+  it('escapes every text of a run', () => {
+    const evil = `<img src=x onerror="alert('1')">&amp;`;
+    const runs = threeRuns().map((run) => ({
+      ...run,
+      name: evil,
+      environment: { machine: evil, threads: 2, commit: evil },
+      layers: run.layers.map((layer) => ({ ...layer, path: evil + layer.path })),
+      coefficients: run.coefficients && {
+        ...run.coefficients,
+        classNames: [evil, evil],
+        paths: [evil, evil],
+        layers: run.coefficients.layers.map((layer) => ({ ...layer, path: evil })),
+      },
+    }));
+    const page = htmlReport(runs, { date, title: evil, data: evil, command: evil });
+    expectWellFormed(page);
+    expect(page).not.toContain('<img src=x');
+    expect(Array.from(parse(page).querySelectorAll('[onerror]'))).toEqual([]);
+    expect(textOf(parse(page), 'h1')).toEqual([evil]);
+  });
+});

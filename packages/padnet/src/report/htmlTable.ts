@@ -1,0 +1,56 @@
+/** The comparison as an HTML table: the value, and beneath it what it is relative to. */
+import { compareRuns, layerNames, type Cell, type Column } from './comparison.js';
+import { html, type Html } from './html.js';
+import { runColours } from './charts/runColours.js';
+import type { RunSummary } from './runSummary.js';
+
+export function htmlTable(runs: readonly RunSummary[]): Html {
+  const { columns, notes } = compareRuns(runs);
+  const colours = runColours(runs);
+  return html`<div class="scroll" tabindex="0" role="region" aria-label="Comparison of the runs">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            ${columns.map(({ title }) => html`<th scope="col">${title}</th>`)}
+          </tr>
+        </thead>
+        <tbody>
+          ${runs.map(
+            (run, index) =>
+              html`<tr>
+                <th scope="row">${swatch(colours[index]!)}${run.name}${describe(run)}</th>
+                ${columns.map((column) => cell(column, column.cells[index]!))}
+              </tr> `,
+          )}
+        </tbody>
+      </table>
+    </div>
+    <ul class="notes">
+      ${columns.some(({ cells }) => cells.some(({ best }) => best)) && html`<li>● marks the best value of a column.</li>`}
+      ${notes.map((note) => html`<li>${note}</li>`)}
+    </ul>`;
+}
+
+/** @param colour as `runColours` gives it */
+export function swatch(colour: string): Html {
+  return html`<span class="swatch" style="--c:${colour}"></span>`;
+}
+
+/** Such as `PAD-Net, K = 4`; nothing where the name says it already. */
+function describe({ name, layer, recipe }: RunSummary): Html | false {
+  const kernels = layer === 'static' ? '' : `, K = ${recipe.model.numKernels}`;
+  return (name !== layer || kernels !== '') && html`<small>${layerNames[layer]}${kernels}</small>`;
+}
+
+function cell({ relative }: Column, { text, detail, best, toStatic, toDynamic }: Cell): Html {
+  const against = (value: string | null, other: string): Html | false =>
+    value !== null && html`<small>${relative === 'points' ? `${value} vs ${other}` : `${value} × ${other}`}</small>`;
+  const value = best ? html`<b title="best">${text}</b>` : html`<span class="value">${text}</span>`;
+  return html`<td>
+    ${value}${detail !== null && html`<small>${detail}</small>`}${against(toStatic, 'static')}${against(
+      toDynamic,
+      'dynamic',
+    )}
+  </td>`;
+}

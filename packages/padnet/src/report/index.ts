@@ -1,0 +1,18 @@
+/** Runs compared: summaries, the HTML report, text tables; networks layer by layer. */
+
+export { type CoefficientOptions, type RouterCoefficients, routerCoefficients } from './coefficients.js';
+export { type Comparison, compareRuns, layerNames, summarySentence } from './comparison.js';
+export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
+export { alignGrid, type Grid } from './grid.js';
+export { htmlReport, type ReportOptions } from './htmlReport.js';
+export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
+export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
+export { encodePng, type Pixels } from './png.js';
+export {
+  type EpochPoint,
+  type RunEnvironment,
+  runSummary,
+  type RunSummary,
+  type RunSummaryOptions,
+} from './runSummary.js';
+export { markdownTable, textTable } from './textTable.js';

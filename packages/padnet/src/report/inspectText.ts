@@ -1,0 +1,139 @@
+/** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
+import { nn, noGrad, scope, zeros } from '@padnet/torch';
+import { countMacs, countStored, DynamicConv2d } from '../layers/index.js';
+import { compactStateDict } from '../partial/index.js';
+import { formatCount, formatPercent, unknown } from './format.js';
+import { alignGrid } from './grid.js';
+
+export interface InspectRow {
+  readonly path: string;
+  /** `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer `DynamicConv2d` and its source, such as `DynamicConv2d partial`. */
+  readonly kind: string;
+  /** For one picture, without the batch; null for a layer that a forward pass does not reach. */
+  readonly inputShape: readonly number[] | null;
+  readonly outputShape: readonly number[] | null;
+  /** Such as `3×3 /2`, `5×5 /1 groups 32`; null where there is none. */
+  readonly kernel: string | null;
+  /** κ; null where the layer is not dynamic. */
+  readonly dynamicRatio: number | null;
+  /** Trained numbers in the compact form, router and bias included. */
+  readonly parameters: number;
+  /** Multiply-accumulates for one picture. */
+  readonly macs: number;
+}
+
+export interface Inspection {
+  /** Every layer with numbers of its own, in the order of the network. */
+  readonly rows: readonly InspectRow[];
+  readonly parameters: number;
+  readonly maskBits: number;
+  readonly macs: number;
+  /** κ of all dynamic layers together; null where there is none. */
+  readonly dynamicRatio: number | null;
+}
+
+/** @param pictureShape [channels, height, width] */
+export function inspectNetwork(network: nn.Layer, pictureShape: readonly [number, number, number]): Inspection {
+  const shape = [1, ...pictureShape];
+  const macs = new Map<string, number>();
+  for (const cost of countMacs(network, shape)) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
+  const shapes = forwardShapes(network, shape);
+  const rows = [...storedByLayer(network)].map(([path, parameters]): InspectRow => {
+    const module = network.getModule(path);
+    const [inputShape = null, outputShape = null] = shapes.get(path) ?? [];
+    const dynamic = module instanceof DynamicConv2d ? module.source : null;
+    return {
+      path,
+      kind: dynamic ? `${module.constructor.name} ${dynamic.kind}` : module.constructor.name,
+      inputShape,
+      outputShape,
+      kernel: module instanceof DynamicConv2d || module instanceof nn.Conv2d ? kernelText(module.geometry) : null,
+      dynamicRatio: dynamic?.dynamicRatio ?? null,
+      parameters,
+      macs: macs.get(path) ?? 0,
+    };
+  });
+  const { parameters, maskBits, entries, dynamicEntries } = countStored(network);
+  return {
+    rows,
+    parameters,
+    maskBits,
+    macs: [...macs.values()].reduce((sum, value) => sum + value, 0),
+    dynamicRatio: entries === 0 ? null : dynamicEntries / entries,
+  };
+}
+
+/** Layer path → trained numbers; router, source and bias of a dynamic layer belong to it. */
+function storedByLayer(network: nn.Module): Map<string, number> {
+  const dynamicPaths = Array.from(network.namedModules())
+    .filter(([, module]) => module instanceof DynamicConv2d)
+    .map(([path]) => path);
+  const trained = new Set(Array.from(network.namedParameters(), ([name]) => name));
+  const stored = new Map<string, number>();
+  scope(() => {
+    for (const [name, tensor] of compactStateDict(network)) {
+      if (!trained.has(name)) continue;
+      const owner = dynamicPaths.find((path) => path === '' || name.startsWith(`${path}.`));
+      const path = owner ?? name.slice(0, Math.max(0, name.lastIndexOf('.')));
+      stored.set(path, (stored.get(path) ?? 0) + tensor.numel);
+    }
+  });
+  return stored;
+}
+
+/** Layer path → shapes of its input and output in its first call, without the batch. */
+function forwardShapes(network: nn.Layer, shape: readonly number[]): Map<string, [number[], number[]]> {
+  const shapes = new Map<string, [number[], number[]]>();
+  const wasTraining = network.training;
+  network.eval();
+  try {
+    scope(() =>
+      noGrad(() =>
+        nn.watchForward(
+          network,
+          (path, _module, input, output) => {
+            if (!shapes.has(path)) shapes.set(path, [input.shape.slice(1), output.shape.slice(1)]);
+          },
+          () => network.forward(zeros(shape)),
+        ),
+      ),
+    );
+  } finally {
+    network.train(wasTraining);
+  }
+  return shapes;
+}
+
+function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry): string {
+  const pair = ([height, width]: nn.Pair): string => (height === width ? String(height) : `${height}×${width}`);
+  const parts = [`${kernelSize.join('×')} /${pair(stride)}`];
+  if (Math.max(...dilation) > 1) parts.push(`dilation ${pair(dilation)}`);
+  if (groups > 1) parts.push(`groups ${groups}`);
+  return parts.join(' ');
+}
+
+/** The rows as aligned text; layers that multiply nothing (normalisation) share one line. */
+export function inspectText({ rows, parameters, maskBits, macs, dynamicRatio }: Inspection): string {
+  const shapeText = (shape: readonly number[] | null): string => shape?.join('×') ?? unknown;
+  const [multiplying, others] = [rows.filter((row) => row.macs > 0), rows.filter((row) => row.macs === 0)];
+  const lines = multiplying.map((row) => [
+    row.path,
+    row.kind,
+    `${shapeText(row.inputShape)} → ${shapeText(row.outputShape)}`,
+    row.kernel ?? '',
+    row.dynamicRatio === null ? '' : formatPercent(row.dynamicRatio),
+    formatCount(row.parameters),
+    formatCount(row.macs),
+  ]);
+  const kinds = new Map<string, InspectRow[]>();
+  for (const row of others) kinds.set(row.kind, [...(kinds.get(row.kind) ?? []), row]);
+  for (const [kind, group] of kinds) {
+    const sum = group.reduce((total, row) => total + row.parameters, 0);
+    lines.push([`(${group.length} more)`, kind, '', '', '', formatCount(sum), '0']);
+  }
+  const total = dynamicRatio === null ? '' : formatPercent(dynamicRatio);
+  lines.push(['total', '', '', '', total, formatCount(parameters), formatCount(macs)]);
+  const heading = ['layer', 'kind', 'input → output', 'kernel', 'κ', 'stored', 'MACs'];
+  const table = alignGrid({ heading, rows: lines, leftColumns: 4 });
+  return maskBits === 0 ? table : `${table}\nand ${formatCount(maskBits)} bits of masks`;
+}

@@ -1,0 +1,44 @@
+/** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
+import type { nn } from '@padnet/torch';
+import { countMacs, countStored, DynamicConv2d, type StoredNumbers } from '../layers/index.js';
+import { PartialSource } from '../partial/index.js';
+
+/** One dynamic or partial layer. */
+export interface LayerRatio {
+  /** Such as `layer1.0.conv1`. */
+  readonly path: string;
+  /** Entries of one bank entry: n. */
+  readonly entries: number;
+  /** Those that depend on the input: κn. */
+  readonly dynamicEntries: number;
+}
+
+export interface NetworkCounts {
+  readonly stored: StoredNumbers;
+  /** Multiply-accumulates of a forward pass of one picture. */
+  readonly macs: number;
+  /** In the order of the network. */
+  readonly layers: readonly LayerRatio[];
+}
+
+/** @param pictureShape [channels, height, width] */
+export function countNetwork(network: nn.Layer, pictureShape: readonly [number, number, number]): NetworkCounts {
+  return {
+    stored: countStored(network),
+    macs: countMacs(network, [1, ...pictureShape]).reduce((sum, { macs }) => sum + macs, 0),
+    layers: layerRatios(network),
+  };
+}
+
+export function layerRatios(network: nn.Module): LayerRatio[] {
+  const layers: LayerRatio[] = [];
+  for (const [path, module] of network.namedModules()) {
+    if (!(module instanceof DynamicConv2d)) continue;
+    const { source } = module;
+    const entries = source.shape.reduce((product, size) => product * size, 1);
+    const dynamicEntries =
+      source instanceof PartialSource ? source.mask.count : source.kind === 'dynamic' ? entries : 0;
+    layers.push({ path, entries, dynamicEntries });
+  }
+  return layers;
+}
