@@ -14,10 +14,18 @@ for (const comparison of comparisons) {
 }
 const failed = comparisons.filter(({ error, bound }) => !(error <= bound));
 if (process.argv.includes('--json')) {
-  console.log(JSON.stringify({ passed: failed.length === 0, comparisons: comparisons.length, cases: [...worst.values()], failed }, null, 2));
+  console.log(
+    JSON.stringify(
+      { passed: failed.length === 0, comparisons: comparisons.length, cases: [...worst.values()], failed },
+      null,
+      2,
+    ),
+  );
 } else {
   for (const { file, case: name, dtype, quantity, error, bound } of worst.values()) {
-    console.log(`${error <= bound ? 'ok  ' : 'FAIL'} ${error.toExponential(1)} (≤ ${bound}) ${file} ${name} ${dtype}: ${quantity}`);
+    console.log(
+      `${error <= bound ? 'ok  ' : 'FAIL'} ${error.toExponential(1)} (≤ ${bound}) ${file} ${name} ${dtype}: ${quantity}`,
+    );
   }
   console.log(`${comparisons.length - failed.length} of ${comparisons.length} comparisons within their bounds`);
 }

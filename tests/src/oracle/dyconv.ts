@@ -1,7 +1,16 @@
 /** `dyconv.json`: outputs and gradients of dynamic and partially dynamic convolutions. */
 import { grad, nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { Bank, DynamicConv2d, KernelAttention, Mask, PartialSource, type ScaleMode } from 'padnet';
-import { bounds, largestError, oracleDTypes, readFixture, toTensor, type Comparison, type Numbers, type OracleDType } from './fixtures.js';
+import {
+  bounds,
+  largestError,
+  oracleDTypes,
+  readFixture,
+  toTensor,
+  type Comparison,
+  type Numbers,
+  type OracleDType,
+} from './fixtures.js';
 
 interface DyconvCase {
   readonly spec: {
@@ -80,12 +89,17 @@ function verifyCase(oracle: DyconvCase, dtype: OracleDType): Comparison[] {
   const comparisons = [
     compare('attention', router.forward(input), oracle.attention),
     compare('y', trained.output, oracle.y),
-    compare('y in evaluation', noGrad(() => layer.eval().forward(input)), oracle.y),
+    compare(
+      'y in evaluation',
+      noGrad(() => layer.eval().forward(input)),
+      oracle.y,
+    ),
   ];
   const scored = source instanceof PartialSource ? source.withMaskVariable((mask) => run(mask)) : trained;
   for (const [name, expected] of Object.entries(oracle.grads)) {
     comparisons.push(compare(`∂${name}`, scored.gradients.get(name) ?? null, expected));
-    if (name !== 'mask') comparisons.push(compare(`∂${name} in training`, trained.gradients.get(name) ?? null, expected));
+    if (name !== 'mask')
+      comparisons.push(compare(`∂${name} in training`, trained.gradients.get(name) ?? null, expected));
   }
   return comparisons;
 }

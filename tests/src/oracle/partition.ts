@@ -10,7 +10,16 @@ import {
   type RoundResult,
   type ScaleMode,
 } from 'padnet';
-import { bounds, largestError, oracleDTypes, readFixture, toTensor, type Comparison, type Numbers, type OracleDType } from './fixtures.js';
+import {
+  bounds,
+  largestError,
+  oracleDTypes,
+  readFixture,
+  toTensor,
+  type Comparison,
+  type Numbers,
+  type OracleDType,
+} from './fixtures.js';
 
 type OracleLayer = Readonly<Record<'fc1' | 'fc2_w' | 'fc2_b' | 'bank' | 'static' | 'phi', Numbers>>;
 
@@ -41,7 +50,9 @@ class OracleNetwork extends nn.Module {
 
   constructor(oracle: PartitionCase, dtype: OracleDType) {
     super();
-    this.layers = new nn.Sequential(...oracle.layers.flatMap((layer) => [buildLayer(layer, oracle, dtype), new nn.ReLU()]));
+    this.layers = new nn.Sequential(
+      ...oracle.layers.flatMap((layer) => [buildLayer(layer, oracle, dtype), new nn.ReLU()]),
+    );
     this.head = toTensor(oracle.head, dtype);
   }
 
@@ -66,13 +77,18 @@ function buildLayer(oracle: OracleLayer, { temperature, scale }: PartitionCase, 
     source.phi?.copy_(toTensor(oracle.phi, dtype));
   });
   const outChannels = oracle.bank.shape[1]!;
-  return new DynamicConv2d({ geometry: nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 }), router, source });
+  return new DynamicConv2d({
+    geometry: nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 }),
+    router,
+    source,
+  });
 }
 
 export async function verifyPartition(): Promise<Comparison[]> {
   const comparisons: Comparison[] = [];
   for (const dtype of oracleDTypes) {
-    for (const oracle of readFixture<PartitionCase[]>('partition.json')) comparisons.push(...(await verifyCase(oracle, dtype)));
+    for (const oracle of readFixture<PartitionCase[]>('partition.json'))
+      comparisons.push(...(await verifyCase(oracle, dtype)));
   }
   return comparisons;
 }
@@ -83,7 +99,14 @@ async function verifyCase(oracle: PartitionCase, dtype: OracleDType): Promise<Co
   const labels = toTensor(oracle.labels, 'int64');
   const comparisons: Comparison[] = [];
   const compare = (quantity: string, error: number, bound: number): void => {
-    comparisons.push({ file: 'partition.json', case: `${oracle.schedule} ${oracle.scope}`, dtype, quantity, error, bound });
+    comparisons.push({
+      file: 'partition.json',
+      case: `${oracle.schedule} ${oracle.scope}`,
+      dtype,
+      quantity,
+      error,
+      bound,
+    });
   };
   let losses: number[] = [];
   const batchLosses = [0, 1].map((index) => () => {
@@ -95,7 +118,11 @@ async function verifyCase(oracle: PartitionCase, dtype: OracleDType): Promise<Co
     const expected = oracle.steps[round - 1]!;
     const named = (quantity: string): string => `round ${round} ${quantity}`;
     compare(named('keep ratio'), Math.abs(keepRatio - expected.keep_ratio), bounds[dtype]);
-    compare(named('losses'), scope(() => largestError(tensor(losses, { dtype: 'float64' }), { shape: [2], data: expected.losses })), bounds[dtype]);
+    compare(
+      named('losses'),
+      scope(() => largestError(tensor(losses, { dtype: 'float64' }), { shape: [2], data: expected.losses })),
+      bounds[dtype],
+    );
     losses = [];
     [...scores.values()].forEach((values, index) => {
       const wanted = expected.scores[index]!;
@@ -103,7 +130,11 @@ async function verifyCase(oracle: PartitionCase, dtype: OracleDType): Promise<Co
     });
     [...masks.values()].forEach((mask, index) => {
       const wanted = expected.masks[index]!.data;
-      compare(named(`mask ${index}`), wanted.filter((entry, position) => mask.has(position) !== (entry === 1)).length, 0);
+      compare(
+        named(`mask ${index}`),
+        wanted.filter((entry, position) => mask.has(position) !== (entry === 1)).length,
+        0,
+      );
     });
   };
   const { target: ratio, rounds, schedule, scope: partitionScope } = oracle;

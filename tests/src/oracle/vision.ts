@@ -20,7 +20,10 @@ export function verifyVision(): Comparison[] {
 
 function verifyCase(oracle: VisionCase): Comparison[] {
   const name = oracle.model === 'mobilenet_v2' ? 'mobilenetV2' : oracle.model;
-  const network = createModel(modelSchema.parse({ name }), { inChannels: oracle.input_shape[1]!, numClasses: oracle.num_classes });
+  const network = createModel(modelSchema.parse({ name }), {
+    inChannels: oracle.input_shape[1]!,
+    numClasses: oracle.num_classes,
+  });
   network.eval();
   const state = network.stateDict();
   const compare = (quantity: string, error: number, bound: number): Comparison => ({
@@ -33,11 +36,15 @@ function verifyCase(oracle: VisionCase): Comparison[] {
   });
   const ours = Array.from(state, ([key, value]) => `${key} ${value.shape.join()}`);
   const expected = oracle.state_dict.map(([key, shape]) => `${key} ${shape.join()}`);
-  const differing = ours.filter((entry, index) => entry !== expected[index]).length + Math.abs(ours.length - expected.length);
+  const differing =
+    ours.filter((entry, index) => entry !== expected[index]).length + Math.abs(ours.length - expected.length);
   const parameters = network.parameters().reduce((sum, { numel }) => sum + numel, 0);
   fill(state);
   const size = oracle.input_shape.reduce((product, value) => product * value, 1);
-  const input = fromTypedArray(Float32Array.from({ length: size }, (_, i) => Math.sin(0.37 * (i + 1))), oracle.input_shape);
+  const input = fromTypedArray(
+    Float32Array.from({ length: size }, (_, i) => Math.sin(0.37 * (i + 1))),
+    oracle.input_shape,
+  );
   const logits = noGrad(() => (network as nn.Layer).forward(input));
   const wanted = { shape: [oracle.logits.length, oracle.num_classes], data: oracle.logits.flat() };
   return [

@@ -1,0 +1,98 @@
+import { manualSeed, nn, noGrad, randn } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
+import { describe, expect, it } from 'vitest';
+import { Bank } from '../dynamic/index.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { PartialSource } from '../partial/index.js';
+import { convertToDynamic, convertToPartial } from './convert.js';
+
+function network(): nn.Sequential {
+  return new nn.Sequential(
+    new nn.Conv2d({ inChannels: 3, outChannels: 8, kernelSize: 3 }),
+    new nn.ReLU(),
+    new nn.Sequential(
+      new nn.Conv2d({ inChannels: 8, outChannels: 8, kernelSize: 3, padding: 1, groups: 8 }),
+      new nn.ReLU(),
+    ),
+    new nn.Conv2d({ inChannels: 8, outChannels: 4, kernelSize: 1, stride: 2, bias: false }),
+  );
+}
+
+const kinds = (net: nn.Module): string[] =>
+  Array.from(net.namedModules(), ([path, module]) =>
+    module instanceof DynamicConv2d
+      ? `${path} ${module.source.kind}`
+      : module instanceof nn.Conv2d
+        ? `${path} static`
+        : '',
+  ).filter(Boolean);
+
+describe('conversion', () => {
+  it('makes every convolution but the first dynamic or partial', () => {
+    expect(kinds(convertToDynamic(network()))).toEqual(['0 static', '2.0 dynamic', '3 dynamic']);
+    expect(kinds(convertToPartial(network()))).toEqual(['0 static', '2.0 partial', '3 partial']);
+    expect(kinds(convertToPartial(convertToDynamic(network())))).toEqual(['0 static', '2.0 partial', '3 partial']);
+    expect(kinds(convertToPartial(network(), { keepStatic: ['2.0'] }))).toEqual([
+      '0 partial',
+      '2.0 static',
+      '3 partial',
+    ]);
+  });
+
+  it('leaves the output as it was: static to dynamic to partial, any K, any temperature', () => {
+    manualSeed(2);
+    const net = network();
+    const input = randn([3, 3, 9, 9]);
+    const expected = noGrad(() => net.forward(input));
+    for (const numKernels of [1, 2, 4]) {
+      const copy = network();
+      copy.loadStateDict(net.stateDict());
+      expectClose(
+        noGrad(() => convertToDynamic(copy, { numKernels }).forward(input)),
+        expected,
+        { atol: 1e-5 },
+      );
+      expectClose(
+        noGrad(() => convertToPartial(copy).forward(input)),
+        expected,
+        { atol: 1e-5 },
+      );
+      for (const [, module] of copy.namedModules()) {
+        if (module instanceof PartialSource) expectClose(module.staticWeight, module.bank.mean([0]), { atol: 1e-6 });
+      }
+    }
+  });
+
+  it('starts a bank from copies, noisy copies, or independent kernels of the same spread', () => {
+    manualSeed(2);
+    const spread = (options: Parameters<typeof convertToDynamic>[1]): { between: number; size: number } => {
+      const net = convertToDynamic(
+        new nn.Sequential(network(), new nn.Conv2d({ inChannels: 4, outChannels: 512, kernelSize: 3 })),
+        options,
+      );
+      const { source } = net.getModule('1') as DynamicConv2d;
+      const { bank } = source as Bank;
+      const between = bank
+        .sub(bank.mean([0]))
+        .square()
+        .mean()
+        .sqrt()
+        .item();
+      return { between, size: bank.square().mean().sqrt().item() };
+    };
+    const static_ = 1 / Math.sqrt(3 * 36); // uniform within ±1/√fan-in
+    expect(spread({}).between).toBeLessThan(1e-8);
+    expect(spread({ noise: 0.1 }).between / static_).toBeCloseTo(0.1 * Math.sqrt(3 / 4), 2);
+    const independent = spread({ bankInitialisation: 'independent' });
+    expect(independent.size / static_).toBeCloseTo(1, 1);
+    expect(independent.between / static_).toBeCloseTo(Math.sqrt(3 / 4), 1);
+  });
+
+  it.each([
+    [{ numKernels: 0 }, 'numKernels must be a whole number of at least 1, got 0'],
+    [{ keepStatic: ['nowhere'] }, "keepStatic: no convolution 'nowhere' in the network"],
+    [{ keepStatic: ['0', '2.0', '3'] }, 'the network has no convolution to convert besides those that stay static'],
+  ])('refuses %o', (options, message) => {
+    expect(() => convertToDynamic(network(), options)).toThrow(message);
+  });
+});

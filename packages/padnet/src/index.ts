@@ -1,0 +1,15 @@
+/**
+ * Partially dynamic networks (PAD-Net, He et al., ACL 2023, arXiv 2211.05528).
+ *
+ * @module
+ */
+export * from './convert/index.js';
+export * from './data/index.js';
+export * from './dynamic/index.js';
+export { InputError } from './errors.js';
+export * from './layers/index.js';
+export * from './models/index.js';
+export * from './partial/index.js';
+export * from './partition/index.js';
+export * from './report/index.js';
+export * from './training/index.js';

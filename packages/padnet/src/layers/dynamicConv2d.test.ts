@@ -1,0 +1,150 @@
+import { manualSeed, nn, noGrad, ops, rand, randn, type Tensor } from '@padnet/torch';
+import { expectClose, gradcheck } from '@padnet/torch/testing';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { Bank, KernelAttention, StaticSource, type ParameterSource, type Router } from '../dynamic/index.js';
+import { Mask, PartialSource, scaleModes } from '../partial/index.js';
+import { DynamicConv2d } from './dynamicConv2d.js';
+
+/** Coefficients that do not sum to 1, as CondConv's. */
+class SigmoidRouter extends nn.Module implements Router {
+  readonly sumsToOne = false;
+  readonly fc: nn.Linear;
+  constructor(
+    inChannels: number,
+    readonly numKernels: number,
+  ) {
+    super();
+    this.fc = new nn.Linear({ inFeatures: inChannels, outFeatures: numKernels });
+  }
+  forward(input: Tensor): Tensor {
+    return this.fc.forward(input.mean([2, 3])).sigmoid();
+  }
+  countMacs([batch = 1]: readonly number[]): number {
+    return batch * this.fc.weight.numel;
+  }
+}
+
+const numKernels = 3;
+const geometries = {
+  '3×3': nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, padding: 1 }),
+  'grouped, strided, dilated': nn.conv2dGeometry({
+    inChannels: 4,
+    outChannels: 6,
+    kernelSize: 3,
+    stride: 2,
+    padding: 2,
+    dilation: 2,
+    groups: 2,
+  }),
+  'depth-wise': nn.conv2dGeometry({ inChannels: 4, outChannels: 4, kernelSize: 3, padding: 1, groups: 4 }),
+  'point-wise': nn.conv2dGeometry({ inChannels: 4, outChannels: 5, kernelSize: 1 }),
+};
+const routers = {
+  'kernel attention': (): Router =>
+    new KernelAttention({ inChannels: 4, numKernels, hiddenChannels: 3, temperature: 2 }),
+  'coefficients that do not sum to 1': (): Router => new SigmoidRouter(4, numKernels),
+};
+
+function layerOf(
+  geometry: nn.Conv2dGeometry,
+  router: Router,
+  source: (shape: number[]) => ParameterSource,
+  biased = true,
+): DynamicConv2d {
+  const biasBank = biased ? randn([numKernels, geometry.outChannels]) : null;
+  return new DynamicConv2d({ geometry, router, source: source(nn.conv2dWeightShape(geometry)), biasBank }).to(
+    'float64',
+  );
+}
+
+beforeEach(() => {
+  manualSeed(3);
+});
+
+describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
+  describe.each(Object.entries(routers))('with %s', (_, makeRouter) => {
+    const sources: [string, (shape: number[]) => ParameterSource][] = [
+      ['static', (shape) => new StaticSource(randn(shape))],
+      ['dynamic', (shape) => new Bank(randn([numKernels, ...shape]))],
+      ...scaleModes.map((scaleMode): [string, (shape: number[]) => ParameterSource] => [
+        `partial, scale factors ${scaleMode}`,
+        (shape) =>
+          new PartialSource({
+            bank: randn([numKernels, ...shape]),
+            staticWeight: randn(shape),
+            mask: Mask.fromTensor(rand(shape).lt(0.4)),
+            scaleMode,
+          }),
+      ]),
+    ];
+    it.each(sources)('%s has the gradients of finite differences', (_, source) => {
+      const layer = layerOf(geometry, makeRouter(), source);
+      const input = randn([3, 4, 5, 5], { dtype: 'float64', requiresGrad: true });
+      gradcheck((x) => layer.forward(x), [input, ...layer.parameters()]);
+    });
+
+    it('is the fully dynamic layer at κ = 1 and the static one at κ = 0', () => {
+      const weights = {
+        bank: randn([numKernels, ...nn.conv2dWeightShape(geometry)]),
+        staticWeight: randn(nn.conv2dWeightShape(geometry)),
+      };
+      const router = makeRouter();
+      const partial = layerOf(geometry, router, () => new PartialSource(weights));
+      const dynamic = new DynamicConv2d({
+        geometry,
+        router,
+        source: new Bank(weights.bank),
+        biasBank: partial.biasBank,
+      }).to('float64');
+      const fixed = new DynamicConv2d({
+        geometry,
+        router,
+        source: new StaticSource(weights.staticWeight),
+        biasBank: partial.biasBank,
+      }).to('float64');
+      const input = randn([5, 4, 6, 6], { dtype: 'float64' });
+      expectClose(partial.forward(input), dynamic.forward(input), { atol: 1e-12 });
+      (partial.source as PartialSource).mask = Mask.empty(partial.source.shape);
+      expectClose(partial.forward(input), fixed.forward(input), { atol: 1e-12 });
+    });
+
+    it('gives each sample what it would get alone: batch 1, batch 5, training and evaluation', () => {
+      const layer = layerOf(geometry, makeRouter(), sources[2]![1]);
+      const input = randn([5, 4, 6, 6], { dtype: 'float64' });
+      const together = layer.forward(input);
+      const alone = ops.cat(Array.from({ length: 5 }, (_, b) => layer.forward(input.narrow(0, b, 1))));
+      expectClose(together, alone, { atol: 1e-12 });
+      expectClose(
+        noGrad(() => layer.eval().forward(input)),
+        together,
+        { atol: 1e-12 },
+      );
+    });
+  });
+});
+
+describe('DynamicConv2d', () => {
+  const geometry = geometries['3×3'];
+
+  it('counts what it multiplies', () => {
+    const make = (source: (shape: number[]) => ParameterSource): DynamicConv2d =>
+      layerOf(geometry, new KernelAttention({ inChannels: 4, numKernels, hiddenChannels: 2 }), source, false);
+    const size = 6 * 4 * 9;
+    const convolution = 5 * 5 * size;
+    const router = 4 * 2 + 2 * numKernels;
+    expect(make((shape) => new StaticSource(randn(shape))).countMacs([1, 4, 5, 5])).toBe(convolution);
+    expect(make((shape) => new Bank(randn([numKernels, ...shape]))).countMacs([1, 4, 5, 5])).toBe(
+      router + numKernels * size + convolution,
+    );
+    // a batch at a small size runs K convolutions instead of mixing
+    expect(make((shape) => new Bank(randn([numKernels, ...shape]))).countMacs([8, 4, 5, 5])).toBe(
+      8 * (router + numKernels * 4 * 25 + numKernels * convolution),
+    );
+  });
+
+  it('refuses a source of another shape', () => {
+    expect(() =>
+      layerOf(geometry, routers['kernel attention'](), () => new Bank(randn([numKernels, 6, 4, 1, 1]))),
+    ).toThrow('the source gives kernels [6, 4, 1, 1], the convolution needs [6, 4, 3, 3]');
+  });
+});

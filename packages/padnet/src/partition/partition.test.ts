@@ -1,0 +1,99 @@
+import { encodeSafetensors, fromTypedArray, nn, randn } from '@padnet/torch';
+import { describe, expect, it } from 'vitest';
+import { KernelAttention } from '../dynamic/index.js';
+import { InputError } from '../errors.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { Mask, PartialSource } from '../partial/index.js';
+import {
+  applyPartition,
+  comparePartitions,
+  decodePartition,
+  encodePartition,
+  partialLayers,
+  type Partition,
+} from './partition.js';
+
+const settings = {
+  ratio: 0.5,
+  rounds: 2,
+  schedule: 'linear',
+  scope: 'local',
+  granularity: 'entry',
+  saliency: 'maskGradient',
+  batches: 3,
+  seed: 7,
+} as const;
+
+function partition(bytes: Record<string, number[]>, shape = [3, 1, 2, 2]): Partition {
+  return {
+    settings,
+    rounds: [{ round: 1, keepRatio: 0.75, dynamicRatio: 0.75 }],
+    masks: new Map(Object.entries(bytes).map(([path, bits]) => [path, Mask.fromBits(shape, Uint8Array.from(bits))])),
+    scores: new Map(Object.keys(bytes).map((path) => [path, Float32Array.from({ length: 12 }, (_, i) => i / 66)])),
+  };
+}
+
+function network(): nn.Sequential {
+  const geometry = nn.conv2dGeometry({ inChannels: 1, outChannels: 3, kernelSize: 2 });
+  const source = new PartialSource({ bank: randn([2, 3, 1, 2, 2]), staticWeight: randn([3, 1, 2, 2]) });
+  return new nn.Sequential(
+    new DynamicConv2d({ geometry, router: new KernelAttention({ inChannels: 1, numKernels: 2 }), source }),
+  );
+}
+
+describe('a partition', () => {
+  it('is saved as bits and comes back the same', () => {
+    const original = partition({ 'layer1.0.conv1': [0b10101010, 0b0101], 'layer2.0.conv1': [255, 15] });
+    const bytes = encodePartition(original);
+    const loaded = decodePartition(bytes, 'p.safetensors');
+    expect(loaded).toEqual(original);
+    expect(Buffer.from(encodePartition(loaded)).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it('is applied to a network of the same layers, and to no other', () => {
+    const target = network();
+    applyPartition(target, partition({ '0': [3, 0] }));
+    expect(partialLayers(target).get('0')!.mask.count).toBe(2);
+    expect(() => applyPartition(target, partition({ '0': [1, 0], '1': [1, 0] }))).toThrow(
+      'the network has no partial layer 1',
+    );
+    expect(() => applyPartition(target, { masks: new Map() })).toThrow('the partition has no mask for 0');
+    expect(() => applyPartition(target, partition({ '0': [1, 0] }, [3, 1, 4, 1]))).toThrow(
+      'mask shape [3, 1, 4, 1] does not match bank entry [3, 1, 2, 2] of 0',
+    );
+    expect(partialLayers(target).get('0')!.mask.count).toBe(2);
+  });
+
+  it('is compared layer by layer', () => {
+    const difference = comparePartitions(partition({ a: [0b1111, 0] }), partition({ a: [0b111100, 0] }));
+    expect(difference).toEqual([{ path: 'a', size: 12, dynamicRatioA: 4 / 12, dynamicRatioB: 4 / 12, jaccard: 2 / 6 }]);
+    expect(comparePartitions(partition({ a: [0, 0] }), partition({ a: [0, 0] }))[0]!.jaccard).toBe(1);
+    expect(() => comparePartitions(partition({ a: [0, 0] }), partition({ b: [0, 0] }))).toThrow(
+      'only one of the partitions has a layer',
+    );
+  });
+
+  it.each([
+    [
+      'other tensors',
+      encodeSafetensors(new Map([['a', fromTypedArray(Uint8Array.of(1))]])),
+      "p: not a partition: its metadata has no 'partition'",
+    ],
+    ['broken metadata', encodeSafetensors(new Map(), { partition: '{' }), "p: the partition's metadata is not JSON"],
+    [
+      'unknown settings',
+      encodeSafetensors(new Map(), { partition: '{"format":"padnet-partition-1"}' }),
+      'p: not a partition:',
+    ],
+    [
+      'a mask too short',
+      encodeSafetensors(new Map([['masks.a', fromTypedArray(Uint8Array.of(1))]]), {
+        partition: JSON.stringify({ format: 'padnet-partition-1', settings, rounds: [], shapes: { a: [3, 3] } }),
+      }),
+      'p: masks.a: a mask of shape [3, 3] needs 2 bytes, got 1',
+    ],
+  ])('%s: one clear error', (_, bytes, message) => {
+    expect(() => decodePartition(bytes, 'p')).toThrow(message);
+    expect(() => decodePartition(bytes, 'p')).toThrow(InputError);
+  });
+});

@@ -1,0 +1,18 @@
+export * from './batchTensors.js';
+export { listCheckpoints } from './checkpoint.js';
+export * from './classificationLoss.js';
+export * from './environment.js';
+export * from './evaluate.js';
+export * from './events.js';
+export * from './loadData.js';
+export * from './loadRecipe.js';
+export { NonFiniteLossError } from './nonFinite.js';
+export * from './partitionRun.js';
+export * from './readRun.js';
+export * from './recipe.js';
+export * from './runFolder.js';
+export * from './savedModel.js';
+export * from './temperature.js';
+export * from './trainer.js';
+export * from './trainInWorker.js';
+export * from './trainRecipe.js';

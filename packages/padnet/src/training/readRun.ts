@@ -1,0 +1,58 @@
+/** A training run that is on disk. */
+import { existsSync, readFileSync } from 'node:fs';
+import type { nn } from '@padnet/torch';
+import { InputError } from '../errors.js';
+import { environmentSchema, type Environment } from './environment.js';
+import type { TrainingEvent } from './events.js';
+import { parseRecipe } from './loadRecipe.js';
+import type { Recipe } from './recipe.js';
+import { RunFolder } from './runFolder.js';
+import { loadModel, type ModelDescription } from './savedModel.js';
+
+export interface Run {
+  readonly folder: RunFolder;
+  readonly recipe: Recipe;
+  readonly environment: Environment | null;
+  /** What `metrics.jsonl` tells. */
+  readonly events: readonly TrainingEvent[];
+}
+
+/** @throws InputError where `path` is no run, or a file in it is damaged */
+export function readRun(path: string): Run {
+  const folder = new RunFolder(path);
+  if (!existsSync(folder.recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
+  const recipe = parseRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe, []);
+  return { folder, recipe, environment: readEnvironment(folder.environment), events: readEvents(folder.metrics) };
+}
+
+function readEnvironment(file: string): Environment | null {
+  if (!existsSync(file)) return null;
+  try {
+    return environmentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+  } catch (error) {
+    throw new InputError(`${file}: damaged: expected the JSON that training wrote`, { cause: error });
+  }
+}
+
+/** The last line may be cut off, where the run was killed while writing it. @throws InputError where another line is damaged */
+export function readEvents(file: string): TrainingEvent[] {
+  if (!existsSync(file)) return [];
+  const lines = readFileSync(file, 'utf8').split('\n');
+  lines.pop();
+  return lines.map((line, index) => {
+    try {
+      return JSON.parse(line) as TrainingEvent;
+    } catch (error) {
+      throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event a line`, { cause: error });
+    }
+  });
+}
+
+/** The final network of a run, in evaluation mode. @throws InputError where the run has not finished */
+export function loadRunModel(path: string): { network: nn.Layer; description: ModelDescription } {
+  const folder = new RunFolder(path);
+  if (!existsSync(folder.model)) {
+    throw new InputError(`${path} has no trained model yet; \`padnet train --resume ${path}\` finishes the run`);
+  }
+  return loadModel(folder.model);
+}

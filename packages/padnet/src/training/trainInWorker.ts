@@ -1,0 +1,55 @@
+/** `trainRecipe` on a thread of its own: the event loop of the caller stays free for servers, progress bars and Ctrl-C. */
+import { on } from 'node:events';
+import { Worker } from 'node:worker_threads';
+import type { TrainingEvent } from './events.js';
+import type { Recipe } from './recipe.js';
+import type { TrainRecipeOptions } from './trainRecipe.js';
+
+/** What the thread is started with. */
+export interface TrainingWorkerData {
+  readonly recipe: Recipe;
+  readonly options: Omit<TrainRecipeOptions, 'signal'>;
+}
+
+/** What the thread sends. */
+export type TrainingWorkerMessage =
+  | { readonly type: 'event'; readonly event: TrainingEvent }
+  | { readonly type: 'end' }
+  | { readonly type: 'error'; readonly error: unknown; readonly name: string };
+
+/** As `trainRecipe`. An error arrives with its name and message; leaving the loop early stops the run after saving. */
+export async function* trainInWorker(
+  recipe: Recipe,
+  options: TrainRecipeOptions,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const { signal, ...rest } = options;
+  const workerData: TrainingWorkerData = { recipe, options: rest };
+  const worker = new Worker(new URL('./trainingWorker.js', import.meta.url), { workerData, execArgv: [] });
+  const abort = (): void => {
+    worker.postMessage('abort');
+  };
+  signal?.addEventListener('abort', abort, { once: true });
+  if (signal?.aborted) abort();
+  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  try {
+    for await (const [message] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<
+      [TrainingWorkerMessage]
+    >) {
+      switch (message.type) {
+        case 'event':
+          yield message.event;
+          break;
+        case 'error':
+          if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
+          throw message.error;
+        case 'end':
+          return;
+      }
+    }
+    throw new Error('the training thread ended unexpectedly');
+  } finally {
+    signal?.removeEventListener('abort', abort);
+    abort();
+    await exited;
+  }
+}

@@ -1,0 +1,118 @@
+/** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
+import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { manualSeed, type Device } from '@padnet/torch';
+import { InputError } from '../errors.js';
+import { createModel } from '../models/index.js';
+import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
+import { describeEnvironment } from './environment.js';
+import type { TrainingEvent } from './events.js';
+import { loadData } from './loadData.js';
+import { serialiseRecipe } from './loadRecipe.js';
+import { readEvents } from './readRun.js';
+import type { PartitionOptions, Recipe } from './recipe.js';
+import { RunFolder, writeFileAtomic } from './runFolder.js';
+import { saveModel } from './savedModel.js';
+import { Trainer } from './trainer.js';
+
+export interface TrainRecipeOptions {
+  /** The run's folder. */
+  readonly out: string;
+  /** Go on from the folder's last checkpoint. @default false */
+  readonly resume?: boolean;
+  /** Replace a run that is in the folder. @default false */
+  readonly force?: boolean;
+  readonly signal?: AbortSignal | undefined;
+  /** @default 'cpu' */
+  readonly device?: Device;
+}
+
+/**
+ * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
+ * tells so again.
+ *
+ * @throws InputError where data are missing, the folder has a run already (and neither resume nor force), or a checkpoint is
+ * damaged
+ */
+export async function* trainRecipe(
+  recipe: Recipe,
+  options: TrainRecipeOptions,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const { out, resume = false, force = false, signal, device = 'cpu' } = options;
+  const folder = new RunFolder(out);
+  const splits = loadData(recipe.data);
+  if (resume) {
+    if (!existsSync(folder.recipe)) throw new InputError(`${out} has no run to resume: it has no recipe.yaml`);
+    const finished = readEvents(folder.metrics).find(({ type }) => type === 'finished');
+    if (finished && existsSync(folder.model)) {
+      yield finished;
+      return;
+    }
+  } else {
+    folder.create(force);
+    writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
+    writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
+  }
+
+  const { train } = splits;
+  manualSeed(recipe.training.seed);
+  const network = createModel(recipe.model, { inChannels: train.channels, numClasses: train.numClasses });
+  const trainer = new Trainer({
+    network,
+    splits,
+    data: recipe.data,
+    training: recipe.training,
+    partition: recipe.partition,
+    masks: readMasks(recipe.partition),
+    checkpoints: folder.checkpoints,
+    device,
+    onPartition: (partition) => {
+      writeFileAtomic(folder.partition, encodePartition(partition));
+    },
+  });
+  if (resume) trainer.resume();
+  truncateLines(folder.metrics, trainer.events);
+
+  for await (const event of trainer.run({ signal })) {
+    if (event.type === 'finished') {
+      saveModel(folder.model, network, {
+        model: recipe.model,
+        inChannels: train.channels,
+        numClasses: train.numClasses,
+        size: [train.height, train.width],
+        classNames: [...train.classNames],
+        normalise: { mean: [...trainer.normalise.mean], std: [...trainer.normalise.std] },
+      });
+    }
+    appendFileSync(folder.metrics, `${JSON.stringify(event)}\n`);
+    yield event;
+  }
+}
+
+function readMasks(options: PartitionOptions | undefined): Partition | undefined {
+  if (options?.masks === undefined) return undefined;
+  let bytes: Uint8Array;
+  try {
+    bytes = readFileSync(options.masks);
+  } catch (error) {
+    throw new InputError(`partition.masks: ${(error as Error).message}`, { cause: error });
+  }
+  const partition = decodePartition(bytes, options.masks);
+  if (partition.settings.ratio !== options.ratio) {
+    throw new InputError(
+      `partition.masks: ${options.masks} was made with ratio ${partition.settings.ratio}, partition.ratio is ${options.ratio}`,
+    );
+  }
+  return partition;
+}
+
+/** Drops the lines of events that came after the checkpoint: they happen again. */
+function truncateLines(file: string, count: number): void {
+  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+  writeFileAtomic(
+    file,
+    lines
+      .slice(0, count)
+      .map((line) => `${line}\n`)
+      .join(''),
+  );
+}

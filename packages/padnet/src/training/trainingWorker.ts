@@ -1,0 +1,24 @@
+/** The thread of `trainInWorker`. */
+import { parentPort, workerData } from 'node:worker_threads';
+import type { TrainingWorkerData, TrainingWorkerMessage } from './trainInWorker.js';
+import { trainRecipe } from './trainRecipe.js';
+
+if (!parentPort) throw new Error('trainingWorker.js is started by trainInWorker');
+const port = parentPort;
+const send = (message: TrainingWorkerMessage): void => {
+  port.postMessage(message);
+};
+const controller = new AbortController();
+port.on('message', () => {
+  controller.abort();
+});
+const { recipe, options } = workerData as TrainingWorkerData;
+try {
+  for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))
+    send({ type: 'event', event });
+  send({ type: 'end' });
+} catch (error) {
+  send({ type: 'error', error, name: error instanceof Error ? error.name : 'Error' });
+} finally {
+  port.close();
+}

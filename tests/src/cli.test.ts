@@ -1,0 +1,253 @@
+/** The command line where nothing is trained: help, bad usage, bad recipes. */
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+
+let cwd: string;
+
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'padnet-cli-'));
+  writePictures(join(cwd, 'pictures'));
+  writeFileSync(join(cwd, 'static.yaml'), tinyRecipe('static'));
+  writeFileSync(join(cwd, 'pad.yaml'), tinyRecipe('pad'));
+  writeFileSync(join(cwd, 'mistyped.yaml'), tinyRecipe('static').replace('epochs', 'epoch'));
+  writeFileSync(join(cwd, 'notes.txt'), 'hello');
+});
+
+afterAll(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+
+describe('help', () => {
+  it.each([
+    [['train'], 'padnet train recipes/fashion-mnist/pad30.yaml'],
+    [['partition'], 'padnet partition runs/pad30 --ratio 0.5'],
+    [['eval'], 'padnet eval runs/pad30'],
+    [['inspect'], 'padnet inspect runs/pad30'],
+    [['compare'], 'padnet compare runs/static runs/dyconv runs/pad30'],
+    [['mask'], 'padnet mask show runs/pad30'],
+    [['mask', 'show'], 'padnet mask show runs/pad30'],
+    [['mask', 'diff'], 'padnet mask diff runs/pad30'],
+    [['bench'], 'padnet bench ops'],
+    [['bench', 'ops'], 'padnet bench ops --json'],
+    [['bench', 'step'], 'padnet bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad --json'],
+    [['bench', 'loader'], 'padnet bench loader'],
+    [['doctor'], 'padnet doctor'],
+  ])('%j has an example', async (command, example) => {
+    const { code, stdout, stderr } = await run(...command, '--help');
+    expect(code).toBe(0);
+    expect(stderr).toBe('');
+    expect(stdout).toContain(`Usage: padnet ${command.join(' ')}`);
+    expect(stdout).toMatch(/\nExamples?:\n/);
+    expect(stdout).toContain(`  $ ${example}`);
+  });
+
+  it('lists the commands, on stderr where none was given', async () => {
+    const asked = await run('--help');
+    expect(asked).toMatchObject({ code: 0, stderr: '' });
+    for (const command of ['train', 'partition', 'eval', 'inspect', 'compare', 'mask', 'bench', 'doctor']) {
+      expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
+    }
+    const bare = await run();
+    expect(bare).toMatchObject({ code: 2, stdout: '' });
+    expect(bare.stderr).toContain('Usage: padnet');
+  });
+
+  it('tells its version', async () => {
+    expect(await run('--version')).toMatchObject({
+      code: 0,
+      stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
+    });
+  });
+});
+
+describe('bad usage: exit code 2 and one line', () => {
+  it.each([
+    [['trian'], "unknown command 'trian'; did you mean train?"],
+    [['bench', 'opz'], "unknown command 'opz'; did you mean ops?"],
+    [['train', 'static.yaml', '--sed', '3'], "unknown option '--sed'; did you mean --seed?"],
+    [
+      ['train', 'static.yaml', 'pad.yaml'],
+      "too many arguments for 'train'. Expected 1 argument but got 2: static.yaml, pad.yaml.",
+    ],
+    [['eval'], "missing required argument 'run'"],
+    [['train'], 'expected a recipe, as in `padnet train recipes/fashion-mnist/static.yaml`, or --resume <run>'],
+    [
+      ['train', 'static.yaml', '--set', 'training.epoch=3'],
+      '--set training.epoch=3: training.epoch: unknown key; did you mean training.epochs?',
+    ],
+    [
+      ['train', 'static.yaml', '--seed', 'x'],
+      '--seed x: training.seed: expected a whole number of at least 0, got "x"',
+    ],
+    [
+      ['train', 'pad.yaml', '--set', 'partition.rounds=0'],
+      '--set partition.rounds=0: partition.rounds: expected a whole number of at least 1, got 0',
+    ],
+    [['train', 'static.yaml', '--device', 'gpu'], '--device gpu: expected cpu, cuda or cuda:<number>'],
+    [
+      ['train', 'static.yaml', '--resume', '--force'],
+      '--resume goes on with a run and --force deletes it: give one of them',
+    ],
+    [
+      ['train', '--resume', 'runs/x', '--seed', '3'],
+      '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
+    ],
+    [
+      ['bench', 'step', '--layer', 'static,dyconf'],
+      "option '--layer <names>' argument 'static,dyconf' is invalid. Known are static, dyconv, pad; did you mean dyconv?",
+    ],
+    [
+      ['bench', 'step', '--ratio', '1.5'],
+      "option '--ratio <number>' argument '1.5' is invalid. Expected a number from 0 to 1.",
+    ],
+    [['compare', 'runs/a', 'runs/a/'], 'runs/a is given twice'],
+  ])('%j', async (parameters, message) => {
+    expect(await run(...parameters)).toEqual({ code: 2, stdout: '', stderr: `padnet: ${message}\n` });
+  });
+});
+
+describe('bad input: exit code 1 and one line', () => {
+  it.each([
+    [['train', 'mistyped.yaml'], 'mistyped.yaml:13: training.epoch: unknown key; did you mean training.epochs?'],
+    [['train', 'missing.yaml'], 'missing.yaml: expected a recipe, but there is no such file'],
+    [['train', 'pictures'], 'pictures: expected a recipe, but it is a folder'],
+    [['train', '--resume', 'runs/none'], 'runs/none is no training run: it has no recipe.yaml'],
+    [['eval', 'pictures'], 'pictures is no training run: it has no recipe.yaml'],
+    [['inspect', 'nothing'], 'nothing: there is no such file or folder'],
+    [['inspect', 'notes.txt'], 'notes.txt: expected the folder of a run, a recipe (.yaml) or weights (.safetensors)'],
+    [['mask', 'show', 'pictures'], 'pictures is no partitioned run: it has no partition.safetensors'],
+    [['compare', 'pictures'], 'pictures is no training run: it has no recipe.yaml'],
+    [
+      ['train', 'static.yaml', '--set', 'data.path=elsewhere', '--out', 'runs/elsewhere'],
+      expect.stringMatching(
+        /^.*elsewhere: expected train-images-idx3-ubyte\[\.gz\] or .*, there is no such folder; .*$/,
+      ) as string,
+    ],
+  ])('%j', async (parameters, message) => {
+    const { code, stdout, stderr } = await run(...parameters);
+    expect(code).toBe(1);
+    expect(stderr).toMatch(/^padnet: .*\n$/);
+    expect(stderr.slice('padnet: '.length, -1)).toEqual(message);
+    expect(stdout.split('\n').length).toBeLessThanOrEqual(2);
+  });
+});
+
+describe('without training', () => {
+  it('shows what a recipe would train', async () => {
+    const { code, stdout } = await run('train', 'pad.yaml', '--dry-run', '--json', '--seed', '7');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({
+      recipe: { model: { layer: 'pad', width: 8 }, training: { seed: 7, epochs: 2 }, partition: { ratio: 0.3 } },
+      run: 'runs/pad',
+      resume: false,
+      stepsPerEpoch: 6,
+      totalSteps: 12,
+      pictures: { train: 96, test: 40, shape: [1, 8, 8] },
+      macs: expect.any(Number) as number,
+      parameters: expect.any(Number) as number,
+    });
+    const text = await run('train', 'pad.yaml', '--dry-run');
+    expect(text.stdout).toContain('# steps        12: 2 epochs of 6');
+    expect(text.stdout).toContain('  ratio: 0.3\n');
+  });
+
+  it('inspects a recipe', async () => {
+    const { code, stdout } = await run('inspect', 'static.yaml', '--json');
+    const inspection = JSON.parse(stdout) as { rows: { path: string; parameters: number }[]; parameters: number };
+    expect(code).toBe(0);
+    expect(inspection.rows[0]).toMatchObject({ path: 'conv1', parameters: 72 });
+    expect(inspection.parameters).toBe(inspection.rows.reduce((sum, { parameters }) => sum + parameters, 0));
+    expect((await run('inspect', 'static.yaml')).stdout).toMatch(/^layer +kind/);
+  });
+
+  it('measures the dispatcher', async () => {
+    const { code, stdout } = await run('bench', 'ops', '--repeats', '1', '--json');
+    const { callMicroseconds, targetMicroseconds, results } = JSON.parse(stdout) as Record<string, unknown>;
+    expect(code).toBe(0);
+    expect(targetMicroseconds).toBe(6);
+    // The target is for a quiet machine; tests run beside others.
+    expect(callMicroseconds).toBeGreaterThan(0);
+    expect(callMicroseconds).toBeLessThan(100);
+    expect(results).toHaveLength(6);
+  });
+
+  it('measures training steps, each kind in its own process', async () => {
+    const small = ['--model', 'resnet10', '--size', '32', '--batch', '2', '--width', '8', '--classes', '10'];
+    const quick = ['--steps', '2', '--repeats', '2', '--no-python', '--json'];
+    const { code, stdout } = await run('bench', 'step', ...small, ...quick, '--layer', 'static,dyconv,pad');
+    expect(code).toBe(0);
+    const { results } = JSON.parse(stdout) as { results: Record<string, number>[] };
+    expect(results.map(({ layer }) => layer)).toEqual(['static', 'dyconv', 'pad']);
+    for (const result of results) {
+      expect(Object.keys(result)).toEqual(
+        expect.arrayContaining([
+          'layer',
+          'stepSeconds',
+          'imagesPerSecond',
+          'peakMemoryBytes',
+          'parameters',
+          'spread',
+          'ratioToStatic',
+        ]),
+      );
+      expect(result['steps']).toBe(4);
+      expect(result['imagesPerSecond']).toBeCloseTo(2 / result['stepSeconds']!);
+      expect(result['peakMemoryBytes']).toBeGreaterThan(50e6);
+      expect(result['peakMemoryBytes']).toBeLessThan(1e9);
+    }
+    const [fixed, dynamic, partial] = results.map((result) => result['parameters']!);
+    expect(fixed).toBeLessThan(partial!);
+    expect(partial).toBeLessThan(dynamic!);
+    expect(results[0]!['ratioToStatic']).toBe(1);
+  });
+
+  it('measures the loader', async () => {
+    const { code, stdout } = await run(
+      'bench',
+      'loader',
+      '--workers',
+      '0,1',
+      '--images',
+      '500',
+      '--repeats',
+      '1',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const { results } = JSON.parse(stdout) as { results: { workers: number; imagesPerSecond: number }[] };
+    expect(results.map(({ workers }) => workers)).toEqual([0, 1]);
+    for (const { imagesPerSecond } of results) expect(imagesPerSecond).toBeGreaterThan(0);
+  });
+
+  it('has a doctor', async () => {
+    const { code, stdout } = await run('doctor', '--json');
+    const { ok, findings } = JSON.parse(stdout) as { ok: boolean; findings: { subject: string; level: string }[] };
+    expect(code).toBe(ok ? 0 : 1);
+    expect(findings.map(({ subject }) => subject)).toEqual([
+      'node',
+      'compiler',
+      'libtorch',
+      'blas',
+      'threads',
+      'dispatcher',
+      'memory',
+      'data',
+      'python',
+    ]);
+    expect(findings.find(({ subject }) => subject === 'libtorch')?.level).toBe('ok');
+  });
+
+  it('is content with a reader that goes away', async () => {
+    const { code, stderr } = await padnet(['train', 'static.yaml', '--dry-run'], {
+      cwd,
+      onLine: (_, child) => child.stdout?.destroy(),
+    });
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  });
+});

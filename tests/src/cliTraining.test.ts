@@ -1,0 +1,284 @@
+/** From a recipe to a report by the command line, on pictures small enough to take seconds. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { checksums, padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+
+let cwd: string;
+const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+
+beforeAll(async () => {
+  cwd = mkdtempSync(join(tmpdir(), 'padnet-train-'));
+  writePictures(join(cwd, 'pictures'));
+  for (const layer of ['static', 'dyconv', 'pad'] as const) {
+    writeFileSync(join(cwd, `${layer}.yaml`), tinyRecipe(layer, { epochs: 4 }));
+    const { code, stdout, stderr } = await run('train', `${layer}.yaml`);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('epoch 4/4');
+    expect(stdout).toContain('finished: test accuracy');
+  }
+});
+
+afterAll(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+describe('train', () => {
+  it('leaves a complete run', () => {
+    for (const name of [
+      'recipe.yaml',
+      'environment.json',
+      'metrics.jsonl',
+      'partition.safetensors',
+      'model/model.json',
+    ]) {
+      expect(existsSync(join(cwd, 'runs/pad', name)), name).toBe(true);
+    }
+  });
+
+  it('learns', async () => {
+    const { stdout } = await run('eval', 'runs/static', '--json');
+    expect((JSON.parse(stdout) as { accuracy: number }).accuracy).toBeGreaterThan(0.8);
+  });
+
+  it('leaves a run alone that is there already', async () => {
+    const before = checksums(join(cwd, 'runs/static'));
+    const { code, stdout, stderr } = await run('train', 'static.yaml');
+    expect(code).toBe(1);
+    expect(stdout.split('\n').length).toBeLessThanOrEqual(2);
+    expect(stderr).toBe('padnet: runs/static already has a run; --resume goes on with it, --force starts it anew\n');
+    const other = await run('train', 'static.yaml', '--resume', '--seed', '9');
+    expect(other).toMatchObject({ code: 1, stdout: '' });
+    expect(other.stderr).toMatch(
+      /^padnet: runs\/static was started with another recipe \(there `seed: 1`, here `seed: 9`\); .*\n$/,
+    );
+    expect(checksums(join(cwd, 'runs/static'))).toEqual(before);
+  });
+
+  it('says that a finished run is finished', async () => {
+    const { code, stdout } = await run('train', '--resume', 'runs/static', '--json');
+    expect(code).toBe(0);
+    expect(JSON.parse(stdout)).toMatchObject({ type: 'finished', epoch: 4, step: 24 });
+  });
+
+  it('starts anew with --force, and tells events as JSON', async () => {
+    const { code, stdout } = await run(
+      'train',
+      'static.yaml',
+      '--set',
+      'training.epochs=1',
+      '--out',
+      'runs/again',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const types = stdout
+      .trim()
+      .split('\n')
+      .map((line) => (JSON.parse(line) as { type: string }).type);
+    expect(types.filter((type) => type === 'step')).toHaveLength(6);
+    expect(types.slice(-1)).toEqual(['finished']);
+    const again = await run(
+      'train',
+      'static.yaml',
+      '--set',
+      'training.epochs=2',
+      '--out',
+      'runs/again',
+      '--force',
+      '--json',
+    );
+    expect(again.code).toBe(0);
+    expect(readFileSync(join(cwd, 'runs/again/recipe.yaml'), 'utf8')).toContain('epochs: 2\n');
+  });
+
+  it.each(['SIGINT', 'SIGTERM'] as const)(
+    'on %s saves and says how to go on; resumed, it ends as if never stopped',
+    async (name) => {
+      const folder = `runs/${name}`;
+      let steps = 0;
+      const parameters = ['train', 'pad.yaml', '--set', 'training.epochs=12', '--json'];
+      const stopped = await padnet([...parameters, '--out', folder], {
+        cwd,
+        onLine: (line, child) => {
+          if (line.includes('"type":"step"') && ++steps === 9) child.kill(name);
+        },
+      });
+      expect(stopped.code).toBe(name === 'SIGINT' ? 130 : 143);
+      const [, step] =
+        /stopped at step (\d+), saved; resume with: padnet train --resume runs\/(?:SIGINT|SIGTERM)\n$/.exec(
+          stopped.stderr,
+        )!;
+      expect(Number(step)).toBeLessThan(72);
+      expect(existsSync(join(cwd, folder, 'model/model.json'))).toBe(false);
+
+      const unfinished = await run('eval', folder);
+      expect(unfinished).toMatchObject({ code: 1, stdout: '' });
+      expect(unfinished.stderr).toContain(`padnet train --resume ${folder}`);
+
+      const resumed = await run('train', '--resume', folder, '--json');
+      expect(resumed).toMatchObject({ code: 0, stderr: '' });
+      const whole = `${folder}-whole`;
+      expect((await run(...parameters, '--out', whole)).code).toBe(0);
+      const weights = (of: string): Buffer => readFileSync(join(cwd, of, 'model/model.safetensors'));
+      expect(weights(folder).equals(weights(whole))).toBe(true);
+    },
+  );
+});
+
+describe('eval', () => {
+  it('gives accuracy by class', async () => {
+    const { code, stdout } = await run('eval', 'runs/pad', '--json');
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as {
+      accuracy: number;
+      images: number;
+      classes: { images: number; accuracy: number }[];
+    };
+    expect(result.images).toBe(40);
+    expect(result.classes.map(({ images }) => images)).toEqual([10, 10, 10, 10]);
+    const mean = result.classes.reduce((sum, { accuracy }) => sum + accuracy / 4, 0);
+    expect(result.accuracy).toBeCloseTo(mean);
+    const events = readFileSync(join(cwd, 'runs/pad/metrics.jsonl'), 'utf8').trim().split('\n');
+    expect(JSON.parse(events.at(-1)!)).toMatchObject({ type: 'finished', testAccuracy: result.accuracy });
+  });
+
+  it('takes other pictures', async () => {
+    const { stdout } = await run('eval', 'runs/pad', '--set', 'data.testLimit=20');
+    expect(stdout).toMatch(/^test accuracy .* %, loss .*\n20 pictures in /);
+  });
+});
+
+describe('inspect', () => {
+  it('prints a trained network, and files of tensors', async () => {
+    const { code, stdout } = await run('inspect', 'runs/pad', '--json');
+    expect(code).toBe(0);
+    expect((JSON.parse(stdout) as { dynamicRatio: number }).dynamicRatio).toBeCloseTo(0.3, 2);
+    const weights = await run('inspect', 'runs/pad/model/model.safetensors');
+    expect(weights.code).toBe(0);
+    expect(weights.stdout).toMatch(/^conv1\.weight +float32 +8×1×3×3 +72$/m);
+    const masks = await run('inspect', 'runs/pad/partition.safetensors');
+    expect(masks.stdout).toMatch(/^κ = 0\.3 by maskGradient of each entry, global, on 2 batches\n/);
+  });
+
+  it('refuses a file that is damaged', async () => {
+    const bytes = readFileSync(join(cwd, 'runs/pad/model/model.safetensors'));
+    writeFileSync(join(cwd, 'cut.safetensors'), bytes.subarray(0, bytes.length - 5));
+    const { code, stdout, stderr } = await run('inspect', 'cut.safetensors');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^padnet: cut\.safetensors: .*\n$/);
+  });
+});
+
+describe('partition and mask', () => {
+  it('finds other masks for a run, and compares them', async () => {
+    const before = checksums(join(cwd, 'runs/pad'));
+    const { code, stdout } = await run(
+      'partition',
+      'runs/pad',
+      '--ratio',
+      '0.5',
+      '--rounds',
+      '1',
+      '--out',
+      'half.safetensors',
+      '--json',
+    );
+    expect(code).toBe(0);
+    const result = JSON.parse(stdout) as { file: string; dynamicRatio: number; settings: unknown };
+    expect(result.file).toBe('half.safetensors');
+    expect(result.dynamicRatio).toBeCloseTo(0.5, 2);
+    expect(result.settings).toMatchObject({ ratio: 0.5, rounds: 1, schedule: 'exponential', batches: 2 });
+    expect(checksums(join(cwd, 'runs/pad'))).toEqual(before);
+
+    const again = await run('partition', 'runs/pad', '--out', 'half.safetensors');
+    expect(again).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'padnet: half.safetensors exists already; --force replaces it, --out <file> writes another\n',
+    });
+
+    const shown = await run('mask', 'show', 'half.safetensors', '--json');
+    expect(JSON.parse(shown.stdout)).toMatchObject({ dynamicRatio: result.dynamicRatio });
+    const diff = await run('mask', 'diff', 'runs/pad', 'half.safetensors', '--json');
+    const { jaccard, layers } = JSON.parse(diff.stdout) as { jaccard: number; layers: unknown[] };
+    expect(jaccard).toBeGreaterThan(0);
+    expect(jaccard).toBeLessThanOrEqual(0.3 / 0.5 + 0.01);
+    expect(layers).toHaveLength(11);
+    const same = await run('mask', 'diff', 'runs/pad', 'runs/pad');
+    expect(same.stdout).toContain('\n100.0 % of the entries that are dynamic in either are dynamic in both\n');
+    expect((await run('mask', 'show', 'runs/pad')).stdout).toMatch(/^total .* 30\.0 %$/m);
+  });
+
+  it('partitions a fully dynamic network too, but no static one', async () => {
+    const { code, stdout } = await run(
+      'partition',
+      'runs/dyconv',
+      '--ratio',
+      '0.3',
+      '--granularity',
+      'kernel',
+      '--out',
+      'dy.safetensors',
+    );
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^round 1 of 3: .* %.*\n/);
+    expect(await run('partition', 'runs/dyconv')).toMatchObject({
+      code: 2,
+      stderr: 'padnet: --ratio is needed: the recipe of runs/dyconv has no partition.ratio\n',
+    });
+    expect(await run('partition', 'runs/static', '--ratio', '0.3')).toMatchObject({
+      code: 1,
+      stderr:
+        'padnet: runs/static is a static network, with nothing to partition; train one with model.layer pad or dyconv\n',
+    });
+  });
+
+  it.each([
+    [['--ratio', '1.3'], '--ratio 1.3: partition.ratio: expected a number from 0 to 1, got 1.3'],
+    [['--rounds', '0'], '--rounds 0: partition.rounds: expected a whole number of at least 1, got 0'],
+    [
+      ['--scope', 'globl'],
+      '--scope globl: partition.scope: expected one of global, local, got "globl"; did you mean global?',
+    ],
+  ])('%j', async (parameters, message) => {
+    expect(await run('partition', 'runs/pad', ...parameters)).toEqual({
+      code: 2,
+      stdout: '',
+      stderr: `padnet: ${message}\n`,
+    });
+  });
+});
+
+describe('compare', () => {
+  it('prints a table and writes the report', async () => {
+    const { code, stdout, stderr } = await run(
+      'compare',
+      'runs/static',
+      'runs/dyconv',
+      'runs/pad',
+      '--out',
+      'out/report.html',
+    );
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toMatch(/^static +static/m);
+    expect(stdout).toMatch(/^pad +PAD-Net/m);
+    expect(stdout.trimEnd().endsWith(`report: ${join(cwd, 'out/report.html')}`)).toBe(true);
+    const report = readFileSync(join(cwd, 'out/report.html'), 'utf8');
+    expect(report).toMatch(/^<!doctype html>/);
+    expect(report).not.toMatch(/(?:src|href)="https?:/);
+  });
+
+  it('gives the same as JSON', async () => {
+    const { code, stdout } = await run('compare', 'runs/static', 'runs/pad', '--json');
+    expect(code).toBe(0);
+    const { report, runs } = JSON.parse(stdout) as { report: string; runs: { name: string; testPictures: number }[] };
+    expect(report).toBe(join(cwd, 'report.html'));
+    expect(runs).toMatchObject([
+      { name: 'static', layer: 'static', testPictures: 40, kappa: { reached: 0 } },
+      { name: 'pad', layer: 'pad', testPictures: 40, kappa: { target: 0.3 } },
+    ]);
+  });
+});

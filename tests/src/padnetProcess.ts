@@ -1,0 +1,86 @@
+/** `padnet` as a process, as users and scripts start it. */
+import { spawn, type ChildProcess } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { encodeIdx } from 'padnet';
+
+const program = fileURLToPath(new URL('../../packages/padnet/bin/padnet.js', import.meta.url));
+
+export interface Finished {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export interface ProcessOptions {
+  readonly cwd: string;
+  /** Called with each line of stdout as it comes. */
+  readonly onLine?: (line: string, child: ChildProcess) => void;
+}
+
+export function padnet(parameters: readonly string[], { cwd, onLine }: ProcessOptions): Promise<Finished> {
+  const child = spawn(process.execPath, [program, ...parameters], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  let [stdout, stderr, line] = ['', '', ''];
+  child.stdout.setEncoding('utf8').on('data', (text: string) => {
+    stdout += text;
+    const lines = (line + text).split('\n');
+    line = lines.pop()!;
+    for (const whole of lines) onLine?.(whole, child);
+  });
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (stderr += text));
+  return new Promise((resolve, reject) => {
+    child.on('error', reject);
+    child.on('close', (code) => {
+      resolve({ code, stdout, stderr });
+    });
+  });
+}
+
+/** A folder of IDX pictures, 8 × 8, of four classes that differ in which quarter is bright. */
+export function writePictures(folder: string, { train = 96, test = 40 } = {}): void {
+  mkdirSync(folder, { recursive: true });
+  for (const [split, length] of [
+    ['train', train],
+    ['t10k', test],
+  ] as const) {
+    const labels = Uint8Array.from({ length }, (_, index) => index % 4);
+    const images = Uint8Array.from({ length: length * 64 }, (_, position) => {
+      const [example, row, column] = [Math.floor(position / 64), Math.floor(position / 8) % 8, position % 8];
+      const quarter = 2 * Math.floor(row / 4) + Math.floor(column / 4);
+      const noise = (Math.imul(position + (split === 'train' ? 1 : 7919), 2654435761) >>> 24) / 4;
+      return noise + (quarter === labels[example] ? 150 : 30);
+    });
+    writeFileSync(join(folder, `${split}-images-idx3-ubyte`), encodeIdx({ shape: [length, 8, 8], data: images }));
+    writeFileSync(join(folder, `${split}-labels-idx1-ubyte`), encodeIdx({ shape: [length], data: labels }));
+  }
+}
+
+/** A recipe that trains in about a second. */
+export function tinyRecipe(layer: 'static' | 'dyconv' | 'pad', { epochs = 2 } = {}): string {
+  return `
+model:
+  name: resnet10
+  layer: ${layer}
+  stem: small
+  width: 8
+data:
+  name: idx
+  path: pictures
+  batchSize: 16
+  numWorkers: 0
+training:
+  epochs: ${epochs}
+  learningRate: 0.05
+${layer === 'pad' ? 'partition:\n  ratio: 0.3\n  rounds: 2\n  batches: 2' : ''}
+`;
+}
+
+/** Checksum of every file below a folder, by path. */
+export function checksums(folder: string): Map<string, string> {
+  const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
+    .map((name) => join(folder, name))
+    .filter((file) => statSync(file).isFile());
+  return new Map(files.map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]));
+}
