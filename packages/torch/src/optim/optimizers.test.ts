@@ -36,6 +36,7 @@ const cases: [keyof Omit<typeof references, 'clipped'>, DType, Build][] = [
     'float64',
     (p) => new optim.SGD(p, { learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.05 }),
   ],
+  ['sgdNesterovPlain', 'float64', (p) => new optim.SGD(p, { learningRate: 0.1, momentum: 0.9, nesterov: true })],
   [
     'sgdNesterovFloat32',
     'float32',
@@ -125,6 +126,15 @@ describe.each(cases)('%s', (name, dtype, build) => {
     expect(values(parameters)).toEqual(before);
     optimizer.zeroGrad();
     expect(parameters.map(([, parameter]) => parameter.grad)).toEqual([null, null]);
+  });
+
+  it('leaves the gradients as they are', () => {
+    take([0]);
+    setGradients(parameters, 2);
+    const gradients = (): number[][] => scope(() => parameters.map(([, { grad }]) => grad!.toArray()));
+    const before = gradients();
+    optimizer.step();
+    expect(gradients()).toEqual(before);
   });
 
   it('leaks nothing', () => {

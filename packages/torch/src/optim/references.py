@@ -38,6 +38,7 @@ references = {
     "sgd": run(lambda w, b: sgd([w, b], lr=0.1)),
     "sgdMomentum": run(lambda w, b: sgd([w, b], lr=0.1, momentum=0.9, dampening=0.3)),
     "sgdNesterov": run(lambda w, b: sgd([w, b], lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.05)),
+    "sgdNesterovPlain": run(lambda w, b: sgd([w, b], lr=0.1, momentum=0.9, nesterov=True)),
     "sgdNesterovFloat32": run(
         lambda w, b: sgd([w, b], lr=0.1, momentum=0.9, nesterov=True, weight_decay=0.05, foreach=True), torch.float32
     ),

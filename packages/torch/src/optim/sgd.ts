@@ -53,7 +53,10 @@ export class SGD extends Optimizer<Filled> {
         _foreachMul_(oldBuffers, momentum);
         _foreachAdd_(oldBuffers, oldGradients, { alpha: 1 - dampening });
       }
-      gradients = nesterov ? _foreachAdd(gradients, buffers, { alpha: momentum }) : buffers;
+      if (!nesterov) gradients = buffers;
+      // With weight decay the list is ours already: another one costs as much memory as all parameters.
+      else if (weightDecay !== 0) _foreachAdd_(gradients, buffers, { alpha: momentum });
+      else gradients = _foreachAdd(gradients, buffers, { alpha: momentum });
     }
     _foreachAdd_(parameters, gradients, { alpha: -learningRate });
   }
