@@ -129,7 +129,7 @@ const metrics: readonly Metric[] = [
     title: 'Training time',
     value: ({ trainingSeconds }) => trainingSeconds,
     format: formatSeconds,
-    detail: ({ curve }) => `${curve.length} epochs`,
+    detail: ({ curve }) => (curve.length === 1 ? '1 epoch' : `${curve.length} epochs`),
     better: null,
     relative: null,
     comparable: sameMachine,

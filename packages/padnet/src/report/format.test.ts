@@ -1,5 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
+import {
+  formatBytes,
+  formatCount,
+  formatLoss,
+  formatPercent,
+  formatPoints,
+  formatRatio,
+  formatSeconds,
+} from './format.js';
 
 describe('numbers for people', () => {
   it.each([
@@ -42,6 +50,7 @@ describe('numbers for people', () => {
     expect(formatPercent(0.9123, 2)).toBe('91.23 %');
     expect([0.47704, 1.934, 11.66, 234.5, 1234].map(formatRatio)).toEqual(['0.477', '1.93', '11.7', '235', '1230']);
     expect(formatRatio(1 / 0)).toBe('–');
+    expect([0.12345, NaN, null].map((loss) => formatLoss(loss))).toEqual(['0.123', '–', '–']);
     expect([0.0031, -0.002, 0.00001, null].map(formatPoints)).toEqual(['+0.31', '−0.20', '±0.00', '–']);
   });
 });

@@ -63,6 +63,11 @@ export function formatSeconds(seconds: number | null): string {
   return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
 }
 
+/** Digits after the point; a loss that is not finite (or was not when it was written as JSON) is not known. */
+export function formatLoss(loss: number | null, digits = 3): string {
+  return loss === null || !Number.isFinite(loss) ? unknown : loss.toFixed(digits);
+}
+
 /** A fraction as percent: 0.9123 is `91.2 %`. */
 export function formatPercent(fraction: number | null, digits = 1): string {
   return fraction === null ? unknown : `${(fraction * 100).toFixed(digits)} %`;

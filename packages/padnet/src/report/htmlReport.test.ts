@@ -119,6 +119,17 @@ describe('htmlReport', () => {
     expect(() => htmlReport([], { date })).toThrow('at least one run');
   });
 
+  it('draws what there is of a run that diverged', () => {
+    const [plain, mixed] = threeRuns();
+    const lost = {
+      ...plain,
+      curve: plain.curve.map((point) => ({ ...point, testLoss: JSON.parse('null') as number })),
+    };
+    const diverged = htmlReport([lost, mixed], { date });
+    expectWellFormed(diverged);
+    expect(diverged).not.toMatch(/NaN|null/);
+  });
+
   it('escapes every text of a run', () => {
     const evil = `<img src=x onerror="alert('1')">&amp;`;
     const runs = threeRuns().map((run) => ({

@@ -8,7 +8,7 @@ import { runColours } from './charts/runColours.js';
 import { tradeOffChart } from './charts/tradeOff.js';
 import { coefficientSection } from './coefficientSection.js';
 import { summarySentence } from './comparison.js';
-import { formatPercent } from './format.js';
+import { formatLoss, formatPercent } from './format.js';
 import { html, trusted, type Html } from './html.js';
 import { htmlTable, swatch } from './htmlTable.js';
 import type { RunSummary } from './runSummary.js';
@@ -162,8 +162,8 @@ function curveTable(runs: readonly RunSummary[]): Html {
               html`<tr>
                 <th scope="row">${name}</th>
                 <td>${epoch}</td>
-                <td>${trainLoss.toFixed(4)}</td>
-                <td>${testLoss.toFixed(4)}</td>
+                <td>${formatLoss(trainLoss, 4)}</td>
+                <td>${formatLoss(testLoss, 4)}</td>
                 <td>${formatPercent(testAccuracy, 2)}</td>
               </tr> `,
           )}

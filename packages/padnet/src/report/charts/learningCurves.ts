@@ -1,6 +1,6 @@
 /** Test accuracy and losses by epoch, one colour a run, named where the line ends. */
 import * as Plot from '@observablehq/plot';
-import { formatPercent } from '../format.js';
+import { formatLoss, formatPercent } from '../format.js';
 import { html, type Html } from '../html.js';
 import type { EpochPoint, RunSummary } from '../runSummary.js';
 import { plotSvg, shorten } from './plotSvg.js';
@@ -37,7 +37,7 @@ export function lossChart(runs: readonly RunSummary[]): Html {
   const lines = runs.flatMap((run, index): Line[] => [
     line(run, colours[index]!, ({ trainLoss }) => trainLoss, { dashed: true, title: `${run.name}: training loss` }),
     line(run, colours[index]!, ({ testLoss }) => testLoss, {
-      label: `${shorten(run.name, 14)} ${run.curve.at(-1)?.testLoss.toFixed(3) ?? ''}`,
+      label: `${shorten(run.name, 14)} ${formatLoss(run.curve.at(-1)?.testLoss ?? null)}`,
       title: `${run.name}: test loss`,
     }),
   ]);
@@ -51,7 +51,9 @@ function line(
   { dashed = false, label = null, title }: { dashed?: boolean; label?: string | null; title: string },
 ): Line {
   return {
-    points: run.curve.map((point) => ({ epoch: point.epoch, value: value(point) })),
+    points: run.curve
+      .map((point) => ({ epoch: point.epoch, value: value(point) }))
+      .filter((point) => Number.isFinite(point.value)),
     colour,
     dashed,
     label,
@@ -61,7 +63,7 @@ function line(
 }
 
 function lineChart(lines: readonly Line[], name: string, axis: string, most: number): Html {
-  const points = lines.flatMap((each) => each.points).filter(({ value }) => Number.isFinite(value));
+  const points = lines.flatMap((each) => each.points);
   if (points.length === 0) return html`<p class="empty">No epoch has been completed yet.</p>`;
   const values = points.map(({ value }) => value);
   const margin = 0.06 * (Math.max(...values) - Math.min(...values) || 1);
