@@ -2,8 +2,9 @@ import { inflateSync } from 'node:zlib';
 import { liveTensors, nn, ops, tensor, zeros, type Tensor } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { imageDataset, type ImageDataset } from '../data/index.js';
-import { Bank, type Router } from '../dynamic/index.js';
+import { Bank, type ParameterSource, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
+import { Mask, PartialSource } from '../partial/index.js';
 import { routerCoefficients } from './coefficients.js';
 
 /** α = (m, 1 − m) of a picture whose pixels have mean m. */
@@ -21,11 +22,16 @@ class BrightnessRouter extends nn.Module implements Router {
   }
 }
 
-/** Two classes: logits are the pixel, weighed by 1 and 2 as kernels are mixed, and a constant 0.9. */
+/** Three layers that change nothing; the logits of two classes are the mean pixel and 0.9. */
 class Tiny extends nn.Module {
   readonly first = brightnessConv();
-  readonly second = brightnessConv();
+  readonly second: DynamicConv2d;
   readonly third = brightnessConv();
+
+  constructor(second = brightnessConv()) {
+    super();
+    this.second = second;
+  }
 
   forward(input: Tensor): Tensor {
     const x = this.third.forward(this.second.forward(this.first.forward(input))).mean([2, 3]);
@@ -34,11 +40,11 @@ class Tiny extends nn.Module {
 }
 
 /** Both kernels are 1, so the output is the input. */
-function brightnessConv(): DynamicConv2d {
+function brightnessConv(source: ParameterSource = new Bank(tensor([1, 1]).reshape([2, 1, 1, 1, 1]))): DynamicConv2d {
   return new DynamicConv2d({
     geometry: nn.conv2dGeometry({ inChannels: 1, outChannels: 1, kernelSize: 1 }),
     router: new BrightnessRouter(),
-    source: new Bank(tensor([1, 1]).reshape([2, 1, 1, 1, 1])),
+    source,
   });
 }
 
@@ -73,6 +79,15 @@ describe('routerCoefficients', () => {
         });
       });
     }
+  });
+
+  it('passes over layers without a dynamic entry', () => {
+    const bank = tensor([1, 1]).reshape([2, 1, 1, 1, 1]);
+    const staticWeight = tensor([1]).reshape([1, 1, 1, 1]);
+    const still = new PartialSource({ bank, staticWeight, mask: Mask.empty([1, 1, 1, 1]) });
+    const found = routerCoefficients(new Tiny(brightnessConv(still)), pictures())!;
+    expect(found.layers.map(({ path }) => path)).toEqual(['first', 'third']);
+    expect(found.paths).toEqual(['first', 'second', 'third']);
   });
 
   it('takes the first pictures of a class', () => {

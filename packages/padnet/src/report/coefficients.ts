@@ -84,7 +84,7 @@ export function routerCoefficients(
       }
     }
     const paths = [...sums.keys()];
-    const shown = chooseLayers(paths.filter((path) => dependsOnInput(network, path)));
+    const shown = chooseLayers(network, paths);
     const layers = shown.map((path) => ({
       path,
       means: classes.map((label) => sums.get(path)![label]!.map((sum) => sum / samples[label]!.length)),
@@ -120,10 +120,16 @@ function dependsOnInput(network: nn.Module, path: string): boolean {
   return layer instanceof DynamicConv2d && layer.source.dynamicRatio > 0;
 }
 
-/** First, middle and last. */
-function chooseLayers(paths: readonly string[]): string[] {
-  const positions = new Set([0, Math.floor((paths.length - 1) / 2), paths.length - 1]);
-  return [...positions].flatMap((position) => paths[position] ?? []);
+/** First, middle and last of all, or the nearest to them that depend on their input: runs of one network show the same layers. */
+function chooseLayers(network: nn.Module, paths: readonly string[]): string[] {
+  const candidates = [...paths.keys()].filter((position) => dependsOnInput(network, paths[position]!));
+  if (candidates.length === 0) return [];
+  const targets = [0, Math.floor((paths.length - 1) / 2), paths.length - 1];
+  const distance = (target: number, position: number): number => Math.abs(position - target);
+  const nearest = targets.map((target) =>
+    candidates.reduce((best, each) => (distance(target, each) < distance(target, best) ? each : best)),
+  );
+  return [...new Set(nearest)].map((position) => paths[position]!);
 }
 
 /** `count` values at even distances. */
