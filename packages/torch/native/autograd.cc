@@ -29,7 +29,7 @@ struct JsNode : torch::autograd::Node {
   variable_list apply(variable_list&& gradients) override {
     backward.checkCallable();
     Environment& environment = backward.environment();
-    Napi::HandleScope scope(environment.env);
+    HandleScope scope(environment.env);
     for (size_t i = 0; i < gradients.size(); i++) {
       if (!gradients[i].defined()) gradients[i] = input_metadata(i).zeros_like();
     }
@@ -132,7 +132,7 @@ napi_value registerHook(Environment& environment, const napi_value* arguments) {
   const unsigned id = tensor.register_hook([hook](at::Tensor gradient) -> at::Tensor {
     hook->checkCallable();
     Environment& environment = hook->environment();
-    Napi::HandleScope scope(environment.env);
+    HandleScope scope(environment.env);
     napi_value result = hook->call({fromTensor(environment, gradient)});
     return isNullish(environment.env, result) ? gradient : takeTensor(environment, result);
   });

@@ -274,7 +274,7 @@ napi_value call(Environment& environment, const napi_value* values) {
   stack.reserve(op.arguments.size());
   for (size_t i = 0; i < op.arguments.size(); i++) {
     napi_value value = nullptr;
-    if (napi_get_element(env, values[1], i, &value) != napi_ok) throw Napi::Error::New(env);
+    if (napi_get_element(env, values[1], i, &value) != napi_ok) throw JsPending();
     const auto& fallback = schema.arguments()[i].default_value();
     if (fallback && typeOf(env, value) == napi_undefined) {
       stack.push_back(*fallback);
@@ -282,8 +282,8 @@ napi_value call(Environment& environment, const napi_value* values) {
     }
     try {
       stack.push_back(toIValue(environment, op.arguments[i], value));
-    } catch (const Napi::Error& error) {
-      throw Napi::TypeError::New(env, schema.name() + ": argument '" + op.arguments[i].name + "': " + error.Message());
+    } catch (const TypeError& error) {
+      throw TypeError(schema.name() + ": argument '" + op.arguments[i].name + "': " + error.what());
     } catch (const c10::Error& error) {
       throw std::runtime_error(schema.name() + ": argument '" + op.arguments[i].name +
                                "': " + error.what_without_backtrace());

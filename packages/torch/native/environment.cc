@@ -38,8 +38,10 @@ void Environment::drainReleases() {
 
 JsFunction::JsFunction(Environment& environment, napi_value function)
     : environment_(environment), releases_(environment.releases), thread_(environment.thread) {
-  if (napi_create_reference(environment.env, function, 1, &ref_) != napi_ok) {
-    throw std::runtime_error("expected a function");
+  napi_valuetype type = napi_undefined;
+  napi_typeof(environment.env, function, &type);
+  if (type != napi_function || napi_create_reference(environment.env, function, 1, &ref_) != napi_ok) {
+    throw TypeError("expected a function");
   }
 }
 
@@ -69,9 +71,27 @@ napi_value JsFunction::call(const std::vector<napi_value>& arguments) const {
   napi_get_reference_value(env, ref_, &function);
   napi_get_undefined(env, &receiver);
   if (napi_call_function(env, receiver, function, arguments.size(), arguments.data(), &result) != napi_ok) {
-    throw JsException(Napi::Error::New(env));
+    throw JsException(env);
   }
   return result;
+}
+
+JsException::JsException(napi_env env) {
+  HandleScope scope(env);
+  napi_value value = nullptr, object = nullptr;
+  napi_ref reference = nullptr;
+  if (napi_get_and_clear_last_exception(env, &value) != napi_ok || napi_create_object(env, &object) != napi_ok ||
+      napi_set_named_property(env, object, "value", value) != napi_ok ||
+      napi_create_reference(env, object, 1, &reference) != napi_ok) {
+    throw JsPending();  // the thread is being ended
+  }
+  holder_ = std::shared_ptr<napi_ref__>(reference, [env](napi_ref owned) { napi_delete_reference(env, owned); });
+}
+
+void JsException::raise(napi_env env) const {
+  napi_value object = nullptr, value = nullptr;
+  if (napi_get_reference_value(env, holder_.get(), &object) != napi_ok) return;
+  if (napi_get_named_property(env, object, "value", &value) == napi_ok) napi_throw(env, value);
 }
 
 }  // namespace padnet

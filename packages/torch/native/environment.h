@@ -4,11 +4,12 @@
 
 #include <ATen/ATen.h>
 #include <ATen/core/dispatch/Dispatcher.h>
-#include <napi.h>
+#include <node_api.h>
 
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <stdexcept>
 #include <thread>
 #include <utility>
 #include <vector>
@@ -122,13 +123,39 @@ class JsFunction {
   napi_ref ref_ = nullptr;
 };
 
-/// A JavaScript exception on its way through libtorch's stack, kept whole so that the caller gets the same object back.
-struct JsException : std::exception {
-  explicit JsException(const Napi::Error& error)
-      : error(std::make_shared<Napi::Error>(error)), message(error.Message()) {}
-  const char* what() const noexcept override { return message.c_str(); }
-  std::shared_ptr<Napi::Error> error;
-  std::string message;
+/// An argument of the wrong kind: a JavaScript TypeError.
+struct TypeError : std::runtime_error {
+  using std::runtime_error::runtime_error;
+};
+
+/// A call into JavaScript has failed: its exception is pending, or the thread is being ended.
+struct JsPending {};
+
+/// A JavaScript exception on its way through libtorch's stack, kept whole so that the caller gets the same value back.
+class JsException : public std::exception {
+ public:
+  /// Takes the pending exception of `env`.
+  explicit JsException(napi_env env);
+  void raise(napi_env env) const;
+  const char* what() const noexcept override { return "a function written in JavaScript threw"; }
+
+ private:
+  std::shared_ptr<napi_ref__> holder_;  // an object around the value: a reference to a string is not allowed
+};
+
+/// Frees the JavaScript handles made while it lives.
+class HandleScope {
+ public:
+  explicit HandleScope(napi_env env) : env_(env) { napi_open_handle_scope(env, &scope_); }
+  ~HandleScope() {
+    if (scope_ != nullptr) napi_close_handle_scope(env_, scope_);
+  }
+  HandleScope(const HandleScope&) = delete;
+  HandleScope& operator=(const HandleScope&) = delete;
+
+ private:
+  napi_env env_;
+  napi_handle_scope scope_ = nullptr;
 };
 
 }  // namespace padnet

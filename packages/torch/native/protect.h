@@ -10,10 +10,18 @@
 
 namespace padnet {
 
-inline Napi::Error errorWithTrace(napi_env env, const std::string& message, const std::string& trace) {
-  Napi::Error error = Napi::Error::New(env, message);
-  error.Set("nativeStack", Napi::String::New(env, trace));  // libtorch's own stack, for those who ask for it
-  return error;
+using CreateError = napi_status (*)(napi_env, napi_value, napi_value, napi_value*);
+
+/// Makes `message` the pending exception. Failures are passed over: they mean that one is pending already, or that the
+/// thread is being ended and runs no more JavaScript.
+inline void raise(napi_env env, CreateError create, const char* message, const char* nativeStack = nullptr) {
+  napi_value text = nullptr, error = nullptr, stack = nullptr;
+  if (napi_create_string_utf8(env, message, NAPI_AUTO_LENGTH, &text) != napi_ok) return;
+  if (create(env, nullptr, text, &error) != napi_ok) return;
+  if (nativeStack != nullptr && napi_create_string_utf8(env, nativeStack, NAPI_AUTO_LENGTH, &stack) == napi_ok) {
+    napi_set_named_property(env, error, "nativeStack", stack);  // libtorch's own stack, for those who ask for it
+  }
+  napi_throw(env, error);
 }
 
 /// Runs `body(environment, info)`; used for every exported function.
@@ -23,18 +31,22 @@ napi_value protect(napi_env env, Body&& body) {
     Environment& environment = Environment::of(env);
     environment.drainReleases();
     return body(environment);
+  } catch (const JsPending&) {
+    bool pending = false;
+    napi_is_exception_pending(env, &pending);
+    if (!pending) raise(env, napi_create_type_error, "a value could not be read");
   } catch (const JsException& error) {
-    error.error->ThrowAsJavaScriptException();
-  } catch (const Napi::Error& error) {
-    error.ThrowAsJavaScriptException();
+    error.raise(env);
+  } catch (const TypeError& error) {
+    raise(env, napi_create_type_error, error.what());
   } catch (const c10::Error& error) {
-    errorWithTrace(env, error.what_without_backtrace(), error.what()).ThrowAsJavaScriptException();
+    raise(env, napi_create_error, error.what_without_backtrace(), error.what());
   } catch (const std::bad_alloc&) {
-    Napi::Error::New(env, "out of memory").ThrowAsJavaScriptException();
+    raise(env, napi_create_error, "out of memory");
   } catch (const std::exception& error) {
-    Napi::Error::New(env, error.what()).ThrowAsJavaScriptException();
+    raise(env, napi_create_error, error.what());
   } catch (...) {
-    Napi::Error::New(env, "unknown native exception").ThrowAsJavaScriptException();
+    raise(env, napi_create_error, "unknown native exception");
   }
   return nullptr;
 }

@@ -50,7 +50,7 @@ napi_value fromBytes(Environment& environment, const napi_value* arguments) {
   napi_value buffer = nullptr;
   size_t offset = 0;
   if (napi_get_typedarray_info(env, arguments[0], &type, &length, &data, &buffer, &offset) != napi_ok) {
-    throw Napi::TypeError::New(env, "expected a typed array");
+    throw TypeError("expected a typed array");
   }
   const bool eightBytes = type == napi_float64_array || type == napi_bigint64_array || type == napi_biguint64_array;
   const bool fourBytes = type == napi_float32_array || type == napi_int32_array || type == napi_uint32_array;
@@ -138,8 +138,11 @@ napi_value externalBytes(Environment& environment, const napi_value* arguments) 
 }
 
 napi_value adjustExternalMemory(Environment& environment, const napi_value* arguments) {
+  const int64_t change = toInt64(environment.env, arguments[0]);
+  constexpr int64_t kMost = int64_t{1} << 40;
+  TORCH_CHECK(change >= -kMost && change <= kMost, "no tensor has ", change, " bytes");  // V8 would end the process
   int64_t total = 0;
-  napi_adjust_external_memory(environment.env, toInt64(environment.env, arguments[0]), &total);
+  napi_adjust_external_memory(environment.env, change, &total);
   return fromInt64(environment.env, total);
 }
 

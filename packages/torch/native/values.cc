@@ -40,7 +40,7 @@ std::string describe(napi_env env, napi_value value) {
 }
 
 [[noreturn]] void fail(napi_env env, napi_value value, const std::string& expected) {
-  throw Napi::TypeError::New(env, "expected " + expected + ", got " + describe(env, value));
+  throw TypeError("expected " + expected + ", got " + describe(env, value));
 }
 
 constexpr double kMaxSafeInteger = 9007199254740991.0;
@@ -100,7 +100,7 @@ std::vector<napi_value> toList(napi_env env, napi_value value, const char* expec
   if (length > 1u << 24) fail(env, value, "an array of at most 16,777,216 elements");
   std::vector<napi_value> list(length);
   for (uint32_t i = 0; i < length; i++) {
-    if (napi_get_element(env, value, i, &list[i]) != napi_ok) throw Napi::Error::New(env);
+    if (napi_get_element(env, value, i, &list[i]) != napi_ok) throw JsPending();
   }
   return list;
 }
@@ -175,7 +175,7 @@ at::ScalarType toScalarType(napi_env env, napi_value value) {
   }
   std::string known;
   for (const auto& entry : kScalarTypes) known += (known.empty() ? "" : ", ") + std::string(entry.name);
-  throw Napi::TypeError::New(env, "unknown dtype '" + name + "'; known are " + known);
+  throw TypeError("unknown dtype '" + name + "'; known are " + known);
 }
 
 const char* scalarTypeName(at::ScalarType type) {
@@ -191,8 +191,8 @@ at::MemoryFormat toMemoryFormat(napi_env env, napi_value value) {
   if (name == "preserve") return at::MemoryFormat::Preserve;
   if (name == "channels_last") return at::MemoryFormat::ChannelsLast;
   if (name == "channels_last_3d") return at::MemoryFormat::ChannelsLast3d;
-  throw Napi::TypeError::New(
-      env, "unknown memory format '" + name + "'; known are contiguous, preserve, channels_last, channels_last_3d");
+  throw TypeError("unknown memory format '" + name +
+                  "'; known are contiguous, preserve, channels_last, channels_last_3d");
 }
 
 at::Layout toLayout(napi_env env, napi_value value) {
@@ -200,7 +200,7 @@ at::Layout toLayout(napi_env env, napi_value value) {
   if (name == "strided") return at::kStrided;
   if (name == "sparse_coo") return at::kSparse;
   if (name == "sparse_csr") return at::kSparseCsr;
-  throw Napi::TypeError::New(env, "unknown layout '" + name + "'; known are strided, sparse_coo, sparse_csr");
+  throw TypeError("unknown layout '" + name + "'; known are strided, sparse_coo, sparse_csr");
 }
 
 // Others (such as meta) make tensors without memory.
@@ -209,7 +209,7 @@ c10::Device toDevice(napi_env env, napi_value value) {
   if (name == "cpu") return c10::Device(c10::kCPU);
   if (name == "cuda") return c10::Device(c10::kCUDA);
   if (name.rfind("cuda:", 0) == 0) return c10::Device(name);
-  throw Napi::TypeError::New(env, "unknown device '" + name + "'; known are cpu, cuda, cuda:0, cuda:1 and so on");
+  throw TypeError("unknown device '" + name + "'; known are cpu, cuda, cuda:0, cuda:1 and so on");
 }
 
 napi_value fromDouble(napi_env env, double value) {
