@@ -45,6 +45,7 @@ function basicIndex(tensor: Tensor, indices: readonly Index[]): { view: Tensor; 
   const { dim: rank } = tensor;
   if (consumed > rank)
     throw new RangeError(`${consumed} indices for a tensor of ${rank} dimensions [${tensor.shape.join(', ')}]`);
+  if (indices.indexOf('...') !== indices.lastIndexOf('...')) throw new RangeError("an index has at most one '...'");
   let view = tensor;
   let dim = 0;
   const picks: (Tensor | null)[] = [];

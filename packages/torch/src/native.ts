@@ -132,4 +132,4 @@ function load(): Native {
 export const native: Native = load();
 
 // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
-if (isMainThread) native.setNumThreads(availableParallelism());
+if (isMainThread) native.setNumThreads(Number(process.env['OMP_NUM_THREADS']) || availableParallelism());

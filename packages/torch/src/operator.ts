@@ -73,7 +73,30 @@ function bindAll(name: string, overloads: Readonly<Record<string, readonly strin
 function choose(name: string, overloads: readonly Overload[], values: readonly unknown[]): Overload {
   for (const overload of overloads) if (fits(overload, values)) return overload;
   const list = overloads.map((overload) => `  ${overload.operator.schema}`).join('\n');
-  throw new TypeError(`${name}: no overload takes (${values.map(typeName).join(', ')}); there are\n${list}`);
+  throw new TypeError(`${name}: ${misfit(overloads, values)}; there are\n${list}`);
+}
+
+/** Why no overload takes `values`: the option that none knows, or the argument that all stumble over. */
+function misfit(overloads: readonly Overload[], values: readonly unknown[]): string {
+  const last = values.at(-1);
+  if (isOptions(last)) {
+    const known = new Set(overloads.flatMap(({ named }) => [...named.keys()]));
+    const unknown = Object.keys(last).find((key) => !known.has(key));
+    if (unknown !== undefined) return `unknown option '${unknown}'; known are ${[...known].join(', ') || 'none'}`;
+  }
+  const stumbles = overloads
+    .filter(({ positional }) => values.length >= positional.length && values.length <= positional.length + 1)
+    .map(({ operator, positional }) => {
+      const wrong = positional.findIndex((index, i) => !accepts(operator.arguments[index]!, values[i]));
+      return wrong < 0 ? undefined : { position: wrong, argument: operator.arguments[positional[wrong]!]! };
+    });
+  const names = new Set(stumbles.map((stumble) => stumble?.argument.name));
+  const [first] = stumbles;
+  if (names.size === 1 && first) {
+    const kinds = [...new Set(stumbles.map((stumble) => stumble!.argument.kind))].join(' or ');
+    return `argument '${first.argument.name}' expects ${kinds}, got ${typeName(values[first.position])}`;
+  }
+  return `no overload takes (${values.map(typeName).join(', ')})`;
 }
 
 function fits({ operator, positional, named }: Overload, values: readonly unknown[]): boolean {

@@ -715,13 +715,11 @@ export const _softmax = operator<{
 export const _sparseLogSoftmax = operator<{
   /** `aten::_sparse_log_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   (self: Tensor, dim: number, halfToFloat: boolean): Tensor;
-  /** `aten::_sparse_log_softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::_sparse_log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
   /** `aten::_sparse_log_softmax.out(Tensor self, int dim, bool half_to_float, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, halfToFloat: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_log_softmax', { '': ['self', 'dim', 'half_to_float'], Dimname: ['self', 'dim'], int: ['self', 'dim'], out: ['self', 'dim', 'half_to_float'] })
+}>('aten::_sparse_log_softmax', { '': ['self', 'dim', 'half_to_float'], int: ['self', 'dim'], out: ['self', 'dim', 'half_to_float'] })
 export const _sparseMm = operator<{
   /** `aten::_sparse_mm(Tensor sparse, Tensor dense) -> Tensor` */
   (sparse: Tensor, dense: Tensor): Tensor;
@@ -729,13 +727,11 @@ export const _sparseMm = operator<{
 export const _sparseSoftmax = operator<{
   /** `aten::_sparse_softmax(Tensor self, int dim, bool half_to_float) -> Tensor` */
   (self: Tensor, dim: number, halfToFloat: boolean): Tensor;
-  /** `aten::_sparse_softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::_sparse_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
   /** `aten::_sparse_softmax.out(Tensor self, int dim, bool half_to_float, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, halfToFloat: boolean, options: { out: Tensor }): Tensor;
-}>('aten::_sparse_softmax', { '': ['self', 'dim', 'half_to_float'], Dimname: ['self', 'dim'], int: ['self', 'dim'], out: ['self', 'dim', 'half_to_float'] })
+}>('aten::_sparse_softmax', { '': ['self', 'dim', 'half_to_float'], int: ['self', 'dim'], out: ['self', 'dim', 'half_to_float'] })
 export const _sparseSum = operator<{
   /** `aten::_sparse_sum(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -1017,15 +1013,11 @@ export const all = operator<{
   (self: Tensor): Tensor;
   /** `aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::all.dimname(Tensor self, str dim, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): Tensor;
   /** `aten::all.all_out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::all.dimname_out(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::all.out(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; out: Tensor }): Tensor;
-}>('aten::all', { '': ['self'], dim: ['self', 'dim'], dimname: ['self', 'dim'], all_out: ['self'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::all', { '': ['self'], dim: ['self', 'dim'], all_out: ['self'], out: ['self', 'dim'] })
 export const allclose = operator<{
   /** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
   (self: Tensor, other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): boolean;
@@ -1067,15 +1059,11 @@ export const any = operator<{
   (self: Tensor): Tensor;
   /** `aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::any.dimname(Tensor self, str dim, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): Tensor;
   /** `aten::any.all_out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
-  /** `aten::any.dimname_out(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::any.out(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; out: Tensor }): Tensor;
-}>('aten::any', { '': ['self'], dim: ['self', 'dim'], dimname: ['self', 'dim'], all_out: ['self'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::any', { '': ['self'], dim: ['self', 'dim'], all_out: ['self'], out: ['self', 'dim'] })
 export const arange = operator<{
   /** `aten::arange(Scalar end, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (end: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -1173,13 +1161,11 @@ export const argmin = operator<{
 export const argsort = operator<{
   /** `aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor` */
   (self: Tensor, options?: { dim?: number; descending?: boolean }): Tensor;
-  /** `aten::argsort.dimname(Tensor self, str dim, bool descending=False) -> Tensor` */
-  (self: Tensor, dim: string, options?: { descending?: boolean }): Tensor;
   /** `aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor` */
   (self: Tensor, options: { stable: boolean; dim?: number; descending?: boolean }): Tensor;
   /** `aten::argsort.stable_out(Tensor self, *, bool stable, int dim=-1, bool descending=False, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { stable: boolean; dim?: number; descending?: boolean; out: Tensor }): Tensor;
-}>('aten::argsort', { '': ['self'], dimname: ['self', 'dim'], stable: ['self'], stable_out: ['self'] })
+}>('aten::argsort', { '': ['self'], stable: ['self'], stable_out: ['self'] })
 export const argwhere = operator<{
   /** `aten::argwhere(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -1545,13 +1531,9 @@ export const cartesianProd = operator<{
 export const cat = operator<{
   /** `aten::cat(Tensor[] tensors, int dim=0) -> Tensor` */
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
-  /** `aten::cat.names(Tensor[] tensors, str dim) -> Tensor` */
-  (tensors: readonly Tensor[], dim: string): Tensor;
-  /** `aten::cat.names_out(Tensor[] tensors, str dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (tensors: readonly Tensor[], dim: string, options: { out: Tensor }): Tensor;
   /** `aten::cat.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!)` */
   (tensors: readonly Tensor[], options: { dim?: number; out: Tensor }): Tensor;
-}>('aten::cat', { '': ['tensors'], names: ['tensors', 'dim'], names_out: ['tensors', 'dim'], out: ['tensors'] })
+}>('aten::cat', { '': ['tensors'], out: ['tensors'] })
 export const cauchy = operator<{
   /** `aten::cauchy(Tensor self, float median=0., float sigma=1., *, Generator? generator=None) -> Tensor` */
   (self: Tensor, options?: { median?: number; sigma?: number; generator?: Generator | null }): Tensor;
@@ -1743,23 +1725,15 @@ export const complex = operator<{
 export const concat = operator<{
   /** `aten::concat(Tensor[] tensors, int dim=0) -> Tensor` */
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
-  /** `aten::concat.names(Tensor[] tensors, str dim) -> Tensor` */
-  (tensors: readonly Tensor[], dim: string): Tensor;
-  /** `aten::concat.names_out(Tensor[] tensors, str dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (tensors: readonly Tensor[], dim: string, options: { out: Tensor }): Tensor;
   /** `aten::concat.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!)` */
   (tensors: readonly Tensor[], options: { dim?: number; out: Tensor }): Tensor;
-}>('aten::concat', { '': ['tensors'], names: ['tensors', 'dim'], names_out: ['tensors', 'dim'], out: ['tensors'] })
+}>('aten::concat', { '': ['tensors'], out: ['tensors'] })
 export const concatenate = operator<{
   /** `aten::concatenate(Tensor[] tensors, int dim=0) -> Tensor` */
   (tensors: readonly Tensor[], options?: { dim?: number }): Tensor;
-  /** `aten::concatenate.names(Tensor[] tensors, str dim) -> Tensor` */
-  (tensors: readonly Tensor[], dim: string): Tensor;
-  /** `aten::concatenate.names_out(Tensor[] tensors, str dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (tensors: readonly Tensor[], dim: string, options: { out: Tensor }): Tensor;
   /** `aten::concatenate.out(Tensor[] tensors, int dim=0, *, Tensor(a!) out) -> Tensor(a!)` */
   (tensors: readonly Tensor[], options: { dim?: number; out: Tensor }): Tensor;
-}>('aten::concatenate', { '': ['tensors'], names: ['tensors', 'dim'], names_out: ['tensors', 'dim'], out: ['tensors'] })
+}>('aten::concatenate', { '': ['tensors'], out: ['tensors'] })
 export const conj = operator<{
   /** `aten::conj(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -1802,12 +1776,6 @@ export const conv3d = operator<{
   /** `aten::conv3d.padding(Tensor input, Tensor weight, Tensor? bias=None, int[3] stride=1, str padding="valid", int[3] dilation=1, int groups=1) -> Tensor` */
   (input: Tensor, weight: Tensor, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: string; dilation?: readonly number[] | number; groups?: number }): Tensor;
 }>('aten::conv3d', { '': ['input', 'weight'], padding: ['input', 'weight'] })
-export const convDepthwise3d = operator<{
-  /** `aten::conv_depthwise3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, int[3] dilation) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number): Tensor;
-  /** `aten::conv_depthwise3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, int[3] dilation, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number, options: { out: Tensor }): Tensor;
-}>('aten::conv_depthwise3d', { '': ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding', 'dilation'], out: ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding', 'dilation'] })
 export const convTbc = operator<{
   /** `aten::conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor` */
   (self: Tensor, weight: Tensor, bias: Tensor, options?: { pad?: number }): Tensor;
@@ -1951,55 +1919,35 @@ export const ctcLoss = operator<{
 export const cummax = operator<{
   /** `aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number): [Tensor, Tensor];
-  /** `aten::cummax.dimname(Tensor self, str dim) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string): [Tensor, Tensor];
-  /** `aten::cummax.dimname_out(Tensor self, str dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cummax.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
-}>('aten::cummax', { '': ['self', 'dim'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::cummax', { '': ['self', 'dim'], out: ['self', 'dim'] })
 export const cummin = operator<{
   /** `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number): [Tensor, Tensor];
-  /** `aten::cummin.dimname(Tensor self, str dim) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string): [Tensor, Tensor];
-  /** `aten::cummin.dimname_out(Tensor self, str dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cummin.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
-}>('aten::cummin', { '': ['self', 'dim'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::cummin', { '': ['self', 'dim'], out: ['self', 'dim'] })
 export const cumprod = operator<{
   /** `aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumprod.dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumprod.dimname_out(Tensor self, str dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options: { dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::cumprod.out(Tensor self, int dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::cumprod', { '': ['self', 'dim'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::cumprod', { '': ['self', 'dim'], out: ['self', 'dim'] })
 export const cumprod_ = operator<{
   /** `aten::cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumprod_.dimname(Tensor(a!) self, str dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
-}>('aten::cumprod_', { '': ['self', 'dim'], dimname: ['self', 'dim'] })
+}>('aten::cumprod_', { '': ['self', 'dim'] })
 export const cumsum = operator<{
   /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumsum.dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumsum.dimname_out(Tensor self, str dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options: { dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::cumsum.out(Tensor self, int dim, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::cumsum', { '': ['self', 'dim'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::cumsum', { '': ['self', 'dim'], out: ['self', 'dim'] })
 export const cumsum_ = operator<{
   /** `aten::cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumsum_.dimname(Tensor(a!) self, str dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
-}>('aten::cumsum_', { '': ['self', 'dim'], dimname: ['self', 'dim'] })
+}>('aten::cumsum_', { '': ['self', 'dim'] })
 export const cumulativeTrapezoid = operator<{
   /** `aten::cumulative_trapezoid.dx(Tensor y, *, Scalar dx=1, int dim=-1) -> Tensor` */
   (y: Tensor, options?: { dx?: Scalar; dim?: number }): Tensor;
@@ -2057,9 +2005,7 @@ export const diagflat = operator<{
 export const diagonal = operator<{
   /** `aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
   (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
-  /** `aten::diagonal.Dimname(Tensor(a) self, *, str outdim, str dim1, str dim2, int offset=0) -> Tensor(a)` */
-  (self: Tensor, options: { outdim: string; dim1: string; dim2: string; offset?: number }): Tensor;
-}>('aten::diagonal', { '': ['self'], Dimname: ['self'] })
+}>('aten::diagonal', { '': ['self'] })
 export const diagonalCopy = operator<{
   /** `aten::diagonal_copy(Tensor self, int offset=0, int dim1=0, int dim2=1) -> Tensor` */
   (self: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
@@ -2211,13 +2157,9 @@ export const embeddingRenorm_ = operator<{
 export const empty = operator<{
   /** `aten::empty.memory_format(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::empty.names(int[] size, *, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
-  (size: readonly number[], options: { names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::empty.names_out(int[] size, *, str[]? names, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { names: readonly string[] | null; memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
   /** `aten::empty.out(SymInt[] size, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
-}>('aten::empty', { memory_format: ['size'], names: ['size'], names_out: ['size'], out: ['size'] })
+}>('aten::empty', { memory_format: ['size'], out: ['size'] })
 export const emptyLike = operator<{
   /** `aten::empty_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -2529,15 +2471,9 @@ export const fix_ = operator<{
   (self: Tensor): Tensor;
 }>('aten::fix_', { '': ['self'] })
 export const flatten = operator<{
-  /** `aten::flatten.DimnameList(Tensor(a) self, str[] dims, str out_dim) -> Tensor(a)` */
-  (self: Tensor, dims: readonly string[], outDim: string): Tensor;
-  /** `aten::flatten.named_out_dim(Tensor(a) self, int start_dim, int end_dim, str out_dim) -> Tensor(a)` */
-  (self: Tensor, startDim: number, endDim: number, outDim: string): Tensor;
   /** `aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
   (self: Tensor, options?: { startDim?: number; endDim?: number }): Tensor;
-  /** `aten::flatten.using_names(Tensor(a) self, str start_dim, str end_dim, str out_dim) -> Tensor(a)` */
-  (self: Tensor, startDim: string, endDim: string, outDim: string): Tensor;
-}>('aten::flatten', { DimnameList: ['self', 'dims', 'out_dim'], named_out_dim: ['self', 'start_dim', 'end_dim', 'out_dim'], using_ints: ['self'], using_names: ['self', 'start_dim', 'end_dim', 'out_dim'] })
+}>('aten::flatten', { using_ints: ['self'] })
 export const flattenDenseTensors = operator<{
   /** `aten::flatten_dense_tensors(Tensor[] tensors) -> Tensor` */
   (tensors: readonly Tensor[]): Tensor;
@@ -2667,13 +2603,9 @@ export const frobeniusNorm = operator<{
 export const full = operator<{
   /** `aten::full(SymInt[] size, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::full.names(int[] size, Scalar fill_value, *, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], fillValue: Scalar, options: { names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::full.names_out(int[] size, Scalar fill_value, *, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], fillValue: Scalar, options: { names: readonly string[] | null; out: Tensor }): Tensor;
   /** `aten::full.out(SymInt[] size, Scalar fill_value, *, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], fillValue: Scalar, options: { out: Tensor }): Tensor;
-}>('aten::full', { '': ['size', 'fill_value'], names: ['size', 'fill_value'], names_out: ['size', 'fill_value'], out: ['size', 'fill_value'] })
+}>('aten::full', { '': ['size', 'fill_value'], out: ['size', 'fill_value'] })
 export const fullLike = operator<{
   /** `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -2687,13 +2619,9 @@ export const fusedMovingAvgObsFakeQuant = operator<{
 export const gather = operator<{
   /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;
-  /** `aten::gather.dimname(Tensor self, str dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;
-  /** `aten::gather.dimname_out(Tensor self, str dim, Tensor index, *, bool sparse_grad=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, index: Tensor, options: { sparseGrad?: boolean; out: Tensor }): Tensor;
   /** `aten::gather.out(Tensor self, int dim, Tensor index, *, bool sparse_grad=False, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, options: { sparseGrad?: boolean; out: Tensor }): Tensor;
-}>('aten::gather', { '': ['self', 'dim', 'index'], dimname: ['self', 'dim', 'index'], dimname_out: ['self', 'dim', 'index'], out: ['self', 'dim', 'index'] })
+}>('aten::gather', { '': ['self', 'dim', 'index'], out: ['self', 'dim', 'index'] })
 export const gcd = operator<{
   /** `aten::gcd(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -3049,11 +2977,9 @@ export const index = operator<{
 export const indexAdd = operator<{
   /** `aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
-  /** `aten::index_add.dimname(Tensor self, str dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
   /** `aten::index_add.out(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, source: Tensor, options: { alpha?: Scalar; out: Tensor }): Tensor;
-}>('aten::index_add', { '': ['self', 'dim', 'index', 'source'], dimname: ['self', 'dim', 'index', 'source'], out: ['self', 'dim', 'index', 'source'] })
+}>('aten::index_add', { '': ['self', 'dim', 'index', 'source'], out: ['self', 'dim', 'index', 'source'] })
 export const indexAdd_ = operator<{
   /** `aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
@@ -3061,41 +2987,29 @@ export const indexAdd_ = operator<{
 export const indexCopy = operator<{
   /** `aten::index_copy(Tensor self, int dim, Tensor index, Tensor source) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor;
-  /** `aten::index_copy.dimname(Tensor self, str dim, Tensor index, Tensor source) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, source: Tensor): Tensor;
   /** `aten::index_copy.out(Tensor self, int dim, Tensor index, Tensor source, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, source: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::index_copy', { '': ['self', 'dim', 'index', 'source'], dimname: ['self', 'dim', 'index', 'source'], out: ['self', 'dim', 'index', 'source'] })
+}>('aten::index_copy', { '': ['self', 'dim', 'index', 'source'], out: ['self', 'dim', 'index', 'source'] })
 export const indexCopy_ = operator<{
   /** `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, source: Tensor): Tensor;
-  /** `aten::index_copy_.dimname(Tensor(a!) self, str dim, Tensor index, Tensor source) -> Tensor(a!)` */
-  (self: Tensor, dim: string, index: Tensor, source: Tensor): Tensor;
-}>('aten::index_copy_', { '': ['self', 'dim', 'index', 'source'], dimname: ['self', 'dim', 'index', 'source'] })
+}>('aten::index_copy_', { '': ['self', 'dim', 'index', 'source'] })
 export const indexFill = operator<{
-  /** `aten::index_fill.Dimname_Tensor(Tensor self, str dim, Tensor index, Tensor value) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, value: Tensor): Tensor;
   /** `aten::index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, value: Tensor): Tensor;
-  /** `aten::index_fill.Dimname_Scalar(Tensor self, str dim, Tensor index, Scalar value) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, value: Scalar): Tensor;
   /** `aten::index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor;
   /** `aten::index_fill.int_Tensor_out(Tensor self, int dim, Tensor index, Tensor value, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, value: Tensor, options: { out: Tensor }): Tensor;
   /** `aten::index_fill.int_Scalar_out(Tensor self, int dim, Tensor index, Scalar value, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { out: Tensor }): Tensor;
-}>('aten::index_fill', { Dimname_Tensor: ['self', 'dim', 'index', 'value'], int_Tensor: ['self', 'dim', 'index', 'value'], Dimname_Scalar: ['self', 'dim', 'index', 'value'], int_Scalar: ['self', 'dim', 'index', 'value'], int_Tensor_out: ['self', 'dim', 'index', 'value'], int_Scalar_out: ['self', 'dim', 'index', 'value'] })
+}>('aten::index_fill', { int_Tensor: ['self', 'dim', 'index', 'value'], int_Scalar: ['self', 'dim', 'index', 'value'], int_Tensor_out: ['self', 'dim', 'index', 'value'], int_Scalar_out: ['self', 'dim', 'index', 'value'] })
 export const indexFill_ = operator<{
-  /** `aten::index_fill_.Dimname_Tensor(Tensor(a!) self, str dim, Tensor index, Tensor value) -> Tensor(a!)` */
-  (self: Tensor, dim: string, index: Tensor, value: Tensor): Tensor;
   /** `aten::index_fill_.int_Tensor(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, value: Tensor): Tensor;
-  /** `aten::index_fill_.Dimname_Scalar(Tensor(a!) self, str dim, Tensor index, Scalar value) -> Tensor(a!)` */
-  (self: Tensor, dim: string, index: Tensor, value: Scalar): Tensor;
   /** `aten::index_fill_.int_Scalar(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor;
-}>('aten::index_fill_', { Dimname_Tensor: ['self', 'dim', 'index', 'value'], int_Tensor: ['self', 'dim', 'index', 'value'], Dimname_Scalar: ['self', 'dim', 'index', 'value'], int_Scalar: ['self', 'dim', 'index', 'value'] })
+}>('aten::index_fill_', { int_Tensor: ['self', 'dim', 'index', 'value'], int_Scalar: ['self', 'dim', 'index', 'value'] })
 export const indexPut = operator<{
   /** `aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor` */
   (self: Tensor, indices: readonly (Tensor | null)[], values: Tensor, options?: { accumulate?: boolean }): Tensor;
@@ -3119,13 +3033,9 @@ export const indexReduce_ = operator<{
 export const indexSelect = operator<{
   /** `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor): Tensor;
-  /** `aten::index_select.dimname(Tensor self, str dim, Tensor index) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor): Tensor;
-  /** `aten::index_select.dimname_out(Tensor self, str dim, Tensor index, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, index: Tensor, options: { out: Tensor }): Tensor;
   /** `aten::index_select.out(Tensor self, int dim, Tensor index, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::index_select', { '': ['self', 'dim', 'index'], dimname: ['self', 'dim', 'index'], dimname_out: ['self', 'dim', 'index'], out: ['self', 'dim', 'index'] })
+}>('aten::index_select', { '': ['self', 'dim', 'index'], out: ['self', 'dim', 'index'] })
 export const indices = operator<{
   /** `aten::indices(Tensor(a) self) -> Tensor(a)` */
   (self: Tensor): Tensor;
@@ -3285,13 +3195,9 @@ export const kron = operator<{
 export const kthvalue = operator<{
   /** `aten::kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::kthvalue.dimname(Tensor self, int k, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, k: number, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::kthvalue.dimname_out(Tensor self, int k, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, k: number, dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::kthvalue.values(Tensor self, int k, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, k: number, options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-}>('aten::kthvalue', { '': ['self', 'k'], dimname: ['self', 'k', 'dim'], dimname_out: ['self', 'k', 'dim'], values: ['self', 'k'] })
+}>('aten::kthvalue', { '': ['self', 'k'], values: ['self', 'k'] })
 export const l1Loss = operator<{
   /** `aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
   (self: Tensor, target: Tensor, options?: { reduction?: number }): Tensor;
@@ -3757,13 +3663,11 @@ export const logSigmoidForward = operator<{
   (self: Tensor, options: { output: Tensor; buffer: Tensor }): [Tensor, Tensor];
 }>('aten::log_sigmoid_forward', { '': ['self'], output: ['self'] })
 export const logSoftmax = operator<{
-  /** `aten::log_softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
   /** `aten::log_softmax.int_out(Tensor self, int dim, ScalarType? dtype=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::log_softmax', { Dimname: ['self', 'dim'], int: ['self', 'dim'], int_out: ['self', 'dim'] })
+}>('aten::log_softmax', { int: ['self', 'dim'], int_out: ['self', 'dim'] })
 export const logaddexp = operator<{
   /** `aten::logaddexp(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -3779,13 +3683,9 @@ export const logaddexp2 = operator<{
 export const logcumsumexp = operator<{
   /** `aten::logcumsumexp(Tensor self, int dim) -> Tensor` */
   (self: Tensor, dim: number): Tensor;
-  /** `aten::logcumsumexp.dimname(Tensor self, str dim) -> Tensor` */
-  (self: Tensor, dim: string): Tensor;
-  /** `aten::logcumsumexp.dimname_out(Tensor self, str dim, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options: { out: Tensor }): Tensor;
   /** `aten::logcumsumexp.out(Tensor self, int dim, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { out: Tensor }): Tensor;
-}>('aten::logcumsumexp', { '': ['self', 'dim'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::logcumsumexp', { '': ['self', 'dim'], out: ['self', 'dim'] })
 export const logdet = operator<{
   /** `aten::logdet(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -3849,13 +3749,9 @@ export const logspace = operator<{
 export const logsumexp = operator<{
   /** `aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::logsumexp.names(Tensor self, str[1] dim, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::logsumexp.names_out(Tensor self, str[1] dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::logsumexp.out(Tensor self, int[1] dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number, options: { keepdim?: boolean; out: Tensor }): Tensor;
-}>('aten::logsumexp', { '': ['self', 'dim'], names: ['self', 'dim'], names_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::logsumexp', { '': ['self', 'dim'], out: ['self', 'dim'] })
 export const lstm = operator<{
   /** `aten::lstm.data(Tensor data, Tensor batch_sizes, Tensor[] hx, Tensor[] params, bool has_biases, int num_layers, float dropout, bool train, bool bidirectional) -> (Tensor, Tensor, Tensor)` */
   (data: Tensor, batchSizes: Tensor, hx: readonly Tensor[], params: readonly Tensor[], hasBiases: boolean, numLayers: number, dropout: number, train: boolean, bidirectional: boolean): [Tensor, Tensor, Tensor];
@@ -3963,17 +3859,13 @@ export const max = operator<{
   (self: Tensor): Tensor;
   /** `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::max.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::max.other(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
   /** `aten::max.dim_max(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) max, Tensor(b!) max_values) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
-  /** `aten::max.names_dim_max(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) max, Tensor(b!) max_values) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
   /** `aten::max.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::max', { '': ['self'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], other: ['self', 'other'], dim_max: ['self', 'dim'], names_dim_max: ['self', 'dim'], out: ['self', 'other'] })
+}>('aten::max', { '': ['self'], dim: ['self', 'dim'], other: ['self', 'other'], dim_max: ['self', 'dim'], out: ['self', 'other'] })
 export const maxPool1d = operator<{
   /** `aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
   (self: Tensor, kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
@@ -4025,27 +3917,19 @@ export const mean = operator<{
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
   /** `aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::mean.names_dim(Tensor self, str[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::mean.names_out(Tensor self, str[1] dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::mean.out(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::mean', { '': ['self'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], names_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::mean', { '': ['self'], dim: ['self', 'dim'], out: ['self', 'dim'] })
 export const median = operator<{
   /** `aten::median(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
   /** `aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::median.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::median.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  /** `aten::median.names_dim_values(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::median.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::median', { '': ['self'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], dim_values: ['self', 'dim'], names_dim_values: ['self', 'dim'], out: ['self'] })
+}>('aten::median', { '': ['self'], dim: ['self', 'dim'], dim_values: ['self', 'dim'], out: ['self'] })
 export const meshgrid = operator<{
   /** `aten::meshgrid(Tensor[] tensors) -> Tensor[]` */
   (tensors: readonly Tensor[]): Tensor[];
@@ -4057,17 +3941,13 @@ export const min = operator<{
   (self: Tensor): Tensor;
   /** `aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::min.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::min.other(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
   /** `aten::min.dim_min(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) min, Tensor(b!) min_indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
-  /** `aten::min.names_dim_min(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) min, Tensor(b!) min_indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
   /** `aten::min.out(Tensor self, Tensor other, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, other: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::min', { '': ['self'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], other: ['self', 'other'], dim_min: ['self', 'dim'], names_dim_min: ['self', 'dim'], out: ['self', 'other'] })
+}>('aten::min', { '': ['self'], dim: ['self', 'dim'], other: ['self', 'other'], dim_min: ['self', 'dim'], out: ['self', 'other'] })
 export const minimum = operator<{
   /** `aten::minimum(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -4093,13 +3973,9 @@ export const mm = operator<{
 export const mode = operator<{
   /** `aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::mode.dimname(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::mode.dimname_out(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::mode.values(Tensor self, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-}>('aten::mode', { '': ['self'], dimname: ['self', 'dim'], dimname_out: ['self', 'dim'], values: ['self'] })
+}>('aten::mode', { '': ['self'], values: ['self'] })
 export const moveaxis = operator<{
   /** `aten::moveaxis.int(Tensor(a) self, int source, int destination) -> Tensor(a)` */
   (self: Tensor, source: number, destination: number): Tensor;
@@ -4215,15 +4091,11 @@ export const nanmedian = operator<{
   (self: Tensor): Tensor;
   /** `aten::nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::nanmedian.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::nanmedian.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  /** `aten::nanmedian.names_dim_values(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::nanmedian.out(Tensor self, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::nanmedian', { '': ['self'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], dim_values: ['self', 'dim'], names_dim_values: ['self', 'dim'], out: ['self'] })
+}>('aten::nanmedian', { '': ['self'], dim: ['self', 'dim'], dim_values: ['self', 'dim'], out: ['self'] })
 export const nanquantile = operator<{
   /** `aten::nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
   (self: Tensor, q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
@@ -4403,23 +4275,15 @@ export const norm = operator<{
   (self: Tensor, p: Scalar | null, dim: readonly number[] | number, keepdim: boolean, options: { dtype: DType }): Tensor;
   /** `aten::norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor` */
   (self: Tensor, p: Scalar | null, options: { dtype: DType }): Tensor;
-  /** `aten::norm.names_ScalarOpt_dim(Tensor self, Scalar? p, str[1] dim, bool keepdim=False) -> Tensor` */
-  (self: Tensor, p: Scalar | null, dim: readonly string[] | string, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::norm.names_ScalarOpt_dim_dtype(Tensor self, Scalar? p, str[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor` */
-  (self: Tensor, p: Scalar | null, dim: readonly string[] | string, keepdim: boolean, options: { dtype: DType }): Tensor;
   /** `aten::norm.Scalar_out(Tensor self, Scalar p=2, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { p?: Scalar; out: Tensor }): Tensor;
   /** `aten::norm.ScalarOpt_dtype_out(Tensor self, Scalar? p, *, ScalarType dtype, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, p: Scalar | null, options: { dtype: DType; out: Tensor }): Tensor;
   /** `aten::norm.dtype_out(Tensor self, Scalar? p, int[1] dim, bool keepdim, *, ScalarType dtype, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, p: Scalar | null, dim: readonly number[] | number, keepdim: boolean, options: { dtype: DType; out: Tensor }): Tensor;
-  /** `aten::norm.names_dtype_out(Tensor self, Scalar? p, str[1] dim, bool keepdim, *, ScalarType dtype, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, p: Scalar | null, dim: readonly string[] | string, keepdim: boolean, options: { dtype: DType; out: Tensor }): Tensor;
-  /** `aten::norm.names_out(Tensor self, Scalar? p, str[1] dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, p: Scalar | null, dim: readonly string[] | string, options: { keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::norm.out(Tensor self, Scalar? p, int[1] dim, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, p: Scalar | null, dim: readonly number[] | number, options: { keepdim?: boolean; out: Tensor }): Tensor;
-}>('aten::norm', { Scalar: ['self'], ScalarOpt_dim: ['self', 'p', 'dim'], ScalarOpt_dim_dtype: ['self', 'p', 'dim', 'keepdim'], ScalarOpt_dtype: ['self', 'p'], names_ScalarOpt_dim: ['self', 'p', 'dim'], names_ScalarOpt_dim_dtype: ['self', 'p', 'dim', 'keepdim'], Scalar_out: ['self'], ScalarOpt_dtype_out: ['self', 'p'], dtype_out: ['self', 'p', 'dim', 'keepdim'], names_dtype_out: ['self', 'p', 'dim', 'keepdim'], names_out: ['self', 'p', 'dim'], out: ['self', 'p', 'dim'] })
+}>('aten::norm', { Scalar: ['self'], ScalarOpt_dim: ['self', 'p', 'dim'], ScalarOpt_dim_dtype: ['self', 'p', 'dim', 'keepdim'], ScalarOpt_dtype: ['self', 'p'], Scalar_out: ['self'], ScalarOpt_dtype_out: ['self', 'p'], dtype_out: ['self', 'p', 'dim', 'keepdim'], out: ['self', 'p', 'dim'] })
 export const normExceptDim = operator<{
   /** `aten::norm_except_dim(Tensor v, int pow=2, int dim=0) -> Tensor` */
   (v: Tensor, options?: { pow?: number; dim?: number }): Tensor;
@@ -4489,13 +4353,9 @@ export const oneHot = operator<{
 export const ones = operator<{
   /** `aten::ones(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::ones.names(int[] size, *, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options: { names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::ones.names_out(int[] size, *, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { names: readonly string[] | null; out: Tensor }): Tensor;
   /** `aten::ones.out(SymInt[] size, *, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::ones', { '': ['size'], names: ['size'], names_out: ['size'], out: ['size'] })
+}>('aten::ones', { '': ['size'], out: ['size'] })
 export const onesLike = operator<{
   /** `aten::ones_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -4621,17 +4481,13 @@ export const prelu = operator<{
 export const prod = operator<{
   /** `aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::prod.dim_Dimname(Tensor self, str dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::prod.Dimname_out(Tensor self, str dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: string, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::prod.int_out(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::prod.out(Tensor self, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::prod', { '': ['self'], dim_Dimname: ['self', 'dim'], dim_int: ['self', 'dim'], Dimname_out: ['self', 'dim'], int_out: ['self', 'dim'], out: ['self'] })
+}>('aten::prod', { '': ['self'], dim_int: ['self', 'dim'], int_out: ['self', 'dim'], out: ['self'] })
 export const promoteTypes = operator<{
   /** `aten::promote_types(ScalarType type1, ScalarType type2) -> ScalarType` */
   (type1: DType, type2: DType): DType;
@@ -4677,19 +4533,11 @@ export const rand = operator<{
   (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /** `aten::rand.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], options: { generator: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::rand.generator_with_names(int[] size, *, Generator? generator, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options: { generator: Generator | null; names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::rand.names(int[] size, *, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options: { names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /** `aten::rand.generator_out(int[] size, *, Generator? generator, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { generator: Generator | null; out: Tensor }): Tensor;
-  /** `aten::rand.generator_with_names_out(int[] size, *, Generator? generator, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { generator: Generator | null; names: readonly string[] | null; out: Tensor }): Tensor;
-  /** `aten::rand.names_out(int[] size, *, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { names: readonly string[] | null; out: Tensor }): Tensor;
   /** `aten::rand.out(int[] size, *, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::rand', { '': ['size'], generator: ['size'], generator_with_names: ['size'], names: ['size'], generator_out: ['size'], generator_with_names_out: ['size'], names_out: ['size'], out: ['size'] })
+}>('aten::rand', { '': ['size'], generator: ['size'], generator_out: ['size'], out: ['size'] })
 export const randLike = operator<{
   /** `aten::rand_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -4729,19 +4577,11 @@ export const randn = operator<{
   (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /** `aten::randn.generator(int[] size, *, Generator? generator, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], options: { generator: Generator | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::randn.generator_with_names(int[] size, *, Generator? generator, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options: { generator: Generator | null; names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::randn.names(int[] size, *, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options: { names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
   /** `aten::randn.generator_out(int[] size, *, Generator? generator, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { generator: Generator | null; out: Tensor }): Tensor;
-  /** `aten::randn.generator_with_names_out(int[] size, *, Generator? generator, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { generator: Generator | null; names: readonly string[] | null; out: Tensor }): Tensor;
-  /** `aten::randn.names_out(int[] size, *, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { names: readonly string[] | null; out: Tensor }): Tensor;
   /** `aten::randn.out(int[] size, *, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::randn', { '': ['size'], generator: ['size'], generator_with_names: ['size'], names: ['size'], generator_out: ['size'], generator_with_names_out: ['size'], names_out: ['size'], out: ['size'] })
+}>('aten::randn', { '': ['size'], generator: ['size'], generator_out: ['size'], out: ['size'] })
 export const randnLike = operator<{
   /** `aten::randn_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
@@ -5057,14 +4897,10 @@ export const scalarTensor = operator<{
   (s: Scalar, options: { out: Tensor }): Tensor;
 }>('aten::scalar_tensor', { '': ['s'], out: ['s'] })
 export const scatter = operator<{
-  /** `aten::scatter.dimname_src(Tensor self, str dim, Tensor index, Tensor src) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor;
   /** `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor;
-  /** `aten::scatter.dimname_value(Tensor self, str dim, Tensor index, Scalar value) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, value: Scalar): Tensor;
   /** `aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, value: Scalar): Tensor;
   /** `aten::scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor` */
@@ -5077,7 +4913,7 @@ export const scatter = operator<{
   (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { out: Tensor }): Tensor;
   /** `aten::scatter.value_reduce_out(Tensor self, int dim, Tensor index, Scalar value, *, str reduce, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, value: Scalar, options: { reduce: string; out: Tensor }): Tensor;
-}>('aten::scatter', { dimname_src: ['self', 'dim', 'index', 'src'], reduce: ['self', 'dim', 'index', 'src'], src: ['self', 'dim', 'index', 'src'], dimname_value: ['self', 'dim', 'index', 'value'], value: ['self', 'dim', 'index', 'value'], value_reduce: ['self', 'dim', 'index', 'value'], reduce_out: ['self', 'dim', 'index', 'src'], src_out: ['self', 'dim', 'index', 'src'], value_out: ['self', 'dim', 'index', 'value'], value_reduce_out: ['self', 'dim', 'index', 'value'] })
+}>('aten::scatter', { reduce: ['self', 'dim', 'index', 'src'], src: ['self', 'dim', 'index', 'src'], value: ['self', 'dim', 'index', 'value'], value_reduce: ['self', 'dim', 'index', 'value'], reduce_out: ['self', 'dim', 'index', 'src'], src_out: ['self', 'dim', 'index', 'src'], value_out: ['self', 'dim', 'index', 'value'], value_reduce_out: ['self', 'dim', 'index', 'value'] })
 export const scatter_ = operator<{
   /** `aten::scatter_.reduce(Tensor(a!) self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor;
@@ -5091,11 +4927,9 @@ export const scatter_ = operator<{
 export const scatterAdd = operator<{
   /** `aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor;
-  /** `aten::scatter_add.dimname(Tensor self, str dim, Tensor index, Tensor src) -> Tensor` */
-  (self: Tensor, dim: string, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter_add.out(Tensor self, int dim, Tensor index, Tensor src, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor, options: { out: Tensor }): Tensor;
-}>('aten::scatter_add', { '': ['self', 'dim', 'index', 'src'], dimname: ['self', 'dim', 'index', 'src'], out: ['self', 'dim', 'index', 'src'] })
+}>('aten::scatter_add', { '': ['self', 'dim', 'index', 'src'], out: ['self', 'dim', 'index', 'src'] })
 export const scatterAdd_ = operator<{
   /** `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)` */
   (self: Tensor, dim: number, index: Tensor, src: Tensor): Tensor;
@@ -5127,11 +4961,9 @@ export const segmentReduce = operator<{
   (data: Tensor, reduce: string, options: { lengths?: Tensor | null; indices?: Tensor | null; offsets?: Tensor | null; axis?: number; unsafe?: boolean; initial?: Scalar | null; out: Tensor }): Tensor;
 }>('aten::segment_reduce', { '': ['data', 'reduce'], out: ['data', 'reduce'] })
 export const select = operator<{
-  /** `aten::select.Dimname(Tensor(a) self, str dim, int index) -> Tensor(a)` */
-  (self: Tensor, dim: string, index: number): Tensor;
   /** `aten::select.int(Tensor(a) self, int dim, int index) -> Tensor(a)` */
   (self: Tensor, dim: number, index: number): Tensor;
-}>('aten::select', { Dimname: ['self', 'dim', 'index'], int: ['self', 'dim', 'index'] })
+}>('aten::select', { int: ['self', 'dim', 'index'] })
 export const selectCopy = operator<{
   /** `aten::select_copy.int(Tensor self, int dim, int index) -> Tensor` */
   (self: Tensor, dim: number, index: number): Tensor;
@@ -5241,11 +5073,9 @@ export const sinh_ = operator<{
   (self: Tensor): Tensor;
 }>('aten::sinh_', { '': ['self'] })
 export const size = operator<{
-  /** `aten::size.Dimname(Tensor self, str dim) -> int` */
-  (self: Tensor, dim: string): number;
   /** `aten::size.int(Tensor self, int dim) -> int` */
   (self: Tensor, dim: number): number;
-}>('aten::size', { Dimname: ['self', 'dim'], int: ['self', 'dim'] })
+}>('aten::size', { int: ['self', 'dim'] })
 export const slice = operator<{
   /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
   (self: Tensor, options?: { dim?: number; start?: number | null; end?: number | null; step?: number }): Tensor;
@@ -5268,42 +5098,6 @@ export const slogdet = operator<{
   /** `aten::slogdet.out(Tensor self, *, Tensor(a!) sign, Tensor(b!) logabsdet) -> (Tensor(a!) sign, Tensor(b!) logabsdet)` */
   (self: Tensor, options: { sign: Tensor; logabsdet: Tensor }): [Tensor, Tensor];
 }>('aten::slogdet', { '': ['self'], out: ['self'] })
-export const slowConv3d = operator<{
-  /** `aten::slow_conv3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::slow_conv3d', { '': ['self', 'weight', 'kernel_size'], out: ['self', 'weight', 'kernel_size'] })
-export const slowConv3dForward = operator<{
-  /** `aten::slow_conv3d_forward(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number): Tensor;
-  /** `aten::slow_conv3d_forward.output(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, *, Tensor(a!) output) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, options: { output: Tensor }): Tensor;
-}>('aten::slow_conv3d_forward', { '': ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding'], output: ['self', 'weight', 'kernel_size', 'bias', 'stride', 'padding'] })
-export const slowConvDilated2d = operator<{
-  /** `aten::slow_conv_dilated2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_dilated2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::slow_conv_dilated2d', { '': ['self', 'weight', 'kernel_size'], out: ['self', 'weight', 'kernel_size'] })
-export const slowConvDilated3d = operator<{
-  /** `aten::slow_conv_dilated3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_dilated3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::slow_conv_dilated3d', { '': ['self', 'weight', 'kernel_size'], out: ['self', 'weight', 'kernel_size'] })
-export const slowConvTranspose2d = operator<{
-  /** `aten::slow_conv_transpose2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int[2] dilation=1) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_transpose2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int[2] dilation=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; dilation?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::slow_conv_transpose2d', { '': ['self', 'weight', 'kernel_size'], out: ['self', 'weight', 'kernel_size'] })
-export const slowConvTranspose3d = operator<{
-  /** `aten::slow_conv_transpose3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int[3] dilation=1) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_transpose3d.out(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int[3] dilation=1, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; dilation?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::slow_conv_transpose3d', { '': ['self', 'weight', 'kernel_size'], out: ['self', 'weight', 'kernel_size'] })
 export const smm = operator<{
   /** `aten::smm(Tensor self, Tensor mat2) -> Tensor` */
   (self: Tensor, mat2: Tensor): Tensor;
@@ -5321,13 +5115,11 @@ export const softMarginLoss = operator<{
   (self: Tensor, target: Tensor, options: { reduction?: number; out: Tensor }): Tensor;
 }>('aten::soft_margin_loss', { '': ['self', 'target'], out: ['self', 'target'] })
 export const softmax = operator<{
-  /** `aten::softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: number, options?: { dtype?: DType | null }): Tensor;
   /** `aten::softmax.int_out(Tensor self, int dim, ScalarType? dtype=None, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: number, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::softmax', { Dimname: ['self', 'dim'], int: ['self', 'dim'], int_out: ['self', 'dim'] })
+}>('aten::softmax', { int: ['self', 'dim'], int_out: ['self', 'dim'] })
 export const softplus = operator<{
   /** `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor` */
   (self: Tensor, options?: { beta?: Scalar; threshold?: Scalar }): Tensor;
@@ -5343,21 +5135,13 @@ export const softshrink = operator<{
 export const sort = operator<{
   /** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, options?: { dim?: number; descending?: boolean }): [Tensor, Tensor];
-  /** `aten::sort.dimname(Tensor self, str dim, bool descending=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, dim: string, options?: { descending?: boolean }): [Tensor, Tensor];
-  /** `aten::sort.dimname_stable(Tensor self, *, bool? stable, str dim, bool descending=False) -> (Tensor values, Tensor indices)` */
-  (self: Tensor, options: { stable: boolean | null; dim: string; descending?: boolean }): [Tensor, Tensor];
   /** `aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
   (self: Tensor, options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor];
-  /** `aten::sort.dimname_values(Tensor self, str dim, bool descending=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, dim: string, options: { descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  /** `aten::sort.dimname_values_stable(Tensor self, *, bool? stable, str dim, bool descending=False, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  (self: Tensor, options: { stable: boolean | null; dim: string; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::sort.values(Tensor self, int dim=-1, bool descending=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, options: { dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::sort.values_stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   (self: Tensor, options: { stable: boolean | null; dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-}>('aten::sort', { '': ['self'], dimname: ['self', 'dim'], dimname_stable: ['self'], stable: ['self'], dimname_values: ['self', 'dim'], dimname_values_stable: ['self'], values: ['self'], values_stable: ['self'] })
+}>('aten::sort', { '': ['self'], stable: ['self'], values: ['self'], values_stable: ['self'] })
 export const sparseBscTensor = operator<{
   /** `aten::sparse_bsc_tensor.ccol_row_value(Tensor ccol_indices, Tensor row_indices, Tensor values, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=False) -> Tensor` */
   (ccolIndices: Tensor, rowIndices: Tensor, values: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
@@ -5745,17 +5529,13 @@ export const squeeze = operator<{
   (self: Tensor): Tensor;
   /** `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)` */
   (self: Tensor, dim: number): Tensor;
-  /** `aten::squeeze.dimname(Tensor(a) self, str dim) -> Tensor(a)` */
-  (self: Tensor, dim: string): Tensor;
-}>('aten::squeeze', { '': ['self'], dim: ['self', 'dim'], dimname: ['self', 'dim'] })
+}>('aten::squeeze', { '': ['self'], dim: ['self', 'dim'] })
 export const squeeze_ = operator<{
   /** `aten::squeeze_(Tensor(a!) self) -> Tensor(a!)` */
   (self: Tensor): Tensor;
   /** `aten::squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)` */
   (self: Tensor, dim: number): Tensor;
-  /** `aten::squeeze_.dimname(Tensor(a!) self, str dim) -> Tensor(a!)` */
-  (self: Tensor, dim: string): Tensor;
-}>('aten::squeeze_', { '': ['self'], dim: ['self', 'dim'], dimname: ['self', 'dim'] })
+}>('aten::squeeze_', { '': ['self'], dim: ['self', 'dim'] })
 export const squeezeCopy = operator<{
   /** `aten::squeeze_copy(Tensor self) -> Tensor` */
   (self: Tensor): Tensor;
@@ -5783,35 +5563,23 @@ export const std = operator<{
   (self: Tensor, options?: { unbiased?: boolean }): Tensor;
   /** `aten::std.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): Tensor;
-  /** `aten::std.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): Tensor;
   /** `aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
-  /** `aten::std.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
-  /** `aten::std.correction_names_out(Tensor self, str[1] dim, *, int? correction, bool keepdim=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::std.correction_out(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean; out: Tensor }): Tensor;
-  /** `aten::std.names_out(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::std.out(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
-}>('aten::std', { '': ['self'], correction: ['self', 'dim'], correction_names: ['self', 'dim'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], correction_names_out: ['self', 'dim'], correction_out: ['self', 'dim'], names_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::std', { '': ['self'], correction: ['self', 'dim'], dim: ['self', 'dim'], correction_out: ['self', 'dim'], out: ['self', 'dim'] })
 export const stdMean = operator<{
   /** `aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
   (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor];
   /** `aten::std_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::std_mean.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
   (self: Tensor, dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::std_mean.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::std_mean.correction_out(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::std_mean', { '': ['self'], correction: ['self', 'dim'], correction_names: ['self', 'dim'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], correction_out: ['self', 'dim'] })
+}>('aten::std_mean', { '': ['self'], correction: ['self', 'dim'], dim: ['self', 'dim'], correction_out: ['self', 'dim'] })
 export const stft = operator<{
   /** `aten::stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, bool? onesided=None, bool? return_complex=None) -> Tensor` */
   (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null }): Tensor;
@@ -5819,11 +5587,9 @@ export const stft = operator<{
   (self: Tensor, nFft: number, options?: { hopLength?: number | null; winLength?: number | null; window?: Tensor | null; center?: boolean; padMode?: string; normalized?: boolean; onesided?: boolean | null; returnComplex?: boolean | null }): Tensor;
 }>('aten::stft', { '': ['self', 'n_fft'], center: ['self', 'n_fft'] })
 export const stride = operator<{
-  /** `aten::stride.Dimname(Tensor self, str dim) -> int` */
-  (self: Tensor, dim: string): number;
   /** `aten::stride.int(Tensor self, int dim) -> int` */
   (self: Tensor, dim: number): number;
-}>('aten::stride', { Dimname: ['self', 'dim'], int: ['self', 'dim'] })
+}>('aten::stride', { int: ['self', 'dim'] })
 export const sub = operator<{
   /** `aten::sub.Tensor(Tensor self, Tensor other, *, Scalar alpha=1) -> Tensor` */
   (self: Tensor, other: Tensor, options?: { alpha?: Scalar }): Tensor;
@@ -5857,17 +5623,13 @@ export const subtract_ = operator<{
 export const sum = operator<{
   /** `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::sum.dim_DimnameList(Tensor self, str[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::sum.DimnameList_out(Tensor self, str[1] dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::sum.IntList_out(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { keepdim?: boolean; dtype?: DType | null; out: Tensor }): Tensor;
   /** `aten::sum.out(Tensor self, *, ScalarType? dtype=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, options: { dtype?: DType | null; out: Tensor }): Tensor;
-}>('aten::sum', { '': ['self'], dim_DimnameList: ['self', 'dim'], dim_IntList: ['self', 'dim'], DimnameList_out: ['self', 'dim'], IntList_out: ['self', 'dim'], out: ['self'] })
+}>('aten::sum', { '': ['self'], dim_IntList: ['self', 'dim'], IntList_out: ['self', 'dim'], out: ['self'] })
 export const sumToSize = operator<{
   /** `aten::sum_to_size(Tensor self, int[] size) -> Tensor` */
   (self: Tensor, size: readonly number[]): Tensor;
@@ -5966,12 +5728,6 @@ export const tensordot = operator<{
   /** `aten::tensordot.out(Tensor self, Tensor other, int[] dims_self, int[] dims_other, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, other: Tensor, dimsSelf: readonly number[], dimsOther: readonly number[], options: { out: Tensor }): Tensor;
 }>('aten::tensordot', { '': ['self', 'other', 'dims_self', 'dims_other'], out: ['self', 'other', 'dims_self', 'dims_other'] })
-export const thnnConv2d = operator<{
-  /** `aten::thnn_conv2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0) -> Tensor` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number }): Tensor;
-  /** `aten::thnn_conv2d.out(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, weight: Tensor, kernelSize: readonly number[] | number, options: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; out: Tensor }): Tensor;
-}>('aten::thnn_conv2d', { '': ['self', 'weight', 'kernel_size'], out: ['self', 'weight', 'kernel_size'] })
 export const threshold = operator<{
   /** `aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor` */
   (self: Tensor, threshold: Scalar, value: Scalar): Tensor;
@@ -6053,11 +5809,9 @@ export const trace = operator<{
   (self: Tensor, options: { out: Tensor }): Tensor;
 }>('aten::trace', { '': ['self'], out: ['self'] })
 export const transpose = operator<{
-  /** `aten::transpose.Dimname(Tensor(a) self, str dim0, str dim1) -> Tensor(a)` */
-  (self: Tensor, dim0: string, dim1: string): Tensor;
   /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
   (self: Tensor, dim0: number, dim1: number): Tensor;
-}>('aten::transpose', { Dimname: ['self', 'dim0', 'dim1'], int: ['self', 'dim0', 'dim1'] })
+}>('aten::transpose', { int: ['self', 'dim0', 'dim1'] })
 export const transpose_ = operator<{
   /** `aten::transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
   (self: Tensor, dim0: number, dim1: number): Tensor;
@@ -6151,11 +5905,9 @@ export const typeAs = operator<{
   (self: Tensor, other: Tensor): Tensor;
 }>('aten::type_as', { '': ['self', 'other'] })
 export const unbind = operator<{
-  /** `aten::unbind.Dimname(Tensor(a -> *) self, str dim) -> Tensor(a)[]` */
-  (self: Tensor, dim: string): Tensor[];
   /** `aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]` */
   (self: Tensor, options?: { dim?: number }): Tensor[];
-}>('aten::unbind', { Dimname: ['self', 'dim'], int: ['self'] })
+}>('aten::unbind', { int: ['self'] })
 export const unbindCopy = operator<{
   /** `aten::unbind_copy.int(Tensor self, int dim=0) -> Tensor[]` */
   (self: Tensor, options?: { dim?: number }): Tensor[];
@@ -6163,11 +5915,9 @@ export const unbindCopy = operator<{
   (self: Tensor, options: { dim?: number; out: readonly Tensor[] }): void;
 }>('aten::unbind_copy', { int: ['self'], int_out: ['self'] })
 export const unflatten = operator<{
-  /** `aten::unflatten.Dimname(Tensor(a) self, str dim, int[] sizes, str[] names) -> Tensor(a)` */
-  (self: Tensor, dim: string, sizes: readonly number[], names: readonly string[]): Tensor;
   /** `aten::unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)` */
   (self: Tensor, dim: number, sizes: readonly number[]): Tensor;
-}>('aten::unflatten', { Dimname: ['self', 'dim', 'sizes', 'names'], int: ['self', 'dim', 'sizes'] })
+}>('aten::unflatten', { int: ['self', 'dim', 'sizes'] })
 export const unflattenDenseTensors = operator<{
   /** `aten::unflatten_dense_tensors(Tensor flat, Tensor[] tensors) -> Tensor[]` */
   (flat: Tensor, tensors: readonly Tensor[]): Tensor[];
@@ -6313,36 +6063,24 @@ const var_op = operator<{
   (self: Tensor, options?: { unbiased?: boolean }): Tensor;
   /** `aten::var.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): Tensor;
-  /** `aten::var.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): Tensor;
   /** `aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
   (self: Tensor, dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
-  /** `aten::var.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
-  (self: Tensor, dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
-  /** `aten::var.correction_names_out(Tensor self, str[1] dim, *, int? correction, bool keepdim=False, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::var.correction_out(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean; out: Tensor }): Tensor;
-  /** `aten::var.names_out(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
-  (self: Tensor, dim: readonly string[] | string, options: { unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
   /** `aten::var.out(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False, *, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { unbiased?: boolean; keepdim?: boolean; out: Tensor }): Tensor;
-}>('aten::var', { '': ['self'], correction: ['self', 'dim'], correction_names: ['self', 'dim'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], correction_names_out: ['self', 'dim'], correction_out: ['self', 'dim'], names_out: ['self', 'dim'], out: ['self', 'dim'] })
+}>('aten::var', { '': ['self'], correction: ['self', 'dim'], dim: ['self', 'dim'], correction_out: ['self', 'dim'], out: ['self', 'dim'] })
 export { var_op as var };
 export const varMean = operator<{
   /** `aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
   (self: Tensor, options?: { unbiased?: boolean }): [Tensor, Tensor];
   /** `aten::var_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
   (self: Tensor, dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  (self: Tensor, dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::var_mean.correction_out(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
   (self: Tensor, dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
-}>('aten::var_mean', { '': ['self'], correction: ['self', 'dim'], correction_names: ['self', 'dim'], dim: ['self', 'dim'], names_dim: ['self', 'dim'], correction_out: ['self', 'dim'] })
+}>('aten::var_mean', { '': ['self'], correction: ['self', 'dim'], dim: ['self', 'dim'], correction_out: ['self', 'dim'] })
 export const vdot = operator<{
   /** `aten::vdot(Tensor self, Tensor other) -> Tensor` */
   (self: Tensor, other: Tensor): Tensor;
@@ -6448,13 +6186,9 @@ export const zero_ = operator<{
 export const zeros = operator<{
   /** `aten::zeros(SymInt[] size, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
   (size: readonly number[], options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::zeros.names(int[] size, *, str[]? names, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None) -> Tensor` */
-  (size: readonly number[], options: { names: readonly string[] | null; dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null }): Tensor;
-  /** `aten::zeros.names_out(int[] size, *, str[]? names, Tensor(a!) out) -> Tensor(a!)` */
-  (size: readonly number[], options: { names: readonly string[] | null; out: Tensor }): Tensor;
   /** `aten::zeros.out(SymInt[] size, *, Tensor(a!) out) -> Tensor(a!)` */
   (size: readonly number[], options: { out: Tensor }): Tensor;
-}>('aten::zeros', { '': ['size'], names: ['size'], names_out: ['size'], out: ['size'] })
+}>('aten::zeros', { '': ['size'], out: ['size'] })
 export const zerosLike = operator<{
   /** `aten::zeros_like(Tensor self, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   (self: Tensor, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;

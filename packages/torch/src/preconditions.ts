@@ -19,7 +19,7 @@ interface Precondition {
 const shape = (value: unknown): readonly number[] => (value instanceof Tensor ? value.shape : []);
 const text = (value: unknown): string => `[${shape(value).join(', ')}]`;
 
-/** LAPACK's iterations do not end on NaN. */
+/** LAPACK's iterations for singular values and eigenvalues do not end on NaN. */
 function notFinite(values: Values): string | null {
   for (const [name, value] of Object.entries(values)) {
     if (value instanceof Tensor && name !== 'out' && !native.isFinite(value.handle)) {
@@ -74,8 +74,12 @@ function outside(name: string, value: Tensor, last: number): string | null {
 const preconditions: readonly Precondition[] = [
   {
     names:
-      /^aten::(linalg_(?!cross|diagonal|vecdot|vander|multi_dot|matmul).*|_linalg_.*|svd|pinverse|nuclear_norm|norm|frobenius_norm|matrix_exp|symeig|lstsq|qr|geqrf|lu_solve|cholesky.*|logdet|slogdet|det|inverse)$/,
+      /^aten::(linalg_(svd|svdvals|eig|eigvals|eigh|eigvalsh|pinv|matrix_rank|matrix_exp|cond|lstsq)|_linalg_(svd|eigh)|svd|pinverse|symeig|nuclear_norm|matrix_exp)$/,
     problem: notFinite,
+  },
+  {
+    names: /^aten::linalg_(matrix_)?norm$/,
+    problem: (values) => (['nuc', 2, -2].includes(values.ord as number) ? notFinite(values) : null),
   },
   {
     names: /^aten::(remainder|fmod|floor_divide|div|divide|true_divide|gcd|lcm|__ifloordiv__)_?$/,

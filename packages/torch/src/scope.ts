@@ -83,12 +83,17 @@ function isOwned(value: object): value is Owned {
   return 'handle' in value && 'kept' in value;
 }
 
-function collectTensors(value: unknown, found: Set<Owned>): void {
+function collectTensors(value: unknown, found: Set<Owned>, seen = new Set()): void {
   if (typeof value !== 'object' || value === null) return;
-  if (isOwned(value)) found.add(value);
-  else if (Array.isArray(value) || value instanceof Set) for (const element of value) collectTensors(element, found);
-  else if (value instanceof Map) for (const element of value.values()) collectTensors(element, found);
-  else if (isPlain(value)) for (const element of Object.values(value)) collectTensors(element, found);
+  if (isOwned(value)) {
+    found.add(value);
+    return;
+  }
+  if (seen.has(value)) return;
+  seen.add(value);
+  const each = Array.isArray(value) || value instanceof Set ? value : value instanceof Map ? value.values() : [];
+  for (const element of each) collectTensors(element, found, seen);
+  if (isPlain(value)) for (const element of Object.values(value)) collectTensors(element, found, seen);
 }
 
 function isPlain(value: object): boolean {

@@ -74,8 +74,6 @@ export interface TensorMethods {
   "all"(): Tensor;
   /** `aten::all.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
   "all"(dim: number, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::all.dimname(Tensor self, str dim, bool keepdim=False) -> Tensor` */
-  "all"(dim: string, options?: { keepdim?: boolean }): Tensor;
   /** `aten::allclose(Tensor self, Tensor other, float rtol=1.0000000000000001e-05, float atol=1e-08, bool equal_nan=False) -> bool` */
   "allclose"(other: Tensor, options?: { rtol?: number; atol?: number; equalNan?: boolean }): boolean;
   /** `aten::alpha_dropout_(Tensor(a!) self, float p, bool train) -> Tensor(a!)` */
@@ -94,8 +92,6 @@ export interface TensorMethods {
   "any"(): Tensor;
   /** `aten::any.dim(Tensor self, int dim, bool keepdim=False) -> Tensor` */
   "any"(dim: number, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::any.dimname(Tensor self, str dim, bool keepdim=False) -> Tensor` */
-  "any"(dim: string, options?: { keepdim?: boolean }): Tensor;
   /** `aten::arccos(Tensor self) -> Tensor` */
   "arccos"(): Tensor;
   /** `aten::arccos_(Tensor(a!) self) -> Tensor(a!)` */
@@ -130,8 +126,6 @@ export interface TensorMethods {
   "argmin"(options?: { dim?: number | null; keepdim?: boolean }): Tensor;
   /** `aten::argsort(Tensor self, int dim=-1, bool descending=False) -> Tensor` */
   "argsort"(options?: { dim?: number; descending?: boolean }): Tensor;
-  /** `aten::argsort.dimname(Tensor self, str dim, bool descending=False) -> Tensor` */
-  "argsort"(dim: string, options?: { descending?: boolean }): Tensor;
   /** `aten::argsort.stable(Tensor self, *, bool stable, int dim=-1, bool descending=False) -> Tensor` */
   "argsort"(options: { stable: boolean; dim?: number; descending?: boolean }): Tensor;
   /** `aten::argwhere(Tensor self) -> Tensor` */
@@ -322,8 +316,6 @@ export interface TensorMethods {
   "constantPadNd"(pad: readonly number[], options?: { value?: Scalar }): Tensor;
   /** `aten::contiguous(Tensor(a) self, *, MemoryFormat memory_format=0) -> Tensor(a)` */
   "contiguous"(options?: { memoryFormat?: MemoryFormat }): Tensor;
-  /** `aten::conv_depthwise3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, int[3] dilation) -> Tensor` */
-  "convDepthwise3d"(weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, dilation: readonly number[] | number): Tensor;
   /** `aten::conv_tbc(Tensor self, Tensor weight, Tensor bias, int pad=0) -> Tensor` */
   "convTbc"(weight: Tensor, bias: Tensor, options?: { pad?: number }): Tensor;
   /** `aten::copy(Tensor self, Tensor src, bool non_blocking=False) -> Tensor` */
@@ -362,36 +354,20 @@ export interface TensorMethods {
   "crowIndices"(): Tensor;
   /** `aten::cummax(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   "cummax"(dim: number): [Tensor, Tensor];
-  /** `aten::cummax.dimname(Tensor self, str dim) -> (Tensor values, Tensor indices)` */
-  "cummax"(dim: string): [Tensor, Tensor];
-  /** `aten::cummax.dimname_out(Tensor self, str dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "cummax"(dim: string, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cummax.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "cummax"(dim: number, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cummin(Tensor self, int dim) -> (Tensor values, Tensor indices)` */
   "cummin"(dim: number): [Tensor, Tensor];
-  /** `aten::cummin.dimname(Tensor self, str dim) -> (Tensor values, Tensor indices)` */
-  "cummin"(dim: string): [Tensor, Tensor];
-  /** `aten::cummin.dimname_out(Tensor self, str dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "cummin"(dim: string, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cummin.out(Tensor self, int dim, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "cummin"(dim: number, options: { values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::cumprod(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   "cumprod"(dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumprod.dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  "cumprod"(dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::cumprod_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   "cumprod_"(dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumprod_.dimname(Tensor(a!) self, str dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
-  "cumprod_"(dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::cumsum(Tensor self, int dim, *, ScalarType? dtype=None) -> Tensor` */
   "cumsum"(dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumsum.dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  "cumsum"(dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::cumsum_(Tensor(a!) self, int dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
   "cumsum_"(dim: number, options?: { dtype?: DType | null }): Tensor;
-  /** `aten::cumsum_.dimname(Tensor(a!) self, str dim, *, ScalarType? dtype=None) -> Tensor(a!)` */
-  "cumsum_"(dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::deg2rad(Tensor self) -> Tensor` */
   "deg2rad"(): Tensor;
   /** `aten::deg2rad_(Tensor(a!) self) -> Tensor(a!)` */
@@ -412,8 +388,6 @@ export interface TensorMethods {
   "diagflat"(options?: { offset?: number }): Tensor;
   /** `aten::diagonal(Tensor(a) self, int offset=0, int dim1=0, int dim2=1) -> Tensor(a)` */
   "diagonal"(options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
-  /** `aten::diagonal.Dimname(Tensor(a) self, *, str outdim, str dim1, str dim2, int offset=0) -> Tensor(a)` */
-  "diagonal"(options: { outdim: string; dim1: string; dim2: string; offset?: number }): Tensor;
   /** `aten::diagonal_scatter(Tensor self, Tensor src, int offset=0, int dim1=0, int dim2=1) -> Tensor` */
   "diagonalScatter"(src: Tensor, options?: { offset?: number; dim1?: number; dim2?: number }): Tensor;
   /** `aten::diff(Tensor self, int n=1, int dim=-1, Tensor? prepend=None, Tensor? append=None) -> Tensor` */
@@ -580,14 +554,8 @@ export interface TensorMethods {
   "fix"(): Tensor;
   /** `aten::fix_(Tensor(a!) self) -> Tensor(a!)` */
   "fix_"(): Tensor;
-  /** `aten::flatten.DimnameList(Tensor(a) self, str[] dims, str out_dim) -> Tensor(a)` */
-  "flatten"(dims: readonly string[], outDim: string): Tensor;
-  /** `aten::flatten.named_out_dim(Tensor(a) self, int start_dim, int end_dim, str out_dim) -> Tensor(a)` */
-  "flatten"(startDim: number, endDim: number, outDim: string): Tensor;
   /** `aten::flatten.using_ints(Tensor(a) self, int start_dim=0, int end_dim=-1) -> Tensor(a)` */
   "flatten"(options?: { startDim?: number; endDim?: number }): Tensor;
-  /** `aten::flatten.using_names(Tensor(a) self, str start_dim, str end_dim, str out_dim) -> Tensor(a)` */
-  "flatten"(startDim: string, endDim: string, outDim: string): Tensor;
   /** `aten::flip(Tensor self, int[] dims) -> Tensor` */
   "flip"(dims: readonly number[]): Tensor;
   /** `aten::fliplr(Tensor self) -> Tensor` */
@@ -652,8 +620,6 @@ export interface TensorMethods {
   "fusedMovingAvgObsFakeQuant"(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
   /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
   "gather"(dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;
-  /** `aten::gather.dimname(Tensor self, str dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
-  "gather"(dim: string, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;
   /** `aten::gcd(Tensor self, Tensor other) -> Tensor` */
   "gcd"(other: Tensor): Tensor;
   /** `aten::gcd_(Tensor(a!) self, Tensor other) -> Tensor(a!)` */
@@ -786,28 +752,16 @@ export interface TensorMethods {
   "index"(indices: readonly (Tensor | null)[]): Tensor;
   /** `aten::index_add(Tensor self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
   "indexAdd"(dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
-  /** `aten::index_add.dimname(Tensor self, str dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor` */
-  "indexAdd"(dim: string, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
   /** `aten::index_add_(Tensor(a!) self, int dim, Tensor index, Tensor source, *, Scalar alpha=1) -> Tensor(a!)` */
   "indexAdd_"(dim: number, index: Tensor, source: Tensor, options?: { alpha?: Scalar }): Tensor;
   /** `aten::index_copy_(Tensor(a!) self, int dim, Tensor index, Tensor source) -> Tensor(a!)` */
   "indexCopy_"(dim: number, index: Tensor, source: Tensor): Tensor;
-  /** `aten::index_copy_.dimname(Tensor(a!) self, str dim, Tensor index, Tensor source) -> Tensor(a!)` */
-  "indexCopy_"(dim: string, index: Tensor, source: Tensor): Tensor;
-  /** `aten::index_fill.Dimname_Tensor(Tensor self, str dim, Tensor index, Tensor value) -> Tensor` */
-  "indexFill"(dim: string, index: Tensor, value: Tensor): Tensor;
   /** `aten::index_fill.int_Tensor(Tensor self, int dim, Tensor index, Tensor value) -> Tensor` */
   "indexFill"(dim: number, index: Tensor, value: Tensor): Tensor;
-  /** `aten::index_fill.Dimname_Scalar(Tensor self, str dim, Tensor index, Scalar value) -> Tensor` */
-  "indexFill"(dim: string, index: Tensor, value: Scalar): Tensor;
   /** `aten::index_fill.int_Scalar(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
   "indexFill"(dim: number, index: Tensor, value: Scalar): Tensor;
-  /** `aten::index_fill_.Dimname_Tensor(Tensor(a!) self, str dim, Tensor index, Tensor value) -> Tensor(a!)` */
-  "indexFill_"(dim: string, index: Tensor, value: Tensor): Tensor;
   /** `aten::index_fill_.int_Tensor(Tensor(a!) self, int dim, Tensor index, Tensor value) -> Tensor(a!)` */
   "indexFill_"(dim: number, index: Tensor, value: Tensor): Tensor;
-  /** `aten::index_fill_.Dimname_Scalar(Tensor(a!) self, str dim, Tensor index, Scalar value) -> Tensor(a!)` */
-  "indexFill_"(dim: string, index: Tensor, value: Scalar): Tensor;
   /** `aten::index_fill_.int_Scalar(Tensor(a!) self, int dim, Tensor index, Scalar value) -> Tensor(a!)` */
   "indexFill_"(dim: number, index: Tensor, value: Scalar): Tensor;
   /** `aten::index_put(Tensor self, Tensor?[] indices, Tensor values, bool accumulate=False) -> Tensor` */
@@ -820,8 +774,6 @@ export interface TensorMethods {
   "indexReduce_"(dim: number, index: Tensor, source: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
   /** `aten::index_select(Tensor self, int dim, Tensor index) -> Tensor` */
   "indexSelect"(dim: number, index: Tensor): Tensor;
-  /** `aten::index_select.dimname(Tensor self, str dim, Tensor index) -> Tensor` */
-  "indexSelect"(dim: string, index: Tensor): Tensor;
   /** `aten::indices(Tensor(a) self) -> Tensor(a)` */
   "indices"(): Tensor;
   /** `aten::inner(Tensor self, Tensor other) -> Tensor` */
@@ -874,10 +826,6 @@ export interface TensorMethods {
   "kron"(other: Tensor): Tensor;
   /** `aten::kthvalue(Tensor self, int k, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   "kthvalue"(k: number, options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::kthvalue.dimname(Tensor self, int k, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  "kthvalue"(k: number, dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::kthvalue.dimname_out(Tensor self, int k, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "kthvalue"(k: number, dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::kthvalue.values(Tensor self, int k, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "kthvalue"(k: number, options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::l1_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
@@ -1026,8 +974,6 @@ export interface TensorMethods {
   "logSigmoidForward"(): [Tensor, Tensor];
   /** `aten::log_sigmoid_forward.output(Tensor self, *, Tensor(a!) output, Tensor(b!) buffer) -> (Tensor(a!), Tensor(b!))` */
   "logSigmoidForward"(options: { output: Tensor; buffer: Tensor }): [Tensor, Tensor];
-  /** `aten::log_softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  "logSoftmax"(dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::log_softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   "logSoftmax"(dim: number, options?: { dtype?: DType | null }): Tensor;
   /** `aten::logaddexp(Tensor self, Tensor other) -> Tensor` */
@@ -1036,8 +982,6 @@ export interface TensorMethods {
   "logaddexp2"(other: Tensor): Tensor;
   /** `aten::logcumsumexp(Tensor self, int dim) -> Tensor` */
   "logcumsumexp"(dim: number): Tensor;
-  /** `aten::logcumsumexp.dimname(Tensor self, str dim) -> Tensor` */
-  "logcumsumexp"(dim: string): Tensor;
   /** `aten::logdet(Tensor self) -> Tensor` */
   "logdet"(): Tensor;
   /** `aten::logical_and(Tensor self, Tensor other) -> Tensor` */
@@ -1062,8 +1006,6 @@ export interface TensorMethods {
   "logit_"(options?: { eps?: number | null }): Tensor;
   /** `aten::logsumexp(Tensor self, int[1] dim, bool keepdim=False) -> Tensor` */
   "logsumexp"(dim: readonly number[] | number, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::logsumexp.names(Tensor self, str[1] dim, bool keepdim=False) -> Tensor` */
-  "logsumexp"(dim: readonly string[] | string, options?: { keepdim?: boolean }): Tensor;
   /** `aten::lt.Tensor(Tensor self, Tensor other) -> Tensor` */
   "lt"(other: Tensor): Tensor;
   /** `aten::lt.Scalar(Tensor self, Scalar other) -> Tensor` */
@@ -1104,14 +1046,10 @@ export interface TensorMethods {
   "max"(): Tensor;
   /** `aten::max.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   "max"(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::max.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  "max"(dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::max.other(Tensor self, Tensor other) -> Tensor` */
   "max"(other: Tensor): Tensor;
   /** `aten::max.dim_max(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) max, Tensor(b!) max_values) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "max"(dim: number, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
-  /** `aten::max.names_dim_max(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) max, Tensor(b!) max_values) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "max"(dim: string, options: { keepdim?: boolean; max: Tensor; maxValues: Tensor }): [Tensor, Tensor];
   /** `aten::max_pool1d(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> Tensor` */
   "maxPool1d"(kernelSize: readonly number[] | number, options?: { stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number; ceilMode?: boolean }): Tensor;
   /** `aten::max_pool1d_with_indices(Tensor self, int[1] kernel_size, int[1] stride=[], int[1] padding=[0], int[1] dilation=[1], bool ceil_mode=False) -> (Tensor, Tensor)` */
@@ -1134,30 +1072,20 @@ export interface TensorMethods {
   "mean"(options?: { dtype?: DType | null }): Tensor;
   /** `aten::mean.dim(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   "mean"(dim: readonly number[] | number | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
-  /** `aten::mean.names_dim(Tensor self, str[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  "mean"(dim: readonly string[] | string, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::median(Tensor self) -> Tensor` */
   "median"(): Tensor;
   /** `aten::median.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   "median"(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::median.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  "median"(dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::median.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "median"(dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  /** `aten::median.names_dim_values(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "median"(dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::min(Tensor self) -> Tensor` */
   "min"(): Tensor;
   /** `aten::min.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   "min"(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::min.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  "min"(dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::min.other(Tensor self, Tensor other) -> Tensor` */
   "min"(other: Tensor): Tensor;
   /** `aten::min.dim_min(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) min, Tensor(b!) min_indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "min"(dim: number, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
-  /** `aten::min.names_dim_min(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) min, Tensor(b!) min_indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "min"(dim: string, options: { keepdim?: boolean; min: Tensor; minIndices: Tensor }): [Tensor, Tensor];
   /** `aten::minimum(Tensor self, Tensor other) -> Tensor` */
   "minimum"(other: Tensor): Tensor;
   /** `aten::mish(Tensor self) -> Tensor` */
@@ -1168,10 +1096,6 @@ export interface TensorMethods {
   "mm"(mat2: Tensor): Tensor;
   /** `aten::mode(Tensor self, int dim=-1, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   "mode"(options?: { dim?: number; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::mode.dimname(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  "mode"(dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::mode.dimname_out(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "mode"(dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::mode.values(Tensor self, int dim=-1, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "mode"(options: { dim?: number; keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::moveaxis.int(Tensor(a) self, int source, int destination) -> Tensor(a)` */
@@ -1228,12 +1152,8 @@ export interface TensorMethods {
   "nanmedian"(): Tensor;
   /** `aten::nanmedian.dim(Tensor self, int dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
   "nanmedian"(dim: number, options?: { keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::nanmedian.names_dim(Tensor self, str dim, bool keepdim=False) -> (Tensor values, Tensor indices)` */
-  "nanmedian"(dim: string, options?: { keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::nanmedian.dim_values(Tensor self, int dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "nanmedian"(dim: number, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  /** `aten::nanmedian.names_dim_values(Tensor self, str dim, bool keepdim=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "nanmedian"(dim: string, options: { keepdim?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::nanquantile(Tensor self, Tensor q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
   "nanquantile"(q: Tensor, options?: { dim?: number | null; keepdim?: boolean; interpolation?: string }): Tensor;
   /** `aten::nanquantile.scalar(Tensor self, float q, int? dim=None, bool keepdim=False, *, str interpolation="linear") -> Tensor` */
@@ -1304,10 +1224,6 @@ export interface TensorMethods {
   "norm"(p: Scalar | null, dim: readonly number[] | number, keepdim: boolean, options: { dtype: DType }): Tensor;
   /** `aten::norm.ScalarOpt_dtype(Tensor self, Scalar? p, *, ScalarType dtype) -> Tensor` */
   "norm"(p: Scalar | null, options: { dtype: DType }): Tensor;
-  /** `aten::norm.names_ScalarOpt_dim(Tensor self, Scalar? p, str[1] dim, bool keepdim=False) -> Tensor` */
-  "norm"(p: Scalar | null, dim: readonly string[] | string, options?: { keepdim?: boolean }): Tensor;
-  /** `aten::norm.names_ScalarOpt_dim_dtype(Tensor self, Scalar? p, str[1] dim, bool keepdim, *, ScalarType dtype) -> Tensor` */
-  "norm"(p: Scalar | null, dim: readonly string[] | string, keepdim: boolean, options: { dtype: DType }): Tensor;
   /** `aten::normal_(Tensor(a!) self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor(a!)` */
   "normal_"(options?: { mean?: number; std?: number; generator?: Generator | null }): Tensor;
   /** `aten::normal_functional(Tensor self, float mean=0., float std=1., *, Generator? generator=None) -> Tensor` */
@@ -1366,8 +1282,6 @@ export interface TensorMethods {
   "prelu"(weight: Tensor): Tensor;
   /** `aten::prod(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
   "prod"(options?: { dtype?: DType | null }): Tensor;
-  /** `aten::prod.dim_Dimname(Tensor self, str dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  "prod"(dim: string, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::prod.dim_int(Tensor self, int dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   "prod"(dim: number, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::put(Tensor self, Tensor index, Tensor source, bool accumulate=False) -> Tensor` */
@@ -1496,14 +1410,10 @@ export interface TensorMethods {
   "rsub"(other: Tensor, options?: { alpha?: Scalar }): Tensor;
   /** `aten::rsub.Scalar(Tensor self, Scalar other, Scalar alpha=1) -> Tensor` */
   "rsub"(other: Scalar, options?: { alpha?: Scalar }): Tensor;
-  /** `aten::scatter.dimname_src(Tensor self, str dim, Tensor index, Tensor src) -> Tensor` */
-  "scatter"(dim: string, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter.reduce(Tensor self, int dim, Tensor index, Tensor src, *, str reduce) -> Tensor` */
   "scatter"(dim: number, index: Tensor, src: Tensor, options: { reduce: string }): Tensor;
   /** `aten::scatter.src(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   "scatter"(dim: number, index: Tensor, src: Tensor): Tensor;
-  /** `aten::scatter.dimname_value(Tensor self, str dim, Tensor index, Scalar value) -> Tensor` */
-  "scatter"(dim: string, index: Tensor, value: Scalar): Tensor;
   /** `aten::scatter.value(Tensor self, int dim, Tensor index, Scalar value) -> Tensor` */
   "scatter"(dim: number, index: Tensor, value: Scalar): Tensor;
   /** `aten::scatter.value_reduce(Tensor self, int dim, Tensor index, Scalar value, *, str reduce) -> Tensor` */
@@ -1518,16 +1428,12 @@ export interface TensorMethods {
   "scatter_"(dim: number, index: Tensor, value: Scalar, options: { reduce: string }): Tensor;
   /** `aten::scatter_add(Tensor self, int dim, Tensor index, Tensor src) -> Tensor` */
   "scatterAdd"(dim: number, index: Tensor, src: Tensor): Tensor;
-  /** `aten::scatter_add.dimname(Tensor self, str dim, Tensor index, Tensor src) -> Tensor` */
-  "scatterAdd"(dim: string, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter_add_(Tensor(a!) self, int dim, Tensor index, Tensor src) -> Tensor(a!)` */
   "scatterAdd_"(dim: number, index: Tensor, src: Tensor): Tensor;
   /** `aten::scatter_reduce.two(Tensor self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor` */
   "scatterReduce"(dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
   /** `aten::scatter_reduce_.two(Tensor(a!) self, int dim, Tensor index, Tensor src, str reduce, *, bool include_self=True) -> Tensor(a!)` */
   "scatterReduce_"(dim: number, index: Tensor, src: Tensor, reduce: string, options?: { includeSelf?: boolean }): Tensor;
-  /** `aten::select.Dimname(Tensor(a) self, str dim, int index) -> Tensor(a)` */
-  "select"(dim: string, index: number): Tensor;
   /** `aten::select.int(Tensor(a) self, int dim, int index) -> Tensor(a)` */
   "select"(dim: number, index: number): Tensor;
   /** `aten::select_scatter(Tensor self, Tensor src, int dim, int index) -> Tensor` */
@@ -1566,8 +1472,6 @@ export interface TensorMethods {
   "sinh"(): Tensor;
   /** `aten::sinh_(Tensor(a!) self) -> Tensor(a!)` */
   "sinh_"(): Tensor;
-  /** `aten::size.Dimname(Tensor self, str dim) -> int` */
-  "size"(dim: string): number;
   /** `aten::size.int(Tensor self, int dim) -> int` */
   "size"(dim: number): number;
   /** `aten::slice.Tensor(Tensor(a) self, int dim=0, SymInt? start=None, SymInt? end=None, SymInt step=1) -> Tensor(a)` */
@@ -1578,28 +1482,12 @@ export interface TensorMethods {
   "slogdet"(): [Tensor, Tensor];
   /** `aten::slogdet.out(Tensor self, *, Tensor(a!) sign, Tensor(b!) logabsdet) -> (Tensor(a!) sign, Tensor(b!) logabsdet)` */
   "slogdet"(options: { sign: Tensor; logabsdet: Tensor }): [Tensor, Tensor];
-  /** `aten::slow_conv3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0) -> Tensor` */
-  "slowConv3d"(weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv3d_forward(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding) -> Tensor` */
-  "slowConv3dForward"(weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number): Tensor;
-  /** `aten::slow_conv3d_forward.output(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias, int[3] stride, int[3] padding, *, Tensor(a!) output) -> Tensor(a!)` */
-  "slowConv3dForward"(weight: Tensor, kernelSize: readonly number[] | number, bias: Tensor | null, stride: readonly number[] | number, padding: readonly number[] | number, options: { output: Tensor }): Tensor;
-  /** `aten::slow_conv_dilated2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] dilation=1) -> Tensor` */
-  "slowConvDilated2d"(weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_dilated3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] dilation=1) -> Tensor` */
-  "slowConvDilated3d"(weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_transpose2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0, int[2] output_padding=0, int[2] dilation=1) -> Tensor` */
-  "slowConvTranspose2d"(weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
-  /** `aten::slow_conv_transpose3d(Tensor self, Tensor weight, int[3] kernel_size, Tensor? bias=None, int[3] stride=1, int[3] padding=0, int[3] output_padding=0, int[3] dilation=1) -> Tensor` */
-  "slowConvTranspose3d"(weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number; outputPadding?: readonly number[] | number; dilation?: readonly number[] | number }): Tensor;
   /** `aten::smm(Tensor self, Tensor mat2) -> Tensor` */
   "smm"(mat2: Tensor): Tensor;
   /** `aten::smooth_l1_loss(Tensor self, Tensor target, int reduction=1, float beta=1.) -> Tensor` */
   "smoothL1Loss"(target: Tensor, options?: { reduction?: number; beta?: number }): Tensor;
   /** `aten::soft_margin_loss(Tensor self, Tensor target, int reduction=1) -> Tensor` */
   "softMarginLoss"(target: Tensor, options?: { reduction?: number }): Tensor;
-  /** `aten::softmax.Dimname(Tensor self, str dim, *, ScalarType? dtype=None) -> Tensor` */
-  "softmax"(dim: string, options?: { dtype?: DType | null }): Tensor;
   /** `aten::softmax.int(Tensor self, int dim, ScalarType? dtype=None) -> Tensor` */
   "softmax"(dim: number, options?: { dtype?: DType | null }): Tensor;
   /** `aten::softplus(Tensor self, Scalar beta=1, Scalar threshold=20) -> Tensor` */
@@ -1608,16 +1496,8 @@ export interface TensorMethods {
   "softshrink"(options?: { lambd?: Scalar }): Tensor;
   /** `aten::sort(Tensor self, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
   "sort"(options?: { dim?: number; descending?: boolean }): [Tensor, Tensor];
-  /** `aten::sort.dimname(Tensor self, str dim, bool descending=False) -> (Tensor values, Tensor indices)` */
-  "sort"(dim: string, options?: { descending?: boolean }): [Tensor, Tensor];
-  /** `aten::sort.dimname_stable(Tensor self, *, bool? stable, str dim, bool descending=False) -> (Tensor values, Tensor indices)` */
-  "sort"(options: { stable: boolean | null; dim: string; descending?: boolean }): [Tensor, Tensor];
   /** `aten::sort.stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False) -> (Tensor values, Tensor indices)` */
   "sort"(options: { stable: boolean | null; dim?: number; descending?: boolean }): [Tensor, Tensor];
-  /** `aten::sort.dimname_values(Tensor self, str dim, bool descending=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "sort"(dim: string, options: { descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
-  /** `aten::sort.dimname_values_stable(Tensor self, *, bool? stable, str dim, bool descending=False, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
-  "sort"(options: { stable: boolean | null; dim: string; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::sort.values(Tensor self, int dim=-1, bool descending=False, *, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
   "sort"(options: { dim?: number; descending?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::sort.values_stable(Tensor self, *, bool? stable, int dim=-1, bool descending=False, Tensor(a!) values, Tensor(b!) indices) -> (Tensor(a!) values, Tensor(b!) indices)` */
@@ -1730,36 +1610,24 @@ export interface TensorMethods {
   "squeeze"(): Tensor;
   /** `aten::squeeze.dim(Tensor(a) self, int dim) -> Tensor(a)` */
   "squeeze"(dim: number): Tensor;
-  /** `aten::squeeze.dimname(Tensor(a) self, str dim) -> Tensor(a)` */
-  "squeeze"(dim: string): Tensor;
   /** `aten::squeeze_(Tensor(a!) self) -> Tensor(a!)` */
   "squeeze_"(): Tensor;
   /** `aten::squeeze_.dim(Tensor(a!) self, int dim) -> Tensor(a!)` */
   "squeeze_"(dim: number): Tensor;
-  /** `aten::squeeze_.dimname(Tensor(a!) self, str dim) -> Tensor(a!)` */
-  "squeeze_"(dim: string): Tensor;
   /** `aten::sspaddmm(Tensor self, Tensor mat1, Tensor mat2, *, Scalar beta=1, Scalar alpha=1) -> Tensor` */
   "sspaddmm"(mat1: Tensor, mat2: Tensor, options?: { beta?: Scalar; alpha?: Scalar }): Tensor;
   /** `aten::std(Tensor self, bool unbiased=True) -> Tensor` */
   "std"(options?: { unbiased?: boolean }): Tensor;
   /** `aten::std.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> Tensor` */
   "std"(dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): Tensor;
-  /** `aten::std.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> Tensor` */
-  "std"(dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): Tensor;
   /** `aten::std.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
   "std"(dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
-  /** `aten::std.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
-  "std"(dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
   /** `aten::std_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
   "stdMean"(options?: { unbiased?: boolean }): [Tensor, Tensor];
   /** `aten::std_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
   "stdMean"(dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::std_mean.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
-  "stdMean"(dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::std_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
   "stdMean"(dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::std_mean.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  "stdMean"(dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::std_mean.correction_out(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
   "stdMean"(dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::stft(Tensor self, int n_fft, int? hop_length=None, int? win_length=None, Tensor? window=None, bool normalized=False, bool? onesided=None, bool? return_complex=None) -> Tensor` */
@@ -1784,8 +1652,6 @@ export interface TensorMethods {
   "subtract_"(other: Scalar, options?: { alpha?: Scalar }): Tensor;
   /** `aten::sum(Tensor self, *, ScalarType? dtype=None) -> Tensor` */
   "sum"(options?: { dtype?: DType | null }): Tensor;
-  /** `aten::sum.dim_DimnameList(Tensor self, str[1] dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
-  "sum"(dim: readonly string[] | string, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::sum.dim_IntList(Tensor self, int[1]? dim, bool keepdim=False, *, ScalarType? dtype=None) -> Tensor` */
   "sum"(dim: readonly number[] | number | null, options?: { keepdim?: boolean; dtype?: DType | null }): Tensor;
   /** `aten::sum_to_size(Tensor self, int[] size) -> Tensor` */
@@ -1830,8 +1696,6 @@ export interface TensorMethods {
   "tensorSplit"(tensorIndicesOrSections: Tensor, options?: { dim?: number }): Tensor[];
   /** `aten::tensordot(Tensor self, Tensor other, int[] dims_self, int[] dims_other) -> Tensor` */
   "tensordot"(other: Tensor, dimsSelf: readonly number[], dimsOther: readonly number[]): Tensor;
-  /** `aten::thnn_conv2d(Tensor self, Tensor weight, int[2] kernel_size, Tensor? bias=None, int[2] stride=1, int[2] padding=0) -> Tensor` */
-  "thnnConv2d"(weight: Tensor, kernelSize: readonly number[] | number, options?: { bias?: Tensor | null; stride?: readonly number[] | number; padding?: readonly number[] | number }): Tensor;
   /** `aten::threshold(Tensor self, Scalar threshold, Scalar value) -> Tensor` */
   "threshold"(threshold: Scalar, value: Scalar): Tensor;
   /** `aten::threshold_(Tensor(a!) self, Scalar threshold, Scalar value) -> Tensor(a!)` */
@@ -1858,8 +1722,6 @@ export interface TensorMethods {
   "topk"(k: number, options: { dim?: number; largest?: boolean; sorted?: boolean; values: Tensor; indices: Tensor }): [Tensor, Tensor];
   /** `aten::trace(Tensor self) -> Tensor` */
   "trace"(): Tensor;
-  /** `aten::transpose.Dimname(Tensor(a) self, str dim0, str dim1) -> Tensor(a)` */
-  "transpose"(dim0: string, dim1: string): Tensor;
   /** `aten::transpose.int(Tensor(a) self, int dim0, int dim1) -> Tensor(a)` */
   "transpose"(dim0: number, dim1: number): Tensor;
   /** `aten::transpose_(Tensor(a!) self, int dim0, int dim1) -> Tensor(a!)` */
@@ -1890,12 +1752,8 @@ export interface TensorMethods {
   "trunc_"(): Tensor;
   /** `aten::type_as(Tensor self, Tensor other) -> Tensor` */
   "typeAs"(other: Tensor): Tensor;
-  /** `aten::unbind.Dimname(Tensor(a -> *) self, str dim) -> Tensor(a)[]` */
-  "unbind"(dim: string): Tensor[];
   /** `aten::unbind.int(Tensor(a -> *) self, int dim=0) -> Tensor(a)[]` */
   "unbind"(options?: { dim?: number }): Tensor[];
-  /** `aten::unflatten.Dimname(Tensor(a) self, str dim, int[] sizes, str[] names) -> Tensor(a)` */
-  "unflatten"(dim: string, sizes: readonly number[], names: readonly string[]): Tensor;
   /** `aten::unflatten.int(Tensor(a) self, int dim, int[] sizes) -> Tensor(a)` */
   "unflatten"(dim: number, sizes: readonly number[]): Tensor;
   /** `aten::unfold(Tensor(a) self, int dimension, int size, int step) -> Tensor(a)` */
@@ -1940,22 +1798,14 @@ export interface TensorMethods {
   "var"(options?: { unbiased?: boolean }): Tensor;
   /** `aten::var.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> Tensor` */
   "var"(dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): Tensor;
-  /** `aten::var.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> Tensor` */
-  "var"(dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): Tensor;
   /** `aten::var.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
   "var"(dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
-  /** `aten::var.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> Tensor` */
-  "var"(dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): Tensor;
   /** `aten::var_mean(Tensor self, bool unbiased=True) -> (Tensor, Tensor)` */
   "varMean"(options?: { unbiased?: boolean }): [Tensor, Tensor];
   /** `aten::var_mean.correction(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
   "varMean"(dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.correction_names(Tensor self, str[1] dim, *, int? correction, bool keepdim=False) -> (Tensor, Tensor)` */
-  "varMean"(dim: readonly string[] | string, options: { correction: number | null; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::var_mean.dim(Tensor self, int[1]? dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
   "varMean"(dim: readonly number[] | number | null, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
-  /** `aten::var_mean.names_dim(Tensor self, str[1] dim, bool unbiased=True, bool keepdim=False) -> (Tensor, Tensor)` */
-  "varMean"(dim: readonly string[] | string, options?: { unbiased?: boolean; keepdim?: boolean }): [Tensor, Tensor];
   /** `aten::var_mean.correction_out(Tensor self, int[1]? dim, *, int? correction, bool keepdim=False, Tensor(a!) out0, Tensor(b!) out1) -> (Tensor(a!), Tensor(b!))` */
   "varMean"(dim: readonly number[] | number | null, options: { correction: number | null; keepdim?: boolean; out0: Tensor; out1: Tensor }): [Tensor, Tensor];
   /** `aten::vdot(Tensor self, Tensor other) -> Tensor` */
@@ -2122,7 +1972,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "conjPhysical_": "conjPhysical_",
   "constantPadNd": "constantPadNd",
   "contiguous": "contiguous",
-  "convDepthwise3d": "convDepthwise3d",
   "convTbc": "convTbc",
   "copy": "copy",
   "copy_": "copy_",
@@ -2568,12 +2417,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "slice": "slice",
   "sliceScatter": "sliceScatter",
   "slogdet": "slogdet",
-  "slowConv3d": "slowConv3d",
-  "slowConv3dForward": "slowConv3dForward",
-  "slowConvDilated2d": "slowConvDilated2d",
-  "slowConvDilated3d": "slowConvDilated3d",
-  "slowConvTranspose2d": "slowConvTranspose2d",
-  "slowConvTranspose3d": "slowConvTranspose3d",
   "smm": "smm",
   "smoothL1Loss": "smoothL1Loss",
   "softMarginLoss": "softMarginLoss",
@@ -2657,7 +2500,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "tanh_": "tanh_",
   "tensorSplit": "tensorSplit",
   "tensordot": "tensordot",
-  "thnnConv2d": "thnnConv2d",
   "threshold": "threshold",
   "threshold_": "threshold_",
   "tile": "tile",

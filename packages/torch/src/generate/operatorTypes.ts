@@ -64,6 +64,12 @@ export function parseName(schema: string): { namespace: string; name: string; ov
 /** Why no function can be written for an operator, or null where one can. */
 export function skipReason({ arguments: list, returns }: NativeOperator): string | null {
   for (const argument of list) {
+    if (
+      /^(dim|dims|dim[01]|names|dimension|(start|end|out)_?dim)$/.test(argument.name) &&
+      argument.kind.startsWith('string')
+    ) {
+      return 'named dimensions are not supported';
+    }
     if (argument.kind === 'unsupported' && !argument.hasDefault && !argument.optional) {
       return `argument '${argument.name}' has a type that JavaScript has no value for`;
     }

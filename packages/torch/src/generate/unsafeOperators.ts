@@ -24,7 +24,8 @@ const families: readonly Family[] = [
   },
   {
     reason: 'a kernel for a device or library that is chosen by libtorch itself, never by name',
-    names: /^aten::.*(cudnn|miopen|mps|mkldnn|nnpack|cufft|cuda|triton|xnnpack|vulkan)/,
+    names:
+      /^aten::.*(cudnn|miopen|mps|mkldnn|nnpack|cufft|cuda|triton|xnnpack|vulkan|slow_conv|thnn_conv|conv_depthwise3d)/,
   },
   {
     reason: 'nested, named and batched (vmap) tensors are not supported',

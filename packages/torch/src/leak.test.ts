@@ -1,0 +1,40 @@
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { expect, it } from 'vitest';
+import { backward, liveTensors, manualSeed, memoryUsage, noGrad, ops, randn, scope, zeros } from './index.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+it('training steps leave resident memory where it was', () => {
+  const [first, last] = process.env.PADNET_LONG_TESTS === '1' ? [1_000, 10_000] : [500, 2_000];
+  manualSeed(0);
+  const parameters = [randn([64, 32]), zeros([64]), randn([10, 64]), zeros([10])];
+  for (const parameter of parameters) parameter.requiresGrad = true;
+  const [weight1, bias1, weight2, bias2] = parameters as [never, never, never, never];
+  const labels = zeros([16], { dtype: 'int64' });
+
+  const step = (): void => {
+    scope(() => {
+      const hidden = ops.relu(ops.linear(randn([16, 32]), weight1, { bias: bias1 }));
+      backward(ops.crossEntropyLoss(ops.linear(hidden, weight2, { bias: bias2 }), labels));
+      noGrad(() => {
+        const gradients = parameters.map(({ grad }) => grad!);
+        ops._foreachAdd_(parameters, gradients, { alpha: -0.01 });
+        for (const parameter of parameters) parameter.grad = null;
+      });
+    });
+  };
+
+  const measure = (): { resident: number; live: number; allocated: number } => {
+    collectGarbage();
+    return { resident: process.memoryUsage.rss(), live: liveTensors(), allocated: memoryUsage().allocated };
+  };
+  for (let i = 0; i < first; i++) step();
+  const before = measure();
+  for (let i = first; i < last; i++) step();
+  const after = measure();
+  expect(after.live).toBe(before.live);
+  expect(after.allocated).toBe(before.allocated);
+  expect(after.resident).toBeLessThan(before.resident * 1.05);
+}, 120_000);
