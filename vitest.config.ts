@@ -5,6 +5,8 @@ export default defineConfig({
   test: {
     include: ['packages/*/dist/**/*.test.js', 'tests/dist/**/*.test.js'],
     pool: 'forks',
+    // Files run side by side: more threads than cores would wait for each other.
+    env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -41,12 +41,14 @@ export class DynamicConv2d extends nn.Module {
   /** [batch, inChannels, height, width] → [batch, outChannels, height', width'] */
   forward(input: Tensor): Tensor {
     const { geometry } = this;
+    const { stride, padding, dilation, groups } = geometry;
     const { bank, constant } = this.source.effective(this.router.sumsToOne);
-    if (bank === null && this.biasBank === null) return ops.conv2d(input, constant!, geometry);
+    if (bank === null && this.biasBank === null)
+      return ops.conv2d(input, constant!, { stride, padding, dilation, groups });
     const coefficients = this.router.forward(input);
     const bias = this.biasBank && ops.matmul(coefficients, this.biasBank);
     if (bank === null) {
-      const output = ops.conv2d(input, constant!, geometry);
+      const output = ops.conv2d(input, constant!, { stride, padding, dilation, groups });
       return bias ? output.add(bias.unsqueeze(2).unsqueeze(3)) : output;
     }
     const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, coefficients) : [bank, coefficients];

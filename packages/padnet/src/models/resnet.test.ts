@@ -14,14 +14,12 @@ describe.each(modelNames)('%s', (name) => {
     const logits = network.forward(randn([4, 1, 28, 28]));
     expect(logits.shape).toEqual([4, 7]);
     logits.square().sum().backward();
-    for (const [parameter, { grad }] of network.namedParameters()) {
-      // until a partition is applied, nothing is static
-      if (layer === 'pad' && parameter.endsWith('static_weight')) continue;
-      expect(grad?.abs().sum().item(), parameter).toSatisfy((value) => Number.isFinite(value));
-    }
-    const reached = Array.from(network.namedParameters()).filter(
-      ([, { grad }]) => grad !== null && grad.abs().sum().item() > 0,
-    );
-    expect(reached.length / network.parameters().length).toBeGreaterThan(0.8);
+    // Until a partition is applied, nothing is static.
+    const used = Array.from(network.namedParameters()).filter(([name]) => !name.endsWith('static_weight'));
+    const sums = used.map(([, { grad }]) => grad!.abs().sum().item());
+    expect(sums.every(Number.isFinite)).toBe(true);
+    // A router of one hidden unit gives no gradient where its ReLU is off.
+    const unreached = used.filter(([name], index) => sums[index] === 0 && !name.includes('router'));
+    expect(unreached.map(([name]) => name)).toEqual([]);
   });
 });

@@ -30,13 +30,18 @@ export const maskGradient: Saliency = {
     for (const [path, source] of sources) {
       totals.set(path, zeros(source.shape, { dtype: source.bank.dtype, device: source.bank.device }).keep());
     }
-    for (const batchLoss of batchLosses) {
-      await setImmediate(); // the event loop runs between batches
-      signal?.throwIfAborted();
-      scope(() => {
-        const gradients = withMaskVariables([...sources.values()], [], (masks) => grad(batchLoss(), masks));
-        noGrad(() => ops._foreachAdd_([...totals.values()], gradients));
-      });
+    try {
+      for (const batchLoss of batchLosses) {
+        await setImmediate(); // the event loop runs between batches
+        signal?.throwIfAborted();
+        scope(() => {
+          const gradients = withMaskVariables([...sources.values()], [], (masks) => grad(batchLoss(), masks));
+          noGrad(() => ops._foreachAdd_([...totals.values()], gradients));
+        });
+      }
+    } catch (error) {
+      for (const total of totals.values()) total[Symbol.dispose]();
+      throw error;
     }
     return totals;
   },
