@@ -173,27 +173,20 @@ describe('inspect', () => {
 });
 
 describe('partition and mask', () => {
-  it('finds other masks for a run, and compares them', async () => {
-    const before = checksums(join(cwd, 'runs/pad'));
-    const { code, stdout } = await run(
-      'partition',
-      'runs/pad',
-      '--ratio',
-      '0.5',
-      '--rounds',
-      '1',
-      '--out',
-      'half.safetensors',
-      '--json',
-    );
+  it('finds masks for a fully dynamic network, shows and compares them', async () => {
+    const before = checksums(join(cwd, 'runs/dyconv'));
+    const options = ['--rounds', '1', '--batches', '2', '--out', 'half.safetensors'];
+    const { code, stdout } = await run('partition', 'runs/dyconv', '--ratio', '0.5', ...options, '--json');
     expect(code).toBe(0);
     const result = JSON.parse(stdout) as { file: string; dynamicRatio: number; settings: unknown };
     expect(result.file).toBe('half.safetensors');
-    expect(result.dynamicRatio).toBeCloseTo(0.5, 2);
+    // Many entries of the last layers never meet a pixel: their scores are 0, and ties become static.
+    expect(result.dynamicRatio).toBeGreaterThan(0.3);
+    expect(result.dynamicRatio).toBeLessThanOrEqual(0.5);
     expect(result.settings).toMatchObject({ ratio: 0.5, rounds: 1, schedule: 'exponential', batches: 2 });
-    expect(checksums(join(cwd, 'runs/pad'))).toEqual(before);
+    expect(checksums(join(cwd, 'runs/dyconv'))).toEqual(before);
 
-    const again = await run('partition', 'runs/pad', '--out', 'half.safetensors');
+    const again = await run('partition', 'runs/dyconv', '--ratio', '0.3', ...options);
     expect(again).toEqual({
       code: 1,
       stdout: '',
@@ -205,46 +198,39 @@ describe('partition and mask', () => {
     const diff = await run('mask', 'diff', 'runs/pad', 'half.safetensors', '--json');
     const { jaccard, layers } = JSON.parse(diff.stdout) as { jaccard: number; layers: unknown[] };
     expect(jaccard).toBeGreaterThan(0);
-    expect(jaccard).toBeLessThanOrEqual(0.3 / 0.5 + 0.01);
+    expect(jaccard).toBeLessThan(1);
     expect(layers).toHaveLength(11);
     const same = await run('mask', 'diff', 'runs/pad', 'runs/pad');
     expect(same.stdout).toContain('\n100.0 % of the entries that are dynamic in either are dynamic in both\n');
     expect((await run('mask', 'show', 'runs/pad')).stdout).toMatch(/^total .* 30\.0 %$/m);
   });
 
-  it('partitions a fully dynamic network too, but no static one', async () => {
-    const { code, stdout } = await run(
-      'partition',
-      'runs/dyconv',
-      '--ratio',
-      '0.3',
-      '--granularity',
-      'kernel',
-      '--out',
-      'dy.safetensors',
-    );
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^round 1 of 3: .* %.*\n/);
-    expect(await run('partition', 'runs/dyconv')).toMatchObject({
-      code: 2,
-      stderr: 'padnet: --ratio is needed: the recipe of runs/dyconv has no partition.ratio\n',
-    });
-    expect(await run('partition', 'runs/static', '--ratio', '0.3')).toMatchObject({
-      code: 1,
-      stderr:
-        'padnet: runs/static is a static network, with nothing to partition; train one with model.layer pad or dyconv\n',
-    });
+  it('trains with the masks of a file', async () => {
+    const found = await run('partition', 'runs/dyconv', '--ratio', '0.4', '--granularity', 'kernel');
+    expect(found).toMatchObject({ code: 0, stderr: '' });
+    expect(found.stdout).toMatch(/^round 1 of 3: .* %.*\n/);
+    const file = 'runs/dyconv/partition-0.4.safetensors';
+    const masks = ['--set', `partition={ ratio: 0.4, masks: ${file} }`];
+    expect((await run('train', 'pad.yaml', ...masks, '--out', 'runs/masked')).code).toBe(0);
+    const { stdout } = await run('mask', 'diff', file, 'runs/masked', '--json');
+    expect((JSON.parse(stdout) as { jaccard: number }).jaccard).toBe(1);
+  });
+
+  it.each(['static', 'pad'])('finds none for a network with model.layer: %s', async (layer) => {
+    const { code, stdout, stderr } = await run('partition', `runs/${layer}`, '--ratio', '0.3');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(/^padnet: runs\/\w+ has a network with model.layer: \w+; only a fully dynamic one .*\n$/);
   });
 
   it.each([
     [['--ratio', '1.3'], '--ratio 1.3: partition.ratio: expected a number from 0 to 1, got 1.3'],
-    [['--rounds', '0'], '--rounds 0: partition.rounds: expected a whole number of at least 1, got 0'],
+    [['--ratio', '0.3', '--rounds', '0'], '--rounds 0: partition.rounds: expected a whole number of at least 1, got 0'],
     [
-      ['--scope', 'globl'],
+      ['--ratio', '0.3', '--scope', 'globl'],
       '--scope globl: partition.scope: expected one of global, local, got "globl"; did you mean global?',
     ],
   ])('%j', async (parameters, message) => {
-    expect(await run('partition', 'runs/pad', ...parameters)).toEqual({
+    expect(await run('partition', 'runs/dyconv', ...parameters)).toEqual({
       code: 2,
       stdout: '',
       stderr: `padnet: ${message}\n`,
@@ -263,8 +249,8 @@ describe('compare', () => {
       'out/report.html',
     );
     expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-    expect(stdout).toMatch(/^static +static/m);
-    expect(stdout).toMatch(/^pad +PAD-Net/m);
+    expect(stdout).toMatch(/^run +static +dyconv +pad\n/);
+    expect(stdout).toMatch(/^ +static +DY-Conv +PAD-Net$/m);
     expect(stdout.trimEnd().endsWith(`report: ${join(cwd, 'out/report.html')}`)).toBe(true);
     const report = readFileSync(join(cwd, 'out/report.html'), 'utf8');
     expect(report).toMatch(/^<!doctype html>/);

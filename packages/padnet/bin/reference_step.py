@@ -1,0 +1,93 @@
+"""The static ResNet of `padnet bench step`, driven from Python with the same libtorch: what our step is measured against.
+
+Speaks the lines of JSON of src/bench/stepProcess.ts. Needs torch alone (Debian: python3-torch); the network is
+torchvision's, in-place operations included.
+"""
+
+import json
+import resource
+import sys
+import time
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+
+def conv(in_channels, out_channels, kernel_size, stride=1):
+    return nn.Conv2d(in_channels, out_channels, kernel_size, stride, (kernel_size - 1) // 2, bias=False)
+
+
+def projection(in_channels, out_channels, stride):
+    if stride == 1 and in_channels == out_channels:
+        return None
+    return nn.Sequential(conv(in_channels, out_channels, 1, stride), nn.BatchNorm2d(out_channels))
+
+
+class Block(nn.Module):
+    """Convolutions with batch norm; ReLU between them, and after the sum with the input."""
+
+    def __init__(self, in_channels, layers, stride):
+        super().__init__()
+        self.convs = nn.ModuleList(conv(*layer) for layer in layers)
+        self.norms = nn.ModuleList(nn.BatchNorm2d(layer[1]) for layer in layers)
+        self.downsample = projection(in_channels, layers[-1][1], stride)
+
+    def forward(self, x):
+        out = x
+        for index, (layer, norm) in enumerate(zip(self.convs, self.norms)):
+            out = norm(layer(out))
+            if index + 1 < len(self.convs):
+                out = functional.relu(out, inplace=True)
+        out += x if self.downsample is None else self.downsample(x)
+        return functional.relu(out, inplace=True)
+
+
+BLOCKS = {"resnet10": (False, [1, 1, 1, 1]), "resnet18": (False, [2, 2, 2, 2]), "resnet50": (True, [3, 4, 6, 3])}
+
+
+def resnet(name, stem, width, in_channels, num_classes):
+    bottleneck, blocks = BLOCKS[name]
+    imagenet = stem == "imagenet"
+    layers = [conv(in_channels, width, 7 if imagenet else 3, 2 if imagenet else 1), nn.BatchNorm2d(width)]
+    layers += [nn.ReLU(inplace=True)] + ([nn.MaxPool2d(3, 2, 1)] if imagenet else [])
+    previous = width
+    for stage, count in enumerate(blocks):
+        channels = width * 2**stage
+        for position in range(count):
+            stride = 2 if position == 0 and stage > 0 else 1
+            if bottleneck:
+                out = channels * 4
+                parts = [(previous, channels, 1), (channels, channels, 3, stride), (channels, out, 1)]
+            else:
+                out = channels
+                parts = [(previous, channels, 3, stride), (channels, channels, 3)]
+            layers.append(Block(previous, parts, stride))
+            previous = out
+    return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(previous, num_classes))
+
+
+def main():
+    job = json.loads(sys.argv[1])
+    torch.set_num_threads(job["threads"])
+    torch.manual_seed(0)
+    network = resnet(job["model"], job["stem"], job["width"] or 64, job["inChannels"], job["numClasses"]).train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    images = torch.randn(job["batch"], job["inChannels"], job["size"], job["size"])
+    labels = torch.randint(job["numClasses"], (job["batch"],))
+
+    def step():
+        start = time.perf_counter()
+        functional.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        return time.perf_counter() - start
+
+    for line in sys.stdin:
+        print(json.dumps({"seconds": [step() for _ in range(json.loads(line)["steps"])]}), flush=True)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+    parameters = sum(parameter.numel() for parameter in network.parameters())
+    print(json.dumps({"parameters": parameters, "peakMemoryBytes": peak}), flush=True)
+
+
+main()

@@ -1,0 +1,209 @@
+/** `padnet bench ops | step | loader`: what things cost on this machine. */
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
+import { alignGrid } from '../report/grid.js';
+import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
+import type { Terminal } from './terminal.js';
+import { UsageError } from './usageError.js';
+
+export function registerBench(program: Command, terminal: Terminal): void {
+  const bench = program.command('bench').description('Measure what things cost on this machine.');
+  registerOps(bench, terminal);
+  registerStep(bench, terminal);
+  registerLoader(bench, terminal);
+  withExamples(
+    bench,
+    'bench ops',
+    'bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad',
+    'bench loader',
+  );
+}
+
+interface OpsOptions {
+  readonly repeats: number;
+  readonly json?: boolean;
+}
+
+function registerOps(bench: Command, terminal: Terminal): void {
+  const command = bench
+    .command('ops')
+    .description("Measure the cost of calling an operator through libtorch's dispatcher, in microseconds.")
+    .option('--repeats <number>', 'rounds, in turns', wholeNumber(1), 15)
+    .option('--json', 'print the result as JSON')
+    .action((options: OpsOptions) => benchOps(options, terminal));
+  withExamples(command, 'bench ops --json');
+}
+
+async function benchOps({ repeats, json }: OpsOptions, terminal: Terminal): Promise<void> {
+  const { benchOperators } = await import('../bench/ops.js');
+  const { describeEnvironment } = await import('../training/index.js');
+  const { targetMicroseconds, callMicroseconds, results } = benchOperators({ repeats });
+  if (json) {
+    terminal.printJson({ callMicroseconds, targetMicroseconds, results, environment: describeEnvironment() });
+    return;
+  }
+  const rows = results.map(({ operator, microseconds, spread }) => [
+    operator,
+    microseconds.toFixed(2),
+    formatPercent(spread),
+  ]);
+  terminal.print(alignGrid({ heading: ['operator', 'µs a call', 'spread'], rows, leftColumns: 1 }));
+  terminal.print(`\na call costs ${callMicroseconds.toFixed(2)} µs; at most ${targetMicroseconds} is the target`);
+}
+
+const layers = ['static', 'dyconv', 'pad'] as const;
+const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
+const stems = ['imagenet', 'small'] as const;
+
+interface StepOptions {
+  readonly model: (typeof models)[number];
+  readonly stem: (typeof stems)[number];
+  readonly width?: number;
+  readonly size: number;
+  readonly channels: number;
+  readonly classes: number;
+  readonly batch: number;
+  readonly layer: readonly (typeof layers)[number][];
+  readonly ratio: number;
+  readonly steps: number;
+  readonly repeats: number;
+  readonly threads: number;
+  /** A path; `true` for Debian's; `false` for none. */
+  readonly python?: string | boolean;
+  readonly json?: boolean;
+}
+
+function registerStep(bench: Command, terminal: Terminal): void {
+  const command = bench
+    .command('step')
+    .description(
+      'Measure a training step (forward, cross-entropy, backward, SGD with momentum) of each layer kind, each in a process of ' +
+        'its own, in turns. Where Python has torch, the same static network driven from there takes part.',
+    )
+    .option('--model <name>', models.join(', '), oneOf(models), 'resnet18')
+    .option('--stem <name>', stems.join(' or '), oneOf(stems), 'imagenet')
+    .option('--width <number>', 'channels of the first stage (default: as published)', wholeNumber(1))
+    .option('--size <pixels>', 'side of the pictures', wholeNumber(1), 224)
+    .option('--channels <number>', 'channels of the pictures', wholeNumber(1), 3)
+    .option('--classes <number>', 'classes', wholeNumber(1), 1000)
+    .option('--batch <number>', 'pictures in a step', wholeNumber(1), 16)
+    .option('--layer <names>', 'static, dyconv, pad', listOf(layers), [...layers])
+    .option('--ratio <number>', 'dynamic ratio of pad', fraction, 0.3)
+    .option('--steps <number>', 'timed steps in each round', wholeNumber(1), 5)
+    .option('--repeats <number>', 'rounds', wholeNumber(1), 3)
+    .option(
+      '--threads <number>',
+      'threads of each process (default: all cores)',
+      wholeNumber(1),
+      availableParallelism(),
+    )
+    .option('--python [path]', "compare with this Python's torch (default: Debian's, where it has torch)")
+    .option('--no-python', 'do not compare with Python')
+    .option('--json', 'print the result as JSON')
+    .action((options: StepOptions) => benchSteps(options, terminal));
+  withExamples(command, 'bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad --json');
+}
+
+async function benchSteps(options: StepOptions, terminal: Terminal): Promise<void> {
+  const { model, stem, width = null, size, channels, classes, batch, layer, ratio, steps, repeats, threads } = options;
+  const { benchStep } = await import('../bench/step.js');
+  const python = await choosePython(options);
+  const costs = await benchStep({
+    model,
+    stem,
+    width,
+    size,
+    inChannels: channels,
+    numClasses: classes,
+    batch,
+    layers: layer,
+    ratio,
+    steps,
+    repeats,
+    threads,
+    python,
+    onRound: (kind, round) => {
+      if (terminal.isInteractive && !options.json) terminal.remark(`round ${round + 1} of ${repeats}: ${kind}`);
+    },
+    signal: terminal.closed,
+  });
+  if (options.json) {
+    const { describeEnvironment } = await import('../training/index.js');
+    const environment = { ...describeEnvironment(), threads };
+    terminal.printJson({ model, stem, width, size, batch, ratio, threads, ...costs, environment });
+    return;
+  }
+  const rows = costs.results.map((result) => [
+    result.layer,
+    formatSeconds(result.stepSeconds),
+    formatRatio(result.ratioToStatic),
+    result.imagesPerSecond.toFixed(1),
+    formatBytes(result.peakMemoryBytes),
+    formatCount(result.parameters),
+    formatPercent(result.spread),
+  ]);
+  const heading = ['layer', 'step', '× static', 'images/s', 'peak memory', 'parameters', 'spread'];
+  terminal.print(
+    `${model}, ${size}×${size}, batch ${batch}, ${threads} threads, medians of ${repeats} × ${steps} steps\n`,
+  );
+  terminal.print(alignGrid({ heading, rows, leftColumns: 1 }));
+  if (costs.staticToPython !== null) {
+    terminal.print(
+      `\nour static step takes ${formatRatio(costs.staticToPython)} times Python's; at most 1.10 is the target`,
+    );
+  }
+}
+
+async function choosePython({ python, model }: StepOptions): Promise<string | null> {
+  const { pythonTorchVersion, systemPython } = await import('../bench/step.js');
+  if (python === false) return null;
+  const path = typeof python === 'string' ? python : systemPython;
+  const known = model !== 'mobilenetV2';
+  if (known && pythonTorchVersion(path) !== null) return path;
+  if (python === undefined) return null;
+  if (!known) throw new UsageError(`--python: the reference is written for ResNets, not for ${model}`);
+  throw new UsageError(`--python: ${path} has no torch; Debian's is installed with \`apt-get install python3-torch\``);
+}
+
+interface LoaderOptions {
+  readonly workers: readonly number[];
+  readonly images: number;
+  readonly batch: number;
+  readonly repeats: number;
+  readonly json?: boolean;
+}
+
+function registerLoader(bench: Command, terminal: Terminal): void {
+  const whole = wholeNumber(0);
+  const command = bench
+    .command('loader')
+    .description(
+      'Measure how fast pictures (28×28, cropped, flipped, normalised) are prepared, by number of worker threads.',
+    )
+    .option('--workers <numbers>', 'numbers of worker threads', (text) => text.split(',').map(whole), [0, 1, 2])
+    .option('--images <number>', 'pictures in an epoch', wholeNumber(1), 20_000)
+    .option('--batch <number>', 'pictures in a batch', wholeNumber(1), 128)
+    .option('--repeats <number>', 'epochs of each, in turns', wholeNumber(1), 3)
+    .option('--json', 'print the result as JSON')
+    .action((options: LoaderOptions) => benchLoaders(options, terminal));
+  withExamples(command, 'bench loader --workers 0,1,2');
+}
+
+async function benchLoaders(
+  { workers, images, batch, repeats, json }: LoaderOptions,
+  terminal: Terminal,
+): Promise<void> {
+  const { benchLoader } = await import('../bench/loader.js');
+  const results = await benchLoader({ workers, images, batchSize: batch, repeats });
+  if (json) {
+    terminal.printJson({ images, batch, results });
+    return;
+  }
+  const rows = results.map((result) => [
+    String(result.workers),
+    String(Math.round(result.imagesPerSecond)),
+    formatPercent(result.spread),
+  ]);
+  terminal.print(alignGrid({ heading: ['workers', 'images/s', 'spread'], rows, leftColumns: 0 }));
+}

@@ -1,0 +1,227 @@
+/** What `padnet doctor` looks at, one finding a subject. Each check stands alone: a machine without libtorch gets the others. */
+import { execFileSync } from 'node:child_process';
+import { existsSync, readFileSync } from 'node:fs';
+import { availableParallelism, freemem } from 'node:os';
+import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/index.js';
+import { formatBytes } from '../report/format.js';
+
+export interface Finding {
+  /** `fail`: padnet does not work; `warn`: something is slow or missing. */
+  readonly level: 'ok' | 'warn' | 'fail';
+  readonly subject: 'node' | 'compiler' | 'libtorch' | 'blas' | 'threads' | 'dispatcher' | 'memory' | 'data' | 'python';
+  readonly found: string;
+  /** What to do; null where nothing is to be done. */
+  readonly fix: string | null;
+  /** What was measured, for machines. */
+  readonly values: Readonly<Record<string, number | string | null>>;
+}
+
+/** @param dataPath folder of Fashion-MNIST */
+export async function* diagnose(dataPath: string = FASHION_MNIST_PATH): AsyncGenerator<Finding> {
+  yield checkNode();
+  yield checkCompiler();
+  const libtorch = await checkLibtorch();
+  yield libtorch;
+  if (libtorch.level !== 'fail') {
+    yield await checkBlas();
+    yield await checkThreads();
+    yield await checkDispatcher();
+  }
+  yield checkMemory();
+  yield checkData(dataPath);
+  yield await checkPython();
+}
+
+function checkNode(): Finding {
+  const [major = 0, minor = 0] = process.versions.node.split('.').map(Number);
+  const current = major > 20 || (major === 20 && minor >= 19);
+  return {
+    level: current ? 'ok' : 'fail',
+    subject: 'node',
+    found: `Node ${process.versions.node}`,
+    fix: current ? null : 'install Node 20.19 or later',
+    values: { version: process.versions.node },
+  };
+}
+
+/** Needed to build the addon, not to run it. */
+function checkCompiler(): Finding {
+  const compiler = firstLine('c++', '--version');
+  const cmake = firstLine('cmake', '--version');
+  const missing = [compiler === null && 'g++', cmake === null && 'cmake'].filter((name) => name !== false);
+  return {
+    level: missing.length === 0 ? 'ok' : 'warn',
+    subject: 'compiler',
+    found: [compiler ?? 'no C++ compiler', cmake ?? 'no CMake'].join('; '),
+    fix: missing.length === 0 ? null : `to build the addon: apt-get install ${missing.join(' ')}`,
+    values: { compiler, cmake },
+  };
+}
+
+function firstLine(command: string, ...parameters: string[]): string | null {
+  try {
+    const output = execFileSync(command, parameters, {
+      encoding: 'utf8',
+      stdio: ['ignore', 'pipe', 'ignore'],
+      timeout: 20_000,
+    });
+    return output.split('\n')[0]!.trim();
+  } catch {
+    return null; // not installed
+  }
+}
+
+async function checkLibtorch(): Promise<Finding> {
+  const subject = 'libtorch';
+  try {
+    const { libtorchVersion } = await import('@padnet/torch');
+    const { version } = libtorchVersion();
+    const file = loadedLibrary(/\/libtorch_cpu[^/]*$/);
+    return {
+      level: 'ok',
+      subject,
+      found: `libtorch ${version}${file === null ? '' : ` in ${file}`}`,
+      fix: null,
+      values: { version, file },
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    const fix =
+      'apt-get install libtorch-dev libopenblas0-pthread (or set LIBTORCH to an unpacked libtorch), then `make build`';
+    return { level: 'fail', subject, found: message, fix, values: { version: null, file: null } };
+  }
+}
+
+/** Path of a shared library of this process; null where there is none, or the system does not tell. */
+function loadedLibrary(name: RegExp): string | null {
+  if (!existsSync('/proc/self/maps')) return null;
+  const paths = readFileSync('/proc/self/maps', 'utf8')
+    .split('\n')
+    .map((line) => line.slice(line.indexOf('/')));
+  return paths.find((path) => name.test(path)) ?? null;
+}
+
+/** Below this, a core does not use its vector units: reference BLAS has 1 to 2. */
+const slowGigaflops = 10;
+
+async function checkBlas(): Promise<Finding> {
+  const { matmulGigaflops } = await import('../bench/speed.js');
+  const cores = availableParallelism();
+  const gigaflops = matmulGigaflops();
+  const file = loadedLibrary(/\/lib(openblas|blas|mkl|blis)[^/]*$/);
+  const slow = gigaflops / cores < slowGigaflops;
+  const where = file === null ? '' : `, ${file}`;
+  return {
+    level: slow ? 'warn' : 'ok',
+    subject: 'blas',
+    found: `${gigaflops.toFixed(0)} GF/s in a 1024³ float32 product, ${(gigaflops / cores).toFixed(0)} a core${where}`,
+    fix: slow
+      ? 'this is as slow as reference BLAS: apt-get install libopenblas0-pthread (or the machine is busy)'
+      : null,
+    values: { gigaflops, gigaflopsPerCore: gigaflops / cores, file },
+  };
+}
+
+async function checkThreads(): Promise<Finding> {
+  const { getNumThreads } = await import('@padnet/torch');
+  const { threadSpeedUp } = await import('../bench/speed.js');
+  const cores = availableParallelism();
+  const threads = getNumThreads();
+  const speedUp = threads > 1 ? threadSpeedUp(threads) : 1;
+  const found = `${threads} threads on ${cores} cores, a convolution ${speedUp.toFixed(2)} times as fast as with one`;
+  const values = { threads, cores, speedUp };
+  const subject = 'threads';
+  if (threads < cores) {
+    return {
+      level: 'warn',
+      subject,
+      found,
+      fix: `not all cores are used: unset OMP_NUM_THREADS (${process.env.OMP_NUM_THREADS ?? 'not set'})`,
+      values,
+    };
+  }
+  if (threads > 1 && speedUp < 1 + 0.4 * (Math.min(threads, 4) - 1)) {
+    return {
+      level: 'warn',
+      subject,
+      found,
+      fix: 'the threads hardly help: other programs use the cores, or they are shares of one',
+      values,
+    };
+  }
+  return { level: 'ok', subject, found, fix: null, values };
+}
+
+async function checkDispatcher(): Promise<Finding> {
+  const { benchOperators } = await import('../bench/ops.js');
+  const { callMicroseconds, targetMicroseconds } = benchOperators({ repeats: 7 });
+  const slow = callMicroseconds > targetMicroseconds;
+  return {
+    level: slow ? 'warn' : 'ok',
+    subject: 'dispatcher',
+    found: `${callMicroseconds.toFixed(1)} µs for a call of an operator (target: at most ${targetMicroseconds})`,
+    fix: slow ? 'a slow or busy machine: small networks train slower than they could' : null,
+    values: { callMicroseconds, targetMicroseconds },
+  };
+}
+
+/** Bytes that the smallest and the published networks of the recipes need, roughly. */
+const scarceMemory = 0.5e9;
+const comfortableMemory = 2e9;
+
+function checkMemory(): Finding {
+  const available = availableMemory();
+  const level = available < scarceMemory ? 'fail' : available < comfortableMemory ? 'warn' : 'ok';
+  const fix = 'end other programs, or train with a smaller data.batchSize or model.width';
+  return {
+    level,
+    subject: 'memory',
+    found: `${formatBytes(available)} available`,
+    fix: level === 'ok' ? null : fix,
+    values: { availableBytes: available },
+  };
+}
+
+/** What can be used without swapping, in the control group too. */
+function availableMemory(): number {
+  const text = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  const [, kilobytes] = /^MemAvailable:\s+(\d+) kB/m.exec(text('/proc/meminfo')) ?? [];
+  const machine = kilobytes === undefined ? freemem() : 1024 * Number(kilobytes);
+  const limit = Number(text('/sys/fs/cgroup/memory.max')); // NaN for `max`, 0 where there is no file
+  const used = Number(text('/sys/fs/cgroup/memory.current'));
+  return limit > 0 ? Math.min(machine, limit - used) : machine;
+}
+
+function checkData(path: string): Finding {
+  const subject = 'data';
+  if (!existsSync(path)) {
+    const fix = 'apt-get install dataset-fashion-mnist, or set data.path to a folder with its four files';
+    return { level: 'warn', subject, found: `no Fashion-MNIST in ${path}`, fix, values: { path: null } };
+  }
+  try {
+    const { train, test } = loadFashionMnist({ path });
+    const found = `Fashion-MNIST in ${path}: ${train.length} + ${test.length} pictures, checksums right`;
+    return { level: 'ok', subject, found, fix: null, values: { path, train: train.length, test: test.length } };
+  } catch (error) {
+    const found = error instanceof Error ? error.message : String(error);
+    const fix = 'apt-get install --reinstall dataset-fashion-mnist';
+    return { level: 'fail', subject, found, fix, values: { path } };
+  }
+}
+
+async function checkPython(): Promise<Finding> {
+  const subject = 'python';
+  const { pythonTorchVersion, systemPython } = await import('../bench/step.js');
+  const version = pythonTorchVersion(systemPython);
+  if (version !== null) {
+    return {
+      level: 'ok',
+      subject,
+      found: `torch ${version} in ${systemPython}, for \`padnet bench step\``,
+      fix: null,
+      values: { version },
+    };
+  }
+  const fix = 'only to compare in `padnet bench step`: apt-get install python3-torch';
+  return { level: 'warn', subject, found: `${systemPython} has no torch`, fix, values: { version } };
+}

@@ -1,0 +1,43 @@
+/** `padnet doctor`: whether this machine is ready, and what to do where it is not. */
+import type { Command } from 'commander';
+import { diagnose, type Finding } from './diagnosis.js';
+import { withExamples } from './options.js';
+import type { Terminal } from './terminal.js';
+
+interface DoctorOptions {
+  readonly data?: string;
+  readonly json?: boolean;
+}
+
+export function registerDoctor(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('doctor')
+    .description(
+      'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',
+    )
+    .option('--data <folder>', "where Fashion-MNIST is (default: that of Debian's dataset-fashion-mnist)")
+    .option('--json', 'print the findings as JSON')
+    .action((options: DoctorOptions) => doctor(options, terminal));
+  withExamples(command, 'doctor').addHelpText(
+    'after',
+    '\nExit code 1 where something fails; warnings alone are no failure.',
+  );
+}
+
+const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
+
+async function doctor({ data, json }: DoctorOptions, terminal: Terminal): Promise<void> {
+  const findings: Finding[] = [];
+  for await (const finding of diagnose(data)) {
+    findings.push(finding);
+    if (!json) printFinding(finding, terminal);
+  }
+  const failed = findings.some(({ level }) => level === 'fail');
+  if (json) terminal.printJson({ ok: !failed, findings });
+  if (failed) terminal.exitCode = 1;
+}
+
+function printFinding({ level, subject, found, fix }: Finding, terminal: Terminal): void {
+  terminal.print(`${terminal.style(colours[level], level.padEnd(4))}  ${subject.padEnd(10)}  ${found}`);
+  if (fix !== null) terminal.print(`${' '.repeat(18)}→ ${fix}`);
+}

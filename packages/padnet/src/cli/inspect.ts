@@ -1,0 +1,107 @@
+/** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
+import { existsSync, readFileSync, statSync } from 'node:fs';
+import type { nn } from '@padnet/torch';
+import type { Command } from 'commander';
+import { InputError } from '../errors.js';
+import { formatBytes, formatCount } from '../report/format.js';
+import { alignGrid } from '../report/grid.js';
+import type { Recipe } from '../training/index.js';
+import { showPartition } from './mask.js';
+import { withExamples } from './options.js';
+import { pictureShape } from './pictureShape.js';
+import type { Terminal } from './terminal.js';
+
+interface InspectOptions {
+  readonly json?: boolean;
+}
+
+export function registerInspect(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('inspect')
+    .description(
+      'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
+    )
+    .argument('<what>', 'folder of a run, recipe (.yaml) or weights (.safetensors)')
+    .option('--json', 'print the result as JSON')
+    .action((what: string, options: InspectOptions) => inspect(what, options, terminal));
+  withExamples(
+    command,
+    'inspect runs/pad30',
+    'inspect recipes/fashion-mnist/dyconv.yaml',
+    'inspect runs/pad30/model/model.safetensors',
+  );
+}
+
+async function inspect(what: string, { json = false }: InspectOptions, terminal: Terminal): Promise<void> {
+  if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
+  if (what.endsWith('.safetensors')) {
+    await inspectTensors(what, json, terminal);
+    return;
+  }
+  const { network, shape } = statSync(what).isDirectory() ? await networkOfRun(what) : await networkOfRecipe(what);
+  const { inspectNetwork, inspectText } = await import('../report/index.js');
+  const inspection = inspectNetwork(network, shape);
+  if (json) terminal.printJson(inspection);
+  else terminal.print(inspectText(inspection));
+}
+
+interface Inspected {
+  readonly network: nn.Layer;
+  readonly shape: readonly [number, number, number];
+}
+
+/** The trained network, or where there is none yet, what the run trains. */
+async function networkOfRun(run: string): Promise<Inspected> {
+  const { loadRunModel, readRun } = await import('../training/index.js');
+  const { folder, recipe } = readRun(run);
+  if (!existsSync(folder.model)) return freshNetwork(recipe);
+  const { network, description } = loadRunModel(run);
+  return { network, shape: [description.inChannels, ...description.size] };
+}
+
+async function networkOfRecipe(file: string): Promise<Inspected> {
+  if (!/\.ya?ml$/.test(file)) {
+    throw new InputError(`${file}: expected the folder of a run, a recipe (.yaml) or weights (.safetensors)`);
+  }
+  const { parseRecipe } = await import('../training/index.js');
+  return freshNetwork(parseRecipe(readFileSync(file, 'utf8'), file));
+}
+
+async function freshNetwork(recipe: Recipe): Promise<Inspected> {
+  const { createModel } = await import('../models/index.js');
+  const { shape, numClasses } = await pictureShape(recipe.data);
+  return { network: createModel(recipe.model, { inChannels: shape[0], numClasses }), shape };
+}
+
+async function inspectTensors(file: string, json: boolean, terminal: Terminal): Promise<void> {
+  const { decodeSafetensors, scope } = await import('@padnet/torch');
+  const bytes = readFileSync(file);
+  const { metadata, tensors } = scope(() => {
+    const decoded = decodeSafetensors(bytes, file);
+    const rows = Array.from(decoded.tensors, ([name, { dtype, shape, numel }]) => ({
+      name,
+      dtype,
+      shape,
+      numbers: numel,
+    }));
+    return { metadata: decoded.metadata, tensors: rows };
+  });
+  if (metadata.partition !== undefined) {
+    await showPartition(file, json, terminal);
+    return;
+  }
+  const numbers = tensors.reduce((sum, tensor) => sum + tensor.numbers, 0);
+  if (json) {
+    terminal.printJson({ file, bytes: bytes.length, numbers, metadata, tensors });
+    return;
+  }
+  const rows = tensors.map(({ name, dtype, shape, numbers: count }) => [
+    name,
+    dtype,
+    shape.join('×') || 'scalar',
+    formatCount(count),
+  ]);
+  rows.push(['total', '', '', formatCount(numbers)]);
+  terminal.print(alignGrid({ heading: ['tensor', 'dtype', 'shape', 'numbers'], rows, leftColumns: 3 }));
+  terminal.print(`${formatBytes(bytes.length)} in ${file}`);
+}

@@ -1,0 +1,97 @@
+/**
+ * The command line `padnet`. Exit codes: 0, 1 (failed), 2 (bad usage), and 130 or 143 where Ctrl-C or SIGTERM stopped it.
+ * Commands load the library only when they run: help is quick, and `doctor` works where libtorch is missing.
+ */
+import { readFileSync } from 'node:fs';
+import { Command, CommanderError } from 'commander';
+import { registerBench } from './bench.js';
+import { registerCompare } from './compare.js';
+import { registerDoctor } from './doctor.js';
+import { registerEval } from './eval.js';
+import { registerInspect } from './inspect.js';
+import { registerMask } from './mask.js';
+import { registerPartition } from './partition.js';
+import { Terminal } from './terminal.js';
+import { registerTrain } from './train.js';
+import { UsageError } from './usageError.js';
+import { waitBriefly } from './waitPolicy.js';
+
+/** The program: reads the process's command line and sets its exit code. */
+export async function main(): Promise<void> {
+  waitBriefly();
+  process.exitCode = await run(process.argv.slice(2));
+}
+
+/** @param parameters without `node` and the program. @returns the exit code */
+async function run(parameters: readonly string[]): Promise<number> {
+  const terminal = new Terminal();
+  const program = createProgram(terminal);
+  try {
+    await program.parseAsync(parameters, { from: 'user' });
+    return terminal.exitCode;
+  } catch (error) {
+    if (error instanceof CommanderError) {
+      // Help that was asked for has the code 0; the rest is bad usage, and has been reported.
+      return error.exitCode === 0 ? 0 : 2;
+    }
+    report(error, terminal);
+    return isBadUsage(error) ? 2 : 1;
+  }
+}
+
+function createProgram(terminal: Terminal): Command {
+  const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
+    version: string;
+  };
+  const program = new Command('padnet')
+    .description('Trains, partitions and compares static, dynamic and partially dynamic networks (PAD-Net).')
+    .version(version)
+    .exitOverride()
+    .configureHelp({ showGlobalOptions: true })
+    .configureOutput({
+      outputError: (text, write) => {
+        write(`padnet: ${commanderMessage(text)}\n`);
+      },
+    });
+  const commands = [
+    registerTrain,
+    registerPartition,
+    registerEval,
+    registerInspect,
+    registerCompare,
+    registerMask,
+    registerBench,
+    registerDoctor,
+  ];
+  for (const register of commands) register(program, terminal);
+  program.addHelpText('after', '\nStart with `padnet doctor`, then `padnet train recipes/fashion-mnist/static.yaml`.');
+  return program;
+}
+
+/** `error: unknown option '--sed'\n(Did you mean --seed?)` → `unknown option '--sed'; did you mean --seed?` */
+function commanderMessage(text: string): string {
+  return text
+    .trim()
+    .replace(/^error: /, '')
+    .replace(/\s*\n\(Did you mean (.*)\?\)$/, '; did you mean $1?')
+    .replaceAll('\n', ' ');
+}
+
+/** One line a problem; the stack only with PADNET_DEBUG=1. */
+function report(error: unknown, terminal: Terminal): void {
+  const message = error instanceof Error ? error.message : String(error);
+  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${line}`);
+  if (process.env.PADNET_DEBUG === '1' && error instanceof Error) terminal.remark(withCauses(error));
+}
+
+function withCauses(error: Error): string {
+  const stack = error.stack ?? error.message;
+  return error.cause instanceof Error ? `${stack}\ncaused by ${withCauses(error.cause)}` : stack;
+}
+
+/** Also a recipe that only `--set` and other options are wrong about. */
+function isBadUsage(error: unknown): boolean {
+  if (error instanceof UsageError) return true;
+  if (!(error instanceof Error && 'problems' in error && Array.isArray(error.problems))) return false;
+  return error.problems.every((problem: { line: number | null }) => problem.line === null);
+}

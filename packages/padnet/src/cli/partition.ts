@@ -1,0 +1,123 @@
+/** `padnet partition`: masks for the network that a run has trained. */
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import type { Command } from 'commander';
+import { InputError } from '../errors.js';
+import { formatPercent } from '../report/format.js';
+import type { PartitionOptions, RecipeOverride } from '../training/index.js';
+import { withExamples } from './options.js';
+import type { Terminal } from './terminal.js';
+
+interface PartitionCommandOptions {
+  readonly ratio: string;
+  readonly rounds?: string;
+  readonly schedule?: string;
+  readonly scope?: string;
+  readonly granularity?: string;
+  readonly score?: string;
+  readonly batches?: string;
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** The options, and the recipe's keys that they stand for. */
+const keys = {
+  ratio: 'ratio',
+  rounds: 'rounds',
+  schedule: 'schedule',
+  scope: 'scope',
+  granularity: 'granularity',
+  score: 'saliency',
+  batches: 'batches',
+} as const;
+
+export function registerPartition(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('partition')
+    .description(
+      'Find masks for a fully dynamic network by Iterative Mode Partition; recipes train with them by partition.masks.',
+    )
+    .argument('<run>', 'folder of a finished run with model.layer: dyconv; it is not changed')
+    .requiredOption('--ratio <number>', 'fraction of the entries that stay dynamic, from 0 to 1')
+    .option('--rounds <number>', 'rounds; 1 is the one-shot partition')
+    .option('--schedule <name>', 'exponential or linear')
+    .option('--scope <name>', 'global: one threshold for all layers; local: one a layer')
+    .option('--granularity <name>', 'entry, kernel or filter')
+    .option('--score <name>', 'maskGradient, magnitude or random')
+    .option('--batches <number>', 'batches of training pictures that are scored')
+    .option('--out <file>', 'where the masks go (default: <run>/partition-<ratio>.safetensors)')
+    .option('--force', 'replace the file where it is there already')
+    .option('--json', 'print the result as JSON')
+    .action((run: string, options: PartitionCommandOptions) => partition(run, options, terminal));
+  withExamples(
+    command,
+    'partition runs/dyconv --ratio 0.5 --rounds 5 --schedule linear',
+    'partition runs/dyconv --ratio 0.3 --out masks.safetensors',
+  );
+}
+
+async function partition(run: string, options: PartitionCommandOptions, terminal: Terminal): Promise<void> {
+  const settings = await partitionSettings(run, options);
+  const file = options.out ?? join(run, `partition-${settings.ratio}.safetensors`);
+  if (existsSync(file) && !options.force) {
+    throw new InputError(`${file} exists already; --force replaces it, --out <file> writes another`);
+  }
+  const [{ partitionRun, writeFileAtomic }, { encodePartition, overallDynamicRatio }] = await Promise.all([
+    import('../training/index.js'),
+    import('../partition/index.js'),
+  ]);
+  const start = performance.now();
+  const {
+    partition: found,
+    before,
+    after,
+  } = await partitionRun(run, settings, {
+    onRound: ({ round, dynamicRatio }) => {
+      if (!options.json) {
+        terminal.print(
+          `round ${round} of ${settings.rounds}: ${formatPercent(dynamicRatio)} of the entries stay dynamic`,
+        );
+      }
+    },
+    signal: terminal.closed,
+  });
+  writeFileAtomic(file, encodePartition(found));
+  const dynamicRatio = overallDynamicRatio(found.masks.values());
+  if (options.json) {
+    terminal.printJson({
+      file,
+      settings: found.settings,
+      rounds: found.rounds,
+      dynamicRatio,
+      accuracyBefore: before.accuracy,
+      accuracyAfter: after.accuracy,
+      seconds: (performance.now() - start) / 1000,
+    });
+    return;
+  }
+  terminal.print(
+    [
+      `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
+      `test accuracy ${formatPercent(before.accuracy, 2)} with every entry dynamic, ${formatPercent(after.accuracy, 2)} with these masks, not trained further`,
+      `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
+    ].join('\n'),
+  );
+}
+
+/** A recipe's `partition` section of the options alone. */
+async function partitionSettings(run: string, options: PartitionCommandOptions): Promise<PartitionOptions> {
+  const { parseRecipe, readRun } = await import('../training/index.js');
+  const file = readRun(run).folder.recipe;
+  const overrides: RecipeOverride[] = [
+    { key: 'model.layer', value: 'pad' },
+    { key: 'partition', value: 'null' },
+    // When in training it happens does not matter here.
+    { key: 'partition.epoch', value: '0' },
+  ];
+  for (const [option, key] of Object.entries(keys) as [keyof typeof keys, string][]) {
+    const value = options[option];
+    if (value !== undefined) overrides.push({ key: `partition.${key}`, value, label: `--${option} ${value}` });
+  }
+  return parseRecipe(readFileSync(file, 'utf8'), file, overrides).partition!;
+}

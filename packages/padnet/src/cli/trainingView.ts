@@ -1,0 +1,179 @@
+/** Training as somebody watches it: a progress bar on a terminal, plain lines in a log, JSON for machines. */
+import { MultiBar, type SingleBar } from 'cli-progress';
+import { formatPercent, formatSeconds } from '../report/format.js';
+import type { StepEvent, TrainingEvent } from '../training/index.js';
+import type { Terminal } from './terminal.js';
+
+export interface TrainingView {
+  /** What is about to happen. */
+  start(text: string): void;
+  show(event: TrainingEvent): void;
+  /** Leaves the terminal as it was. */
+  end(): void;
+}
+
+export function trainingView(terminal: Terminal, { json }: { readonly json: boolean }): TrainingView {
+  if (json) return new JsonView(terminal);
+  return terminal.isInteractive ? new BarView(terminal) : new LineView(terminal);
+}
+
+class JsonView implements TrainingView {
+  readonly #terminal: Terminal;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  start(): void {
+    // the events say it all
+  }
+
+  show(event: TrainingEvent): void {
+    this.#terminal.printJson(event, { oneLine: true });
+  }
+
+  end(): void {
+    // nothing to clean up
+  }
+}
+
+/** Seconds between two lines about steps in a log. */
+const lineInterval = 10;
+
+class LineView implements TrainingView {
+  readonly #terminal: Terminal;
+  readonly #pace = new Pace();
+  #lastLine = performance.now();
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  start(text: string): void {
+    this.#terminal.print(text);
+  }
+
+  show(event: TrainingEvent): void {
+    if (event.type === 'step') {
+      this.#pace.add(event);
+      if (performance.now() - this.#lastLine < 1000 * lineInterval) return;
+      const { step, totalSteps, loss } = event;
+      const { imagesPerSecond, secondsLeft } = this.#pace;
+      this.#print(
+        `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${formatSeconds(secondsLeft)} left`,
+      );
+      return;
+    }
+    const text = sentence(event);
+    if (text !== null) this.#print(text);
+  }
+
+  end(): void {
+    // nothing to clean up
+  }
+
+  #print(text: string): void {
+    this.#lastLine = performance.now();
+    this.#terminal.print(text);
+  }
+}
+
+class BarView implements TrainingView {
+  readonly #terminal: Terminal;
+  readonly #pace = new Pace();
+  readonly #bars = new MultiBar({
+    format: '{bar} {percentage} %  {details}',
+    barsize: 20,
+    stream: process.stdout,
+    clearOnComplete: true,
+    hideCursor: true,
+    emptyOnZero: true,
+    // Ctrl-C is ours.
+    gracefulExit: false,
+  });
+  #bar: SingleBar | null = null;
+
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
+  }
+
+  start(text: string): void {
+    this.#terminal.print(text);
+  }
+
+  show(event: TrainingEvent): void {
+    if (event.type !== 'step') {
+      const text = sentence(event);
+      if (text !== null) this.#print(text);
+      return;
+    }
+    this.#pace.add(event);
+    const { step, totalSteps, epoch, loss } = event;
+    const { imagesPerSecond, secondsLeft } = this.#pace;
+    const details = `epoch ${epoch}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${formatSeconds(secondsLeft)} left`;
+    this.#bar ??= this.#bars.create(totalSteps, 0, { details });
+    this.#bar.update(step, { details });
+  }
+
+  end(): void {
+    this.#bars.stop();
+  }
+
+  #print(text: string): void {
+    if (this.#bar) this.#bars.log(`${text}\n`);
+    else this.#terminal.print(text);
+  }
+}
+
+/** What an event says to people; null where it is not worth a line. */
+function sentence(event: TrainingEvent): string | null {
+  switch (event.type) {
+    case 'partitionRound':
+      return `partition, round ${event.round} of ${event.rounds}: ${formatPercent(event.dynamicRatio)} of the entries stay dynamic`;
+    case 'partition':
+      return `partitioned in ${formatSeconds(event.seconds)}: ${formatPercent(event.dynamicRatio)} of the entries are dynamic`;
+    case 'epoch': {
+      const { epoch, epochs, trainLoss, testLoss, testAccuracy, imagesPerSecond } = event;
+      const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
+      return `epoch ${epoch}/${epochs}  ${losses}  test accuracy ${formatPercent(testAccuracy, 2)}  ${Math.round(imagesPerSecond)} images/s`;
+    }
+    case 'finished':
+      return `finished: test accuracy ${formatPercent(event.testAccuracy, 2)} after ${formatSeconds(event.trainingSeconds)} of training`;
+    case 'step':
+    case 'checkpoint':
+    case 'interrupted':
+      return null;
+  }
+}
+
+/** How quickly this session trains, by the clock. */
+class Pace {
+  readonly #recent: { readonly time: number; readonly images: number }[] = [];
+  #first: { readonly time: number; readonly step: number } | null = null;
+  #last: StepEvent | null = null;
+
+  add(event: StepEvent): void {
+    const time = performance.now() / 1000;
+    this.#first ??= { time: time - event.seconds, step: event.step - 1 };
+    this.#last = event;
+    this.#recent.push({ time, images: event.images });
+    if (this.#recent.length > 50) this.#recent.shift();
+  }
+
+  /** Over the last 50 steps; of the first step, that step's own. */
+  get imagesPerSecond(): number {
+    const [first, ...others] = this.#recent;
+    if (!first || !this.#last) return 0;
+    if (others.length === 0) return Math.round(this.#last.images / this.#last.seconds);
+    const images = others.reduce((sum, step) => sum + step.images, 0);
+    return Math.round(images / (others.at(-1)!.time - first.time));
+  }
+
+  /** At the mean pace of the session, evaluation included. */
+  get secondsLeft(): number {
+    if (!this.#first || !this.#last) return 0;
+    const { step, totalSteps } = this.#last;
+    const secondsPerStep = (performance.now() / 1000 - this.#first.time) / (step - this.#first.step);
+    return secondsPerStep * (totalSteps - step);
+  }
+}
