@@ -115,6 +115,10 @@ interface Native {
   buildInfo(): { version: string; configuration: string };
 }
 
+// Threads that wait for work by spinning take the cores from the data loader and from other programs: on two busy cores a
+// training step then takes ten times as long. Read by OpenMP when libtorch is loaded.
+if (process.env['GOMP_SPINCOUNT'] === undefined) process.env['OMP_WAIT_POLICY'] ??= 'passive';
+
 function load(): Native {
   const file = process.env.PADNET_TORCH_ADDON ?? fileURLToPath(new URL('../build/torch.node', import.meta.url));
   try {
@@ -132,4 +136,4 @@ function load(): Native {
 export const native: Native = load();
 
 // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
-if (isMainThread) native.setNumThreads(Number(process.env['OMP_NUM_THREADS']) || availableParallelism());
+if (isMainThread) native.setNumThreads(Number(process.env.OMP_NUM_THREADS) || availableParallelism());
