@@ -1,0 +1,63 @@
+# Every target does the set-up that it needs, and only what is missing: see scripts/setup.sh.
+SHELL := /bin/bash
+PADNET := node packages/padnet/bin/padnet.js
+DEMO := runs/demo
+RECIPES := packages/padnet/recipes/fashion-mnist
+NATIVE := packages/torch/build/torch.node
+export npm_config_fund = false
+export npm_config_audit = false
+
+.PHONY: build demo test test-long check bench verify clean setup-build setup-data setup-check setup-test typescript
+
+build: $(NATIVE) typescript ## addon and TypeScript
+
+demo: setup-data build ## trains static, dynamic and partially dynamic networks and compares them
+	$(PADNET) train $(RECIPES)/static.yaml --out $(DEMO)/static --force
+	$(PADNET) train $(RECIPES)/dyconv.yaml --out $(DEMO)/dyconv --force
+	$(PADNET) train $(RECIPES)/pad30.yaml --out $(DEMO)/pad30 --force
+	$(PADNET) compare $(DEMO)/static $(DEMO)/dyconv $(DEMO)/pad30 --out $(DEMO)/report.html
+
+test: setup-test setup-data build ## the whole suite, the long tests shortened
+	npx vitest run --reporter=default --reporter=json --outputFile.json=packages/torch/build/tests.json
+
+test-long: setup-test setup-data build ## the long tests whole
+	PADNET_LONG_TESTS=1 npx vitest run
+
+check: setup-check build ## types, lint, format
+	npx eslint .
+	npx prettier --check .
+	clang-format --dry-run -Werror packages/*/native/*.cc packages/*/native/*.h
+
+bench: build ## dispatcher calls, training steps (against Python where python3-torch is installed), data loader
+	$(PADNET) bench ops
+	$(PADNET) bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad
+	$(PADNET) bench loader
+
+verify: build ## largest error of every case of the oracle
+	npm run --silent verify
+
+clean:
+	rm -rf node_modules packages/*/build packages/*/dist tests/dist examples/dist
+
+setup-build:
+	@scripts/setup.sh build
+setup-data:
+	@scripts/setup.sh data
+setup-check:
+	@scripts/setup.sh check
+setup-test:
+	@scripts/setup.sh test
+
+node_modules/.package-lock.json: package-lock.json | setup-build
+	npm ci
+	@touch $@
+
+$(NATIVE): node_modules/.package-lock.json $(wildcard packages/torch/native/*) | setup-build
+	cmake -S packages/torch/native -B packages/torch/build -DCMAKE_BUILD_TYPE=Release > packages/torch/build.log 2>&1 \
+		|| { cat packages/torch/build.log; exit 1; }
+	cmake --build packages/torch/build --parallel
+	@rm packages/torch/build.log
+	@touch $@
+
+typescript: node_modules/.package-lock.json
+	npx tsc --build

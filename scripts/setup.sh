@@ -1,0 +1,94 @@
+#!/usr/bin/env bash
+# Installs what a make target needs and is missing: `setup.sh build|data|check|test`. On Debian and Ubuntu by apt-get, as root
+# or through sudo; elsewhere it says what to install. Running it again changes nothing.
+set -euo pipefail
+
+fail() {
+  echo "padnet set-up: $*" >&2
+  exit 1
+}
+
+# Node comes first: Debian's own may be too old, and this script does not replace yours.
+need_node() {
+  local advice="install Node.js 20.19 or later with npm: https://nodejs.org, or nvm install 22"
+  if ! command -v node >/dev/null && [ "$(apt_candidate nodejs)" -ge 20 ]; then apt_install nodejs npm; fi
+  command -v node >/dev/null || fail "Node.js is missing; $advice"
+  command -v npm >/dev/null || fail "npm is missing; $advice"
+  node -e 'const [a, b] = process.versions.node.split(".").map(Number); process.exit(a > 20 || (a === 20 && b >= 19) ? 0 : 1)' ||
+    fail "Node.js $(node --version) is too old; $advice"
+}
+
+# Major version that apt-get would install; 0 where there is none.
+apt_candidate() {
+  command -v apt-cache >/dev/null || { echo 0; return; }
+  local version
+  version=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9]*\).*/\1/p')
+  echo "${version:-0}"
+}
+
+installed() {
+  dpkg-query -W -f '${Status}' "$1" 2>/dev/null | grep -q 'ok installed'
+}
+
+apt_install() {
+  local missing=()
+  for package in "$@"; do installed "$package" || missing+=("$package"); done
+  [ ${#missing[@]} -eq 0 ] && return
+  local run=()
+  if [ "$(id -u)" -ne 0 ]; then
+    command -v sudo >/dev/null || fail "these Debian packages are missing: ${missing[*]}; as root: apt-get install ${missing[*]}"
+    run=(sudo)
+  fi
+  echo "padnet set-up: installing ${missing[*]}"
+  # `env` after sudo: it does not hand variables on
+  if ! "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
+    "${run[@]}" apt-get update -qq
+    "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
+      fail "apt-get could not install ${missing[*]}; install them by hand and run make again"
+  fi
+}
+
+# Commands where they can be had by apt-get, or advice.
+need_command() {
+  local command=$1 package=$2
+  command -v "$command" >/dev/null && return
+  command -v apt-get >/dev/null || fail "$command is missing; install it (Debian package: $package)"
+  apt_install "$package"
+}
+
+setup_build() {
+  need_node
+  need_command g++ g++
+  need_command cmake cmake
+  if [ -n "${LIBTORCH:-}" ]; then
+    [ -f "$LIBTORCH/include/torch/library.h" ] || fail "LIBTORCH=$LIBTORCH has no include/torch/library.h; point it at an unpacked libtorch 1.13 or later"
+  elif command -v apt-get >/dev/null; then
+    # Without the pthread variant of OpenBLAS, matrix products run 50 times slower on reference BLAS.
+    apt_install libtorch-dev libopenblas0-pthread
+  else
+    fail "libtorch is missing; download it from https://pytorch.org (C++, 1.13 or later), unpack it and set LIBTORCH to the folder"
+  fi
+}
+
+setup_data() {
+  # Recipes can name another folder (data.path); then the package is not needed.
+  if ! command -v apt-get >/dev/null; then
+    [ -d /usr/share/datasets/fashion-mnist ] || echo "padnet set-up: no Fashion-MNIST here; give its folder: --set data.path=FOLDER" >&2
+    return
+  fi
+  apt_install dataset-fashion-mnist
+}
+
+setup_check() {
+  need_command clang-format clang-format
+}
+
+# A real browser for the tests of pages; they are skipped, visibly, without one.
+setup_test() {
+  if command -v apt-get >/dev/null && [ "$(apt_candidate chromium)" -gt 0 ]; then apt_install chromium; fi
+}
+
+case "${1:-}" in
+  build | data | check | test) "setup_$1" ;;
+  *) fail "usage: scripts/setup.sh build|data|check|test" ;;
+esac
