@@ -20,6 +20,30 @@ std::vector<at::Tensor> toGradients(Environment& environment, napi_value value) 
   return isNullish(environment.env, value) ? std::vector<at::Tensor>() : toTensorList(environment, value);
 }
 
+/// Nodes are held by c10::intrusive_ptr in a current libtorch, by std::shared_ptr in older ones.
+template <class Node>
+constexpr bool kIntrusive = std::is_base_of<c10::intrusive_ptr_target, Node>::value;
+
+/// Another owner of `node`.
+template <class Node>
+auto ownerOf(Node* node) {
+  if constexpr (kIntrusive<Node>) {
+    return c10::intrusive_ptr<Node>::reclaim_copy(node);
+  } else {
+    return node->shared_from_this();
+  }
+}
+
+template <class Node, class... Arguments>
+auto makeNode(Arguments&&... arguments) {
+  if constexpr (kIntrusive<Node>) {
+    return c10::make_intrusive<Node>(std::forward<Arguments>(arguments)...);
+  } else {
+    return std::shared_ptr<Node>(new Node(std::forward<Arguments>(arguments)...),
+                                 [](Node* node) { deleteNode(node); });  // libtorch's, without deep recursion
+  }
+}
+
 /// A node of the graph whose gradient is a JavaScript function. In double backward the function runs with gradients
 /// enabled, so the operators that it calls are recorded like any others.
 struct JsNode : torch::autograd::Node {
@@ -34,8 +58,9 @@ struct JsNode : torch::autograd::Node {
       if (!gradients[i].defined()) gradients[i] = input_metadata(i).zeros_like();
     }
     std::vector<at::Tensor> unpacked;
-    for (size_t i = 0; i < saved.size(); i++)
-      unpacked.push_back(saved[i].unpack(savedIsOutput[i] ? shared_from_this() : nullptr));
+    for (size_t i = 0; i < saved.size(); i++) {
+      unpacked.push_back(savedIsOutput[i] ? saved[i].unpack(ownerOf<torch::autograd::Node>(this)) : saved[i].unpack());
+    }
     napi_value result = backward.call({fromTensorList(environment, gradients), fromTensorList(environment, unpacked)});
 
     const std::vector<napi_value> values = toList(environment.env, result, "an array with one gradient for each input");
@@ -158,8 +183,7 @@ napi_value customFunction(Environment& environment, const napi_value* arguments)
     output = output.detach();  // an output may be an input handed through: it gets a history of its own
   }
   if (at::GradMode::is_enabled() && torch::autograd::any_variable_requires_grad(inputs)) {
-    const std::shared_ptr<JsNode> node(new JsNode(environment, arguments[3], toString(env, arguments[4])),
-                                       torch::autograd::deleteNode);
+    const auto node = makeNode<JsNode>(environment, arguments[3], toString(env, arguments[4]));
     node->set_next_edges(torch::autograd::collect_next_edges(inputs));
     for (auto& output : outputs) {
       if (torch::autograd::isDifferentiableType(output.scalar_type())) torch::autograd::set_history(output, node);

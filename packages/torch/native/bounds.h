@@ -12,6 +12,6 @@ struct Bounds {
 };
 
 /// By the name that the argument has in all schemas.
-Bounds boundsOf(const std::string& argument);
+Bounds boundsOf(const std::string& argument, bool isList);
 
 }  // namespace padnet

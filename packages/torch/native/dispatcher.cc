@@ -82,7 +82,9 @@ Argument describe(const c10::Argument& argument) {
                                                             : scalarKind(type);
   const auto& fallback = argument.default_value();
   const bool emptyAllowed = fallback && (fallback->isNone() || (fallback->isList() && fallback->toListRef().empty()));
-  return {argument.name(), kind, optional, argument.N() ? *argument.N() : 0, emptyAllowed, boundsOf(argument.name())};
+  return {argument.name(), kind,
+          optional,        argument.N() ? *argument.N() : 0,
+          emptyAllowed,    boundsOf(argument.name(), kind == Kind::IntList)};
 }
 
 /// Kernels read as many elements as the schema says (`int[2]`) without looking at the list's length. One stands for

@@ -11,7 +11,18 @@ import { registeredSchemas } from './generate/registeredSchemas.js';
 import type { Schema } from './generate/operatorTypes.js';
 import { camelCase, isPositional } from './operator.js';
 import type { ArgumentKind, NativeArgument } from './native.js';
-import { dtypes, Generator, noGrad, ops, scope, setMemoryLimit, Tensor, tensor } from './index.js';
+import {
+  backward,
+  dtypes,
+  Generator,
+  noGrad,
+  ops,
+  scope,
+  setMemoryLimit,
+  Tensor,
+  tensor,
+  type DType,
+} from './index.js';
 
 const [seed = 1, from = 0, to = 1000] = process.argv.slice(2, 5).map(Number);
 const callFile = openSync(process.argv[5] ?? '/dev/null', 'w');
@@ -66,14 +77,25 @@ function randomInts(): number[] {
 }
 
 let commonShape: readonly number[] | undefined;
+let commonDtype: DType | undefined;
+
+function randomShape(): readonly number[] {
+  return chance(0.5)
+    ? pick(shapes)
+    : Array.from({ length: Math.floor(random() * 6) }, () => pick([0, 1, 1, 2, 2, 3, 4]));
+}
+
+function randomDtype(): DType {
+  return chance(0.6) ? 'float32' : chance(0.6) ? 'int64' : pick(dtypes);
+}
 
 function randomTensor(): Tensor {
-  const shape = chance(0.6) && commonShape ? commonShape : pick(shapes);
+  const shape = chance(0.6) && commonShape ? commonShape : randomShape();
   const count = shape.reduce((product, size) => product * size, 1);
   const values = Array.from({ length: count }, () =>
     chance(0.05) ? pick([1e9, -1e9, NaN, Infinity, -1]) : Math.floor(random() * 6) - 1,
   );
-  const dtype = chance(0.6) ? 'float32' : chance(0.6) ? 'int64' : pick(dtypes);
+  const dtype = chance(0.7) && commonDtype ? commonDtype : randomDtype();
   const float = ops.reshape(tensor(values, { dtype: 'float64' }), shape);
   let made = dtype === 'float64' ? float : float.to(dtype);
   if (chance(0.1) && shape.length > 1) made = made.transpose(0, 1);
@@ -154,7 +176,8 @@ function randomArgument(argument: NativeArgument): unknown {
 }
 
 function randomArguments({ operator }: Schema): unknown[] {
-  commonShape = chance(0.7) ? pick(shapes) : undefined;
+  commonShape = chance(0.7) ? randomShape() : undefined;
+  commonDtype = chance(0.7) ? randomDtype() : undefined;
   const usable = operator.arguments.filter(({ kind }) => kind !== 'unsupported');
   const values = usable.filter(isPositional).map(randomArgument);
   const named = usable.filter((argument) => !isPositional(argument));
@@ -212,6 +235,7 @@ function callOnce(index: number): void {
       if (!(made instanceof Tensor)) continue;
       results.push(made);
       void made.toString();
+      if (made.requiresGrad && chance(0.5)) backward(ops.sum(made));
     }
   } catch (error) {
     if (!(error instanceof Error) || error.message === '')

@@ -2,8 +2,8 @@ import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
 import { getNumThreads, libtorchVersion, ops, setNumThreads, zeros } from './index.js';
 
-it('starts with as many threads as the machine has', () => {
-  expect(getNumThreads()).toBe(availableParallelism());
+it('starts with as many threads as OMP_NUM_THREADS says, or the machine has', () => {
+  expect(getNumThreads()).toBe(Number(process.env.OMP_NUM_THREADS ?? availableParallelism()));
 });
 
 it('sets and checks the number of threads', () => {
