@@ -37,7 +37,10 @@ export function registerTrain(program: Command, terminal: Terminal): void {
     .argument('[recipe]', 'YAML file')
     .option('--set <key=value>', "another value for one of the recipe's keys, such as training.epochs=5", collected)
     .option('--out <folder>', "where the run goes (default: runs/<the recipe's name>)")
-    .option('--resume [run]', 'go on with a run where it stopped; without a run, with that of the recipe')
+    .option(
+      '--resume [run]',
+      'go on with a run where it stopped; without a run, with that of the recipe, started where there is none',
+    )
     .option('--force', 'start anew where there is a run already, which is then deleted')
     .option('--seed <number>', 'short for --set training.seed=<number>')
     .addOption(new Option('--device <name>', 'cpu or cuda').default('cpu'))

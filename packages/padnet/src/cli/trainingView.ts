@@ -60,7 +60,7 @@ class LineView implements TrainingView {
       const { step, totalSteps, loss } = event;
       const { imagesPerSecond, secondsLeft } = this.#pace;
       this.#print(
-        `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${formatSeconds(secondsLeft)} left`,
+        `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${timeLeft(secondsLeft)} left`,
       );
       return;
     }
@@ -84,6 +84,8 @@ class BarView implements TrainingView {
   readonly #bars = new MultiBar({
     format: '{bar} {percentage} %  {details}',
     barsize: 20,
+    barCompleteChar: '█',
+    barIncompleteChar: '░',
     stream: process.stdout,
     clearOnComplete: true,
     hideCursor: true,
@@ -110,7 +112,7 @@ class BarView implements TrainingView {
     this.#pace.add(event);
     const { step, totalSteps, epoch, loss } = event;
     const { imagesPerSecond, secondsLeft } = this.#pace;
-    const details = `epoch ${epoch}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${formatSeconds(secondsLeft)} left`;
+    const details = `epoch ${epoch}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${timeLeft(secondsLeft)} left`;
     this.#bar ??= this.#bars.create(totalSteps, 0, { details });
     this.#bar.update(step, { details });
   }
@@ -144,6 +146,11 @@ function sentence(event: TrainingEvent): string | null {
     case 'interrupted':
       return null;
   }
+}
+
+/** Whole seconds: it is an estimate. */
+function timeLeft(seconds: number): string {
+  return seconds < 60 ? `${Math.ceil(seconds)} s` : formatSeconds(seconds);
 }
 
 /** How quickly this session trains, by the clock. */
