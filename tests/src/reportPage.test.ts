@@ -1,0 +1,73 @@
+/** The report in a real browser: Debian's Chromium, offline, wide and narrow, light and dark. Skipped where there is none. */
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { chromium, type Browser } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { padnet, tinyRecipe, writePictures } from './padnetProcess.js';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
+
+describe.skipIf(executablePath === undefined)('the report page', () => {
+  const cwd = mkdtempSync(join(tmpdir(), 'padnet-report-'));
+  const report = join(cwd, 'report.html');
+  const names = ['static', 'dyconv', 'pad'] as const;
+  let browser: Browser;
+
+  beforeAll(async () => {
+    writePictures(join(cwd, 'pictures'));
+    for (const name of names) {
+      writeFileSync(join(cwd, `${name}.yaml`), tinyRecipe(name));
+      const { code, stderr } = await padnet(['train', `${name}.yaml`, '--out', name], { cwd });
+      expect(stderr).toBe('');
+      expect(code).toBe(0);
+    }
+    expect((await padnet(['compare', ...names, '--out', report], { cwd })).code).toBe(0);
+    browser = await chromium.launch({
+      executablePath: executablePath!,
+      args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'],
+    });
+  }, 120_000);
+
+  afterAll(async () => {
+    await browser.close();
+    rmSync(cwd, { recursive: true });
+  });
+
+  it.each([
+    { width: 1280, colorScheme: 'light' as const },
+    { width: 480, colorScheme: 'dark' as const },
+  ])('renders whole at $width px, $colorScheme, asking for nothing', async ({ width, colorScheme }) => {
+    const page = await browser.newPage({ viewport: { width, height: 900 }, colorScheme });
+    const problems: string[] = [];
+    page.on('console', (message) => problems.push(message.text()));
+    page.on('pageerror', (error) => problems.push(error.message));
+    page.on('request', (request) => {
+      if (!/^(file|data):/.test(request.url())) problems.push(`asked for ${request.url()}`);
+    });
+    await page.goto(`file://${report}`);
+    expect(problems).toEqual([]);
+
+    const text = await page.innerText('body');
+    for (const name of names) expect(text).toContain(name);
+    const figures = page.locator('figure svg');
+    expect(await figures.count()).toBeGreaterThanOrEqual(4);
+    for (const figure of await figures.all()) {
+      const box = (await figure.boundingBox())!;
+      expect(box.width).toBeGreaterThan(20);
+      expect(box.height).toBeGreaterThan(20);
+    }
+    // Wide tables scroll by themselves, the page does not.
+    const overflow = await page.evaluate('document.documentElement.scrollWidth - document.documentElement.clientWidth');
+    expect(overflow).toBe(0);
+    const background = await page.evaluate('getComputedStyle(document.body).backgroundColor');
+    const brightness =
+      String(background)
+        .match(/\d+/g)!
+        .slice(0, 3)
+        .reduce((sum, value) => sum + Number(value), 0) / 3;
+    if (colorScheme === 'dark') expect(brightness).toBeLessThan(80);
+    else expect(brightness).toBeGreaterThan(200);
+    await page.close();
+  });
+});
