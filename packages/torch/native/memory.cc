@@ -73,7 +73,8 @@ void checkAllocation(size_t bytes) {
               std::max<int64_t>(limit - allocated, 0), " left of the limit of ", limit);
   if (sinceCheck.fetch_add(wanted) + wanted < kCheckEvery) return;
   sinceCheck = 0;
-  const int64_t available = availableBytes() - untouchedBytes();
+  const int64_t free = availableBytes() - untouchedBytes();
+  const int64_t available = free - free / 32;  // the rest of the process needs some too
   TORCH_CHECK(wanted <= available, "out of memory: ", bytes, " bytes asked for, ", std::max<int64_t>(available, 0),
               " available");
 }

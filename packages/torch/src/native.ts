@@ -117,7 +117,7 @@ interface Native {
 
 // Threads that wait for work by spinning take the cores from the data loader and from other programs: on two busy cores a
 // training step then takes ten times as long. Read by OpenMP when libtorch is loaded.
-if (process.env['GOMP_SPINCOUNT'] === undefined) process.env['OMP_WAIT_POLICY'] ??= 'passive';
+if (process.env.GOMP_SPINCOUNT === undefined) process.env.OMP_WAIT_POLICY ??= 'passive';
 
 function load(): Native {
   const file = process.env.PADNET_TORCH_ADDON ?? fileURLToPath(new URL('../build/torch.node', import.meta.url));

@@ -2612,10 +2612,6 @@ export const fullLike = operator<{
   /** `aten::full_like.out(Tensor self, Scalar fill_value, *, MemoryFormat? memory_format=None, Tensor(a!) out) -> Tensor(a!)` */
   (self: Tensor, fillValue: Scalar, options: { memoryFormat?: MemoryFormat | null; out: Tensor }): Tensor;
 }>('aten::full_like', { '': ['self', 'fill_value'], out: ['self', 'fill_value'] })
-export const fusedMovingAvgObsFakeQuant = operator<{
-  /** `aten::fused_moving_avg_obs_fake_quant(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> Tensor` */
-  (self: Tensor, observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
-}>('aten::fused_moving_avg_obs_fake_quant', { '': ['self', 'observer_on', 'fake_quant_on', 'running_min', 'running_max', 'scale', 'zero_point', 'averaging_const', 'quant_min', 'quant_max', 'ch_axis'] })
 export const gather = operator<{
   /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
   (self: Tensor, dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;

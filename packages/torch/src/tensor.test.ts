@@ -226,3 +226,12 @@ it('methods of every operator are installed', () => {
   ).toEqual([3, 4]);
   expect(tensor([1]).add(1)).toBeInstanceOf(Tensor);
 });
+
+it('version counts changes in place', () => {
+  const x = tensor([1]);
+  const before = x.version;
+  x.add(1);
+  expect(x.version).toBe(before);
+  x.add_(1);
+  expect(x.version).toBe(before + 1);
+});

@@ -616,8 +616,6 @@ export interface TensorMethods {
   "frobeniusNorm"(dim: readonly number[] | number, options?: { keepdim?: boolean }): Tensor;
   /** `aten::full_like(Tensor self, Scalar fill_value, *, ScalarType? dtype=None, Layout? layout=None, Device? device=None, bool? pin_memory=None, MemoryFormat? memory_format=None) -> Tensor` */
   "fullLike"(fillValue: Scalar, options?: { dtype?: DType | null; layout?: Layout | null; device?: Device | null; pinMemory?: boolean | null; memoryFormat?: MemoryFormat | null }): Tensor;
-  /** `aten::fused_moving_avg_obs_fake_quant(Tensor self, Tensor observer_on, Tensor fake_quant_on, Tensor(a!) running_min, Tensor(b!) running_max, Tensor(c!) scale, Tensor(d!) zero_point, float averaging_const, int quant_min, int quant_max, int ch_axis, bool per_row_fake_quant=False, bool symmetric_quant=False) -> Tensor` */
-  "fusedMovingAvgObsFakeQuant"(observerOn: Tensor, fakeQuantOn: Tensor, runningMin: Tensor, runningMax: Tensor, scale: Tensor, zeroPoint: Tensor, averagingConst: number, quantMin: number, quantMax: number, chAxis: number, options?: { perRowFakeQuant?: boolean; symmetricQuant?: boolean }): Tensor;
   /** `aten::gather(Tensor self, int dim, Tensor index, *, bool sparse_grad=False) -> Tensor` */
   "gather"(dim: number, index: Tensor, options?: { sparseGrad?: boolean }): Tensor;
   /** `aten::gcd(Tensor self, Tensor other) -> Tensor` */
@@ -2089,7 +2087,6 @@ export const methodNames: Readonly<Record<string, string>> = {
   "frexp": "frexp",
   "frobeniusNorm": "frobeniusNorm",
   "fullLike": "fullLike",
-  "fusedMovingAvgObsFakeQuant": "fusedMovingAvgObsFakeQuant",
   "gather": "gather",
   "gcd": "gcd",
   "gcd_": "gcd_",
