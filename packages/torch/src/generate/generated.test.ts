@@ -36,7 +36,7 @@ describe.skipIf(version !== generatedFrom)(
           "named dimensions are not supported": 109,
           "nested, named and batched (vmap) tensors are not supported": 44,
           "part of libtorch’s own machinery (profiler, interpreter, tests)": 48,
-          "quantized tensors are not supported: their kernels check neither dtype nor quantization parameters": 264,
+          "quantized tensors are not supported: their kernels check neither dtype nor quantization parameters": 265,
           "reads as many statistics as the input has channels; batch_norm checks": 4,
           "returns a type that JavaScript has no value for": 6,
           "takes time in proportion to the largest element, without an end for 1e9": 72,
