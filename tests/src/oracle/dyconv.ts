@@ -11,8 +11,9 @@ import {
   type Numbers,
   type OracleDType,
 } from './fixtures.js';
+import { buildRouter, type OracleRouter } from './router.js';
 
-interface DyconvCase {
+interface DyconvCase extends OracleRouter {
   readonly spec: {
     readonly name: string;
     readonly B: number;
@@ -29,9 +30,6 @@ interface DyconvCase {
   readonly kind: 'dynamic' | 'partial';
   readonly scale?: ScaleMode;
   readonly x: Numbers;
-  readonly fc1: Numbers;
-  readonly fc2_w: Numbers;
-  readonly fc2_b: Numbers;
   readonly bank: Numbers;
   readonly bias_bank?: Numbers;
   readonly static?: Numbers;
@@ -105,15 +103,9 @@ function verifyCase(oracle: DyconvCase, dtype: OracleDType): Comparison[] {
 }
 
 function buildLayer(oracle: DyconvCase, dtype: OracleDType): DynamicConv2d {
-  const { I: inChannels, O: outChannels, k: kernelSize, K: numKernels, T: temperature, ...conv } = oracle.spec;
+  const { I: inChannels, O: outChannels, k: kernelSize, T: temperature, ...conv } = oracle.spec;
   const { stride, padding, dilation, groups } = conv;
-  const router = new KernelAttention({ inChannels, numKernels, hiddenChannels: oracle.fc1.shape[0]!, temperature });
-  router.to(dtype);
-  noGrad(() => {
-    router.fc1.weight.copy_(toTensor(oracle.fc1, dtype));
-    router.fc2.weight.copy_(toTensor(oracle.fc2_w, dtype));
-    router.fc2.bias?.copy_(toTensor(oracle.fc2_b, dtype));
-  });
+  const router = buildRouter(oracle, temperature, dtype);
   return new DynamicConv2d({
     geometry: nn.conv2dGeometry({ inChannels, outChannels, kernelSize, stride, padding, dilation, groups }),
     router,

@@ -5,13 +5,14 @@ import { fileURLToPath } from 'node:url';
 import { fromTypedArray, type DType, type Tensor } from '@padnet/torch';
 
 /** `$FIXTURES`, or the copy in this repository. */
-export const fixturesFolder = process.env['FIXTURES'] ?? fileURLToPath(new URL('../../fixtures', import.meta.url));
+export const fixturesFolder = process.env.FIXTURES ?? fileURLToPath(new URL('../../fixtures', import.meta.url));
 
 export interface Numbers {
   readonly shape: readonly number[];
   readonly data: readonly number[];
 }
 
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states what the generator wrote
 export function readFixture<T>(name: string): T {
   return JSON.parse(readFileSync(join(fixturesFolder, name), 'utf8')) as T;
 }

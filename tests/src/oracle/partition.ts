@@ -3,7 +3,6 @@ import { nn, noGrad, ops, scope, tensor, type Tensor } from '@padnet/torch';
 import {
   DynamicConv2d,
   iterativeModePartition,
-  KernelAttention,
   PartialSource,
   type PartitionSchedule,
   type PartitionScope,
@@ -20,8 +19,9 @@ import {
   type Numbers,
   type OracleDType,
 } from './fixtures.js';
+import { buildRouter, type OracleRouter } from './router.js';
 
-type OracleLayer = Readonly<Record<'fc1' | 'fc2_w' | 'fc2_b' | 'bank' | 'static' | 'phi', Numbers>>;
+type OracleLayer = OracleRouter & Readonly<Record<'bank' | 'static' | 'phi', Numbers>>;
 
 interface PartitionCase {
   readonly schedule: PartitionSchedule;
@@ -62,20 +62,14 @@ class OracleNetwork extends nn.Module {
 }
 
 function buildLayer(oracle: OracleLayer, { temperature, scale }: PartitionCase, dtype: OracleDType): DynamicConv2d {
-  const [hiddenChannels = 0, inChannels = 0] = oracle.fc1.shape;
-  const router = new KernelAttention({ inChannels, numKernels: oracle.fc2_w.shape[0]!, hiddenChannels, temperature });
-  router.to(dtype);
+  const router = buildRouter(oracle, temperature, dtype);
   const source = new PartialSource({
     bank: toTensor(oracle.bank, dtype),
     staticWeight: toTensor(oracle.static, dtype),
     scaleMode: scale,
   });
-  noGrad(() => {
-    router.fc1.weight.copy_(toTensor(oracle.fc1, dtype));
-    router.fc2.weight.copy_(toTensor(oracle.fc2_w, dtype));
-    router.fc2.bias?.copy_(toTensor(oracle.fc2_b, dtype));
-    source.phi?.copy_(toTensor(oracle.phi, dtype));
-  });
+  noGrad(() => source.phi?.copy_(toTensor(oracle.phi, dtype)));
+  const [, inChannels = 0] = oracle.fc1.shape;
   const outChannels = oracle.bank.shape[1]!;
   return new DynamicConv2d({
     geometry: nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 }),

@@ -70,8 +70,9 @@ describe('conversion', () => {
         new nn.Sequential(network(), new nn.Conv2d({ inChannels: 4, outChannels: 512, kernelSize: 3 })),
         options,
       );
-      const { source } = net.getModule('1') as DynamicConv2d;
-      const { bank } = source as Bank;
+      const layer = net.getModule('1');
+      if (!(layer instanceof DynamicConv2d && layer.source instanceof Bank)) throw new Error('not converted');
+      const { bank } = layer.source;
       const between = bank
         .sub(bank.mean([0]))
         .square()
