@@ -34,7 +34,7 @@ const smallest: Partial<Record<DType, bigint>> = { int64: -(2n ** 63n), int32: -
 function contains(value: unknown, wanted: bigint): boolean {
   if (!(value instanceof Tensor)) return typeof value === 'number' && BigInt(Math.trunc(value) || 0) === wanted;
   if (!(value.dtype in smallest) || value.numel === 0) return false;
-  return scope(() => value.detach().eq(wanted).any().item()) as unknown as boolean;
+  return scope(() => value.detach().eq(wanted).any().item()) === 1;
 }
 
 /** The smallest integer divided by -1 is one more than the largest: the processor stops the process. */

@@ -71,9 +71,9 @@ export class Tensor implements Owned {
     return native.version(this.handle);
   }
 
-  /** The value of a tensor with one element; an int64 beyond 2^53 is a bigint. */
+  /** The value of a tensor with one element; true is 1. An int64 beyond 2^53 is rounded (`data` has it exactly). */
   item(): number {
-    return native.item(this.handle) as number;
+    return Number(native.item(this.handle));
   }
 
   /**
