@@ -19,7 +19,7 @@ export class Bank extends nn.Module implements ParameterSource {
   }
 
   effective(): EffectiveParameter {
-    return { bank: this.bank, constant: null };
+    return { bank: this.bank, scale: null, constant: null };
   }
 }
 

@@ -48,6 +48,8 @@ describe('KernelAttention', () => {
     const copy = new nn.Sequential(new KernelAttention({ inChannels: 4 }), new KernelAttention({ inChannels: 4 }));
     copy.loadStateDict(network.stateDict());
     expect(copy.stateDict().get('1.temperature')!.item()).toBe(7);
-    expect(() => setTemperature(network, 0)).toThrow('temperature must be above 0, got 0');
+    expect(() => {
+      setTemperature(network, 0);
+    }).toThrow('temperature must be above 0, got 0');
   });
 });

@@ -18,6 +18,6 @@ export class StaticSource extends nn.Module implements ParameterSource {
   }
 
   effective(): EffectiveParameter {
-    return { bank: null, constant: this.staticWeight };
+    return { bank: null, scale: null, constant: this.staticWeight };
   }
 }

@@ -42,7 +42,7 @@ export class DynamicConv2d extends nn.Module {
   forward(input: Tensor): Tensor {
     const { geometry } = this;
     const { stride, padding, dilation, groups } = geometry;
-    const { bank, constant } = this.source.effective(this.router.sumsToOne);
+    const { bank, scale, constant } = this.source.effective(this.router.sumsToOne);
     if (bank === null && this.biasBank === null)
       return ops.conv2d(input, constant!, { stride, padding, dilation, groups });
     const coefficients = this.router.forward(input);
@@ -51,7 +51,8 @@ export class DynamicConv2d extends nn.Module {
       const output = ops.conv2d(input, constant!, { stride, padding, dilation, groups });
       return bias ? output.add(bias.unsqueeze(2).unsqueeze(3)) : output;
     }
-    const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, coefficients) : [bank, coefficients];
+    const scaled = scale ? coefficients.mul(scale) : coefficients;
+    const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, scaled) : [bank, scaled];
     return mixedConv2d(input, allCoefficients, allBanks, bias, geometry, this.plan(input.shape, allBanks.shape[0]!));
   }
 

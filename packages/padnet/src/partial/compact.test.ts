@@ -57,11 +57,15 @@ describe('the compact form', () => {
     const before = network.source.bank.toArray();
     const state = compactStateDict(holder([4], 2, Mask.fromBits([4], Uint8Array.of(1))));
     state.set('source.bank', zeros([2, 3]));
-    expect(() => loadCompactStateDict(network, state)).toThrow(
+    expect(() => {
+      loadCompactStateDict(network, state);
+    }).toThrow(
       'the weights do not fit: source.bank [2, 3] and source.static_weight [3] where the mask asks for [2, 1] and [3]',
     );
     state.delete('source.bank');
-    expect(() => loadCompactStateDict(network, state)).toThrow('missing source.bank');
+    expect(() => {
+      loadCompactStateDict(network, state);
+    }).toThrow('missing source.bank');
     expect(network.source.bank.toArray()).toEqual(before);
   });
 });

@@ -23,11 +23,12 @@ function source(scaleMode: (typeof scaleModes)[number] = 'both', phi = 0): Parti
   return made;
 }
 
-/** θ(x) = Σ α_k bank_k + constant */
+/** θ(x) = scale · Σ α_k bank_k + constant */
 function mixed(made: PartialSource, coefficients: readonly number[], sumsToOne: boolean): Tensor {
-  const effective = made.effective(sumsToOne);
-  const dynamic = tensor([...coefficients], { dtype: 'float64' }).matmul(effective.bank!);
-  return effective.constant ? dynamic.add(effective.constant) : dynamic;
+  const { bank, scale, constant } = made.effective(sumsToOne);
+  const mixture = tensor([...coefficients], { dtype: bank!.dtype }).matmul(bank!);
+  const dynamic = scale ? mixture.mul(scale) : mixture;
+  return constant ? dynamic.add(constant) : dynamic;
 }
 
 describe('PartialSource', () => {

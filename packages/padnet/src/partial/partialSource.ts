@@ -6,7 +6,7 @@
 import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
 import type { EffectiveParameter, ParameterSource } from '../dynamic/index.js';
 import { Mask, unpackBits } from './mask.js';
-import { scaleFactors, type ScaleMode } from './scaleFactors.js';
+import { scaleFactors, type ScaleFactors, type ScaleMode } from './scaleFactors.js';
 
 export interface PartialSourceOptions {
   /** Θ [K, …shape]; its memory is shared. */
@@ -102,28 +102,32 @@ export class PartialSource extends nn.Module implements ParameterSource {
   }
 
   effective(sumsToOne: boolean): EffectiveParameter {
-    if (this.training || isGradEnabled() || this.#maskVariable) return this.compute(sumsToOne);
+    const factors = scaleFactors(this.phi, this.scaleMode);
+    if (this.training || isGradEnabled() || this.#maskVariable) return this.compute(sumsToOne, factors);
     const inputs = [this.bank, this.staticWeight, this.maskBits, ...(this.phi ? [this.phi] : [])];
     const [bank = null, constant = null] = this.cached('effective', inputs, `${sumsToOne}`, () => {
-      const made = this.compute(sumsToOne);
+      const made = this.compute(sumsToOne, factors);
       return [made.bank, made.constant].filter((tensor) => tensor !== null);
     });
-    return { bank, constant };
+    return { bank, scale: factors.dynamic, constant };
   }
 
-  private compute(sumsToOne: boolean): EffectiveParameter {
-    const { dynamic, static: fixed } = scaleFactors(this.phi, this.scaleMode);
-    const bank = dynamic ? this.bank.mul(dynamic) : this.bank;
-    const constant = fixed ? this.staticWeight.mul(fixed) : this.staticWeight;
+  /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
+  private compute(sumsToOne: boolean, { dynamic, static: fixed }: ScaleFactors): EffectiveParameter {
+    const { bank } = this;
+    let constant: Tensor = fixed ? this.staticWeight.mul(fixed) : this.staticWeight;
+    if (sumsToOne && dynamic) constant = constant.div(dynamic);
     if (this.#maskVariable) {
       const mask = this.#maskVariable;
-      const outside = mask.neg().add(1).mul(constant);
       const inside = bank.mul(mask);
-      return sumsToOne ? { bank: inside.add(outside), constant: null } : { bank: inside, constant: outside };
+      const outside = mask.neg().add(1).mul(constant);
+      return sumsToOne
+        ? { bank: inside.add(outside), scale: dynamic, constant: null }
+        : { bank: inside, scale: dynamic, constant: outside };
     }
     const mask = this.maskTensor();
-    if (sumsToOne) return { bank: ops.where(mask, bank, constant), constant: null };
-    return { bank: bank.mul(mask), constant: constant.mul(mask.logicalNot()) };
+    if (sumsToOne) return { bank: ops.where(mask, bank, constant), scale: dynamic, constant: null };
+    return { bank: bank.mul(mask), scale: dynamic, constant: constant.mul(mask.logicalNot()) };
   }
 
   /** The mask as a bool tensor, unpacked again only when the bits have changed. */
