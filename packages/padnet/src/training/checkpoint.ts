@@ -1,15 +1,15 @@
 /**
  * A checkpoint: `step-<n>.safetensors` (weights, optimizer, random state) and `step-<n>.json` (everything else, and the
  * tensors' checksum). The JSON is written last and makes the checkpoint count; both appear whole or not at all, and older
- * checkpoints go only after that, so that a crash or a full disk leaves one that is valid.
+ * checkpoints go only after that, so that a crash or a full disk leaves one that is valid. The newest two are kept.
  */
 import { createHash } from 'node:crypto';
-import { readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
-import { writeFileAtomic } from './runFolder.js';
+import { writeFileAtomic } from './atomicWrite.js';
 
 const stateSchema = z.strictObject({
   format: z.literal('padnet-checkpoint-1'),
@@ -20,11 +20,15 @@ const stateSchema = z.strictObject({
   /** Batches done of the epoch under way. */
   batch: z.int().min(0),
   partitioned: z.boolean(),
-  /** Events told so far, of which `metrics.jsonl` has the lines. */
+  /** Lines of `metrics.jsonl` so far. */
   events: z.int().min(0),
   /** Of the epoch under way. */
   lossSum: z.number(),
   images: z.int().min(0),
+  /** Of the epoch under way: of its steps, and of waiting for data between them. */
+  stepSeconds: z.number(),
+  waitSeconds: z.number(),
+  /** Of the whole run. */
   trainingSeconds: z.number(),
   optimizer: z.record(z.string(), z.number()),
   threads: z.int(),
@@ -33,6 +37,8 @@ const stateSchema = z.strictObject({
 export type CheckpointState = z.infer<typeof stateSchema>;
 
 export interface Checkpoint {
+  /** The JSON's path. */
+  readonly file: string;
   readonly state: CheckpointState;
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
@@ -54,8 +60,14 @@ export function saveCheckpoint(
     sha256: createHash('sha256').update(bytes).digest('hex'),
   };
   const file = join(folder, `${name}.json`);
-  writeFileAtomic(join(folder, `${name}.safetensors`), bytes);
-  writeFileAtomic(file, `${JSON.stringify(complete, null, 2)}\n`);
+  removeIncomplete(folder);
+  try {
+    writeFileAtomic(join(folder, `${name}.safetensors`), bytes);
+    writeFileAtomic(file, `${JSON.stringify(complete, null, 2)}\n`);
+  } catch (error) {
+    removeIncomplete(folder);
+    throw error;
+  }
   for (const old of listCheckpoints(folder).slice(0, -kept)) {
     rmSync(join(folder, `${old}.json`), { force: true });
     rmSync(join(folder, `${old}.safetensors`), { force: true });
@@ -63,8 +75,9 @@ export function saveCheckpoint(
   return file;
 }
 
-/** Names of the complete checkpoints in a folder, oldest first. */
+/** Names of the complete checkpoints in a folder, oldest first; none where there is no such folder. */
 export function listCheckpoints(folder: string): string[] {
+  if (!existsSync(folder)) return [];
   return readdirSync(folder)
     .filter((name) => /^step-\d+-\d+\.json$/.test(name))
     .map((name) => basename(name, '.json'))
@@ -74,13 +87,15 @@ export function listCheckpoints(folder: string): string[] {
 /**
  * The newest checkpoint of a folder; null where there is none.
  *
- * @throws InputError naming the file where it is damaged, and how to go on from the one before
+ * @throws InputError naming the file where it is damaged, and how to go on without it
  */
 export function loadLatestCheckpoint(folder: string): Checkpoint | null {
-  const name = listCheckpoints(folder).at(-1);
+  const names = listCheckpoints(folder);
+  const name = names.at(-1);
   if (name === undefined) return null;
   const json = join(folder, `${name}.json`);
-  const advice = `delete ${name}.json and ${name}.safetensors to go on from the checkpoint before`;
+  const instead = names.length > 1 ? 'go on from the checkpoint before' : 'start from the beginning';
+  const advice = `delete ${name}.json and ${name}.safetensors to ${instead}`;
   let state: CheckpointState;
   try {
     state = stateSchema.parse(JSON.parse(readFileSync(json, 'utf8')));
@@ -92,10 +107,23 @@ export function loadLatestCheckpoint(folder: string): Checkpoint | null {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    throw new InputError(`${file}: ${(error as Error).message}; ${advice}`, { cause: error });
+    const { code, message } = error as NodeJS.ErrnoException;
+    throw new InputError(`${file}: ${code === 'ENOENT' ? 'there is no such file' : message}; ${advice}`, {
+      cause: error,
+    });
   }
   if (createHash('sha256').update(bytes).digest('hex') !== state.sha256) {
     throw new InputError(`${file}: damaged, its checksum is not the one in ${name}.json; ${advice}`);
   }
-  return { state, tensors: decodeSafetensors(bytes, file).tensors };
+  return { file: json, state, tensors: decodeSafetensors(bytes, file).tensors };
+}
+
+/** Removes tensors without their JSON: of a checkpoint that could not be completed. */
+export function removeIncomplete(folder: string): void {
+  if (!existsSync(folder)) return;
+  const complete = new Set(listCheckpoints(folder));
+  for (const name of readdirSync(folder)) {
+    if (/^step-\d+-\d+\.safetensors$/.test(name) && !complete.has(basename(name, '.safetensors')))
+      rmSync(join(folder, name), { force: true });
+  }
 }

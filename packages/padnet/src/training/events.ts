@@ -85,3 +85,11 @@ export interface FinishedEvent {
 
 export type TrainingEvent =
   StepEvent | PartitionRoundEvent | PartitionEvent | EpochEvent | CheckpointEvent | InterruptedEvent | FinishedEvent;
+
+/**
+ * Whether an event is of the run, and a line of `metrics.jsonl`: those are the same however often a run was interrupted. The
+ * others are of a session.
+ */
+export function isMetric({ type }: TrainingEvent): boolean {
+  return type !== 'checkpoint' && type !== 'interrupted';
+}

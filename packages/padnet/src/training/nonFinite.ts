@@ -1,5 +1,5 @@
 /** A loss that is not finite, traced to where it came from. */
-import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
+import { defaultGenerator, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 
 /** Training can't go on: the message names step and layer. The last checkpoint is untouched. */
 export class NonFiniteLossError extends Error {
@@ -15,29 +15,72 @@ export class NonFiniteLossError extends Error {
   }
 }
 
-/** The first parameter or layer output that is not finite in a forward pass of `images`. */
-export function findNonFinite(network: nn.Layer, images: Tensor): string {
+/** The first parameter or layer output that is not finite in a forward pass of `images`, in words; null: there is none. */
+export function findNonFinite(network: nn.Layer, images: Tensor): string | null {
   return scope(() =>
     noGrad(() => {
       for (const [name, parameter] of network.namedParameters()) {
         if (!isFinite(parameter)) return `parameter ${name} has entries that are not finite`;
       }
       if (!isFinite(images)) return 'the pictures have values that are not finite';
-      let found: string | null = null;
+      const found: string[] = [];
       nn.watchForward(
         network,
         (path, module, _input, output) => {
-          if (found === null && !isFinite(output)) {
-            found = `layer ${path === '' ? '(the network itself)' : path} (${module.constructor.name}) is the first whose output is not finite`;
+          if (found.length === 0 && !isFinite(output)) {
+            const layer = `${path === '' ? '(the network itself)' : path} (${module.constructor.name})`;
+            found.push(`layer ${layer} is the first whose output is not finite`);
           }
         },
         () => network.forward(images),
       );
-      return found ?? 'every layer of the network is finite, the loss itself is not';
+      return found[0] ?? null;
     }),
   );
 }
 
+/**
+ * A step can spoil the weights although its own loss was finite: such weights never replace a good checkpoint.
+ *
+ * @throws NonFiniteLossError naming the tensor
+ */
+export function assertFinite(tensors: ReadonlyMap<string, Tensor>, step: number): void {
+  scope(() => {
+    noGrad(() => {
+      const floating = [...tensors].filter(([, tensor]) => tensor.dtype.includes('float') && tensor.numel > 0);
+      const norms = ops._foreachNorm(
+        floating.map(([, tensor]) => tensor),
+        { ord: Infinity },
+      );
+      norms.forEach((norm, index) => {
+        if (!Number.isFinite(norm.item()))
+          throw new NonFiniteLossError(step, `${floating[index]![0]} has entries that are not finite after it`);
+      });
+    });
+  });
+}
+
+/**
+ * Weights can be finite and still be so large that no loss is: this tries them on `images`, in evaluation mode. Leaves mode
+ * and random state as they were.
+ *
+ * @throws NonFiniteLossError naming the layer
+ */
+export function assertFiniteOutput(network: nn.Layer, images: Tensor, step: number): void {
+  const wasTraining = network.training;
+  scope(() => {
+    const random = defaultGenerator.getState();
+    network.eval();
+    try {
+      if (noGrad(() => isFinite(network.forward(images)))) return;
+      throw new NonFiniteLossError(step, `after it, ${findNonFinite(network, images) ?? 'the outputs are not finite'}`);
+    } finally {
+      network.train(wasTraining);
+      defaultGenerator.setState(random);
+    }
+  });
+}
+
 function isFinite(tensor: Tensor): boolean {
-  return tensor.isfinite().all().item() as unknown as boolean;
+  return tensor.isfinite().all().item() === 1;
 }

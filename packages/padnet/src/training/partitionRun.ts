@@ -1,21 +1,12 @@
 /** Iterative Mode Partition of the network that a run has trained. */
 import { convertToPartial } from '../convert/index.js';
-import { DataLoader } from '../data/index.js';
 import { InputError } from '../errors.js';
-import {
-  applyPartition,
-  iterativeModePartition,
-  partialLayers,
-  saliencies,
-  type Partition,
-  type RoundResult,
-} from '../partition/index.js';
-import { batchTensors } from './batchTensors.js';
-import { classificationLoss } from './classificationLoss.js';
+import { applyPartition, partialLayers, saliencies, type Partition, type RoundResult } from '../partition/index.js';
 import { evaluate, type Evaluation } from './evaluate.js';
 import { loadData } from './loadData.js';
 import { loadRunModel, readRun } from './readRun.js';
 import type { PartitionOptions } from './recipe.js';
+import { searchPartition } from './searchPartition.js';
 
 export interface PartitionRunOptions {
   readonly onRound?: (round: RoundResult) => void;
@@ -55,31 +46,17 @@ export async function partitionRun(
   const before = await evaluate(network, test, { normalise, signal });
 
   if (options.fold) for (const source of partialLayers(network).values()) source.foldMean();
-  const { batchSize } = recipe.data;
-  const loader = new DataLoader({
+  const partition = await searchPartition(network, options, {
     dataset: train,
-    batchSize,
+    batchSize: recipe.data.batchSize,
     seed: recipe.training.seed,
-    shuffle: true,
-    transform: { normalise },
-  });
-  const batches = [];
-  for await (const batch of loader.epoch(0)) {
-    if (batches.length === options.batches) break;
-    batches.push(batchTensors(batch, train));
-  }
-  await loader.close();
-  const partition = await iterativeModePartition(network, {
-    ...options,
+    epoch: 0,
+    normalise,
+    labelSmoothing: recipe.training.labelSmoothing,
     saliency: saliencies[options.saliency],
-    seed: recipe.training.seed,
-    batchLosses: batches.map(
-      ({ images, labels }) =>
-        () =>
-          classificationLoss(network.forward(images), labels, recipe.training.labelSmoothing),
-    ),
-    ...(onRound && { onRound }),
-    ...(signal && { signal }),
+    device: 'cpu',
+    onRound,
+    signal,
   });
   applyPartition(network, partition);
   return { partition, before, after: await evaluate(network, test, { normalise, signal }) };

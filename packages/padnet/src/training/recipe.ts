@@ -107,6 +107,12 @@ export const recipeSchema = z
       const message = `only a network with model.layer: pad can be partitioned, it is ${model.layer}`;
       context.addIssue({ code: 'custom', path: ['partition'], message });
     }
+    const { milestones } = training;
+    const isOrdered = milestones.every((milestone, index) => index === 0 || milestone > milestones[index - 1]!);
+    if (!isOrdered && milestones.every((milestone) => milestone >= 0)) {
+      const message = `expected epochs in ascending order, got [${milestones.join(', ')}]`;
+      context.addIssue({ code: 'custom', path: ['training', 'milestones'], message });
+    }
     if (partition && partition.epoch >= training.epochs) {
       const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${partition.epoch}`;
       context.addIssue({ code: 'custom', path: ['partition', 'epoch'], message });

@@ -8,19 +8,10 @@
  *     partition.safetensors  the masks, once partitioned
  *     model/                 model.safetensors (compact) + model.json: what is deployed and evaluated
  */
-import {
-  closeSync,
-  existsSync,
-  fsyncSync,
-  mkdirSync,
-  openSync,
-  readdirSync,
-  renameSync,
-  rmSync,
-  writeSync,
-} from 'node:fs';
-import { basename, dirname, join } from 'node:path';
+import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
 import { InputError } from '../errors.js';
+import { leftoverWriter, removeLeftovers } from './atomicWrite.js';
 
 export class RunFolder {
   readonly path: string;
@@ -57,65 +48,49 @@ export class RunFolder {
     return join(this.path, 'model', 'model.json');
   }
 
+  /** Whether there is anything in it; what a killed process left half-written does not count. */
   get exists(): boolean {
-    return existsSync(this.path) && readdirSync(this.path).length > 0;
+    return existsSync(this.path) && readdirSync(this.path).some((name) => leftoverWriter(name) === null);
   }
 
   /**
-   * Makes the folder for a new run.
+   * Checks that a new run can be made here; changes nothing.
    *
-   * @param force start anew where there is a run already, whose files are then removed
+   * @param force start anew where there is a run already
    * @throws InputError where the folder is not empty and not forced, or is no run
    */
-  create(force: boolean): void {
-    if (this.exists) {
-      if (!existsSync(this.recipe)) {
-        throw new InputError(
-          `${this.path} exists and is no training run (it has no recipe.yaml); choose another folder`,
-        );
-      }
-      if (!force)
-        throw new InputError(`${this.path} already has a run; --resume goes on with it, --force starts it anew`);
-      for (const name of [
-        'metrics.jsonl',
-        'checkpoints',
-        'partition.safetensors',
-        'model',
-        'environment.json',
-        'recipe.yaml',
-      ]) {
-        rmSync(join(this.path, name), { recursive: true, force: true });
-      }
+  checkNew(force: boolean): void {
+    if (!this.exists) return;
+    if (!existsSync(this.recipe)) {
+      throw new InputError(`${this.path} exists and is no training run (it has no recipe.yaml); choose another folder`);
     }
-    mkdirSync(this.checkpoints, { recursive: true });
+    if (!force)
+      throw new InputError(`${this.path} already has a run; --resume goes on with it, --force starts it anew`);
   }
-}
 
-/**
- * Writes a whole file so that at any instant, also of a crash or a full disk, either the old or the new one is there: under a
- * temporary name, synced, renamed.
- */
-export function writeFileAtomic(file: string, data: string | Uint8Array): void {
-  mkdirSync(dirname(file), { recursive: true });
-  const temporary = join(dirname(file), `.${basename(file)}.${process.pid}.tmp`);
-  try {
-    const descriptor = openSync(temporary, 'w');
-    try {
-      const bytes = typeof data === 'string' ? Buffer.from(data) : data;
-      for (let offset = 0; offset < bytes.length;) offset += writeSync(descriptor, bytes, offset);
-      fsyncSync(descriptor);
-    } finally {
-      closeSync(descriptor);
+  /**
+   * Makes the folder for a new run; with `force` the files of a run that is there are removed, its recipe last.
+   *
+   * @throws as `checkNew`
+   */
+  create(force: boolean): void {
+    this.checkNew(force);
+    mkdirSync(this.path, { recursive: true });
+    removeLeftovers(this.path);
+    for (const path of [
+      this.metrics,
+      this.checkpoints,
+      this.partition,
+      join(this.path, 'model'),
+      this.environment,
+      this.recipe,
+    ]) {
+      rmSync(path, { recursive: true, force: true });
     }
-    renameSync(temporary, file);
-    const folder = openSync(dirname(file), 'r');
-    try {
-      fsyncSync(folder);
-    } finally {
-      closeSync(folder);
-    }
-  } catch (error) {
-    rmSync(temporary, { force: true });
-    throw error;
+  }
+
+  /** Removes what a session that was killed left half-written. */
+  clean(): void {
+    for (const folder of [this.path, this.checkpoints, join(this.path, 'model')]) removeLeftovers(folder);
   }
 }

@@ -3,10 +3,10 @@ import { readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import { describeIssues, InputError } from '../errors.js';
 import { createModel, modelSchema } from '../models/index.js';
 import { compactStateDict, loadCompactStateDict } from '../partial/index.js';
-import { writeFileAtomic } from './runFolder.js';
+import { writeFileAtomic } from './atomicWrite.js';
 
 const descriptionSchema = z.strictObject({
   format: z.literal('padnet-model-1'),
@@ -37,15 +37,14 @@ export function saveModel(file: string, network: nn.Layer, description: ModelDes
  * @throws InputError where a file is missing or damaged, or weights and description do not fit
  */
 export function loadModel(file: string): { network: nn.Layer; description: ModelDescription } {
-  const { format: _, ...description } = parseDescription(file);
+  const { model, inChannels, numClasses, size, classNames, normalise } = parseDescription(file);
   const weights = join(dirname(file), 'model.safetensors');
-  const { model, inChannels, numClasses } = description;
   const network = createModel(model, { inChannels, numClasses });
   let bytes: Uint8Array;
   try {
     bytes = readFileSync(weights);
   } catch (error) {
-    throw new InputError(`${weights}: ${(error as Error).message}`, { cause: error });
+    throw new InputError(`${weights}: ${describeReadError(error)}`, { cause: error });
   }
   scope(() => {
     const { tensors } = decodeSafetensors(bytes, weights);
@@ -55,7 +54,8 @@ export function loadModel(file: string): { network: nn.Layer; description: Model
       throw new InputError(`${weights}: ${(error as Error).message}`, { cause: error });
     }
   });
-  return { network: network.eval() as nn.Layer, description };
+  network.eval();
+  return { network, description: { model, inChannels, numClasses, size, classNames, normalise } };
 }
 
 function parseDescription(file: string): z.infer<typeof descriptionSchema> {
@@ -63,9 +63,15 @@ function parseDescription(file: string): z.infer<typeof descriptionSchema> {
   try {
     json = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    throw new InputError(`${file}: ${(error as Error).message}`, { cause: error });
+    throw new InputError(`${file}: ${describeReadError(error)}`, { cause: error });
   }
   const parsed = descriptionSchema.safeParse(json);
-  if (!parsed.success) throw new InputError(`${file}: not a model: ${z.prettifyError(parsed.error)}`);
+  if (!parsed.success) throw new InputError(`${file}: not a model: ${describeIssues(parsed.error)}`);
   return parsed.data;
+}
+
+function describeReadError(error: unknown): string {
+  const { code, message } = error as NodeJS.ErrnoException;
+  if (code === 'ENOENT') return 'there is no such file';
+  return error instanceof SyntaxError ? `damaged, it is not JSON (${message})` : message;
 }

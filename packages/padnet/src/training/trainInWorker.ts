@@ -9,6 +9,8 @@ import type { TrainRecipeOptions } from './trainRecipe.js';
 export interface TrainingWorkerData {
   readonly recipe: Recipe;
   readonly options: Omit<TrainRecipeOptions, 'signal'>;
+  /** Whether the signal was aborted before the start. */
+  readonly aborted: boolean;
 }
 
 /** What the thread sends. */
@@ -23,14 +25,17 @@ export async function* trainInWorker(
   options: TrainRecipeOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const { signal, ...rest } = options;
-  const workerData: TrainingWorkerData = { recipe, options: rest };
+  const workerData: TrainingWorkerData = { recipe, options: rest, aborted: signal?.aborted ?? false };
   const worker = new Worker(new URL('./trainingWorker.js', import.meta.url), { workerData, execArgv: [] });
   const abort = (): void => {
     worker.postMessage('abort');
   };
   signal?.addEventListener('abort', abort, { once: true });
-  if (signal?.aborted) abort();
-  const exited = new Promise<void>((resolve) => worker.once('exit', () => resolve()));
+  const exited = new Promise<void>((resolve) => {
+    worker.once('exit', () => {
+      resolve();
+    });
+  });
   try {
     for await (const [message] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<
       [TrainingWorkerMessage]

@@ -1,16 +1,17 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
-import { appendFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import { manualSeed, type Device } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { createModel } from '../models/index.js';
 import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
+import { appendLine, writeFileAtomic } from './atomicWrite.js';
 import { describeEnvironment } from './environment.js';
-import type { TrainingEvent } from './events.js';
+import { isMetric, type TrainingEvent } from './events.js';
 import { loadData } from './loadData.js';
 import { serialiseRecipe } from './loadRecipe.js';
 import { readEvents } from './readRun.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
-import { RunFolder, writeFileAtomic } from './runFolder.js';
+import { RunFolder } from './runFolder.js';
 import { saveModel } from './savedModel.js';
 import { Trainer } from './trainer.js';
 
@@ -48,9 +49,7 @@ export async function* trainRecipe(
       return;
     }
   } else {
-    folder.create(force);
-    writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
-    writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
+    folder.checkNew(force);
   }
 
   const { train } = splits;
@@ -69,7 +68,17 @@ export async function* trainRecipe(
       writeFileAtomic(folder.partition, encodePartition(partition));
     },
   });
-  if (resume) trainer.resume();
+  // From here on the folder is changed: all that the recipe names has been found and fits.
+  if (resume) {
+    folder.clean();
+    trainer.resume();
+  } else {
+    folder.create(force);
+    writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
+  }
+  if (!existsSync(folder.environment))
+    writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
+  mkdirSync(folder.checkpoints, { recursive: true });
   truncateLines(folder.metrics, trainer.events);
 
   for await (const event of trainer.run({ signal })) {
@@ -83,7 +92,7 @@ export async function* trainRecipe(
         normalise: { mean: [...trainer.normalise.mean], std: [...trainer.normalise.std] },
       });
     }
-    appendFileSync(folder.metrics, `${JSON.stringify(event)}\n`);
+    if (isMetric(event)) appendLine(folder.metrics, JSON.stringify(event));
     yield event;
   }
 }

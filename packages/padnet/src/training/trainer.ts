@@ -7,17 +7,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
-import {
-  defaultGenerator,
-  getNumThreads,
-  noGrad,
-  ops,
-  optim,
-  scope,
-  type Device,
-  type nn,
-  type Tensor,
-} from '@padnet/torch';
+import { defaultGenerator, getNumThreads, optim, scope, type Device, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import {
   channelStatistics,
@@ -27,10 +17,9 @@ import {
   type ImageTransform,
 } from '../data/index.js';
 import { KernelAttention, setTemperature } from '../dynamic/index.js';
-import { InputError } from '../errors.js';
+import { describeIssues, InputError } from '../errors.js';
 import {
   applyPartition,
-  iterativeModePartition,
   overallDynamicRatio,
   partialLayers,
   saliencies,
@@ -39,10 +28,10 @@ import {
 } from '../partition/index.js';
 import { batchTensors } from './batchTensors.js';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
-import { classificationLoss, mixupLoss } from './classificationLoss.js';
+import { mixupLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
-import type { EpochEvent, PartitionRoundEvent, StepEvent, TrainingEvent } from './events.js';
-import { findNonFinite, NonFiniteLossError } from './nonFinite.js';
+import { isMetric, type EpochEvent, type PartitionRoundEvent, type StepEvent, type TrainingEvent } from './events.js';
+import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import {
   dataSchema,
@@ -52,6 +41,7 @@ import {
   type PartitionOptions,
   type TrainingOptions,
 } from './recipe.js';
+import { searchPartition } from './searchPartition.js';
 import { annealedTemperature } from './temperature.js';
 
 export interface TrainerOptions {
@@ -100,14 +90,20 @@ export class Trainer {
   #events = 0;
   #lossSum = 0;
   #images = 0;
+  #stepSeconds = 0;
+  #waitSeconds = 0;
   #trainingSeconds = 0;
+  /** `#events` of the newest checkpoint. */
+  #savedEvents: number | null = null;
+  /** Of this session. */
+  #lastBatch: ImageBatch | null = null;
 
   /** @throws InputError where network and partition do not go together, or an option is out of range */
   constructor(options: TrainerOptions) {
     const { network, splits, checkpoints = null, device = 'cpu' } = options;
-    this.#data = dataSchema.parse(options.data ?? {});
-    this.#training = trainingSchema.parse(options.training);
-    this.#partition = options.partition ? partitionSchema.parse(options.partition) : null;
+    this.#data = parseOptions('data', dataSchema, options.data ?? {});
+    this.#training = parseOptions('training', trainingSchema, options.training);
+    this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
     const hasPartialLayers = partialLayers(network).size > 0;
     if (this.#partition && !hasPartialLayers)
       throw new InputError('partition is given, but the network has no partial layer');
@@ -137,10 +133,11 @@ export class Trainer {
     this.#optimizer = createOptimizer(network, this.#training);
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
+    if (this.#masks) assertFits(this.#masks, network);
     this.#hasAttention = [...network.namedModules()].some(([, module]) => module instanceof KernelAttention);
   }
 
-  /** Events told so far, those of earlier sessions included. */
+  /** Events of the run (not of its sessions, see `isMetric`) told so far, those before `resume` included. */
   get events(): number {
     return this.#events;
   }
@@ -158,25 +155,26 @@ export class Trainer {
     return scope(() => {
       const checkpoint = loadLatestCheckpoint(folder);
       if (!checkpoint) return false;
-      const { state, tensors } = checkpoint;
-      const group = (prefix: string): Map<string, Tensor> =>
-        new Map(
-          [...tensors]
-            .filter(([name]) => name.startsWith(prefix))
-            .map(([name, value]) => [name.slice(prefix.length), value]),
-        );
-      this.network.loadStateDict(group('network.'));
-      this.#optimizer.loadStateDict({ tensors: group('optimizer.'), numbers: state.optimizer });
+      const { file, state, tensors } = checkpoint;
       const random = tensors.get('random');
-      if (!random) throw new InputError(`the checkpoint in ${folder} has no random state`);
+      if (!random) throw new InputError(`${file}: the checkpoint has no random state`);
+      try {
+        this.network.loadStateDict(withoutPrefix(tensors, 'network.'));
+        this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
+      } catch (error) {
+        throw new InputError(`${file} is of another network: ${(error as Error).message}`, { cause: error });
+      }
       defaultGenerator.setState(random);
       this.#step = state.step;
       this.#epoch = state.epoch;
       this.#batch = state.batch;
       this.#partitioned = state.partitioned;
       this.#events = state.events;
+      this.#savedEvents = state.events;
       this.#lossSum = state.lossSum;
       this.#images = state.images;
+      this.#stepSeconds = state.stepSeconds;
+      this.#waitSeconds = state.waitSeconds;
       this.#trainingSeconds = state.trainingSeconds;
       return true;
     });
@@ -194,7 +192,7 @@ export class Trainer {
   > {
     try {
       for await (const event of this.#session(signal)) {
-        this.#events++;
+        if (isMetric(event)) this.#events++;
         yield event;
       }
     } finally {
@@ -202,7 +200,7 @@ export class Trainer {
     }
   }
 
-  async *#session(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent> {
+  async *#session(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
     const { epochs } = this.#training;
     let last: EpochEvent | null = null;
     while (this.#epoch < epochs) {
@@ -211,7 +209,6 @@ export class Trainer {
         yield* this.#runPartition(this.#partition, signal);
       if (signal?.aborted) return yield* this.#interrupt();
       const stepSeconds: number[] = [];
-      const waitedBefore = this.#loader.waitSeconds;
       for await (const step of this.#trainEpoch()) {
         stepSeconds.push(step.seconds);
         yield step;
@@ -219,11 +216,15 @@ export class Trainer {
         if (this.#step % this.#training.checkpointSteps === 0 && this.#batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
       }
-      last = await this.#finishEpoch(stepSeconds, this.#loader.waitSeconds - waitedBefore);
+      const test = await this.#test(signal);
+      if (test === null) return yield* this.#interrupt();
+      last = this.#finishEpoch(stepSeconds, test);
       yield last;
       yield* this.#save();
     }
-    const { testAccuracy, testLoss } = last ?? (await this.#test());
+    const test = last ?? (await this.#test(signal));
+    if (test === null) return yield* this.#interrupt();
+    const { testAccuracy, testLoss } = test;
     yield {
       type: 'finished',
       epoch: this.#epoch,
@@ -241,11 +242,15 @@ export class Trainer {
     const { batchesPerEpoch } = this.#loader;
     this.network.train();
     let gathered: ImageBatch[] = [];
+    let waited = this.#loader.waitSeconds;
     for await (const batch of this.#loader.epoch(this.#epoch, { startBatch: this.#batch })) {
       gathered.push(batch);
       if (gathered.length < accumulation && batch.index + 1 < batchesPerEpoch) continue;
       const event = this.#trainStep(gathered);
       this.#batch = batch.index + 1;
+      this.#lastBatch = batch;
+      this.#waitSeconds += this.#loader.waitSeconds - waited;
+      waited = this.#loader.waitSeconds;
       gathered = [];
       yield event;
       await setImmediate(); // signals, timers and other work get their turn
@@ -266,7 +271,11 @@ export class Trainer {
         const batchLoss = mixupLoss(this.network, inputs.images, inputs.labels, { alpha: mixup, labelSmoothing });
         const value = batchLoss.item();
         if (!Number.isFinite(value))
-          throw new NonFiniteLossError(this.#step + 1, findNonFinite(this.network, inputs.images));
+          throw new NonFiniteLossError(
+            this.#step + 1,
+            findNonFinite(this.network, inputs.images) ??
+              'every layer of the network is finite, the loss itself is not',
+          );
         sum += value * batch.size;
         batchLoss.mul(batch.size / images).backward();
       }
@@ -279,6 +288,7 @@ export class Trainer {
     this.#lossSum += loss * images;
     this.#images += images;
     const seconds = (performance.now() - start) / 1000;
+    this.#stepSeconds += seconds;
     this.#trainingSeconds += seconds;
     return {
       type: 'step',
@@ -301,39 +311,49 @@ export class Trainer {
     return temperature;
   }
 
-  async #test(): Promise<{ testAccuracy: number; testLoss: number }> {
+  /** Null where it was aborted. */
+  async #test(signal: AbortSignal | undefined): Promise<{ testAccuracy: number; testLoss: number } | null> {
     const start = performance.now();
-    const { accuracy, loss } = await evaluate(this.network, this.#splits.test, {
-      normalise: this.normalise,
-      device: this.#device,
-    });
-    this.#trainingSeconds += (performance.now() - start) / 1000;
-    return { testAccuracy: accuracy, testLoss: loss };
+    try {
+      const { normalise } = this;
+      const test = await evaluate(this.network, this.#splits.test, { normalise, device: this.#device, signal });
+      this.#trainingSeconds += (performance.now() - start) / 1000;
+      return { testAccuracy: test.accuracy, testLoss: test.loss };
+    } catch (error) {
+      if (signal?.aborted) return null;
+      throw error;
+    }
   }
 
-  async #finishEpoch(stepSeconds: readonly number[], waitSeconds: number): Promise<EpochEvent> {
-    const trainLoss = this.#lossSum / this.#images;
-    const computing = stepSeconds.reduce((sum, seconds) => sum + seconds, 0) + waitSeconds;
-    const imagesPerSecond = computing > 0 ? (this.#images * (stepSeconds.length / this.stepsPerEpoch)) / computing : 0;
-    const test = await this.#test();
+  /** @param stepSeconds of the steps of this session */
+  #finishEpoch(stepSeconds: readonly number[], test: { testAccuracy: number; testLoss: number }): EpochEvent {
+    const seconds = this.#stepSeconds + this.#waitSeconds;
     this.#epoch++;
-    this.#batch = 0;
-    this.#lossSum = 0;
-    this.#images = 0;
-    return {
+    const event: EpochEvent = {
       type: 'epoch',
       epoch: this.#epoch,
       epochs: this.#training.epochs,
       step: this.#step,
-      trainLoss,
-      ...test,
-      imagesPerSecond,
-      stepSeconds: median(stepSeconds),
-      waitSeconds,
+      trainLoss: this.#lossSum / this.#images,
+      testLoss: test.testLoss,
+      testAccuracy: test.testAccuracy,
+      imagesPerSecond: seconds > 0 ? this.#images / seconds : 0,
+      // Resumed after the epoch's last step, only the sum is known.
+      stepSeconds: stepSeconds.length > 0 ? median(stepSeconds) : this.#stepSeconds / this.stepsPerEpoch,
+      waitSeconds: this.#waitSeconds,
     };
+    this.#batch = 0;
+    this.#lossSum = 0;
+    this.#images = 0;
+    this.#stepSeconds = 0;
+    this.#waitSeconds = 0;
+    return event;
   }
 
-  async *#runPartition(options: PartitionOptions, signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent> {
+  async *#runPartition(
+    options: PartitionOptions,
+    signal: AbortSignal | undefined,
+  ): AsyncGenerator<TrainingEvent, void, undefined> {
     const start = performance.now();
     const sources = partialLayers(this.network);
     if (options.fold) for (const source of sources.values()) source.foldMean();
@@ -345,6 +365,7 @@ export class Trainer {
       if (signal?.aborted) return; // the run is resumed from before the partition
       throw error;
     }
+    this.network.zeroGrad(); // a score of one's own may have left gradients
     applyPartition(this.network, partition);
     this.#onPartition(partition);
     this.#partitioned = true;
@@ -362,64 +383,47 @@ export class Trainer {
     yield* this.#save();
   }
 
-  async #searchPartition(
+  #searchPartition(
     options: PartitionOptions,
     rounds: PartitionRoundEvent[],
     signal: AbortSignal | undefined,
   ): Promise<Partition> {
-    const batches = await this.#partitionSet(options.batches);
     const { labelSmoothing, seed } = this.#training;
-    try {
-      return await iterativeModePartition(this.network, {
-        ...options,
-        saliency: this.#saliency,
-        seed,
-        batchLosses: batches.map(
-          ({ images, labels }) =>
-            () =>
-              classificationLoss(this.network.forward(images), labels, labelSmoothing),
-        ),
-        onRound: ({ round, keepRatio, dynamicRatio }) =>
-          rounds.push({
-            type: 'partitionRound',
-            epoch: this.#epoch,
-            step: this.#step,
-            round,
-            rounds: options.rounds,
-            keepRatio,
-            dynamicRatio,
-          }),
-        ...(signal && { signal }),
-      });
-    } finally {
-      for (const { images, labels } of batches) for (const tensor of [images, labels]) tensor[Symbol.dispose]();
-    }
-  }
-
-  /** The first batches of the training set in the order of the coming epoch, without random transforms. */
-  async #partitionSet(count: number): Promise<{ images: Tensor; labels: Tensor }[]> {
-    const loader = new DataLoader({
+    return searchPartition(this.network, options, {
       dataset: this.#splits.train,
       batchSize: this.#data.batchSize,
-      seed: this.#training.seed,
-      shuffle: true,
-      transform: { normalise: this.normalise },
+      seed,
+      epoch: this.#epoch,
+      normalise: this.normalise,
+      labelSmoothing,
+      saliency: this.#saliency,
+      device: this.#device,
+      onRound: ({ round, keepRatio, dynamicRatio }) =>
+        rounds.push({
+          type: 'partitionRound',
+          epoch: this.#epoch,
+          step: this.#step,
+          round,
+          rounds: options.rounds,
+          keepRatio,
+          dynamicRatio,
+        }),
+      signal,
     });
-    const batches: { images: Tensor; labels: Tensor }[] = [];
-    for await (const batch of loader.epoch(this.#epoch)) {
-      if (batches.length === count) break;
-      batches.push(batchTensors(batch, this.#splits.train, this.#device));
-    }
-    await loader.close();
-    return batches;
   }
 
-  *#interrupt(): Generator<TrainingEvent> {
-    yield* this.#save();
+  *#interrupt(): Generator<TrainingEvent, void, undefined> {
+    if (this.#savedEvents !== this.#events) yield* this.#save();
     yield { type: 'interrupted', epoch: this.#epoch + 1, step: this.#step };
   }
 
-  *#save(): Generator<TrainingEvent> {
+  #assertFiniteOutput(): void {
+    if (this.#lastBatch === null) return;
+    const { images } = batchTensors(this.#lastBatch, this.#splits.train, this.#device);
+    assertFiniteOutput(this.network, images.narrow(0, 0, Math.min(16, images.shape[0]!)), this.#step);
+  }
+
+  *#save(): Generator<TrainingEvent, void, undefined> {
     if (this.#checkpoints === null) return;
     const folder = this.#checkpoints;
     const file = scope(() => {
@@ -428,6 +432,7 @@ export class Trainer {
       for (const [name, value] of this.network.stateDict()) tensors.set(`network.${name}`, value);
       for (const [name, value] of optimizer.tensors) tensors.set(`optimizer.${name}`, value);
       assertFinite(tensors, this.#step);
+      this.#assertFiniteOutput();
       tensors.set('random', defaultGenerator.getState());
       return saveCheckpoint(
         folder,
@@ -439,6 +444,8 @@ export class Trainer {
           events: this.#events,
           lossSum: this.#lossSum,
           images: this.#images,
+          stepSeconds: this.#stepSeconds,
+          waitSeconds: this.#waitSeconds,
           trainingSeconds: this.#trainingSeconds,
           optimizer: optimizer.numbers,
           threads: getNumThreads(),
@@ -446,20 +453,29 @@ export class Trainer {
         tensors,
       );
     });
+    this.#savedEvents = this.#events;
     yield { type: 'checkpoint', step: this.#step, file };
   }
 }
 
-/** A step can spoil the weights although its own loss was finite: such weights never replace a good checkpoint. */
-function assertFinite(tensors: ReadonlyMap<string, Tensor>, step: number): void {
-  noGrad(() => {
-    const floating = [...tensors].filter(([, tensor]) => tensor.dtype.includes('float'));
-    const norms = ops._foreachNorm(floating.map(([, tensor]) => tensor));
-    norms.forEach((norm, index) => {
-      if (!Number.isFinite(norm.item()))
-        throw new NonFiniteLossError(step, `${floating[index]![0]} has entries that are not finite after it`);
-    });
-  });
+function parseOptions<Schema extends z.ZodType>(section: string, schema: Schema, value: unknown): z.output<Schema> {
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) throw new InputError(`${section}: ${describeIssues(parsed.error)}`, { cause: parsed.error });
+  return parsed.data;
+}
+
+/** @throws InputError where a partition is of another network, which is left as it is */
+function assertFits(partition: Partition, network: nn.Layer): void {
+  const masks = new Map(Array.from(partialLayers(network), ([path, { mask }]) => [path, mask]));
+  applyPartition(network, partition);
+  applyPartition(network, { masks });
+}
+
+/** The tensors whose names begin with `prefix`, under the rest of their names. */
+function withoutPrefix(tensors: ReadonlyMap<string, Tensor>, prefix: string): Map<string, Tensor> {
+  return new Map(
+    [...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]),
+  );
 }
 
 function median(values: readonly number[]): number {

@@ -12,7 +12,8 @@ const controller = new AbortController();
 port.on('message', () => {
   controller.abort();
 });
-const { recipe, options } = workerData as TrainingWorkerData;
+const { recipe, options, aborted } = workerData as TrainingWorkerData;
+if (aborted) controller.abort();
 try {
   for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))
     send({ type: 'event', event });

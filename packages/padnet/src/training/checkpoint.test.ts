@@ -1,0 +1,164 @@
+import { mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { liveTensors, scope, tensor, type Tensor } from '@padnet/torch';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InputError } from '../errors.js';
+import { listCheckpoints, loadLatestCheckpoint, removeIncomplete, saveCheckpoint } from './checkpoint.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-checkpoint-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const state = (step: number, events = step) => ({
+  step,
+  epoch: 1,
+  batch: 3,
+  partitioned: true,
+  events,
+  lossSum: 0.1 + 0.2,
+  images: 24,
+  stepSeconds: 0.5,
+  waitSeconds: 0.25,
+  trainingSeconds: 1 / 3,
+  optimizer: { learningRateScale: 0.1, 'step.weight': step },
+  threads: 1,
+});
+const tensors = (value: number): Map<string, Tensor> =>
+  new Map([
+    ['network.weight', tensor([value, -value, 0.1])],
+    ['random', tensor([1, 2], { dtype: 'uint8' })],
+  ]);
+const save = (step: number, events = step): string =>
+  scope(() => saveCheckpoint(folder, state(step, events), tensors(step)));
+const files = (): string[] => readdirSync(folder).sort();
+const names = (step: number, events = step): string[] =>
+  ['json', 'safetensors'].map(
+    (end) => `step-${String(step).padStart(7, '0')}-${String(events).padStart(8, '0')}.${end}`,
+  );
+
+describe('saved and loaded', () => {
+  it('gives everything back exactly', () => {
+    const file = save(7, 12);
+    expect(file).toBe(join(folder, 'step-0000007-00000012.json'));
+    expect(files()).toEqual(names(7, 12));
+    scope(() => {
+      const loaded = loadLatestCheckpoint(folder)!;
+      expect(loaded.file).toBe(file);
+      expect(loaded.state).toMatchObject(state(7, 12));
+      expect([...loaded.tensors.keys()].sort()).toEqual(['network.weight', 'random']);
+      expect(loaded.tensors.get('network.weight')!.toArray()).toEqual([7, -7, Math.fround(0.1)]);
+      expect(loaded.tensors.get('random')!.dtype).toBe('uint8');
+    });
+  });
+
+  it('has none in an empty folder, or without one', () => {
+    expect(loadLatestCheckpoint(folder)).toBeNull();
+    expect(loadLatestCheckpoint(join(folder, 'none'))).toBeNull();
+  });
+
+  it('leaks nothing', () => {
+    const live = liveTensors();
+    save(1);
+    scope(() => loadLatestCheckpoint(folder)!.state);
+    expect(liveTensors()).toBe(live);
+  });
+});
+
+describe('old ones', () => {
+  it('keeps the newest two', () => {
+    for (const step of [1, 2, 9, 10, 100]) save(step);
+    expect(files()).toEqual([...names(10), ...names(100)]);
+    expect(listCheckpoints(folder)).toEqual(['step-0000010-00000010', 'step-0000100-00000100']);
+    expect(scope(() => loadLatestCheckpoint(folder)!.state.step)).toBe(100);
+  });
+
+  it('takes of one step the one with more events: after the partition', () => {
+    save(5, 6);
+    save(5, 9);
+    expect(scope(() => loadLatestCheckpoint(folder)!.state.events)).toBe(9);
+  });
+
+  it('removes what was never completed, and nothing else', () => {
+    save(1);
+    writeFileSync(join(folder, names(2)[1]!), 'half');
+    writeFileSync(join(folder, 'notes.safetensors'), 'mine');
+    expect(scope(() => loadLatestCheckpoint(folder)!.state.step)).toBe(1);
+    removeIncomplete(folder);
+    expect(files()).toEqual(['notes.safetensors', ...names(1)]);
+    removeIncomplete(join(folder, 'none'));
+  });
+});
+
+describe('damage is told in one line, with what to do, and nothing is changed', () => {
+  const [json, data] = names(2) as [string, string];
+  const both = `delete ${json} and ${data}`;
+
+  function failure(): string {
+    const before = files();
+    let message = '';
+    try {
+      scope(() => loadLatestCheckpoint(folder));
+    } catch (error) {
+      expect(error).toBeInstanceOf(InputError);
+      ({ message } = error as Error);
+    }
+    expect(message).not.toContain('\n');
+    expect(files()).toEqual(before);
+    return message;
+  }
+
+  const change = (name: string, edit: (bytes: Buffer) => Buffer): void => {
+    const file = join(folder, name);
+    writeFileSync(file, edit(readFileSync(file)));
+  };
+
+  beforeEach(() => {
+    save(1);
+    save(2);
+  });
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ['cut off', (bytes) => bytes.subarray(0, 40)],
+    ['empty', () => Buffer.alloc(0)],
+    [
+      'of another format',
+      (bytes) => Buffer.from(bytes.toString().replace('padnet-checkpoint-1', 'padnet-checkpoint-9')),
+    ],
+    ['with a number that is none', (bytes) => Buffer.from(bytes.toString().replace('"step": 2', '"step": "2"'))],
+    ['with a key too many', (bytes) => Buffer.from(bytes.toString().replace('{', '{"more": 1,'))],
+  ])('JSON %s', (_, edit) => {
+    change(json, edit);
+    expect(failure()).toBe(
+      `${join(folder, json)}: not a checkpoint (damaged?); ${both} to go on from the checkpoint before`,
+    );
+  });
+
+  it.each<[string, (bytes: Buffer) => Buffer]>([
+    ['cut off', (bytes) => bytes.subarray(0, bytes.length - 1)],
+    ['with a bit changed', (bytes) => bytes.fill(bytes.at(-1)! ^ 1, bytes.length - 1)],
+    ['empty', () => Buffer.alloc(0)],
+  ])('tensors %s', (_, edit) => {
+    change(data, edit);
+    expect(failure()).toBe(
+      `${join(folder, data)}: damaged, its checksum is not the one in ${json}; ${both} to go on from the checkpoint before`,
+    );
+  });
+
+  it('tensors missing', () => {
+    rmSync(join(folder, data));
+    expect(failure()).toBe(`${join(folder, data)}: there is no such file; ${both} to go on from the checkpoint before`);
+  });
+
+  it('the advice helps', () => {
+    change(json, () => Buffer.alloc(0));
+    for (const name of names(2)) rmSync(join(folder, name));
+    expect(scope(() => loadLatestCheckpoint(folder)!.state.step)).toBe(1);
+    change(names(1)[0]!, () => Buffer.alloc(0));
+    expect(failure()).toMatch(/to start from the beginning$/);
+  });
+});

@@ -1,0 +1,105 @@
+import { nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
+import { expect, it } from 'vitest';
+import { convertToDynamic } from '../convert/index.js';
+import { createOptimizer, learningRateSchedule } from './optimizer.js';
+import { smallNetwork } from './pictures.test.fixture.js';
+import { trainingSchema, type TrainingOptions } from './recipe.js';
+
+const training = (options: Partial<TrainingOptions> = {}): TrainingOptions =>
+  trainingSchema.parse({ epochs: 10, ...options });
+
+function groups(layer: 'static' | 'dyconv' | 'pad', options: Partial<TrainingOptions> = {}) {
+  const network = smallNetwork(layer);
+  const { groups: made } = createOptimizer(network, training({ learningRate: 0.1, weightDecay: 0.01, ...options }));
+  const count = made.reduce((sum, { names }) => sum + names.length, 0);
+  expect(count).toBe(network.parameters().length);
+  return made.map(({ names, options: { learningRate, weightDecay } }) => ({ names, learningRate, weightDecay }));
+}
+
+it('gives the banks K times the learning rate and a Kth of the weight decay', () => {
+  for (const layer of ['dyconv', 'pad'] as const) {
+    const [ordinary, banks, ...more] = groups(layer);
+    expect(more).toEqual([]);
+    expect(ordinary).toMatchObject({ learningRate: 0.1, weightDecay: 0.01 });
+    expect(banks).toMatchObject({ learningRate: 0.2, weightDecay: 0.005 });
+    expect(banks!.names).toHaveLength(11);
+    for (const name of banks!.names) expect(name).toMatch(/\.source\.bank$/);
+    for (const name of ordinary!.names) expect(name).not.toMatch(/bank$/);
+  }
+});
+
+it('takes a factor of its own, and needs no second group for 1', () => {
+  expect(groups('dyconv', { bankFactor: 4 })[1]).toMatchObject({ learningRate: 0.4, weightDecay: 0.0025 });
+  expect(groups('dyconv', { bankFactor: 1 })).toHaveLength(1);
+  expect(groups('static')).toHaveLength(1);
+});
+
+it('counts the bank of biases too', () => {
+  const network = new nn.Sequential(new nn.Conv2d({ inChannels: 1, outChannels: 2, kernelSize: 1 }));
+  convertToDynamic(network, { numKernels: 3, keepStatic: [] });
+  const [, banks] = createOptimizer(network, training()).groups;
+  expect(banks!.names).toEqual(['0.bias_bank', '0.source.bank']);
+});
+
+it('makes the optimizer that the recipe names', () => {
+  const network = smallNetwork();
+  expect(createOptimizer(network, training({ optimizer: 'adamw' }))).toBeInstanceOf(optim.AdamW);
+  const sgd = createOptimizer(network, training({ momentum: 0.5 }));
+  expect(sgd).toBeInstanceOf(optim.SGD);
+  expect(sgd.groups[0]!.options).toMatchObject({ momentum: 0.5, nesterov: true });
+  // Nesterov's momentum is nothing without momentum.
+  expect(createOptimizer(network, training({ momentum: 0 })).groups[0]!.options).toMatchObject({ nesterov: false });
+});
+
+it.each([2, 4])('moves the mixture of %i equal kernels as one static kernel, under uniform attention', (numKernels) => {
+  const options = { inChannels: 3, outChannels: 4, kernelSize: 3, padding: 1, bias: false } as const;
+  const fixed = new nn.Sequential(new nn.Conv2d(options)).to('float64');
+  const dynamic = new nn.Sequential(new nn.Conv2d(options)).to('float64');
+  dynamic.loadStateDict(fixed.stateDict());
+  convertToDynamic(dynamic, { numKernels, keepStatic: [] }).to('float64');
+  const bank = dynamic.stateDict().get('0.source.bank')!;
+  noGrad(() => dynamic.stateDict().get('0.router.fc2.weight')!.zero_()); // coefficients of 1/K for every input
+  const recipe = training({ learningRate: 0.1, weightDecay: 0.01, momentum: 0.9 });
+  const input = randn([5, 3, 6, 6], { dtype: 'float64' });
+  const target = randn([5, 4, 6, 6], { dtype: 'float64' });
+  const mixed = (): Tensor => bank.mean([0]);
+  const weight = (): Tensor => fixed.stateDict().get('0.weight')!;
+  const step = (network: nn.Layer, optimizer: optim.SGD | optim.AdamW): void => {
+    scope(() => {
+      ops.mseLoss(network.forward(input), target).backward();
+      optimizer.step();
+      network.zeroGrad();
+    });
+  };
+  const start = weight().clone();
+  const [one, other] = [createOptimizer(fixed, recipe), createOptimizer(dynamic, recipe)];
+  for (let index = 0; index < 3; index++) {
+    step(fixed, one);
+    step(dynamic, other);
+    expectClose(mixed(), weight(), { atol: 1e-12, rtol: 1e-12 });
+  }
+  expect(weight().sub(start).abs().max().item()).toBeGreaterThan(1e-3);
+
+  // Without the factor it moves a Kth as far.
+  noGrad(() => {
+    bank.copy_(start.expand(bank.shape));
+    weight().copy_(start);
+  });
+  const plain = createOptimizer(dynamic, { ...recipe, bankFactor: 1, weightDecay: 0 });
+  step(fixed, createOptimizer(fixed, { ...recipe, weightDecay: 0 }));
+  step(dynamic, plain);
+  expectClose(mixed().sub(start), weight().sub(start).div(numKernels), { atol: 1e-12, rtol: 1e-9 });
+});
+
+it('follows the schedule: warm-up, then cosine, steps or nothing', () => {
+  const at = (options: Partial<TrainingOptions>, ...steps: number[]): number[] =>
+    steps.map(learningRateSchedule(training({ epochs: 10, ...options }), 10));
+  const cosine = (done: number): number => (1 + Math.cos(Math.PI * done)) / 2;
+  for (const [index, value] of at({}, 0, 25, 50, 99).entries())
+    expect(value).toBeCloseTo(cosine([0, 25, 50, 99][index]! / 100), 12);
+  expect(at({ schedule: 'constant' }, 0, 50, 99)).toEqual([1, 1, 1]);
+  const steps = at({ schedule: 'step', milestones: [3, 6.5], gamma: 0.1 }, 0, 29, 30, 64, 65, 99);
+  for (const [index, value] of steps.entries()) expect(value).toBeCloseTo([1, 1, 0.1, 0.1, 0.01, 0.01][index]!, 12);
+  expect(at({ schedule: 'constant', warmupEpochs: 0.5 }, 0, 1, 3, 4, 5)).toEqual([0.2, 0.4, 0.8, 1, 1]);
+});

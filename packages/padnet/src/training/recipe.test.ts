@@ -1,0 +1,108 @@
+import { describe, expect, it } from 'vitest';
+import { recipeSchema } from './recipe.js';
+
+const base = { model: { name: 'resnet10' }, training: { epochs: 3 } };
+const pad = { ...base, model: { name: 'resnet10', layer: 'pad' }, partition: { ratio: 0.3 } };
+
+function problems(recipe: unknown): [path: string, message: string][] {
+  const { error } = recipeSchema.safeParse(recipe);
+  return (error?.issues ?? []).map(({ path, message }) => [path.join('.'), message]);
+}
+
+it('fills in every default, which runs rely on', () => {
+  expect(recipeSchema.parse(pad)).toEqual({
+    model: {
+      name: 'resnet10',
+      layer: 'pad',
+      stem: 'imagenet',
+      numKernels: 4,
+      bankInitialisation: 'independent',
+      noise: 0,
+      scaleMode: 'both',
+    },
+    data: { name: 'fashionMnist', batchSize: 128, randomCrop: 0, randomFlip: false, numWorkers: 1 },
+    training: {
+      epochs: 3,
+      seed: 1,
+      optimizer: 'sgd',
+      learningRate: 0.1,
+      momentum: 0.9,
+      nesterov: true,
+      weightDecay: 5e-4,
+      schedule: 'cosine',
+      warmupEpochs: 0,
+      milestones: [],
+      gamma: 0.1,
+      labelSmoothing: 0,
+      mixup: 0,
+      accumulation: 1,
+      temperature: { start: 30, end: 1, epochs: 10 },
+      bankFactor: 'numKernels',
+      checkpointSteps: 500,
+    },
+    partition: {
+      ratio: 0.3,
+      rounds: 3,
+      schedule: 'exponential',
+      scope: 'global',
+      granularity: 'entry',
+      saliency: 'maskGradient',
+      batches: 10,
+      epoch: 1,
+      fold: true,
+    },
+  });
+});
+
+describe('what sections say together', () => {
+  it('needs a partition exactly where the layers are partial', () => {
+    expect(problems(pad)).toEqual([]);
+    expect(problems({ ...pad, partition: undefined })).toEqual([
+      ['partition', 'model.layer is pad, so partition.ratio is needed'],
+    ]);
+    for (const layer of ['static', 'dyconv']) {
+      expect(problems({ ...pad, model: { name: 'resnet10', layer } })).toEqual([
+        ['partition', `only a network with model.layer: pad can be partitioned, it is ${layer}`],
+      ]);
+    }
+  });
+
+  it('needs epochs after the partition', () => {
+    const at = (epoch: number) => problems({ ...pad, partition: { ratio: 0.3, epoch } });
+    expect(at(0)).toEqual([]);
+    expect(at(2)).toEqual([]);
+    const message = 'expected less than training.epochs (3), so that the masks are trained with, got 3';
+    expect(at(3)).toEqual([['partition.epoch', message]]);
+  });
+
+  it('needs milestones in order', () => {
+    const of = (milestones: number[]) => problems({ ...base, training: { epochs: 3, milestones } });
+    expect(of([1, 2.5])).toEqual([]);
+    expect(of([2, 1])).toEqual([['training.milestones', 'expected epochs in ascending order, got [2, 1]']]);
+    expect(of([1, 1])).toHaveLength(1);
+  });
+});
+
+describe('ranges', () => {
+  it.each([
+    ['partition.ratio', { ...pad, partition: { ratio: 1.01 } }],
+    ['partition.ratio', { ...pad, partition: { ratio: -0.01 } }],
+    ['partition.ratio', { ...pad, partition: { ratio: NaN } }],
+    ['partition.rounds', { ...pad, partition: { ratio: 0.3, rounds: 0 } }],
+    ['partition.rounds', { ...pad, partition: { ratio: 0.3, rounds: 1.5 } }],
+    ['training.epochs', { ...base, training: { epochs: 0 } }],
+    ['training.learningRate', { ...base, training: { epochs: 1, learningRate: 0 } }],
+    ['training.learningRate', { ...base, training: { epochs: 1, learningRate: Infinity } }],
+    ['training.temperature.end', { ...base, training: { epochs: 1, temperature: { end: 0 } } }],
+    ['training.labelSmoothing', { ...base, training: { epochs: 1, labelSmoothing: 1.1 } }],
+    ['data.batchSize', { ...base, data: { batchSize: 0 } }],
+    ['model.numKernels', { ...base, model: { name: 'resnet10', numKernels: 0 } }],
+    ['training', { ...base, training: { epochs: 1, epoch: 2 } }],
+  ])('%s', (path, recipe) => {
+    expect(problems(recipe).map(([where]) => where)).toEqual([path]);
+  });
+
+  it('takes both ends of κ', () => {
+    for (const ratio of [0, 1]) expect(problems({ ...pad, partition: { ratio } })).toEqual([]);
+  });
+});

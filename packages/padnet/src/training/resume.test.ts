@@ -1,0 +1,152 @@
+/** Bit-exact resume: however a run is interrupted, weights, optimizer and events are those of one that was not. */
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { manualSeed, noGrad, type nn } from '@padnet/torch';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { partialLayers } from '../partition/index.js';
+import { isMetric, type TrainingEvent } from './events.js';
+import { smallNetwork, trainerOptions, checksums, withoutTimings, type Kind } from './pictures.test.fixture.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-resume-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+interface Outcome {
+  readonly weights: Record<string, string>;
+  readonly masks: number[][];
+  /** The whole last checkpoint: weights, optimizer, random state. */
+  readonly checkpoint: string;
+  readonly events: Record<string, unknown>[];
+}
+
+function outcome(network: nn.Layer, events: readonly TrainingEvent[], checkpoints: string): Outcome {
+  const last = readdirSync(checkpoints)
+    .filter((name) => name.endsWith('.json'))
+    .sort()
+    .at(-1)!;
+  const { sha256 } = JSON.parse(readFileSync(join(checkpoints, last), 'utf8')) as { sha256: string };
+  return {
+    weights: checksums(network),
+    masks: Array.from(partialLayers(network).values(), ({ mask }) => [...mask.bits]),
+    checkpoint: sha256,
+    events: events.filter(isMetric).map(withoutTimings),
+  };
+}
+
+type Make = () => TrainerOptions;
+
+async function uninterrupted(make: Make): Promise<Outcome> {
+  const checkpoints = join(folder, 'whole');
+  const options = make();
+  const events: TrainingEvent[] = [];
+  for await (const event of new Trainer({ ...options, checkpoints }).run()) events.push(event);
+  return outcome(options.network, events, checkpoints);
+}
+
+/**
+ * Stops after each of the events that `stops` names; every session starts from other weights and random numbers. `abort`: as
+ * Ctrl-C does; `leave`: as if killed there.
+ */
+async function interrupted(make: Make, stops: readonly string[], how: 'abort' | 'leave'): Promise<Outcome> {
+  const checkpoints = join(folder, 'parts');
+  let events: TrainingEvent[] = [];
+  for (let session = 0; ; session++) {
+    const options = make();
+    const trainer = new Trainer({ ...options, checkpoints });
+    if (session > 0) {
+      manualSeed(100 + session);
+      noGrad(() => {
+        for (const parameter of options.network.parameters()) parameter.normal_();
+      });
+      trainer.resume();
+    }
+    events = events.slice(0, trainer.events); // as trainRecipe drops the lines after the checkpoint
+    const controller = new AbortController();
+    for await (const event of trainer.run(controller)) {
+      if (isMetric(event)) events.push(event);
+      const name = event.type === 'step' ? `step ${event.step}` : `${event.type} ${event.step}`;
+      if (name !== stops[session]) continue;
+      if (how === 'leave') break;
+      controller.abort();
+    }
+    if (events.at(-1)?.type === 'finished') {
+      expect(session).toBe(stops.length);
+      return outcome(options.network, events, checkpoints);
+    }
+    expect(session).toBeLessThan(stops.length);
+  }
+}
+
+const make =
+  (layer: Kind, changes: Parameters<typeof trainerOptions>[2] = {}): Make =>
+  () =>
+    trainerOptions(smallNetwork(layer), layer, changes);
+
+describe.each(['abort', 'leave'] as const)('%s', (how) => {
+  it.each<Kind>(['static', 'dyconv', 'pad'])('%s, in the middle of epochs and between them', async (layer) => {
+    const options = make(layer, { training: { checkpointSteps: 2, labelSmoothing: 0.1 } });
+    const whole = await uninterrupted(options);
+    expect(await interrupted(options, ['step 4', 'epoch 9', 'step 13', 'step 18'], how)).toEqual(whole);
+  });
+
+  it('before, in and after the partition', async () => {
+    const options = make('pad', { training: { checkpointSteps: 4 } });
+    const whole = await uninterrupted(options);
+    // Aborted in its last round, a partition is still applied and saved.
+    const stops = ['checkpoint 9', 'partitionRound 9', ...(how === 'leave' ? ['partition 9'] : []), 'step 10'];
+    expect(await interrupted(options, stops, how)).toEqual(whole);
+    expect(whole.masks.flat().some((byte) => byte !== 255)).toBe(true);
+  });
+});
+
+it.each([
+  ['static', 0],
+  ['pad', 1],
+] as const)('%s with mix-up, accumulation, augmentation and AdamW; %i data workers', async (layer, numWorkers) => {
+  const options = make(layer, {
+    data: { numWorkers, randomCrop: 1, randomFlip: true },
+    training: { mixup: 0.3, accumulation: 2, optimizer: 'adamw', learningRate: 0.002, clipGradNorm: 1 },
+  });
+  const whole = await uninterrupted(options);
+  expect(await interrupted(options, ['step 2', 'step 3', 'step 7'], 'abort')).toEqual(whole);
+});
+
+it('with another number of data workers', async () => {
+  const whole = await uninterrupted(make('static'));
+  let session = 0;
+  const changing: Make = () => make('static', { data: { numWorkers: session++ % 3 } })();
+  expect(await interrupted(changing, ['step 3', 'step 8'], 'abort')).toEqual(whole);
+});
+
+it('of MobileNetV2, with dropout', async () => {
+  const mobile: Make = () => {
+    const network = smallNetwork('pad', { name: 'mobilenetV2', width: 0.1 });
+    return trainerOptions(network, 'pad', { data: { batchSize: 24 }, training: { mixup: 0.2 } });
+  };
+  const whole = await uninterrupted(mobile);
+  expect(await interrupted(mobile, ['step 2', 'step 5'], 'abort')).toEqual(whole);
+});
+
+it('counts pictures a second over the whole epoch', async () => {
+  const options = make('static', { training: { epochs: 1 } });
+  const trainer = new Trainer({ ...options(), checkpoints: folder });
+  const controller = new AbortController();
+  let seconds = 0;
+  for await (const event of trainer.run(controller)) {
+    if (event.type !== 'step') continue;
+    seconds += event.seconds;
+    if (event.step === 6) controller.abort();
+  }
+  const again = new Trainer({ ...options(), checkpoints: folder });
+  again.resume();
+  for await (const event of again.run()) {
+    if (event.type === 'step') seconds += event.seconds;
+    if (event.type === 'epoch') expect(event.imagesPerSecond).toBeCloseTo(72 / (seconds + event.waitSeconds), 6);
+  }
+});

@@ -1,0 +1,132 @@
+import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { loadSafetensors, noGrad, randn, saveSafetensors, scope, zeros, type nn } from '@padnet/torch';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InputError } from '../errors.js';
+import { modelSchema } from '../models/index.js';
+import { Mask } from '../partial/index.js';
+import { partialLayers } from '../partition/index.js';
+import { smallNetwork, type Kind } from './pictures.test.fixture.js';
+import { loadModel, saveModel, type ModelDescription } from './savedModel.js';
+
+let folder: string;
+let file: string;
+let weights: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-model-'));
+  file = join(folder, 'model.json');
+  weights = join(folder, 'model.safetensors');
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const description = (layer: Kind): ModelDescription => ({
+  model: modelSchema.parse({ name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2 }),
+  inChannels: 1,
+  numClasses: 4,
+  size: [8, 8],
+  classNames: ['a', 'b', 'c', 'd'],
+  normalise: { mean: [1 / 3], std: [0.1] },
+});
+
+/** With statistics of batch norm, scale factors and masks that are not what a fresh network has. */
+function lived(layer: Kind): nn.Layer {
+  const network = smallNetwork(layer);
+  scope(() => {
+    network.forward(randn([8, 1, 8, 8]));
+    noGrad(() => {
+      for (const [path, source] of partialLayers(network)) {
+        source.mask = Mask.fromTensor(randn(source.shape).gt(path.length % 3 === 0 ? 1 : 0));
+        source.phi!.fill_(0.3);
+      }
+    });
+  });
+  return network.eval();
+}
+
+it.each<Kind>(['static', 'dyconv', 'pad'])('keeps a %s network: the same logits to the bit', (layer) => {
+  const network = lived(layer);
+  saveModel(file, network, description(layer));
+  const loaded = loadModel(file);
+  expect(loaded.description).toEqual(description(layer));
+  expect(loaded.network.training).toBe(false);
+  const [kept, got] = scope(() => {
+    const images = randn([3, 1, 8, 8]);
+    return noGrad(() => [network.forward(images).toArray(), loaded.network.forward(images).toArray()]);
+  });
+  expect(got).toEqual(kept);
+});
+
+it('stores of a partial network only what is in use', () => {
+  const network = lived('pad');
+  saveModel(file, network, description('pad'));
+  scope(() => {
+    const { tensors } = loadSafetensors(weights);
+    for (const [path, source] of partialLayers(network)) {
+      const size = source.mask.size;
+      expect(tensors.get(`${path}.source.bank`)!.shape).toEqual([2, source.mask.count]);
+      expect(tensors.get(`${path}.source.static_weight`)!.shape).toEqual([size - source.mask.count]);
+      expect(tensors.get(`${path}.source.mask_bits`)!.numel).toBe(Math.ceil(size / 8));
+    }
+  });
+  const partial = statSync(weights).size;
+  saveModel(file, lived('dyconv'), description('dyconv'));
+  expect(partial).toBeLessThan(0.9 * statSync(weights).size);
+});
+
+describe('what is damaged or missing is told in one line', () => {
+  function failure(): string {
+    try {
+      loadModel(file);
+    } catch (error) {
+      expect((error as Error).message).not.toContain('\n');
+      return (error as Error).message;
+    }
+    return '';
+  }
+
+  beforeEach(() => {
+    saveModel(file, lived('static'), description('static'));
+  });
+
+  it('a missing file', () => {
+    rmSync(weights);
+    expect(failure()).toBe(`${weights}: there is no such file`);
+    rmSync(file);
+    expect(failure()).toBe(`${file}: there is no such file`);
+    expect(() => loadModel(file)).toThrow(InputError);
+  });
+
+  it('a description that is cut off, or of something else', () => {
+    const text = readFileSync(file, 'utf8');
+    writeFileSync(file, text.slice(0, 50));
+    expect(failure()).toMatch(/model\.json: damaged, it is not JSON \(.*\)$/);
+    writeFileSync(file, text.replace('padnet-model-1', 'padnet-model-2').replace('"numClasses": 4', '"numClasses": 0'));
+    expect(failure()).toMatch(/model\.json: not a model: format: .*; numClasses: /);
+    writeFileSync(file, text.replace('"resnet10"', '"resnet11"'));
+    expect(failure()).toMatch(/model\.json: not a model: model\.name: /);
+  });
+
+  it('weights that are cut off', () => {
+    const bytes = readFileSync(weights);
+    writeFileSync(weights, bytes.subarray(0, bytes.length - 4));
+    expect(failure()).toContain(weights);
+    writeFileSync(weights, bytes.subarray(0, 3));
+    expect(failure()).toContain(weights);
+  });
+
+  it('weights of another network', () => {
+    scope(() => {
+      const { tensors } = loadSafetensors(weights);
+      tensors.set('fc.bias', zeros([5]));
+      tensors.delete('conv1.weight');
+      saveSafetensors(weights, tensors);
+    });
+    const message = failure();
+    expect(message).toContain(weights);
+    expect(message).toContain('missing conv1.weight [4, 1, 3, 3]');
+    expect(message).toContain('fc.bias has shape [5], expected [4]');
+  });
+});

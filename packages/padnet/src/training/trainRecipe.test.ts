@@ -1,0 +1,314 @@
+import { appendFileSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { InputError } from '../errors.js';
+import { decodePartition, encodePartition, partialLayers } from '../partition/index.js';
+import { evaluate } from './evaluate.js';
+import type { TrainingEvent } from './events.js';
+import { collect, metrics, smallRecipe, splits, writePictures } from './pictures.test.fixture.js';
+import { partitionRun } from './partitionRun.js';
+import { loadRunModel, readRun } from './readRun.js';
+import type { Recipe } from './recipe.js';
+import { RunFolder } from './runFolder.js';
+import { trainInWorker } from './trainInWorker.js';
+import { trainRecipe } from './trainRecipe.js';
+
+let parent: string;
+let data: string;
+let run: RunFolder;
+beforeAll(() => {
+  data = mkdtempSync(join(tmpdir(), 'padnet-pictures-'));
+  writePictures(data);
+  return () => {
+    rmSync(data, { recursive: true });
+  };
+});
+beforeEach(() => {
+  parent = mkdtempSync(join(tmpdir(), 'padnet-recipe-'));
+  run = new RunFolder(join(parent, 'run'));
+});
+afterEach(() => {
+  rmSync(parent, { recursive: true });
+});
+
+const train = (recipe: Recipe, options: { resume?: boolean; force?: boolean; out?: string } = {}) =>
+  collect(trainRecipe(recipe, { out: run.path, ...options }));
+
+/** Trains until the step is told, then stops. */
+async function trainUntil(recipe: Recipe, step: number, { resume = false } = {}): Promise<TrainingEvent[]> {
+  const controller = new AbortController();
+  const events: TrainingEvent[] = [];
+  for await (const event of trainRecipe(recipe, { out: run.path, resume, signal: controller.signal })) {
+    events.push(event);
+    if (event.type === 'step' && event.step === step) controller.abort();
+  }
+  return events;
+}
+
+const failure = async (attempt: Promise<unknown>): Promise<string> => {
+  const error = await attempt.then(
+    () => null,
+    (reason: unknown) => reason,
+  );
+  expect(error).toBeInstanceOf(Error);
+  expect((error as Error).message).not.toContain('\n');
+  return (error as Error).message;
+};
+
+describe('a whole run', () => {
+  it('leaves everything that the folder promises, and the network that it tells of', async () => {
+    const recipe = smallRecipe(data, 'pad');
+    const events = await train(recipe);
+    expect(readdirSync(run.path).sort()).toEqual([
+      'checkpoints',
+      'environment.json',
+      'metrics.jsonl',
+      'model',
+      'partition.safetensors',
+      'recipe.yaml',
+    ]);
+    const read = readRun(run.path);
+    expect(read.recipe).toEqual(recipe);
+    expect(read.environment!.threads).toBeGreaterThan(0);
+    expect(read.events).toEqual(events.filter(({ type }) => type !== 'checkpoint'));
+    const { network, description } = loadRunModel(run.path);
+    expect(description).toMatchObject({ size: [8, 8], numClasses: 4, inChannels: 1 });
+    const { accuracy, loss } = await evaluate(network, splits.test, { normalise: description.normalise });
+    expect(events.at(-1)).toMatchObject({ type: 'finished', testAccuracy: accuracy, testLoss: loss });
+    const { masks } = decodePartition(readFileSync(run.partition), run.partition);
+    for (const [path, { mask }] of partialLayers(network)) expect(mask.bits).toEqual(masks.get(path)!.bits);
+  });
+
+  it('is the same when it is trained again: the seed decides', async () => {
+    const recipe = smallRecipe(data, 'pad', { mixup: 0.2 });
+    const other = new RunFolder(join(parent, 'other'));
+    await train(recipe);
+    await train(recipe, { out: other.path });
+    expect(readFileSync(run.modelWeights)).toEqual(readFileSync(other.modelWeights));
+    expect(metrics(run.metrics)).toEqual(metrics(other.metrics));
+    await train({ ...recipe, training: { ...recipe.training, seed: 2 } }, { out: other.path, force: true });
+    expect(readFileSync(run.modelWeights)).not.toEqual(readFileSync(other.modelWeights));
+  });
+
+  it('once finished is only told of again', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 1 });
+    const [last] = (await train(recipe)).slice(-1);
+    const before = readFileSync(run.metrics, 'utf8');
+    expect(await train(recipe, { resume: true })).toEqual([last]);
+    expect(readFileSync(run.metrics, 'utf8')).toBe(before);
+  });
+});
+
+describe('resumed', () => {
+  it('has the metrics and weights of a run that was not interrupted', async () => {
+    const recipe = smallRecipe(data, 'pad', { checkpointSteps: 4 });
+    const whole = new RunFolder(join(parent, 'whole'));
+    await train(recipe, { out: whole.path });
+    await trainUntil(recipe, 6);
+    expect(existsSync(run.model)).toBe(false);
+    // What happens to a process that is killed: events after the checkpoint, a line that is cut off, half files.
+    appendFileSync(run.metrics, '{"type":"step","step":7}\n{"type":"st');
+    writeFileSync(join(run.checkpoints, '.padnet-999999999-0123456789ab.tmp'), 'half');
+    writeFileSync(join(run.checkpoints, 'step-0000008-00000008.safetensors'), 'half');
+    writeFileSync(join(run.path, '.padnet-999999999-0123456789ab.tmp'), 'half');
+    await trainUntil(recipe, 12, { resume: true });
+    await train(recipe, { resume: true });
+    expect(metrics(run.metrics)).toEqual(metrics(whole.metrics));
+    expect(readFileSync(run.modelWeights)).toEqual(readFileSync(whole.modelWeights));
+    expect(readFileSync(run.partition)).toEqual(readFileSync(whole.partition));
+    expect(readdirSync(run.checkpoints).sort()).toEqual(readdirSync(whole.checkpoints).sort());
+    expect(readdirSync(run.path).sort()).toEqual(readdirSync(whole.path).sort());
+  });
+
+  it('after the last epoch finishes what was left', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 1 });
+    await train(recipe);
+    const weights = readFileSync(run.modelWeights);
+    const lines = readFileSync(run.metrics, 'utf8').split('\n');
+    const [finished] = metrics(run.metrics).slice(-1);
+    writeFileSync(run.metrics, `${lines.slice(0, -2).join('\n')}\n{"type":"fin`);
+    rmSync(run.model);
+    const events = await train(recipe, { resume: true });
+    expect(events.map(({ type }) => type)).toEqual(['finished']);
+    expect(metrics(run.metrics).at(-1)).toEqual(finished);
+    expect(readFileSync(run.modelWeights)).toEqual(weights);
+  });
+
+  it('starts from the beginning where it was killed before the first checkpoint', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 1 });
+    for await (const event of trainRecipe(recipe, { out: run.path })) if (event.type === 'step') break;
+    rmSync(run.environment);
+    rmSync(run.checkpoints, { recursive: true });
+    const events = await train(recipe, { resume: true });
+    expect(events[0]).toMatchObject({ type: 'step', step: 1 });
+    expect(metrics(run.metrics)).toHaveLength(9 + 2);
+    expect(existsSync(run.environment)).toBe(true);
+  });
+
+  it('is impossible without a run', async () => {
+    expect(await failure(train(smallRecipe(data, 'static'), { resume: true }))).toBe(
+      `${run.path} has no run to resume: it has no recipe.yaml`,
+    );
+    expect(existsSync(run.path)).toBe(false);
+  });
+});
+
+describe('nothing is lost', () => {
+  const contents = (): Record<string, string> =>
+    Object.fromEntries(
+      readdirSync(run.path, { recursive: true, withFileTypes: true })
+        .filter((entry) => entry.isFile())
+        .map((entry) => [join(entry.parentPath, entry.name), readFileSync(join(entry.parentPath, entry.name), 'hex')]),
+    );
+
+  it('where a run is there already', async () => {
+    await trainUntil(smallRecipe(data, 'static'), 2);
+    const before = contents();
+    expect(await failure(train(smallRecipe(data, 'static')))).toContain('already has a run; --resume goes on with it');
+    expect(contents()).toEqual(before);
+  });
+
+  it('where a forced run can not even start', async () => {
+    await trainUntil(smallRecipe(data, 'static'), 2);
+    const before = contents();
+    const pad = smallRecipe(data, 'pad');
+    const withMasks = (masks: string): Recipe => ({ ...pad, partition: { ...pad.partition!, masks } });
+    const noData = { ...pad, data: { ...pad.data, path: join(parent, 'nowhere') } };
+    expect(await failure(train(noData, { force: true }))).toContain('nowhere');
+    expect(await failure(train(withMasks(join(parent, 'none')), { force: true }))).toMatch(/^partition\.masks: .*none/);
+    writeFileSync(join(parent, 'masks'), 'x');
+    expect(await failure(train(withMasks(join(parent, 'masks')), { force: true }))).toContain('masks');
+    expect(contents()).toEqual(before);
+  });
+
+  it('where a checkpoint is damaged: told in one line, also by the thread; without it the run goes on', async () => {
+    const recipe = smallRecipe(data, 'static', { checkpointSteps: 2 });
+    await trainUntil(recipe, 5);
+    const last = join(run.checkpoints, 'step-0000005-00000005.json');
+    writeFileSync(last, readFileSync(last, 'utf8').slice(0, 30));
+    const before = contents();
+    const expected = `${last}: not a checkpoint (damaged?); delete step-0000005-00000005.json and step-0000005-00000005.safetensors to go on from the checkpoint before`;
+    expect(await failure(train(recipe, { resume: true }))).toBe(expected);
+    expect(await failure(collect(trainInWorker(recipe, { out: run.path, resume: true })))).toBe(expected);
+    expect(contents()).toEqual(before);
+    for (const end of ['json', 'safetensors']) rmSync(last.replace(/json$/, end));
+    const events = await train(recipe, { resume: true });
+    expect(events[0]).toMatchObject({ type: 'step', step: 5 });
+    expect(events.at(-1)).toMatchObject({ type: 'finished', step: 18 });
+  });
+});
+
+describe('masks of another run', () => {
+  it('are applied; those for another ratio or network are refused', async () => {
+    const pad = smallRecipe(data, 'pad');
+    await train(pad);
+    const masks = join(parent, 'masks.safetensors');
+    const bytes = readFileSync(run.partition);
+    writeFileSync(masks, bytes);
+    const recipe = (partition: Partial<Recipe['partition']>): Recipe => ({
+      ...pad,
+      partition: { ...pad.partition!, masks, ...partition },
+    });
+    const again = new RunFolder(join(parent, 'again'));
+    const events = await train(recipe({ epoch: 0 }), { out: again.path });
+    expect(events.filter(({ type }) => type === 'partitionRound')).toEqual([]);
+    expect(events[0]).toMatchObject({ type: 'partition', epoch: 0 });
+    expect(readFileSync(again.partition)).toEqual(bytes);
+
+    const other = join(parent, 'other');
+    expect(await failure(train(recipe({ ratio: 0.5 }), { out: other }))).toBe(
+      `partition.masks: ${masks} was made with ratio 0.3, partition.ratio is 0.5`,
+    );
+    const wider = recipe({});
+    expect(await failure(train({ ...wider, model: { ...wider.model, width: 8 } }, { out: other }))).toMatch(
+      /^this partition is for another network: mask shape/,
+    );
+    writeFileSync(masks, bytes.subarray(0, bytes.length - 9));
+    expect(await failure(train(wider, { out: other }))).toContain(masks);
+    expect(existsSync(other)).toBe(false);
+  });
+
+  it('are found for a run that is fully dynamic, and for no other', async () => {
+    await train(smallRecipe(data, 'dyconv'));
+    const before = readFileSync(run.modelWeights);
+    const settings = smallRecipe(data, 'pad').partition!;
+    const rounds: number[] = [];
+    const result = await partitionRun(run.path, settings, { onRound: ({ round }) => rounds.push(round) });
+    expect(rounds).toEqual([1, 2]);
+    expect(result.partition.settings).toMatchObject({ ratio: 0.3, batches: 2 });
+    const finished = metrics(run.metrics).at(-1)!;
+    expect(result.before.accuracy).toBe(finished.testAccuracy);
+    expect(decodePartition(encodePartition(result.partition), 'x').masks.size).toBe(11);
+    expect(readFileSync(run.modelWeights)).toEqual(before);
+    const other = new RunFolder(join(parent, 'static'));
+    await train(smallRecipe(data, 'static', { epochs: 1 }), { out: other.path });
+    const refused = partitionRun(other.path, settings);
+    await expect(refused).rejects.toThrow(InputError);
+    expect(await failure(refused)).toContain('model.layer: static; only a fully dynamic one (dyconv)');
+  });
+});
+
+describe('on a thread of its own', () => {
+  it('is the same run, and this thread’s event loop stays free', async () => {
+    const recipe = smallRecipe(data, 'pad');
+    const here = await train(recipe);
+    const there = new RunFolder(join(parent, 'there'));
+    let [last, gap, ticks] = [Infinity, 0, 0];
+    const timer = setInterval(() => {
+      const now = performance.now();
+      gap = Math.max(gap, now - last);
+      last = now;
+      ticks++;
+    }, 10);
+    const events: TrainingEvent[] = [];
+    for await (const event of trainInWorker(recipe, { out: there.path })) {
+      events.push(event);
+      if (last === Infinity) last = performance.now(); // from the first event on
+    }
+    clearInterval(timer);
+    expect(events.map(({ type }) => type)).toEqual(here.map(({ type }) => type));
+    expect(readFileSync(there.modelWeights)).toEqual(readFileSync(run.modelWeights));
+    const seconds = events.reduce((sum, event) => sum + (event.type === 'step' ? event.seconds : 0), 0);
+    // Half of the ticks that a free loop would have, on a machine that others use too.
+    expect(ticks).toBeGreaterThan((seconds * 1000) / 10 / 2);
+    expect(gap).toBeLessThan(500);
+  });
+
+  it('stops by the signal, also one that was aborted before', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 50 });
+    const controller = new AbortController();
+    const events: TrainingEvent[] = [];
+    for await (const event of trainInWorker(recipe, { out: run.path, signal: controller.signal })) {
+      events.push(event);
+      if (event.type === 'step' && event.step === 2) controller.abort();
+    }
+    const [saved, interrupted] = events.slice(-2);
+    expect(saved).toMatchObject({ type: 'checkpoint' });
+    expect(interrupted).toMatchObject({ type: 'interrupted', epoch: expect.any(Number) as number });
+    const { signal } = controller;
+    const again = await collect(trainInWorker(recipe, { out: run.path, resume: true, signal }));
+    expect(again).toEqual([interrupted]);
+  });
+
+  it('stops where the loop is left, after saving', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 50 });
+    for await (const event of trainInWorker(recipe, { out: run.path })) if (event.type === 'step') break;
+    expect(readdirSync(run.checkpoints).length).toBeGreaterThanOrEqual(2);
+  });
+
+  it('tells errors with name and message', async () => {
+    await trainUntil(smallRecipe(data, 'static'), 1);
+    const refused = collect(trainInWorker(smallRecipe(data, 'static'), { out: run.path }));
+    await expect(refused).rejects.toMatchObject({
+      name: 'InputError',
+      message: `${run.path} already has a run; --resume goes on with it, --force starts it anew`,
+    });
+    const wild = smallRecipe(data, 'static', { learningRate: 1e30 });
+    const out = join(parent, 'wild');
+    await expect(collect(trainInWorker(wild, { out }))).rejects.toMatchObject({
+      name: 'NonFiniteLossError',
+      message: expect.stringMatching(/^the loss is not finite at step \d+: .*(layer|conv|bn|fc)/) as string,
+    });
+  });
+});

@@ -1,0 +1,413 @@
+import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fromTypedArray, liveTensors, manualSeed, nn, scope, type Tensor } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { KernelAttention } from '../dynamic/index.js';
+import { InputError } from '../errors.js';
+import { partialLayers, type Partition, type Saliency } from '../partition/index.js';
+import type { TrainingEvent } from './events.js';
+import { NonFiniteLossError } from './nonFinite.js';
+import { collect, pictures, smallNetwork, trainerOptions, checksums } from './pictures.test.fixture.js';
+import { Trainer } from './trainer.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-trainer-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const types = (events: readonly TrainingEvent[]): string[] => events.map(({ type }) => type);
+const ofType = <Type extends TrainingEvent['type']>(
+  events: readonly TrainingEvent[],
+  type: Type,
+): Extract<TrainingEvent, { type: Type }>[] =>
+  events.filter((event): event is Extract<TrainingEvent, { type: Type }> => event.type === type);
+const maskBits = (network: nn.Module): number[][] =>
+  Array.from(partialLayers(network).values(), ({ mask }) => [...mask.bits]);
+
+describe('what it tells', () => {
+  it('is every step, round, partition, epoch and checkpoint, in order', async () => {
+    const network = smallNetwork('pad');
+    const trainer = new Trainer({ ...trainerOptions(network, 'pad'), checkpoints: folder });
+    expect([trainer.stepsPerEpoch, trainer.totalSteps]).toEqual([9, 18]);
+    const events = await collect(trainer.run());
+    const steps = Array<string>(9).fill('step');
+    const partition = ['partitionRound', 'partitionRound', 'partition', 'checkpoint'];
+    const expected = [...steps, 'epoch', 'checkpoint', ...partition, ...steps, 'epoch', 'checkpoint', 'finished'];
+    expect(types(events)).toEqual(expected);
+    expect(trainer.events).toBe(expected.filter((type) => type !== 'checkpoint').length);
+
+    const told = ofType(events, 'step');
+    expect(told.map(({ step }) => step)).toEqual(Array.from({ length: 18 }, (_, index) => index + 1));
+    expect(told.map(({ epoch }) => epoch)).toEqual([...Array<number>(9).fill(1), ...Array<number>(9).fill(2)]);
+    for (const { totalSteps, images, seconds, loss } of told) {
+      expect([totalSteps, images]).toEqual([18, 8]);
+      expect(seconds).toBeGreaterThan(0);
+      expect(loss).toBeGreaterThan(0);
+    }
+    const [first, second] = ofType(events, 'epoch');
+    const mean = told.slice(0, 9).reduce((sum, { loss }) => sum + loss / 9, 0);
+    expect(first!.trainLoss).toBeCloseTo(mean, 10);
+    expect(first).toMatchObject({ epoch: 1, epochs: 2, step: 9 });
+    expect(second!.testAccuracy).toBeGreaterThan(0.5);
+    const seconds = told.slice(9).map((event) => event.seconds);
+    expect(second!.stepSeconds).toBe(seconds.sort((a, b) => a - b)[4]);
+    const epochSeconds = seconds.reduce((sum, value) => sum + value, 0) + second!.waitSeconds;
+    expect(second!.imagesPerSecond).toBeCloseTo(72 / epochSeconds, 6);
+    expect(ofType(events, 'finished')).toMatchObject([
+      { epoch: 2, step: 18, testAccuracy: second!.testAccuracy, testLoss: second!.testLoss },
+    ]);
+    const rounds = ofType(events, 'partitionRound');
+    expect(rounds.map(({ round, rounds: all, epoch, step }) => [round, all, epoch, step])).toEqual([
+      [1, 2, 1, 9],
+      [2, 2, 1, 9],
+    ]);
+    expect(rounds.map(({ keepRatio }) => keepRatio)).toEqual([0.3 ** 0.5, 0.3]);
+    // Ties become static: on 1 × 1 pictures the border of a kernel scores 0.
+    expect(rounds[0]!.dynamicRatio).toBeLessThan(rounds[0]!.keepRatio);
+    expect(rounds[1]!.dynamicRatio).toBeCloseTo(0.3, 2);
+    const [done] = ofType(events, 'partition');
+    expect(done!.dynamicRatio).toBe(rounds[1]!.dynamicRatio);
+    expect(Object.keys(done!.dynamicRatioByLayer)).toEqual([...partialLayers(network).keys()]);
+    expect(() => structuredClone(events)).not.toThrow();
+  });
+
+  it('follows learning rate and temperature step by step', async () => {
+    const network = smallNetwork('dyconv');
+    const training = { schedule: 'constant', warmupEpochs: 1, temperature: { start: 19, end: 1, epochs: 2 } } as const;
+    const events = await collect(new Trainer(trainerOptions(network, 'dyconv', { training })).run());
+    const steps = ofType(events, 'step');
+    const rates = steps.map(({ learningRate }) => learningRate);
+    for (const [index, rate] of rates.entries()) expect(rate).toBeCloseTo(0.05 * Math.min(1, (index + 1) / 9), 12);
+    expect(steps.map(({ temperature }) => temperature)).toEqual(Array.from({ length: 18 }, (_, index) => 19 - index));
+    for (const [, module] of network.namedModules())
+      if (module instanceof KernelAttention) expect(module.temperature.item()).toBe(2);
+  });
+
+  it('has no temperature in a static network', async () => {
+    const trainer = new Trainer(trainerOptions(smallNetwork(), 'static', { training: { epochs: 1 } }));
+    for await (const event of trainer.run()) if (event.type === 'step') expect(event.temperature).toBeNull();
+  });
+});
+
+describe('a step', () => {
+  /** One linear layer: no batch norm, whose statistics depend on the batch. */
+  const linear = (): nn.Layer => {
+    manualSeed(4);
+    return new nn.Sequential(new nn.Flatten(), new nn.Linear({ inFeatures: 64, outFeatures: 4 }));
+  };
+
+  it('of 4 accumulated batches of 5 is that of one batch of 20, the smaller last one too', async () => {
+    const train = async (batchSize: number, accumulation: number) => {
+      const network = linear();
+      const training = { accumulation, epochs: 2, clipGradNorm: 0.5 };
+      const events = await collect(
+        new Trainer(trainerOptions(network, 'static', { data: { batchSize }, training })).run(),
+      );
+      return { network, steps: ofType(events, 'step') };
+    };
+    const [big, small] = [await train(20, 1), await train(5, 4)];
+    expect(small.steps.map(({ images }) => images)).toEqual([20, 20, 20, 12, 20, 20, 20, 12]);
+    for (const [index, { loss }] of small.steps.entries()) expect(loss).toBeCloseTo(big.steps[index]!.loss, 5);
+    for (const [name, value] of big.network.stateDict())
+      expectClose(small.network.stateDict().get(name)!, value, { atol: 1e-5 });
+  });
+
+  it('is shorter where gradients are clipped', async () => {
+    const moved = async (clipGradNorm?: number): Promise<number> => {
+      const network = linear();
+      const before = network.stateDict().get('1.weight')!.clone();
+      const training = { epochs: 1, momentum: 0, weightDecay: 0, ...(clipGradNorm !== undefined && { clipGradNorm }) };
+      for await (const event of new Trainer(trainerOptions(network, 'static', { training })).run())
+        if (event.type === 'step') break;
+      return network.stateDict().get('1.weight')!.sub(before).norm().item();
+    };
+    expect(await moved()).toBeGreaterThan(0.05 * 0.02);
+    expect(await moved(0.01)).toBeLessThan(0.05 * 0.0101);
+  });
+
+  it('leaks no tensor, with mix-up, accumulation, clipping and momentum', async () => {
+    const network = smallNetwork('pad');
+    const training = { mixup: 0.2, accumulation: 2, clipGradNorm: 1, labelSmoothing: 0.1, epochs: 3 };
+    const counts: number[] = [];
+    for await (const event of new Trainer(trainerOptions(network, 'pad', { training })).run())
+      if (event.type === 'step') counts.push(liveTensors());
+    expect(new Set(counts.slice(1, 5)).size).toBe(1);
+    expect(new Set(counts.slice(6)).size).toBe(1); // after the partition
+    expect(counts.at(-1)! - counts[1]!).toBeLessThanOrEqual(2 * partialLayers(network).size); // the masks, unpacked
+  });
+
+  it('leaves turns to timers', async () => {
+    const trainer = new Trainer(trainerOptions(smallNetwork('dyconv'), 'dyconv'));
+    let [turns, steps] = [0, 0];
+    const immediate = (): void => {
+      turns++;
+      if (steps < 18) setImmediate(immediate);
+    };
+    setImmediate(immediate);
+    for await (const { type } of trainer.run()) if (type === 'step') steps++;
+    expect(turns).toBeGreaterThanOrEqual(18);
+  });
+});
+
+describe('the partition', () => {
+  it('comes at its epoch, and its masks stay', async () => {
+    const network = smallNetwork('pad');
+    const full = maskBits(network);
+    let found: Partition | undefined;
+    const trainer = new Trainer({
+      ...trainerOptions(network, 'pad', { training: { epochs: 4 }, partition: { epoch: 2 } }),
+      onPartition: (partition) => (found = partition),
+    });
+    const masks: number[][][] = [];
+    for await (const event of trainer.run()) {
+      if (event.type === 'partition') expect([event.epoch, event.step]).toEqual([2, 18]);
+      if (event.type === 'step') masks.push(maskBits(network));
+    }
+    for (const bits of masks.slice(0, 18)) expect(bits).toEqual(full);
+    const expected = Array.from(found!.masks.values(), ({ bits }) => [...bits]);
+    expect(expected).not.toEqual(full);
+    for (const bits of masks.slice(18)) expect(bits).toEqual(expected);
+    expect(found!.settings).toMatchObject({ ratio: 0.3, rounds: 2, batches: 2, seed: 1, saliency: 'maskGradient' });
+  });
+
+  it.each([0, 1] as const)('with epoch 0 comes first; κ = %i', async (ratio) => {
+    const network = smallNetwork('pad');
+    const options = trainerOptions(network, 'pad', { training: { epochs: 1 }, partition: { epoch: 0, ratio } });
+    const events = await collect(new Trainer(options).run());
+    expect(types(events).slice(0, 4)).toEqual(['partitionRound', 'partitionRound', 'partition', 'step']);
+    for (const { mask } of partialLayers(network).values()) expect(mask.dynamicRatio).toBe(ratio);
+  });
+
+  it('does not change the output where coefficients are uniform and the mean is folded', async () => {
+    const outputs: number[][] = [];
+    for (const fold of [true, false]) {
+      const network = smallNetwork('pad', { bankInitialisation: 'independent' });
+      scope(() => {
+        for (const [name, value] of network.stateDict()) if (name.endsWith('fc2.weight')) value.detach().zero_();
+      });
+      const images = pictures(4);
+      const logits = (): number[] =>
+        scope(() => {
+          const input = Float32Array.from(images.images, (pixel) => pixel / 255);
+          network.eval();
+          return network.forward(fromTypedArray(input, [4, 1, 8, 8])).toArray();
+        });
+      const before = logits();
+      const trainer = new Trainer(trainerOptions(network, 'pad', { partition: { epoch: 0, fold } }));
+      for await (const { type } of trainer.run()) if (type === 'partition') break;
+      const after = logits();
+      outputs.push(after.map((value, index) => Math.abs(value - before[index]!)));
+    }
+    expect(Math.max(...outputs[0]!)).toBeLessThan(1e-5);
+    expect(Math.max(...outputs[1]!)).toBeGreaterThan(1e-3);
+  });
+
+  it('takes masks that were found before', async () => {
+    let found: Partition | undefined;
+    const options = trainerOptions(smallNetwork('pad'), 'pad', { partition: { epoch: 0 } });
+    for await (const { type } of new Trainer({ ...options, onPartition: (made) => (found = made) }).run())
+      if (type === 'partition') break;
+    const network = smallNetwork('pad');
+    const again = trainerOptions(network, 'pad', { training: { epochs: 2 }, partition: { epoch: 1 } });
+    const events = await collect(new Trainer({ ...again, masks: found! }).run());
+    expect(ofType(events, 'partitionRound')).toEqual([]);
+    expect(ofType(events, 'partition')).toMatchObject([{ epoch: 1, step: 9 }]);
+    expect(maskBits(network)).toEqual(Array.from(found!.masks.values(), ({ bits }) => [...bits]));
+
+    const other = smallNetwork('pad', { width: 2 });
+    const before = maskBits(other);
+    expect(() => new Trainer({ ...trainerOptions(other, 'pad'), masks: found! })).toThrow(
+      /^this partition is for another network: mask shape \[4, 4, 3, 3\] does not match bank entry \[2, 2, 3, 3\] of layer1\.0\.conv1/,
+    );
+    expect(maskBits(other)).toEqual(before);
+  });
+
+  it('takes a score of one’s own, whose gradients do not reach the next step', async () => {
+    const calls: number[] = [];
+    const saliency: Saliency = {
+      name: 'first',
+      score: ({ sources, batchLosses }) => {
+        calls.push(batchLosses.length);
+        scope(() => {
+          batchLosses[0]!().backward();
+        });
+        const scores = Array.from(sources, ([path, { bank }]): [string, Tensor] => [
+          path,
+          bank.detach().select(0, 0).abs(),
+        ]);
+        return Promise.resolve(new Map(scores));
+      },
+    };
+    let found: Partition | undefined;
+    const network = smallNetwork('pad');
+    const options = trainerOptions(network, 'pad', { partition: { epoch: 0, rounds: 1 } });
+    for await (const { type } of new Trainer({ ...options, saliency, onPartition: (made) => (found = made) }).run())
+      if (type === 'partition') break;
+    expect(calls).toEqual([2]);
+    expect(found!.settings.saliency).toBe('first');
+    for (const [, parameter] of network.namedParameters()) expect(parameter.grad).toBeNull();
+  });
+});
+
+describe('stopped by a signal', () => {
+  it('finishes the step under way, saves, and says so', async () => {
+    const trainer = new Trainer({ ...trainerOptions(smallNetwork(), 'static'), checkpoints: folder });
+    const controller = new AbortController();
+    const events: TrainingEvent[] = [];
+    for await (const event of trainer.run({ signal: controller.signal })) {
+      events.push(event);
+      if (event.type === 'step' && event.step === 3) controller.abort();
+    }
+    expect(types(events)).toEqual(['step', 'step', 'step', 'checkpoint', 'interrupted']);
+    expect(events.at(-1)).toEqual({ type: 'interrupted', epoch: 1, step: 3 });
+    expect(readdirSync(folder).sort()).toEqual(['step-0000003-00000003.json', 'step-0000003-00000003.safetensors']);
+  });
+
+  it('before the first step saves too, and a second time finds that there is nothing new', async () => {
+    const signal = AbortSignal.abort();
+    const options = { ...trainerOptions(smallNetwork(), 'static'), checkpoints: folder };
+    expect(types(await collect(new Trainer(options).run({ signal })))).toEqual(['checkpoint', 'interrupted']);
+    const again = new Trainer(options);
+    expect(again.resume()).toBe(true);
+    expect(types(await collect(again.run({ signal })))).toEqual(['interrupted']);
+  });
+
+  it('in the partition goes back to before it', async () => {
+    const network = smallNetwork('pad');
+    const controller = new AbortController();
+    const saliency: Saliency = {
+      name: 'stops',
+      score: ({ signal }) => {
+        controller.abort();
+        signal!.throwIfAborted();
+        return Promise.reject(new Error('not reached'));
+      },
+    };
+    const options = { ...trainerOptions(network, 'pad'), checkpoints: folder };
+    const events = await collect(new Trainer({ ...options, saliency }).run(controller));
+    expect(types(events).slice(-3)).toEqual(['epoch', 'checkpoint', 'interrupted']);
+    expect(readdirSync(folder)).toHaveLength(2);
+    for (const { mask } of partialLayers(network).values()) expect(mask.dynamicRatio).toBe(1);
+  });
+
+  it('in the evaluation stops at once; resumed, it evaluates again', async () => {
+    const plain = smallNetwork();
+    const whole = await collect(new Trainer(trainerOptions(plain, 'static', { training: { epochs: 1 } })).run());
+    const network = smallNetwork();
+    const options = { ...trainerOptions(network, 'static', { training: { epochs: 1 } }), checkpoints: folder };
+    const controller = new AbortController();
+    const events: TrainingEvent[] = [];
+    for await (const event of new Trainer(options).run(controller)) {
+      events.push(event);
+      if (event.type === 'step' && event.step === 9)
+        setImmediate(() =>
+          setImmediate(() => {
+            controller.abort();
+          }),
+        );
+    }
+    expect(types(events).slice(-3)).toEqual(['step', 'checkpoint', 'interrupted']);
+    const again = new Trainer(options);
+    again.resume();
+    const rest = await collect(again.run());
+    expect(types(rest)).toEqual(['epoch', 'checkpoint', 'finished']);
+    const [epoch] = ofType(rest, 'epoch');
+    const [expected] = ofType(whole, 'epoch');
+    expect(epoch).toMatchObject({ trainLoss: expected!.trainLoss, testLoss: expected!.testLoss, step: 9 });
+    expect(epoch!.stepSeconds).toBeGreaterThan(0);
+    expect(epoch!.imagesPerSecond).toBeGreaterThan(0);
+    expect(checksums(network)).toEqual(checksums(plain));
+  });
+});
+
+describe('a loss that is not finite', () => {
+  it('names step and layer, keeps the last good checkpoint, and is no end', async () => {
+    const train = (learningRate: number) => {
+      const network = smallNetwork();
+      const training = { learningRate, checkpointSteps: 2 };
+      return {
+        network,
+        trainer: new Trainer({ ...trainerOptions(network, 'static', { training }), checkpoints: folder }),
+      };
+    };
+    const good = train(0.05);
+    const signal = new AbortController();
+    for await (const event of good.trainer.run(signal)) if (event.type === 'step' && event.step === 3) signal.abort();
+    const before = readdirSync(folder).sort();
+    const kept = checksums(good.network);
+
+    const bad = train(1e30);
+    bad.trainer.resume();
+    const failure = await collect(bad.trainer.run()).catch((error: unknown) => error);
+    expect(failure).toBeInstanceOf(NonFiniteLossError);
+    const { message, step } = failure as NonFiniteLossError;
+    expect(message).toMatch(/^the loss is not finite at step [45]: (parameter|layer|[a-z0-9.]+) .*not finite/);
+    expect(message).toMatch(/(conv1|bn1|layer\d|fc)/);
+    expect([4, 5]).toContain(step);
+    expect(readdirSync(folder).sort()).toEqual(before);
+
+    const again = train(0.05);
+    expect(again.trainer.resume()).toBe(true);
+    expect(checksums(again.network)).toEqual(kept);
+    expect(types(await collect(again.trainer.run())).at(-1)).toBe('finished');
+  });
+
+  it('never reaches a checkpoint where the step itself was still fine', async () => {
+    const network = smallNetwork();
+    const training = { learningRate: 1e38, checkpointSteps: 1, momentum: 0 };
+    const trainer = new Trainer({ ...trainerOptions(network, 'static', { training }), checkpoints: folder });
+    const events: TrainingEvent[] = [];
+    await expect(
+      (async () => {
+        for await (const event of trainer.run()) events.push(event);
+      })(),
+    ).rejects.toThrow(
+      /^the loss is not finite at step 1: (network\.[a-z0-9_.]+ has entries that are not finite after it|after it, (layer|parameter) )/,
+    );
+    expect(types(events)).toEqual(['step']);
+    expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('bad options', () => {
+  const network = smallNetwork();
+  it.each<[Parameters<typeof trainerOptions>[2], string]>([
+    [{ training: { epochs: 0 } }, 'training: epochs: '],
+    [{ training: { learningRate: -1 } }, 'training: learningRate: '],
+    [{ data: { batchSize: 0 } }, 'data: batchSize: '],
+  ])('%j', (changes, message) => {
+    const make = () => new Trainer(trainerOptions(network, 'static', changes));
+    expect(make).toThrow(InputError);
+    expect(make).toThrow(message);
+  });
+
+  it('a partition of a network without partial layers', () => {
+    expect(() => new Trainer({ ...trainerOptions(network, 'static'), partition: { ratio: 0.3 } })).toThrow(
+      'partition is given, but the network has no partial layer',
+    );
+    expect(() => new Trainer({ ...trainerOptions(smallNetwork('pad'), 'pad', { partition: { ratio: 2 } }) })).toThrow(
+      /^partition: ratio: /,
+    );
+  });
+
+  it('a checkpoint of another network, which stays', async () => {
+    const signal = AbortSignal.abort();
+    await collect(new Trainer({ ...trainerOptions(smallNetwork(), 'static'), checkpoints: folder }).run({ signal }));
+    const before = readdirSync(folder);
+    const other = new Trainer({
+      ...trainerOptions(smallNetwork('static', { width: 2 }), 'static'),
+      checkpoints: folder,
+    });
+    expect(() => other.resume()).toThrow(InputError);
+    expect(() => other.resume()).toThrow(
+      /step-0000000-00000000\.json is of another network: the weights do not fit ResNet: conv1\.weight has shape \[4, 1, 3, 3\], expected \[2, 1, 3, 3\]/,
+    );
+    expect(readdirSync(folder)).toEqual(before);
+    expect(() => new Trainer(trainerOptions(network, 'static')).resume()).toThrow('nothing to resume from');
+  });
+});
