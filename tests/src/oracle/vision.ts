@@ -45,7 +45,7 @@ function verifyCase(oracle: VisionCase): Comparison[] {
     Float32Array.from({ length: size }, (_, i) => Math.sin(0.37 * (i + 1))),
     oracle.input_shape,
   );
-  const logits = noGrad(() => (network).forward(input));
+  const logits = noGrad(() => network.forward(input));
   const wanted = { shape: [oracle.logits.length, oracle.num_classes], data: oracle.logits.flat() };
   return [
     compare('state dict names and shapes', differing, 0),

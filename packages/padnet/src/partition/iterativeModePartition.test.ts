@@ -51,7 +51,9 @@ describe('iterativeModePartition', () => {
     await run({
       rounds: 1,
       ratio: 1,
-      onRound: (round) => round.scores.forEach((value, path) => scores.set(path, Float64Array.from(value.toArray()))),
+      onRound: (round) => {
+        round.scores.forEach((value, path) => scores.set(path, Float64Array.from(value.toArray())));
+      },
     });
     expect([...scores.values()].flatMap((values) => [...values]).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
     network.to('float64').eval();
@@ -145,9 +147,15 @@ describe('iterativeModePartition', () => {
     await run();
     const before = liveTensors();
     await run();
-    await expect(run({ rounds: 50, signal: controller.signal, onRound: () => controller.abort() })).rejects.toThrow(
-      'aborted',
-    );
+    await expect(
+      run({
+        rounds: 50,
+        signal: controller.signal,
+        onRound: () => {
+          controller.abort();
+        },
+      }),
+    ).rejects.toThrow('aborted');
     expect(liveTensors()).toBe(before);
   });
 

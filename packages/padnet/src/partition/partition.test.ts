@@ -54,13 +54,15 @@ describe('a partition', () => {
     const target = network();
     applyPartition(target, partition({ '0': [3, 0] }));
     expect(partialLayers(target).get('0')!.mask.count).toBe(2);
-    expect(() => applyPartition(target, partition({ '0': [1, 0], '1': [1, 0] }))).toThrow(
-      'the network has no partial layer 1',
-    );
-    expect(() => applyPartition(target, { masks: new Map() })).toThrow('the partition has no mask for 0');
-    expect(() => applyPartition(target, partition({ '0': [1, 0] }, [3, 1, 4, 1]))).toThrow(
-      'mask shape [3, 1, 4, 1] does not match bank entry [3, 1, 2, 2] of 0',
-    );
+    expect(() => {
+      applyPartition(target, partition({ '0': [1, 0], '1': [1, 0] }));
+    }).toThrow('the network has no partial layer 1');
+    expect(() => {
+      applyPartition(target, { masks: new Map() });
+    }).toThrow('the partition has no mask for 0');
+    expect(() => {
+      applyPartition(target, partition({ '0': [1, 0] }, [3, 1, 4, 1]));
+    }).toThrow('mask shape [3, 1, 4, 1] does not match bank entry [3, 1, 2, 2] of 0');
     expect(partialLayers(target).get('0')!.mask.count).toBe(2);
   });
 

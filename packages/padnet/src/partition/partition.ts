@@ -5,7 +5,7 @@
  */
 import { decodeSafetensors, encodeSafetensors, fromTypedArray, scope, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import { describeIssues, InputError } from '../errors.js';
 import { Mask, PartialSource } from '../partial/index.js';
 import { granularities } from './granularity.js';
 import { schedules } from './schedule.js';
@@ -114,8 +114,8 @@ export function encodePartition({ settings, rounds, masks, scores }: Partition):
 export function decodePartition(bytes: Uint8Array, file: string): Partition {
   return scope(() => {
     const { tensors, metadata } = decodeSafetensors(bytes, file);
-    const parsed = metadataSchema.safeParse(parseJson(metadata['partition'], file));
-    if (!parsed.success) throw new InputError(`${file}: not a partition: ${z.prettifyError(parsed.error)}`);
+    const parsed = metadataSchema.safeParse(parseJson(metadata.partition, file));
+    if (!parsed.success) throw new InputError(`${file}: not a partition: ${describeIssues(parsed.error)}`);
     const { settings, rounds, shapes } = parsed.data;
     const masks = new Map<string, Mask>();
     const scores = new Map<string, Float32Array>();

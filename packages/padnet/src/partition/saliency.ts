@@ -36,7 +36,9 @@ export const maskGradient: Saliency = {
         signal?.throwIfAborted();
         scope(() => {
           const gradients = withMaskVariables([...sources.values()], [], (masks) => grad(batchLoss(), masks));
-          noGrad(() => ops._foreachAdd_([...totals.values()], gradients));
+          noGrad(() => {
+            ops._foreachAdd_([...totals.values()], gradients);
+          });
         });
       }
     } catch (error) {

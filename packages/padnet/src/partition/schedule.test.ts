@@ -16,7 +16,9 @@ describe('keepRatio', () => {
         fc.constantFrom(...schedules),
         (ratio, rounds, schedule) => {
           const ratios = Array.from({ length: rounds }, (_, t) => keepRatio(ratio, t + 1, rounds, schedule));
-          ratios.forEach((value, t) => expect(value).toBeLessThanOrEqual((ratios[t - 1] ?? 1) + 1e-12));
+          ratios.forEach((value, t) => {
+            expect(value).toBeLessThanOrEqual((ratios[t - 1] ?? 1) + 1e-12);
+          });
           expect(ratios.at(-1)).toBeCloseTo(ratio, 12);
         },
       ),
