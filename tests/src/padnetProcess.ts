@@ -18,10 +18,13 @@ export interface ProcessOptions {
   readonly cwd: string;
   /** Called with each line of stdout as it comes. */
   readonly onLine?: (line: string, child: ChildProcess) => void;
+  /** Called once it is started. */
+  readonly onStart?: (child: ChildProcess) => void;
 }
 
-export function padnet(parameters: readonly string[], { cwd, onLine }: ProcessOptions): Promise<Finished> {
+export function padnet(parameters: readonly string[], { cwd, onLine, onStart }: ProcessOptions): Promise<Finished> {
   const child = spawn(process.execPath, [program, ...parameters], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+  onStart?.(child);
   let [stdout, stderr, line] = ['', '', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {
     stdout += text;

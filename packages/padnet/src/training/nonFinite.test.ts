@@ -33,10 +33,11 @@ it('finds nothing where all is well', () => {
 it('tries weights that are finite but too large, and leaves mode, statistics and random state alone', () => {
   const network = smallNetwork();
   const images = randn([2, 1, 8, 8]);
-  const before = [checksums(network), defaultGenerator.getState().toArray()];
+  const state = () => scope(() => [checksums(network), defaultGenerator.getState().toArray()]);
+  const before = state();
   const live = liveTensors();
   assertFiniteOutput(network, images, 3);
-  expect([checksums(network), defaultGenerator.getState().toArray()]).toEqual(before);
+  expect(state()).toEqual(before);
   expect(network.training).toBe(true);
   scope(() => {
     noGrad(() => network.stateDict().get('layer3.0.conv1.weight')!.fill_(3e38));
