@@ -1,0 +1,71 @@
+/** The programs of `examples/`, run as their readers run them, on pictures small enough to take seconds. */
+import { execFile } from 'node:child_process';
+import { mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { afterAll, beforeAll, expect, it } from 'vitest';
+
+import { writePictures } from './padnetProcess.js';
+
+const examples = fileURLToPath(new URL('../../examples', import.meta.url));
+
+let pictures: string;
+
+beforeAll(() => {
+  pictures = mkdtempSync(join(tmpdir(), 'padnet-examples-'));
+  writePictures(pictures, { train: 256, test: 64 });
+});
+
+afterAll(() => {
+  rmSync(pictures, { recursive: true });
+});
+
+async function run(name: string): Promise<string> {
+  const { stdout, stderr } = await promisify(execFile)(process.execPath, [`${examples}/dist/${name}.js`, pictures], {
+    env: { ...process.env, PADNET_EXAMPLE_PICTURES: '192' },
+    timeout: 20_000,
+  });
+  expect(stderr).toBe('');
+  return stdout;
+}
+
+it('train: a PAD-Net in 30 lines learns', async () => {
+  const lines = (await run('train')).trim().split('\n');
+  expect(lines.map((line) => line.replace(/[\d.]+ %, \d+ pictures/, '# %, # pictures'))).toEqual([
+    'epoch 1/3: # %, # pictures/s',
+    expect.stringMatching(/^(29\.9|30\.[01]) % stay dynamic$/),
+    'epoch 2/3: # %, # pictures/s',
+    'epoch 3/3: # %, # pictures/s',
+  ]);
+  expect(Number(/: ([\d.]+) %/.exec(lines.at(-1)!)![1])).toBeGreaterThan(60);
+});
+
+it('ownRouter: sigmoid coefficients train', async () => {
+  const epochs = (await run('ownRouter')).trim().split('\n');
+  expect(epochs.map((line) => line.split(' ')[0])).toEqual(['1', '2']);
+  const accuracy = Number(epochs[1]!.split(' ')[1]);
+  expect(accuracy).toBeGreaterThanOrEqual(0);
+  expect(accuracy).toBeLessThanOrEqual(1);
+});
+
+it('ownSaliency: decides layer by layer', async () => {
+  const ratios = [...(await run('ownSaliency')).matchAll(/'(layer[\w.]+)': ([\d.]+)/g)];
+  expect(ratios).toHaveLength(11);
+  for (const [, , ratio] of ratios) {
+    expect(Number(ratio)).toBeGreaterThanOrEqual(0);
+    expect(Number(ratio)).toBeLessThanOrEqual(1);
+  }
+  expect(new Set(ratios.map(([, , ratio]) => ratio)).size).toBeGreaterThan(3);
+});
+
+it('each has less than 40 lines of code', () => {
+  const files = readdirSync(join(examples, 'src'));
+  expect(files.sort()).toEqual(['ownRouter.ts', 'ownSaliency.ts', 'pictures.ts', 'train.ts']);
+  for (const file of files) {
+    const text = readFileSync(join(examples, 'src', file), 'utf8');
+    const code = text.slice(text.indexOf('*/') + 2).trim();
+    expect(code.split('\n').length, file).toBeLessThan(40);
+  }
+});
