@@ -1,3 +1,5 @@
+import { readdirSync, readFileSync } from 'node:fs';
+
 import { describe, expect, it } from 'vitest';
 
 import { parseRecipe, RecipeError, serialiseRecipe } from './loadRecipe.js';
@@ -215,5 +217,14 @@ describe('serialiseRecipe', () => {
   it.each([minimal, pad])('gives YAML of the same recipe', (text) => {
     const recipe = parseRecipe(text, 'x.yaml', ['data.path="a: b # c"', 'training.learningRate=1e-7']);
     expect(parseRecipe(serialiseRecipe(recipe), 'recipe.yaml')).toEqual(recipe);
+  });
+});
+
+describe('the recipes that are shipped', () => {
+  const folder = new URL('../../recipes/fashion-mnist/', import.meta.url);
+
+  it.each(readdirSync(folder))('%s is valid', (name) => {
+    const recipe = parseRecipe(readFileSync(new URL(name, folder), 'utf8'), name);
+    expect(recipe.data.name).toBe('fashionMnist');
   });
 });
