@@ -135,5 +135,9 @@ function load(): Native {
 
 export const native: Native = load();
 
-// libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
-if (isMainThread) native.setNumThreads(Number(process.env.OMP_NUM_THREADS) || availableParallelism());
+// libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long). More
+// threads than OpenMP may start would wait for each other for ever.
+if (isMainThread) {
+  const { OMP_NUM_THREADS: wanted, OMP_THREAD_LIMIT: most } = process.env;
+  native.setNumThreads(Math.min(Number(wanted) || availableParallelism(), Number(most) || Infinity));
+}

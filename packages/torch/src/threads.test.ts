@@ -1,9 +1,27 @@
+import { execFileSync } from 'node:child_process';
 import { availableParallelism } from 'node:os';
 import { expect, it } from 'vitest';
 import { getNumThreads, libtorchVersion, ops, setNumThreads, zeros } from './index.js';
 
 it('starts with as many threads as OMP_NUM_THREADS says, or the machine has', () => {
   expect(getNumThreads()).toBe(Number(process.env.OMP_NUM_THREADS ?? availableParallelism()));
+});
+
+/** What a new process makes of its environment. */
+function inProcess(environment: NodeJS.ProcessEnv, expression: string): string {
+  const url = new URL('./index.js', import.meta.url).href;
+  const program = `import { getNumThreads } from ${JSON.stringify(url)}; console.log(${expression})`;
+  return execFileSync(process.execPath, ['--input-type=module', '-e', program], {
+    env: { ...process.env, OMP_NUM_THREADS: undefined, ...environment },
+    encoding: 'utf8',
+  }).trim();
+}
+
+it('lets waiting threads sleep unless told otherwise, and starts no more than OpenMP may', () => {
+  expect(inProcess({}, 'process.env.OMP_WAIT_POLICY')).toBe('passive');
+  expect(inProcess({ OMP_WAIT_POLICY: 'active' }, 'process.env.OMP_WAIT_POLICY')).toBe('active');
+  expect(inProcess({ GOMP_SPINCOUNT: '7' }, 'process.env.OMP_WAIT_POLICY')).toBe('undefined');
+  expect(inProcess({ OMP_THREAD_LIMIT: '1' }, 'getNumThreads()')).toBe('1');
 });
 
 it('sets and checks the number of threads', () => {

@@ -14,11 +14,9 @@ import { registerPartition } from './partition.js';
 import { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usageError.js';
-import { waitBriefly } from './waitPolicy.js';
 
 /** The program: reads the process's command line and sets its exit code. */
 export async function main(): Promise<void> {
-  waitBriefly();
   process.exitCode = await run(process.argv.slice(2));
 }
 
