@@ -21,9 +21,14 @@ need_node() {
 # Major version that apt-get would install; 0 where there is none.
 apt_candidate() {
   command -v apt-cache >/dev/null || { echo 0; return; }
+  ls /var/lib/apt/lists/*_Packages* >/dev/null 2>&1 || as_root apt-get update -qq >&2 || true # a new machine has no lists yet
   local version
   version=$(apt-cache policy "$1" 2>/dev/null | sed -n 's/^ *Candidate: \([0-9]*\).*/\1/p')
   echo "${version:-0}"
+}
+
+as_root() {
+  if [ "$(id -u)" -eq 0 ]; then "$@"; else sudo "$@"; fi
 }
 
 installed() {
@@ -34,18 +39,15 @@ apt_install() {
   local missing=()
   for package in "$@"; do installed "$package" || missing+=("$package"); done
   [ ${#missing[@]} -eq 0 ] && return
-  local run=()
-  if [ "$(id -u)" -ne 0 ]; then
-    command -v sudo >/dev/null || fail "these Debian packages are missing: ${missing[*]}; as root: apt-get install ${missing[*]}"
-    run=(sudo)
+  if [ "$(id -u)" -ne 0 ] && ! command -v sudo >/dev/null; then
+    fail "these Debian packages are missing: ${missing[*]}; as root: apt-get install ${missing[*]}"
   fi
   echo "padnet set-up: installing ${missing[*]}"
-  # `env` after sudo: it does not hand variables on
-  if ! "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null 2>&1; then
-    "${run[@]}" apt-get update -qq
-    "${run[@]}" env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >/dev/null ||
-      fail "apt-get could not install ${missing[*]}; install them by hand and run make again"
-  fi
+  # `env` behind sudo, which hands no variables on
+  local install=(env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}")
+  as_root "${install[@]}" >/dev/null 2>&1 && return
+  as_root apt-get update -qq || fail "apt-get update failed (no network?); install ${missing[*]} by hand and run make again"
+  as_root "${install[@]}" >/dev/null || fail "apt-get could not install ${missing[*]}; install them by hand and run make again"
 }
 
 # Commands where they can be had by apt-get, or advice.
@@ -85,7 +87,9 @@ setup_check() {
 
 # A real browser for the tests of pages; they are skipped, visibly, without one.
 setup_test() {
-  if command -v apt-get >/dev/null && [ "$(apt_candidate chromium)" -gt 0 ]; then apt_install chromium; fi
+  command -v chromium >/dev/null && return
+  if [ "$(apt_candidate chromium)" -gt 0 ] && (apt_install chromium); then return; fi
+  echo "padnet set-up: no Chromium here; the tests of pages are skipped" >&2
 }
 
 case "${1:-}" in
