@@ -26,7 +26,7 @@ test-long: setup-test setup-data build ## the long tests whole
 check: setup-check build ## types, lint, format
 	npx eslint .
 	npx prettier --check .
-	clang-format --dry-run -Werror packages/*/native/*.cc packages/*/native/*.h
+	clang-format --dry-run -Werror packages/*/native/*.{c,cc,h}
 
 bench: build ## dispatcher calls, training steps (against Python where python3-torch is installed), data loader
 	$(PADNET) bench ops

@@ -1,3 +1,4 @@
+import { defineConfig } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
@@ -36,14 +37,14 @@ const oneWayImports = order.flatMap((peers, level) =>
   }),
 );
 
-export default tseslint.config(
-  { ignores: ['**/dist/', '**/build/', '**/node_modules/', '**/*.generated.ts', 'runs/'] },
+export default defineConfig(
+  { ignores: ['eslint.config.js', '**/dist/', '**/build/', '**/node_modules/', '**/*.generated.ts', 'runs/'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {
     languageOptions: {
       parserOptions: {
-        projectService: { allowDefaultProject: ['*.config.ts', '*.config.js', 'packages/*/bin/*.js'] },
+        projectService: { allowDefaultProject: ['*.config.ts', 'packages/*/bin/*.js'] },
         tsconfigRootDir: import.meta.dirname,
       },
     },
