@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { median, runSummary } from './runSummary.js';
+import { median } from '../training/median.js';
+import { runSummary } from './runSummary.js';
 import { counts, epoch, finished, partitionDone, recipe, step } from './runs.test.fixture.js';
 
 describe('runSummary', () => {

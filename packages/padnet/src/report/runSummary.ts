@@ -1,4 +1,5 @@
 /** Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. */
+import { median } from '../training/median.js';
 import type { LayerKind } from '../models/index.js';
 import type { Recipe } from '../training/recipe.js';
 import type { EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
@@ -116,12 +117,4 @@ function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
   const after = events.slice(events.findLastIndex(({ type }) => type === 'partition') + 1).filter(isStep);
   const steps = after.length > 0 ? after : events.filter(isStep);
   return steps.length > 5 ? steps.slice(5) : steps;
-}
-
-/** The middle value, or the mean of the middle two; null of no values. */
-export function median(values: readonly number[]): number | null {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length >> 1;
-  if (sorted.length === 0) return null;
-  return sorted.length % 2 === 1 ? sorted[middle]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }

@@ -31,6 +31,7 @@ import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
 import { mixupLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
 import { isMetric, type EpochEvent, type PartitionRoundEvent, type StepEvent, type TrainingEvent } from './events.js';
+import { median } from './median.js';
 import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import {
@@ -339,7 +340,7 @@ export class Trainer {
       testAccuracy: test.testAccuracy,
       imagesPerSecond: seconds > 0 ? this.#images / seconds : 0,
       // Resumed after the epoch's last step, only the sum is known.
-      stepSeconds: stepSeconds.length > 0 ? median(stepSeconds) : this.#stepSeconds / this.stepsPerEpoch,
+      stepSeconds: median(stepSeconds) ?? this.#stepSeconds / this.stepsPerEpoch,
       waitSeconds: this.#waitSeconds,
     };
     this.#batch = 0;
@@ -476,11 +477,4 @@ function withoutPrefix(tensors: ReadonlyMap<string, Tensor>, prefix: string): Ma
   return new Map(
     [...tensors].filter(([name]) => name.startsWith(prefix)).map(([name, value]) => [name.slice(prefix.length), value]),
   );
-}
-
-function median(values: readonly number[]): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  const middle = sorted.length / 2;
-  if (sorted.length === 0) return 0;
-  return sorted.length % 2 === 1 ? sorted[Math.floor(middle)]! : (sorted[middle - 1]! + sorted[middle]!) / 2;
 }
