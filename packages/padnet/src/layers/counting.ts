@@ -1,6 +1,6 @@
 /** What a network really stores and executes. */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
-import { compactStateDict, Mask, PartialSource } from '../partial/index.js';
+import { compactStateDict, numEntries, PartialSource } from '../partial/index.js';
 import { DynamicConv2d } from './dynamicConv2d.js';
 
 export interface StoredNumbers {
@@ -27,7 +27,7 @@ export function countStored(network: nn.Module): StoredNumbers {
   let dynamicEntries = 0;
   for (const [, module] of network.namedModules()) {
     if (!(module instanceof DynamicConv2d)) continue;
-    const size = Mask.empty(module.source.shape).size;
+    const size = numEntries(module.source.shape);
     entries += size;
     if (module.source instanceof PartialSource) {
       maskBits += size;

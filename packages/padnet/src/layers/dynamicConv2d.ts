@@ -6,6 +6,7 @@
  */
 import { nn, ops, type Tensor } from '@padnet/torch';
 import type { ParameterSource, Router } from '../dynamic/index.js';
+import { numEntries } from '../partial/index.js';
 import { choosePlan, mixedConv2d } from './mixedConv2d.js';
 
 export interface DynamicConv2dOptions {
@@ -62,13 +63,13 @@ export class DynamicConv2d extends nn.Module {
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;
-    const size = this.source.shape.reduce((product, value) => product * value, 1);
+    const size = numEntries(this.source.shape);
     const [height, width] = outputSize(this.geometry, shape);
     const convolution = batch * height * width * size;
     const numKernels = this.router.numKernels + (this.source.kind === 'partial' && !this.router.sumsToOne ? 1 : 0);
     const bias = this.biasBank ? batch * this.biasBank.numel : 0;
     if (this.source.kind === 'static') return convolution + (bias > 0 ? this.router.countMacs(shape) + bias : 0);
-    const scaling = batch * numKernels * shape.slice(1).reduce((product, value) => product * value, 1);
+    const scaling = batch * numKernels * numEntries(shape.slice(1));
     const mixing =
       this.plan(shape, numKernels) === 'perSample'
         ? batch * numKernels * size + convolution

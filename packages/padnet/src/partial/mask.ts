@@ -15,7 +15,7 @@ export class Mask {
 
   private constructor(shape: readonly number[], bits: Uint8Array) {
     this.shape = [...shape];
-    this.size = sizeOf(shape);
+    this.size = numEntries(shape);
     this.bits = bits;
     let count = 0;
     for (const byte of bits) count += bitCount[byte]!;
@@ -24,7 +24,7 @@ export class Mask {
 
   /** Every entry dynamic. */
   static full(shape: readonly number[]): Mask {
-    const size = sizeOf(shape);
+    const size = numEntries(shape);
     const bits = new Uint8Array(Math.ceil(size / 8)).fill(255);
     if (size % 8 !== 0) bits[bits.length - 1] = (1 << (size % 8)) - 1;
     return new Mask(shape, bits);
@@ -32,12 +32,12 @@ export class Mask {
 
   /** Every entry static. */
   static empty(shape: readonly number[]): Mask {
-    return new Mask(shape, new Uint8Array(Math.ceil(sizeOf(shape) / 8)));
+    return new Mask(shape, new Uint8Array(Math.ceil(numEntries(shape) / 8)));
   }
 
   /** @throws RangeError where there are not as many bits as entries, or a padding bit is set */
   static fromBits(shape: readonly number[], bits: Uint8Array): Mask {
-    const size = sizeOf(shape);
+    const size = numEntries(shape);
     if (bits.length !== Math.ceil(size / 8)) {
       throw new RangeError(
         `a mask of shape [${shape.join(', ')}] needs ${Math.ceil(size / 8)} bytes, got ${bits.length}`,
@@ -100,10 +100,11 @@ export class Mask {
 export function unpackBits(bits: Tensor, shape: readonly number[]): Tensor {
   const powers = fromTypedArray(Uint8Array.from({ length: 8 }, (_, bit) => 1 << bit));
   const flat = bits.unsqueeze(1).bitwiseAnd(powers.to(bits.device)).ne(0).reshape([-1]);
-  return flat.slice({ end: sizeOf(shape) }).reshape(shape);
+  return flat.slice({ end: numEntries(shape) }).reshape(shape);
 }
 
-function sizeOf(shape: readonly number[]): number {
+/** Entries of a weight of `shape`. */
+export function numEntries(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
 }
 

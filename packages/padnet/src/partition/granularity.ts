@@ -3,6 +3,7 @@
  * unit's saliency is the sum of its entries', taken before the absolute value (method.md §3).
  */
 import type { Tensor } from '@padnet/torch';
+import { numEntries } from '../partial/index.js';
 
 export const granularities = ['entry', 'kernel', 'filter'] as const;
 
@@ -11,14 +12,13 @@ export type Granularity = (typeof granularities)[number];
 
 /** Entries in one unit of a weight [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */
 export function unitSize(shape: readonly number[], granularity: Granularity): number {
-  const product = (sizes: readonly number[]): number => sizes.reduce((result, size) => result * size, 1);
   switch (granularity) {
     case 'entry':
       return 1;
     case 'kernel':
-      return product(shape.slice(2));
+      return numEntries(shape.slice(2));
     case 'filter':
-      return product(shape.slice(1));
+      return numEntries(shape.slice(1));
   }
 }
 

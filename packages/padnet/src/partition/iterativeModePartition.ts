@@ -3,7 +3,7 @@
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
 import { noGrad, scope, type nn, type Tensor } from '@padnet/torch';
-import { Mask, type PartialSource } from '../partial/index.js';
+import { Mask, numEntries, type PartialSource } from '../partial/index.js';
 import { unitScores, unitSize } from './granularity.js';
 import {
   overallDynamicRatio,
@@ -139,11 +139,10 @@ function normalisedScores(
 }
 
 function unitsToMask(selected: Tensor, shape: readonly number[]): Mask {
-  const size = shape.reduce((product, value) => product * value, 1);
   return Mask.fromTensor(
     selected
       .unsqueeze(1)
-      .expand([-1, size / selected.numel])
+      .expand([-1, numEntries(shape) / selected.numel])
       .reshape(shape),
   );
 }

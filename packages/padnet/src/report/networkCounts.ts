@@ -1,7 +1,7 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
 import { countMacs, countStored, DynamicConv2d, type StoredNumbers } from '../layers/index.js';
-import { PartialSource } from '../partial/index.js';
+import { numEntries, PartialSource } from '../partial/index.js';
 
 /** One dynamic or partial layer. */
 export interface LayerRatio {
@@ -35,7 +35,7 @@ export function layerRatios(network: nn.Module): LayerRatio[] {
   for (const [path, module] of network.namedModules()) {
     if (!(module instanceof DynamicConv2d)) continue;
     const { source } = module;
-    const entries = source.shape.reduce((product, size) => product * size, 1);
+    const entries = numEntries(source.shape);
     const dynamicEntries =
       source instanceof PartialSource ? source.mask.count : source.kind === 'dynamic' ? entries : 0;
     layers.push({ path, entries, dynamicEntries });
