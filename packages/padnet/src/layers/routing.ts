@@ -1,0 +1,34 @@
+/** What the mixtures of experts of one forward pass know beside their input, and what they decided. */
+import type { Tensor } from '@padnet/torch';
+import type { Gating } from '../dynamic/index.js';
+
+/** The gates of one MoE layer. Rows are the real tokens in order, the sentences, or the one task (see `MoELinear.routing`). */
+export interface RoutingDecision extends Gating {
+  readonly layer: object;
+}
+
+export interface RoutingOptions {
+  /** bool [batch, length], false for padding, which is routed to no expert; null: no padding. @default null */
+  readonly tokenMask?: Tensor | null;
+  /** The task of the batch, where layers route by task. @default 0 */
+  readonly task?: number;
+}
+
+/** One object a forward pass. */
+export class Routing {
+  readonly tokenMask: Tensor | null;
+  readonly task: number;
+  /** In the order in which the layers ran; a layer that runs twice (ALBERT) decides twice. */
+  readonly decisions: RoutingDecision[] = [];
+
+  constructor({ tokenMask = null, task = 0 }: RoutingOptions = {}) {
+    this.tokenMask = tokenMask;
+    this.task = task;
+  }
+
+  /** Sum over the layers; null where none decided. */
+  auxiliaryLoss(): Tensor | null {
+    const [first, ...rest] = this.decisions.map((decision) => decision.auxiliaryLoss);
+    return first ? rest.reduce((sum, loss) => sum.add(loss), first) : null;
+  }
+}
