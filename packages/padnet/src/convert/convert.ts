@@ -2,25 +2,17 @@
  * Makes the convolutions of any network dynamic or partially dynamic, in place. The first convolution stays static, as in the
  * paper. With copies and no noise the output is unchanged (method.md §1: coefficients that sum to 1; §2: λ_d = 1 at φ = 0).
  */
-import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+import { nn, noGrad, scope } from '@padnet/torch';
 import { Bank, KernelAttention, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { PartialSource, type ScaleMode } from '../partial/index.js';
+import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 
-export const bankInitialisations = ['copies', 'independent'] as const;
-
-export interface ConvertOptions {
+export interface ConvertOptions extends InitialBankOptions {
   /** K. @default 4 */
   readonly numKernels?: number;
   /** The router of each layer. @default kernel attention (DY-Conv) */
   readonly router?: (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
-  /**
-   * What the bank's entries start as: `copies` of the static kernel (a trained network keeps its output), or `independent`
-   * normal numbers of the same spread (a network trained from the start). @default 'copies'
-   */
-  readonly bankInitialisation?: (typeof bankInitialisations)[number];
-  /** Normal noise on copies, in standard deviations of the kernel. @default 0 */
-  readonly noise?: number;
   /** Paths of convolutions that stay static. @default the first one */
   readonly keepStatic?: readonly string[];
 }
@@ -43,7 +35,7 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
       geometry: conv.geometry,
       router,
       source: new Bank(initialBank(conv.weight, numKernels, options)),
-      biasBank: initialBias(conv, numKernels),
+      biasBank: initialBias(conv.bias, numKernels),
     });
   });
 }
@@ -61,7 +53,12 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
       const { numKernels, router } = routerOf(conv.geometry, options);
       const bank = initialBank(conv.weight, numKernels, options);
       const source = new PartialSource({ bank, staticWeight: conv.weight.detach().clone(), scaleMode });
-      return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank: initialBias(conv, numKernels) });
+      return new DynamicConv2d({
+        geometry: conv.geometry,
+        router,
+        source,
+        biasBank: initialBias(conv.bias, numKernels),
+      });
     }
     const { geometry, router, biasBank, source } = conv;
     if (!(source instanceof Bank)) return conv;
@@ -105,25 +102,4 @@ function routerOf(geometry: nn.Conv2dGeometry, options: ConvertOptions): { numKe
   const router =
     options.router?.(geometry, numKernels) ?? new KernelAttention({ inChannels: geometry.inChannels, numKernels });
   return { numKernels, router };
-}
-
-/** [K, …shape of weight] */
-function initialBank(
-  weight: Tensor,
-  numKernels: number,
-  { bankInitialisation = 'copies', noise = 0 }: ConvertOptions,
-): Tensor {
-  return noGrad(() => {
-    const spread = weight.square().mean().sqrt();
-    const shape = [numKernels, ...weight.shape];
-    const normal = (): Tensor => ops.randn(shape, { dtype: weight.dtype, device: weight.device }).mul(spread);
-    if (bankInitialisation === 'independent') return normal();
-    const copies = weight.detach().expand(shape).clone();
-    return noise === 0 ? copies : copies.add(normal(), { alpha: noise });
-  });
-}
-
-/** [K, outChannels] */
-function initialBias({ bias }: nn.Conv2d, numKernels: number): Tensor | null {
-  return bias ? bias.detach().expand([numKernels, -1]).clone() : null;
 }

@@ -1,1 +1,3 @@
 export * from './convert.js';
+export * from './convertMoE.js';
+export { bankInitialisations, type InitialBankOptions } from './initialBank.js';
