@@ -40,6 +40,15 @@ const layerOf = (network: nn.Module, path: string): MoELinear => {
   return layer;
 };
 
+const partialOf = ({ source }: MoELinear): PartialSource => {
+  if (!(source instanceof PartialSource)) throw new Error('not partial');
+  return source;
+};
+const bankOf = ({ source }: MoELinear): Bank => {
+  if (!(source instanceof Bank)) throw new Error('not dynamic');
+  return source;
+};
+
 describe('conversion to mixtures of experts', () => {
   it('changes the linear layers of the chosen blocks at the chosen position, and no other layer', () => {
     expect(kinds(convertToMoE(pretrained(), { position: 'intermediate', layers: [0, 2] }))).toEqual([
@@ -98,14 +107,14 @@ describe('conversion to mixtures of experts', () => {
     const linear = network.layers.items[0]!.intermediate as nn.Linear;
     convertToPartialMoE(network, { numExperts: 5, noise: 0.1, auxiliaryWeight: 0.5, scaleMode: 'static' });
     const layer = layerOf(network, 'layers.0.intermediate');
-    const source = layer.source as PartialSource;
+    const source = partialOf(layer);
     expect(source.bank.shape).toEqual([5, 10, 6]);
     expect(layer.biasBank!.toArray()).toEqual(Array.from({ length: 5 }, () => linear.bias!.toArray()).flat());
     noGrad(() => linear.weight.zero_());
     expect(source.staticWeight.abs().sum().item()).toBe(0);
     expect(source.scaleMode).toBe('static');
     expect(layer.router.auxiliaryWeight).toBe(0.5);
-    const clean = layerOf(convertToMoE(pretrained(), { numExperts: 5 }), 'layers.0.intermediate').source as Bank;
+    const clean = bankOf(layerOf(convertToMoE(pretrained(), { numExperts: 5 }), 'layers.0.intermediate'));
     const noise = source.bank.sub(clean.bank);
     const spread = clean.bank.square().mean().sqrt().item();
     expect(noise.square().mean().sqrt().item() / spread).toBeGreaterThan(0.08);
@@ -115,15 +124,15 @@ describe('conversion to mixtures of experts', () => {
   it('makes a trained mixture partial with the mean of its experts, and keeps all else of it', () => {
     const network = convertToMoE(pretrained(), { numExperts: 3, k: 2, noise: 0.5, routing: 'task', numTasks: 2 });
     const layer = layerOf(network, 'layers.1.output');
-    const { router, biasBank, taskEmbedding, source } = layer;
+    const { router, biasBank, taskEmbedding } = layer;
+    const { bank } = bankOf(layer);
     noGrad(() => router.wGate.copy_(randn(router.wGate.shape)));
     const input = randn([2, 3, 6]);
     const expected = noGrad(() => network.forward(input));
     convertToPartialMoE(network);
     expect(layerOf(network, 'layers.1.output')).toBe(layer);
     expect(layer).toMatchObject({ router, biasBank, taskEmbedding });
-    const partial = layer.source as PartialSource;
-    const { bank } = source as Bank;
+    const partial = partialOf(layer);
     expectClose(partial.staticWeight, bank.mean([0]), { atol: 1e-6 });
     expectClose(
       noGrad(() => network.forward(input)),
