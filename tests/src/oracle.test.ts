@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { verifyDyconv } from './oracle/dyconv.js';
 import { largestError, type Comparison } from './oracle/fixtures.js';
 import { verifyPartition } from './oracle/partition.js';
+import { hasTransformers, verifyTransformers } from './oracle/transformers.js';
 import { verifyVision } from './oracle/vision.js';
 import { tensor } from '@padnet/torch';
 
@@ -25,6 +26,12 @@ describe('the oracle', () => {
 
   it("agrees on torchvision's networks", () => {
     expect(beyond(verifyVision())).toEqual([]);
+  });
+
+  it.skipIf(!hasTransformers)("agrees on Hugging Face's text encoders", () => {
+    const comparisons = verifyTransformers();
+    expect(comparisons.length).toBeGreaterThan(100);
+    expect(beyond(comparisons)).toEqual([]);
   });
 
   it('would notice: wrong values, shapes and NaN are errors', () => {

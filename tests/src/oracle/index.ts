@@ -1,11 +1,12 @@
 import { verifyDyconv } from './dyconv.js';
 import type { Comparison } from './fixtures.js';
 import { verifyPartition } from './partition.js';
+import { verifyTransformers } from './transformers.js';
 import { verifyVision } from './vision.js';
 
 export type { Comparison } from './fixtures.js';
 
 /** Every case of every file of the oracle. */
 export async function verifyAll(): Promise<Comparison[]> {
-  return [...verifyDyconv(), ...(await verifyPartition()), ...verifyVision()];
+  return [...verifyDyconv(), ...(await verifyPartition()), ...verifyVision(), ...verifyTransformers()];
 }

@@ -1,3 +1,4 @@
 export * from './createModel.js';
 export * from './mobilenetV2.js';
 export * from './resnet.js';
+export * from './text/index.js';

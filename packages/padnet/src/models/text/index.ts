@@ -1,0 +1,10 @@
+export { activation, type Activation, type ActivationName } from './activation.js';
+export * from './classificationHead.js';
+export { maxTokens, parseTextConfig, toHuggingFaceConfig, type TextConfig } from './config.js';
+export * from './encoder.js';
+export { familyNames, type FamilyName } from './family.js';
+export * from './loadPretrained.js';
+export { SelfAttention } from './selfAttention.js';
+export * from './sequenceClassifier.js';
+export * from './textEmbeddings.js';
+export { huggingFaceNames } from './weightNames.js';
