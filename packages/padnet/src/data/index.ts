@@ -23,3 +23,15 @@ export {
   type PreparedTransform,
   type TransformKey,
 } from './transforms.js';
+export { GLUE_PATH, type GlueData, loadGlue } from './text/glue.js';
+export { type GlueScore, glueScore } from './text/glueScore.js';
+export { type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
+export { lengthBatches, type LengthBatchesOptions } from './text/lengthBatches.js';
+export { loadTokenizer } from './text/loadTokenizer.js';
+export { accuracy, f1, type GlueMetric, matthews, pearson, spearman } from './text/metrics.js';
+export { type SubmissionOptions, writeSubmission } from './text/submission.js';
+export { paddings, type TextBatch, type TextPadding } from './text/textBatch.js';
+export { limitText, type TextDataset } from './text/textDataset.js';
+export { TextLoader, type TextLoaderOptions } from './text/textLoader.js';
+export { type EncodeOptions, type Encoding, TextTokenizer } from './text/tokenizer.js';
+export { tokenise, type TokenisedDataset, type TokeniseOptions, type Truncation } from './text/tokenise.js';

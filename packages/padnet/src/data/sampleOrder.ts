@@ -10,17 +10,9 @@ export interface SampleOrderOptions {
   readonly shuffle: boolean;
 }
 
-/**
- * The order in which an epoch visits the samples: a permutation of 0 … length − 1, drawn uniformly by Fisher and Yates'
- * shuffle from (seed, epoch). Pure: the same options give the same order on every machine.
- */
-export function sampleOrder({ length, seed, epoch, shuffle }: SampleOrderOptions): Uint32Array<ArrayBuffer> {
-  checkInteger('length', length, 0, 2 ** 32 - 1);
-  checkInteger('epoch', epoch, 0, 2 ** 32 - 1);
-  const order = new Uint32Array(length);
-  for (let i = 0; i < length; i++) order[i] = i;
-  if (!shuffle) return order;
-  const random = new RandomStream(seed, 'order', epoch);
+/** A permutation of 0 … length − 1, drawn uniformly by Fisher and Yates' shuffle. */
+export function permutation(length: number, random: RandomStream): Uint32Array<ArrayBuffer> {
+  const order = inOrder(length);
   for (let i = length - 1; i > 0; i--) {
     const j = random.nextBelow(i + 1);
     const swapped = order[i]!;
@@ -28,4 +20,19 @@ export function sampleOrder({ length, seed, epoch, shuffle }: SampleOrderOptions
     order[j] = swapped;
   }
   return order;
+}
+
+/** 0, 1, …, length − 1. */
+export function inOrder(length: number): Uint32Array<ArrayBuffer> {
+  return new Uint32Array(length).map((_, i) => i);
+}
+
+/**
+ * The order in which an epoch visits the samples: a permutation of 0 … length − 1, drawn uniformly from (seed,
+ * epoch). Pure: the same options give the same order on every machine.
+ */
+export function sampleOrder({ length, seed, epoch, shuffle }: SampleOrderOptions): Uint32Array<ArrayBuffer> {
+  checkInteger('length', length, 0, 2 ** 32 - 1);
+  checkInteger('epoch', epoch, 0, 2 ** 32 - 1);
+  return shuffle ? permutation(length, new RandomStream(seed, 'order', epoch)) : inOrder(length);
 }

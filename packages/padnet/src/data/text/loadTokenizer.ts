@@ -1,0 +1,49 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+
+import { InputError } from '../../errors.js';
+import { TextTokenizer } from './tokenizer.js';
+import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
+
+function readJson(file: string): Readonly<Record<string, unknown>> {
+  let value: unknown;
+  try {
+    value = JSON.parse(readFileSync(file, 'utf8'));
+  } catch (cause) {
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${file}: expected JSON (${reason}); get the file again`, { cause });
+  }
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    throw new InputError(`${file}: expected a JSON object; get the file again`);
+  }
+  return value as Readonly<Record<string, unknown>>;
+}
+
+/**
+ * The tokenizer in a folder: `tokenizer.json`, else `vocab.txt` (BERT and ELECTRA's WordPiece), else `vocab.json` with
+ * `merges.txt` (RoBERTa's byte-level BPE); `tokenizer_config.json` counts where it is there.
+ *
+ * @throws InputError if there is none of these, or one is damaged
+ */
+export function loadTokenizer(folder: string): TextTokenizer {
+  const file = (name: string): string => join(folder, name);
+  const has = (name: string): boolean => existsSync(file(name));
+  const config = has('tokenizer_config.json') ? readJson(file('tokenizer_config.json')) : {};
+  if (has('tokenizer.json')) {
+    return new TextTokenizer(readJson(file('tokenizer.json')), config, file('tokenizer.json'));
+  }
+  if (has('vocab.txt')) {
+    const path = file('vocab.txt');
+    return new TextTokenizer(wordPieceJson(readFileSync(path, 'utf8'), config, path), config, path);
+  }
+  if (has('vocab.json') && has('merges.txt')) {
+    const path = file('vocab.json');
+    const json = byteLevelBpeJson(readJson(path), readFileSync(file('merges.txt'), 'utf8'), config, path);
+    return new TextTokenizer(json, config, path);
+  }
+  const found = existsSync(folder) ? 'none is there' : 'there is no such folder';
+  throw new InputError(
+    `${folder}: expected tokenizer.json, vocab.txt, or vocab.json with merges.txt, ${found}; give the folder of a ` +
+      'pretrained encoder with its tokenizer',
+  );
+}
