@@ -2,6 +2,7 @@
 import { describe, expect, it } from 'vitest';
 import { verifyDyconv } from './oracle/dyconv.js';
 import { largestError, type Comparison } from './oracle/fixtures.js';
+import { verifyMoE } from './oracle/moe.js';
 import { verifyPartition } from './oracle/partition.js';
 import { hasTransformers, verifyTransformers } from './oracle/transformers.js';
 import { verifyVision } from './oracle/vision.js';
@@ -21,6 +22,12 @@ describe('the oracle', () => {
   it('agrees on Iterative Mode Partition: scores, thresholds, masks', async () => {
     const comparisons = await verifyPartition();
     expect(comparisons.length).toBeGreaterThan(100);
+    expect(beyond(comparisons)).toEqual([]);
+  });
+
+  it('agrees on MoE and partial MoE linear layers', () => {
+    const comparisons = verifyMoE();
+    expect(comparisons.length).toBeGreaterThan(400);
     expect(beyond(comparisons)).toEqual([]);
   });
 

@@ -1,5 +1,6 @@
 import { verifyDyconv } from './dyconv.js';
 import type { Comparison } from './fixtures.js';
+import { verifyMoE } from './moe.js';
 import { verifyPartition } from './partition.js';
 import { verifyTransformers } from './transformers.js';
 import { verifyVision } from './vision.js';
@@ -8,5 +9,5 @@ export type { Comparison } from './fixtures.js';
 
 /** Every case of every file of the oracle. */
 export async function verifyAll(): Promise<Comparison[]> {
-  return [...verifyDyconv(), ...(await verifyPartition()), ...verifyVision(), ...verifyTransformers()];
+  return [...verifyDyconv(), ...(await verifyPartition()), ...verifyMoE(), ...verifyVision(), ...verifyTransformers()];
 }

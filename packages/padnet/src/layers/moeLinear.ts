@@ -4,13 +4,12 @@
  *
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
-import { nn, ops, randn, type Tensor } from '@padnet/torch';
-import type { Gating, NoisyTopK, ParameterSource } from '../dynamic/index.js';
-import { Routing } from './routing.js';
-
-/** What chooses the experts: each token for itself, the mean of a sentence's tokens, or the task. */
-export const routingLevels = ['token', 'sentence', 'task'] as const;
-export type RoutingLevel = (typeof routingLevels)[number];
+import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
+import type { NoisyTopK, ParameterSource } from '../dynamic/index.js';
+import { numEntries, PartialSource, scaleFactors } from '../partial/index.js';
+import { groupedExperts } from './groupedExperts.js';
+import { MaskStructureCache } from './maskStructure.js';
+import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
 
 export interface MoELinearOptions {
   readonly router: NoisyTopK;
@@ -24,6 +23,16 @@ export interface MoELinearOptions {
   readonly numTasks?: number;
 }
 
+/** What the experts of each real token are weighted by. */
+interface Choice {
+  /** [tokens, k] int64 */
+  readonly experts: Tensor;
+  /** [tokens, k] */
+  readonly weights: Tensor;
+  /** [tokens, E], 0 where an expert is not chosen */
+  readonly gates: Tensor;
+}
+
 export class MoELinear extends nn.Module {
   readonly router: NoisyTopK;
   readonly source: ParameterSource;
@@ -32,6 +41,7 @@ export class MoELinear extends nn.Module {
   readonly routing: RoutingLevel;
   /** [numTasks, inFeatures], what the router sees where routing is by task; else null */
   readonly taskEmbedding: nn.Parameter | null;
+  readonly #structures = new MaskStructureCache();
 
   constructor({ router, source, biasBank = null, routing = 'token', numTasks = 1 }: MoELinearOptions) {
     super();
@@ -44,35 +54,148 @@ export class MoELinear extends nn.Module {
   }
 
   /**
-   * [batch, length, inFeatures] or [tokens, inFeatures] → the same with outFeatures; 0 at padding. Its decision is added to
-   * `routing`.
+   * [batch, length, inFeatures] or [tokens, inFeatures], which is one sentence unless `routing.tokenMask` says otherwise → the
+   * same with outFeatures; 0 at padding. Its decision is added to `routing`.
+   *
+   * @throws RangeError where the mask has another number of tokens, or the layer has no such task
    */
   forward(input: Tensor, routing: Routing = new Routing()): Tensor {
     const { tokenMask } = routing;
     const [outFeatures = 0, inFeatures = 0] = this.source.shape;
     const flat = input.reshape([-1, inFeatures]);
+    const numTokens = flat.shape[0]!;
+    if (tokenMask && tokenMask.numel !== numTokens) {
+      throw new RangeError(`a token mask [${tokenMask.shape.join(', ')}] for ${numTokens} tokens`);
+    }
     const real = tokenMask && ops.nonzero(tokenMask.reshape([-1])).reshape([-1]);
     const tokens = real ? flat.indexSelect(0, real) : flat;
-    const gating = this.router.forward(tokens);
-    routing.decisions.push({ layer: this, ...gating });
-    const output = this.mixture(tokens, gating);
-    const all = real ? ops.indexCopy(flat.newZeros([flat.shape[0]!, outFeatures]), 0, real, output) : output;
+    const length = tokenMask ? tokenMask.shape.at(-1)! : input.shape.at(-2)!;
+    const decision = this.decide(tokens, real, length, routing);
+    routing.decisions.push(decision);
+    const output = this.mixture(tokens, choiceOf(decision));
+    const all = real ? ops.indexCopy(flat.newZeros([numTokens, outFeatures]), 0, real, output) : output;
     return all.reshape([...input.shape.slice(0, -1), outFeatures]);
   }
 
-  private mixture(tokens: Tensor, { gates }: Gating): Tensor {
-    const { bank, scale, constant } = this.source.effective(false);
-    let output = this.biasBank ? ops.matmul(gates, this.biasBank) : null;
-    if (bank) {
-      const perExpert = ops.matmul(tokens.unsqueeze(0), bank.transpose(1, 2)); // [E, tokens, out]
-      let mixed = perExpert.mul(gates.t().unsqueeze(2)).sum([0]);
-      if (scale) mixed = mixed.mul(scale);
-      output = output ? output.add(mixed) : mixed;
-    }
-    if (constant) {
-      const fixed = ops.linear(tokens, constant);
-      output = output ? output.add(fixed) : fixed;
-    }
-    return output!;
+  /**
+   * Multiplications that one forward pass executes in evaluation for an input of `shape` [batch, length, inFeatures] or
+   * [tokens, inFeatures] without padding: router, experts, static part and biases.
+   */
+  countMacs(shape: readonly number[]): number {
+    const [outFeatures = 0, inFeatures = 0] = this.source.shape;
+    const numTokens = numEntries(shape.slice(0, -1));
+    const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
+    // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
+    const structure = this.source instanceof PartialSource ? this.#structures.of(this.source).kind : null;
+    const ratio = this.source.kind === 'static' ? 0 : structure === 'entries' ? 1 : this.source.dynamicRatio;
+    const experts = numTokens * outFeatures * inFeatures * (ratio * this.router.k + (1 - ratio));
+    const biases = this.biasBank ? numTokens * this.biasBank.numel : 0;
+    return this.router.countMacs(decided) + Math.round(experts) + biases;
   }
+
+  /** @param real positions of the tokens among all, padding included; null where there is none */
+  private decide(tokens: Tensor, real: Tensor | null, length: number, routing: Routing): RoutingDecision {
+    const level = this.routing;
+    const decided = (rows: Tensor, rowOf: Tensor | null): RoutingDecision => ({
+      layer: this,
+      level,
+      rowOf,
+      ...this.router.forward(rows),
+    });
+    switch (level) {
+      case 'token':
+        return decided(tokens, null);
+      case 'sentence': {
+        const positions = real ?? ops.arange(tokens.shape[0]!, { dtype: 'int64', device: tokens.device });
+        return decided(...sentenceMeans(tokens, ops.floorDivide(positions, Math.max(1, length))));
+      }
+      case 'task': {
+        const { task } = routing;
+        const [numTasks = 0] = this.taskEmbedding!.shape;
+        if (!(Number.isInteger(task) && task >= 0 && task < numTasks)) {
+          throw new RangeError(`task ${task} of a layer that routes by ${numTasks} tasks, from 0`);
+        }
+        const [numTokens = 0] = tokens.shape;
+        // Without tokens nothing is decided.
+        const rows = this.taskEmbedding!.narrow(0, task, Math.min(1, numTokens));
+        return decided(rows, ops.zeros([numTokens], { dtype: 'int64', device: tokens.device }));
+      }
+      default:
+        return level satisfies never;
+    }
+  }
+
+  private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
+    const { source, biasBank } = this;
+    if (source instanceof PartialSource && !source.isScored)
+      return this.partial(source, tokens, { experts, weights, gates });
+    const { bank, scale, constant } = source.effective(true);
+    if (bank) return groupedExperts({ tokens, experts, weights, bank, part: { kind: 'all' }, biasBank, scale });
+    return this.fixed(tokens, constant!, gates, biasBank);
+  }
+
+  /** By the plan that the mask's structure allows: see docs/moe-layers.md. */
+  private partial(source: PartialSource, tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
+    const { biasBank } = this;
+    const { bank, staticWeight } = source;
+    const { dynamic: scale, static: fixedScale } = scaleFactors(source.phi, source.scaleMode);
+    const structure = this.#structures.of(source);
+    const scaled = (weight: Tensor): Tensor => (fixedScale ? weight.mul(fixedScale) : weight);
+    const chosen = { experts, weights, bank, scale };
+    switch (structure.kind) {
+      case 'full':
+        return groupedExperts({ tokens, ...chosen, part: { kind: 'all' }, biasBank });
+      case 'empty':
+        return this.fixed(tokens, scaled(staticWeight), gates, biasBank);
+      case 'rows': {
+        const { dynamic, fixed } = structure;
+        const part = { kind: 'rows', index: dynamic } as const;
+        const biases = (rows: Tensor): Tensor | null => biasBank?.indexSelect(1, rows) ?? null;
+        const moving = groupedExperts({ tokens, ...chosen, part, biasBank: biases(dynamic) });
+        const resting = this.fixed(tokens, scaled(staticWeight.indexSelect(0, fixed)), gates, biases(fixed));
+        return ops.cat([moving, resting], { dim: 1 }).indexSelect(1, ops.argsort(ops.cat([dynamic, fixed])));
+      }
+      case 'columns': {
+        const { dynamic, fixed } = structure;
+        const part = { kind: 'columns', index: dynamic } as const;
+        const moving = groupedExperts({ tokens: tokens.indexSelect(1, dynamic), ...chosen, part, biasBank });
+        return moving.add(ops.linear(tokens.indexSelect(1, fixed), scaled(staticWeight.indexSelect(1, fixed))));
+      }
+      case 'entries': {
+        if (!this.training && !isGradEnabled()) {
+          const merged = source.effective(true);
+          return groupedExperts({ tokens, ...chosen, bank: merged.bank!, part: { kind: 'all' }, biasBank });
+        }
+        // The weights of a token sum to 1, so what is added to all experts, times scale, is added once.
+        const constant = scale ? scaled(staticWeight).div(scale) : scaled(staticWeight);
+        const part = { kind: 'entries', mask: source.maskTensor(), constant } as const;
+        return groupedExperts({ tokens, ...chosen, part, biasBank });
+      }
+      default:
+        return structure satisfies never;
+    }
+  }
+
+  /** x·Wᵀ + Σ_i gate_i b_i */
+  private fixed(tokens: Tensor, weight: Tensor, gates: Tensor, biasBank: Tensor | null): Tensor {
+    if (!biasBank) return ops.linear(tokens, weight);
+    return ops.addmm(ops.matmul(gates, biasBank), tokens, weight.t());
+  }
+}
+
+/** Of each token, though a sentence or the task may have decided for it. */
+function choiceOf({ experts, weights, gates, rowOf }: RoutingDecision): Choice {
+  if (!rowOf) return { experts, weights, gates };
+  const ofToken = (rows: Tensor): Tensor => rows.indexSelect(0, rowOf);
+  return { experts: ofToken(experts), weights: ofToken(weights), gates: ofToken(gates) };
+}
+
+/**
+ * @param sentenceOf the sentence of each token [tokens], ascending
+ * @returns the mean token of each sentence that has any, and each token's row in it
+ */
+function sentenceMeans(tokens: Tensor, sentenceOf: Tensor): [means: Tensor, rowOf: Tensor] {
+  const [, rowOf, counts] = ops.uniqueConsecutive(sentenceOf, { returnInverse: true, returnCounts: true });
+  const sums = ops.indexAdd(tokens.newZeros([counts.shape[0]!, tokens.shape[1]!]), 0, rowOf, tokens);
+  return [sums.div(counts.unsqueeze(1)), rowOf];
 }

@@ -2,9 +2,18 @@
 import type { Tensor } from '@padnet/torch';
 import type { Gating } from '../dynamic/index.js';
 
-/** The gates of one MoE layer. Rows are the real tokens in order, the sentences, or the one task (see `MoELinear.routing`). */
+/** What chooses the experts: each token for itself, the mean of a sentence's tokens, or the task. */
+export const routingLevels = ['token', 'sentence', 'task'] as const;
+export type RoutingLevel = (typeof routingLevels)[number];
+
+/**
+ * The gates of one MoE layer. Rows are the real tokens in order, the sentences that have any, or the one task, by `level`.
+ */
 export interface RoutingDecision extends Gating {
   readonly layer: object;
+  readonly level: RoutingLevel;
+  /** The row that decided for each real token, int64 [tokens]; null where each decided for itself. */
+  readonly rowOf: Tensor | null;
 }
 
 export interface RoutingOptions {

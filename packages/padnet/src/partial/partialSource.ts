@@ -130,8 +130,13 @@ export class PartialSource extends nn.Module implements ParameterSource {
     return { bank: bank.mul(mask), scale: dynamic, constant: constant.mul(mask.logicalNot()) };
   }
 
-  /** The mask as a bool tensor, unpacked again only when the bits have changed. */
-  private maskTensor(): Tensor {
+  /** Whether `withMaskVariable` is running. */
+  get isScored(): boolean {
+    return this.#maskVariable !== null;
+  }
+
+  /** The mask as a bool tensor, unpacked again only when the bits have changed; it belongs to this source. */
+  maskTensor(): Tensor {
     return this.cached('mask', [this.maskBits], '', () => [noGrad(() => unpackBits(this.maskBits, this.shape))])[0]!;
   }
 
