@@ -1,30 +1,11 @@
-import { liveTensors, manualSeed, nn, noGrad, ops, rand, randn, scope, tensor, type Tensor } from '@padnet/torch';
+import { liveTensors, nn, noGrad, rand, randn, scope, tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank } from '../dynamic/index.js';
-import { FeedForward, MoELinear, routingLevels, Routing } from '../layers/index.js';
+import { FeedForwardStack, pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
+import { MoELinear, Routing, routingLevels } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
 import { convertToMoE, convertToPartialMoE, moePositions, type ConvertToPartialMoEOptions } from './convertMoE.js';
-
-class Stack extends nn.Module {
-  readonly layers: nn.ModuleList<FeedForward>;
-  readonly classifier = new nn.Linear({ inFeatures: 6, outFeatures: 2 });
-
-  constructor(depth = 3) {
-    super();
-    const options = { hiddenSize: 6, intermediateSize: 10, activation: (input: Tensor) => ops.gelu(input) };
-    this.layers = new nn.ModuleList(Array.from({ length: depth }, () => new FeedForward(options)));
-  }
-
-  forward(hidden: Tensor, routing = new Routing()): Tensor {
-    return this.layers.items.reduce((output, layer) => output.add(layer.forward(output, routing)), hidden);
-  }
-}
-
-function pretrained(seed = 3): Stack {
-  manualSeed(seed);
-  return new Stack().eval();
-}
 
 const kinds = (network: nn.Module): string[] =>
   Array.from(network.namedModules(), ([path, module]) =>
@@ -51,7 +32,7 @@ const bankOf = ({ source }: MoELinear): Bank => {
 
 describe('conversion to mixtures of experts', () => {
   it('changes the linear layers of the chosen blocks at the chosen position, and no other layer', () => {
-    expect(kinds(convertToMoE(pretrained(), { position: 'intermediate', layers: [0, 2] }))).toEqual([
+    expect(kinds(convertToMoE(pretrainedStack(), { position: 'intermediate', layers: [0, 2] }))).toEqual([
       'layers.0.intermediate dynamic',
       'layers.0.output static',
       'layers.1.intermediate static',
@@ -60,7 +41,7 @@ describe('conversion to mixtures of experts', () => {
       'layers.2.output static',
       'classifier static',
     ]);
-    const network = convertToMoE(pretrained(), { position: 'output' });
+    const network = convertToMoE(pretrainedStack(), { position: 'output' });
     expect(kinds(convertToPartialMoE(network, { layers: [1] }))).toEqual([
       'layers.0.intermediate static',
       'layers.0.output dynamic',
@@ -70,7 +51,7 @@ describe('conversion to mixtures of experts', () => {
       'layers.2.output dynamic',
       'classifier static',
     ]);
-    const partial = convertToPartialMoE(pretrained());
+    const partial = convertToPartialMoE(pretrainedStack());
     const before = partialSources(partial);
     expect(partialSources(convertToPartialMoE(convertToMoE(partial)))).toEqual(before);
   });
@@ -83,12 +64,12 @@ describe('conversion to mixtures of experts', () => {
         [1, 1, 1, 1],
         [1, 1, 0, 0],
       ]).to('bool');
-      const expected = noGrad(() => pretrained().forward(input));
+      const expected = noGrad(() => pretrainedStack().forward(input));
       const options: ConvertToPartialMoEOptions = { position, routing, numTasks: 3, numExperts: 4, k: 3 };
       for (const network of [
-        convertToMoE(pretrained(), options),
-        convertToPartialMoE(pretrained(), options),
-        convertToPartialMoE(convertToMoE(pretrained(), options)),
+        convertToMoE(pretrainedStack(), options),
+        convertToPartialMoE(pretrainedStack(), options),
+        convertToPartialMoE(convertToMoE(pretrainedStack(), options)),
       ]) {
         expect(network.training).toBe(false);
         expectClose(
@@ -103,7 +84,7 @@ describe('conversion to mixtures of experts', () => {
   );
 
   it('copies weights and biases, shares the memory of the static weight, and adds noise where asked', () => {
-    const network = pretrained();
+    const network = pretrainedStack();
     const linear = network.layers.items[0]!.intermediate as nn.Linear;
     convertToPartialMoE(network, { numExperts: 5, noise: 0.1, auxiliaryWeight: 0.5, scaleMode: 'static' });
     const layer = layerOf(network, 'layers.0.intermediate');
@@ -114,7 +95,7 @@ describe('conversion to mixtures of experts', () => {
     expect(source.staticWeight.abs().sum().item()).toBe(0);
     expect(source.scaleMode).toBe('static');
     expect(layer.router.auxiliaryWeight).toBe(0.5);
-    const clean = bankOf(layerOf(convertToMoE(pretrained(), { numExperts: 5 }), 'layers.0.intermediate'));
+    const clean = bankOf(layerOf(convertToMoE(pretrainedStack(), { numExperts: 5 }), 'layers.0.intermediate'));
     const noise = source.bank.sub(clean.bank);
     const spread = clean.bank.square().mean().sqrt().item();
     expect(noise.square().mean().sqrt().item() / spread).toBeGreaterThan(0.08);
@@ -122,7 +103,7 @@ describe('conversion to mixtures of experts', () => {
   });
 
   it('makes a trained mixture partial with the mean of its experts, and keeps all else of it', () => {
-    const network = convertToMoE(pretrained(), { numExperts: 3, k: 2, noise: 0.5, routing: 'task', numTasks: 2 });
+    const network = convertToMoE(pretrainedStack(), { numExperts: 3, k: 2, noise: 0.5, routing: 'task', numTasks: 2 });
     const layer = layerOf(network, 'layers.1.output');
     const { router, biasBank, taskEmbedding } = layer;
     const { bank } = bankOf(layer);
@@ -145,8 +126,8 @@ describe('conversion to mixtures of experts', () => {
 
   it('is the dense layer at κ = 0, with a trained router and experts far apart', () => {
     const input = randn([3, 2, 6]);
-    const expected = noGrad(() => pretrained().forward(input));
-    const network = convertToPartialMoE(pretrained(), { noise: 2 });
+    const expected = noGrad(() => pretrainedStack().forward(input));
+    const network = convertToPartialMoE(pretrainedStack(), { noise: 2 });
     for (const [, module] of network.namedModules()) {
       if (module instanceof MoELinear) noGrad(() => module.router.wGate.copy_(randn(module.router.wGate.shape)));
     }
@@ -160,7 +141,7 @@ describe('conversion to mixtures of experts', () => {
 
   it('folds the mean so that a mask changes nothing where experts are equal, and little where they nearly are', () => {
     const change = (noise: number): number => {
-      const network = convertToPartialMoE(pretrained(), { noise }).to('float64');
+      const network = convertToPartialMoE(pretrainedStack(), { noise }).to('float64');
       for (const source of partialSources(network)) noGrad(() => source.phi!.fill_(0.7));
       const input = randn([4, 5, 6], { dtype: 'float64' });
       const before = noGrad(() => network.forward(input));
@@ -177,7 +158,7 @@ describe('conversion to mixtures of experts', () => {
   });
 
   it('has the dtype and the mode of the layers it replaces, and can be moved after that', () => {
-    const network = convertToPartialMoE(new Stack(1).to('float64'), { routing: 'task' });
+    const network = convertToPartialMoE(new FeedForwardStack({ depth: 1 }).to('float64'), { routing: 'task' });
     expect(new Set(network.parameters().map(({ dtype }) => dtype))).toEqual(new Set(['float64']));
     expect(layerOf(network, 'layers.0.output').training).toBe(true);
     expect(layerOf(network.to('float32').eval(), 'layers.0.output').router.training).toBe(false);
@@ -185,9 +166,9 @@ describe('conversion to mixtures of experts', () => {
   });
 
   it('keeps what it made and nothing else', () => {
-    const made = scope(() => convertToPartialMoE(pretrained(), { noise: 0.1 }));
+    const made = scope(() => convertToPartialMoE(pretrainedStack(), { noise: 0.1 }));
     expect(made.layers.items[0]!.output).toBeInstanceOf(MoELinear);
-    const network = convertToMoE(pretrained());
+    const network = convertToMoE(pretrainedStack());
     const tensors = network.stateDict().size;
     const before = liveTensors();
     convertToPartialMoE(network);
@@ -196,7 +177,7 @@ describe('conversion to mixtures of experts', () => {
 
   it('converts a block that is reached by two paths once', () => {
     class Shared extends nn.Module {
-      readonly first = new Stack(1).layers.items[0]!;
+      readonly first = new FeedForwardStack({ depth: 1 }).layers.items[0]!;
       readonly second = this.first;
     }
     const network = convertToMoE(new Shared());
@@ -212,7 +193,7 @@ describe('conversion to mixtures of experts', () => {
     [{ k: 9 }, 'k must be a whole number from 1 to the 8 experts, got 9'],
     [{ numExperts: 0 }, 'the number of experts must be a whole number of at least 1, got 0'],
   ])('refuses %o and changes nothing', (options, message) => {
-    const network = convertToMoE(pretrained(), { layers: [0] });
+    const network = convertToMoE(pretrainedStack(), { layers: [0] });
     const before = kinds(network);
     expect(() => convertToPartialMoE(network, options)).toThrow(RangeError);
     expect(() => convertToPartialMoE(network, options)).toThrow(message);

@@ -1,7 +1,7 @@
 /** What a network really stores and executes. */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
 import { compactStateDict, numEntries, PartialSource } from '../partial/index.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { isDynamicLayer } from './dynamicLayer.js';
 
 export interface StoredNumbers {
   /** Trained numbers in the compact form, that is those in use; PyTorch's parameter count for a static network. */
@@ -26,7 +26,7 @@ export function countStored(network: nn.Module): StoredNumbers {
   let entries = 0;
   let dynamicEntries = 0;
   for (const [, module] of network.namedModules()) {
-    if (!(module instanceof DynamicConv2d)) continue;
+    if (!isDynamicLayer(module)) continue;
     const size = numEntries(module.source.shape);
     entries += size;
     if (module.source instanceof PartialSource) {
@@ -47,35 +47,44 @@ export interface LayerCost {
 }
 
 /**
- * Runs one forward pass on zeros of `inputShape` in evaluation mode and lists what every layer with weights executed, in
- * order. Convolutions, linear layers and routers count; normalisation, activation and pooling do not, as is usual.
+ * Lists what every layer with weights executes in one forward pass in evaluation mode, in order; a layer that runs twice comes
+ * twice. Convolutions, linear layers and routers count; normalisation, activation, pooling and the products of attention, which
+ * have no weights, do not.
+ *
+ * @param pass the shape of an input of zeros, or a function that runs the pass, for networks whose input is more than a tensor
  */
-export function countMacs(network: nn.Layer, inputShape: readonly number[]): LayerCost[] {
+export function countMacs(network: nn.Layer, pass: readonly number[]): LayerCost[];
+export function countMacs(network: nn.Module, pass: () => unknown): LayerCost[];
+export function countMacs(network: nn.Module | nn.Layer, pass: readonly number[] | (() => unknown)): LayerCost[] {
+  const forward = typeof pass === 'function' ? pass : (): unknown => (network as nn.Layer).forward(zeros(pass));
   const costs: LayerCost[] = [];
   const wasTraining = network.training;
   network.eval();
-  scope(() =>
-    noGrad(() =>
-      nn.watchForward(
-        network,
-        (path, module, input, output) => {
-          const macs = moduleMacs(module, input.shape, output.shape);
-          if (macs !== null) costs.push({ path, inputShape: input.shape, outputShape: output.shape, macs });
-        },
-        () => network.forward(zeros(inputShape)),
+  try {
+    scope(() =>
+      noGrad(() =>
+        nn.watchForward(
+          network,
+          (path, module, input, output) => {
+            const macs = moduleMacs(module, input.shape, output.shape);
+            if (macs !== null) costs.push({ path, inputShape: input.shape, outputShape: output.shape, macs });
+          },
+          forward,
+        ),
       ),
-    ),
-  );
-  network.train(wasTraining);
+    );
+  } finally {
+    network.train(wasTraining);
+  }
   // A router's linear layers are counted with its layer.
   const dynamicPaths = costs
-    .filter(({ path }) => network.getModule(path) instanceof DynamicConv2d)
+    .filter(({ path }) => isDynamicLayer(network.getModule(path)))
     .map(({ path }) => `${path}.`);
   return costs.filter(({ path }) => !dynamicPaths.some((parent) => path.startsWith(parent)));
 }
 
 function moduleMacs(module: nn.Module, inputShape: readonly number[], outputShape: readonly number[]): number | null {
-  if (module instanceof DynamicConv2d) return module.countMacs(inputShape);
+  if (isDynamicLayer(module)) return module.countMacs(inputShape);
   const positions = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
   if (module instanceof nn.Conv2d) {
     const [, groupChannels = 0, ...kernel] = module.weight.shape;

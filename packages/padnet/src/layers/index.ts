@@ -1,5 +1,6 @@
 export * from './counting.js';
 export * from './dynamicConv2d.js';
+export * from './dynamicLayer.js';
 export * from './feedForward.js';
 export * from './mixedConv2d.js';
 export * from './moeLinear.js';
