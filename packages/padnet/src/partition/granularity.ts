@@ -1,31 +1,15 @@
+/** What becomes static as one (method.md §3): the paper's single entry, or coarser units that turn fewer dynamic entries into less time. */
+export const granularities = ['entry', 'kernel', 'filter', 'neuron', 'block'] as const;
+
 /**
- * What becomes static as one: the paper's single entry, or coarser units that turn fewer dynamic entries into less time. A
- * unit's saliency is the sum of its entries', taken before the absolute value (method.md §3).
+ * - `entry`: one number of a weight.
+ * - `kernel`: one [kernelHeight, kernelWidth] slice of a convolution.
+ * - `filter`: one output channel of a convolution, one output neuron (row) of a linear layer.
+ * - `neuron`: one neuron between the two linear layers of a feed-forward block, that is row j of the intermediate weight
+ *   together with column j of the output weight; where only one of them is partial, its row or column alone.
+ * - `block`: a square of `BLOCK_SIZE` rows and columns of a linear layer, less at the far edges.
  */
-import type { Tensor } from '@padnet/torch';
-import { numEntries } from '../partial/index.js';
-
-export const granularities = ['entry', 'kernel', 'filter'] as const;
-
-/** `kernel`: one [kernelHeight, kernelWidth] slice; `filter`: one output channel. */
 export type Granularity = (typeof granularities)[number];
 
-/** Entries in one unit of a weight [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */
-export function unitSize(shape: readonly number[], granularity: Granularity): number {
-  switch (granularity) {
-    case 'entry':
-      return 1;
-    case 'kernel':
-      return numEntries(shape.slice(2));
-    case 'filter':
-      return numEntries(shape.slice(1));
-  }
-}
-
-/** Signed scores of the entries → |sum| of each unit [units]. */
-export function unitScores(entryScores: Tensor, granularity: Granularity): Tensor {
-  return entryScores
-    .reshape([-1, unitSize(entryScores.shape, granularity)])
-    .sum([1])
-    .abs();
-}
+/** 16 numbers in float32 are a cache line and an AVX-512 register, and divide the widths of BERT's family. */
+export const BLOCK_SIZE = 16;

@@ -3,9 +3,9 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Bank, KernelAttention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
-import { granularities, unitScores, unitSize } from './granularity.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
 import { applyPartition, overallDynamicRatio, partialLayers } from './partition.js';
+import { partitionUnits } from './partitionUnits.js';
 import { magnitude, random, type Saliency } from './saliency.js';
 
 function partialConv(inChannels: number, outChannels: number): DynamicConv2d {
@@ -98,19 +98,23 @@ describe('iterativeModePartition', () => {
     expect(network.parameters().every((parameter) => parameter.grad === null)).toBe(true);
   });
 
-  it.each(granularities)('keeps whole units dynamic at granularity %s', async (granularity) => {
-    const { masks, scores } = await run({ granularity });
-    for (const [path, mask] of masks) {
-      const size = unitSize(mask.shape, granularity);
-      expect(scores.get(path)).toHaveLength(mask.size / size);
-      for (let unit = 0; unit < mask.size / size; unit++) {
-        const flags = Array.from({ length: size }, (_, entry) => mask.has(unit * size + entry));
-        expect(new Set(flags).size).toBe(1);
+  it.each(['entry', 'kernel', 'filter'] as const)(
+    'keeps whole units dynamic at granularity %s',
+    async (granularity) => {
+      const { masks, scores } = await run({ granularity });
+      for (const { parts, unitSize } of partitionUnits(network, granularity)) {
+        const { path } = parts[0]!;
+        const [mask, size] = [masks.get(path)!, Number(unitSize)];
+        expect(scores.get(path)).toHaveLength(mask.size / size);
+        for (let unit = 0; unit < mask.size / size; unit++) {
+          const flags = Array.from({ length: size }, (_, entry) => mask.has(unit * size + entry));
+          expect(new Set(flags).size).toBe(1);
+        }
       }
-    }
-    expect(overallDynamicRatio(masks.values())).toBeGreaterThanOrEqual(0.3);
-    expect(overallDynamicRatio(masks.values())).toBeLessThan(0.3 + 0.2);
-  });
+      expect(overallDynamicRatio(masks.values())).toBeGreaterThanOrEqual(0.3);
+      expect(overallDynamicRatio(masks.values())).toBeLessThan(0.3 + 0.2);
+    },
+  );
 
   it('lets an entry return in a later round', async () => {
     const seen: Map<string, Mask>[] = [];
@@ -178,15 +182,5 @@ describe('iterativeModePartition', () => {
     const partition = await run();
     applyPartition(network, partition);
     expect(partialLayers(network).get('2')!.mask.equals(partition.masks.get('2')!)).toBe(true);
-  });
-});
-
-describe('unitScores', () => {
-  it('sums before taking the absolute value', () => {
-    const scores = ops.arange(8, {}).sub(3.5).reshape([2, 1, 2, 2]); // −3.5 … 3.5
-    expect(unitScores(scores, 'filter').toArray()).toEqual([8, 8]);
-    expect(unitScores(scores.reshape([1, 2, 2, 2]), 'filter').toArray()).toEqual([0]);
-    expect(unitScores(scores, 'kernel').toArray()).toEqual([8, 8]);
-    expect(unitScores(scores, 'entry').toArray()).toEqual([3.5, 2.5, 1.5, 0.5, 0.5, 1.5, 2.5, 3.5]);
   });
 });

@@ -3,8 +3,7 @@
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
 import { noGrad, scope, type nn, type Tensor } from '@padnet/torch';
-import { Mask, numEntries, type PartialSource } from '../partial/index.js';
-import { unitScores, unitSize } from './granularity.js';
+import type { Mask, PartialSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
   partialLayers,
@@ -12,6 +11,7 @@ import {
   type PartitionRound,
   type PartitionSettings,
 } from './partition.js';
+import { partitionUnits, unitMasks, unitScores, type UnitGroup } from './partitionUnits.js';
 import { maskGradient, type Saliency } from './saliency.js';
 import { keepRatio } from './schedule.js';
 import { selectDynamic } from './selectDynamic.js';
@@ -40,7 +40,10 @@ export interface IterativeModePartitionOptions {
 
 export interface RoundResult extends PartitionRound {
   readonly masks: ReadonlyMap<string, Mask>;
-  /** Saliency of every unit [units] by layer, normalised to sum 1 over all layers; freed after `onRound`. */
+  /**
+   * Saliency of every unit [units] by layer, normalised to sum 1 over all layers; freed after `onRound`. Units that span two
+   * layers stand under the first.
+   */
   readonly scores: ReadonlyMap<string, Tensor>;
 }
 
@@ -48,7 +51,8 @@ export interface RoundResult extends PartitionRound {
  * Partitions a network whose layers are partial. The network is put in evaluation mode meanwhile and is left as it was, masks
  * included: `applyPartition` sets the new ones.
  *
- * @throws RangeError where κ is outside [0, 1], rounds < 1, or no layer is partial
+ * @throws RangeError where κ is outside [0, 1], rounds < 1, or no layer is partial; InputError where the granularity does not
+ *   fit a layer
  */
 export async function iterativeModePartition(
   network: nn.Module,
@@ -67,7 +71,9 @@ export async function iterativeModePartition(
   if (!(Number.isInteger(rounds) && rounds >= 1))
     throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
   const sources = partialLayers(network);
-  if (sources.size === 0) throw new RangeError('the network has no partial layer; convertToPartial makes them');
+  if (sources.size === 0)
+    throw new RangeError('the network has no partial layer; convertToPartial and convertToPartialMoE make them');
+  const groups = partitionUnits(network, granularity);
 
   const before = new Map(Array.from(sources, ([path, { mask }]) => [path, mask]));
   const wasTraining = network.training;
@@ -80,25 +86,19 @@ export async function iterativeModePartition(
       const raw = await saliency.score({ network, sources, batchLosses, seed, signal });
       const keep = keepRatio(ratio, round, rounds, schedule);
       ({ masks, scores } = scope(() => {
-        const normalised = normalisedScores(raw, granularity);
+        const unitSaliency = normalisedScores(groups, raw);
         const selected = selectDynamic(
-          Array.from(normalised, ([path, values]) => ({
-            scores: values,
-            unitSize: unitSize(sources.get(path)!.shape, granularity),
-          })),
+          groups.map(({ unitSize }, index) => ({ scores: unitSaliency[index]!, unitSize })),
           keep,
           partitionScope,
         );
-        const roundMasks = new Map(
-          Array.from(normalised.keys(), (path, index) => [
-            path,
-            unitsToMask(selected[index]!, sources.get(path)!.shape),
-          ]),
-        );
+        const found = new Map(groups.flatMap((group, index) => unitMasks(group, selected[index]!)));
+        const roundMasks = new Map(Array.from(sources.keys(), (path) => [path, found.get(path)!]));
+        const roundScores = new Map(groups.map(({ parts }, index) => [parts[0]!.path, unitSaliency[index]!]));
         const result = { round, keepRatio: keep, dynamicRatio: overallDynamicRatio(roundMasks.values()) };
         done.push(result);
-        onRound?.({ ...result, masks: roundMasks, scores: normalised });
-        return { masks: roundMasks, scores: toFloat32(normalised) };
+        onRound?.({ ...result, masks: roundMasks, scores: roundScores });
+        return { masks: roundMasks, scores: toFloat32(roundScores) };
       }));
       for (const tensor of raw.values()) tensor[Symbol.dispose]();
       setMasks(sources, masks);
@@ -124,27 +124,15 @@ function setMasks(sources: ReadonlyMap<string, PartialSource>, masks: ReadonlyMa
   for (const [path, source] of sources) source.mask = masks.get(path)!;
 }
 
-/** |sum| of each unit, divided by the sum over all layers. */
-function normalisedScores(
-  raw: ReadonlyMap<string, Tensor>,
-  granularity: PartitionSettings['granularity'],
-): Map<string, Tensor> {
+/** |sum| of each unit [units], by group, divided by the sum over all groups. */
+function normalisedScores(groups: readonly UnitGroup[], raw: ReadonlyMap<string, Tensor>): Tensor[] {
   return noGrad(() => {
-    const units = new Map(Array.from(raw, ([path, tensor]) => [path, unitScores(tensor, granularity)]));
-    const total = [...units.values()].reduce((sum, tensor) => sum + tensor.sum({ dtype: 'float64' }).item(), 0);
+    const scores = groups.map((group) => unitScores(group, raw));
+    const total = scores.reduce((sum, tensor) => sum + tensor.sum({ dtype: 'float64' }).item(), 0);
     if (!Number.isFinite(total))
       throw new RangeError('the saliency is not finite; the loss of the partition set is not either');
-    return total === 0 ? units : new Map(Array.from(units, ([path, tensor]) => [path, tensor.div(total)]));
+    return total === 0 ? scores : scores.map((tensor) => tensor.div(total));
   });
-}
-
-function unitsToMask(selected: Tensor, shape: readonly number[]): Mask {
-  return Mask.fromTensor(
-    selected
-      .unsqueeze(1)
-      .expand([-1, numEntries(shape) / selected.numel])
-      .reshape(shape),
-  );
 }
 
 function toFloat32(scores: ReadonlyMap<string, Tensor>): Map<string, Float32Array> {

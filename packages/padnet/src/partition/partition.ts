@@ -45,11 +45,11 @@ export interface Partition {
   readonly rounds: readonly PartitionRound[];
   /** By layer path. */
   readonly masks: ReadonlyMap<string, Mask>;
-  /** Unit scores of the last round, by layer path. */
+  /** Unit scores of the last round, by layer path; units that span two layers stand under the first. */
   readonly scores: ReadonlyMap<string, Float32Array>;
 }
 
-/** The partial layers of a network by path, such as `layer1.0.conv1`. */
+/** The partial layers of a network by path, such as `layer1.0.conv1` or `encoder.layer.0.intermediate`. */
 export function partialLayers(network: nn.Module): Map<string, PartialSource> {
   const layers = new Map<string, PartialSource>();
   for (const [path, module] of network.namedModules()) {

@@ -3,7 +3,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { selectDynamic, type LayerScores } from './selectDynamic.js';
 
-const layer = (scores: number[], unitSize = 1): LayerScores => ({
+const layer = (scores: number[], unitSize: number | Int32Array = 1): LayerScores => ({
   scores: tensor(scores, { dtype: 'float64' }),
   unitSize,
 });
@@ -52,6 +52,16 @@ describe('selectDynamic', () => {
     // 4 + 2 entries, three may become static: the unit of 2 with score 1 fits, then 2 of size 1
     expect(flags([layer([1, 9], 2), layer([2, 5], 1)], 0.5, 'global')).toEqual([
       [0, 1],
+      [0, 1],
+    ]);
+  });
+
+  it('counts the entries of each unit where they differ within a layer', () => {
+    // 9 entries, 4 may become static: sizes 1 and 2 fit, then 4 does not
+    const uneven = layer([3, 1, 2, 9], Int32Array.of(4, 2, 1, 2));
+    expect(flags([uneven], 5 / 9, 'local')).toEqual([[1, 0, 0, 1]]);
+    expect(flags([uneven, layer([0.5, 10], 1)], 5 / 11, 'global')).toEqual([
+      [1, 0, 0, 1],
       [0, 1],
     ]);
   });

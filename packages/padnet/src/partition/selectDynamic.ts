@@ -1,5 +1,5 @@
 /** From scores to masks: which units stay dynamic (method.md §3). */
-import { ops, scope, type Tensor } from '@padnet/torch';
+import { fromTypedArray, ops, scope, type Tensor } from '@padnet/torch';
 
 export const partitionScopes = ['global', 'local'] as const;
 
@@ -9,8 +9,8 @@ export type PartitionScope = (typeof partitionScopes)[number];
 export interface LayerScores {
   /** Saliency of each unit [units], not negative. */
   readonly scores: Tensor;
-  /** Entries in each unit. */
-  readonly unitSize: number;
+  /** Entries in each unit; by unit where they differ. */
+  readonly unitSize: number | Int32Array;
 }
 
 /**
@@ -33,16 +33,28 @@ function above(scores: Tensor, limit: Tensor | null): Tensor {
 
 /** The highest score that becomes static; null where nothing does. */
 function threshold(layers: readonly LayerScores[], ratio: number): Tensor | null {
-  const entries = layers.reduce((sum, { scores, unitSize }) => sum + scores.numel * unitSize, 0);
+  const entries = layers.reduce((sum, layer) => sum + numLayerEntries(layer), 0);
   const target = Math.floor((1 - ratio) * entries);
   const scores = ops.cat(layers.map((layer) => layer.scores));
-  const [first] = layers;
-  if (first && layers.every(({ unitSize }) => unitSize === first.unitSize)) {
-    const rank = Math.floor(target / first.unitSize);
+  const unitSize = layers[0]?.unitSize;
+  if (typeof unitSize === 'number' && layers.every((layer) => layer.unitSize === unitSize)) {
+    const rank = Math.floor(target / unitSize);
     return rank < 1 ? null : scores.kthvalue(rank)[0];
   }
-  const sizes = ops.cat(layers.map((layer) => ops.fullLike(layer.scores, layer.unitSize, { dtype: 'int64' })));
-  const [sorted, order] = scores.sort();
+  const sizes = ops.cat(layers.map(unitSizes));
+  // Stable, so that of equal scores the first units count first on every run.
+  const [sorted, order] = scores.sort({ stable: true });
   const staticUnits = sizes.indexSelect(0, order).cumsum(0).le(target).sum().item();
   return staticUnits < 1 ? null : sorted.select(0, staticUnits - 1);
+}
+
+function numLayerEntries({ scores, unitSize }: LayerScores): number {
+  return typeof unitSize === 'number' ? scores.numel * unitSize : unitSize.reduce((sum, size) => sum + size, 0);
+}
+
+/** [units] */
+function unitSizes({ scores, unitSize }: LayerScores): Tensor {
+  return typeof unitSize === 'number'
+    ? ops.fullLike(scores, unitSize, { dtype: 'int64' })
+    : fromTypedArray(unitSize).to('int64').to(scores.device);
 }
