@@ -43,7 +43,10 @@ export function registerPartition(program: Command, terminal: Terminal): void {
     .option('--rounds <number>', 'rounds; 1 is the one-shot partition')
     .option('--schedule <name>', 'exponential or linear')
     .option('--scope <name>', 'global: one threshold for all layers; local: one a layer')
-    .option('--granularity <name>', 'entry, kernel or filter')
+    .option(
+      '--granularity <name>',
+      'entry; kernel or filter of a convolution; filter, neuron or block of a linear layer',
+    )
     .option('--score <name>', 'maskGradient, magnitude or random')
     .option('--batches <number>', 'batches of training pictures that are scored')
     .option('--out <file>', 'where the masks go (default: <run>/partition-<ratio>.safetensors)')

@@ -1,6 +1,6 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
-import { countMacs, countStored, DynamicConv2d } from '../layers/index.js';
+import { countMacs, countStored, DynamicConv2d, isDynamicLayer } from '../layers/index.js';
 import { compactStateDict } from '../partial/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
@@ -41,7 +41,7 @@ export function inspectNetwork(network: nn.Layer, pictureShape: readonly [number
   const rows = [...storedByLayer(network)].map(([path, parameters]): InspectRow => {
     const module = network.getModule(path);
     const [inputShape = null, outputShape = null] = shapes.get(path) ?? [];
-    const dynamic = module instanceof DynamicConv2d ? module.source : null;
+    const dynamic = isDynamicLayer(module) ? module.source : null;
     return {
       path,
       kind: dynamic ? `${module.constructor.name} ${dynamic.kind}` : module.constructor.name,
@@ -66,7 +66,7 @@ export function inspectNetwork(network: nn.Layer, pictureShape: readonly [number
 /** Layer path → trained numbers; router, source and bias of a dynamic layer belong to it. */
 function storedByLayer(network: nn.Module): Map<string, number> {
   const dynamicPaths = Array.from(network.namedModules())
-    .filter(([, module]) => module instanceof DynamicConv2d)
+    .filter(([, module]) => isDynamicLayer(module))
     .map(([path]) => path);
   const trained = new Set(Array.from(network.namedParameters(), ([name]) => name));
   const stored = new Map<string, number>();

@@ -1,7 +1,9 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
-import { countMacs, countStored, DynamicConv2d, type StoredNumbers } from '../layers/index.js';
+import { countMacs, countStored, type StoredNumbers } from '../layers/index.js';
+import { isDynamicLayer } from '../layers/dynamicLayer.js';
 import { numEntries, PartialSource } from '../partial/index.js';
+import type { SamplePass } from './samplePass.js';
 
 /** One dynamic or partial layer. */
 export interface LayerRatio {
@@ -15,17 +17,17 @@ export interface LayerRatio {
 
 export interface NetworkCounts {
   readonly stored: StoredNumbers;
-  /** Multiply-accumulates of a forward pass of one picture. */
+  /** Multiply-accumulates of a forward pass of one sample. */
   readonly macs: number;
   /** In the order of the network. */
   readonly layers: readonly LayerRatio[];
 }
 
-/** @param pictureShape [channels, height, width] */
-export function countNetwork(network: nn.Layer, pictureShape: readonly [number, number, number]): NetworkCounts {
+/** @param pass see `picturePass` and `textPass` */
+export function countNetwork(network: nn.Module, pass: SamplePass): NetworkCounts {
   return {
     stored: countStored(network),
-    macs: countMacs(network, [1, ...pictureShape]).reduce((sum, { macs }) => sum + macs, 0),
+    macs: countMacs(network, pass).reduce((sum, { macs }) => sum + macs, 0),
     layers: layerRatios(network),
   };
 }
@@ -33,7 +35,7 @@ export function countNetwork(network: nn.Layer, pictureShape: readonly [number, 
 export function layerRatios(network: nn.Module): LayerRatio[] {
   const layers: LayerRatio[] = [];
   for (const [path, module] of network.namedModules()) {
-    if (!(module instanceof DynamicConv2d)) continue;
+    if (!isDynamicLayer(module)) continue;
     const { source } = module;
     const entries = numEntries(source.shape);
     const dynamicEntries =
