@@ -1,0 +1,240 @@
+import AdmZip from 'adm-zip';
+import { describe, expect, it } from 'vitest';
+import { decodeTorchArchive, liveTensors, scope, TorchArchiveError } from '../index.js';
+import { files } from './torchArchive.references.generated.js';
+
+const reference = (name: keyof typeof files): Uint8Array => Buffer.from(files[name], 'base64');
+
+function read(bytes: Uint8Array): Record<string, readonly [dtype: string, shape: number[], values: number[]]> {
+  return scope(() =>
+    Object.fromEntries(
+      Array.from(decodeTorchArchive(bytes), ([name, value]) => [name, [value.dtype, value.shape, value.toArray()]]),
+    ),
+  );
+}
+
+function messageOf(bytes: Uint8Array): string {
+  try {
+    scope(() => decodeTorchArchive(bytes, 'model.bin'));
+  } catch (error) {
+    expect(error).toBeInstanceOf(TorchArchiveError);
+    return (error as Error).message;
+  }
+  throw new Error('nothing was thrown');
+}
+
+describe('files that PyTorch wrote', () => {
+  it('give views, parameters and every dtype', () => {
+    expect(read(reference('tensors'))).toEqual({
+      weight: ['float32', [3, 4], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]],
+      transposed: ['float32', [4, 3], [0, 4, 8, 1, 5, 9, 2, 6, 10, 3, 7, 11]],
+      column: ['float32', [2], [6, 10]],
+      parameter: ['float32', [1, 4], [0, 1, 2, 3]],
+      expanded: ['float32', [3, 1], [7, 7, 7]],
+      empty: ['float32', [0, 3], []],
+      float64: ['float64', [1], [1.5]],
+      float16: ['float16', [1], [-2.5]],
+      bfloat16: ['bfloat16', [1], [3]],
+      int64: ['int64', [1], [2 ** 40]],
+      int32: ['int32', [1], [-3]],
+      int16: ['int16', [1], [4]],
+      int8: ['int8', [1], [-5]],
+      uint8: ['uint8', [1], [250]],
+      bool: ['bool', [2], [1, 0]],
+    });
+  });
+
+  it('share memory where they did, and leave nothing else behind', () => {
+    const live = liveTensors();
+    scope(() => {
+      const tensors = decodeTorchArchive(reference('tensors'));
+      expect(liveTensors()).toBe(live + tensors.size);
+      tensors.get('weight')!.fill_(1);
+      expect(tensors.get('column')!.toArray()).toEqual([1, 1]);
+    });
+    expect(liveTensors()).toBe(live);
+  });
+
+  it('of dictionaries in dictionaries name tensors by their path', () => {
+    expect(read(reference('nested'))).toEqual({
+      'model.w': ['float32', [3, 4], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]],
+      'model.list.0': ['float32', [], [1]],
+      'by number.0': ['float32', [], [2]],
+    });
+    expect(read(reference('stateDict'))).toEqual({ weight: ['float32', [1, 2], [1, 2]], bias: ['float32', [1], [3]] });
+  });
+
+  it('are refused where they hold more than tensors, by the name of what they would call', () => {
+    expect(messageOf(reference('code'))).toMatch(/^model\.bin: contains code: posix\.system is refused/);
+    expect(messageOf(reference('module'))).toMatch(/contains code: torch\.nn\.modules\.linear\.Linear is refused/);
+  });
+
+  it('are refused with the way out where they are of another form', () => {
+    expect(messageOf(reference('legacy'))).toBe(
+      "model.bin: is in PyTorch's form before 1.6; convert it: torch.save(torch.load(file, weights_only=True), file)",
+    );
+    expect(messageOf(reference('protocol4'))).toMatch(/of protocol 4, expected 2; save it with pickle_protocol=2/);
+    expect(messageOf(Buffer.from('version https://git-lfs'))).toMatch(/is no file of torch\.save/);
+  });
+});
+
+/** What `torch.save` would write, byte by byte. */
+const op = {
+  text: (value: string) => Buffer.concat([Buffer.from('X'), u32(Buffer.byteLength(value)), Buffer.from(value)]),
+  global: (module: string, name: string) => Buffer.from(`c${module}\n${name}\n`),
+  /** A whole number of up to 8 bytes. */
+  int: (value: bigint | number) => {
+    const bytes = Buffer.alloc(8);
+    bytes.writeBigInt64LE(BigInt(value));
+    return Buffer.concat([Buffer.from([0x8a, 8]), bytes]);
+  },
+  tuple: (...values: Buffer[]) => Buffer.concat([Buffer.from('('), ...values, Buffer.from('t')]),
+  dict: (...values: Buffer[]) => Buffer.concat([Buffer.from('}('), ...values, Buffer.from('u')]),
+};
+
+function u32(value: number): Buffer {
+  const bytes = Buffer.alloc(4);
+  bytes.writeUInt32LE(value);
+  return bytes;
+}
+
+interface View {
+  readonly shape: readonly (number | bigint)[];
+  readonly stride: readonly (number | bigint)[];
+  readonly offset?: number;
+  /** Elements that the storage claims to have. */
+  readonly numel?: number;
+  readonly type?: string;
+}
+
+/** A tensor over the storage `data/0`. */
+function tensorOp({ shape, stride, offset = 0, numel = 4, type = 'FloatStorage' }: View): Buffer {
+  const storage = op.tuple(op.text('storage'), op.global('torch', type), op.text('0'), op.text('cpu'), op.int(numel));
+  const sizes = (values: readonly (number | bigint)[]): Buffer => op.tuple(...values.map(op.int));
+  const values = op.tuple(Buffer.concat([storage, Buffer.from('Q')]), op.int(offset), sizes(shape), sizes(stride));
+  return Buffer.concat([op.global('torch._utils', '_rebuild_tensor_v2'), values, Buffer.from('R')]);
+}
+
+const pickle = (...parts: Buffer[]): Buffer => Buffer.concat([Buffer.from([0x80, 2]), ...parts, Buffer.from('.')]);
+
+/** With the four floats 0, 1, 2, 3 as the storage `data/0`. */
+function archive(pickled: Uint8Array, entries: Readonly<Record<string, Uint8Array>> = {}): Buffer {
+  const zip = new AdmZip();
+  const all = { 'data.pkl': pickled, 'data/0': Buffer.from(Float32Array.of(0, 1, 2, 3).buffer), ...entries };
+  for (const [name, bytes] of Object.entries(all)) {
+    zip.addFile(`archive/${name}`, Buffer.from(bytes));
+    zip.getEntry(`archive/${name}`)!.header.method = 0;
+  }
+  return zip.toBuffer();
+}
+
+describe('files made by hand', () => {
+  const one = (view: View): Buffer => archive(pickle(op.dict(op.text('w'), tensorOp(view))));
+
+  it('are read by offset and stride', () => {
+    expect(read(one({ shape: [2, 1], stride: [2, 1], offset: 1 }))).toEqual({ w: ['float32', [2, 1], [1, 3]] });
+  });
+
+  const self = Buffer.from([0x5d, 0x71, 0, 0x68, 0, 0x61]); // a list that is appended to itself
+  const doubling = Buffer.concat([
+    Buffer.from([0x5d, 0x71, 0]),
+    ...Array.from({ length: 30 }, () => Buffer.from([0x28, 0x68, 0, 0x68, 0, 0x74, 0x71, 0])), // x = (x, x)
+  ]);
+
+  it.each<[string, Buffer]>([
+    ['tensor "w" lies outside its storage', one({ shape: [5], stride: [1] })],
+    ['tensor "w" lies outside its storage', one({ shape: [2], stride: [1], offset: 3 })],
+    ['tensor "w" lies outside its storage', one({ shape: [2, 2], stride: [1] })],
+    ['tensor "w" lies outside its storage', one({ shape: [2 ** 52, 2 ** 52], stride: [2 ** 52, 1] })],
+    ['repeats the 4 elements of its storage', one({ shape: [2 ** 40], stride: [0] })],
+    ['repeats the 4 elements of its storage', one({ shape: [2 ** 52, 2 ** 52], stride: [0, 0] })],
+    ['expected a size, found -1', one({ shape: [-1], stride: [1] })],
+    ['expected a size, found 9223372036854775807', one({ shape: [2n ** 63n - 1n], stride: [0] })],
+    ['data/0 has 16 bytes, expected 1000000000000 of float32', one({ shape: [1], stride: [1], numel: 1e12 })],
+    ['data/0 has 16 bytes, expected 4 of float64', one({ shape: [1], stride: [1], type: 'DoubleStorage' })],
+    [
+      'data/0 has other bytes than 0 and 1, expected booleans',
+      one({ shape: [1], stride: [1], numel: 16, type: 'BoolStorage' }),
+    ],
+    [
+      'contains code: torch.ComplexFloatStorage is refused',
+      one({ shape: [1], stride: [1], type: 'ComplexFloatStorage' }),
+    ],
+    ['contains code: builtins.eval is refused', archive(pickle(op.global('builtins', 'eval')))],
+    [
+      'contains code: a call of torch.float32 is refused',
+      archive(pickle(op.global('torch', 'float32'), op.tuple(), Buffer.from('R'))),
+    ],
+    ['contains code: an object that sets its own state', archive(pickle(op.text('x'), op.dict(), Buffer.from('b')))],
+    ['nested too deeply, or within itself', archive(pickle(self))],
+    ['nested too deeply, or within itself', archive(pickle(doubling))],
+    ['nested too deeply, or within itself', archive(pickle(Buffer.alloc(100_000, ')'), Buffer.alloc(99_999, 0x86)))],
+    ['its pickle is cut off', archive(pickle(Buffer.from('X'), u32(4e9)))],
+    ['its pickle is cut off', archive(Buffer.of(0x80, 2, 0x4e))],
+    ['its pickle takes what is not there', archive(pickle())],
+    ['its pickle takes what is not there', archive(pickle(Buffer.from('t')))],
+    ['its pickle refers to what is not there', archive(pickle(Buffer.from([0x68, 9])))],
+    ['its pickle appends to what is no list', archive(pickle(op.text('x'), op.text('y'), Buffer.from('a')))],
+    ['has the opcode 0x69 at byte 2', archive(pickle(Buffer.from('i')))],
+    ['was saved on a big-endian machine', archive(pickle(op.dict()), { byteorder: Buffer.from('big') })],
+    ['damaged', archive(pickle(op.dict())).subarray(0, -200)],
+    ['damaged', archive(pickle(op.dict())).subarray(0, -1)],
+    ['no data.pkl', Buffer.from(new AdmZip().toBuffer())],
+  ])('%s', (message, bytes) => {
+    const live = liveTensors();
+    const text = messageOf(bytes);
+    expect(text).toContain(message);
+    expect(text).toMatch(/^model\.bin: /);
+    expect(text).not.toContain('\n');
+    expect(liveTensors()).toBe(live);
+  });
+
+  it('with a compressed, missing or changed entry are refused', () => {
+    const compressed = new AdmZip();
+    compressed.addFile('archive/data.pkl', Buffer.alloc(1000, ')'));
+    expect(messageOf(compressed.toBuffer())).toContain('entry data.pkl is compressed');
+    const other = tensorOp({ shape: [1], stride: [1] });
+    const lost = Buffer.from(other.toString('latin1').replace('X\u0001\0\0\x000', 'X\u0001\0\0\x001'), 'latin1');
+    expect(messageOf(archive(pickle(op.dict(op.text('w'), lost))))).toContain('its entry data/1 is missing');
+    const changed = Buffer.from(archive(pickle(op.dict(op.text('w'), other))));
+    const float = changed.indexOf(Buffer.from(Float32Array.of(3).buffer));
+    changed[float] = 1;
+    expect(messageOf(changed)).toContain('the checksum of its entry data/0 is wrong');
+  });
+});
+
+it('changed at random, pickles are read or refused in one line, without a leak', () => {
+  const zip = new AdmZip(Buffer.from(reference('tensors')));
+  const original = zip.getEntry('archive/data.pkl')!.getCompressedData();
+  let state = 20_240_601;
+  const below = (limit: number): number => {
+    state = (Math.imul(state, 1_664_525) + 1_013_904_223) >>> 0;
+    return Math.floor((state / 2 ** 32) * limit);
+  };
+  const live = liveTensors();
+  let refused = 0;
+  const total = process.env.PADNET_LONG_TESTS === '1' ? 5_000 : 200;
+  for (let i = 0; i < total; i++) {
+    const pickled = Buffer.from(original);
+    for (let changes = 1 + below(3); changes > 0; changes--) pickled[below(pickled.length)] = below(256);
+    const bytes = archive(pickled, storagesOf(zip));
+    try {
+      scope(() => {
+        decodeTorchArchive(bytes);
+      });
+    } catch (error) {
+      if (!(error instanceof TorchArchiveError) || error.message.includes('\n')) throw error;
+      refused += 1;
+    }
+  }
+  expect(refused).toBeGreaterThan(total / 2);
+  expect(refused).toBeLessThan(total);
+  expect(liveTensors()).toBe(live);
+});
+
+function storagesOf(zip: AdmZip): Record<string, Uint8Array> {
+  const stored = zip.getEntries().filter(({ entryName }) => entryName.startsWith('archive/data/'));
+  return Object.fromEntries(
+    stored.map((entry) => [entry.entryName.slice('archive/'.length), entry.getCompressedData()]),
+  );
+}

@@ -1,0 +1,143 @@
+/**
+ * Tensors in files of `torch.save` (PyTorch 1.6 and later), such as `pytorch_model.bin`: a zip archive with a pickle that
+ * says what is where, and one entry for the elements of each storage. Nothing in the file is executed.
+ */
+import { crc32 } from 'node:zlib';
+import AdmZip from 'adm-zip';
+import { empty } from '../creation.js';
+import { native } from '../native.js';
+import { asStrided } from '../ops.generated.js';
+import { scope } from '../scope.js';
+import type { Tensor } from '../tensor.js';
+import { TorchArchiveError } from './torchArchiveError.js';
+import { readPickle, StoredTensor, type PickleValue, type StoredStorage } from './torchArchivePickle.js';
+
+export { TorchArchiveError } from './torchArchiveError.js';
+
+/** A state dict is flat; a checkpoint has a few levels around it. */
+const maxDepth = 32;
+/** Far beyond any network's tensors, so that a small file whose parts refer to each other cannot grow without end. */
+const maxValues = 1_000_000;
+/** Elements that an expanded tensor (of stride 0) may have: a small file must not fill the memory of whoever copies it. */
+const maxRepeated = 2 ** 24;
+
+/**
+ * The tensors in the bytes of a file that `torch.save` wrote from a dictionary of them. Those of inner dictionaries and lists
+ * are named by their path (`model.weight`, `layers.0`); other values are left out. Tensors that share a storage in the file
+ * share memory. New tensors on the CPU: they belong to the enclosing scope.
+ *
+ * @param file what messages call it
+ * @throws TorchArchiveError in one line, where the file is damaged, names code, or is of PyTorch's form before 1.6
+ */
+export function decodeTorchArchive(bytes: Uint8Array, file = 'torch archive'): Map<string, Tensor> {
+  try {
+    return scope(() => {
+      const entries = openArchive(bytes);
+      const stored = collectTensors(readPickle(entries.read('data.pkl')));
+      const storages = new Map<string, Tensor>();
+      const storageOf = (storage: StoredStorage): Tensor => {
+        const key = `${storage.key} ${storage.dtype}`;
+        const known = storages.get(key) ?? readStorage(storage, entries);
+        storages.set(key, known);
+        return known;
+      };
+      return new Map(Array.from(stored, ([name, tensor]) => [name, viewOf(tensor, storageOf, name)]));
+    });
+  } catch (error) {
+    const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
+    const text = error instanceof TorchArchiveError ? message : `damaged, it could not be read (${message})`;
+    throw new TorchArchiveError(`${file}: ${text}`, { cause: error });
+  }
+}
+
+interface Archive {
+  /** @throws TorchArchiveError where there is no such entry, or it is damaged */
+  read(name: string): Uint8Array;
+}
+
+/** All entries lie in one folder, whose name is that which the file had when it was saved. */
+function openArchive(bytes: Uint8Array): Archive {
+  if (bytes[0] === 0x80) {
+    throw new TorchArchiveError(
+      "is in PyTorch's form before 1.6; convert it: torch.save(torch.load(file, weights_only=True), file)",
+    );
+  }
+  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) throw new TorchArchiveError('is no file of torch.save, a zip archive');
+  const zip = new AdmZip(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { noSort: true });
+  const entries = new Map(zip.getEntries().map((entry) => [entry.entryName, entry]));
+  const folders = [...entries.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.[1] ?? []);
+  const [folder, another] = folders;
+  if (folder === undefined || another !== undefined)
+    throw new TorchArchiveError('is no file of torch.save: no data.pkl');
+  const read = (name: string): Uint8Array => {
+    const entry = entries.get(folder + name);
+    if (!entry) throw new TorchArchiveError(`damaged, its entry ${name} is missing`);
+    const { method, size, compressedSize, crc } = entry.header;
+    if (method !== 0 || size !== compressedSize) {
+      throw new TorchArchiveError(`its entry ${name} is compressed, which torch.save never does; save it again`);
+    }
+    const data = entry.getCompressedData();
+    if (crc32(data) !== crc) throw new TorchArchiveError(`damaged, the checksum of its entry ${name} is wrong`);
+    return data;
+  };
+  if (entries.has(`${folder}byteorder`) && new TextDecoder().decode(read('byteorder')) !== 'little') {
+    throw new TorchArchiveError('was saved on a big-endian machine; save it again on another');
+  }
+  return { read };
+}
+
+function collectTensors(root: PickleValue): Map<string, StoredTensor> {
+  const found = new Map<string, StoredTensor>();
+  let values = 0;
+  const visit = (value: PickleValue, path: readonly string[]): void => {
+    if (++values > maxValues || path.length > maxDepth) {
+      throw new TorchArchiveError('is nested too deeply, or within itself; save a state_dict() alone');
+    }
+    if (value instanceof StoredTensor) found.set(path.join('.'), value);
+    else if (value instanceof Map) {
+      for (const [key, child] of value as ReadonlyMap<PickleValue, PickleValue>) {
+        if (typeof key === 'string' || typeof key === 'number') visit(child, [...path, String(key)]);
+      }
+    } else if (Array.isArray(value)) {
+      (value as readonly PickleValue[]).forEach((child, index) => {
+        visit(child, [...path, String(index)]);
+      });
+    }
+  };
+  visit(root, []);
+  return found;
+}
+
+function readStorage({ key, dtype, numel }: StoredStorage, archive: Archive): Tensor {
+  const bytes = archive.read(`data/${key}`);
+  const itemSize = native.describe(empty([0], { dtype }).handle).itemSize;
+  if (bytes.length !== numel * itemSize) {
+    throw new TorchArchiveError(`damaged, data/${key} has ${bytes.length} bytes, expected ${numel} of ${dtype}`);
+  }
+  if (dtype === 'bool' && bytes.some((byte) => byte > 1)) {
+    throw new TorchArchiveError(`damaged, data/${key} has other bytes than 0 and 1, expected booleans`);
+  }
+  const storage = empty([numel], { dtype });
+  if (numel > 0) new Uint8Array(native.bytes(storage.handle)).set(bytes);
+  return storage;
+}
+
+function viewOf(
+  { storage, shape, stride, offset }: StoredTensor,
+  storageOf: (storage: StoredStorage) => Tensor,
+  name: string,
+): Tensor {
+  const numel = shape.reduce((product, size) => product * size, 1);
+  const last = shape.reduce((sum, size, axis) => sum + (size - 1) * (stride[axis] ?? NaN), offset);
+  const within = numel === 0 ? offset <= storage.numel : last < storage.numel;
+  if (stride.length !== shape.length || !within) {
+    throw new TorchArchiveError(`damaged, tensor ${JSON.stringify(name)} lies outside its storage`);
+  }
+  if (numel > Math.max(storage.numel, maxRepeated)) {
+    throw new TorchArchiveError(
+      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, which is ` +
+        'too large; save it contiguous()',
+    );
+  }
+  return asStrided(storageOf(storage), shape, stride, { storageOffset: offset });
+}
