@@ -5,6 +5,7 @@ export * from './encoder.js';
 export { familyNames, type FamilyName } from './family.js';
 export * from './loadPretrained.js';
 export { SelfAttention } from './selfAttention.js';
+export * from './savePretrained.js';
 export * from './sequenceClassifier.js';
 export * from './textEmbeddings.js';
 export { huggingFaceNames } from './weightNames.js';

@@ -1,22 +1,69 @@
 /** The tensors of a Hugging Face folder, whichever way they are stored. */
-import { existsSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadSafetensors, SafetensorsError, type Tensor } from '@padnet/torch';
-import { InputError } from '../../errors.js';
+import { decodeTorchArchive, loadSafetensors, type Tensor } from '@padnet/torch';
+import { z } from 'zod';
+import { describeIssues, InputError } from '../../errors.js';
 
 export interface StoredWeights {
   /** What messages call the weights. */
   readonly file: string;
+  /** They belong to the enclosing scope. */
   readonly tensors: ReadonlyMap<string, Tensor>;
 }
 
+/** In the order of preference; the hub's files have the same names. */
+export const weightFiles = ['model.safetensors', 'model.safetensors.index.json', 'pytorch_model.bin'] as const;
+
+/** @throws InputError where there are no weights in `folder`, or they are damaged */
 export function readWeights(folder: string): StoredWeights {
-  const file = join(folder, 'model.safetensors');
-  if (!existsSync(file)) throw new InputError(`${folder}: no weights`);
+  const name = weightFiles.find((candidate) => existsSync(join(folder, candidate)));
+  if (name === undefined) {
+    throw new InputError(`${folder}: no weights; expected one of ${weightFiles.join(', ')}`);
+  }
+  const file = join(folder, name);
+  return explain(file, () => ({ file, tensors: readers[name](file, folder) }));
+}
+
+const readers: Readonly<
+  Record<(typeof weightFiles)[number], (file: string, folder: string) => ReadonlyMap<string, Tensor>>
+> = {
+  'model.safetensors': (file) => loadSafetensors(file).tensors,
+  'model.safetensors.index.json': (file, folder) => {
+    const shards = shardNames(readFileSync(file, 'utf8'), file);
+    return new Map(shards.flatMap((shard) => [...loadSafetensors(join(folder, shard)).tensors]));
+  },
+  'pytorch_model.bin': (file) => decodeTorchArchive(readFileSync(file), file),
+};
+
+const indexSchema = z.object({
+  weight_map: z.record(z.string(), z.string().regex(/^[\w-][\w.-]*\.safetensors$/, 'expected the name of a shard')),
+});
+
+/**
+ * The files that a `model.safetensors.index.json` names.
+ *
+ * @param file what messages call it
+ * @throws InputError where the text is no such index
+ */
+export function shardNames(text: string, file: string): string[] {
+  let json: unknown;
   try {
-    return { file, tensors: loadSafetensors(file).tensors };
+    json = JSON.parse(text);
   } catch (error) {
-    if (error instanceof SafetensorsError) throw new InputError(error.message, { cause: error });
-    throw error;
+    throw new InputError(`${file}: is not JSON (${(error as Error).message})`, { cause: error });
+  }
+  const parsed = indexSchema.safeParse(json);
+  if (!parsed.success) throw new InputError(`${file}: no index of weights: ${describeIssues(parsed.error)}`);
+  return [...new Set(Object.values(parsed.data.weight_map))].sort();
+}
+
+function explain<T>(file: string, read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    const { message } = error as Error;
+    throw new InputError(message.startsWith(file) ? message : `${file}: ${message}`, { cause: error });
   }
 }
