@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { verifyDyconv } from './oracle/dyconv.js';
 import { largestError, type Comparison } from './oracle/fixtures.js';
 import { verifyMoE } from './oracle/moe.js';
+import { verifyMetrics } from './oracle/metrics.js';
 import { verifyPartition } from './oracle/partition.js';
 import { hasTransformers, verifyTransformers } from './oracle/transformers.js';
 import { verifyVision } from './oracle/vision.js';
@@ -38,6 +39,12 @@ describe('the oracle', () => {
   it.skipIf(!hasTransformers)("agrees on Hugging Face's text encoders", () => {
     const comparisons = verifyTransformers();
     expect(comparisons.length).toBeGreaterThan(100);
+    expect(beyond(comparisons)).toEqual([]);
+  });
+
+  it("agrees on GLUE's metrics", () => {
+    const comparisons = verifyMetrics();
+    expect(comparisons.length).toBeGreaterThan(0);
     expect(beyond(comparisons)).toEqual([]);
   });
 

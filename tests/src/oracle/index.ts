@@ -1,6 +1,7 @@
 import { verifyDyconv } from './dyconv.js';
 import type { Comparison } from './fixtures.js';
 import { verifyMoE } from './moe.js';
+import { verifyMetrics } from './metrics.js';
 import { verifyPartition } from './partition.js';
 import { verifyTransformers } from './transformers.js';
 import { verifyVision } from './vision.js';
@@ -9,5 +10,12 @@ export type { Comparison } from './fixtures.js';
 
 /** Every case of every file of the oracle. */
 export async function verifyAll(): Promise<Comparison[]> {
-  return [...verifyDyconv(), ...(await verifyPartition()), ...verifyMoE(), ...verifyVision(), ...verifyTransformers()];
+  return [
+    ...verifyDyconv(),
+    ...(await verifyPartition()),
+    ...verifyMoE(),
+    ...verifyMetrics(),
+    ...verifyVision(),
+    ...verifyTransformers(),
+  ];
 }

@@ -1,14 +1,20 @@
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { InputError } from '../../errors.js';
+import { readBytes } from '../idxSplit.js';
 import { TextTokenizer } from './tokenizer.js';
 import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
 
+function readText(file: string): string {
+  return readBytes(file).toString('utf8');
+}
+
 function readJson(file: string): Readonly<Record<string, unknown>> {
+  const text = readText(file);
   let value: unknown;
   try {
-    value = JSON.parse(readFileSync(file, 'utf8'));
+    value = JSON.parse(text);
   } catch (cause) {
     const reason = cause instanceof Error ? cause.message : String(cause);
     throw new InputError(`${file}: expected JSON (${reason}); get the file again`, { cause });
@@ -34,11 +40,11 @@ export function loadTokenizer(folder: string): TextTokenizer {
   }
   if (has('vocab.txt')) {
     const path = file('vocab.txt');
-    return new TextTokenizer(wordPieceJson(readFileSync(path, 'utf8'), config, path), config, path);
+    return new TextTokenizer(wordPieceJson(readText(path), config, path), config, path);
   }
   if (has('vocab.json') && has('merges.txt')) {
     const path = file('vocab.json');
-    const json = byteLevelBpeJson(readJson(path), readFileSync(file('merges.txt'), 'utf8'), config, path);
+    const json = byteLevelBpeJson(readJson(path), readText(file('merges.txt')), config, path);
     return new TextTokenizer(json, config, path);
   }
   const found = existsSync(folder) ? 'none is there' : 'there is no such folder';

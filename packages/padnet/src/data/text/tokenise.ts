@@ -1,3 +1,4 @@
+import { checkInteger } from '../checks.js';
 import type { TextDataset } from './textDataset.js';
 import type { TextTokenizer } from './tokenizer.js';
 
@@ -42,6 +43,7 @@ export function tokenise(
   { maxLength, onTruncate }: TokeniseOptions,
 ): TokenisedDataset {
   const { name, length, first, second, labels, classNames } = dataset;
+  checkInteger('maxLength', maxLength, 1);
   let count = 0;
   let longest = 0;
   const encodings = first.map((sentence, index) =>

@@ -1,9 +1,9 @@
 /** Tab-separated files without quoting, as GLUE has them: quote characters are ordinary text. */
 
-import { readFileSync } from 'node:fs';
 import { gunzipSync } from 'node:zlib';
 
 import { InputError } from '../../errors.js';
+import { readBytes } from '../idxSplit.js';
 
 export interface TsvFile {
   /** Path that it was read from. */
@@ -20,24 +20,14 @@ const LINE_FEED = 0x0a;
 /** How many wrong lines a message lists. */
 const LISTED_LINES = 5;
 
-function reasonOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
-}
-
 function readFile(file: string): Uint8Array {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (cause) {
-    throw new InputError(`${file}: expected a readable file (${reasonOf(cause)}); check its permissions`, { cause });
-  }
+  const bytes = readBytes(file);
   if (!file.endsWith('.gz')) return bytes;
   try {
     return gunzipSync(bytes);
   } catch (cause) {
-    throw new InputError(`${file}: the gzip data are cut off or damaged (${reasonOf(cause)}); get the file again`, {
-      cause,
-    });
+    const reason = cause instanceof Error ? cause.message : String(cause);
+    throw new InputError(`${file}: the gzip data are cut off or damaged (${reason}); get the file again`, { cause });
   }
 }
 
