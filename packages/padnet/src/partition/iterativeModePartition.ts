@@ -3,6 +3,7 @@
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
 import { noGrad, scope, type nn, type Tensor } from '@padnet/torch';
+import { InputError } from '../errors.js';
 import type { Mask, PartialSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
@@ -52,7 +53,7 @@ export interface RoundResult extends PartitionRound {
  * included: `applyPartition` sets the new ones.
  *
  * @throws RangeError where κ is outside [0, 1], rounds < 1, or no layer is partial; InputError where the granularity does not
- *   fit a layer
+ *   fit a layer or all scores are 0
  */
 export async function iterativeModePartition(
   network: nn.Module,
@@ -131,7 +132,13 @@ function normalisedScores(groups: readonly UnitGroup[], raw: ReadonlyMap<string,
     const total = scores.reduce((sum, tensor) => sum + tensor.sum({ dtype: 'float64' }).item(), 0);
     if (!Number.isFinite(total))
       throw new RangeError('the saliency is not finite; the loss of the partition set is not either');
-    return total === 0 ? scores : scores.map((tensor) => tensor.div(total));
+    if (total === 0) {
+      throw new InputError(
+        'every saliency is 0, so that no entry can be told from another; where all of a bank are copies of the static ' +
+          'weight, train before the partition or convert with noise',
+      );
+    }
+    return scores.map((tensor) => tensor.div(total));
   });
 }
 

@@ -9,7 +9,7 @@ import { compactStateDict, loadCompactStateDict, Mask } from '../partial/index.j
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
 import { applyPartition, comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, type Partition } from './partition.js'; // prettier-ignore
 import { partitionUnits } from './partitionUnits.js';
-import { maskGradient } from './saliency.js';
+import { maskGradient, random } from './saliency.js';
 
 const shape = { depth: 2, hiddenSize: 6, intermediateSize: 20 };
 
@@ -177,7 +177,7 @@ describe('a partition of mixtures of experts', () => {
       network = convertToPartialMoE(pretrainedStack(shape), { noise }).to('float64');
       const before = noGrad(() => network.forward(input));
       for (const source of partialLayers(network).values()) source.foldMean();
-      applyPartition(network, await run());
+      applyPartition(network, await run({ saliency: random }));
       return noGrad(() => network.forward(input)).sub(before).abs().max().item(); // prettier-ignore
     };
     expect(await change(0)).toBeLessThan(1e-12);
@@ -185,6 +185,11 @@ describe('a partition of mixtures of experts', () => {
     expect(little).toBeGreaterThan(1e-7);
     expect(more).toBeLessThan(0.05);
     expect(more / little).toBeGreaterThan(5);
+  });
+
+  it('refuses copies that nothing has told apart yet', async () => {
+    network = convertToPartialMoE(pretrainedStack(shape)).to('float64');
+    await expect(run()).rejects.toThrow('every saliency is 0, so that no entry can be told from another');
   });
 
   it('refuses a granularity that does not fit, before anything is scored', async () => {

@@ -142,23 +142,23 @@ describe('a granularity that does not fit', () => {
     [
       'neuron',
       convolutions,
-      'granularity neuron does not fit the convolution 1 [2, 2, 2, 2]; it takes entry, kernel or filter',
+      'granularity neuron does not fit the convolution 1 [2, 2, 2, 2]; what fits: entry, kernel, filter',
     ],
     [
       'block',
       convolutions,
-      'granularity block does not fit the convolution 1 [2, 2, 2, 2]; it takes entry, kernel or filter',
+      'granularity block does not fit the convolution 1 [2, 2, 2, 2]; what fits: entry, kernel, filter',
     ],
     [
       'kernel',
       (): nn.Module => convertToPartialMoE(pretrainedStack(), { layers: [1] }),
-      'granularity kernel does not fit the linear layer layers.1.intermediate [10, 6]; it takes entry, filter or block',
+      'granularity kernel does not fit the linear layer layers.1.intermediate [10, 6]; what fits: entry, filter, neuron, block',
     ],
     [
       'neuron',
       (): nn.Module =>
         new nn.Sequential(convertToPartialMoE(pretrainedStack()).getModule('layers.0.output') as unknown as nn.Layer),
-      'granularity neuron does not fit the linear layer 0 [6, 10]; it takes entry, filter or block',
+      'granularity neuron does not fit the linear layer 0 [6, 10]; what fits: entry, filter, block',
     ],
   ] as const)('%s: one clear error', (granularity, network, message) => {
     expect(() => partitionUnits(network(), granularity)).toThrow(message);

@@ -80,9 +80,11 @@ function neurons(network: nn.Module): UnitGroup[] {
 }
 
 function misfit(granularity: Granularity, path: string, shape: readonly number[]): InputError {
-  const kind = shape.length === 2 ? 'linear layer' : 'convolution';
-  const known = shape.length === 2 ? 'entry, filter or block' : 'entry, kernel or filter';
+  const isLinear = shape.length === 2;
+  const kind = isLinear ? 'linear layer' : 'convolution';
+  const others = isLinear ? ['entry', 'filter', 'neuron', 'block'] : ['entry', 'kernel', 'filter'];
+  const known = others.filter((name) => name !== granularity).join(', ');
   return new InputError(
-    `granularity ${granularity} does not fit the ${kind} ${path} [${shape.join(', ')}]; it takes ${known}`,
+    `granularity ${granularity} does not fit the ${kind} ${path} [${shape.join(', ')}]; what fits: ${known}`,
   );
 }
