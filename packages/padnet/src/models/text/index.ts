@@ -3,6 +3,7 @@ export * from './classificationHead.js';
 export { maxTokens, parseTextConfig, toHuggingFaceConfig, type TextConfig } from './config.js';
 export * from './encoder.js';
 export { familyNames, type FamilyName } from './family.js';
+export * from './hub/resolvePretrained.js';
 export * from './loadPretrained.js';
 export { SelfAttention } from './selfAttention.js';
 export * from './savePretrained.js';

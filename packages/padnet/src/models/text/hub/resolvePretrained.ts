@@ -1,0 +1,171 @@
+/** Pretrained models by name: from the Hugging Face hub into a cache, once. */
+import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import { z } from 'zod';
+import { InputError } from '../../../errors.js';
+import { readTextConfig } from '../loadPretrained.js';
+import { shardNames, weightFiles } from '../readWeights.js';
+import { downloadFile, exists, type DownloadProgress, type DownloadResult } from './downloadFile.js';
+import type { Hub } from './hubRequest.js';
+import { cachePath, checkRevision, isModelName } from './modelName.js';
+
+export type { DownloadProgress } from './downloadFile.js';
+
+export interface ResolvePretrainedOptions {
+  /** The hub's address. @default `$HF_ENDPOINT`, else https://huggingface.co */
+  readonly hub?: string;
+  /** The folder that models are kept in. @default `$PADNET_CACHE`, else ~/.cache/padnet */
+  readonly cache?: string;
+  /** A branch, tag or commit. @default 'main' */
+  readonly revision?: string;
+  /** Called whenever bytes have come. */
+  readonly onProgress?: (progress: DownloadProgress) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** What a tokenizer may be made of. */
+const tokenizerFiles = [
+  'tokenizer.json',
+  'tokenizer_config.json',
+  'special_tokens_map.json',
+  'vocab.txt',
+  'vocab.json',
+  'merges.txt',
+] as const;
+
+/** Beside the model's files: how far its download is. */
+const stateFile = 'padnet-download.json';
+const stateSchema = z.object({ commit: z.string().nullable(), complete: z.boolean() });
+type State = z.infer<typeof stateSchema>;
+
+/**
+ * The folder of a model, for `loadPretrained` and tokenizers: `nameOrFolder` itself where that is a folder, else the cache's
+ * for the model of this name on the hub (`organisation/name`, or `name`). What is not there is downloaded: configuration,
+ * tokenizer and weights, checked and resumed as in `downloadFile`; what is there is not asked for again. `$HF_TOKEN` gives
+ * access to private models.
+ *
+ * @throws InputError where it is neither folder nor name, the hub has no such model or cannot be reached, or a file is not
+ *   what it should be; the signal's reason where it is aborted. What has arrived is kept for the next time.
+ */
+export async function resolvePretrained(nameOrFolder: string, options: ResolvePretrainedOptions = {}): Promise<string> {
+  if (await isFolder(nameOrFolder)) return nameOrFolder;
+  if (!isModelName(nameOrFolder)) {
+    throw new InputError(
+      `${JSON.stringify(nameOrFolder)}: there is no such folder, and it is no name on the hub, which looks like organisation/name`,
+    );
+  }
+  const cache = options.cache ?? process.env.PADNET_CACHE ?? join(homedir(), '.cache', 'padnet');
+  const revision = checkRevision(options.revision ?? 'main');
+  const folder = join(cache, ...cachePath(nameOrFolder, revision));
+  const state = await readState(folder);
+  if (state.complete) return folder;
+  await mkdir(folder, { recursive: true });
+  const hub: Hub = {
+    endpoint: endpointOf(options.hub ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co'),
+    token: process.env.HF_TOKEN ?? null,
+    signal: options.signal ?? null,
+  };
+  await new ModelDownload(hub, nameOrFolder, revision, folder, state, options.onProgress).run();
+  return folder;
+}
+
+class ModelDownload {
+  constructor(
+    private readonly hub: Hub,
+    private readonly name: string,
+    private readonly revision: string,
+    private readonly folder: string,
+    private state: State,
+    private readonly onProgress: ResolvePretrainedOptions['onProgress'],
+  ) {}
+
+  async run(): Promise<void> {
+    await this.require('config.json');
+    // Before hundreds of megabytes are fetched for a model that cannot be used.
+    try {
+      readTextConfig(this.folder);
+    } catch (error) {
+      await rm(join(this.folder, 'config.json'));
+      throw error;
+    }
+    for (const file of tokenizerFiles) await this.fetch(file);
+    await this.fetchWeights();
+    await this.writeState({ ...this.state, complete: true });
+  }
+
+  private async fetchWeights(): Promise<void> {
+    for (const file of weightFiles) {
+      if ((await this.fetch(file)).status === 'refused') continue;
+      if (file === 'model.safetensors.index.json') {
+        const index = join(this.folder, file);
+        for (const shard of shardNames(await readFile(index, 'utf8'), index)) await this.require(shard);
+      }
+      return;
+    }
+    throw new InputError(
+      `${this.name}: the hub has no weights for PyTorch, expected one of ${weightFiles.join(', ')}; choose another model`,
+    );
+  }
+
+  private async require(file: string): Promise<void> {
+    const result = await this.fetch(file);
+    if (result.status === 'downloaded') return;
+    const { code, reason } = result;
+    const at = `${this.hub.endpoint.host}${reason === '' ? '' : ` (${reason})`}`;
+    throw new InputError(
+      file === 'config.json'
+        ? `${this.name}: no such model at ${at}, or it is private: check the name and revision ${this.revision}, or set HF_TOKEN to ` +
+            `a token that may read it (the hub answers ${code}); there is no folder of that name either`
+        : `${this.name}: its file ${file} is missing at ${at}, which answers ${code}`,
+    );
+  }
+
+  /** Does nothing for a file that is there. All files are of the commit that the first one was of. */
+  private async fetch(file: string): Promise<DownloadResult> {
+    const { hub, name, folder } = this;
+    const target = join(folder, file);
+    if (await exists(target)) return { status: 'downloaded', commit: this.state.commit };
+    const revision = encodeURIComponent(this.state.commit ?? this.revision);
+    const base = hub.endpoint.href.replace(/\/$/, '');
+    const result = await downloadFile({
+      hub,
+      url: new URL(`${base}/${name}/resolve/${revision}/${file}`),
+      target,
+      onProgress: (progress) => this.onProgress?.({ file, ...progress }),
+    });
+    if (result.status === 'downloaded' && this.state.commit === null && result.commit !== null) {
+      await this.writeState({ commit: result.commit, complete: false });
+    }
+    return result;
+  }
+
+  private async writeState(state: State): Promise<void> {
+    this.state = state;
+    await writeFile(join(this.folder, stateFile), `${JSON.stringify(state)}\n`);
+  }
+}
+
+async function readState(folder: string): Promise<State> {
+  const none: State = { commit: null, complete: false };
+  try {
+    return stateSchema.parse(JSON.parse(await readFile(join(folder, stateFile), 'utf8')));
+  } catch {
+    return none; // not begun, or cut off while it was written: what is missing is fetched again
+  }
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  return stat(path).then(
+    (found) => found.isDirectory(),
+    () => false,
+  );
+}
+
+function endpointOf(address: string): URL {
+  const url = URL.canParse(address) ? new URL(address) : null;
+  if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
+  throw new InputError(
+    `the hub's address ${JSON.stringify(address)} is none; expected one such as https://huggingface.co`,
+  );
+}
