@@ -4,7 +4,7 @@
  *     node examples/dist/ownRouter.js [folder/of/pictures]
  */
 import { nn, type Tensor } from '@padnet/torch';
-import { convertToPartial, ResNet, Trainer, type Router } from 'padnet';
+import { convertToPartial, PictureTask, ResNet, Trainer, type Router } from 'padnet';
 import { pictures } from './pictures.js';
 
 class SigmoidRouter extends nn.Module implements Router {
@@ -34,5 +34,6 @@ const { channels, numClasses } = splits.train;
 const network = new ResNet({ name: 'resnet10', stem: 'small', width: 16, inChannels: channels, numClasses });
 convertToPartial(network, { router: ({ inChannels }, numKernels) => new SigmoidRouter(inChannels, numKernels) });
 
-const trainer = new Trainer({ network, splits, training: { epochs: 2 }, partition: { ratio: 0.3 } });
-for await (const event of trainer.run()) if (event.type === 'epoch') console.log(event.epoch, event.testAccuracy);
+const task = new PictureTask({ network, splits });
+const trainer = new Trainer({ task, training: { epochs: 2 }, partition: { ratio: 0.3 } });
+for await (const event of trainer.run()) if (event.type === 'epoch') console.log(event.epoch, event.testScore);

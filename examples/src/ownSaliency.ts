@@ -6,7 +6,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { grad, noGrad, scope, zeros } from '@padnet/torch';
-import { convertToPartial, ResNet, Trainer, type Saliency } from 'padnet';
+import { convertToPartial, PictureTask, ResNet, Trainer, type Saliency } from 'padnet';
 import { pictures } from './pictures.js';
 
 const gradientTimesWeight: Saliency = {
@@ -33,6 +33,7 @@ const network = new ResNet({ name: 'resnet10', stem: 'small', width: 16, inChann
 convertToPartial(network, { bankInitialisation: 'independent' });
 
 const [training, partition] = [{ epochs: 2 }, { ratio: 0.3 }];
-for await (const event of new Trainer({ network, splits, training, partition, saliency: gradientTimesWeight }).run()) {
+const task = new PictureTask({ network, splits });
+for await (const event of new Trainer({ task, training, partition, saliency: gradientTimesWeight }).run()) {
   if (event.type === 'partition') console.log(event.dynamicRatioByLayer);
 }

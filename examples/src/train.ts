@@ -6,7 +6,7 @@
  *     node examples/dist/train.js folder/of/pictures # IDX files of one's own
  */
 import { manualSeed } from '@padnet/torch';
-import { convertToPartial, limit, loadFashionMnist, loadIdxFolder, ResNet, Trainer } from 'padnet';
+import { convertToPartial, limit, loadFashionMnist, loadIdxFolder, PictureTask, ResNet, Trainer } from 'padnet';
 
 const [folder] = process.argv.slice(2);
 const { train, test } = folder === undefined ? loadFashionMnist() : loadIdxFolder(folder);
@@ -23,15 +23,16 @@ const network = new ResNet({
 });
 convertToPartial(network, { numKernels: 4, bankInitialisation: 'independent' });
 
-const training = { epochs: 3, learningRate: 0.1, labelSmoothing: 0.1, temperature: { epochs: 1 } };
+const task = new PictureTask({ network, splits, data: { batchSize: 64 }, labelSmoothing: 0.1 });
+const training = { epochs: 3, learningRate: 0.1, temperature: { epochs: 1 } };
 const partition = { ratio: 0.3, rounds: 3, epoch: 1 };
-const trainer = new Trainer({ network, splits, data: { batchSize: 64 }, training, partition });
+const trainer = new Trainer({ task, training, partition });
 
 for await (const event of trainer.run()) {
   if (event.type === 'epoch') {
-    const { epoch, epochs, testAccuracy, imagesPerSecond } = event;
+    const { epoch, epochs, testScore, samplesPerSecond } = event;
     console.log(
-      `epoch ${epoch}/${epochs}: ${(100 * testAccuracy).toFixed(1)} %, ${imagesPerSecond.toFixed(0)} pictures/s`,
+      `epoch ${epoch}/${epochs}: ${(100 * testScore).toFixed(1)} %, ${samplesPerSecond.toFixed(0)} pictures/s`,
     );
   } else if (event.type === 'partition') console.log(`${(100 * event.dynamicRatio).toFixed(1)} % stay dynamic`);
 }

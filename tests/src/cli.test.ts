@@ -145,7 +145,7 @@ describe('without training', () => {
       resume: false,
       stepsPerEpoch: 6,
       totalSteps: 12,
-      pictures: { train: 96, test: 40, shape: [1, 8, 8] },
+      samples: { train: 96, test: 40, each: '1×8×8 pixels' },
       macs: expect.any(Number) as number,
       parameters: expect.any(Number) as number,
     });

@@ -72,7 +72,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
   const view = trainingView(terminal, { json: options.json === true });
   let stoppedAt: number | null = null;
   try {
-    view.start(`${resume ? 'resuming' : 'training'} ${recipe.model.name} (${recipe.model.layer}) in ${out}`);
+    view.start(`${resume ? 'resuming' : 'training'} ${networkName(recipe)} (${recipe.model.layer}) in ${out}`);
     for await (const event of trainInWorker(recipe, { out, resume, force: options.force === true, signal, device })) {
       view.show(event);
       if (event.type === 'interrupted') stoppedAt = event.step;
@@ -111,7 +111,7 @@ async function makePlan(file: string | undefined, options: TrainOptions): Promis
   const { parseRecipe } = await import('../training/index.js');
   const seeds = seed === undefined ? [] : [{ key: 'training.seed', value: seed, label: `--seed ${seed}` }];
   const parsed = parseRecipe(readText(file), file, [...set, ...seeds]);
-  const recipe = withAbsolutePaths(parsed);
+  const recipe = await withAbsolutePaths(parsed);
   const folder = out ?? join('runs', basename(file, extname(file)));
   const goesOn = resume === true && existsSync(join(folder, 'recipe.yaml'));
   if (goesOn) await checkSameRecipe(recipe, folder);
@@ -119,13 +119,26 @@ async function makePlan(file: string | undefined, options: TrainOptions): Promis
 }
 
 /** So that the run can be resumed and evaluated from any working folder. */
-function withAbsolutePaths(recipe: Recipe): Recipe {
-  const { data, partition } = recipe;
+async function withAbsolutePaths(recipe: Recipe): Promise<Recipe> {
+  const masks = recipe.partition?.masks;
+  const partition = recipe.partition && { ...recipe.partition, ...(masks !== undefined && { masks: resolve(masks) }) };
+  const absolute = (path: string | undefined) => (path === undefined ? {} : { path: resolve(path) });
+  if (recipe.modality === 'image')
+    return { ...recipe, data: { ...recipe.data, ...absolute(recipe.data.path) }, partition };
+  const { GLUE_PATH } = await import('../data/index.js');
+  const { model } = recipe;
+  // A folder; the name of a model on the hub stays.
+  const pretrained = existsSync(model.pretrained) ? resolve(model.pretrained) : model.pretrained;
   return {
     ...recipe,
-    ...(data.path !== undefined && { data: { ...data, path: resolve(data.path) } }),
-    ...(partition?.masks !== undefined && { partition: { ...partition, masks: resolve(partition.masks) } }),
+    model: { ...model, pretrained },
+    data: { ...recipe.data, ...absolute(recipe.data.path ?? GLUE_PATH) },
+    partition,
   };
+}
+
+function networkName(recipe: Recipe): string {
+  return recipe.modality === 'image' ? recipe.model.name : basename(recipe.model.pretrained);
 }
 
 async function runRecipe(run: string): Promise<Recipe> {
@@ -164,19 +177,13 @@ function checkedDevice(name: string): 'cpu' | 'cuda' | `cuda:${number}` {
 
 /** The resolved recipe, and what it costs. */
 async function showPlan({ recipe, out, resume }: Plan, { json }: TrainOptions, terminal: Terminal): Promise<void> {
-  const [{ loadData, serialiseRecipe, Trainer }, { createModel }, { countMacs, countStored }] = await Promise.all([
+  const [{ prepareTask, serialiseRecipe, Trainer }, { countStored }] = await Promise.all([
     import('../training/index.js'),
-    import('../models/index.js'),
     import('../layers/index.js'),
   ]);
-  const splits = loadData(recipe.data);
-  const { channels, height, width, numClasses } = splits.train;
-  const network = createModel(recipe.model, { inChannels: channels, numClasses });
-  const { parameters, entries } = countStored(network);
-  const macs = countMacs(network, [1, channels, height, width]).reduce((sum, cost) => sum + cost.macs, 0);
-  const { data, training, partition } = recipe;
-  const { totalSteps, stepsPerEpoch } = new Trainer({ network, splits, data, training, partition });
-  const pictures = { train: splits.train.length, test: splits.test.length, shape: [channels, height, width] };
+  const { task, training, trainSamples, testSamples, sample, countMacs } = await prepareTask(recipe);
+  const { parameters, entries } = countStored(task.network);
+  const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, partition: recipe.partition });
   if (json) {
     terminal.printJson({
       recipe,
@@ -184,10 +191,10 @@ async function showPlan({ recipe, out, resume }: Plan, { json }: TrainOptions, t
       resume,
       parameters,
       dynamicEntries: entries,
-      macs,
+      macs: countMacs(),
       stepsPerEpoch,
       totalSteps,
-      pictures,
+      samples: { train: trainSamples, test: testSamples, each: sample },
     });
     return;
   }
@@ -196,9 +203,9 @@ async function showPlan({ recipe, out, resume }: Plan, { json }: TrainOptions, t
     [
       '',
       `# run          ${out}${resume ? ' (resumed)' : ''}`,
-      `# pictures     ${pictures.train} to train on, ${pictures.test} to test on, ${pictures.shape.join('×')}`,
+      `# data         ${trainSamples} to train on, ${testSamples} to test on, each ${sample}`,
       `# parameters   ${formatCount(parameters)}${recipe.partition ? ', before the partition' : ''}`,
-      `# MACs         ${formatCount(macs)} a picture`,
+      `# MACs         ${formatCount(countMacs())} for ${sample}`,
       `# steps        ${totalSteps}: ${training.epochs} epochs of ${stepsPerEpoch}`,
     ].join('\n'),
   );

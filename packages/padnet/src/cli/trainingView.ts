@@ -1,7 +1,7 @@
 /** Training as somebody watches it: a progress bar on a terminal, plain lines in a log, JSON for machines. */
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatPercent, formatSeconds } from '../report/format.js';
-import type { StepEvent, TrainingEvent } from '../training/index.js';
+import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
 import type { Terminal } from './terminal.js';
 
 export interface TrainingView {
@@ -58,9 +58,9 @@ class LineView implements TrainingView {
       this.#pace.add(event);
       if (performance.now() - this.#lastLine < 1000 * lineInterval) return;
       const { step, totalSteps, loss } = event;
-      const { imagesPerSecond, secondsLeft } = this.#pace;
+      const { samplesPerSecond, secondsLeft } = this.#pace;
       this.#print(
-        `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${timeLeft(secondsLeft)} left`,
+        `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${samplesPerSecond} samples/s  ${timeLeft(secondsLeft)} left`,
       );
       return;
     }
@@ -111,8 +111,8 @@ class BarView implements TrainingView {
     }
     this.#pace.add(event);
     const { step, totalSteps, epoch, loss } = event;
-    const { imagesPerSecond, secondsLeft } = this.#pace;
-    const details = `epoch ${epoch}  loss ${loss.toFixed(3)}  ${imagesPerSecond} images/s  ${timeLeft(secondsLeft)} left`;
+    const { samplesPerSecond, secondsLeft } = this.#pace;
+    const details = `epoch ${epoch}  loss ${loss.toFixed(3)}  ${samplesPerSecond} samples/s  ${timeLeft(secondsLeft)} left`;
     this.#bar ??= this.#bars.create(totalSteps, 0, { details });
     this.#bar.update(step, { details });
   }
@@ -135,17 +135,26 @@ function sentence(event: TrainingEvent): string | null {
     case 'partition':
       return `partitioned in ${formatSeconds(event.seconds)}: ${formatPercent(event.dynamicRatio)} of the entries are dynamic`;
     case 'epoch': {
-      const { epoch, epochs, trainLoss, testLoss, testAccuracy, imagesPerSecond } = event;
+      const { epoch, epochs, trainLoss, testLoss, samplesPerSecond } = event;
       const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
-      return `epoch ${epoch}/${epochs}  ${losses}  test accuracy ${formatPercent(testAccuracy, 2)}  ${Math.round(imagesPerSecond)} images/s`;
+      return `epoch ${epoch}/${epochs}  ${losses}  ${testScore(event)}  ${Math.round(samplesPerSecond)} samples/s`;
     }
     case 'finished':
-      return `finished: test accuracy ${formatPercent(event.testAccuracy, 2)} after ${formatSeconds(event.trainingSeconds)} of training`;
+      return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
+    case 'truncated':
+      return `${event.count} texts of ${event.name} are longer than ${event.maxLength} tokens (up to ${event.longest}) and were truncated`;
     case 'step':
     case 'checkpoint':
     case 'interrupted':
       return null;
   }
+}
+
+/** `test accuracy 87.27 %`; every metric of the task, where there are several. */
+function testScore({ testMetrics }: TestResult): string {
+  return `test ${Object.entries(testMetrics)
+    .map(([name, value]) => `${name} ${formatPercent(value, 2)}`)
+    .join(', ')}`;
 }
 
 /** Whole seconds: it is an estimate. */
@@ -155,7 +164,7 @@ function timeLeft(seconds: number): string {
 
 /** How quickly this session trains, by the clock. */
 class Pace {
-  readonly #recent: { readonly time: number; readonly images: number }[] = [];
+  readonly #recent: { readonly time: number; readonly samples: number }[] = [];
   #first: { readonly time: number; readonly step: number } | null = null;
   #last: StepEvent | null = null;
 
@@ -163,17 +172,17 @@ class Pace {
     const time = performance.now() / 1000;
     this.#first ??= { time: time - event.seconds, step: event.step - 1 };
     this.#last = event;
-    this.#recent.push({ time, images: event.images });
+    this.#recent.push({ time, samples: event.samples });
     if (this.#recent.length > 50) this.#recent.shift();
   }
 
   /** Over the last 50 steps; of the first step, that step's own. */
-  get imagesPerSecond(): number {
+  get samplesPerSecond(): number {
     const [first, ...others] = this.#recent;
     if (!first || !this.#last) return 0;
-    if (others.length === 0) return Math.round(this.#last.images / this.#last.seconds);
-    const images = others.reduce((sum, step) => sum + step.images, 0);
-    return Math.round(images / (others.at(-1)!.time - first.time));
+    if (others.length === 0) return Math.round(this.#last.samples / this.#last.seconds);
+    const samples = others.reduce((sum, step) => sum + step.samples, 0);
+    return Math.round(samples / (others.at(-1)!.time - first.time));
   }
 
   /** At the mean pace of the session, evaluation included. */

@@ -2,3 +2,4 @@ export * from './createModel.js';
 export * from './mobilenetV2.js';
 export * from './resnet.js';
 export * from './text/index.js';
+export * from './textModel.js';

@@ -20,11 +20,13 @@ const stateSchema = z.strictObject({
   /** Batches done of the epoch under way. */
   batch: z.int().min(0),
   partitioned: z.boolean(),
+  /** Of early stopping: the best epoch so far, whose network is in the tensors. */
+  best: z.strictObject({ score: z.number(), epoch: z.int().min(1) }).nullable(),
   /** Lines of `metrics.jsonl` so far. */
   events: z.int().min(0),
   /** Of the epoch under way. */
   lossSum: z.number(),
-  images: z.int().min(0),
+  samples: z.int().min(0),
   /** Of the epoch under way: of its steps, and of waiting for data between them. */
   stepSeconds: z.number(),
   waitSeconds: z.number(),

@@ -1,17 +1,9 @@
-/** Accuracy and loss of a network on a data set. */
+/** Accuracy and loss of a network on pictures. */
 import { noGrad, scope, type Device, type nn } from '@padnet/torch';
 import { DataLoader, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss } from './classificationLoss.js';
-
-export interface Evaluation {
-  /** Fraction of pictures whose highest logit is that of their class. */
-  readonly accuracy: number;
-  /** Mean cross-entropy, without label smoothing. */
-  readonly loss: number;
-  /** The class with the highest logit of each picture. */
-  readonly predictions: Uint16Array;
-}
+import type { Evaluation } from './evaluation.js';
 
 export interface EvaluateOptions {
   /** @default 256 */
@@ -32,7 +24,7 @@ export async function evaluate(
   const { batchSize = 256, normalise, device = 'cpu', signal } = options;
   const loader = new DataLoader({ dataset, batchSize, transform: { normalise } });
   const wasTraining = network.training;
-  const predictions = new Uint16Array(dataset.length);
+  const predictions = new Float32Array(dataset.length);
   let correct = 0;
   let loss = 0;
   network.eval();
@@ -56,5 +48,6 @@ export async function evaluate(
     network.train(wasTraining);
     await loader.close();
   }
-  return { accuracy: correct / dataset.length, loss: loss / dataset.length, predictions };
+  const accuracy = correct / dataset.length;
+  return { metric: 'accuracy', score: accuracy, metrics: { accuracy }, loss: loss / dataset.length, predictions };
 }

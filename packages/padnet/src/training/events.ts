@@ -1,18 +1,42 @@
 /** What a training run tells, in the order in which it happens. Plain data: events cross threads and fill `metrics.jsonl`. */
 
+/** What the mixtures of experts of a network decided for a batch, means over its layers. */
+export interface RouterStatistics {
+  /** Sum over the layers, as it is added to the loss. */
+  readonly auxiliaryLoss: number;
+  /** Entropy of a token's k gates over ln k: 1 where they are equal, 0 where one takes all (and where k is 1). */
+  readonly gateEntropy: number;
+  /** Entropy of the experts' shares of the gates over ln E: 1 where all are used evenly, 0 where one is used alone. */
+  readonly loadEntropy: number;
+}
+
+/** What an evaluation on the test data gave. */
+export interface TestResult {
+  /** What the task is scored by, such as `accuracy` or `matthews`. */
+  readonly metric: string;
+  /** The value of `metric`, a fraction. */
+  readonly testScore: number;
+  /** All metrics of the task by name. */
+  readonly testMetrics: Readonly<Record<string, number>>;
+  /** Mean over the test samples, without label smoothing. */
+  readonly testLoss: number;
+}
+
 /** After an optimizer step. `epoch` counts from 1, `step` from 1 over the whole run. */
 export interface StepEvent {
   readonly type: 'step';
   readonly epoch: number;
   readonly step: number;
   readonly totalSteps: number;
-  /** Mean over the pictures of the step. */
+  /** Mean over the samples of the step. */
   readonly loss: number;
   readonly learningRate: number;
-  /** Of kernel attention; null in a static network. */
+  /** Of kernel attention; null in a network without. */
   readonly temperature: number | null;
-  /** Pictures in this step. */
-  readonly images: number;
+  /** Of mixtures of experts; null in a network without. */
+  readonly routing: RouterStatistics | null;
+  /** Samples (pictures, sentences) in this step. */
+  readonly samples: number;
   /** Seconds of computation, waiting for data not included. */
   readonly seconds: number;
 }
@@ -40,18 +64,14 @@ export interface PartitionEvent {
 }
 
 /** After an epoch. */
-export interface EpochEvent {
+export interface EpochEvent extends TestResult {
   readonly type: 'epoch';
   readonly epoch: number;
   readonly epochs: number;
   readonly step: number;
-  /** Mean over the epoch's pictures, as trained on (with augmentation, mix-up and label smoothing). */
+  /** Mean over the epoch's samples, as trained on (with augmentation, mix-up, label smoothing and auxiliary losses). */
   readonly trainLoss: number;
-  /** Mean cross-entropy over the test pictures, without label smoothing. */
-  readonly testLoss: number;
-  /** Fraction. */
-  readonly testAccuracy: number;
-  readonly imagesPerSecond: number;
+  readonly samplesPerSecond: number;
   /** Median seconds of the epoch's steps. */
   readonly stepSeconds: number;
   /** Seconds spent waiting for data. */
@@ -64,6 +84,18 @@ export interface CheckpointEvent {
   readonly file: string;
 }
 
+/** Texts of a data set were longer than the network reads; told before the first step, once a data set. */
+export interface TruncatedEvent {
+  readonly type: 'truncated';
+  /** The data set. */
+  readonly name: string;
+  /** How many of its texts lost tokens. */
+  readonly count: number;
+  /** Tokens of the longest. */
+  readonly longest: number;
+  readonly maxLength: number;
+}
+
 /** Stopped by the signal; the last step is saved. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
@@ -71,12 +103,10 @@ export interface InterruptedEvent {
   readonly step: number;
 }
 
-export interface FinishedEvent {
+export interface FinishedEvent extends TestResult {
   readonly type: 'finished';
   readonly epoch: number;
   readonly step: number;
-  readonly testAccuracy: number;
-  readonly testLoss: number;
   /** Largest resident memory of the process, bytes. */
   readonly peakMemoryBytes: number;
   /** Seconds of training of all sessions of the run together, evaluation and partition included. */
@@ -84,12 +114,19 @@ export interface FinishedEvent {
 }
 
 export type TrainingEvent =
-  StepEvent | PartitionRoundEvent | PartitionEvent | EpochEvent | CheckpointEvent | InterruptedEvent | FinishedEvent;
+  | StepEvent
+  | PartitionRoundEvent
+  | PartitionEvent
+  | EpochEvent
+  | CheckpointEvent
+  | TruncatedEvent
+  | InterruptedEvent
+  | FinishedEvent;
 
 /**
  * Whether an event is of the run, and a line of `metrics.jsonl`: those are the same however often a run was interrupted. The
  * others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
-  return type !== 'checkpoint' && type !== 'interrupted';
+  return type !== 'checkpoint' && type !== 'interrupted' && type !== 'truncated';
 }

@@ -1,18 +1,30 @@
 /** The data that a recipe names. */
-import { limit, loadFashionMnist, loadIdxFolder, type ImageSplits } from '../data/index.js';
+import {
+  limit,
+  limitText,
+  loadFashionMnist,
+  loadGlue,
+  loadIdxFolder,
+  tokenise,
+  type ImageSplits,
+  type TextDataset,
+  type TextTokenizer,
+  type Truncation,
+} from '../data/index.js';
 import { InputError } from '../errors.js';
-import type { DataOptions } from './recipe.js';
+import type { PictureDataOptions, TextDataOptions } from './recipe.js';
+import type { TextSplits } from './textTask.js';
 
 /** @throws InputError where files are missing or damaged */
-export function loadData({ name, path, trainLimit, testLimit }: DataOptions): ImageSplits {
-  const { train, test } = loadSplits(name, path);
+export function loadPictures({ name, path, trainLimit, testLimit }: PictureDataOptions): ImageSplits {
+  const { train, test } = loadPictureSplits(name, path);
   return {
     train: trainLimit === undefined ? train : limit(train, trainLimit),
     test: testLimit === undefined ? test : limit(test, testLimit),
   };
 }
 
-function loadSplits(name: DataOptions['name'], path: string | undefined): ImageSplits {
+function loadPictureSplits(name: PictureDataOptions['name'], path: string | undefined): ImageSplits {
   switch (name) {
     case 'fashionMnist':
       return loadFashionMnist(path === undefined ? {} : { path });
@@ -21,4 +33,43 @@ function loadSplits(name: DataOptions['name'], path: string | undefined): ImageS
         throw new InputError('data.path: data.name is idx, so the folder with the IDX files is needed');
       return loadIdxFolder(path);
   }
+}
+
+export interface TextSets {
+  readonly train: TextDataset;
+  /** The development set. */
+  readonly test: TextDataset;
+  readonly testMismatched: TextDataset | null;
+  /** Without labels, to hand in; null where the file is not there. */
+  readonly submission: TextDataset | null;
+  readonly submissionMismatched: TextDataset | null;
+}
+
+/** Of every seed the same rows: seeds differ in training alone. */
+const sampleSeed = 1;
+
+/** @throws InputError where files are missing or damaged, naming file and line */
+export function loadTexts({ task, path, trainLimit, testLimit }: TextDataOptions): TextSets {
+  const { train, dev, devMismatched, test, testMismatched } = loadGlue({ task, path });
+  const limited = (set: TextDataset, count: number | undefined): TextDataset =>
+    count === undefined ? set : limitText(set, count, sampleSeed);
+  return {
+    train: limited(train, trainLimit),
+    test: limited(dev, testLimit),
+    testMismatched: devMismatched && limited(devMismatched, testLimit),
+    submission: test,
+    submissionMismatched: testMismatched,
+  };
+}
+
+export function tokeniseTexts(
+  { train, test, testMismatched }: TextSets,
+  tokenizer: TextTokenizer,
+  options: { readonly maxLength: number; readonly onTruncate?: ((truncation: Truncation) => void) | undefined },
+): TextSplits {
+  return {
+    train: tokenise(train, tokenizer, options),
+    test: tokenise(test, tokenizer, options),
+    testMismatched: testMismatched && tokenise(testMismatched, tokenizer, options),
+  };
 }

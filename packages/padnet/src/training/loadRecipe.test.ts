@@ -49,10 +49,10 @@ describe('parseRecipe', () => {
       'model.bankInitialisation=copies',
     ]);
     expect(recipe.training).toMatchObject({ epochs: 5, milestones: [2, 4], nesterov: false });
-    expect(recipe.training.temperature).toEqual({ start: 10, end: 1, epochs: 10 });
+    expect(recipe.training).toMatchObject({ temperature: { start: 10, end: 1, epochs: 10 } });
     expect(recipe.data.path).toBe('my pictures');
     expect(recipe.partition?.ratio).toBe(0.1);
-    expect(recipe.model.bankInitialisation).toBe('copies');
+    expect(recipe.model).toMatchObject({ bankInitialisation: 'copies' });
   });
 
   it('takes a key away with null', () => {

@@ -6,7 +6,7 @@ import { closest, distance } from 'fastest-levenshtein';
 import { isMap, isPair, isSeq, LineCounter, parse, parseDocument, stringify, type Document, type Node } from 'yaml';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
-import { recipeSchema, type Recipe } from './recipe.js';
+import { modalities, recipeSchemas, type Modality, type Recipe } from './recipe.js';
 
 /** A value that replaces one of the file's, such as an option of the command line. */
 export interface RecipeOverride {
@@ -51,7 +51,10 @@ interface Schema {
   readonly properties?: Readonly<Record<string, Schema>>;
 }
 
-const schema = z.toJSONSchema(recipeSchema, { io: 'input' }) as Schema;
+const schemas: Record<Modality, Schema> = {
+  image: z.toJSONSchema(recipeSchemas.image, { io: 'input' }) as Schema,
+  text: z.toJSONSchema(recipeSchemas.text, { io: 'input' }) as Schema,
+};
 
 /**
  * @param text YAML
@@ -60,12 +63,15 @@ const schema = z.toJSONSchema(recipeSchema, { io: 'input' }) as Schema;
  * @throws RecipeError with every problem found
  */
 export function parseRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): Recipe {
-  const overrides = sets.map((set) => new Override(typeof set === 'string' ? splitSet(set) : set));
-  const source = new Source(text, file, overrides);
-  const input = source.values();
-  const parsed = recipeSchema.safeParse(input);
+  const recipeOverrides = sets.map((set) => (typeof set === 'string' ? splitSet(set) : set));
+  const document = new Source(text, file);
+  const modality = modalityOf(document.modality, recipeOverrides);
+  const schema = schemas[modality];
+  const overrides = recipeOverrides.map((override) => new Override(override, schema));
+  const input = document.values(schema, overrides);
+  const parsed = recipeSchemas[modality].safeParse(input);
   if (parsed.success) return parsed.data;
-  throw new RecipeError(source.inOrder(problemsOf(parsed.error, input)));
+  throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, schema), overrides));
 }
 
 /** Complete YAML that parses back to the same recipe. */
@@ -82,15 +88,21 @@ function splitSet(set: string): RecipeOverride {
   return { key: set.slice(0, equals).trim(), value: set.slice(equals + 1), label: `--set ${set}` };
 }
 
+/** Which kind of recipe is meant; what is none is reported against the schema of pictures. */
+function modalityOf(inFile: unknown, overrides: readonly RecipeOverride[]): Modality {
+  const named = overrides.findLast(({ key }) => key === 'modality')?.value ?? inFile;
+  return modalities.find((name) => name === named) ?? 'image';
+}
+
 class Override {
   readonly label: string;
   readonly path: Path;
   readonly value: unknown;
 
-  constructor({ key, value, label = `--set ${key}=${value}` }: RecipeOverride) {
+  constructor({ key, value, label = `--set ${key}=${value}` }: RecipeOverride, schema: Schema) {
     this.label = label;
     this.path = key.split('.');
-    const unknown = unknownKey(this.path);
+    const unknown = unknownKey(this.path, schema);
     if (unknown !== null) throw this.error(unknown);
     try {
       this.value = parse(value, { prettyErrors: false }) as unknown;
@@ -120,19 +132,21 @@ class Override {
 /** The file and what overrides it: knows where each value comes from. */
 class Source {
   readonly #file: string;
-  readonly #overrides: readonly Override[];
   readonly #document: Document.Parsed;
   readonly #lines = new LineCounter();
 
-  constructor(text: string, file: string, overrides: readonly Override[]) {
+  constructor(text: string, file: string) {
     this.#file = file;
-    this.#overrides = overrides;
     this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
     const [error] = [...this.#document.errors, ...this.#document.warnings];
     if (error) throw this.#unreadable(error.pos[0], error);
   }
 
-  values(): Record<string, unknown> {
+  get modality(): unknown {
+    return isMap(this.#document.contents) ? this.#document.get('modality') : undefined;
+  }
+
+  values(schema: Schema, overrides: readonly Override[]): Record<string, unknown> {
     let values: unknown;
     try {
       values = this.#document.toJS({ maxAliasCount: 100 }) as unknown;
@@ -144,18 +158,21 @@ class Source {
       const message = `${this.#file}:${line}: expected ${described(schema)}, got ${shown(values)}`;
       throw new RecipeError([{ line, message }]);
     }
-    for (const override of this.#overrides) override.apply(values);
+    for (const override of overrides) override.apply(values);
     return values;
   }
 
   /** The problems with their places, those of the file first, from top to bottom. */
-  inOrder(problems: readonly { readonly path: Path; readonly message: string }[]): RecipeProblem[] {
+  inOrder(
+    problems: readonly { readonly path: Path; readonly message: string }[],
+    overrides: readonly Override[],
+  ): RecipeProblem[] {
     return problems
       .map(({ path, message }) => {
         const key = path.length === 0 ? '' : `${keyName(path)}: `;
         const override =
-          this.#overrides.findLast((candidate) => startsWith(path, candidate.path)) ??
-          (this.#document.hasIn(path) ? undefined : this.#overrides.findLast((inner) => startsWith(inner.path, path)));
+          overrides.findLast((candidate) => startsWith(path, candidate.path)) ??
+          (this.#document.hasIn(path) ? undefined : overrides.findLast((inner) => startsWith(inner.path, path)));
         if (override) return { line: null, message: `${override.label}: ${key}${message}` };
         const line = this.#lineOf(path);
         return { line, message: `${this.#file}:${line}: ${key}${message}` };
@@ -188,7 +205,7 @@ class Source {
   }
 }
 
-function problemsOf(error: z.ZodError, input: unknown): { path: Path; message: string }[] {
+function problemsOf(error: z.ZodError, input: unknown, schema: Schema): { path: Path; message: string }[] {
   const problems: { path: Path; message: string }[] = [];
   const meant = new Set<string>();
   const issues = error.issues.map((issue) => ({ ...issue, path: issue.path as Path }));
@@ -196,8 +213,8 @@ function problemsOf(error: z.ZodError, input: unknown): { path: Path; message: s
     if (issue.code !== 'unrecognized_keys') continue;
     for (const key of issue.keys) {
       const path = [...issue.path, key];
-      problems.push({ path, message: unknownKeyMessage(path) });
-      meant.add(keyName([...issue.path, ...nearest(key, Object.keys(schemaAt(issue.path)?.properties ?? {}))]));
+      problems.push({ path, message: unknownKeyMessage(path, schema) });
+      meant.add(keyName([...issue.path, ...nearest(key, Object.keys(schemaAt(issue.path, schema)?.properties ?? {}))]));
     }
   }
   for (const issue of issues) {
@@ -208,7 +225,7 @@ function problemsOf(error: z.ZodError, input: unknown): { path: Path; message: s
       continue;
     }
     const value = valueAt(input, path);
-    const expected = schemaAt(path) ?? {};
+    const expected = schemaAt(path, schema) ?? {};
     if (value === undefined) {
       // A mistyped key is reported once, not also as the missing one that it was meant to be.
       if (!meant.has(keyName(path))) problems.push({ path, message: `missing; expected ${described(expected)}` });
@@ -219,29 +236,29 @@ function problemsOf(error: z.ZodError, input: unknown): { path: Path; message: s
 }
 
 /** The problem with a path that no recipe has, its key included; null for a known one. */
-function unknownKey(path: Path): string | null {
+function unknownKey(path: Path, schema: Schema): string | null {
   for (let length = 1; length <= path.length; length++) {
     const known = path.slice(0, length);
-    if (schemaAt(known)) continue;
-    return `${keyName(known)}: ${unknownKeyMessage(known)}`;
+    if (schemaAt(known, schema)) continue;
+    return `${keyName(known)}: ${unknownKeyMessage(known, schema)}`;
   }
   return null;
 }
 
-function unknownKeyMessage(path: Path): string {
+function unknownKeyMessage(path: Path, schema: Schema): string {
   const parent = path.slice(0, -1);
   const key = String(path.at(-1));
-  const section = schemaAt(parent);
+  const section = schemaAt(parent, schema);
   if (!section?.properties) return `unknown key; ${keyName(parent)} is ${section ? described(section) : 'no section'}`;
   const keys = Object.keys(section.properties);
-  const [near = keyOfOtherSection(key)] = nearest(key, keys).map((name) => keyName([...parent, name]));
+  const [near = keyOfOtherSection(key, schema)] = nearest(key, keys).map((name) => keyName([...parent, name]));
   if (near !== null) return `unknown key; did you mean ${near}?`;
   const place = parent.length === 0 ? 'a recipe' : keyName(parent);
   return `unknown key; ${place} has ${keys.join(', ')}`;
 }
 
 /** The full name of a key that exists, but in another section; null where it does not. */
-function keyOfOtherSection(key: string): string | null {
+function keyOfOtherSection(key: string, schema: Schema): string | null {
   for (const [name, section] of Object.entries(schema.properties ?? {})) {
     if (section.properties && Object.hasOwn(section.properties, key)) return keyName([name, key]);
   }
@@ -300,7 +317,7 @@ function shown(value: unknown): string {
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
-function schemaAt(path: Path): Schema | undefined {
+function schemaAt(path: Path, schema: Schema): Schema | undefined {
   return path.reduce<Schema | undefined>((section, key) => {
     if (typeof key === 'number') return section?.items;
     return section?.properties && Object.hasOwn(section.properties, key) ? section.properties[key] : undefined;

@@ -15,24 +15,26 @@ export class NonFiniteLossError extends Error {
   }
 }
 
-/** The first parameter or layer output that is not finite in a forward pass of `images`, in words; null: there is none. */
-export function findNonFinite(network: nn.Layer, images: Tensor): string | null {
+/** The first parameter or layer output that is not finite while `forward` runs the network, in words; null: there is none. */
+export function findNonFinite(network: nn.Module, forward: () => unknown): string | null {
   return scope(() =>
     noGrad(() => {
       for (const [name, parameter] of network.namedParameters()) {
         if (!isFinite(parameter)) return `parameter ${name} has entries that are not finite`;
       }
-      if (!isFinite(images)) return 'the pictures have values that are not finite';
       const found: string[] = [];
+      let first = true;
       nn.watchForward(
         network,
-        (path, module, _input, output) => {
+        (path, module, input, output) => {
+          if (first && !isFinite(input)) found.push('the input has values that are not finite');
+          first = false;
           if (found.length === 0 && !isFinite(output)) {
             const layer = `${path === '' ? '(the network itself)' : path} (${module.constructor.name})`;
             found.push(`layer ${layer} is the first whose output is not finite`);
           }
         },
-        () => network.forward(images),
+        forward,
       );
       return found[0] ?? null;
     }),
@@ -61,19 +63,22 @@ export function assertFinite(tensors: ReadonlyMap<string, Tensor>, step: number)
 }
 
 /**
- * Weights can be finite and still be so large that no loss is: this tries them on `images`, in evaluation mode. Leaves mode
+ * Weights can be finite and still be so large that no loss is: this tries them by `forward`, in evaluation mode. Leaves mode
  * and random state as they were.
  *
  * @throws NonFiniteLossError naming the layer
  */
-export function assertFiniteOutput(network: nn.Layer, images: Tensor, step: number): void {
+export function assertFiniteOutput(network: nn.Module, forward: () => Tensor, step: number): void {
   const wasTraining = network.training;
   scope(() => {
     const random = defaultGenerator.getState();
     network.eval();
     try {
-      if (noGrad(() => isFinite(network.forward(images)))) return;
-      throw new NonFiniteLossError(step, `after it, ${findNonFinite(network, images) ?? 'the outputs are not finite'}`);
+      if (noGrad(() => isFinite(forward()))) return;
+      throw new NonFiniteLossError(
+        step,
+        `after it, ${findNonFinite(network, forward) ?? 'the outputs are not finite'}`,
+      );
     } finally {
       network.train(wasTraining);
       defaultGenerator.setState(random);

@@ -1,37 +1,50 @@
 /** The optimizer and learning rate that a recipe asks for. */
-import { optim, type nn } from '@padnet/torch';
+import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { DynamicConv2d, MoELinear } from '../layers/index.js';
 import { PartialSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
 /**
- * One group for all ordinary parameters, and one for the banks of each K: their learning rate is multiplied and their weight
- * decay divided by `bankFactor`. While the coefficients are near uniform, each kernel gets 1/K of the gradient and counts
- * 1/K in the mixture, so the mixed kernel would move 1/K as far as a static one (method.md §6).
+ * Groups by what multiplies the learning rate and whether weights decay. A bank's learning rate is multiplied and its weight
+ * decay divided by `bankFactor`: while the coefficients are near uniform, each kernel gets 1/K of the gradient and counts 1/K
+ * in the mixture, so the mixed kernel would move 1/K as far as a static one under SGD (method.md §6). AdamW decays neither
+ * biases nor norms nor φ.
  */
 export function createOptimizer(network: nn.Module, training: TrainingOptions): optim.SGD | optim.AdamW {
   const { optimizer, learningRate, weightDecay, momentum, bankFactor } = training;
   const numKernels = bankParameters(network);
-  const ordinary: [string, nn.Parameter][] = [];
-  const banks = new Map<number, [string, nn.Parameter][]>();
+  const undecayed = optimizer === 'adamw' ? undecayedParameters(network) : new Set<nn.Parameter>();
+  const groups = new Map<string, { parameters: [string, nn.Parameter][]; learningRate: number; weightDecay: number }>();
   for (const [name, parameter] of network.namedParameters()) {
     const count = numKernels.get(parameter);
     const factor = count === undefined ? 1 : bankFactor === 'numKernels' ? count : bankFactor;
-    if (factor === 1) ordinary.push([name, parameter]);
-    else banks.set(factor, [...(banks.get(factor) ?? []), [name, parameter]]);
+    const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;
+    const key = `${factor} ${decay}`;
+    const group = groups.get(key) ?? { parameters: [], learningRate: learningRate * factor, weightDecay: decay };
+    group.parameters.push([name, parameter]);
+    groups.set(key, group);
   }
-  const groups = [
-    { parameters: ordinary },
-    ...Array.from(banks, ([factor, parameters]) => ({
-      parameters,
-      learningRate: learningRate * factor,
-      weightDecay: weightDecay / factor,
-    })),
-  ];
   return optimizer === 'adamw'
-    ? new optim.AdamW(groups, { learningRate, weightDecay })
-    : new optim.SGD(groups, { learningRate, weightDecay, momentum, nesterov: training.nesterov && momentum > 0 });
+    ? new optim.AdamW([...groups.values()], { learningRate, weightDecay })
+    : new optim.SGD([...groups.values()], {
+        learningRate,
+        weightDecay,
+        momentum,
+        nesterov: training.nesterov && momentum > 0,
+      });
+}
+
+function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
+  const found = new Set<nn.Parameter>();
+  for (const [, module] of network.namedModules()) {
+    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm2d)
+      for (const parameter of module.parameters()) found.add(parameter);
+    if ((module instanceof nn.Linear || module instanceof nn.Conv2d) && module.bias) found.add(module.bias);
+    if ((module instanceof MoELinear || module instanceof DynamicConv2d) && module.biasBank) found.add(module.biasBank);
+    if (module instanceof PartialSource && module.phi) found.add(module.phi);
+  }
+  return found;
 }
 
 /** Parameters that are banks, and their K. */
@@ -39,7 +52,8 @@ function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {
     if (module instanceof Bank || module instanceof PartialSource) found.set(module.bank, module.bank.shape[0]!);
-    if (module instanceof DynamicConv2d && module.biasBank) found.set(module.biasBank, module.biasBank.shape[0]!);
+    if ((module instanceof DynamicConv2d || module instanceof MoELinear) && module.biasBank)
+      found.set(module.biasBank, module.biasBank.shape[0]!);
   }
   return found;
 }
@@ -56,6 +70,8 @@ export function learningRateSchedule(training: TrainingOptions, stepsPerEpoch: n
         optim.stepDecay({ milestones: milestones.map((epoch) => epoch * stepsPerEpoch), gamma }),
         warmupSteps,
       );
+    case 'linear':
+      return optim.withWarmup(optim.linear({ steps: epochs * stepsPerEpoch }), warmupSteps);
     case 'cosine':
       return optim.withWarmup(optim.cosine({ steps: epochs * stepsPerEpoch }), warmupSteps);
   }

@@ -1,11 +1,12 @@
 /** Iterative Mode Partition of the network that a run has trained. */
-import { convertToPartial } from '../convert/index.js';
+import { convertToPartial, convertToPartialMoE, type ConvertToPartialMoEOptions } from '../convert/index.js';
 import { InputError } from '../errors.js';
 import { applyPartition, partialLayers, saliencies, type Partition, type RoundResult } from '../partition/index.js';
-import { evaluate, type Evaluation } from './evaluate.js';
-import { loadData } from './loadData.js';
+import type { Evaluation } from './evaluation.js';
+import { savedTask } from './prepare.js';
 import { loadRunModel, readRun } from './readRun.js';
 import type { PartitionOptions } from './recipe.js';
+import type { TextModel } from './savedModel.js';
 import { searchPartition } from './searchPartition.js';
 
 export interface PartitionRunOptions {
@@ -33,31 +34,34 @@ export async function partitionRun(
   { onRound, signal }: PartitionRunOptions = {},
 ): Promise<PartitionRunResult> {
   const { recipe } = readRun(path);
-  if (recipe.model.layer !== 'dyconv') {
+  const { layer } = recipe.model;
+  if (layer !== 'dyconv' && layer !== 'moe') {
     throw new InputError(
-      `${path} has a network with model.layer: ${recipe.model.layer}; only a fully dynamic one (dyconv) can be partitioned` +
-        (recipe.model.layer === 'pad' ? ': entries that became static have no bank any more' : ''),
+      `${path} has a network with model.layer: ${layer}; only a fully dynamic one (dyconv, moe) can be partitioned` +
+        (layer === 'pad' ? ': entries that became static have no bank any more' : ''),
     );
   }
-  const { network, description } = loadRunModel(path);
-  const { normalise } = description;
-  const { train, test } = loadData(recipe.data);
-  convertToPartial(network);
-  const before = await evaluate(network, test, { normalise, signal });
+  const model = loadRunModel(path);
+  const { network } = model;
+  const task = savedTask(recipe, model);
+  if (model.modality === 'image') convertToPartial(network);
+  else convertToPartialMoE(network, convertedParts(model));
+  const before = await task.evaluate({ signal });
 
   if (options.fold) for (const source of partialLayers(network).values()) source.foldMean();
-  const partition = await searchPartition(network, options, {
-    dataset: train,
-    batchSize: recipe.data.batchSize,
+  const partition = await searchPartition(task, options, {
     seed: recipe.training.seed,
     epoch: 0,
-    normalise,
-    labelSmoothing: recipe.training.labelSmoothing,
     saliency: saliencies[options.saliency],
-    device: 'cpu',
     onRound,
     signal,
   });
   applyPartition(network, partition);
-  return { partition, before, after: await evaluate(network, test, { normalise, signal }) };
+  return { partition, before, after: await task.evaluate({ signal }) };
+}
+
+/** Only what is a mixture becomes partial: the same layers and positions. */
+function convertedParts({ description: { model } }: TextModel): ConvertToPartialMoEOptions {
+  const { position, layers } = model;
+  return { position, ...(layers && { layers }) };
 }

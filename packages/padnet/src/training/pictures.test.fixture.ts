@@ -6,7 +6,8 @@ import { manualSeed, scope, type nn } from '@padnet/torch';
 import { encodeIdx, imageDataset, type ImageDataset, type ImageSplits } from '../data/index.js';
 import { createModel, modelSchema } from '../models/index.js';
 import type { TrainingEvent } from './events.js';
-import { recipeSchema, type Recipe } from './recipe.js';
+import { PictureTask, type PictureTaskOptions } from './pictureTask.js';
+import { pictureRecipeSchema, type PictureRecipe } from './recipe.js';
 import type { TrainerOptions } from './trainer.js';
 
 const side = 8;
@@ -49,9 +50,9 @@ export function writePictures(folder: string, { train, test }: ImageSplits = spl
   }
 }
 
-export type Kind = Recipe['model']['layer'];
+export type Kind = PictureRecipe['model']['layer'];
 
-export function smallNetwork(layer: Kind = 'static', model: Partial<Recipe['model']> = {}): nn.Layer {
+export function smallNetwork(layer: Kind = 'static', model: Partial<PictureRecipe['model']> = {}): nn.Layer {
   manualSeed(3);
   const options = modelSchema.parse({ name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2, ...model });
   return createModel(options, { inChannels: 1, numClasses: 4 });
@@ -62,23 +63,27 @@ export function trainerOptions(
   network: nn.Layer,
   layer: Kind,
   changes: {
-    readonly data?: TrainerOptions['data'];
-    readonly training?: Partial<TrainerOptions['training']>;
+    readonly data?: PictureTaskOptions['data'];
+    readonly training?: Partial<TrainerOptions['training']> & Pick<PictureTaskOptions, 'labelSmoothing' | 'mixup'>;
     readonly partition?: Partial<TrainerOptions['partition']>;
   } = {},
 ): TrainerOptions {
+  const { labelSmoothing = 0, mixup = 0, ...training } = changes.training ?? {};
+  const data = { batchSize: 8, numWorkers: 0, ...changes.data };
   return {
-    network,
-    splits,
-    data: { batchSize: 8, numWorkers: 0, ...changes.data },
-    training: { epochs: 2, learningRate: 0.05, ...changes.training },
+    task: new PictureTask({ network, splits, data, labelSmoothing, mixup }),
+    training: { epochs: 2, learningRate: 0.05, ...training },
     ...(layer === 'pad' && { partition: { ratio: 0.3, rounds: 2, batches: 2, ...changes.partition } }),
   };
 }
 
 /** The same as a recipe for pictures in a folder. */
-export function smallRecipe(path: string, layer: Kind, training: Partial<Recipe['training']> = {}): Recipe {
-  return recipeSchema.parse({
+export function smallRecipe(
+  path: string,
+  layer: Kind,
+  training: Partial<PictureRecipe['training']> = {},
+): PictureRecipe {
+  return pictureRecipeSchema.parse({
     model: { name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2 },
     data: { name: 'idx', path, batchSize: 8, numWorkers: 0 },
     training: { epochs: 2, learningRate: 0.05, ...training },
@@ -94,7 +99,7 @@ export async function collect(events: AsyncIterable<TrainingEvent>): Promise<Tra
 
 const timings = [
   'seconds',
-  'imagesPerSecond',
+  'samplesPerSecond',
   'stepSeconds',
   'waitSeconds',
   'trainingSeconds',

@@ -1,13 +1,12 @@
 /** A training run that is on disk. */
 import { existsSync, readFileSync } from 'node:fs';
-import type { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { environmentSchema, type Environment } from './environment.js';
 import type { TrainingEvent } from './events.js';
 import { parseRecipe } from './loadRecipe.js';
 import type { Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
-import { loadModel, type ModelDescription } from './savedModel.js';
+import { loadModel, type SavedModel } from './savedModel.js';
 
 export interface Run {
   readonly folder: RunFolder;
@@ -49,7 +48,7 @@ export function readEvents(file: string): TrainingEvent[] {
 }
 
 /** The final network of a run, in evaluation mode. @throws InputError where the run has not finished */
-export function loadRunModel(path: string): { network: nn.Layer; description: ModelDescription } {
+export function loadRunModel(path: string): SavedModel {
   const folder = new RunFolder(path);
   if (!existsSync(folder.model)) {
     throw new InputError(`${path} has no trained model yet; \`padnet train --resume ${path}\` finishes the run`);

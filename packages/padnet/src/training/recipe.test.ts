@@ -1,16 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { recipeSchema } from './recipe.js';
+import { pictureRecipeSchema } from './recipe.js';
 
 const base = { model: { name: 'resnet10' }, training: { epochs: 3 } };
 const pad = { ...base, model: { name: 'resnet10', layer: 'pad' }, partition: { ratio: 0.3 } };
 
 function problems(recipe: unknown): [path: string, message: string][] {
-  const { error } = recipeSchema.safeParse(recipe);
+  const { error } = pictureRecipeSchema.safeParse(recipe);
   return (error?.issues ?? []).map(({ path, message }) => [path.join('.'), message]);
 }
 
 it('fills in every default, which runs rely on', () => {
-  expect(recipeSchema.parse(pad)).toEqual({
+  expect(pictureRecipeSchema.parse(pad)).toEqual({
     model: {
       name: 'resnet10',
       layer: 'pad',

@@ -1,12 +1,13 @@
 /**
  * A recipe: everything that decides a training run, parsed once and typed from there. Reading YAML, `--set` and naming the
- * nearest known key is `loadRecipe.ts`. Units: epochs, pictures and fractions.
+ * nearest known key is `loadRecipe.ts`. Units: epochs, samples (pictures, sentences) and fractions.
  */
 import { z } from 'zod';
-import { modelSchema } from '../models/index.js';
+import { glueTaskNames, paddings } from '../data/index.js';
+import { modelSchema, textModelSchema } from '../models/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
-export const dataSchema = z.strictObject({
+export const pictureDataSchema = z.strictObject({
   /** `fashionMnist` (checksums verified) or `idx`: a folder of IDX pictures of one's own. */
   name: z.enum(['fashionMnist', 'idx']).default('fashionMnist'),
   /** Folder. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`. */
@@ -23,9 +24,28 @@ export const dataSchema = z.strictObject({
   numWorkers: z.int().min(0).max(64).default(1),
 });
 
-const optimizers = ['sgd', 'adamw'] as const;
-const learningRateSchedules = ['cosine', 'step', 'constant'] as const;
+export const textDataSchema = z.strictObject({
+  /** GLUE (Wang et al. 2018), from its original files. */
+  name: z.literal('glue').default('glue'),
+  task: z.enum(glueTaskNames),
+  /** Folder with one folder a task. Default: `../shared/data/glue`, where it exists. */
+  path: z.string().optional(),
+  /** A fixed random sample of so many training rows, the same for every seed. */
+  trainLimit: z.int().min(1).optional(),
+  /** A fixed random sample of so many development rows. */
+  testLimit: z.int().min(1).optional(),
+  batchSize: z.int().min(1).default(32),
+  /** Tokens; longer inputs are truncated, from the longer sentence of a pair. */
+  maxLength: z.int().min(4).default(128),
+  padding: z.enum(paddings).default('longest'),
+  /** Batches of sentences of about the same length. */
+  groupByLength: z.boolean().default(true),
+});
 
+const optimizers = ['sgd', 'adamw'] as const;
+const learningRateSchedules = ['cosine', 'linear', 'step', 'constant'] as const;
+
+/** What a `Trainer` needs to know, whatever the task. */
 export const trainingSchema = z.strictObject({
   epochs: z.int().min(1),
   seed: z.int().min(0).default(1),
@@ -43,9 +63,6 @@ export const trainingSchema = z.strictObject({
   milestones: z.array(z.number().min(0)).default([]),
   /** Of `step`. */
   gamma: z.number().positive().default(0.1),
-  labelSmoothing: z.number().min(0).max(1).default(0),
-  /** α of Beta(α, α); 0: no mix-up. */
-  mixup: z.number().min(0).default(0),
   /** Largest gradient norm; absent: no clipping. */
   clipGradNorm: z.number().positive().optional(),
   /** Batches whose gradients are averaged into one step. */
@@ -65,7 +82,32 @@ export const trainingSchema = z.strictObject({
   bankFactor: z.union([z.literal('numKernels'), z.number().positive()]).default('numKernels'),
   /** Steps between checkpoints; one is also written at the end of every epoch. */
   checkpointSteps: z.int().min(1).default(500),
+  /**
+   * Stop after `patience` epochs (of those after the partition) without a better score on the test data, and keep the best
+   * epoch's network; absent: train to the end and keep the last.
+   */
+  earlyStopping: z.strictObject({ patience: z.int().min(1) }).optional(),
 });
+
+export const pictureTrainingSchema = trainingSchema.extend({
+  labelSmoothing: z.number().min(0).max(1).default(0),
+  /** α of Beta(α, α); 0: no mix-up. */
+  mixup: z.number().min(0).default(0),
+});
+
+/** AdamW, without weight decay on biases and norms. */
+export const textTrainingSchema = trainingSchema
+  .pick({ epochs: true, seed: true, accumulation: true, checkpointSteps: true, earlyStopping: true })
+  .extend({
+    learningRate: z.number().positive().default(5e-5),
+    weightDecay: z.number().min(0).default(0.01),
+    schedule: z.enum(['linear', 'cosine', 'constant']).default('linear'),
+    warmupEpochs: z.number().min(0).default(0.2),
+    /** Largest gradient norm. */
+    clipGradNorm: z.number().positive().default(1),
+    /** The bank's learning rate is multiplied, and its weight decay divided, by this; AdamW's steps need no K. */
+    bankFactor: z.number().positive().default(1),
+  });
 
 const saliencyNames = Object.keys(saliencies) as [SaliencyName, ...SaliencyName[]];
 
@@ -79,47 +121,84 @@ export const partitionSchema = z.strictObject({
   saliency: z.enum(saliencyNames).default('maskGradient'),
   /** Batches of the partition set, taken from the training set. */
   batches: z.int().min(1).default(10),
-  /** Partition after so many epochs; 0: before training. */
-  epoch: z.int().min(0).default(1),
+  /** Partition after so many epochs (fractions allowed); 0: before training. */
+  epoch: z.number().min(0).default(1),
   /** A partition file whose masks are applied instead of searching; its ratio must be `ratio`. */
   masks: z.string().optional(),
   /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §6). */
   fold: z.boolean().default(true),
 });
 
-export const recipeSchema = z
+export const pictureRecipeSchema = z
   .strictObject({
+    modality: z.literal('image').default('image'),
     model: modelSchema,
-    data: dataSchema.prefault({}),
-    training: trainingSchema,
+    data: pictureDataSchema.prefault({}),
+    training: pictureTrainingSchema,
     /** Given exactly where `model.layer` is `pad`. */
     partition: partitionSchema.optional(),
   })
-  .superRefine(({ model, training, partition }, context) => {
-    if (model.layer === 'pad' && !partition) {
-      context.addIssue({
-        code: 'custom',
-        path: ['partition'],
-        message: 'model.layer is pad, so partition.ratio is needed',
-      });
-    }
-    if (model.layer !== 'pad' && partition) {
-      const message = `only a network with model.layer: pad can be partitioned, it is ${model.layer}`;
-      context.addIssue({ code: 'custom', path: ['partition'], message });
-    }
-    const { milestones } = training;
-    const isOrdered = milestones.every((milestone, index) => index === 0 || milestone > milestones[index - 1]!);
-    if (!isOrdered && milestones.every((milestone) => milestone >= 0)) {
-      const message = `expected epochs in ascending order, got [${milestones.join(', ')}]`;
-      context.addIssue({ code: 'custom', path: ['training', 'milestones'], message });
-    }
-    if (partition && partition.epoch >= training.epochs) {
-      const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${partition.epoch}`;
-      context.addIssue({ code: 'custom', path: ['partition', 'epoch'], message });
-    }
+  .superRefine((recipe, context) => {
+    for (const issue of [...partitionIssues(recipe), ...milestoneIssues(recipe.training.milestones)])
+      context.addIssue({ ...issue });
   });
 
-export type Recipe = z.infer<typeof recipeSchema>;
-export type DataOptions = Recipe['data'];
-export type TrainingOptions = Recipe['training'];
-export type PartitionOptions = NonNullable<Recipe['partition']>;
+export const textRecipeSchema = z
+  .strictObject({
+    modality: z.literal('text'),
+    model: textModelSchema,
+    data: textDataSchema,
+    training: textTrainingSchema,
+    /** Given exactly where `model.layer` is `pad`. */
+    partition: partitionSchema.optional(),
+  })
+  .superRefine((recipe, context) => {
+    for (const issue of partitionIssues(recipe)) context.addIssue({ ...issue });
+  });
+
+/** By `modality`, the kind of data that a network takes. */
+export const recipeSchemas = { image: pictureRecipeSchema, text: textRecipeSchema } as const;
+export const modalities = ['image', 'text'] as const satisfies (keyof typeof recipeSchemas)[];
+export type Modality = (typeof modalities)[number];
+
+interface Issue {
+  readonly code: 'custom';
+  readonly path: string[];
+  readonly message: string;
+}
+
+function partitionIssues(recipe: {
+  readonly model: { readonly layer: string };
+  readonly training: { readonly epochs: number };
+  readonly partition?: PartitionOptions | undefined;
+}): Issue[] {
+  const { model, training, partition } = recipe;
+  const issue = (path: string[], message: string): Issue => ({ code: 'custom', path, message });
+  if (model.layer === 'pad' && !partition)
+    return [issue(['partition'], 'model.layer is pad, so partition.ratio is needed')];
+  if (!partition) return [];
+  const issues: Issue[] = [];
+  if (model.layer !== 'pad') {
+    issues.push(issue(['partition'], `only a network with model.layer: pad can be partitioned, it is ${model.layer}`));
+  }
+  if (partition.epoch >= training.epochs) {
+    const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${partition.epoch}`;
+    issues.push(issue(['partition', 'epoch'], message));
+  }
+  return issues;
+}
+
+function milestoneIssues(milestones: readonly number[]): Issue[] {
+  const isOrdered = milestones.every((milestone, index) => index === 0 || milestone > milestones[index - 1]!);
+  if (isOrdered || milestones.some((milestone) => milestone < 0)) return [];
+  const message = `expected epochs in ascending order, got [${milestones.join(', ')}]`;
+  return [{ code: 'custom', path: ['training', 'milestones'], message }];
+}
+
+export type PictureRecipe = z.infer<typeof pictureRecipeSchema>;
+export type TextRecipe = z.infer<typeof textRecipeSchema>;
+export type Recipe = PictureRecipe | TextRecipe;
+export type PictureDataOptions = PictureRecipe['data'];
+export type TextDataOptions = TextRecipe['data'];
+export type TrainingOptions = z.infer<typeof trainingSchema>;
+export type PartitionOptions = z.infer<typeof partitionSchema>;

@@ -25,7 +25,7 @@ interface Outcome {
   readonly events: Record<string, unknown>[];
 }
 
-function outcome(network: nn.Layer, events: readonly TrainingEvent[], checkpoints: string): Outcome {
+function outcome(network: nn.Module, events: readonly TrainingEvent[], checkpoints: string): Outcome {
   const last = readdirSync(checkpoints)
     .filter((name) => name.endsWith('.json'))
     .sort()
@@ -46,7 +46,7 @@ async function uninterrupted(make: Make): Promise<Outcome> {
   const options = make();
   const events: TrainingEvent[] = [];
   for await (const event of new Trainer({ ...options, checkpoints }).run()) events.push(event);
-  return outcome(options.network, events, checkpoints);
+  return outcome(options.task.network, events, checkpoints);
 }
 
 /**
@@ -62,7 +62,7 @@ async function interrupted(make: Make, stops: readonly string[], how: 'abort' | 
     if (session > 0) {
       manualSeed(100 + session);
       noGrad(() => {
-        for (const parameter of options.network.parameters()) parameter.normal_();
+        for (const parameter of options.task.network.parameters()) parameter.normal_();
       });
       trainer.resume();
     }
@@ -70,14 +70,14 @@ async function interrupted(make: Make, stops: readonly string[], how: 'abort' | 
     const controller = new AbortController();
     for await (const event of trainer.run(controller)) {
       if (isMetric(event)) events.push(event);
-      const name = event.type === 'step' ? `step ${event.step}` : `${event.type} ${event.step}`;
+      const name = event.type === 'truncated' ? event.type : `${event.type} ${event.step}`;
       if (name !== stops[session]) continue;
       if (how === 'leave') break;
       controller.abort();
     }
     if (events.at(-1)?.type === 'finished') {
       expect(session).toBe(stops.length);
-      return outcome(options.network, events, checkpoints);
+      return outcome(options.task.network, events, checkpoints);
     }
     expect(session).toBeLessThan(stops.length);
   }
@@ -147,6 +147,6 @@ it('counts pictures a second over the whole epoch', async () => {
   again.resume();
   for await (const event of again.run()) {
     if (event.type === 'step') seconds += event.seconds;
-    if (event.type === 'epoch') expect(event.imagesPerSecond).toBeCloseTo(72 / (seconds + event.waitSeconds), 6);
+    if (event.type === 'epoch') expect(event.samplesPerSecond).toBeCloseTo(72 / (seconds + event.waitSeconds), 6);
   }
 });

@@ -8,7 +8,7 @@ import { modelSchema } from '../models/index.js';
 import { Mask } from '../partial/index.js';
 import { partialLayers } from '../partition/index.js';
 import { smallNetwork, type Kind } from './pictures.test.fixture.js';
-import { loadModel, saveModel, type ModelDescription } from './savedModel.js';
+import { loadModel, savePictureModel, type PictureDescription, type PictureModel } from './savedModel.js';
 
 let folder: string;
 let file: string;
@@ -22,7 +22,8 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const description = (layer: Kind): ModelDescription => ({
+const description = (layer: Kind): PictureDescription => ({
+  modality: 'image',
   model: modelSchema.parse({ name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2 }),
   inChannels: 1,
   numClasses: 4,
@@ -48,8 +49,8 @@ function lived(layer: Kind): nn.Layer {
 
 it.each<Kind>(['static', 'dyconv', 'pad'])('keeps a %s network: the same logits to the bit', (layer) => {
   const network = lived(layer);
-  saveModel(file, network, description(layer));
-  const loaded = loadModel(file);
+  savePictureModel(file, network, description(layer));
+  const loaded = loadModel(file) as PictureModel;
   expect(loaded.description).toEqual(description(layer));
   expect(loaded.network.training).toBe(false);
   const [kept, got] = scope(() => {
@@ -61,7 +62,7 @@ it.each<Kind>(['static', 'dyconv', 'pad'])('keeps a %s network: the same logits 
 
 it('stores of a partial network only what is in use', () => {
   const network = lived('pad');
-  saveModel(file, network, description('pad'));
+  savePictureModel(file, network, description('pad'));
   scope(() => {
     const { tensors } = loadSafetensors(weights);
     for (const [path, source] of partialLayers(network)) {
@@ -72,7 +73,7 @@ it('stores of a partial network only what is in use', () => {
     }
   });
   const partial = statSync(weights).size;
-  saveModel(file, lived('dyconv'), description('dyconv'));
+  savePictureModel(file, lived('dyconv'), description('dyconv'));
   expect(partial).toBeLessThan(0.9 * statSync(weights).size);
 });
 
@@ -88,7 +89,7 @@ describe('what is damaged or missing is told in one line', () => {
   }
 
   beforeEach(() => {
-    saveModel(file, lived('static'), description('static'));
+    savePictureModel(file, lived('static'), description('static'));
   });
 
   it('a missing file', () => {

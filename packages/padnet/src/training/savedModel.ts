@@ -1,15 +1,25 @@
 /** A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights in the compact form. */
-import { readFileSync } from 'node:fs';
+import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
+import { glueTaskNames, loadTokenizer, type TextTokenizer } from '../data/index.js';
 import { describeIssues, InputError } from '../errors.js';
-import { createModel, modelSchema } from '../models/index.js';
+import {
+  createModel,
+  createTextShape,
+  modelSchema,
+  parseTextConfig,
+  textModelSchema,
+  toHuggingFaceConfig,
+  type SequenceClassifier,
+} from '../models/index.js';
 import { compactStateDict, loadCompactStateDict } from '../partial/index.js';
 import { writeFileAtomic } from './atomicWrite.js';
 
-const descriptionSchema = z.strictObject({
+const pictureDescriptionSchema = z.strictObject({
   format: z.literal('padnet-model-1'),
+  modality: z.literal('image'),
   model: modelSchema,
   inChannels: z.int().min(1),
   numClasses: z.int().min(1),
@@ -20,13 +30,63 @@ const descriptionSchema = z.strictObject({
   normalise: z.strictObject({ mean: z.array(z.number()), std: z.array(z.number()) }),
 });
 
-/** All that is needed to run a network on new pictures, but its weights. */
-export type ModelDescription = Omit<z.infer<typeof descriptionSchema>, 'format'>;
+/** The tokenizer's files are beside it. */
+const textDescriptionSchema = z.strictObject({
+  format: z.literal('padnet-model-1'),
+  modality: z.literal('text'),
+  model: textModelSchema,
+  /** As Hugging Face's `config.json`. */
+  config: z.record(z.string(), z.unknown()),
+  task: z.enum(glueTaskNames),
+  maxLength: z.int().min(1),
+});
+
+const descriptionSchema = z.discriminatedUnion('modality', [pictureDescriptionSchema, textDescriptionSchema]);
+
+/** All that is needed to run a network on new data, but its weights and tokenizer. */
+export type PictureDescription = Omit<z.infer<typeof pictureDescriptionSchema>, 'format'>;
+export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'format' | 'config'>;
+
+export interface PictureModel {
+  readonly modality: 'image';
+  readonly network: nn.Layer;
+  readonly description: PictureDescription;
+}
+
+export interface TextModel {
+  readonly modality: 'text';
+  readonly network: SequenceClassifier;
+  readonly tokenizer: TextTokenizer;
+  readonly description: TextDescription;
+}
+
+export type SavedModel = PictureModel | TextModel;
 
 /** Writes the weights, then `model.json` at `file`. */
-export function saveModel(file: string, network: nn.Layer, description: ModelDescription): void {
+export function savePictureModel(file: string, network: nn.Layer, description: PictureDescription): void {
+  writeModel(file, network, description);
+}
+
+const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
+
+/** @param tokenizer the folder that its files are copied from */
+export function saveTextModel(
+  file: string,
+  network: SequenceClassifier,
+  description: TextDescription,
+  tokenizer: string,
+): void {
+  writeModel(file, network, { ...description, config: toHuggingFaceConfig(network.config) }, () => {
+    for (const name of tokenizerFiles)
+      if (existsSync(join(tokenizer, name))) copyFileSync(join(tokenizer, name), join(dirname(file), name));
+  });
+}
+
+/** `model.json` comes last: where it is, the rest is. */
+function writeModel(file: string, network: nn.Module, description: object, addFiles = (): void => undefined): void {
   const bytes = scope(() => encodeSafetensors(compactStateDict(network)));
   writeFileAtomic(join(dirname(file), 'model.safetensors'), bytes);
+  addFiles();
   writeFileAtomic(file, `${JSON.stringify({ format: 'padnet-model-1', ...description }, null, 2)}\n`);
 }
 
@@ -36,26 +96,37 @@ export function saveModel(file: string, network: nn.Layer, description: ModelDes
  * @param file the path of `model.json`
  * @throws InputError where a file is missing or damaged, or weights and description do not fit
  */
-export function loadModel(file: string): { network: nn.Layer; description: ModelDescription } {
-  const { model, inChannels, numClasses, size, classNames, normalise } = parseDescription(file);
+export function loadModel(file: string): SavedModel {
+  const { format: _, ...description } = parseDescription(file);
   const weights = join(dirname(file), 'model.safetensors');
-  const network = createModel(model, { inChannels, numClasses });
+  if (description.modality === 'image') {
+    const { model, inChannels, numClasses } = description;
+    const network = createModel(model, { inChannels, numClasses });
+    loadWeights(network, weights);
+    return { modality: 'image', network, description };
+  }
+  const { config, ...rest } = description;
+  const network = createTextShape(rest.model, parseTextConfig(config, file));
+  loadWeights(network, weights);
+  return { modality: 'text', network, description: rest, tokenizer: loadTokenizer(dirname(file)) };
+}
+
+function loadWeights(network: nn.Module, file: string): void {
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(weights);
+    bytes = readFileSync(file);
   } catch (error) {
-    throw new InputError(`${weights}: ${describeReadError(error)}`, { cause: error });
+    throw new InputError(`${file}: ${describeReadError(error)}`, { cause: error });
   }
   scope(() => {
-    const { tensors } = decodeSafetensors(bytes, weights);
+    const { tensors } = decodeSafetensors(bytes, file);
     try {
       loadCompactStateDict(network, tensors);
     } catch (error) {
-      throw new InputError(`${weights}: ${(error as Error).message}`, { cause: error });
+      throw new InputError(`${file}: ${(error as Error).message}`, { cause: error });
     }
   });
   network.eval();
-  return { network, description: { model, inChannels, numClasses, size, classNames, normalise } };
 }
 
 function parseDescription(file: string): z.infer<typeof descriptionSchema> {

@@ -9,7 +9,7 @@ import type { TrainingEvent } from './events.js';
 import { collect, metrics, smallRecipe, splits, writePictures } from './pictures.test.fixture.js';
 import { partitionRun } from './partitionRun.js';
 import { loadRunModel, readRun } from './readRun.js';
-import type { Recipe } from './recipe.js';
+import type { PictureRecipe, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { trainInWorker } from './trainInWorker.js';
 import { trainRecipe } from './trainRecipe.js';
@@ -72,10 +72,18 @@ describe('a whole run', () => {
     expect(read.recipe).toEqual(recipe);
     expect(read.environment!.threads).toBeGreaterThan(0);
     expect(read.events).toEqual(events.filter(({ type }) => type !== 'checkpoint'));
-    const { network, description } = loadRunModel(run.path);
+    const model = loadRunModel(run.path);
+    if (model.modality !== 'image') throw new Error('not of pictures');
+    const { network, description } = model;
     expect(description).toMatchObject({ size: [8, 8], numClasses: 4, inChannels: 1 });
-    const { accuracy, loss } = await evaluate(network, splits.test, { normalise: description.normalise });
-    expect(events.at(-1)).toMatchObject({ type: 'finished', testAccuracy: accuracy, testLoss: loss });
+    const { score, loss } = await evaluate(network, splits.test, { normalise: description.normalise });
+    expect(events.at(-1)).toMatchObject({
+      type: 'finished',
+      metric: 'accuracy',
+      testScore: score,
+      testMetrics: { accuracy: score },
+      testLoss: loss,
+    });
     const { masks } = decodePartition(readFileSync(run.partition), run.partition);
     for (const [path, { mask }] of partialLayers(network)) expect(mask.bits).toEqual(masks.get(path)!.bits);
   });
@@ -206,7 +214,7 @@ describe('masks of another run', () => {
     const masks = join(parent, 'masks.safetensors');
     const bytes = readFileSync(run.partition);
     writeFileSync(masks, bytes);
-    const recipe = (partition: Partial<Recipe['partition']>): Recipe => ({
+    const recipe = (partition: Partial<Recipe['partition']>): PictureRecipe => ({
       ...pad,
       partition: { ...pad.partition!, masks, ...partition },
     });
@@ -238,7 +246,7 @@ describe('masks of another run', () => {
     expect(rounds).toEqual([1, 2]);
     expect(result.partition.settings).toMatchObject({ ratio: 0.3, batches: 2 });
     const finished = metrics(run.metrics).at(-1)!;
-    expect(result.before.accuracy).toBe(finished.testAccuracy);
+    expect(result.before.score).toBe(finished.testScore);
     expect(decodePartition(encodePartition(result.partition), 'x').masks.size).toBe(11);
     expect(readFileSync(run.modelWeights)).toEqual(before);
     const other = new RunFolder(join(parent, 'static'));

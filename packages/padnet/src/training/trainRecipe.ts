@@ -1,18 +1,16 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
-import { manualSeed, type Device } from '@padnet/torch';
+import type { Device } from '@padnet/torch';
 import { InputError } from '../errors.js';
-import { createModel } from '../models/index.js';
 import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
 import { appendLine, writeFileAtomic } from './atomicWrite.js';
 import { describeEnvironment } from './environment.js';
-import { isMetric, type TrainingEvent } from './events.js';
-import { loadData } from './loadData.js';
+import { isMetric, type TrainingEvent, type TruncatedEvent } from './events.js';
 import { serialiseRecipe } from './loadRecipe.js';
+import { prepareTask } from './prepare.js';
 import { readEvents } from './readRun.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
-import { saveModel } from './savedModel.js';
 import { Trainer } from './trainer.js';
 
 export interface TrainRecipeOptions {
@@ -40,7 +38,6 @@ export async function* trainRecipe(
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const { out, resume = false, force = false, signal, device = 'cpu' } = options;
   const folder = new RunFolder(out);
-  const splits = loadData(recipe.data);
   if (resume) {
     if (!existsSync(folder.recipe)) throw new InputError(`${out} has no run to resume: it has no recipe.yaml`);
     const finished = readEvents(folder.metrics).find(({ type }) => type === 'finished');
@@ -52,18 +49,18 @@ export async function* trainRecipe(
     folder.checkNew(force);
   }
 
-  const { train } = splits;
-  manualSeed(recipe.training.seed);
-  const network = createModel(recipe.model, { inChannels: train.channels, numClasses: train.numClasses });
+  const truncations: TruncatedEvent[] = [];
+  const prepared = await prepareTask(recipe, {
+    device,
+    signal,
+    onTruncate: (truncation) => truncations.push({ type: 'truncated', ...truncation }),
+  });
   const trainer = new Trainer({
-    network,
-    splits,
-    data: recipe.data,
-    training: recipe.training,
+    task: prepared.task,
+    training: prepared.training,
     partition: recipe.partition,
     masks: readMasks(recipe.partition),
     checkpoints: folder.checkpoints,
-    device,
     onPartition: (partition) => {
       writeFileAtomic(folder.partition, encodePartition(partition));
     },
@@ -81,17 +78,9 @@ export async function* trainRecipe(
   mkdirSync(folder.checkpoints, { recursive: true });
   truncateLines(folder.metrics, trainer.events);
 
+  yield* truncations;
   for await (const event of trainer.run({ signal })) {
-    if (event.type === 'finished') {
-      saveModel(folder.model, network, {
-        model: recipe.model,
-        inChannels: train.channels,
-        numClasses: train.numClasses,
-        size: [train.height, train.width],
-        classNames: [...train.classNames],
-        normalise: { mean: [...trainer.normalise.mean], std: [...trainer.normalise.std] },
-      });
-    }
+    if (event.type === 'finished') prepared.save(folder.model);
     if (isMetric(event)) appendLine(folder.metrics, JSON.stringify(event));
     yield event;
   }

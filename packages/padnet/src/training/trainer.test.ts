@@ -44,8 +44,8 @@ describe('what it tells', () => {
     const told = ofType(events, 'step');
     expect(told.map(({ step }) => step)).toEqual(Array.from({ length: 18 }, (_, index) => index + 1));
     expect(told.map(({ epoch }) => epoch)).toEqual([...Array<number>(9).fill(1), ...Array<number>(9).fill(2)]);
-    for (const { totalSteps, images, seconds, loss } of told) {
-      expect([totalSteps, images]).toEqual([18, 8]);
+    for (const { totalSteps, samples, seconds, loss } of told) {
+      expect([totalSteps, samples]).toEqual([18, 8]);
       expect(seconds).toBeGreaterThan(0);
       expect(loss).toBeGreaterThan(0);
     }
@@ -53,13 +53,13 @@ describe('what it tells', () => {
     const mean = told.slice(0, 9).reduce((sum, { loss }) => sum + loss / 9, 0);
     expect(first!.trainLoss).toBeCloseTo(mean, 10);
     expect(first).toMatchObject({ epoch: 1, epochs: 2, step: 9 });
-    expect(second!.testAccuracy).toBeGreaterThan(0.5);
+    expect(second!.testScore).toBeGreaterThan(0.5);
     const seconds = told.slice(9).map((event) => event.seconds);
     expect(second!.stepSeconds).toBe(seconds.sort((a, b) => a - b)[4]);
     const epochSeconds = seconds.reduce((sum, value) => sum + value, 0) + second!.waitSeconds;
-    expect(second!.imagesPerSecond).toBeCloseTo(72 / epochSeconds, 6);
+    expect(second!.samplesPerSecond).toBeCloseTo(72 / epochSeconds, 6);
     expect(ofType(events, 'finished')).toMatchObject([
-      { epoch: 2, step: 18, testAccuracy: second!.testAccuracy, testLoss: second!.testLoss },
+      { epoch: 2, step: 18, testScore: second!.testScore, testLoss: second!.testLoss },
     ]);
     const rounds = ofType(events, 'partitionRound');
     expect(rounds.map(({ round, rounds: all, epoch, step }) => [round, all, epoch, step])).toEqual([
@@ -111,7 +111,7 @@ describe('a step', () => {
       return { network, steps: ofType(events, 'step') };
     };
     const [big, small] = [await train(20, 1), await train(5, 4)];
-    expect(small.steps.map(({ images }) => images)).toEqual([20, 20, 20, 12, 20, 20, 20, 12]);
+    expect(small.steps.map(({ samples }) => samples)).toEqual([20, 20, 20, 12, 20, 20, 20, 12]);
     for (const [index, { loss }] of small.steps.entries()) expect(loss).toBeCloseTo(big.steps[index]!.loss, 5);
     for (const [name, value] of big.network.stateDict())
       expectClose(small.network.stateDict().get(name)!, value, { atol: 1e-5 });
@@ -320,7 +320,7 @@ describe('stopped by a signal', () => {
     const [expected] = ofType(whole, 'epoch');
     expect(epoch).toMatchObject({ trainLoss: expected!.trainLoss, testLoss: expected!.testLoss, step: 9 });
     expect(epoch!.stepSeconds).toBeGreaterThan(0);
-    expect(epoch!.imagesPerSecond).toBeGreaterThan(0);
+    expect(epoch!.samplesPerSecond).toBeGreaterThan(0);
     expect(checksums(network)).toEqual(checksums(plain));
   });
 });

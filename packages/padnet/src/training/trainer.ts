@@ -1,55 +1,48 @@
 /**
- * Trains a network on pictures, with Iterative Mode Partition at a given epoch. A library first: it tells what happens as a
+ * Trains the network of a task, with Iterative Mode Partition at a given epoch. A library first: it tells what happens as a
  * stream of events, is stopped by an `AbortSignal`, and yields to the event loop after every step. It knows no recipe file
  * and no folder but that of its checkpoints.
  *
- *     for await (const event of new Trainer({ network, splits, training: { epochs: 3 } }).run()) …
+ *     const task = new PictureTask({ network, splits });
+ *     for await (const event of new Trainer({ task, training: { epochs: 3 } }).run()) …
  */
 import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
-import { defaultGenerator, getNumThreads, optim, scope, type Device, type nn, type Tensor } from '@padnet/torch';
+import { defaultGenerator, getNumThreads, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
-import {
-  channelStatistics,
-  DataLoader,
-  type ImageBatch,
-  type ImageSplits,
-  type ImageTransform,
-} from '../data/index.js';
 import { KernelAttention, setTemperature } from '../dynamic/index.js';
-import { describeIssues, InputError } from '../errors.js';
+import { InputError } from '../errors.js';
 import {
   applyPartition,
   overallDynamicRatio,
   partialLayers,
+  partitionUnits,
   saliencies,
   type Partition,
   type Saliency,
 } from '../partition/index.js';
-import { batchTensors } from './batchTensors.js';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
-import { mixupLoss } from './classificationLoss.js';
-import { evaluate } from './evaluate.js';
-import { isMetric, type EpochEvent, type PartitionRoundEvent, type StepEvent, type TrainingEvent } from './events.js';
+import {
+  isMetric,
+  type EpochEvent,
+  type PartitionRoundEvent,
+  type RouterStatistics,
+  type StepEvent,
+  type TestResult,
+  type TrainingEvent,
+} from './events.js';
 import { median } from './median.js';
 import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
-import {
-  dataSchema,
-  partitionSchema,
-  trainingSchema,
-  type DataOptions,
-  type PartitionOptions,
-  type TrainingOptions,
-} from './recipe.js';
+import { parseOptions } from './parseOptions.js';
+import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from './recipe.js';
 import { searchPartition } from './searchPartition.js';
+import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
 
 export interface TrainerOptions {
-  readonly network: nn.Layer;
-  readonly splits: ImageSplits;
-  /** As in a recipe; `name`, `path` and the limits do not matter here. */
-  readonly data?: z.input<typeof dataSchema>;
+  readonly task: Task;
+  /** As in a recipe. */
   readonly training: z.input<typeof trainingSchema>;
   /** Given where the network has partial layers. */
   readonly partition?: z.input<typeof partitionSchema> | undefined;
@@ -61,24 +54,19 @@ export interface TrainerOptions {
   readonly checkpoints?: string;
   /** Called with the masks as soon as they are found, before the checkpoint that contains them. */
   readonly onPartition?: (partition: Partition) => void;
-  /** @default 'cpu' */
-  readonly device?: Device;
 }
 
 export class Trainer {
-  readonly network: nn.Layer;
-  readonly normalise: NonNullable<ImageTransform['normalise']>;
+  readonly network: nn.Module;
   readonly totalSteps: number;
   readonly stepsPerEpoch: number;
-  readonly #splits: ImageSplits;
-  readonly #data: DataOptions;
+  readonly #task: Task;
   readonly #training: TrainingOptions;
   readonly #partition: PartitionOptions | null;
   readonly #saliency: Saliency;
   readonly #checkpoints: string | null;
   readonly #onPartition: (partition: Partition) => void;
-  readonly #device: Device;
-  readonly #loader: DataLoader;
+  readonly #loader: BatchSource<SampleBatch>;
   readonly #optimizer: optim.SGD | optim.AdamW;
   readonly #schedule: optim.Schedule;
   readonly #masks: Partition | null;
@@ -90,45 +78,34 @@ export class Trainer {
   #partitioned = false;
   #events = 0;
   #lossSum = 0;
-  #images = 0;
+  #samples = 0;
   #stepSeconds = 0;
   #waitSeconds = 0;
   #trainingSeconds = 0;
   /** `#events` of the newest checkpoint. */
   #savedEvents: number | null = null;
+  /** With `earlyStopping`: the best epoch's score and network. */
+  #best: { readonly score: number; readonly epoch: number; readonly tensors: Map<string, Tensor> } | null = null;
   /** Of this session. */
-  #lastBatch: ImageBatch | null = null;
+  #lastBatch: SampleBatch | null = null;
 
   /** @throws InputError where network and partition do not go together, or an option is out of range */
   constructor(options: TrainerOptions) {
-    const { network, splits, checkpoints = null, device = 'cpu' } = options;
-    this.#data = parseOptions('data', dataSchema, options.data ?? {});
+    const { task, checkpoints = null } = options;
+    const { network } = task;
     this.#training = parseOptions('training', trainingSchema, options.training);
     this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
     const hasPartialLayers = partialLayers(network).size > 0;
     if (this.#partition && !hasPartialLayers)
       throw new InputError('partition is given, but the network has no partial layer');
-    this.network = network.to(device);
-    this.#splits = splits;
+    if (this.#partition) partitionUnits(network, this.#partition.granularity); // a misfit is told now, not epochs later
+    this.network = network;
+    this.#task = task;
     this.#saliency = options.saliency ?? saliencies[this.#partition?.saliency ?? 'maskGradient'];
     this.#checkpoints = checkpoints;
     this.#onPartition = options.onPartition ?? (() => undefined);
-    this.#device = device;
-    this.normalise = channelStatistics(splits.train);
-    const { batchSize, numWorkers, randomCrop, randomFlip } = this.#data;
     const { seed, accumulation, epochs } = this.#training;
-    this.#loader = new DataLoader({
-      dataset: splits.train,
-      batchSize,
-      seed,
-      shuffle: true,
-      numWorkers,
-      transform: {
-        normalise: this.normalise,
-        randomFlip,
-        ...(randomCrop > 0 && { randomCrop: { padding: randomCrop } }),
-      },
-    });
+    this.#loader = task.openLoader(seed);
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
     this.#optimizer = createOptimizer(network, this.#training);
@@ -170,10 +147,11 @@ export class Trainer {
       this.#epoch = state.epoch;
       this.#batch = state.batch;
       this.#partitioned = state.partitioned;
+      this.#best = state.best && { ...state.best, tensors: copies(withoutPrefix(tensors, 'best.')) };
       this.#events = state.events;
       this.#savedEvents = state.events;
       this.#lossSum = state.lossSum;
-      this.#images = state.images;
+      this.#samples = state.samples;
       this.#stepSeconds = state.stepSeconds;
       this.#waitSeconds = state.waitSeconds;
       this.#trainingSeconds = state.trainingSeconds;
@@ -204,15 +182,15 @@ export class Trainer {
   async *#session(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
     const { epochs } = this.#training;
     let last: EpochEvent | null = null;
-    while (this.#epoch < epochs) {
+    while (this.#epoch < epochs && !this.#hasStoppedImproving()) {
       if (signal?.aborted) return yield* this.#interrupt();
-      if (this.#partition && !this.#partitioned && this.#epoch === this.#partition.epoch)
-        yield* this.#runPartition(this.#partition, signal);
+      yield* this.#partitionIfDue(signal);
       if (signal?.aborted) return yield* this.#interrupt();
       const stepSeconds: number[] = [];
       for await (const step of this.#trainEpoch()) {
         stepSeconds.push(step.seconds);
         yield step;
+        if (this.#batch < this.#loader.batchesPerEpoch) yield* this.#partitionIfDue(signal);
         if (signal?.aborted) return yield* this.#interrupt();
         if (this.#step % this.#training.checkpointSteps === 0 && this.#batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
@@ -220,17 +198,21 @@ export class Trainer {
       const test = await this.#test(signal);
       if (test === null) return yield* this.#interrupt();
       last = this.#finishEpoch(stepSeconds, test);
+      this.#keepBest(test);
       yield last;
       yield* this.#save();
     }
+    if (this.#restoreBest()) last = null;
     const test = last ?? (await this.#test(signal));
     if (test === null) return yield* this.#interrupt();
-    const { testAccuracy, testLoss } = test;
+    const { metric, testScore, testMetrics, testLoss } = test;
     yield {
       type: 'finished',
       epoch: this.#epoch,
       step: this.#step,
-      testAccuracy,
+      metric,
+      testScore,
+      testMetrics,
       testLoss,
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
       trainingSeconds: this.#trainingSeconds,
@@ -242,7 +224,7 @@ export class Trainer {
     const { accumulation } = this.#training;
     const { batchesPerEpoch } = this.#loader;
     this.network.train();
-    let gathered: ImageBatch[] = [];
+    let gathered: SampleBatch[] = [];
     let waited = this.#loader.waitSeconds;
     for await (const batch of this.#loader.epoch(this.#epoch, { startBatch: this.#batch })) {
       gathered.push(batch);
@@ -258,36 +240,37 @@ export class Trainer {
     }
   }
 
-  #trainStep(batches: readonly ImageBatch[]): StepEvent {
+  #trainStep(batches: readonly SampleBatch[]): StepEvent {
     const start = performance.now();
-    const { mixup, labelSmoothing, clipGradNorm, learningRate } = this.#training;
+    const { clipGradNorm, learningRate } = this.#training;
     const factor = this.#schedule(this.#step);
     const temperature = this.#setTemperature();
-    const images = batches.reduce((sum, batch) => sum + batch.size, 0);
+    const samples = batches.reduce((sum, batch) => sum + batch.size, 0);
     this.#optimizer.learningRateScale = factor;
+    const routing: RouterStatistics[] = [];
     const loss = scope(() => {
       let sum = 0;
       for (const batch of batches) {
-        const inputs = batchTensors(batch, this.#splits.train, this.#device);
-        const batchLoss = mixupLoss(this.network, inputs.images, inputs.labels, { alpha: mixup, labelSmoothing });
+        const { loss: batchLoss, routing: decided } = this.#task.loss(batch);
         const value = batchLoss.item();
         if (!Number.isFinite(value))
           throw new NonFiniteLossError(
             this.#step + 1,
-            findNonFinite(this.network, inputs.images) ??
+            findNonFinite(this.network, () => this.#task.output(batch)) ??
               'every layer of the network is finite, the loss itself is not',
           );
         sum += value * batch.size;
-        batchLoss.mul(batch.size / images).backward();
+        if (decided) routing.push(decided);
+        batchLoss.mul(batch.size / samples).backward();
       }
       if (clipGradNorm !== undefined) optim.clipGradNorm(this.network.parameters(), clipGradNorm);
       this.#optimizer.step();
       this.network.zeroGrad();
-      return sum / images;
+      return sum / samples;
     });
     this.#step++;
-    this.#lossSum += loss * images;
-    this.#images += images;
+    this.#lossSum += loss * samples;
+    this.#samples += samples;
     const seconds = (performance.now() - start) / 1000;
     this.#stepSeconds += seconds;
     this.#trainingSeconds += seconds;
@@ -299,7 +282,8 @@ export class Trainer {
       loss,
       learningRate: learningRate * factor,
       temperature,
-      images,
+      routing: meanStatistics(routing),
+      samples,
       seconds,
     };
   }
@@ -313,13 +297,12 @@ export class Trainer {
   }
 
   /** Null where it was aborted. */
-  async #test(signal: AbortSignal | undefined): Promise<{ testAccuracy: number; testLoss: number } | null> {
+  async #test(signal: AbortSignal | undefined): Promise<TestResult | null> {
     const start = performance.now();
     try {
-      const { normalise } = this;
-      const test = await evaluate(this.network, this.#splits.test, { normalise, device: this.#device, signal });
+      const { metric, score, metrics, loss } = await this.#task.evaluate({ signal });
       this.#trainingSeconds += (performance.now() - start) / 1000;
-      return { testAccuracy: test.accuracy, testLoss: test.loss };
+      return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
     } catch (error) {
       if (signal?.aborted) return null;
       throw error;
@@ -327,7 +310,7 @@ export class Trainer {
   }
 
   /** @param stepSeconds of the steps of this session */
-  #finishEpoch(stepSeconds: readonly number[], test: { testAccuracy: number; testLoss: number }): EpochEvent {
+  #finishEpoch(stepSeconds: readonly number[], test: TestResult): EpochEvent {
     const seconds = this.#stepSeconds + this.#waitSeconds;
     this.#epoch++;
     const event: EpochEvent = {
@@ -335,20 +318,49 @@ export class Trainer {
       epoch: this.#epoch,
       epochs: this.#training.epochs,
       step: this.#step,
-      trainLoss: this.#lossSum / this.#images,
-      testLoss: test.testLoss,
-      testAccuracy: test.testAccuracy,
-      imagesPerSecond: seconds > 0 ? this.#images / seconds : 0,
+      trainLoss: this.#lossSum / this.#samples,
+      ...test,
+      samplesPerSecond: seconds > 0 ? this.#samples / seconds : 0,
       // Resumed after the epoch's last step, only the sum is known.
       stepSeconds: median(stepSeconds) ?? this.#stepSeconds / this.stepsPerEpoch,
       waitSeconds: this.#waitSeconds,
     };
     this.#batch = 0;
     this.#lossSum = 0;
-    this.#images = 0;
+    this.#samples = 0;
     this.#stepSeconds = 0;
     this.#waitSeconds = 0;
     return event;
+  }
+
+  /** Keeps the network where it is the best so far; only those with their masks count. */
+  #keepBest({ testScore }: TestResult): void {
+    const { earlyStopping } = this.#training;
+    if (!earlyStopping || (this.#partition && !this.#partitioned)) return;
+    if (this.#best !== null && testScore <= this.#best.score) return;
+    for (const tensor of this.#best?.tensors.values() ?? []) tensor[Symbol.dispose]();
+    this.#best = { score: testScore, epoch: this.#epoch, tensors: scope(() => copies(this.network.stateDict())) };
+  }
+
+  #hasStoppedImproving(): boolean {
+    const { earlyStopping } = this.#training;
+    return (
+      earlyStopping !== undefined && this.#best !== null && this.#epoch - this.#best.epoch >= earlyStopping.patience
+    );
+  }
+
+  /** Whether the network was changed. */
+  #restoreBest(): boolean {
+    if (this.#best === null || this.#best.epoch === this.#epoch) return false;
+    this.network.loadStateDict(this.#best.tensors);
+    return true;
+  }
+
+  async *#partitionIfDue(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
+    const partition = this.#partition;
+    if (!partition || this.#partitioned || this.#step < Math.round(partition.epoch * this.stepsPerEpoch)) return;
+    yield* this.#runPartition(partition, signal);
+    this.network.train();
   }
 
   async *#runPartition(
@@ -389,16 +401,10 @@ export class Trainer {
     rounds: PartitionRoundEvent[],
     signal: AbortSignal | undefined,
   ): Promise<Partition> {
-    const { labelSmoothing, seed } = this.#training;
-    return searchPartition(this.network, options, {
-      dataset: this.#splits.train,
-      batchSize: this.#data.batchSize,
-      seed,
+    return searchPartition(this.#task, options, {
+      seed: this.#training.seed,
       epoch: this.#epoch,
-      normalise: this.normalise,
-      labelSmoothing,
       saliency: this.#saliency,
-      device: this.#device,
       onRound: ({ round, keepRatio, dynamicRatio }) =>
         rounds.push({
           type: 'partitionRound',
@@ -419,9 +425,8 @@ export class Trainer {
   }
 
   #assertFiniteOutput(): void {
-    if (this.#lastBatch === null) return;
-    const { images } = batchTensors(this.#lastBatch, this.#splits.train, this.#device);
-    assertFiniteOutput(this.network, images.narrow(0, 0, Math.min(16, images.shape[0]!)), this.#step);
+    const batch = this.#lastBatch;
+    if (batch !== null) assertFiniteOutput(this.network, () => this.#task.output(batch), this.#step);
   }
 
   *#save(): Generator<TrainingEvent, void, undefined> {
@@ -432,6 +437,7 @@ export class Trainer {
       const tensors = new Map<string, Tensor>();
       for (const [name, value] of this.network.stateDict()) tensors.set(`network.${name}`, value);
       for (const [name, value] of optimizer.tensors) tensors.set(`optimizer.${name}`, value);
+      for (const [name, value] of this.#best?.tensors ?? []) tensors.set(`best.${name}`, value);
       assertFinite(tensors, this.#step);
       this.#assertFiniteOutput();
       tensors.set('random', defaultGenerator.getState());
@@ -442,9 +448,10 @@ export class Trainer {
           epoch: this.#epoch,
           batch: this.#batch,
           partitioned: this.#partitioned,
+          best: this.#best && { score: this.#best.score, epoch: this.#best.epoch },
           events: this.#events,
           lossSum: this.#lossSum,
-          images: this.#images,
+          samples: this.#samples,
           stepSeconds: this.#stepSeconds,
           waitSeconds: this.#waitSeconds,
           trainingSeconds: this.#trainingSeconds,
@@ -459,17 +466,27 @@ export class Trainer {
   }
 }
 
-function parseOptions<Schema extends z.ZodType>(section: string, schema: Schema, value: unknown): z.output<Schema> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw new InputError(`${section}: ${describeIssues(parsed.error)}`, { cause: parsed.error });
-  return parsed.data;
+/** The mean of several batches; null where there are none. */
+function meanStatistics(all: readonly RouterStatistics[]): RouterStatistics | null {
+  if (all.length === 0) return null;
+  const mean = (key: keyof RouterStatistics): number => all.reduce((sum, each) => sum + each[key], 0) / all.length;
+  return {
+    auxiliaryLoss: mean('auxiliaryLoss'),
+    gateEntropy: mean('gateEntropy'),
+    loadEntropy: mean('loadEntropy'),
+  };
 }
 
 /** @throws InputError where a partition is of another network, which is left as it is */
-function assertFits(partition: Partition, network: nn.Layer): void {
+function assertFits(partition: Partition, network: nn.Module): void {
   const masks = new Map(Array.from(partialLayers(network), ([path, { mask }]) => [path, mask]));
   applyPartition(network, partition);
   applyPartition(network, { masks });
+}
+
+/** Kept beyond the scope; the caller frees them. */
+function copies(tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
+  return new Map(Array.from(tensors, ([name, value]) => [name, value.detach().clone().keep()]));
 }
 
 /** The tensors whose names begin with `prefix`, under the rest of their names. */

@@ -1,0 +1,75 @@
+/** Text encoders as recipes and saved models name them. */
+import { ops } from '@padnet/torch';
+import { z } from 'zod';
+import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/index.js';
+import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
+import { scaleModes } from '../partial/index.js';
+import { loadPretrained, readTextConfig, SequenceClassifier, type TextConfig } from './text/index.js';
+
+/** What the feed-forward layers are: static, mixtures of experts, or partial mixtures (PAD-Net). */
+export const textLayerKinds = ['static', 'moe', 'pad'] as const;
+export type TextLayerKind = (typeof textLayerKinds)[number];
+
+/** Everything that makes a network but its weights. */
+export const textModelSchema = z.strictObject({
+  /** A folder with `config.json`, weights and tokenizer, or the name of a model on the Hugging Face hub. */
+  pretrained: z.string().min(1),
+  /** Take only shape and tokenizer from `pretrained`; the weights start fresh. */
+  fromScratch: z.boolean().default(false),
+  layer: z.enum(textLayerKinds).default('static'),
+  /** E */
+  numExperts: z.int().min(1).max(256).default(8),
+  /** Experts computed for each token. */
+  k: z.int().min(1).default(2),
+  position: z.enum(moePositions).default('both'),
+  routing: z.enum(routingLevels).default('token'),
+  /** Feed-forward blocks to convert, from 0; absent: all. */
+  layers: z.array(z.int().min(0)).min(1).optional(),
+  /** Noise on the experts, copies of the pretrained layer, in standard deviations of its weight. */
+  noise: z.number().min(0).default(0),
+  auxiliaryWeight: z.number().min(0).default(0.01),
+  scaleMode: z.enum(scaleModes).default('both'),
+});
+export type TextModelOptions = z.infer<typeof textModelSchema>;
+
+/** The network that training starts from: pretrained weights, or fresh ones. @throws InputError where `folder` has no such model */
+export function createTextModel(
+  options: TextModelOptions,
+  { folder, numLabels }: { readonly folder: string; readonly numLabels: number },
+): SequenceClassifier {
+  const network = options.fromScratch
+    ? new SequenceClassifier({ ...readTextConfig(folder), labels: labelNames(numLabels) })
+    : loadPretrained(folder, { numLabels }).network;
+  return convertText(network, options);
+}
+
+/** The same network with fresh weights, to load saved ones into. */
+export function createTextShape(options: TextModelOptions, config: TextConfig): SequenceClassifier {
+  return convertText(new SequenceClassifier(config), options);
+}
+
+function convertText(network: SequenceClassifier, { layer, layers, ...options }: TextModelOptions): SequenceClassifier {
+  const chosen = { ...options, ...(layers && { layers }) };
+  switch (layer) {
+    case 'static':
+      return network;
+    case 'moe':
+      return convertToMoE(network, chosen);
+    case 'pad':
+      return convertToPartialMoE(network, chosen);
+  }
+}
+
+/** What every layer with weights executes for one text of `length` tokens. */
+export function countTextMacs(network: SequenceClassifier, length: number): LayerCost[] {
+  return countMacs(network, () => {
+    const attentionMask = ops.ones([1, length], { dtype: 'int64' });
+    // Any token but that of padding, so that all are real to every family.
+    const inputIds = ops.fullLike(attentionMask, network.config.padTokenId === 0 ? 1 : 0);
+    return network.forward({ inputIds, attentionMask, tokenTypeIds: null });
+  });
+}
+
+function labelNames(count: number): string[] {
+  return Array.from({ length: count }, (_, index) => `LABEL_${index}`);
+}

@@ -1,0 +1,123 @@
+/** Classification of pictures: cross-entropy with label smoothing and mix-up, scored by accuracy. */
+import type { Device, nn, Tensor } from '@padnet/torch';
+import type { z } from 'zod';
+import {
+  channelStatistics,
+  DataLoader,
+  type ImageBatch,
+  type ImageSplits,
+  type ImageTransform,
+} from '../data/index.js';
+import { batchTensors } from './batchTensors.js';
+import { classificationLoss, mixupLoss } from './classificationLoss.js';
+import { evaluate } from './evaluate.js';
+import type { Evaluation } from './evaluation.js';
+import { parseOptions } from './parseOptions.js';
+import { pictureDataSchema, type PictureDataOptions } from './recipe.js';
+import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
+
+export interface PictureTaskOptions {
+  readonly network: nn.Layer;
+  readonly splits: ImageSplits;
+  /** As in a recipe; `name`, `path` and the limits do not matter here. */
+  readonly data?: z.input<typeof pictureDataSchema>;
+  /** @default 0 */
+  readonly labelSmoothing?: number;
+  /** α of Beta(α, α). @default 0: no mix-up */
+  readonly mixup?: number;
+  /** What the pixels are normalised with. @default mean and deviation of the training pictures, by channel */
+  readonly normalise?: NonNullable<ImageTransform['normalise']>;
+  /** @default 'cpu' */
+  readonly device?: Device;
+}
+
+export class PictureTask implements Task<ImageBatch> {
+  readonly network: nn.Layer;
+  readonly normalise: NonNullable<ImageTransform['normalise']>;
+  readonly #splits: ImageSplits;
+  readonly #data: PictureDataOptions;
+  readonly #labelSmoothing: number;
+  readonly #mixup: number;
+  readonly #device: Device;
+
+  /** @throws InputError where an option is out of range */
+  constructor({ network, splits, data = {}, labelSmoothing = 0, mixup = 0, ...options }: PictureTaskOptions) {
+    this.#device = options.device ?? 'cpu';
+    this.network = network.to(this.#device);
+    this.#splits = splits;
+    this.#data = parseOptions('data', pictureDataSchema, data);
+    this.#labelSmoothing = labelSmoothing;
+    this.#mixup = mixup;
+    this.normalise = options.normalise ?? channelStatistics(splits.train);
+  }
+
+  openLoader(seed: number): BatchSource<ImageBatch> {
+    const { batchSize, numWorkers, randomCrop, randomFlip } = this.#data;
+    return new DataLoader({
+      dataset: this.#splits.train,
+      batchSize,
+      seed,
+      shuffle: true,
+      numWorkers,
+      transform: {
+        normalise: this.normalise,
+        randomFlip,
+        ...(randomCrop > 0 && { randomCrop: { padding: randomCrop } }),
+      },
+    });
+  }
+
+  loss(batch: ImageBatch): StepLoss {
+    const { images, labels } = batchTensors(batch, this.#splits.train, this.#device);
+    const options = { alpha: this.#mixup, labelSmoothing: this.#labelSmoothing };
+    return { loss: mixupLoss(this.network, images, labels, options), routing: null };
+  }
+
+  output(batch: ImageBatch): Tensor {
+    const { images } = batchTensors(batch, this.#splits.train, this.#device);
+    return this.network.forward(images.narrow(0, 0, Math.min(16, batch.size)));
+  }
+
+  evaluate({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Evaluation> {
+    return evaluate(this.network, this.#splits.test, { normalise: this.normalise, device: this.#device, signal });
+  }
+
+  async partitionLosses({
+    batches,
+    seed,
+    epoch,
+  }: {
+    batches: number;
+    seed: number;
+    epoch: number;
+  }): Promise<PartitionLosses> {
+    const { train } = this.#splits;
+    const { batchSize } = this.#data;
+    const loader = new DataLoader({
+      dataset: train,
+      batchSize,
+      seed,
+      shuffle: true,
+      transform: { normalise: this.normalise },
+    });
+    const inputs: ReturnType<typeof batchTensors>[] = [];
+    try {
+      for await (const batch of loader.epoch(epoch)) {
+        if (inputs.length === batches) break;
+        inputs.push(batchTensors(batch, train, this.#device));
+      }
+    } finally {
+      await loader.close();
+    }
+    return {
+      batchLosses: inputs.map(
+        ({ images, labels }) =>
+          () =>
+            classificationLoss(this.network.forward(images), labels, this.#labelSmoothing),
+      ),
+      [Symbol.dispose]: () => {
+        for (const { images, labels } of inputs) for (const tensor of [images, labels]) tensor[Symbol.dispose]();
+      },
+    };
+  }
+}

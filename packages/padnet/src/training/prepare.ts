@@ -1,0 +1,143 @@
+/** From a recipe to what is trained: the one place that knows every modality. */
+import { manualSeed, type Device } from '@padnet/torch';
+import { glueTasks, loadTokenizer, type ImageSplits, type Truncation } from '../data/index.js';
+import { InputError } from '../errors.js';
+import { countMacs, type LayerCost } from '../layers/index.js';
+import { countTextMacs, createModel, createTextModel, maxTokens } from '../models/index.js';
+import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
+import { PictureTask } from './pictureTask.js';
+import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
+import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
+import type { Task } from './task.js';
+import { TextTask } from './textTask.js';
+import type { TrainerOptions } from './trainer.js';
+
+export interface PrepareOptions {
+  /** @default 'cpu' */
+  readonly device?: Device;
+  /** Told once a data set, where texts are longer than `data.maxLength` or the encoder's positions. */
+  readonly onTruncate?: ((truncation: Truncation) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** A task that is ready to be trained. */
+export interface PreparedTask {
+  readonly task: Task;
+  /** What a `Trainer` is given. */
+  readonly training: TrainerOptions['training'];
+  readonly trainSamples: number;
+  readonly testSamples: number;
+  /** What one sample is, in words; for texts the longest. */
+  readonly sample: string;
+  /** Multiply-accumulates of a forward pass of that sample. */
+  countMacs(): number;
+  /** Writes the network, and what it needs to be used, at the path of a `model.json`. */
+  save(file: string): void;
+}
+
+/**
+ * Loads the data and makes the network, from the recipe's seed.
+ *
+ * @throws InputError where data or pretrained weights are missing or damaged
+ */
+export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}): Promise<PreparedTask> {
+  return recipe.modality === 'image' ? preparePictures(recipe, options) : await prepareTexts(recipe, options);
+}
+
+function preparePictures(recipe: PictureRecipe, { device = 'cpu' }: PrepareOptions): PreparedTask {
+  const splits = loadPictures(recipe.data);
+  const { train } = splits;
+  manualSeed(recipe.training.seed);
+  const network = createModel(recipe.model, { inChannels: train.channels, numClasses: train.numClasses });
+  const task = pictureTask(recipe, { network, splits, device });
+  const { labelSmoothing: _, mixup: __, ...training } = recipe.training;
+  return {
+    task,
+    training,
+    trainSamples: train.length,
+    testSamples: splits.test.length,
+    sample: `${train.channels}×${train.height}×${train.width} pixels`,
+    countMacs: () => sumMacs(countMacs(network, [1, train.channels, train.height, train.width])),
+    save: (file) => {
+      savePictureModel(file, network, {
+        modality: 'image',
+        model: recipe.model,
+        inChannels: train.channels,
+        numClasses: train.numClasses,
+        size: [train.height, train.width],
+        classNames: [...train.classNames],
+        normalise: { mean: [...task.normalise.mean], std: [...task.normalise.std] },
+      });
+    },
+  };
+}
+
+async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promise<PreparedTask> {
+  const { device = 'cpu', onTruncate } = options;
+  const { data, model } = recipe;
+  const sets = loadTexts(data);
+  const folder = await Promise.resolve(model.pretrained);
+  const tokenizer = loadTokenizer(folder);
+  manualSeed(recipe.training.seed);
+  const network = createTextModel(model, { folder, numLabels: glueTasks[data.task].labels?.length ?? 1 });
+  const maxLength = Math.min(data.maxLength, maxTokens(network.config));
+  const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
+  return {
+    task: new TextTask({ ...taskOptions(recipe), network, splits, device }),
+    training: { ...recipe.training, optimizer: 'adamw' },
+    trainSamples: sets.train.length,
+    testSamples: sets.test.length,
+    sample: `${maxLength} tokens`,
+    countMacs: () => sumMacs(countTextMacs(network, maxLength)),
+    save: (file) => {
+      saveTextModel(file, network, { modality: 'text', model, task: data.task, maxLength }, folder);
+    },
+  };
+}
+
+function sumMacs(costs: readonly LayerCost[]): number {
+  return costs.reduce((sum, { macs }) => sum + macs, 0);
+}
+
+/** What evaluates or partitions a trained network, on the data of its run's recipe. */
+export function savedTask(recipe: Recipe, model: SavedModel, { onTruncate }: PrepareOptions = {}): Task {
+  if (recipe.modality === 'image' && model.modality === 'image') {
+    return pictureTask(recipe, { network: model.network, splits: loadPictures(recipe.data), model });
+  }
+  if (recipe.modality === 'text' && model.modality === 'text') return textTask(recipe, model, onTruncate);
+  throw new InputError(`the recipe is for ${recipe.modality}, the network for ${model.modality}`);
+}
+
+function textTask(recipe: TextRecipe, model: TextModel, onTruncate: PrepareOptions['onTruncate']): TextTask {
+  const { network, tokenizer, description } = model;
+  const { maxLength } = description;
+  const splits = tokeniseTexts(loadTexts(recipe.data), tokenizer, { maxLength, onTruncate });
+  return new TextTask({ ...taskOptions(recipe), network, splits });
+}
+
+function taskOptions({ data }: TextRecipe) {
+  const { task, batchSize, padding, groupByLength } = data;
+  return { task, batchSize, padding, groupByLength } as const;
+}
+
+function pictureTask(
+  { data, training: { labelSmoothing, mixup } }: PictureRecipe,
+  options: {
+    readonly network: PictureModel['network'];
+    readonly splits: ImageSplits;
+    readonly model?: PictureModel;
+    readonly device?: Device;
+  },
+): PictureTask {
+  const { network, splits, model, device } = options;
+  const normalise = model?.description.normalise;
+  return new PictureTask({
+    network,
+    splits,
+    data,
+    labelSmoothing,
+    mixup,
+    ...(normalise && { normalise }),
+    ...(device !== undefined && { device }),
+  });
+}

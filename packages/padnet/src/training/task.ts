@@ -1,0 +1,53 @@
+/**
+ * What a `Trainer` trains on: a network with its data, its loss and what it is scored by. Pictures and sentences differ here
+ * and nowhere else in training.
+ */
+import type { nn, Tensor } from '@padnet/torch';
+import type { Evaluation } from './evaluation.js';
+import type { RouterStatistics } from './events.js';
+
+export interface SampleBatch {
+  /** Of the epoch, from 0. */
+  readonly index: number;
+  /** Samples in it. */
+  readonly size: number;
+}
+
+/** Batches by epoch, the same ones however often the epoch is begun. */
+export interface BatchSource<Batch extends SampleBatch> {
+  readonly batchesPerEpoch: number;
+  /** Seconds that readers have waited so far. */
+  readonly waitSeconds: number;
+  epoch(epoch: number, options?: { readonly startBatch?: number }): AsyncIterable<Batch>;
+  close(): Promise<void>;
+}
+
+export interface StepLoss {
+  /** Mean over the batch, with everything that is minimised; a scalar. */
+  readonly loss: Tensor;
+  /** Of mixtures of experts; null where there are none. */
+  readonly routing: RouterStatistics | null;
+}
+
+/** The loss of each batch of a partition set, computed anew at every call. */
+export interface PartitionLosses extends Disposable {
+  readonly batchLosses: readonly (() => Tensor)[];
+}
+
+export interface Task<Batch extends SampleBatch = SampleBatch> {
+  /** On its device. */
+  readonly network: nn.Module;
+  openLoader(seed: number): BatchSource<Batch>;
+  /** In the mode that the network is in. */
+  loss(batch: Batch): StepLoss;
+  /** Output of the first samples of a batch, to see whether it is finite. */
+  output(batch: Batch): Tensor;
+  /** On the test data, in evaluation mode; leaves the mode as it was. @throws where `signal` is aborted */
+  evaluate(options?: { readonly signal?: AbortSignal | undefined }): Promise<Evaluation>;
+  /** The first `batches` of an epoch, without anything random. */
+  partitionLosses(options: {
+    readonly batches: number;
+    readonly seed: number;
+    readonly epoch: number;
+  }): Promise<PartitionLosses>;
+}

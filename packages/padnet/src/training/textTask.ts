@@ -1,0 +1,198 @@
+/** Fine-tuning of a text encoder on a GLUE task: cross-entropy, or squared error where labels are scores. */
+import { fromTypedArray, noGrad, ops, scope, type Device, type Tensor } from '@padnet/torch';
+import {
+  glueScore,
+  glueTasks,
+  TextLoader,
+  type GlueTaskName,
+  type TextBatch,
+  type TextPadding,
+  type TokenisedDataset,
+} from '../data/index.js';
+import type { SequenceClassifier, TextInputs } from '../models/index.js';
+import type { Evaluation } from './evaluation.js';
+import { routerStatistics } from './routerStatistics.js';
+import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
+
+export interface TextSplits {
+  readonly train: TokenisedDataset;
+  /** The development set: GLUE's test labels are not public. */
+  readonly test: TokenisedDataset;
+  /** MNLI's second development set, where it is there. */
+  readonly testMismatched: TokenisedDataset | null;
+}
+
+export interface TextTaskOptions {
+  readonly network: SequenceClassifier;
+  readonly task: GlueTaskName;
+  readonly splits: TextSplits;
+  /** @default 32 */
+  readonly batchSize?: number;
+  /** @default 'longest' */
+  readonly padding?: TextPadding;
+  /** Batches of about the same length. @default true */
+  readonly groupByLength?: boolean;
+  /** @default 'cpu' */
+  readonly device?: Device;
+}
+
+export class TextTask implements Task<TextBatch> {
+  readonly network: SequenceClassifier;
+  readonly #task: GlueTaskName;
+  readonly #splits: TextSplits;
+  readonly #batchSize: number;
+  readonly #padding: TextPadding;
+  readonly #groupByLength: boolean;
+  readonly #device: Device;
+
+  constructor(options: TextTaskOptions) {
+    const {
+      network,
+      task,
+      splits,
+      batchSize = 32,
+      padding = 'longest',
+      groupByLength = true,
+      device = 'cpu',
+    } = options;
+    this.network = network.to(device);
+    this.#task = task;
+    this.#splits = splits;
+    this.#batchSize = batchSize;
+    this.#padding = padding;
+    this.#groupByLength = groupByLength;
+    this.#device = device;
+  }
+
+  openLoader(seed: number): BatchSource<TextBatch> {
+    return this.#loader(this.#splits.train, { seed, shuffle: true });
+  }
+
+  loss(batch: TextBatch): StepLoss {
+    const { logits, auxiliaryLoss, routing } = this.network.forward(textInputs(batch, this.#device));
+    const loss = this.#labelLoss(logits, batch);
+    return { loss: auxiliaryLoss ? loss.add(auxiliaryLoss) : loss, routing: routerStatistics(routing) };
+  }
+
+  output(batch: TextBatch): Tensor {
+    return this.network.forward(textInputs(batch, this.#device)).logits;
+  }
+
+  async evaluate({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Evaluation> {
+    const { test, testMismatched } = this.#splits;
+    const evaluation = await this.#evaluateOn(test, signal);
+    if (!testMismatched) return evaluation;
+    const { score } = await this.#evaluateOn(testMismatched, signal);
+    return { ...evaluation, metrics: { ...evaluation.metrics, mismatchedAccuracy: score } };
+  }
+
+  async partitionLosses(options: { batches: number; seed: number; epoch: number }): Promise<PartitionLosses> {
+    await using loader = this.#loader(this.#splits.train, { seed: options.seed, shuffle: true });
+    const batches: TextBatch[] = [];
+    for await (const batch of loader.epoch(options.epoch)) {
+      if (batches.length === options.batches) break;
+      batches.push(batch);
+    }
+    return {
+      batchLosses: batches.map(
+        (batch) => () => this.#labelLoss(this.network.forward(textInputs(batch, this.#device)).logits, batch),
+      ),
+      [Symbol.dispose]: () => undefined, // batches are plain arrays
+    };
+  }
+
+  #loader(dataset: TokenisedDataset, options: { readonly seed?: number; readonly shuffle: boolean }): TextLoader {
+    return new TextLoader({
+      dataset,
+      batchSize: this.#batchSize,
+      padding: this.#padding,
+      groupByLength: this.#groupByLength,
+      ...options,
+    });
+  }
+
+  #labelLoss(logits: Tensor, { labels, size }: TextBatch): Tensor {
+    if (labels === null) throw new Error('the batch has no labels');
+    const targets = fromTypedArray(labels, [size], { device: this.#device });
+    return glueTasks[this.#task].labels === null
+      ? ops.mseLoss(logits.reshape([-1]), targets)
+      : ops.crossEntropyLoss(logits, targets.to('int64'));
+  }
+
+  async #evaluateOn(dataset: TokenisedDataset, signal: AbortSignal | undefined): Promise<Evaluation> {
+    const predictions = await predictTexts(this.network, dataset, { device: this.#device, signal });
+    const chosen = predictedLabels(predictions, glueTasks[this.#task].labels !== null);
+    const { metrics, score } = glueScore(this.#task, chosen, dataset.labels!);
+    return {
+      metric: glueTasks[this.#task].metrics.join('/'),
+      score,
+      metrics,
+      loss: meanLoss(predictions, dataset.labels!, glueTasks[this.#task].labels !== null),
+      predictions: chosen,
+    };
+  }
+}
+
+/** A batch as tensors: int64 [size, length] each. */
+export function textInputs(batch: TextBatch, device: Device = 'cpu'): TextInputs {
+  const shape = [batch.size, batch.length];
+  const tensor = (values: BigInt64Array): Tensor => fromTypedArray(values, shape, { device });
+  return {
+    inputIds: tensor(batch.inputIds),
+    attentionMask: tensor(batch.attentionMask),
+    tokenTypeIds: tensor(batch.tokenTypeIds),
+  };
+}
+
+/** Logits of a data set, in its order. */
+export interface TextPredictions {
+  /** [length, numLabels], row by row */
+  readonly logits: Float32Array;
+  readonly numLabels: number;
+}
+
+/** In evaluation mode; leaves the mode as it was. Yields to the event loop after every batch. */
+export async function predictTexts(
+  network: SequenceClassifier,
+  dataset: TokenisedDataset,
+  { device = 'cpu', signal }: { readonly device?: Device; readonly signal?: AbortSignal | undefined } = {},
+): Promise<TextPredictions> {
+  const numLabels = network.config.labels.length;
+  const logits = new Float32Array(dataset.length * numLabels);
+  const wasTraining = network.training;
+  network.eval();
+  try {
+    await using loader = new TextLoader({ dataset, batchSize: 64, groupByLength: true });
+    for await (const batch of loader.epoch(0)) {
+      signal?.throwIfAborted();
+      const rows = scope(() =>
+        noGrad(() => network.forward(textInputs(batch, device)).logits.toTypedArray() as Float32Array),
+      );
+      batch.sampleIndices.forEach((sample, position) => {
+        logits.set(rows.subarray(position * numLabels, (position + 1) * numLabels), sample * numLabels);
+      });
+    }
+  } finally {
+    network.train(wasTraining);
+  }
+  return { logits, numLabels };
+}
+
+/** The class with the highest logit of each text, or where labels are scores, the logit itself. */
+export function predictedLabels({ logits, numLabels }: TextPredictions, isClassification: boolean): Float32Array {
+  if (!isClassification) return logits;
+  return Float32Array.from({ length: logits.length / numLabels }, (_, row) => {
+    const values = logits.subarray(row * numLabels, (row + 1) * numLabels);
+    return values.indexOf(Math.max(...values));
+  });
+}
+
+function meanLoss({ logits, numLabels }: TextPredictions, labels: Float32Array, isClassification: boolean): number {
+  return scope(() => {
+    const outputs = fromTypedArray(logits, [labels.length, numLabels]);
+    const targets = fromTypedArray(labels, [labels.length]);
+    return isClassification
+      ? ops.crossEntropyLoss(outputs, targets.to('int64')).item()
+      : ops.mseLoss(outputs.reshape([-1]), targets).item();
+  });
+}
