@@ -4,23 +4,30 @@
  *     y_t = Σ_i w_ti · (scale · W_i x_t + b_i),   i over the k experts of token t
  *
  * Tokens are grouped by expert and each group is one matrix product. Autograd's composition would keep merged weights and
- * make a gradient of the whole bank for each expert; here one weight exists at a time, beside the bank and its gradient.
+ * make a gradient of the whole bank for each expert; here one merged weight exists at a time, beside the bank and its
+ * gradient.
  */
 import { customFunction, isGradEnabled, ops, scope, type Tensor } from '@padnet/torch';
 import { groupByExpert, type ExpertGroup } from './expertGroups.js';
+import { ExpertLines, MergedExperts, WholeExperts, type ExpertWeights } from './expertWeights.js';
 
-/** Which entries of an expert are computed. */
+/** Which entries of an expert are dynamic. */
 export type ExpertPart =
   | { readonly kind: 'all' }
-  /** Rows `index` of each expert: outputs are [tokens, rows]. */
-  | { readonly kind: 'rows'; readonly index: Tensor }
-  /** Columns `index` of each expert: inputs are [tokens, columns]. */
-  | { readonly kind: 'columns'; readonly index: Tensor }
-  /** W_i under the mask (bool [out, in]), elsewhere the same constant [out, in] for every expert. */
-  | { readonly kind: 'entries'; readonly mask: Tensor; readonly constant: Tensor };
+  /** Rows `lines` (int64) of each expert: outputs are [tokens, lines]. */
+  | { readonly kind: 'rows'; readonly lines: Tensor }
+  /** Columns `lines` (int64) of each expert: inputs are [tokens, lines]. */
+  | { readonly kind: 'columns'; readonly lines: Tensor }
+  /** Those under `mask` (bool [out, in]); the others are `staticScale` (a scalar; null for 1) times `staticWeight`. */
+  | {
+      readonly kind: 'entries';
+      readonly mask: Tensor;
+      readonly staticWeight: Tensor;
+      readonly staticScale: Tensor | null;
+    };
 
 export interface GroupedExpertsInputs {
-  /** [tokens, in] */
+  /** x [tokens, in] */
   readonly tokens: Tensor;
   /** The chosen experts [tokens, k], int64. */
   readonly experts: Tensor;
@@ -35,64 +42,67 @@ export interface GroupedExpertsInputs {
   readonly scale: Tensor | null;
 }
 
-/** What `customFunction` passes on. Absent ones are empty tensors. */
-type Differentiable = [
-  tokens: Tensor,
-  weights: Tensor,
-  bank: Tensor,
-  biasBank: Tensor,
-  scale: Tensor,
-  constant: Tensor,
-];
-type Saved = [...Differentiable, experts: Tensor, choices: Tensor, tokenOf: Tensor, selection: Tensor];
+/** What gradients are computed for. */
+const differentiable = ['tokens', 'weights', 'bank', 'biasBank', 'scale', 'staticWeight', 'staticScale'] as const;
+type Gradients = Partial<Record<(typeof differentiable)[number], Tensor | null>>;
+
+/** All tensors of a forward pass, by name, so that they can be saved for backward. */
+interface Operands {
+  readonly tokens: Tensor;
+  readonly weights: Tensor;
+  readonly bank: Tensor;
+  readonly biasBank?: Tensor;
+  readonly scale?: Tensor;
+  readonly staticWeight?: Tensor;
+  readonly staticScale?: Tensor;
+  readonly lines?: Tensor;
+  readonly mask?: Tensor;
+  readonly experts: Tensor;
+  /** See `ExpertGroups`. */
+  readonly choices: Tensor;
+  readonly tokenOf: Tensor;
+}
 
 /** @returns [tokens, out]. Its gradients can't be differentiated again. */
-export function groupedExperts(inputs: GroupedExpertsInputs): Tensor {
-  const { tokens, experts, weights, bank, part, biasBank, scale } = inputs;
-  const none = tokens.newEmpty([0]);
-  const differentiable: Differentiable = [
-    tokens,
-    weights,
-    bank,
-    biasBank ?? none,
-    scale ?? none,
-    part.kind === 'entries' ? part.constant : none,
-  ];
-  const wanted = differentiable.map((tensor) => tensor.requiresGrad);
-  let groups: readonly ExpertGroup[] = [];
-  const [output] = customFunction<Differentiable>({
+export function groupedExperts({ part, experts, ...inputs }: GroupedExpertsInputs): Tensor {
+  const { kind, ...ofPart } = part;
+  const { groups, choices, tokens: tokenOf } = groupByExpert(experts, inputs.bank.shape[0]!);
+  const present = Object.entries({ ...inputs, ...ofPart, experts, choices, tokenOf }).filter(
+    (entry): entry is [string, Tensor] => entry[1] !== null,
+  );
+  const operands = Object.fromEntries(present) as unknown as Operands;
+  const names = differentiable.filter((name) => operands[name] !== undefined);
+  const [output] = customFunction<Tensor[]>({
     name: 'GroupedExperts',
-    forward(context, ...saved) {
-      const grouped = groupByExpert(experts, bank.shape[0]!);
-      groups = grouped.groups;
-      const selection = part.kind === 'entries' ? part.mask : part.kind === 'all' ? none : part.index;
-      const all: Saved = [...saved, experts, grouped.choices, grouped.tokens, selection];
-      context.save(...all);
-      return forward(all, part.kind, groups);
+    forward(context) {
+      context.save(...present.map(([, tensor]) => tensor));
+      return forward(operands, kind, groups);
     },
     backward([gradient], saved) {
       if (isGradEnabled()) throw new Error('the gradients of a mixture of experts can not be differentiated again');
-      return backward(gradient!, saved as Saved, part.kind, groups, wanted);
+      const unpacked = Object.fromEntries(present.map(([name], index) => [name, saved[index]!]));
+      const gradients = backward(gradient!, unpacked as unknown as Operands, kind, groups);
+      return names.map((name) => gradients[name] ?? null);
     },
-  })(...differentiable);
+  })(...names.map((name) => operands[name]!));
   return output!;
 }
 
-function forward(saved: Saved, kind: ExpertPart['kind'], groups: readonly ExpertGroup[]): Tensor {
-  const [tokens, weights, bank, biasBank, , , experts, , tokenOf, selection] = saved;
-  const [numExperts = 0, outFeatures = 0] = bank.shape;
-  const outputs = kind === 'rows' ? selection.shape[0]! : outFeatures;
-  const output =
-    biasBank.dim === 2
-      ? ops.mm(gatesOf(weights, experts, numExperts), biasBank)
-      : tokens.newZeros([tokens.shape[0]!, outputs]);
-  const weightOf = expertWeights(saved, kind);
-  const inputWeights = sortedWeights(saved);
+function forward(operands: Operands, kind: ExpertPart['kind'], groups: readonly ExpertGroup[]): Tensor {
+  const { tokens, biasBank, bank, lines, tokenOf } = operands;
+  const [numTokens = 0] = tokens.shape;
+  const numOutputs = kind === 'rows' ? lines!.shape[0]! : bank.shape[1]!;
+  const output = biasBank ? ops.mm(gatesOf(operands), biasBank) : tokens.newZeros([numTokens, numOutputs]);
+  const experts = expertWeights(operands, kind);
+  const inputWeights = inputWeightsOf(operands);
+  // One buffer for all groups: fresh memory for each costs a tenth of the products' time.
+  const outputs = tokens.newEmpty([largest(groups), numOutputs]);
   for (const { expert, start, count } of groups) {
     scope(() => {
       const index = tokenOf.narrow(0, start, count);
       const input = tokens.indexSelect(0, index).mul_(inputWeights.narrow(0, start, count));
-      output.indexAdd_(0, index, ops.mm(input, weightOf(expert).t()));
+      const product = ops.mm(input, experts.weight(expert).t(), { out: outputs.narrow(0, 0, count) });
+      output.indexAdd_(0, index, product);
     });
   }
   return output;
@@ -100,95 +110,80 @@ function forward(saved: Saved, kind: ExpertPart['kind'], groups: readonly Expert
 
 function backward(
   gradient: Tensor,
-  saved: Saved,
+  operands: Operands,
   kind: ExpertPart['kind'],
   groups: readonly ExpertGroup[],
-  wanted: readonly boolean[],
-): (Tensor | null)[] {
-  const [tokens, weights, bank, biasBank, scale, constant, experts, choices, tokenOf, selection] = saved;
-  const [ofTokens, ofWeights, ofBank, ofBiasBank, ofScale, ofConstant] = wanted;
-  const weightOf = expertWeights(saved, kind);
-  const inputWeights = sortedWeights(saved);
-  const tokensGradient = ofTokens ? ops.zerosLike(tokens) : null;
-  const inputWeightsGradient = ops.zerosLike(inputWeights);
-  const bankGradient = ofBank || ofConstant ? ops.emptyLike(bank) : null;
-  const constantGradient = ofConstant ? ops.zerosLike(constant) : null;
-  const floatMask = kind === 'entries' ? selection.to(bank.dtype) : null;
-
-  const chosen = new Set(groups.map(({ expert }) => expert));
-  for (let expert = 0; expert < bank.shape[0]!; expert++) {
-    if (bankGradient && (!chosen.has(expert) || kind === 'rows' || kind === 'columns'))
-      scope(() => bankGradient.select(0, expert).zero_());
-  }
+): Gradients {
+  const { tokens, weights, bank, biasBank, scale, staticWeight, experts: chosen, choices, tokenOf } = operands;
+  const experts = expertWeights(operands, kind);
+  const inputWeights = inputWeightsOf(operands);
+  const tokensGradient = ops.zerosLike(tokens);
+  const inputWeightsGradient = ops.emptyLike(inputWeights);
+  const bankGradient = ops.emptyLike(bank);
+  const sum = staticWeight ? ops.zerosLike(staticWeight) : null;
+  const outputs = gradient.newEmpty([largest(groups), gradient.shape[1]!]);
   for (const { expert, start, count } of groups) {
     scope(() => {
       const index = tokenOf.narrow(0, start, count);
-      const outputGradient = gradient.indexSelect(0, index);
+      const outputGradient = ops.indexSelect(gradient, 0, index, { out: outputs.narrow(0, 0, count) });
       const input = tokens.indexSelect(0, index);
-      const weight = inputWeights.narrow(0, start, count);
+      const inputWeight = inputWeights.narrow(0, start, count);
       // ∂L/∂w = ∂L/∂y · W x = (Wᵀ ∂L/∂y) · x, which spares keeping W x.
-      const back = ops.mm(outputGradient, weightOf(expert));
+      const back = ops.mm(outputGradient, experts.weight(expert));
       inputWeightsGradient.narrow(0, start, count).copy_(back.mul(input).sum([1], { keepdim: true }));
-      tokensGradient?.indexAdd_(0, index, back.mul_(weight));
-      if (!bankGradient) return;
-      const expertGradient = bankGradient.select(0, expert);
-      input.mul_(weight);
-      if (kind === 'rows' || kind === 'columns') {
-        expertGradient.indexCopy_(kind === 'rows' ? 0 : 1, selection, ops.mm(outputGradient.t(), input));
-        return;
-      }
-      ops.mm(outputGradient.t(), input, { out: expertGradient });
-      constantGradient?.add_(expertGradient);
-      if (floatMask) expertGradient.mul_(floatMask);
+      tokensGradient.indexAdd_(0, index, back.mul_(inputWeight));
+      experts.writeGradient(bankGradient.select(0, expert), outputGradient, input.mul_(inputWeight), sum);
     });
   }
-  if (floatMask) constantGradient?.mul_(floatMask.neg().add_(1));
+  const used = new Set(groups.map(({ expert }) => expert));
+  for (let expert = 0; expert < bank.shape[0]!; expert++) {
+    if (!used.has(expert)) scope(() => bankGradient.select(0, expert).zero_());
+  }
 
-  const inChoiceOrder = ops.emptyLike(inputWeightsGradient).indexCopy_(0, choices, inputWeightsGradient);
-  const weightsGradient = inChoiceOrder.reshape(weights.shape);
-  const scaleGradient = ofScale ? weightsGradient.mul(weights).sum() : null;
-  if (scale.dim === 0) weightsGradient.mul_(scale);
-  const hasBias = biasBank.dim === 2;
-  if (hasBias && ofWeights) weightsGradient.add_(ops.mm(gradient, biasBank.t()).gather(1, experts));
-  const biasGradient = hasBias && ofBiasBank ? ops.mm(gatesOf(weights, experts, bank.shape[0]!).t(), gradient) : null;
-  return [
-    tokensGradient,
-    ofWeights ? weightsGradient : null,
-    ofBank ? bankGradient : null,
-    biasGradient,
-    scaleGradient,
-    constantGradient,
-  ];
+  const productGradient = ops
+    .emptyLike(inputWeights)
+    .indexCopy_(0, choices, inputWeightsGradient)
+    .reshape(weights.shape);
+  const scaled = scale ? productGradient.mul(scale) : productGradient;
+  const ofStatic = sum && experts instanceof MergedExperts ? experts.staticGradients(sum) : null;
+  return {
+    tokens: tokensGradient,
+    weights: biasBank ? scaled.add(ops.mm(gradient, biasBank.t()).gather(1, chosen)) : scaled,
+    bank: bankGradient,
+    biasBank: biasBank ? ops.mm(gatesOf(operands).t(), gradient) : null,
+    scale: scale ? productGradient.mul(weights).sum() : null,
+    staticWeight: ofStatic?.weight ?? null,
+    staticScale: ofStatic?.scale ?? null,
+  };
 }
 
-/** Gives expert i's weight as it is computed with; the next call may overwrite it. */
-function expertWeights(saved: Saved, kind: ExpertPart['kind']): (expert: number) => Tensor {
-  const [, , bank, , , constant, , , , selection] = saved;
+function expertWeights(operands: Operands, kind: ExpertPart['kind']): ExpertWeights {
+  const { bank, lines, mask, staticWeight, staticScale = null } = operands;
   switch (kind) {
     case 'all':
-      return (expert) => bank.select(0, expert);
+      return new WholeExperts(bank);
     case 'rows':
-      return (expert) => bank.select(0, expert).indexSelect(0, selection);
+      return new ExpertLines(bank, 0, lines!);
     case 'columns':
-      return (expert) => bank.select(0, expert).indexSelect(1, selection);
-    case 'entries': {
-      // lerp with 0 and 1 gives exactly one of its ends, a quarter of `where`'s time.
-      const mask = selection.to(bank.dtype);
-      const merged = ops.emptyLike(constant);
-      return (expert) => ops.lerp(constant, bank.select(0, expert), mask, { out: merged });
-    }
+      return new ExpertLines(bank, 1, lines!);
+    case 'entries':
+      return new MergedExperts(bank, mask!, staticWeight!, staticScale);
     default:
       return kind satisfies never;
   }
 }
 
 /** w · scale in the order of the groups, [tokens · k, 1]. */
-function sortedWeights([, weights, , , scale, , , choices]: Saved): Tensor {
+function inputWeightsOf({ weights, scale, choices }: Operands): Tensor {
   const sorted = weights.reshape([-1, 1]).indexSelect(0, choices);
-  return scale.dim === 0 ? sorted.mul(scale) : sorted;
+  return scale ? sorted.mul(scale) : sorted;
 }
 
-/** [tokens, E], 0 where an expert is not chosen. */
-function gatesOf(weights: Tensor, experts: Tensor, numExperts: number): Tensor {
-  return ops.scatter(weights.newZeros([weights.shape[0]!, numExperts]), 1, experts, weights);
+/** w as [tokens, E], 0 where an expert is not chosen. */
+function gatesOf({ weights, experts, bank }: Operands): Tensor {
+  return ops.scatter(weights.newZeros([weights.shape[0]!, bank.shape[0]!]), 1, experts, weights);
+}
+
+function largest(groups: readonly ExpertGroup[]): number {
+  return groups.reduce((most, { count }) => Math.max(most, count), 0);
 }

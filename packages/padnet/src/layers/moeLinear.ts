@@ -149,7 +149,7 @@ export class MoELinear extends nn.Module {
         return this.fixed(tokens, scaled(staticWeight), gates, biasBank);
       case 'rows': {
         const { dynamic, fixed } = structure;
-        const part = { kind: 'rows', index: dynamic } as const;
+        const part = { kind: 'rows', lines: dynamic } as const;
         const biases = (rows: Tensor): Tensor | null => biasBank?.indexSelect(1, rows) ?? null;
         const moving = groupedExperts({ tokens, ...chosen, part, biasBank: biases(dynamic) });
         const resting = this.fixed(tokens, scaled(staticWeight.indexSelect(0, fixed)), gates, biases(fixed));
@@ -157,7 +157,7 @@ export class MoELinear extends nn.Module {
       }
       case 'columns': {
         const { dynamic, fixed } = structure;
-        const part = { kind: 'columns', index: dynamic } as const;
+        const part = { kind: 'columns', lines: dynamic } as const;
         const moving = groupedExperts({ tokens: tokens.indexSelect(1, dynamic), ...chosen, part, biasBank });
         return moving.add(ops.linear(tokens.indexSelect(1, fixed), scaled(staticWeight.indexSelect(1, fixed))));
       }
@@ -167,8 +167,8 @@ export class MoELinear extends nn.Module {
           return groupedExperts({ tokens, ...chosen, bank: merged.bank!, part: { kind: 'all' }, biasBank });
         }
         // The weights of a token sum to 1, so what is added to all experts, times scale, is added once.
-        const constant = scale ? scaled(staticWeight).div(scale) : scaled(staticWeight);
-        const part = { kind: 'entries', mask: source.maskTensor(), constant } as const;
+        const staticScale = scale ? (fixedScale ?? ops.onesLike(scale)).div(scale) : fixedScale;
+        const part = { kind: 'entries', mask: source.maskTensor(), staticWeight, staticScale } as const;
         return groupedExperts({ tokens, ...chosen, part, biasBank });
       }
       default:
