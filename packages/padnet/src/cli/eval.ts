@@ -1,55 +1,92 @@
-/** `padnet eval`: accuracy of a run's network on the test pictures. */
+/** `padnet eval`: the score of a run's network on the test data. */
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { formatPercent, formatSeconds } from '../report/format.js';
-import { alignGrid } from '../report/grid.js';
+import type { PictureModel, PictureRecipe } from '../training/index.js';
+import { classAccuracies, classTable } from './classTable.js';
+import { evaluateTexts } from './evalTexts.js';
 import { collected, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
+import { UsageError } from './usageError.js';
 
 interface EvalOptions {
   readonly set?: readonly string[];
-  readonly batchSize: number;
+  readonly batchSize?: number;
+  readonly submission?: string;
   readonly json?: boolean;
 }
 
 export function registerEval(program: Command, terminal: Terminal): void {
   const command = program
     .command('eval')
-    .description("Evaluate a run's network on its test pictures, or on others.")
+    .description("Evaluate a run's network on its test data, or on others.")
     .argument('<run>', 'folder of a finished run')
     .option(
       '--set <key=value>',
       "another value for one of the recipe's data keys, such as data.path=<folder>",
       collected,
     )
-    .option('--batch-size <number>', 'pictures at once', wholeNumber(1), 256)
+    .option('--batch-size <number>', 'pictures at once (default: 256)', wholeNumber(1))
+    .option('--submission <folder>', "of a GLUE run: write its predictions for the task's test file, to hand in")
     .option('--json', 'print the result as JSON')
     .action((run: string, options: EvalOptions) => evaluateRun(run, options, terminal));
-  withExamples(command, 'eval runs/pad30', 'eval runs/pad30 --set data.testLimit=1000');
+  withExamples(
+    command,
+    'eval runs/pad30',
+    'eval runs/pad30 --set data.testLimit=1000',
+    'eval runs/rte-pad50 --submission submissions',
+  );
 }
 
-async function evaluateRun(run: string, { set = [], batchSize, json }: EvalOptions, terminal: Terminal): Promise<void> {
-  const { evaluate, loadData, loadRunModel, parseRecipe, readRun } = await import('../training/index.js');
+async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
+  const { set = [], batchSize, submission, json = false } = options;
+  const { loadRunModel, parseRecipe, readRun } = await import('../training/index.js');
   const { folder } = readRun(run);
   const recipe = parseRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe, set);
-  const { network, description } = loadRunModel(run);
-  const { test } = loadData(recipe.data);
+  const model = loadRunModel(run);
+  if (model.modality === 'image' && recipe.modality === 'image') {
+    if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
+    await evaluatePictures({ run, recipe, model, batchSize, json }, terminal);
+  } else if (model.modality === 'text' && recipe.modality === 'text') {
+    if (batchSize !== undefined) throw new UsageError(`--batch-size is for runs on pictures; ${run} is on sentences`);
+    await evaluateTexts({ run, recipe, model, submission: submission ?? null, json }, terminal);
+  } else {
+    throw new UsageError(`--set: ${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
+  }
+}
+
+interface PictureEvaluation {
+  readonly run: string;
+  readonly recipe: PictureRecipe;
+  readonly model: PictureModel;
+  readonly batchSize: number | undefined;
+  readonly json: boolean;
+}
+
+async function evaluatePictures(options: PictureEvaluation, terminal: Terminal): Promise<void> {
+  const { run, recipe, model, batchSize = 256, json } = options;
+  const { evaluate, loadPictures } = await import('../training/index.js');
+  const { test } = loadPictures(recipe.data);
   const start = performance.now();
-  const { normalise } = description;
-  const { accuracy, loss, predictions } = await evaluate(network, test, {
-    batchSize,
-    normalise,
-    signal: terminal.closed,
-  });
+  const { normalise } = model.description;
+  const {
+    score: accuracy,
+    loss,
+    predictions,
+  } = await evaluate(model.network, test, { batchSize, normalise, signal: terminal.closed });
   const seconds = (performance.now() - start) / 1000;
-  const classes = test.classNames.map((name, label) => {
-    const members = Array.from(predictions).filter((_, index) => test.labels[index] === label);
-    const correct = members.filter((prediction) => prediction === label).length;
-    return { name, images: members.length, accuracy: members.length === 0 ? null : correct / members.length };
-  });
+  const classes = classAccuracies(test.classNames, test.labels, predictions);
   if (json) {
     const { length } = test;
-    terminal.printJson({ run, accuracy, loss, images: length, imagesPerSecond: length / seconds, seconds, classes });
+    terminal.printJson({
+      run,
+      accuracy,
+      loss,
+      images: length,
+      imagesPerSecond: length / seconds,
+      seconds,
+      classes: classes.map(({ name, samples, accuracy: each }) => ({ name, images: samples, accuracy: each })),
+    });
     return;
   }
   terminal.print(
@@ -57,11 +94,7 @@ async function evaluateRun(run: string, { set = [], batchSize, json }: EvalOptio
       `test accuracy ${formatPercent(accuracy, 2)}, loss ${loss.toFixed(4)}`,
       `${test.length} pictures in ${formatSeconds(seconds)}, ${Math.round(test.length / seconds)} a second`,
       '',
-      alignGrid({
-        heading: ['class', 'pictures', 'accuracy'],
-        rows: classes.map((row) => [row.name, String(row.images), formatPercent(row.accuracy)]),
-        leftColumns: 1,
-      }),
+      classTable(classes, 'pictures'),
     ].join('\n'),
   );
 }

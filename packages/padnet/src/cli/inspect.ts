@@ -1,14 +1,13 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import type { nn } from '@padnet/torch';
+import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import type { Recipe } from '../training/index.js';
+import type { ShownNetwork } from '../report/index.js';
 import { showPartition } from './mask.js';
 import { withExamples } from './options.js';
-import { pictureShape } from './pictureShape.js';
 import type { Terminal } from './terminal.js';
 
 interface InspectOptions {
@@ -38,39 +37,33 @@ async function inspect(what: string, { json = false }: InspectOptions, terminal:
     await inspectTensors(what, json, terminal);
     return;
   }
-  const { network, shape } = statSync(what).isDirectory() ? await networkOfRun(what) : await networkOfRecipe(what);
+  const { network, pass } = statSync(what).isDirectory() ? await networkOf(what) : await networkOfFile(what);
   const { inspectNetwork, inspectText } = await import('../report/index.js');
-  const inspection = inspectNetwork(network, shape);
+  const inspection = inspectNetwork(network, pass);
   if (json) terminal.printJson(inspection);
   else terminal.print(inspectText(inspection));
 }
 
-interface Inspected {
-  readonly network: nn.Layer;
-  readonly shape: readonly [number, number, number];
+/** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
+async function networkOf(folder: string): Promise<ShownNetwork> {
+  const [{ loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }] = await Promise.all([
+    import('../training/index.js'),
+    import('../report/index.js'),
+  ]);
+  if (existsSync(join(folder, 'config.json'))) return networkOfFolder(folder);
+  const run = readRun(folder);
+  return existsSync(run.folder.model) ? networkOfModel(loadRunModel(folder)) : await networkOfRecipe(run.recipe);
 }
 
-/** The trained network, or where there is none yet, what the run trains. */
-async function networkOfRun(run: string): Promise<Inspected> {
-  const { loadRunModel, readRun } = await import('../training/index.js');
-  const { folder, recipe } = readRun(run);
-  if (!existsSync(folder.model)) return freshNetwork(recipe);
-  const { network, description } = loadRunModel(run);
-  return { network, shape: [description.inChannels, ...description.size] };
-}
-
-async function networkOfRecipe(file: string): Promise<Inspected> {
+async function networkOfFile(file: string): Promise<ShownNetwork> {
   if (!/\.ya?ml$/.test(file)) {
     throw new InputError(`${file}: expected the folder of a run, a recipe (.yaml) or weights (.safetensors)`);
   }
-  const { parseRecipe } = await import('../training/index.js');
-  return freshNetwork(parseRecipe(readFileSync(file, 'utf8'), file));
-}
-
-async function freshNetwork(recipe: Recipe): Promise<Inspected> {
-  const { createModel } = await import('../models/index.js');
-  const { shape, numClasses } = await pictureShape(recipe.data);
-  return { network: createModel(recipe.model, { inChannels: shape[0], numClasses }), shape };
+  const [{ parseRecipe }, { networkOfRecipe }] = await Promise.all([
+    import('../training/index.js'),
+    import('../report/index.js'),
+  ]);
+  return await networkOfRecipe(parseRecipe(readFileSync(file, 'utf8'), file));
 }
 
 async function inspectTensors(file: string, json: boolean, terminal: Terminal): Promise<void> {

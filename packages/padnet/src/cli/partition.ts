@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { formatPercent } from '../report/format.js';
+import { formatScore, metricName } from '../report/scoreText.js';
 import type { PartitionOptions, RecipeOverride } from '../training/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -38,7 +39,7 @@ export function registerPartition(program: Command, terminal: Terminal): void {
     .description(
       'Find masks for a fully dynamic network by Iterative Mode Partition; recipes train with them by partition.masks.',
     )
-    .argument('<run>', 'folder of a finished run with model.layer: dyconv; it is not changed')
+    .argument('<run>', 'folder of a finished run with model.layer: dyconv or moe; it is not changed')
     .requiredOption('--ratio <number>', 'fraction of the entries that stay dynamic, from 0 to 1')
     .option('--rounds <number>', 'rounds; 1 is the one-shot partition')
     .option('--schedule <name>', 'exponential or linear')
@@ -48,7 +49,7 @@ export function registerPartition(program: Command, terminal: Terminal): void {
       'entry; kernel or filter of a convolution; filter, neuron or block of a linear layer',
     )
     .option('--score <name>', 'maskGradient, magnitude or random')
-    .option('--batches <number>', 'batches of training pictures that are scored')
+    .option('--batches <number>', 'batches of training data that are scored')
     .option('--out <file>', 'where the masks go (default: <run>/partition-<ratio>.safetensors)')
     .option('--force', 'replace the file where it is there already')
     .option('--json', 'print the result as JSON')
@@ -93,8 +94,9 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
       settings: found.settings,
       rounds: found.rounds,
       dynamicRatio,
-      accuracyBefore: before.accuracy,
-      accuracyAfter: after.accuracy,
+      metric: before.metric,
+      scoreBefore: before.score,
+      scoreAfter: after.score,
       seconds: (performance.now() - start) / 1000,
     });
     return;
@@ -102,7 +104,8 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
   terminal.print(
     [
       `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
-      `test accuracy ${formatPercent(before.accuracy, 2)} with every entry dynamic, ${formatPercent(after.accuracy, 2)} with these masks, not trained further`,
+      `test ${metricName(before.metric)} ${formatScore(before.metric, before.score)} with every entry dynamic, ` +
+        `${formatScore(after.metric, after.score)} with these masks, not trained further`,
       `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
     ].join('\n'),
   );

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
-import { accuracyInterval, compareRuns, summarySentence, type Comparison } from './comparison.js';
+import { compareRuns, summarySentence, type Comparison } from './comparison.js';
 import { recipe, threeRuns } from './runs.test.fixture.js';
+import { accuracyInterval } from './scoreText.js';
 
 function texts({ columns }: Comparison, title: string): string[] {
   return columns.find((column) => column.title === title)!.cells.map(({ text, best }) => text + (best ? '!' : ''));
@@ -31,7 +32,7 @@ describe('compareRuns', () => {
 
   it('marks all that look the same', () => {
     const [plain, mixed, partial] = threeRuns();
-    const comparison = compareRuns([plain, { ...mixed, testAccuracy: 0.92001 }, partial]);
+    const comparison = compareRuns([plain, { ...mixed, score: 0.92001 }, partial]);
     expect(texts(comparison, 'Test accuracy')).toEqual(['90.00 %', '92.00 %!', '92.00 %!']);
   });
 
@@ -49,10 +50,8 @@ describe('compareRuns', () => {
     expect(relatives(compareRuns([plain, fewer]), 'Test accuracy', 'toStatic')).toEqual([null, null]);
     expect(compareRuns([plain, fewer]).notes.join()).toContain('data.testLimit –, 100');
 
-    const deeper = {
-      ...partial,
-      recipe: { ...partial.recipe, model: { ...partial.recipe.model, name: 'resnet18' as const } },
-    };
+    const pad = recipe('pad');
+    const deeper = { ...partial, recipe: { ...pad, model: { ...pad.model, name: 'resnet18' as const } } };
     expect(relatives(compareRuns([plain, deeper]), 'Stored numbers', 'toStatic')).toEqual([null, null]);
   });
 

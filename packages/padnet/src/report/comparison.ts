@@ -2,20 +2,13 @@
  * Runs side by side: the columns of the table, what each value is relative to, which are best, and what has to be known to
  * read them. The HTML, terminal and Markdown tables all show this.
  */
-import type { LayerKind } from '../models/index.js';
-import {
-  formatBytes,
-  formatCount,
-  formatPercent,
-  formatPoints,
-  formatRatio,
-  formatSeconds,
-  unknown,
-} from './format.js';
+import { metricsOf, sameMachine, sameNetwork, sameTest, scoreInterval, type Metric } from './comparisonMetrics.js';
+import { formatCount, formatPercent, formatPoints, formatRatio } from './format.js';
+import { layerRole, type LayerRole } from './layerNames.js';
 import type { RunSummary } from './runSummary.js';
-
-/** How papers write the layer kinds. */
-export const layerNames: Record<LayerKind, string> = { static: 'static', dyconv: 'DY-Conv', pad: 'PAD-Net' };
+import { samplesOf } from './sampleWords.js';
+import { formatScore, isFraction, metricName } from './scoreText.js';
+import { settingDifferences } from './settingDifferences.js';
 
 export interface Cell {
   readonly text: string;
@@ -30,8 +23,7 @@ export interface Cell {
 
 export interface Column {
   readonly title: string;
-  /** `ratio`: how many times the other run's value; `points`: percentage points above it; null: not compared. */
-  readonly relative: 'ratio' | 'points' | null;
+  readonly relative: Metric['relative'];
   /** One for each run. */
   readonly cells: readonly Cell[];
 }
@@ -43,170 +35,71 @@ export interface Comparison {
   readonly notes: readonly string[];
 }
 
-interface Metric {
-  readonly title: string;
-  readonly value: (run: RunSummary) => number | null;
-  readonly format: (value: number | null) => string;
-  readonly detail?: (run: RunSummary) => string | null;
-  readonly better: 'higher' | 'lower' | null;
-  readonly relative: Column['relative'];
-  /** Whether the values of two runs mean the same. */
-  readonly comparable: (a: RunSummary, b: RunSummary) => boolean;
-}
-
-const sameNetwork = (a: RunSummary, b: RunSummary): boolean =>
-  a.recipe.model.name === b.recipe.model.name &&
-  a.recipe.model.stem === b.recipe.model.stem &&
-  a.recipe.model.width === b.recipe.model.width;
-
-const sameTest = (a: RunSummary, b: RunSummary): boolean =>
-  a.finished && b.finished && sameData(a, b) && a.recipe.data.testLimit === b.recipe.data.testLimit;
-
-const sameData = ({ recipe: a }: RunSummary, { recipe: b }: RunSummary): boolean =>
-  a.data.name === b.data.name && a.data.path === b.data.path;
-
-const sameMachine = (a: RunSummary, b: RunSummary): boolean =>
-  a.environment?.machine === b.environment?.machine &&
-  a.environment?.threads === b.environment?.threads &&
-  a.recipe.data.batchSize === b.recipe.data.batchSize;
-
-const metrics: readonly Metric[] = [
-  {
-    title: 'Test accuracy',
-    value: ({ testAccuracy }) => testAccuracy,
-    format: (value) => formatPercent(value, 2),
-    detail: (run) => (run.finished ? uncertainty(run) : unfinished(run)),
-    better: 'higher',
-    relative: 'points',
-    comparable: sameTest,
-  },
-  {
-    title: 'Stored numbers',
-    value: ({ parameters }) => parameters,
-    format: formatCount,
-    detail: ({ maskBits }) => (maskBits > 0 ? `+ ${formatBytes(Math.ceil(maskBits / 8))} of mask` : null),
-    better: 'lower',
-    relative: 'ratio',
-    comparable: () => true,
-  },
-  {
-    title: 'Dynamic ratio κ',
-    value: ({ kappa }) => kappa.reached,
-    format: formatPercent,
-    detail: ({ kappa: { target, reached } }) =>
-      Math.abs(target - reached) > 5e-4 ? `target ${formatPercent(target)}` : null,
-    better: null,
-    relative: null,
-    comparable: () => true,
-  },
-  {
-    title: 'MACs a picture',
-    value: ({ macs }) => macs,
-    format: formatCount,
-    better: 'lower',
-    relative: 'ratio',
-    comparable: () => true,
-  },
-  {
-    title: 'Training step',
-    value: ({ stepSeconds }) => stepSeconds,
-    format: formatSeconds,
-    detail: ({ imagesPerSecond }) =>
-      imagesPerSecond === null ? null : `${formatCount(Math.round(imagesPerSecond))} pictures/s`,
-    better: 'lower',
-    relative: 'ratio',
-    comparable: sameMachine,
-  },
-  {
-    title: 'Peak memory',
-    value: ({ peakMemoryBytes }) => peakMemoryBytes,
-    format: formatBytes,
-    better: 'lower',
-    relative: 'ratio',
-    comparable: sameMachine,
-  },
-  {
-    title: 'Training time',
-    value: ({ trainingSeconds }) => trainingSeconds,
-    format: formatSeconds,
-    detail: ({ curve }) => (curve.length === 1 ? '1 epoch' : `${curve.length} epochs`),
-    better: null,
-    relative: null,
-    comparable: sameMachine,
-  },
-];
-
 export function compareRuns(runs: readonly RunSummary[]): Comparison {
-  return { runs, columns: metrics.map((metric) => column(metric, runs)), notes: comparisonNotes(runs) };
+  return { runs, columns: metricsOf(runs).map((metric) => column(metric, runs)), notes: comparisonNotes(runs) };
 }
 
 function column(metric: Metric, runs: readonly RunSummary[]): Column {
   const { title, value, format, detail, relative } = metric;
   const best = bestText(metric, runs);
-  const relativeTo = (run: RunSummary, kind: LayerKind): string | null => {
-    const base = relative === null ? null : baseline(run, kind, runs);
+  const relativeTo = (run: RunSummary, role: LayerRole): string | null => {
+    const base = relative === null ? null : baseline(run, role, runs);
     if (base === null || base === run || !metric.comparable(run, base)) return null;
     const [mine, other] = [value(run), value(base)];
     if (mine === null || other === null) return null;
     return relative === 'points' ? formatPoints(mine - other) : formatRatio(mine / other);
   };
   const cells = runs.map((run) => {
-    const text = format(value(run));
+    const text = format(value(run), run);
     return {
       text,
       detail: detail?.(run) ?? null,
       best: text === best,
       toStatic: relativeTo(run, 'static'),
-      toDynamic: run.layer === 'pad' ? relativeTo(run, 'dyconv') : null,
+      toDynamic: run.layer === 'pad' ? relativeTo(run, 'dynamic') : null,
     };
   });
   return { title, relative, cells };
 }
 
-/** The first run of this kind with the same network; a run of that kind is its own baseline. */
-export function baseline(run: RunSummary, kind: LayerKind, runs: readonly RunSummary[]): RunSummary | null {
-  if (run.layer === kind) return run;
-  return runs.find((other) => other.layer === kind && sameNetwork(run, other)) ?? null;
+/** The first run of this role with the same network; a run of that role is its own baseline. */
+export function baseline(run: RunSummary, role: LayerRole, runs: readonly RunSummary[]): RunSummary | null {
+  if (layerRole(run.layer) === role) return run;
+  return runs.find((other) => layerRole(other.layer) === role && sameNetwork(run, other)) ?? null;
 }
 
 /** As shown, so that runs which look the same are all marked. Null where nothing can be called best. */
 function bestText({ value, format, better, comparable }: Metric, runs: readonly RunSummary[]): string | null {
-  const values = runs.map(value).filter((each) => each !== null);
   const [first] = runs;
-  if (better === null || values.length < 2 || !runs.every((run) => comparable(first!, run))) return null;
-  const texts = new Set(values.map(format));
+  const values = runs.map(value).filter((each) => each !== null);
+  if (!first || better === null || values.length < 2 || !runs.every((run) => comparable(first, run))) return null;
+  const texts = new Set(values.map((each) => format(each, first)));
   if (texts.size < 2) return null;
-  return format(better === 'higher' ? Math.max(...values) : Math.min(...values));
-}
-
-/** Half the width of the 95 % interval of a fraction measured on n pictures (normal approximation). */
-export function accuracyInterval(accuracy: number, testPictures: number): number {
-  return 1.96 * Math.sqrt((accuracy * (1 - accuracy)) / testPictures);
-}
-
-function uncertainty({ testAccuracy, testPictures }: RunSummary): string | null {
-  if (testAccuracy === null || testPictures === null) return null;
-  return `± ${(accuracyInterval(testAccuracy, testPictures) * 100).toFixed(2)}`;
-}
-
-function unfinished({ curve, recipe }: RunSummary): string {
-  return `after ${curve.length} of ${recipe.training.epochs} epochs`;
+  return format(better === 'higher' ? Math.max(...values) : Math.min(...values), first);
 }
 
 function comparisonNotes(runs: readonly RunSummary[]): string[] {
   const notes: string[] = [];
-  const intervals = runs.flatMap(({ testAccuracy: accuracy, testPictures: pictures }) =>
-    accuracy === null || pictures === null ? [] : [{ pictures, interval: accuracyInterval(accuracy, pictures) }],
-  );
-  if (intervals.length > 0) {
-    const { pictures, interval } = intervals.reduce((a, b) => (b.interval > a.interval ? b : a));
+  const uncertain = runs.flatMap((run) => {
+    const interval = scoreInterval(run);
+    return interval === null ? [] : [{ run, interval }];
+  });
+  if (uncertain.length > 0) {
+    const { run, interval } = uncertain.reduce((a, b) => (b.interval > a.interval ? b : a));
     notes.push(
-      `${pictures.toLocaleString('en')} test pictures leave an accuracy uncertain by ± ${(100 * interval).toFixed(2)} points ` +
-        '(95 %); each is one run, and other seeds differ further.',
+      `${run.testSamples!.toLocaleString('en')} test ${samplesOf([run])} leave an accuracy uncertain by ± ` +
+        `${(100 * interval).toFixed(2)} points (95 %); each is one run, and other seeds differ further.`,
     );
   }
-  const open = runs.filter(({ finished }) => !finished).map(({ name }) => name);
-  if (open.length > 0) notes.push(`Not finished, so not compared by accuracy: ${open.join(', ')}.`);
+  if (runs.some(({ metric }) => metric.includes('/'))) {
+    notes.push('A score of two metrics is their mean, as GLUE counts a task.');
+  }
+  const open = runs.filter(({ finished }) => !finished);
+  if (open.length > 0) {
+    const [metric, ...others] = new Set(runs.map((run) => run.metric));
+    const by = metric !== undefined && others.length === 0 ? metricName(metric) : 'score';
+    notes.push(`Not finished, so not compared by ${by}: ${open.map(({ name }) => name).join(', ')}.`);
+  }
   if (runs.some((run) => run.layer !== 'static')) {
     notes.push('Stored numbers of a partial layer are those in use: (1 − κ)n static and κn of each of K bank entries.');
   }
@@ -220,32 +113,6 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   return notes;
 }
 
-/** Settings that say how a run is made, not what is compared, or that mean nothing to some layer kinds. */
-const notCompared = [
-  /^model\.(layer|numKernels|bankInitialisation|noise|scaleMode)$/,
-  /^partition\./,
-  /^training\.(bankFactor|checkpointSteps|temperature\..*)$/,
-  /^data\.numWorkers$/,
-];
-
-/** Such as `training.epochs 10, 10, 5` (by run). */
-function settingDifferences(runs: readonly RunSummary[]): string[] {
-  const flat = runs.map(({ recipe }) => new Map(flatten('', recipe)));
-  const keys = new Set(flat.flatMap((settings) => [...settings.keys()]));
-  return [...keys]
-    .filter((key) => !notCompared.some((pattern) => pattern.test(key)))
-    .map((key) => ({ key, values: flat.map((settings) => settings.get(key) ?? unknown) }))
-    .filter(({ values }) => new Set(values).size > 1)
-    .map(({ key, values }) => `${key} ${values.join(', ')}`);
-}
-
-function flatten(prefix: string, value: unknown): [key: string, value: string][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return value === undefined ? [] : [[prefix, typeof value === 'string' ? value : JSON.stringify(value)]];
-  }
-  return Object.entries(value).flatMap(([key, inner]) => flatten(prefix === '' ? key : `${prefix}.${key}`, inner));
-}
-
 /**
  * What the comparison comes to, in one to three sentences; null unless there are a finished partial run and a static or dynamic
  * one to compare it with.
@@ -253,29 +120,26 @@ function flatten(prefix: string, value: unknown): [key: string, value: string][]
 export function summarySentence(runs: readonly RunSummary[]): string | null {
   const pad = runs.find(({ layer, finished }) => layer === 'pad' && finished);
   if (!pad) return null;
-  const dynamic = baseline(pad, 'dyconv', runs);
+  const { score, metric } = pad;
+  const dynamic = baseline(pad, 'dynamic', runs);
   const others = [dynamic, baseline(pad, 'static', runs)].filter((run) => run !== null && sameTest(pad, run));
   const against = others.flatMap((run) =>
-    run === null || pad.testAccuracy === null || run.testAccuracy === null
+    run === null || score === null || run.score === null
       ? []
-      : [
-          `${formatPoints(pad.testAccuracy - run.testAccuracy)} points against ${run.name} (${formatPercent(run.testAccuracy, 2)})`,
-        ],
+      : [`${formatPoints(score - run.score)} points against ${run.name} (${formatScore(metric, run.score)})`],
   );
   if (against.length === 0) return null;
   const share = dynamic ? ` (${formatPercent(pad.parameters / dynamic.parameters, 0)} of ${dynamic.name})` : '';
-  const chance = chanceDifference(pad);
+  const interval = scoreInterval(pad);
+  const scale = isFraction(metric) ? '' : ' (× 100)';
   return [
     `With ${formatPercent(pad.kappa.reached)} of its entries dynamic, ${pad.name} stores ${formatCount(pad.parameters)} numbers${share}.`,
-    `It reaches ${formatPercent(pad.testAccuracy, 2)} test accuracy: ${against.join(', ')}.`,
-    ...(chance === null
+    `It reaches ${formatScore(metric, score)} test ${metricName(metric)}${scale}: ${against.join(', ')}.`,
+    // How far two runs of about this accuracy are apart by chance, were their test samples drawn independently.
+    ...(interval === null
       ? []
-      : [`This test set cannot tell differences below about ${(100 * chance).toFixed(1)} points from chance.`]),
+      : [
+          `This test set cannot tell differences below about ${(100 * Math.SQRT2 * interval).toFixed(1)} points from chance.`,
+        ]),
   ].join(' ');
-}
-
-/** How far two runs of about this accuracy are apart by chance (95 %), were their test pictures drawn independently. */
-function chanceDifference({ testAccuracy, testPictures }: RunSummary): number | null {
-  if (testAccuracy === null || testPictures === null) return null;
-  return Math.SQRT2 * accuracyInterval(testAccuracy, testPictures);
 }

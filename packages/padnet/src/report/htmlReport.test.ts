@@ -111,7 +111,7 @@ describe('htmlReport', () => {
 
   it('leaves out what a run does not have', () => {
     const [plain] = threeRuns();
-    const alone = htmlReport([{ ...plain, curve: [], testAccuracy: null, finished: false }], { date });
+    const alone = htmlReport([{ ...plain, curve: [], score: null, finished: false }], { date });
     expectWellFormed(alone);
     expect(alone).not.toContain('routers');
     expect(alone).not.toContain('Accuracy against');

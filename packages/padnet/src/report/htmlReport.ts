@@ -3,17 +3,19 @@
  * whatever comes from a run is escaped.
  */
 import { dynamicRatioChart } from './charts/dynamicRatioByLayer.js';
-import { accuracyChart, lossChart } from './charts/learningCurves.js';
+import { lossChart, scoreChart } from './charts/learningCurves.js';
 import { runColours } from './charts/runColours.js';
 import { tradeOffChart } from './charts/tradeOff.js';
 import { coefficientSection } from './coefficientSection.js';
 import { summarySentence } from './comparison.js';
-import { formatLoss, formatPercent } from './format.js';
+import { scoreName, scoreTitle } from './comparisonMetrics.js';
+import { formatLoss } from './format.js';
 import { html, trusted, type Html } from './html.js';
 import { htmlTable, swatch } from './htmlTable.js';
 import type { RunSummary } from './runSummary.js';
+import { formatScore } from './scoreText.js';
 import { styleSheet } from './style.js';
-import type { ModelOptions } from '../models/index.js';
+import { glueTasks } from '../data/index.js';
 import type { Recipe } from '../training/recipe.js';
 
 export interface ReportOptions {
@@ -27,17 +29,10 @@ export interface ReportOptions {
   readonly command?: string;
 }
 
-const networkNames: Record<ModelOptions['name'], string> = {
-  resnet10: 'ResNet-10',
-  resnet18: 'ResNet-18',
-  resnet50: 'ResNet-50',
-  mobilenetV2: 'MobileNetV2',
-};
-
 /** @throws RangeError where there is no run */
 export function htmlReport(runs: readonly RunSummary[], options: ReportOptions): string {
   if (runs.length === 0) throw new RangeError('a report needs at least one run');
-  const networks = unique(runs, ({ recipe }) => networkNames[recipe.model.name]);
+  const networks = unique(runs, ({ network }) => network.name);
   const title = options.title ?? `${networks} on ${unique(runs, ({ recipe }) => dataName(recipe))}`;
   const page = html`<!doctype html>
     <html lang="en">
@@ -69,26 +64,8 @@ function header(runs: readonly RunSummary[], title: string, { date, data }: Repo
   const summary = summarySentence(runs);
   const facts: readonly (readonly [name: string, value: string])[] = [
     ['Data', data ?? unique(runs, ({ recipe }) => dataText(recipe))],
-    [
-      'Network',
-      unique(
-        runs,
-        ({ recipe: { model } }) =>
-          `${networkNames[model.name]}${model.width ? `, width ${model.width}` : ''}, ${model.stem} stem`,
-      ),
-    ],
-    [
-      'Training',
-      unique(
-        runs,
-        ({
-          recipe: {
-            training,
-            data: { batchSize },
-          },
-        }) => `${training.epochs} epochs, batch ${batchSize}, ${training.optimizer}, seed ${training.seed}`,
-      ),
-    ],
+    ['Network', unique(runs, ({ network }) => network.text)],
+    ['Training', unique(runs, ({ recipe }) => trainingText(recipe))],
     [
       'Machine',
       unique(runs, ({ environment }) => environment && `${environment.machine}, ${environment.threads} threads`),
@@ -120,8 +97,8 @@ function trainingSection(runs: readonly RunSummary[]): Html {
     <p class="sub">One colour a run, as in the table; named with the value of the last epoch.</p>
     <div class="grid">
       <figure>
-        <figcaption>Test accuracy by epoch</figcaption>
-        ${accuracyChart(runs)}
+        <figcaption>${scoreTitle(runs)} by epoch</figcaption>
+        ${scoreChart(runs)}
       </figure>
       <figure>
         <figcaption>Loss by epoch</figcaption>
@@ -142,7 +119,7 @@ function trainingSection(runs: readonly RunSummary[]): Html {
 
 /** The numbers of the curves, for those who want to read rather than look. */
 function curveTable(runs: readonly RunSummary[]): Html {
-  const rows = runs.flatMap(({ name, curve }) => curve.map((point) => ({ name, ...point })));
+  const rows = runs.flatMap(({ name, metric, curve }) => curve.map((point) => ({ name, metric, ...point })));
   return html`<details>
     <summary>All epochs as a table</summary>
     <div class="scroll">
@@ -153,18 +130,18 @@ function curveTable(runs: readonly RunSummary[]): Html {
             <th scope="col">Epoch</th>
             <th scope="col">Training loss</th>
             <th scope="col">Test loss</th>
-            <th scope="col">Test accuracy</th>
+            <th scope="col">${scoreTitle(runs)}</th>
           </tr>
         </thead>
         <tbody>
           ${rows.map(
-            ({ name, epoch, trainLoss, testLoss, testAccuracy }) =>
+            ({ name, metric, epoch, trainLoss, testLoss, score }) =>
               html`<tr>
                 <th scope="row">${name}</th>
                 <td>${epoch}</td>
                 <td>${formatLoss(trainLoss, 4)}</td>
                 <td>${formatLoss(testLoss, 4)}</td>
-                <td>${formatPercent(testAccuracy, 2)}</td>
+                <td>${formatScore(metric, score)}</td>
               </tr> `,
           )}
         </tbody>
@@ -175,21 +152,22 @@ function curveTable(runs: readonly RunSummary[]): Html {
 
 function sizeSection(runs: readonly RunSummary[]): Html {
   const colours = runColours(runs);
-  const hasAccuracy = runs.some(({ testAccuracy }) => testAccuracy !== null);
+  const hasScore = runs.some(({ score }) => score !== null);
+  const score = upperFirst(scoreName(runs));
   const partial = runs.flatMap((run, index) =>
     run.layer === 'pad' && run.layers.length > 0 ? [{ run, colour: colours[index]! }] : [],
   );
   return html`<section>
     <h2>Where it stays dynamic, and what that stores</h2>
     <p class="sub">
-      Accuracy for the numbers
+      ${score} for the numbers
       stored${partial.length > 0 && ', and the dynamic ratio κ of every layer after Iterative Mode Partition'}.
     </p>
     <div class="grid">
       ${
-        hasAccuracy &&
+        hasScore &&
         html`<figure>
-          <figcaption>Accuracy against stored numbers</figcaption>
+          <figcaption>${score} against stored numbers</figcaption>
           ${tradeOffChart(runs)}
         </figure>`
       }
@@ -226,18 +204,29 @@ function footer({ command }: ReportOptions): Html {
   </footer>`;
 }
 
+function trainingText({ training, data: { batchSize } }: Recipe): string {
+  const optimizer = 'optimizer' in training ? training.optimizer : 'adamw';
+  return `${training.epochs} epochs, batch ${batchSize}, ${optimizer}, seed ${training.seed}`;
+}
+
 function dataName({ data }: Recipe): string {
-  return data.name === 'fashionMnist' ? 'Fashion-MNIST' : (data.path ?? data.name);
+  switch (data.name) {
+    case 'fashionMnist':
+      return 'Fashion-MNIST';
+    case 'idx':
+      return data.path ?? data.name;
+    case 'glue':
+      return glueTasks[data.task].folder;
+  }
 }
 
 /** With its limits. */
 function dataText(recipe: Recipe): string {
   const { trainLimit, testLimit } = recipe.data;
-  const limits = [
-    ...(trainLimit === undefined ? [] : [`first ${trainLimit.toLocaleString('en')} training pictures`]),
-    ...(testLimit === undefined ? [] : [`first ${testLimit.toLocaleString('en')} test pictures`]),
-  ];
-  return [dataName(recipe), ...limits].join(', ');
+  const [kind, samples] = recipe.modality === 'image' ? ['first', 'pictures'] : ['sample of', 'sentences'];
+  const limited = (limit: number | undefined, split: string): string[] =>
+    limit === undefined ? [] : [`${kind} ${limit.toLocaleString('en')} ${split} ${samples}`];
+  return [dataName(recipe), ...limited(trainLimit, 'training'), ...limited(testLimit, 'test')].join(', ');
 }
 
 /** Numbers stay on one line with their units. */
@@ -248,4 +237,8 @@ function keepUnits(text: string): string {
 /** The different values, `; ` between them. */
 function unique(runs: readonly RunSummary[], value: (run: RunSummary) => string | null): string {
   return [...new Set(runs.map(value).filter((each) => each !== null))].join('; ');
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -1,8 +1,10 @@
 /** The comparison as an HTML table: the value, and beneath it what it is relative to. */
-import { compareRuns, layerNames, type Cell, type Column } from './comparison.js';
+import { compareRuns, type Cell, type Column } from './comparison.js';
 import { html, type Html } from './html.js';
+import { layerNames } from './layerNames.js';
 import { runColours } from './charts/runColours.js';
 import type { RunSummary } from './runSummary.js';
+import type { Recipe } from '../training/recipe.js';
 
 export function htmlTable(runs: readonly RunSummary[]): Html {
   const { columns, notes } = compareRuns(runs);
@@ -37,10 +39,15 @@ export function swatch(colour: string): Html {
   return html`<span class="swatch" style="--c:${colour}"></span>`;
 }
 
-/** Such as `PAD-Net, K = 4`; nothing where the name says it already. */
-function describe({ name, layer, recipe }: RunSummary): Html | false {
-  const kernels = layer === 'static' ? '' : `, K = ${recipe.model.numKernels}`;
-  return (name !== layer || kernels !== '') && html`<small>${layerNames[layer]}${kernels}</small>`;
+/** Such as `PAD-Net, K = 4` and `MoE, 2 of 8 experts`; nothing where the name says it already. */
+function describe(run: RunSummary): Html | false {
+  const { name, layer } = run;
+  const bank = layer === 'static' ? '' : `, ${bankText(run.recipe)}`;
+  return (name !== layer || bank !== '') && html`<small>${layerNames[layer]}${bank}</small>`;
+}
+
+function bankText({ model }: Recipe): string {
+  return 'numKernels' in model ? `K = ${model.numKernels}` : `${model.k} of ${model.numExperts} experts`;
 }
 
 function cell({ relative }: Column, { text, detail, best, toStatic, toDynamic }: Cell): Html {

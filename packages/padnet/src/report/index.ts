@@ -1,12 +1,13 @@
 /** Runs compared: summaries, the HTML report, text tables; networks layer by layer. */
 
 export { type CoefficientOptions, type RouterCoefficients, routerCoefficients } from './coefficients.js';
-export { type Comparison, compareRuns, layerNames, summarySentence } from './comparison.js';
+export { type Comparison, compareRuns, summarySentence } from './comparison.js';
 export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
 export { alignGrid, type Grid } from './grid.js';
 export { htmlReport, type ReportOptions } from './htmlReport.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
+export { layerNames, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
 export {
   type EpochPoint,
@@ -15,4 +16,8 @@ export {
   type RunSummary,
   type RunSummaryOptions,
 } from './runSummary.js';
+export { picturePass, sampleTokens, textPass } from './samplePass.js';
+export { formatScore, metricName } from './scoreText.js';
+export { networkOfFolder, networkOfModel, networkOfRecipe, type ShownNetwork } from './shownNetwork.js';
+export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
 export { markdownTable, textTable } from './textTable.js';

@@ -3,8 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { KernelAttention } from '../dynamic/index.js';
 import { countMacs, countStored, DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
-import { inspectNetwork, inspectText } from './inspectText.js';
+import { inspectNetwork, inspectText, type Inspection } from './inspectText.js';
 import { countNetwork } from './networkCounts.js';
+import { picturePass } from './samplePass.js';
 
 /** 3×3 convolution 1 → 2 with bias, norm, 1×1 partial convolution 2 → 4 of two kernels, three of eight entries dynamic. */
 function network(): nn.Sequential {
@@ -24,12 +25,16 @@ function network(): nn.Sequential {
   );
 }
 
+function inspectPicture(model: nn.Layer, shape: readonly [number, number, number]): Inspection {
+  return inspectNetwork(model, picturePass(model, shape));
+}
+
 /** Router: 2 → 1 without bias, 1 → 2 with; 3 entries of two kernels, 5 static ones, φ. */
 const partialParameters = 2 + 2 + 2 + 3 * 2 + 5 + 1;
 
 describe('inspectNetwork', () => {
   it('lists layers with shapes, kernels, stored numbers and multiplications', () => {
-    const inspection = inspectNetwork(network(), [1, 4, 4]);
+    const inspection = inspectPicture(network(), [1, 4, 4]);
     const [conv, norm, partial] = inspection.rows;
     expect(conv).toEqual({
       path: '0',
@@ -37,6 +42,7 @@ describe('inspectNetwork', () => {
       inputShape: [1, 4, 4],
       outputShape: [2, 2, 2],
       kernel: '3×3 /2',
+      experts: null,
       dynamicRatio: null,
       parameters: 2 * 9 + 2,
       macs: 2 * 4 * 9,
@@ -62,10 +68,10 @@ describe('inspectNetwork', () => {
 
   it('has the totals that counting gives', () => {
     const model = network();
-    const { rows, parameters, macs } = inspectNetwork(model, [1, 4, 4]);
+    const { rows, parameters, macs } = inspectPicture(model, [1, 4, 4]);
     expect(rows.reduce((sum, row) => sum + row.parameters, 0)).toBe(parameters);
     expect(rows.reduce((sum, row) => sum + row.macs, 0)).toBe(macs);
-    expect(countNetwork(model, [1, 4, 4])).toEqual({
+    expect(countNetwork(model, picturePass(model, [1, 4, 4]))).toEqual({
       stored: countStored(model),
       macs: countMacs(model, [1, 1, 4, 4]).reduce((sum, cost) => sum + cost.macs, 0),
       layers: [{ path: '2', entries: 8, dynamicEntries: 3 }],
@@ -75,7 +81,7 @@ describe('inspectNetwork', () => {
 
   it('prints a table with totals', () => {
     expect(
-      inspectText(inspectNetwork(network(), [1, 4, 4]))
+      inspectText(inspectPicture(network(), [1, 4, 4]))
         .split('\n')
         .map((line) => line.replace(/ {2,}/g, ' | ')),
     ).toEqual([
@@ -91,6 +97,6 @@ describe('inspectNetwork', () => {
 
   it('names groups and dilation', () => {
     const conv = new nn.Conv2d({ inChannels: 4, outChannels: 4, kernelSize: [1, 3], groups: 4, dilation: 2 });
-    expect(inspectNetwork(conv, [4, 8, 8]).rows[0]!.kernel).toBe('1×3 /1 dilation 2 groups 4');
+    expect(inspectPicture(conv, [4, 8, 8]).rows[0]!.kernel).toBe('1×3 /1 dilation 2 groups 4');
   });
 });

@@ -1,24 +1,27 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
-import { nn, noGrad, scope, zeros } from '@padnet/torch';
-import { countMacs, countStored, DynamicConv2d, isDynamicLayer } from '../layers/index.js';
+import { nn, noGrad, scope } from '@padnet/torch';
+import { countMacs, countStored, DynamicConv2d, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { compactStateDict } from '../partial/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
+import type { SamplePass } from './samplePass.js';
 
 export interface InspectRow {
   readonly path: string;
-  /** `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer `DynamicConv2d` and its source, such as `DynamicConv2d partial`. */
+  /** `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`. */
   readonly kind: string;
-  /** For one picture, without the batch; null for a layer that a forward pass does not reach. */
+  /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
   readonly inputShape: readonly number[] | null;
   readonly outputShape: readonly number[] | null;
   /** Such as `3×3 /2`, `5×5 /1 groups 32`; null where there is none. */
   readonly kernel: string | null;
+  /** Such as `2 of 8` that are computed for a token; null where there are none. */
+  readonly experts: string | null;
   /** κ; null where the layer is not dynamic. */
   readonly dynamicRatio: number | null;
   /** Trained numbers in the compact form, router and bias included. */
   readonly parameters: number;
-  /** Multiply-accumulates for one picture. */
+  /** Multiply-accumulates for one sample. */
   readonly macs: number;
 }
 
@@ -32,12 +35,11 @@ export interface Inspection {
   readonly dynamicRatio: number | null;
 }
 
-/** @param pictureShape [channels, height, width] */
-export function inspectNetwork(network: nn.Layer, pictureShape: readonly [number, number, number]): Inspection {
-  const shape = [1, ...pictureShape];
+/** @param pass see `picturePass` and `textPass` */
+export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection {
   const macs = new Map<string, number>();
-  for (const cost of countMacs(network, shape)) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
-  const shapes = forwardShapes(network, shape);
+  for (const cost of countMacs(network, pass)) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
+  const shapes = forwardShapes(network, pass);
   const rows = [...storedByLayer(network)].map(([path, parameters]): InspectRow => {
     const module = network.getModule(path);
     const [inputShape = null, outputShape = null] = shapes.get(path) ?? [];
@@ -48,6 +50,7 @@ export function inspectNetwork(network: nn.Layer, pictureShape: readonly [number
       inputShape,
       outputShape,
       kernel: module instanceof DynamicConv2d || module instanceof nn.Conv2d ? kernelText(module.geometry) : null,
+      experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
       dynamicRatio: dynamic?.dynamicRatio ?? null,
       parameters,
       macs: macs.get(path) ?? 0,
@@ -82,21 +85,21 @@ function storedByLayer(network: nn.Module): Map<string, number> {
 }
 
 /** Layer path → shapes of its input and output in its first call, without the batch. */
-function forwardShapes(network: nn.Layer, shape: readonly number[]): Map<string, [number[], number[]]> {
+function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [number[], number[]]> {
   const shapes = new Map<string, [number[], number[]]>();
   const wasTraining = network.training;
   network.eval();
   try {
     scope(() =>
-      noGrad(() =>
+      noGrad(() => {
         nn.watchForward(
           network,
           (path, _module, input, output) => {
             if (!shapes.has(path)) shapes.set(path, [input.shape.slice(1), output.shape.slice(1)]);
           },
-          () => network.forward(zeros(shape)),
-        ),
-      ),
+          pass,
+        );
+      }),
     );
   } finally {
     network.train(wasTraining);
@@ -112,28 +115,31 @@ function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry)
   return parts.join(' ');
 }
 
-/** The rows as aligned text; layers that multiply nothing (normalisation) share one line. */
+/** The rows as aligned text; layers of a kind that multiply nothing (normalisation, embeddings) share one line. */
 export function inspectText({ rows, parameters, maskBits, macs, dynamicRatio }: Inspection): string {
   const shapeText = (shape: readonly number[] | null): string => shape?.join('×') ?? unknown;
   const [multiplying, others] = [rows.filter((row) => row.macs > 0), rows.filter((row) => row.macs === 0)];
+  // Convolutions have kernels, mixtures of experts have experts, other networks neither.
+  const details = (['kernel', 'experts'] as const).filter((key) => rows.some((row) => row[key] !== null));
   const lines = multiplying.map((row) => [
     row.path,
     row.kind,
     `${shapeText(row.inputShape)} → ${shapeText(row.outputShape)}`,
-    row.kernel ?? '',
+    ...details.map((key) => row[key] ?? ''),
     row.dynamicRatio === null ? '' : formatPercent(row.dynamicRatio),
     formatCount(row.parameters),
     formatCount(row.macs),
   ]);
+  const noDetails = details.map(() => '');
   const kinds = new Map<string, InspectRow[]>();
   for (const row of others) kinds.set(row.kind, [...(kinds.get(row.kind) ?? []), row]);
   for (const [kind, group] of kinds) {
     const sum = group.reduce((total, row) => total + row.parameters, 0);
-    lines.push([`(${group.length} more)`, kind, '', '', '', formatCount(sum), '0']);
+    lines.push([`(${group.length} more)`, kind, '', ...noDetails, '', formatCount(sum), '0']);
   }
   const total = dynamicRatio === null ? '' : formatPercent(dynamicRatio);
-  lines.push(['total', '', '', '', total, formatCount(parameters), formatCount(macs)]);
-  const heading = ['layer', 'kind', 'input → output', 'kernel', 'κ', 'stored', 'MACs'];
-  const table = alignGrid({ heading, rows: lines, leftColumns: 4 });
+  lines.push(['total', '', '', ...noDetails, total, formatCount(parameters), formatCount(macs)]);
+  const heading = ['layer', 'kind', 'input → output', ...details, 'κ', 'stored', 'MACs'];
+  const table = alignGrid({ heading, rows: lines, leftColumns: 3 + details.length });
   return maskBits === 0 ? table : `${table}\nand ${formatCount(maskBits)} bits of masks`;
 }

@@ -1,7 +1,6 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
-import { countMacs, countStored, type StoredNumbers } from '../layers/index.js';
-import { isDynamicLayer } from '../layers/dynamicLayer.js';
+import { countMacs, countStored, isDynamicLayer, type StoredNumbers } from '../layers/index.js';
 import { numEntries, PartialSource } from '../partial/index.js';
 import type { SamplePass } from './samplePass.js';
 

@@ -14,15 +14,15 @@ describe('runSummary', () => {
       recipe: recipe('pad'),
       events: [epoch(1, 0.5), partitionDone, epoch(2, 0.75), finished(0.8, 2e9, 33)],
       counts: counts(1234, 5678, layers),
-      testPictures: 100,
+      testSamples: 100,
     });
     expect(summary).toMatchObject({
       name: 'mine',
       layer: 'pad',
       finished: true,
-      testAccuracy: 0.8,
+      score: 0.8,
       testLoss: 0.25,
-      testPictures: 100,
+      testSamples: 100,
       kappa: { target: 0.3, reached: 12 / 40 },
       parameters: 1234,
       maskBits: 40,
@@ -31,7 +31,7 @@ describe('runSummary', () => {
       trainingSeconds: 33,
       partitionEpoch: 1,
     });
-    expect(summary.curve.map(({ epoch: index, testAccuracy }) => [index, testAccuracy])).toEqual([
+    expect(summary.curve.map(({ epoch: index, score }) => [index, score])).toEqual([
       [1, 0.5],
       [2, 0.75],
     ]);
@@ -53,9 +53,9 @@ describe('runSummary', () => {
 
   it('of an unfinished run, gives the last epoch and nulls for what only the end tells', () => {
     const summary = runSummary({ name: 'x', recipe: recipe('static'), events: [epoch(1, 0.5)], counts: counts(1, 1) });
-    expect(summary).toMatchObject({ finished: false, testAccuracy: 0.5, peakMemoryBytes: null, stepSeconds: null });
+    expect(summary).toMatchObject({ finished: false, score: 0.5, peakMemoryBytes: null, stepSeconds: null });
     const fresh = runSummary({ name: 'x', recipe: recipe('static'), events: [], counts: counts(1, 1) });
-    expect(fresh).toMatchObject({ testAccuracy: null, testLoss: null, curve: [], partitionEpoch: null });
+    expect(fresh).toMatchObject({ score: null, testLoss: null, curve: [], partitionEpoch: null });
   });
 
   it('leaves the first five steps out of the median', () => {
@@ -63,7 +63,7 @@ describe('runSummary', () => {
     const events = seconds.map((value, index) => step(index + 1, value));
     const summary = runSummary({ name: 'x', recipe: recipe('static'), events, counts: counts(1, 1) });
     expect(summary.stepSeconds).toBe(0.2);
-    expect(summary.imagesPerSecond).toBe(500);
+    expect(summary.samplesPerSecond).toBe(500);
   });
 
   it('times a partial network after its partition', () => {
@@ -79,7 +79,7 @@ describe('runSummary', () => {
   it('of what a resumed run tells twice, keeps the later', () => {
     const events = [epoch(1, 0.1), epoch(2, 0.2), epoch(2, 0.3)];
     const { curve } = runSummary({ name: 'x', recipe: recipe('static'), events, counts: counts(1, 1) });
-    expect(curve.map(({ testAccuracy }) => testAccuracy)).toEqual([0.1, 0.3]);
+    expect(curve.map(({ score }) => score)).toEqual([0.1, 0.3]);
   });
 
   it('has a median of even and odd numbers of values', () => {

@@ -1,10 +1,15 @@
 /** Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. */
-import { median } from '../training/median.js';
-import type { LayerKind } from '../models/index.js';
+import { glueTasks } from '../data/index.js';
 import type { Recipe } from '../training/recipe.js';
 import type { EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
+import { median } from '../training/median.js';
 import type { RouterCoefficients } from './coefficients.js';
+import type { ExpertLoad } from './expertLoad.js';
+import type { RunLayer } from './layerNames.js';
 import type { LayerRatio, NetworkCounts } from './networkCounts.js';
+import { networkFacts, type NetworkFacts } from './networkFacts.js';
+import { routerHistory, type RouterPoint } from './routerHistory.js';
+import type { TextConfig } from '../models/index.js';
 
 /** Where a run was made. Times and memory of runs are compared only where machine and threads agree. */
 export interface RunEnvironment {
@@ -19,22 +24,27 @@ export interface EpochPoint {
   /** As trained on: with augmentation, mix-up and label smoothing. */
   readonly trainLoss: number;
   readonly testLoss: number;
-  /** Fraction. */
-  readonly testAccuracy: number;
+  /** Of the task's metric. */
+  readonly score: number;
 }
 
 export interface RunSummary {
   readonly name: string;
-  readonly layer: LayerKind;
+  readonly layer: RunLayer;
   readonly recipe: Recipe;
+  readonly network: NetworkFacts;
   readonly environment: RunEnvironment | null;
-  /** Whether training reached its end; where not, accuracy and loss are those of the last whole epoch. */
+  /** Whether training reached its end; where not, score and loss are those of the last whole epoch. */
   readonly finished: boolean;
-  /** Fraction; null before the first evaluation. */
-  readonly testAccuracy: number | null;
+  /** What the task is scored by, such as `accuracy`, `matthews` or `f1/accuracy`, whose mean is the score. */
+  readonly metric: string;
+  /** 1 is best; null before the first evaluation. */
+  readonly score: number | null;
+  /** All metrics of the task by name; none before the first evaluation. */
+  readonly metrics: Readonly<Record<string, number>>;
   readonly testLoss: number | null;
-  /** Pictures that the accuracy is measured on; null where not known. */
-  readonly testPictures: number | null;
+  /** Pictures or sentences that the score is measured on; null where not known. */
+  readonly testSamples: number | null;
   /** κ: what was asked for, and what the masks give. 0 of a static network, 1 of a dynamic one. */
   readonly kappa: { readonly target: number; readonly reached: number };
   /** Trained numbers in the compact form. */
@@ -42,12 +52,12 @@ export interface RunSummary {
   readonly maskBits: number;
   readonly entries: number;
   readonly dynamicEntries: number;
-  /** Multiply-accumulates for one picture. */
+  /** Multiply-accumulates for one sample. */
   readonly macs: number;
   /** Median seconds of a step, the first five left out; of a partitioned network, of the steps after the partition. */
   readonly stepSeconds: number | null;
   /** Median over the same steps. */
-  readonly imagesPerSecond: number | null;
+  readonly samplesPerSecond: number | null;
   readonly peakMemoryBytes: number | null;
   readonly trainingSeconds: number | null;
   readonly curve: readonly EpochPoint[];
@@ -55,7 +65,12 @@ export interface RunSummary {
   readonly partitionEpoch: number | null;
   /** Dynamic and partial layers at the end of training. */
   readonly layers: readonly LayerRatio[];
+  /** Of dynamic convolutions. */
   readonly coefficients: RouterCoefficients | null;
+  /** Of mixtures of experts. */
+  readonly experts: ExpertLoad | null;
+  /** How mixtures of experts routed during training; empty where there are none. */
+  readonly routing: readonly RouterPoint[];
 }
 
 export interface RunSummaryOptions {
@@ -65,27 +80,33 @@ export interface RunSummaryOptions {
   readonly events: readonly TrainingEvent[];
   readonly counts: NetworkCounts;
   readonly environment?: RunEnvironment | null;
-  readonly testPictures?: number | null;
+  /** Of a text encoder. */
+  readonly config?: TextConfig | null;
+  readonly testSamples?: number | null;
   readonly coefficients?: RouterCoefficients | null;
+  readonly experts?: ExpertLoad | null;
 }
 
 export function runSummary(options: RunSummaryOptions): RunSummary {
-  const { name, recipe, events, counts, environment = null, testPictures = null, coefficients = null } = options;
+  const { name, recipe, events, counts, environment = null, config = null, testSamples = null } = options;
   const { parameters, maskBits, entries, dynamicEntries } = counts.stored;
   const curve = learningCurve(events);
-  const last = curve.at(-1) ?? null;
   const finished = events.findLast((event) => event.type === 'finished') ?? null;
+  const result = finished ?? events.findLast((event) => event.type === 'epoch') ?? null;
   const steps = timedSteps(events);
-  const targets = { static: 0, dyconv: 1, pad: recipe.partition?.ratio ?? 1 };
+  const targets = { static: 0, dyconv: 1, moe: 1, pad: recipe.partition?.ratio ?? 1 };
   return {
     name,
     layer: recipe.model.layer,
     recipe,
+    network: networkFacts(recipe, config),
     environment,
     finished: finished !== null,
-    testAccuracy: (finished ?? last)?.testAccuracy ?? null,
-    testLoss: (finished ?? last)?.testLoss ?? null,
-    testPictures,
+    metric: result?.metric ?? metricOf(recipe),
+    score: result?.testScore ?? null,
+    metrics: result?.testMetrics ?? {},
+    testLoss: result?.testLoss ?? null,
+    testSamples,
     kappa: { target: targets[recipe.model.layer], reached: entries === 0 ? 0 : dynamicEntries / entries },
     parameters,
     maskBits,
@@ -93,14 +114,21 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     dynamicEntries,
     macs: counts.macs,
     stepSeconds: median(steps.map(({ seconds }) => seconds)),
-    imagesPerSecond: median(steps.map(({ images, seconds }) => images / seconds)),
+    samplesPerSecond: median(steps.map(({ samples, seconds }) => samples / seconds)),
     peakMemoryBytes: finished?.peakMemoryBytes ?? null,
     trainingSeconds: finished?.trainingSeconds ?? null,
     curve,
     partitionEpoch: events.some(({ type }) => type === 'partition') ? (recipe.partition?.epoch ?? null) : null,
     layers: counts.layers,
-    coefficients,
+    coefficients: options.coefficients ?? null,
+    experts: options.experts ?? null,
+    routing: routerHistory(events),
   };
+}
+
+/** What a run will be scored by. */
+function metricOf(recipe: Recipe): string {
+  return recipe.modality === 'image' ? 'accuracy' : glueTasks[recipe.data.task].metrics.join('/');
 }
 
 function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
@@ -108,7 +136,7 @@ function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
   for (const event of events) if (event.type === 'epoch') byEpoch.set(event.epoch, event);
   return [...byEpoch.values()]
     .sort((a, b) => a.epoch - b.epoch)
-    .map(({ epoch, trainLoss, testLoss, testAccuracy }) => ({ epoch, trainLoss, testLoss, testAccuracy }));
+    .map(({ epoch, trainLoss, testLoss, testScore }) => ({ epoch, trainLoss, testLoss, score: testScore }));
 }
 
 /** Steps before the partition run another network, and the first five warm up; where no more are left, they have to do. */

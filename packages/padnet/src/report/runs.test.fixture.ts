@@ -1,28 +1,38 @@
 /** Made-up runs with round numbers, for the tests of this folder. */
-import type { Recipe } from '../training/recipe.js';
-import type { TrainingEvent } from '../training/events.js';
-import { recipeSchema } from '../training/recipe.js';
+import type { StepEvent, TestResult, TrainingEvent } from '../training/events.js';
+import { pictureRecipeSchema, type PictureRecipe } from '../training/recipe.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { NetworkCounts } from './networkCounts.js';
 import { runSummary, type RunSummary, type RunSummaryOptions } from './runSummary.js';
 
-export function recipe(layer: Recipe['model']['layer'], changes: Partial<Recipe['training']> = {}): Recipe {
+export function recipe(
+  layer: PictureRecipe['model']['layer'],
+  changes: Partial<PictureRecipe['training']> = {},
+): PictureRecipe {
   const partition = layer === 'pad' ? { partition: { ratio: 0.3 } } : {};
-  return recipeSchema.parse({ model: { name: 'resnet10', layer }, training: { epochs: 2, ...changes }, ...partition });
+  return pictureRecipeSchema.parse({
+    model: { name: 'resnet10', layer },
+    training: { epochs: 2, ...changes },
+    ...partition,
+  });
 }
 
-export function step(index: number, seconds: number, images = 100): TrainingEvent {
-  const common = { type: 'step', epoch: 1, totalSteps: 20, loss: 2, learningRate: 0.1, temperature: null } as const;
-  return { ...common, step: index, images, seconds };
+export function step(index: number, seconds: number, samples = 100): StepEvent {
+  const common = { type: 'step', epoch: 1, totalSteps: 20, loss: 2, learningRate: 0.1 } as const;
+  return { ...common, step: index, temperature: null, routing: null, samples, seconds };
 }
 
-export function epoch(index: number, testAccuracy: number, trainLoss = 1.5, testLoss = 0.5): TrainingEvent {
-  const common = { type: 'epoch', epochs: 2, imagesPerSecond: 1000, stepSeconds: 0.1, waitSeconds: 0 } as const;
-  return { ...common, epoch: index, step: 10 * index, trainLoss, testLoss, testAccuracy };
+function accuracy(value: number, testLoss: number): TestResult {
+  return { metric: 'accuracy', testScore: value, testMetrics: { accuracy: value }, testLoss };
 }
 
-export function finished(testAccuracy: number, peakMemoryBytes: number, trainingSeconds: number): TrainingEvent {
-  return { type: 'finished', epoch: 2, step: 20, testAccuracy, testLoss: 0.25, peakMemoryBytes, trainingSeconds };
+export function epoch(index: number, score: number, trainLoss = 1.5, testLoss = 0.5): TrainingEvent {
+  const common = { type: 'epoch', epochs: 2, samplesPerSecond: 1000, stepSeconds: 0.1, waitSeconds: 0 } as const;
+  return { ...common, ...accuracy(score, testLoss), epoch: index, step: 10 * index, trainLoss };
+}
+
+export function finished(score: number, peakMemoryBytes: number, trainingSeconds: number): TrainingEvent {
+  return { type: 'finished', epoch: 2, step: 20, ...accuracy(score, 0.25), peakMemoryBytes, trainingSeconds };
 }
 
 export const partitionDone: TrainingEvent = {
@@ -74,8 +84,8 @@ export const coefficients: RouterCoefficients = {
 
 const environment = { machine: 'Test CPU', threads: 2, commit: '0123456789abcdef' };
 
-function run(options: Omit<RunSummaryOptions, 'environment' | 'testPictures'>): RunSummary {
-  return runSummary({ ...options, environment, testPictures: 10_000 });
+function run(options: Omit<RunSummaryOptions, 'environment' | 'testSamples'>): RunSummary {
+  return runSummary({ ...options, environment, testSamples: 10_000 });
 }
 
 /** Static, dynamic and partial: 1, 4 and 2 million numbers, 0.90, 0.91 and 0.92 accurate. */

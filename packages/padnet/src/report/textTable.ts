@@ -1,7 +1,8 @@
 /** The comparison as text: aligned columns for a terminal, or Markdown. */
-import { compareRuns, layerNames, type Column } from './comparison.js';
+import { compareRuns, type Column } from './comparison.js';
 import { unknown } from './format.js';
 import { alignGrid, type Grid } from './grid.js';
+import { layerNames } from './layerNames.js';
 import type { RunSummary } from './runSummary.js';
 
 /** The text of a value, whether it is the best of its line or not. */

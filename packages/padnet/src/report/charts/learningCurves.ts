@@ -1,8 +1,10 @@
-/** Test accuracy and losses by epoch, one colour a run, named where the line ends. */
+/** Test scores and losses by epoch, one colour a run, named where the line ends. */
 import * as Plot from '@observablehq/plot';
-import { formatLoss, formatPercent } from '../format.js';
+import { scoreAxis, scoreTitle } from '../comparisonMetrics.js';
+import { formatLoss } from '../format.js';
 import { html, type Html } from '../html.js';
 import type { EpochPoint, RunSummary } from '../runSummary.js';
+import { formatScore, metricName } from '../scoreText.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { runColours } from './runColours.js';
 import { spreadLabels } from './spreadLabels.js';
@@ -20,16 +22,16 @@ interface Line {
 
 const size = { width: 460, height: 300, marginTop: 28, marginBottom: 42, marginLeft: 46 };
 
-export function accuracyChart(runs: readonly RunSummary[]): Html {
+export function scoreChart(runs: readonly RunSummary[]): Html {
   const colours = runColours(runs);
   const lines = runs.map((run, index): Line => {
-    const value = formatPercent(run.curve.at(-1)?.testAccuracy ?? null);
-    return line(run, colours[index]!, ({ testAccuracy }) => 100 * testAccuracy, {
+    const value = formatScore(run.metric, run.curve.at(-1)?.score ?? null, 1);
+    return line(run, colours[index]!, ({ score }) => 100 * score, {
       label: `${shorten(run.name, 14)} ${value}`,
-      title: `${run.name}: test accuracy, ${value} at the end`,
+      title: `${run.name}: test ${metricName(run.metric)}, ${value} at the end`,
     });
   });
-  return lineChart(lines, 'Test accuracy by epoch', '↑ test accuracy (%)', 100);
+  return lineChart(lines, `${scoreTitle(runs)} by epoch`, scoreAxis(runs), 100);
 }
 
 export function lossChart(runs: readonly RunSummary[]): Html {
@@ -67,7 +69,12 @@ function lineChart(lines: readonly Line[], name: string, axis: string, most: num
   if (points.length === 0) return html`<p class="empty">No epoch has been completed yet.</p>`;
   const values = points.map(({ value }) => value);
   const margin = 0.06 * (Math.max(...values) - Math.min(...values) || 1);
-  const [low, high] = [Math.max(0, Math.min(...values) - margin), Math.min(most, Math.max(...values) + margin)];
+  const least = Math.min(...values);
+  // Correlations can be below 0.
+  const [low, high] = [
+    least < 0 ? least - margin : Math.max(0, least - margin),
+    Math.min(most, Math.max(...values) + margin),
+  ];
   const epochs = Math.max(...points.map(({ epoch }) => epoch));
   const plotHeight = size.height - size.marginTop - size.marginBottom;
   const toPixels = (value: number): number => ((high - value) / (high - low)) * plotHeight;

@@ -1,5 +1,5 @@
 /** A colour for each run, the same in every figure. The colours are CSS variables, so that they follow light and dark. */
-import type { LayerKind } from '../../models/index.js';
+import { layerRole, type LayerRole, type RunLayer } from '../layerNames.js';
 
 /** Distinct for colour-blind readers and at least 4.5 : 1 against the page, in light and in dark. */
 export const palette = {
@@ -7,15 +7,15 @@ export const palette = {
   dark: ['#a3adba', '#f28e4a', '#56b4e9', '#3fc79a', '#e08fbd', '#e6b422', '#b99bf0', '#8fb8ff'],
 } as const;
 
-/** The first run of each kind has the colour of its kind in every report: grey, orange, blue. */
-const colourOfKind: Record<LayerKind, number> = { static: 0, dyconv: 1, pad: 2 };
+/** The first run of each role has the colour of its role in every report: grey, orange, blue. */
+const colourOfRole: Record<LayerRole, number> = { static: 0, dynamic: 1, partial: 2 };
 
 /** One for each run; after eight they repeat. */
-export function runColours(runs: readonly { readonly layer: LayerKind }[]): string[] {
-  const firsts = new Map(runs.map(({ layer }, index) => [layer, index] as const).reverse());
-  let next = Object.keys(colourOfKind).length;
-  return runs.map(({ layer }, index) => {
-    const colour = firsts.get(layer) === index ? colourOfKind[layer] : next++ % palette.light.length;
+export function runColours(runs: readonly { readonly layer: RunLayer }[]): string[] {
+  const roles = runs.map(({ layer }) => layerRole(layer));
+  let next = Object.keys(colourOfRole).length;
+  return roles.map((role, index) => {
+    const colour = roles.indexOf(role) === index ? colourOfRole[role] : next++ % palette.light.length;
     return `var(--run-${colour})`;
   });
 }

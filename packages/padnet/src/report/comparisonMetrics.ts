@@ -1,0 +1,152 @@
+/** The values that runs are compared by, and which two runs can be compared by each of them. */
+import { formatBytes, formatCount, formatPercent, formatSeconds } from './format.js';
+import type { RunSummary } from './runSummary.js';
+import { samplesOf } from './sampleWords.js';
+import { accuracyInterval, formatScore, isFraction, metricName } from './scoreText.js';
+
+export interface Metric {
+  readonly title: string;
+  readonly value: (run: RunSummary) => number | null;
+  readonly format: (value: number | null, run: RunSummary) => string;
+  readonly detail?: (run: RunSummary) => string | null;
+  readonly better: 'higher' | 'lower' | null;
+  /** `ratio`: how many times the other run's value; `points`: percentage points above it; null: not compared. */
+  readonly relative: 'ratio' | 'points' | null;
+  /** Whether the values of two runs mean the same. */
+  readonly comparable: (a: RunSummary, b: RunSummary) => boolean;
+}
+
+export function sameNetwork({ recipe: { model: a } }: RunSummary, { recipe: { model: b } }: RunSummary): boolean {
+  if ('pretrained' in a) return 'pretrained' in b && a.pretrained === b.pretrained && a.fromScratch === b.fromScratch;
+  return 'name' in b && a.name === b.name && a.stem === b.stem && a.width === b.width;
+}
+
+export function sameTest(a: RunSummary, b: RunSummary): boolean {
+  return a.finished && b.finished && sameData(a, b) && a.recipe.data.testLimit === b.recipe.data.testLimit;
+}
+
+function sameData({ recipe: { data: a } }: RunSummary, { recipe: { data: b } }: RunSummary): boolean {
+  const sameTask = 'task' in a ? 'task' in b && a.task === b.task : true;
+  return a.name === b.name && a.path === b.path && sameTask;
+}
+
+export function sameMachine(a: RunSummary, b: RunSummary): boolean {
+  return (
+    a.environment?.machine === b.environment?.machine &&
+    a.environment?.threads === b.environment?.threads &&
+    a.recipe.data.batchSize === b.recipe.data.batchSize
+  );
+}
+
+export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
+  return [
+    {
+      title: scoreTitle(runs),
+      value: ({ score }) => score,
+      format: (value, { metric }) => formatScore(metric, value),
+      detail: (run) => (run.finished ? scoreDetail(run) : unfinished(run)),
+      better: 'higher',
+      relative: 'points',
+      comparable: sameTest,
+    },
+    {
+      title: 'Stored numbers',
+      value: ({ parameters }) => parameters,
+      format: formatCount,
+      detail: ({ maskBits }) => (maskBits > 0 ? `+ ${formatBytes(Math.ceil(maskBits / 8))} of mask` : null),
+      better: 'lower',
+      relative: 'ratio',
+      comparable: () => true,
+    },
+    {
+      title: 'Dynamic ratio κ',
+      value: ({ kappa }) => kappa.reached,
+      format: (value) => formatPercent(value),
+      detail: ({ kappa: { target, reached } }) =>
+        Math.abs(target - reached) > 5e-4 ? `target ${formatPercent(target)}` : null,
+      better: null,
+      relative: null,
+      comparable: () => true,
+    },
+    {
+      title: `MACs ${only(runs, ({ network }) => network.sample) ?? 'a sample'}`,
+      value: ({ macs }) => macs,
+      format: formatCount,
+      better: 'lower',
+      relative: 'ratio',
+      comparable: (a, b) => a.network.sample === b.network.sample,
+    },
+    {
+      title: 'Training step',
+      value: ({ stepSeconds }) => stepSeconds,
+      format: formatSeconds,
+      detail: (run) =>
+        run.samplesPerSecond === null ? null : `${formatCount(Math.round(run.samplesPerSecond))} ${samplesOf([run])}/s`,
+      better: 'lower',
+      relative: 'ratio',
+      comparable: sameMachine,
+    },
+    {
+      title: 'Peak memory',
+      value: ({ peakMemoryBytes }) => peakMemoryBytes,
+      format: formatBytes,
+      better: 'lower',
+      relative: 'ratio',
+      comparable: sameMachine,
+    },
+    {
+      title: 'Training time',
+      value: ({ trainingSeconds }) => trainingSeconds,
+      format: formatSeconds,
+      detail: ({ curve }) => (curve.length === 1 ? '1 epoch' : `${curve.length} epochs`),
+      better: null,
+      relative: null,
+      comparable: sameMachine,
+    },
+  ];
+}
+
+/** Such as `accuracy` and `Matthews correlation`; of runs with different metrics `score`. */
+export function scoreName(runs: readonly RunSummary[]): string {
+  return metricName(only(runs, ({ metric }) => metric) ?? 'score');
+}
+
+/** Such as `Test accuracy`, `Test Matthews correlation (× 100)`. */
+export function scoreTitle(runs: readonly RunSummary[]): string {
+  return `Test ${scoreName(runs)}${allFractions(runs) ? '' : ' (× 100)'}`;
+}
+
+/** Such as `↑ test accuracy (%)`. */
+export function scoreAxis(runs: readonly RunSummary[]): string {
+  return `↑ test ${scoreName(runs)} ${allFractions(runs) ? '(%)' : '(× 100)'}`;
+}
+
+function allFractions(runs: readonly RunSummary[]): boolean {
+  return runs.every(({ metric }) => isFraction(metric));
+}
+
+/** The uncertainty of an accuracy; of a mean of metrics, those. */
+function scoreDetail(run: RunSummary): string | null {
+  const { metric, metrics } = run;
+  const others = Object.entries(metrics).filter(([name]) => name !== metric);
+  if (others.length > 0) {
+    return others.map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`).join(', ');
+  }
+  const interval = scoreInterval(run);
+  return interval === null ? null : `± ${(100 * interval).toFixed(2)}`;
+}
+
+/** Half the width of the score's 95 % interval; null where it is no accuracy, or not known. */
+export function scoreInterval({ metric, score, testSamples }: RunSummary): number | null {
+  return metric !== 'accuracy' || score === null || testSamples === null ? null : accuracyInterval(score, testSamples);
+}
+
+function unfinished({ curve, recipe }: RunSummary): string {
+  return `after ${curve.length} of ${recipe.training.epochs} epochs`;
+}
+
+/** The value that all runs have; null where they differ. */
+function only(runs: readonly RunSummary[], value: (run: RunSummary) => string): string | null {
+  const [first = null, ...others] = new Set(runs.map(value));
+  return others.length === 0 ? first : null;
+}

@@ -1,0 +1,18 @@
+/** What the layers of a run are, in the words of papers. */
+import type { LayerKind, TextLayerKind } from '../models/index.js';
+
+export type RunLayer = LayerKind | TextLayerKind;
+
+export const layerNames: Readonly<Record<RunLayer, string>> = {
+  static: 'static',
+  dyconv: 'DY-Conv',
+  moe: 'MoE',
+  pad: 'PAD-Net',
+};
+
+/** The same for pictures and texts: nothing, everything or some of a layer depends on the input. */
+export type LayerRole = 'static' | 'dynamic' | 'partial';
+
+export function layerRole(layer: RunLayer): LayerRole {
+  return layer === 'static' ? 'static' : layer === 'pad' ? 'partial' : 'dynamic';
+}

@@ -1,0 +1,55 @@
+/** What a run's network is called. */
+import { basename, dirname } from 'node:path';
+import type { FamilyName, ModelOptions, TextConfig } from '../models/index.js';
+import type { Recipe } from '../training/recipe.js';
+import { sampleTokens } from './samplePass.js';
+
+export interface NetworkFacts {
+  /** Such as `ResNet-10`, `BERT`. */
+  readonly name: string;
+  /** With what tells it from others of the name, such as `BERT (bert-base-uncased), 12 layers, 768 wide`. */
+  readonly text: string;
+  /** What its multiplications are counted for: `a picture`, or `for 128 tokens`. */
+  readonly sample: string;
+}
+
+const pictureNames: Record<ModelOptions['name'], string> = {
+  resnet10: 'ResNet-10',
+  resnet18: 'ResNet-18',
+  resnet50: 'ResNet-50',
+  mobilenetV2: 'MobileNetV2',
+};
+
+const familyTitles: Record<FamilyName, string> = {
+  bert: 'BERT',
+  roberta: 'RoBERTa',
+  albert: 'ALBERT',
+  electra: 'ELECTRA',
+};
+
+/** @param config of a text encoder; where it is not at hand, the network goes by the name of its weights */
+export function networkFacts({ modality, model }: Recipe, config: TextConfig | null): NetworkFacts {
+  if (modality === 'image') {
+    const name = pictureNames[model.name];
+    const width = model.width ? `, width ${model.width}` : '';
+    return { name, text: `${name}${width}, ${model.stem} stem`, sample: 'a picture' };
+  }
+  const weights = pretrainedName(model.pretrained);
+  const origin = model.fromScratch ? `shape of ${weights}, from scratch` : weights;
+  if (!config) return { name: weights, text: origin, sample: 'a sentence' };
+  const name = familyTitles[config.family];
+  const { numHiddenLayers, hiddenSize } = config;
+  const layers = numHiddenLayers === 1 ? '1 layer' : `${numHiddenLayers} layers`;
+  return {
+    name,
+    text: `${name} (${origin}), ${layers}, ${hiddenSize} wide`,
+    sample: `for ${sampleTokens(config)} tokens`,
+  };
+}
+
+/** The name on the hub; of a folder, its own name and that of the one above. */
+export function pretrainedName(pretrained: string): string {
+  const parent = basename(dirname(pretrained));
+  const own = basename(pretrained);
+  return ['', '.', '..'].includes(parent) ? own : `${parent}/${own}`;
+}

@@ -1,0 +1,12 @@
+/** What one sample of a run's data is called. */
+import type { Modality } from '../training/recipe.js';
+import type { RunSummary } from './runSummary.js';
+
+const words: Readonly<Record<Modality, string>> = { image: 'pictures', text: 'sentences' };
+
+/** Such as `pictures`; of runs on different kinds of data `samples`. */
+export function samplesOf(runs: readonly Pick<RunSummary, 'recipe'>[]): string {
+  const found = new Set(runs.map(({ recipe: { modality } }) => words[modality]));
+  const [first = 'samples'] = found;
+  return found.size === 1 ? first : 'samples';
+}

@@ -1,0 +1,38 @@
+/** Settings of runs that differ besides what the runs compare. */
+import { unknown } from './format.js';
+import type { RunSummary } from './runSummary.js';
+
+/** Settings that say how a run is made, not what is compared. */
+const notCompared = [
+  /^model\.(layer|scaleMode)$/,
+  /^partition\./,
+  /^training\.(bankFactor|checkpointSteps|temperature\..*)$/,
+  /^data\.numWorkers$/,
+];
+
+/** Settings that mean nothing to a static network. */
+const ofDynamicLayers =
+  /^model\.(numKernels|bankInitialisation|numExperts|k|position|routing|layers|noise|auxiliaryWeight)$/;
+
+/** Such as `training.epochs 10, 10, 5` (by run). */
+export function settingDifferences(runs: readonly RunSummary[]): string[] {
+  const settings = runs.map(({ recipe, layer }) => {
+    const all = flatten('', recipe).filter(([key]) => layer !== 'static' || !ofDynamicLayers.test(key));
+    return new Map(all);
+  });
+  const keys = new Set(settings.flatMap((each) => [...each.keys()]));
+  return [...keys]
+    .filter((key) => !notCompared.some((pattern) => pattern.test(key)))
+    .filter((key) => {
+      const concerned = settings.filter((_, run) => !ofDynamicLayers.test(key) || runs[run]!.layer !== 'static');
+      return new Set(concerned.map((each) => each.get(key) ?? unknown)).size > 1;
+    })
+    .map((key) => `${key} ${settings.map((each) => each.get(key) ?? unknown).join(', ')}`);
+}
+
+function flatten(prefix: string, value: unknown): [key: string, value: string][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return value === undefined ? [] : [[prefix, typeof value === 'string' ? value : JSON.stringify(value)]];
+  }
+  return Object.entries(value).flatMap(([key, inner]) => flatten(prefix === '' ? key : `${prefix}.${key}`, inner));
+}

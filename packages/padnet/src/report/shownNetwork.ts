@@ -1,0 +1,69 @@
+/** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
+import type { nn } from '@padnet/torch';
+import { FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
+import {
+  createModel,
+  createTextShape,
+  readTextConfig,
+  resolvePretrained,
+  SequenceClassifier,
+  type TextConfig,
+  type TextModelOptions,
+} from '../models/index.js';
+import { loadPictures, type PictureDataOptions, type Recipe, type SavedModel } from '../training/index.js';
+import { picturePass, textPass, type SamplePass } from './samplePass.js';
+
+export interface ShownNetwork {
+  readonly network: nn.Module;
+  readonly pass: SamplePass;
+  /** Of a text encoder; null for pictures. */
+  readonly config: TextConfig | null;
+}
+
+/** With the weights it was trained to. */
+export function networkOfModel(model: SavedModel): ShownNetwork {
+  const { modality, network, description } = model;
+  if (modality === 'text') return { network, pass: textPass(network), config: network.config };
+  return { network, pass: picturePass(network, [description.inChannels, ...description.size]), config: null };
+}
+
+/**
+ * With fresh weights: only sizes are read, of pictures and encoders.
+ *
+ * @throws InputError where files are missing or damaged
+ */
+export async function networkOfRecipe({ modality, model, data }: Recipe): Promise<ShownNetwork> {
+  if (modality === 'text') return await encoderOf(model, glueTasks[data.task].labels?.length ?? 1);
+  const { shape, numClasses } = pictureShape(data);
+  const network = createModel(model, { inChannels: shape[0], numClasses });
+  return { network, pass: picturePass(network, shape), config: null };
+}
+
+/** The static encoder of a folder with a `config.json`. @throws InputError where it is damaged */
+export function networkOfFolder(folder: string): ShownNetwork {
+  const config = readTextConfig(folder);
+  const network = new SequenceClassifier(config);
+  return { network, pass: textPass(network), config };
+}
+
+async function encoderOf(model: TextModelOptions, numLabels: number): Promise<ShownNetwork> {
+  const labels = Array.from({ length: numLabels }, (_, index) => `LABEL_${index}`);
+  const config = { ...readTextConfig(await resolvePretrained(model.pretrained)), labels };
+  const network = createTextShape(model, config);
+  return { network, pass: textPass(network), config };
+}
+
+/** Reads no file where the data set's name says it all. */
+function pictureShape(data: PictureDataOptions): {
+  readonly shape: readonly [channels: number, height: number, width: number];
+  readonly numClasses: number;
+} {
+  switch (data.name) {
+    case 'fashionMnist':
+      return { shape: [1, 28, 28], numClasses: FASHION_MNIST_CLASSES.length };
+    case 'idx': {
+      const { channels, height, width, numClasses } = loadPictures(data).train;
+      return { shape: [channels, height, width], numClasses };
+    }
+  }
+}

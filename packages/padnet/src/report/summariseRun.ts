@@ -1,0 +1,58 @@
+/** A run on disk → what a report says of it. */
+import { existsSync, readFileSync } from 'node:fs';
+import { InputError } from '../errors.js';
+import { applyPartition, decodePartition } from '../partition/index.js';
+import { loadPictures, loadRunModel, readRun, type Run } from '../training/index.js';
+import { routerCoefficients } from './coefficients.js';
+import { countNetwork } from './networkCounts.js';
+import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOptions } from './runSummary.js';
+import { networkOfModel, networkOfRecipe } from './shownNetwork.js';
+
+export interface SummariseRunOptions {
+  /** What the report calls it. */
+  readonly name: string;
+  /** Told what is left out, and why. */
+  readonly onRemark?: (text: string) => void;
+}
+
+/**
+ * Counts the network and looks at its routers on test data. Without data the routers are left out: a run can be compared on a
+ * machine that has only its folder.
+ *
+ * @throws InputError where `path` is no run, or a file in it is damaged
+ */
+export async function summariseRun(path: string, { name, onRemark }: SummariseRunOptions): Promise<RunSummary> {
+  const run = readRun(path);
+  const common = { name, recipe: run.recipe, events: run.events, environment: environmentOf(run) };
+  if (!existsSync(run.folder.model)) return runSummary({ ...common, ...(await countUnfinished(run)) });
+  const model = loadRunModel(path);
+  const { network, pass, config } = networkOfModel(model);
+  const counted = { ...common, counts: countNetwork(network, pass), config };
+  try {
+    if (model.modality === 'image' && run.recipe.modality === 'image') {
+      const { test } = loadPictures(run.recipe.data);
+      const { normalise } = model.description;
+      const coefficients = routerCoefficients(model.network, test, { transform: { normalise } });
+      return runSummary({ ...counted, testSamples: test.length, coefficients });
+    }
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    onRemark?.(`without the routers of ${path}: ${error.message}`);
+  }
+  return runSummary(counted);
+}
+
+function environmentOf({ environment }: Run): RunEnvironment | null {
+  if (!environment) return null;
+  const { cpu, cores, threads, commit } = environment;
+  return { machine: `${cpu}, ${cores} cores`, threads, commit };
+}
+
+/** Of the network that the run trains, with its masks where it has been partitioned. */
+async function countUnfinished({ folder, recipe }: Run): Promise<Pick<RunSummaryOptions, 'counts' | 'config'>> {
+  const { network, pass, config } = await networkOfRecipe(recipe);
+  if (existsSync(folder.partition)) {
+    applyPartition(network, decodePartition(readFileSync(folder.partition), folder.partition));
+  }
+  return { counts: countNetwork(network, pass), config };
+}
