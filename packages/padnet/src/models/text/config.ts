@@ -75,10 +75,10 @@ export function numberedLabels(count: number): string[] {
  * @throws InputError naming the key, what was expected and what came
  */
 export function parseTextConfig(json: unknown, file: string): TextConfig {
-  const modelType: unknown = typeof json === 'object' && json !== null && 'model_type' in json ? json.model_type : null;
+  const modelType = (json as { readonly model_type?: unknown } | null)?.model_type;
   if (!familyNames.some((name) => name === modelType)) {
     throw new InputError(
-      `${file}: model_type is ${JSON.stringify(modelType)}, expected one of ${familyNames.join(', ')}; choose such a model`,
+      `${file}: model_type is ${modelType === undefined ? 'missing' : JSON.stringify(modelType)}, expected one of ${familyNames.join(', ')}; choose such a model`,
     );
   }
   const parsed = schema.safeParse(json);

@@ -189,21 +189,13 @@ describe('what is wrong', () => {
     expect(server.requests.length).toBe(2);
   });
 
-  it.each([
-    '../secrets',
-    'org/../name',
-    'a/b/c',
-    '/etc/none',
-    'org/na me',
-    'org\\name',
-    '',
-    '.',
-    'org/n%2e%2e',
-    'a--b',
-  ])('is no name: %s', async (name) => {
-    expect(await messageOf(resolve(name))).toMatch(/no such folder, and it is no name on the hub/);
-    expect(server.requests).toEqual([]);
-  });
+  it.each(['../secrets', 'org/../name', 'a/b/c', '/etc/none', 'org/na me', 'org\\name', '', 'org/n%2e%2e', 'a--b'])(
+    'is no name: %s',
+    async (name) => {
+      expect(await messageOf(resolve(name))).toMatch(/no such folder, and it is no name on the hub/);
+      expect(server.requests).toEqual([]);
+    },
+  );
 
   it('is no revision, no hub', async () => {
     expect(await messageOf(resolve('org/tiny', { revision: '../../x' }))).toMatch(
