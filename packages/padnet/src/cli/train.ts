@@ -4,7 +4,7 @@ import { basename, extname, join, resolve } from 'node:path';
 import { Option, type Command } from 'commander';
 import { stringify } from 'yaml';
 import { InputError } from '../errors.js';
-import { formatCount } from '../report/format.js';
+import { formatBytes, formatCount } from '../report/format.js';
 import type { Recipe } from '../training/index.js';
 import { collected, withExamples } from './options.js';
 import { trainingView } from './trainingView.js';
@@ -72,6 +72,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
   const view = trainingView(terminal, { json: options.json === true });
   let stoppedAt: number | null = null;
   try {
+    if (recipe.modality === 'text') await fetchPretrained(recipe.model.pretrained, signal, terminal);
     view.start(`${resume ? 'resuming' : 'training'} ${networkName(recipe)} (${recipe.model.layer}) in ${out}`);
     for await (const event of trainInWorker(recipe, { out, resume, force: options.force === true, signal, device })) {
       view.show(event);
@@ -181,7 +182,9 @@ async function showPlan({ recipe, out, resume }: Plan, { json }: TrainOptions, t
     import('../training/index.js'),
     import('../layers/index.js'),
   ]);
-  const { task, training, trainSamples, testSamples, sample, countMacs } = await prepareTask(recipe);
+  const prepared = await prepareTask(recipe);
+  const { task, training, trainSamples, testSamples, sample } = prepared;
+  const macs = prepared.countMacs();
   const { parameters, entries } = countStored(task.network);
   const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, partition: recipe.partition });
   if (json) {
@@ -191,7 +194,7 @@ async function showPlan({ recipe, out, resume }: Plan, { json }: TrainOptions, t
       resume,
       parameters,
       dynamicEntries: entries,
-      macs: countMacs(),
+      macs,
       stepsPerEpoch,
       totalSteps,
       samples: { train: trainSamples, test: testSamples, each: sample },
@@ -205,10 +208,25 @@ async function showPlan({ recipe, out, resume }: Plan, { json }: TrainOptions, t
       `# run          ${out}${resume ? ' (resumed)' : ''}`,
       `# data         ${trainSamples} to train on, ${testSamples} to test on, each ${sample}`,
       `# parameters   ${formatCount(parameters)}${recipe.partition ? ', before the partition' : ''}`,
-      `# MACs         ${formatCount(countMacs())} for ${sample}`,
+      `# MACs         ${formatCount(macs)} for ${sample}`,
       `# steps        ${totalSteps}: ${training.epochs} epochs of ${stepsPerEpoch}`,
     ].join('\n'),
   );
+}
+
+/** Downloads a model that is not here yet, telling how far it is. */
+async function fetchPretrained(name: string, signal: AbortSignal, terminal: Terminal): Promise<void> {
+  const { resolvePretrained } = await import('../models/index.js');
+  let told = performance.now();
+  await resolvePretrained(name, {
+    signal,
+    onProgress: ({ file, receivedBytes, totalBytes }) => {
+      if (performance.now() - told < 2000) return;
+      told = performance.now();
+      const total = totalBytes === null ? '' : ` of ${formatBytes(totalBytes)}`;
+      terminal.remark(`downloading ${name}: ${file}, ${formatBytes(receivedBytes)}${total}`);
+    },
+  });
 }
 
 /** Ctrl-C and SIGTERM: the first aborts `signal`, the second ends the process at once. */

@@ -3,7 +3,7 @@ import { manualSeed, type Device } from '@padnet/torch';
 import { glueTasks, loadTokenizer, type ImageSplits, type Truncation } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { countMacs, type LayerCost } from '../layers/index.js';
-import { countTextMacs, createModel, createTextModel, maxTokens } from '../models/index.js';
+import { countTextMacs, createModel, createTextModel, maxTokens, resolvePretrained } from '../models/index.js';
 import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
 import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
@@ -50,10 +50,9 @@ function preparePictures(recipe: PictureRecipe, { device = 'cpu' }: PrepareOptio
   manualSeed(recipe.training.seed);
   const network = createModel(recipe.model, { inChannels: train.channels, numClasses: train.numClasses });
   const task = pictureTask(recipe, { network, splits, device });
-  const { labelSmoothing: _, mixup: __, ...training } = recipe.training;
   return {
     task,
-    training,
+    training: trainerOptions(recipe.training),
     trainSamples: train.length,
     testSamples: splits.test.length,
     sample: `${train.channels}×${train.height}×${train.width} pixels`,
@@ -72,11 +71,19 @@ function preparePictures(recipe: PictureRecipe, { device = 'cpu' }: PrepareOptio
   };
 }
 
+/** Without what the task does by itself. */
+function trainerOptions(training: PictureRecipe['training']): TrainerOptions['training'] {
+  const kept: Partial<PictureRecipe['training']> = { ...training };
+  delete kept.labelSmoothing;
+  delete kept.mixup;
+  return { ...kept, epochs: training.epochs };
+}
+
 async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promise<PreparedTask> {
-  const { device = 'cpu', onTruncate } = options;
+  const { device = 'cpu', onTruncate, signal } = options;
   const { data, model } = recipe;
   const sets = loadTexts(data);
-  const folder = await Promise.resolve(model.pretrained);
+  const folder = await resolvePretrained(model.pretrained, signal ? { signal } : {});
   const tokenizer = loadTokenizer(folder);
   manualSeed(recipe.training.seed);
   const network = createTextModel(model, { folder, numLabels: glueTasks[data.task].labels?.length ?? 1 });

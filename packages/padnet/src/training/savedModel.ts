@@ -17,8 +17,9 @@ import {
 import { compactStateDict, loadCompactStateDict } from '../partial/index.js';
 import { writeFileAtomic } from './atomicWrite.js';
 
+const fileSchema = z.looseObject({ format: z.literal('padnet-model-1') });
+
 const pictureDescriptionSchema = z.strictObject({
-  format: z.literal('padnet-model-1'),
   modality: z.literal('image'),
   model: modelSchema,
   inChannels: z.int().min(1),
@@ -32,7 +33,6 @@ const pictureDescriptionSchema = z.strictObject({
 
 /** The tokenizer's files are beside it. */
 const textDescriptionSchema = z.strictObject({
-  format: z.literal('padnet-model-1'),
   modality: z.literal('text'),
   model: textModelSchema,
   /** As Hugging Face's `config.json`. */
@@ -44,8 +44,8 @@ const textDescriptionSchema = z.strictObject({
 const descriptionSchema = z.discriminatedUnion('modality', [pictureDescriptionSchema, textDescriptionSchema]);
 
 /** All that is needed to run a network on new data, but its weights and tokenizer. */
-export type PictureDescription = Omit<z.infer<typeof pictureDescriptionSchema>, 'format'>;
-export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'format' | 'config'>;
+export type PictureDescription = z.infer<typeof pictureDescriptionSchema>;
+export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config'>;
 
 export interface PictureModel {
   readonly modality: 'image';
@@ -97,7 +97,7 @@ function writeModel(file: string, network: nn.Module, description: object, addFi
  * @throws InputError where a file is missing or damaged, or weights and description do not fit
  */
 export function loadModel(file: string): SavedModel {
-  const { format: _, ...description } = parseDescription(file);
+  const description = parseDescription(file);
   const weights = join(dirname(file), 'model.safetensors');
   if (description.modality === 'image') {
     const { model, inChannels, numClasses } = description;
@@ -136,9 +136,12 @@ function parseDescription(file: string): z.infer<typeof descriptionSchema> {
   } catch (error) {
     throw new InputError(`${file}: ${describeReadError(error)}`, { cause: error });
   }
-  const parsed = descriptionSchema.safeParse(json);
-  if (!parsed.success) throw new InputError(`${file}: not a model: ${describeIssues(parsed.error)}`);
-  return parsed.data;
+  const parsed = fileSchema.safeParse(json);
+  const entries = Object.entries(parsed.data ?? {}).filter(([key]) => key !== 'format');
+  const description = descriptionSchema.safeParse(Object.fromEntries(entries));
+  const error = parsed.error ?? description.error;
+  if (error) throw new InputError(`${file}: not a model: ${describeIssues(error)}`);
+  return description.data!;
 }
 
 function describeReadError(error: unknown): string {
