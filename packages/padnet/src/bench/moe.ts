@@ -22,8 +22,7 @@ import { Mask, PartialSource } from '../partial/index.js';
 import { interleaved, median, spread } from './statistics.js';
 
 /** Which entries of `pad` are dynamic: any, or all weights of some neurons of the block's inner, larger side. */
-export const moeGranularities = ['entry', 'neuron'] as const;
-export type MoEGranularity = (typeof moeGranularities)[number];
+export type MoEGranularity = 'entry' | 'neuron';
 
 export interface MoEBenchOptions {
   readonly tokens: number;
