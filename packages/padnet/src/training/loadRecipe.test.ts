@@ -67,20 +67,23 @@ describe('parseRecipe', () => {
       ['recipes/x.yaml:5: training.epoch: unknown key; did you mean training.epochs?'],
     ],
     [`epochs: 3${minimal}`, ['recipes/x.yaml:1: epochs: unknown key; did you mean training.epochs?']],
-    [`${minimal}colour: red`, ['recipes/x.yaml:6: colour: unknown key; a recipe has model, data, training, partition']],
+    [
+      `${minimal}colour: red`,
+      ['recipes/x.yaml:6: colour: unknown key; a recipe has modality, model, data, training, partition'],
+    ],
     [
       `${minimal}  temperature:\n    stop: 3`,
       ['recipes/x.yaml:7: training.temperature.stop: unknown key; training.temperature has start, end, epochs'],
     ],
     [
       `${minimal}__proto__: { x: 1 }`,
-      ['recipes/x.yaml:6: __proto__: unknown key; a recipe has model, data, training, partition'],
+      ['recipes/x.yaml:6: __proto__: unknown key; a recipe has modality, model, data, training, partition'],
     ],
     [minimal.replace('name', 'Names'), ['recipes/x.yaml:3: model.Names: unknown key; did you mean model.name?']],
     [
       'model: { name: resnet10 }',
       [
-        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, milestones, gamma, labelSmoothing, mixup, clipGradNorm, accumulation, temperature, bankFactor, checkpointSteps',
+        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, milestones, gamma, clipGradNorm, accumulation, temperature, bankFactor, checkpointSteps, earlyStopping, labelSmoothing, mixup',
       ],
     ],
     [
@@ -159,8 +162,8 @@ describe('parseRecipe', () => {
       ],
     ],
     // not a recipe at all
-    ['', ['recipes/x.yaml:1: expected a section with model, data, training, partition, got nothing']],
-    ['- 1', ['recipes/x.yaml:1: expected a section with model, data, training, partition, got a list']],
+    ['', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got nothing']],
+    ['- 1', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got a list']],
     [`${minimal}training: { epochs: 4 }`, ['recipes/x.yaml:6: not a YAML file: Map keys must be unique']],
     [
       'model: [\n',
@@ -191,7 +194,10 @@ describe('parseRecipe', () => {
       'training.milestones=[1',
       '--set training.milestones=[1: training.milestones: not a YAML value: Flow sequence must end with a ]',
     ],
-    ['__proto__.x=2', '--set __proto__.x=2: __proto__: unknown key; a recipe has model, data, training, partition'],
+    [
+      '__proto__.x=2',
+      '--set __proto__.x=2: __proto__: unknown key; a recipe has modality, model, data, training, partition',
+    ],
   ])('--set %s', (set, expected) => {
     expect(problems(minimal, [set])).toEqual([expected]);
   });

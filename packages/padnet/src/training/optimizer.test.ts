@@ -42,6 +42,16 @@ it('counts the bank of biases too', () => {
   expect(banks!.names).toEqual(['0.bias_bank', '0.source.bank']);
 });
 
+it('decays neither biases nor norms under AdamW, but routers, kernels and banks', () => {
+  const optimizer = createOptimizer(smallNetwork('pad'), training({ optimizer: 'adamw', weightDecay: 0.1 }));
+  const names = (decays: boolean): string[] =>
+    optimizer.groups.filter(({ options }) => options.weightDecay > 0 === decays).flatMap((group) => group.names);
+  expect(names(false).length).toBeGreaterThan(10);
+  for (const name of names(false)) expect(name).toMatch(/bias$|bias_bank$|\bphi$|\b(bn\d|downsample\.1)\.weight$/);
+  expect(names(true).filter((name) => /bias|phi|bn/.test(name))).toEqual([]);
+  expect(names(true)).toContain('layer1.0.conv1.router.fc1.weight');
+});
+
 it('makes the optimizer that the recipe names', () => {
   const network = smallNetwork();
   expect(createOptimizer(network, training({ optimizer: 'adamw' }))).toBeInstanceOf(optim.AdamW);

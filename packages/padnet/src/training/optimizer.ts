@@ -15,19 +15,20 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
   const { optimizer, learningRate, weightDecay, momentum, bankFactor } = training;
   const numKernels = bankParameters(network);
   const undecayed = optimizer === 'adamw' ? undecayedParameters(network) : new Set<nn.Parameter>();
-  const groups = new Map<string, { parameters: [string, nn.Parameter][]; learningRate: number; weightDecay: number }>();
+  const found = new Map<string, { parameters: [string, nn.Parameter][]; learningRate: number; weightDecay: number }>();
   for (const [name, parameter] of network.namedParameters()) {
     const count = numKernels.get(parameter);
     const factor = count === undefined ? 1 : bankFactor === 'numKernels' ? count : bankFactor;
     const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;
     const key = `${factor} ${decay}`;
-    const group = groups.get(key) ?? { parameters: [], learningRate: learningRate * factor, weightDecay: decay };
+    const group = found.get(key) ?? { parameters: [], learningRate: learningRate * factor, weightDecay: decay };
     group.parameters.push([name, parameter]);
-    groups.set(key, group);
+    found.set(key, group);
   }
+  const groups = [...found.values()].sort((a, b) => a.learningRate - b.learningRate);
   return optimizer === 'adamw'
-    ? new optim.AdamW([...groups.values()], { learningRate, weightDecay })
-    : new optim.SGD([...groups.values()], {
+    ? new optim.AdamW(groups, { learningRate, weightDecay })
+    : new optim.SGD(groups, {
         learningRate,
         weightDecay,
         momentum,

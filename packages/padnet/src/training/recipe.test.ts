@@ -11,6 +11,7 @@ function problems(recipe: unknown): [path: string, message: string][] {
 
 it('fills in every default, which runs rely on', () => {
   expect(pictureRecipeSchema.parse(pad)).toEqual({
+    modality: 'image',
     model: {
       name: 'resnet10',
       layer: 'pad',

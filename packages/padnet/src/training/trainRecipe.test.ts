@@ -253,7 +253,7 @@ describe('masks of another run', () => {
     await train(smallRecipe(data, 'static', { epochs: 1 }), { out: other.path });
     const refused = partitionRun(other.path, settings);
     await expect(refused).rejects.toThrow(InputError);
-    expect(await failure(refused)).toContain('model.layer: static; only a fully dynamic one (dyconv)');
+    expect(await failure(refused)).toContain('model.layer: static; only a fully dynamic one (dyconv, moe)');
   });
 });
 

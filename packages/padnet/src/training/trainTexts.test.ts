@@ -1,0 +1,216 @@
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { liveTensors, noGrad, scope } from '@padnet/torch';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { MoELinear } from '../layers/index.js';
+import { partialLayers } from '../partition/index.js';
+import type { TrainingEvent } from './events.js';
+import { partitionRun } from './partitionRun.js';
+import { checksums, collect, metrics, withoutTimings } from './pictures.test.fixture.js';
+import { prepareTask, savedTask } from './prepare.js';
+import { loadRunModel, readRun } from './readRun.js';
+import type { TextRecipe } from './recipe.js';
+import { RunFolder } from './runFolder.js';
+import { smallTextRecipe, writeEncoder, writeTexts } from './texts.test.fixture.js';
+import { textInputs } from './textTask.js';
+import { Trainer } from './trainer.js';
+import { trainRecipe } from './trainRecipe.js';
+
+let folder: string;
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-texts-'));
+  writeTexts(join(folder, 'glue'));
+  writeEncoder(join(folder, 'encoder'));
+});
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const ofType = <Type extends TrainingEvent['type']>(
+  events: readonly TrainingEvent[],
+  type: Type,
+): Extract<TrainingEvent, { type: Type }>[] =>
+  events.filter((event): event is Extract<TrainingEvent, { type: Type }> => event.type === type);
+
+describe('a run on texts', () => {
+  it.each(['static', 'moe', 'pad'] as const)('of a %s network: same scores from disk, same again', async (layer) => {
+    const recipe = smallTextRecipe(folder, layer);
+    const out = join(folder, `run-${layer}`);
+    const events = await collect(trainRecipe(recipe, { out }));
+    expect(readRun(out).recipe).toEqual(recipe);
+    const [finished] = ofType(events, 'finished');
+    expect(finished).toMatchObject({ metric: 'accuracy', testMetrics: { accuracy: finished!.testScore } });
+    const model = loadRunModel(out);
+    const evaluation = await savedTask(recipe, model).evaluate();
+    expect(evaluation.score).toBe(finished!.testScore);
+    expect(evaluation.loss).toBeCloseTo(finished!.testLoss, 6);
+    for (const { routing } of ofType(events, 'step')) {
+      if (layer === 'static') expect(routing).toBeNull();
+      else {
+        expect(routing!.auxiliaryLoss).toBeGreaterThan(0);
+        for (const value of [routing!.gateEntropy, routing!.loadEntropy]) {
+          expect(value).toBeGreaterThan(0);
+          expect(value).toBeLessThanOrEqual(1 + 1e-6);
+        }
+      }
+    }
+    const again = await collect(trainRecipe(recipe, { out: `${out}-again` }));
+    const told = (all: readonly TrainingEvent[]) => all.filter(({ type }) => type !== 'checkpoint').map(withoutTimings);
+    expect(told(again)).toEqual(told(events));
+    expect(readFileSync(new RunFolder(`${out}-again`).modelWeights)).toEqual(
+      readFileSync(new RunFolder(out).modelWeights),
+    );
+  });
+
+  it('learns what its sentences say', async () => {
+    const recipe = smallTextRecipe(folder, 'static', { training: { epochs: 30, learningRate: 5e-3 } });
+    const events = await collect(trainRecipe(recipe, { out: join(folder, 'learnt') }));
+    expect(ofType(events, 'finished')[0]!.testScore).toBeGreaterThan(0.9);
+  });
+
+  it('partitions within an epoch, and is the same where it was interrupted there', async () => {
+    const recipe = smallTextRecipe(folder, 'pad', { training: { checkpointSteps: 2 } });
+    const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
+    const events = await collect(trainRecipe(recipe, { out: whole }));
+    expect(ofType(events, 'partition')).toMatchObject([{ epoch: 0, step: 3 }]);
+    for (let session = 0; session < 20 && !existsSync(new RunFolder(parts).model); session++) {
+      const controller = new AbortController();
+      for await (const event of trainRecipe(recipe, { out: parts, resume: session > 0, signal: controller.signal }))
+        if (event.type === 'step') controller.abort();
+    }
+    expect(metrics(new RunFolder(parts).metrics)).toEqual(metrics(new RunFolder(whole).metrics));
+    expect(readFileSync(new RunFolder(parts).modelWeights)).toEqual(readFileSync(new RunFolder(whole).modelWeights));
+  });
+
+  it('tells once a data set that sentences were truncated, to the positions that there are', async () => {
+    const recipe = smallTextRecipe(folder, 'static', { data: { maxLength: 8 }, training: { epochs: 1 } });
+    const events = await collect(trainRecipe(recipe, { out: join(folder, 'short') }));
+    expect(ofType(events, 'truncated').map(({ name, maxLength }) => [name, maxLength])).toEqual([
+      ['RTE/train', 8],
+      ['RTE/dev', 8],
+    ]);
+    writeEncoder(join(folder, 'few'), { max_position_embeddings: 7 });
+    const few = smallTextRecipe(folder, 'static', {
+      model: { pretrained: join(folder, 'few') },
+      training: { epochs: 1 },
+    });
+    const told = ofType(await collect(trainRecipe(few, { out: join(folder, 'fewer') })), 'truncated');
+    expect(told.map(({ maxLength }) => maxLength)).toEqual([7, 7]);
+  });
+
+  it('leaves nothing behind where a line is wrong', async () => {
+    const glue = join(folder, 'wrong');
+    writeTexts(glue);
+    const file = join(glue, 'RTE', 'dev.tsv');
+    writeFileSync(file, readFileSync(file, 'utf8').replace('\tentailment\n', '\tmaybe\n'));
+    const out = join(folder, 'none');
+    const run = collect(trainRecipe(smallTextRecipe(folder, 'static', { data: { path: glue } }), { out }));
+    await expect(run).rejects.toThrow(`${file}: line 2: label is "maybe", expected entailment or not_entailment`);
+    expect(existsSync(out)).toBe(false);
+  });
+
+  it('is partitioned afterwards where it is a mixture', async () => {
+    const out = join(folder, 'mixture');
+    await collect(trainRecipe(smallTextRecipe(folder, 'moe', { model: { layers: [1] } }), { out }));
+    const settings = smallTextRecipe(folder, 'pad', { partition: { granularity: 'neuron' } }).partition!;
+    const { partition, before } = await partitionRun(out, settings);
+    expect([...partition.masks.keys()]).toEqual([
+      'encoder.layers.1.feed_forward.intermediate',
+      'encoder.layers.1.feed_forward.output',
+    ]);
+    expect(before.score).toBe(ofType(readRun(out).events, 'finished')[0]!.testScore);
+  });
+});
+
+describe('early stopping', () => {
+  it('keeps the best epoch, stops after the others, and resumes to the same', async () => {
+    const training = { epochs: 12, learningRate: 5e-3, earlyStopping: { patience: 2 } };
+    const recipe = smallTextRecipe(folder, 'moe', { training });
+    const events = await collect(trainRecipe(recipe, { out: join(folder, 'early') }));
+    const epochs = ofType(events, 'epoch');
+    const best = epochs.reduce((a, b) => (b.testScore > a.testScore ? b : a));
+    const [finished] = ofType(events, 'finished');
+    expect(finished!.testScore).toBe(best.testScore);
+    expect(epochs.length).toBe(Math.min(12, best.epoch + 2));
+    const model = loadRunModel(join(folder, 'early'));
+    expect((await savedTask(recipe, model).evaluate()).score).toBe(best.testScore);
+
+    const parts = join(folder, 'early-parts');
+    const controller = new AbortController();
+    for await (const event of trainRecipe(recipe, { out: parts, signal: controller.signal }))
+      if (event.type === 'epoch') controller.abort();
+    await collect(trainRecipe(recipe, { out: parts, resume: true }));
+    expect(readFileSync(new RunFolder(parts).modelWeights)).toEqual(
+      readFileSync(new RunFolder(join(folder, 'early')).modelWeights),
+    );
+  });
+});
+
+describe('the start', () => {
+  it('of mixtures of copies, whole or partial, is that of the static network', async () => {
+    const logits = async (layer: 'static' | 'moe' | 'pad'): Promise<number[]> => {
+      const { task } = await prepareTask(smallTextRecipe(folder, layer));
+      task.network.eval();
+      const found: number[] = [];
+      for await (const batch of task.openLoader(1).epoch(0))
+        scope(() => noGrad(() => found.push(...task.output(batch).toArray())));
+      return found;
+    };
+    const expected = await logits('static');
+    for (const layer of ['moe', 'pad'] as const)
+      (await logits(layer)).forEach((value, index) => {
+        expect(value).toBeCloseTo(expected[index]!, 5);
+      });
+  });
+
+  it('from scratch has the encoder’s shape and none of its weights', async () => {
+    const { task } = await prepareTask(smallTextRecipe(folder, 'static', { model: { fromScratch: true } }));
+    const { task: pretrained } = await prepareTask(smallTextRecipe(folder, 'static'));
+    const [fresh, known] = [checksums(task.network), checksums(pretrained.network)];
+    expect(Object.keys(fresh)).toEqual(Object.keys(known));
+    expect(fresh['encoder.layers.0.attention.query.weight']).not.toBe(known['encoder.layers.0.attention.query.weight']);
+  });
+
+  it('converts the blocks and positions that are asked for', async () => {
+    const model: Partial<TextRecipe['model']> = { layers: [1], position: 'output', routing: 'sentence' };
+    const { task } = await prepareTask(smallTextRecipe(folder, 'pad', { model }));
+    expect([...partialLayers(task.network).keys()]).toEqual(['encoder.layers.1.feed_forward.output']);
+    for (const [, module] of task.network.namedModules())
+      if (module instanceof MoELinear) expect(module.routing).toBe('sentence');
+    await expect(prepareTask(smallTextRecipe(folder, 'moe', { model: { layers: [2] } }))).rejects.toThrow(
+      'layers: there is no block 2; the network has 2 feed-forward blocks (0 to 1)',
+    );
+    await expect(prepareTask(smallTextRecipe(folder, 'moe', { model: { k: 4 } }))).rejects.toThrow(
+      'k must be a whole number from 1 to the 3 experts, got 4',
+    );
+  });
+});
+
+it('leaks no tensor from step to step', async () => {
+  const { task, training } = await prepareTask(smallTextRecipe(folder, 'pad', { training: { epochs: 3 } }));
+  const trainer = new Trainer({ task, training, partition: { ratio: 0.5, epoch: 1, batches: 2 } });
+  const counts: number[] = [];
+  for await (const event of trainer.run()) if (event.type === 'step') counts.push(liveTensors());
+  // Masks and merged weights are cached once, after the first epoch and its partition.
+  expect(new Set(counts.slice(1, 6)).size).toBe(1);
+  expect(new Set(counts.slice(12)).size).toBe(1);
+  expect(counts.at(-1)! - counts[1]!).toBeLessThanOrEqual(4 * partialLayers(task.network).size);
+});
+
+it('takes a batch as int64 tensors', () => {
+  scope(() => {
+    const inputs = textInputs({
+      index: 0,
+      size: 1,
+      length: 2,
+      sampleIndices: Uint32Array.of(0),
+      inputIds: BigInt64Array.of(2n, 3n),
+      attentionMask: BigInt64Array.of(1n, 0n),
+      tokenTypeIds: BigInt64Array.of(0n, 0n),
+      labels: null,
+    });
+    expect([inputs.inputIds.dtype, inputs.inputIds.shape]).toEqual(['int64', [1, 2]]);
+    expect(inputs.attentionMask.toArray()).toEqual([1, 0]);
+  });
+});
