@@ -7,7 +7,7 @@ NATIVE := packages/torch/build/torch.node
 export npm_config_fund = false
 export npm_config_audit = false
 
-.PHONY: build demo test test-long check bench verify clean setup-build setup-data setup-check setup-test typescript
+.PHONY: build demo test test-long check pretrained bench verify clean setup-build setup-data setup-check setup-test typescript
 
 build: $(NATIVE) typescript ## addon and TypeScript
 
@@ -27,6 +27,9 @@ check: setup-check build ## types, lint, format
 	npx eslint .
 	npx prettier --check .
 	clang-format --dry-run -Werror packages/*/native/*.{c,cc,h}
+
+pretrained: ## a small pretrained encoder for the recipes of GLUE, from PyPI, in pretrained/
+	@scripts/setup.sh pretrained
 
 bench: build ## dispatcher calls, training steps (against Python where python3-torch is installed), data loader
 	$(PADNET) bench ops

