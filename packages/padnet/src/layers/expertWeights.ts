@@ -83,9 +83,9 @@ export class MergedExperts implements ExpertWeights {
   }
 
   writeGradient(gradient: Tensor, outputs: Tensor, inputs: Tensor, sum: Tensor | null): void {
-    const whole = ops.mm(outputs.t(), inputs, { out: this.#work });
-    sum?.add_(whole);
-    ops.mul(whole, this.#mask, { out: gradient });
+    ops.mm(outputs.t(), inputs, { out: gradient });
+    sum?.add_(gradient);
+    gradient.mul_(this.#mask);
   }
 
   /** ∂L/∂W_s and ∂L/∂staticScale from the sum over all experts, which is overwritten. */

@@ -94,13 +94,13 @@ function forward(operands: Operands, kind: ExpertPart['kind'], groups: readonly 
   const numOutputs = kind === 'rows' ? lines!.shape[0]! : bank.shape[1]!;
   const output = biasBank ? ops.mm(gatesOf(operands), biasBank) : tokens.newZeros([numTokens, numOutputs]);
   const experts = expertWeights(operands, kind);
-  const inputWeights = inputWeightsOf(operands);
+  const { scaled } = sortedWeights(operands);
   // One buffer for all groups: fresh memory for each costs a tenth of the products' time.
   const outputs = tokens.newEmpty([largest(groups), numOutputs]);
   for (const { expert, start, count } of groups) {
     scope(() => {
       const index = tokenOf.narrow(0, start, count);
-      const input = tokens.indexSelect(0, index).mul_(inputWeights.narrow(0, start, count));
+      const input = tokens.indexSelect(0, index).mul_(scaled.narrow(0, start, count).unsqueeze(1));
       const product = ops.mm(input, experts.weight(expert).t(), { out: outputs.narrow(0, 0, count) });
       output.indexAdd_(0, index, product);
     });
@@ -114,44 +114,45 @@ function backward(
   kind: ExpertPart['kind'],
   groups: readonly ExpertGroup[],
 ): Gradients {
-  const { tokens, weights, bank, biasBank, scale, staticWeight, experts: chosen, choices, tokenOf } = operands;
+  const { tokens, weights, bank, biasBank, scale, staticWeight, choices, tokenOf } = operands;
   const experts = expertWeights(operands, kind);
-  const inputWeights = inputWeightsOf(operands);
+  const { plain, scaled } = sortedWeights(operands);
   const tokensGradient = ops.zerosLike(tokens);
-  const inputWeightsGradient = ops.emptyLike(inputWeights);
+  const productGradient = ops.emptyLike(plain);
+  const biasGradient = ops.zerosLike(plain);
   const bankGradient = ops.emptyLike(bank);
+  const biasBankGradient = biasBank ? ops.zerosLike(biasBank) : null;
   const sum = staticWeight ? ops.zerosLike(staticWeight) : null;
   const outputs = gradient.newEmpty([largest(groups), gradient.shape[1]!]);
   for (const { expert, start, count } of groups) {
     scope(() => {
-      const index = tokenOf.narrow(0, start, count);
+      const ofGroup = (choices: Tensor): Tensor => choices.narrow(0, start, count);
+      const index = ofGroup(tokenOf);
       const outputGradient = ops.indexSelect(gradient, 0, index, { out: outputs.narrow(0, 0, count) });
       const input = tokens.indexSelect(0, index);
-      const inputWeight = inputWeights.narrow(0, start, count);
+      const weight = ofGroup(scaled).unsqueeze(1);
       // ∂L/∂w = ∂L/∂y · W x = (Wᵀ ∂L/∂y) · x, which spares keeping W x.
       const back = ops.mm(outputGradient, experts.weight(expert));
-      inputWeightsGradient.narrow(0, start, count).copy_(back.mul(input).sum([1], { keepdim: true }));
-      tokensGradient.indexAdd_(0, index, back.mul_(inputWeight));
-      experts.writeGradient(bankGradient.select(0, expert), outputGradient, input.mul_(inputWeight), sum);
+      ofGroup(productGradient).copy_(back.mul(input).sum([1]));
+      tokensGradient.indexAdd_(0, index, back.mul_(weight));
+      experts.writeGradient(bankGradient.select(0, expert), outputGradient, input.mul_(weight), sum);
+      if (!biasBank) return;
+      ofGroup(biasGradient).copy_(ops.mv(outputGradient, biasBank.select(0, expert)));
+      biasBankGradient!.select(0, expert).copy_(ops.mv(outputGradient.t(), ofGroup(plain)));
     });
   }
   const used = new Set(groups.map(({ expert }) => expert));
   for (let expert = 0; expert < bank.shape[0]!; expert++) {
     if (!used.has(expert)) scope(() => bankGradient.select(0, expert).zero_());
   }
-
-  const productGradient = ops
-    .emptyLike(inputWeights)
-    .indexCopy_(0, choices, inputWeightsGradient)
-    .reshape(weights.shape);
-  const scaled = scale ? productGradient.mul(scale) : productGradient;
+  const weightGradient = (scale ? productGradient.mul(scale) : productGradient).add(biasGradient);
   const ofStatic = sum && experts instanceof MergedExperts ? experts.staticGradients(sum) : null;
   return {
     tokens: tokensGradient,
-    weights: biasBank ? scaled.add(ops.mm(gradient, biasBank.t()).gather(1, chosen)) : scaled,
+    weights: ops.emptyLike(weightGradient).indexCopy_(0, choices, weightGradient).reshape(weights.shape),
     bank: bankGradient,
-    biasBank: biasBank ? ops.mm(gatesOf(operands).t(), gradient) : null,
-    scale: scale ? productGradient.mul(weights).sum() : null,
+    biasBank: biasBankGradient,
+    scale: scale ? ops.dot(productGradient, plain) : null,
     staticWeight: ofStatic?.weight ?? null,
     staticScale: ofStatic?.scale ?? null,
   };
@@ -173,10 +174,10 @@ function expertWeights(operands: Operands, kind: ExpertPart['kind']): ExpertWeig
   }
 }
 
-/** w · scale in the order of the groups, [tokens · k, 1]. */
-function inputWeightsOf({ weights, scale, choices }: Operands): Tensor {
-  const sorted = weights.reshape([-1, 1]).indexSelect(0, choices);
-  return scale ? sorted.mul(scale) : sorted;
+/** w and w · scale in the order of the groups, [tokens · k]. */
+function sortedWeights({ weights, scale, choices }: Operands): { readonly plain: Tensor; readonly scaled: Tensor } {
+  const plain = weights.reshape([-1]).indexSelect(0, choices);
+  return { plain, scaled: scale ? plain.mul(scale) : plain };
 }
 
 /** w as [tokens, E], 0 where an expert is not chosen. */
