@@ -4,6 +4,7 @@
 #include <ATen/Version.h>
 #include <c10/core/CPUAllocator.h>
 #include <dlfcn.h>
+#include <sys/mman.h>
 #include <torch/version.h>
 #include <unistd.h>
 #ifdef __APPLE__
@@ -24,6 +25,10 @@ namespace padnet {
 namespace {
 
 constexpr int64_t kCheckEvery = 64 << 20;  // bytes allocated between two looks at the system: reading /proc takes 20 µs
+
+// bytes; malloc maps such blocks anew each time, and a page fault for every 4 KiB makes it 23 ms instead of 11 to fill
+// the 75 MB of the gradient of eight experts of 768 × 3072, as long as a third of the products that it is computed by
+constexpr size_t kHugePagesFrom = 32 << 20;
 
 std::atomic<int64_t> allocated{0};     // bytes that libtorch's tensors hold, as malloc counts them
 std::atomic<int64_t> peak{0};          // the most that `allocated` has been
@@ -63,6 +68,17 @@ int64_t untouchedBytes() {
   const bool read = std::fscanf(file, "%lld %lld", &total, &resident) == 2;
   std::fclose(file);
   return read ? std::max<int64_t>(allocated - resident * sysconf(_SC_PAGESIZE), 0) : 0;
+}
+
+/// Asks the system for large pages, where it gives them to who asks.
+void preferHugePages(void* data, size_t bytes) {
+#ifdef MADV_HUGEPAGE
+  if (bytes < kHugePagesFrom) return;
+  const auto page = static_cast<uintptr_t>(sysconf(_SC_PAGESIZE));
+  const uintptr_t begin = (reinterpret_cast<uintptr_t>(data) + page - 1) / page * page;
+  const uintptr_t end = (reinterpret_cast<uintptr_t>(data) + bytes) / page * page;
+  madvise(reinterpret_cast<void*>(begin), end - begin, MADV_HUGEPAGE);
+#endif
 }
 
 void checkAllocation(size_t bytes) {
@@ -107,6 +123,7 @@ class GuardedAllocator final : public c10::Allocator {
     c10::DataPtr data = inner_->allocate(bytes);
     if (data.get() == nullptr) return data;
     TORCH_CHECK(data.compare_exchange_deleter(innerDeleter, &countedFree), "the CPU allocator is not as expected");
+    preferHugePages(data.get(), bytes);
     const int64_t now = allocated += usableSize(data.get());
     for (int64_t before = peak; before < now && !peak.compare_exchange_weak(before, now);) {
     }
