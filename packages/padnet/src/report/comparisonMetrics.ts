@@ -44,7 +44,7 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       title: scoreTitle(runs),
       value: ({ score }) => score,
       format: (value, { metric }) => formatScore(metric, value),
-      detail: (run) => (run.finished ? scoreDetail(run) : unfinished(run)),
+      detail: (run) => (run.finished ? scoreDetail(run, runs) : unfinished(run)),
       better: 'higher',
       relative: 'points',
       comparable: sameTest,
@@ -69,12 +69,12 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       comparable: () => true,
     },
     {
-      title: `MACs ${only(runs, ({ network }) => network.sample) ?? 'a sample'}`,
+      title: macsTitle(runs),
       value: ({ macs }) => macs,
       format: formatCount,
       better: 'lower',
       relative: 'ratio',
-      comparable: (a, b) => a.network.sample === b.network.sample,
+      comparable: (a, b) => a.sample === b.sample,
     },
     {
       title: 'Training step',
@@ -106,6 +106,11 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
   ];
 }
 
+function macsTitle(runs: readonly RunSummary[]): string {
+  const sample = only(runs, (run) => run.sample);
+  return sample === '1 picture' ? 'MACs a picture' : `MACs for ${sample ?? 'a sample'}`;
+}
+
 /** Such as `accuracy` and `Matthews correlation`; of runs with different metrics `score`. */
 export function scoreName(runs: readonly RunSummary[]): string {
   return metricName(only(runs, ({ metric }) => metric) ?? 'score');
@@ -125,15 +130,17 @@ function allFractions(runs: readonly RunSummary[]): boolean {
   return runs.every(({ metric }) => isFraction(metric));
 }
 
-/** The uncertainty of an accuracy; of a mean of metrics, those. */
-function scoreDetail(run: RunSummary): string | null {
+/** Which metric it is, where runs differ in it; the parts of a mean; the uncertainty of an accuracy. */
+function scoreDetail(run: RunSummary, runs: readonly RunSummary[]): string | null {
   const { metric, metrics } = run;
   const others = Object.entries(metrics).filter(([name]) => name !== metric);
   if (others.length > 0) {
     return others.map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`).join(', ');
   }
   const interval = scoreInterval(run);
-  return interval === null ? null : `± ${(100 * interval).toFixed(2)}`;
+  const name = only(runs, (each) => each.metric) === null ? [metricName(metric)] : [];
+  const details = [...name, ...(interval === null ? [] : [`± ${(100 * interval).toFixed(2)}`])];
+  return details.length === 0 ? null : details.join(' ');
 }
 
 /** Half the width of the score's 95 % interval; null where it is no accuracy, or not known. */

@@ -16,7 +16,7 @@ export {
   type RunSummary,
   type RunSummaryOptions,
 } from './runSummary.js';
-export { picturePass, sampleTokens, textPass } from './samplePass.js';
+export { picturePass, type SamplePass, textPass } from './samplePass.js';
 export { formatScore, metricName } from './scoreText.js';
 export { networkOfFolder, networkOfModel, networkOfRecipe, type ShownNetwork } from './shownNetwork.js';
 export { summariseRun, type SummariseRunOptions } from './summariseRun.js';

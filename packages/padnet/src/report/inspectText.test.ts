@@ -74,6 +74,7 @@ describe('inspectNetwork', () => {
     expect(countNetwork(model, picturePass(model, [1, 4, 4]))).toEqual({
       stored: countStored(model),
       macs: countMacs(model, [1, 1, 4, 4]).reduce((sum, cost) => sum + cost.macs, 0),
+      sample: '1 picture',
       layers: [{ path: '2', entries: 8, dynamicEntries: 3 }],
     });
     expect(macs).toBe(124);
@@ -92,6 +93,7 @@ describe('inspectNetwork', () => {
       '(1 more) | BatchNorm2d | 4 | 0',
       'total | 37.5 % | 42 | 124',
       'and 8 bits of masks',
+      'shapes and MACs are of 1 picture',
     ]);
   });
 

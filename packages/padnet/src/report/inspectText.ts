@@ -31,6 +31,8 @@ export interface Inspection {
   readonly parameters: number;
   readonly maskBits: number;
   readonly macs: number;
+  /** What shapes and multiplications are of: `1 picture`, `128 tokens`. */
+  readonly sample: string;
   /** κ of all dynamic layers together; null where there is none. */
   readonly dynamicRatio: number | null;
 }
@@ -38,7 +40,7 @@ export interface Inspection {
 /** @param pass see `picturePass` and `textPass` */
 export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection {
   const macs = new Map<string, number>();
-  for (const cost of countMacs(network, pass)) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
+  for (const cost of countMacs(network, () => pass.run())) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
   const shapes = forwardShapes(network, pass);
   const rows = [...storedByLayer(network)].map(([path, parameters]): InspectRow => {
     const module = network.getModule(path);
@@ -62,6 +64,7 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
     parameters,
     maskBits,
     macs: [...macs.values()].reduce((sum, value) => sum + value, 0),
+    sample: pass.sample,
     dynamicRatio: entries === 0 ? null : dynamicEntries / entries,
   };
 }
@@ -90,17 +93,17 @@ function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [numbe
   const wasTraining = network.training;
   network.eval();
   try {
-    scope(() =>
+    scope(() => {
       noGrad(() => {
         nn.watchForward(
           network,
           (path, _module, input, output) => {
             if (!shapes.has(path)) shapes.set(path, [input.shape.slice(1), output.shape.slice(1)]);
           },
-          pass,
+          () => pass.run(),
         );
-      }),
-    );
+      });
+    });
   } finally {
     network.train(wasTraining);
   }
@@ -116,7 +119,7 @@ function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry)
 }
 
 /** The rows as aligned text; layers of a kind that multiply nothing (normalisation, embeddings) share one line. */
-export function inspectText({ rows, parameters, maskBits, macs, dynamicRatio }: Inspection): string {
+export function inspectText({ rows, parameters, maskBits, macs, sample, dynamicRatio }: Inspection): string {
   const shapeText = (shape: readonly number[] | null): string => shape?.join('×') ?? unknown;
   const [multiplying, others] = [rows.filter((row) => row.macs > 0), rows.filter((row) => row.macs === 0)];
   // Convolutions have kernels, mixtures of experts have experts, other networks neither.
@@ -141,5 +144,9 @@ export function inspectText({ rows, parameters, maskBits, macs, dynamicRatio }: 
   lines.push(['total', '', '', ...noDetails, total, formatCount(parameters), formatCount(macs)]);
   const heading = ['layer', 'kind', 'input → output', ...details, 'κ', 'stored', 'MACs'];
   const table = alignGrid({ heading, rows: lines, leftColumns: 3 + details.length });
-  return maskBits === 0 ? table : `${table}\nand ${formatCount(maskBits)} bits of masks`;
+  const notes = [
+    ...(maskBits === 0 ? [] : [`and ${formatCount(maskBits)} bits of masks`]),
+    `shapes and MACs are of ${sample}`,
+  ];
+  return [table, ...notes].join('\n');
 }

@@ -1,4 +1,4 @@
-/** What the layers of a run are, in the words of papers. */
+/** What the layers of a run are, in the words of papers, and what one layer is called in a figure. */
 import type { LayerKind, TextLayerKind } from '../models/index.js';
 
 export type RunLayer = LayerKind | TextLayerKind;
@@ -15,4 +15,9 @@ export type LayerRole = 'static' | 'dynamic' | 'partial';
 
 export function layerRole(layer: RunLayer): LayerRole {
   return layer === 'static' ? 'static' : layer === 'pad' ? 'partial' : 'dynamic';
+}
+
+/** `encoder.layers.3.feed_forward.output` → `3 output`; other paths as they are. */
+export function layerLabel(path: string): string {
+  return path.replace(/^encoder\.layers\.(\d+)\.feed_forward\.(\w+)$/, '$1 $2');
 }

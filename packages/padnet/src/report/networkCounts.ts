@@ -16,8 +16,10 @@ export interface LayerRatio {
 
 export interface NetworkCounts {
   readonly stored: StoredNumbers;
-  /** Multiply-accumulates of a forward pass of one sample. */
+  /** Multiply-accumulates of a forward pass. */
   readonly macs: number;
+  /** Of what: `1 picture`, `128 tokens`. */
+  readonly sample: string;
   /** In the order of the network. */
   readonly layers: readonly LayerRatio[];
 }
@@ -26,7 +28,8 @@ export interface NetworkCounts {
 export function countNetwork(network: nn.Module, pass: SamplePass): NetworkCounts {
   return {
     stored: countStored(network),
-    macs: countMacs(network, pass).reduce((sum, { macs }) => sum + macs, 0),
+    macs: countMacs(network, () => pass.run()).reduce((sum, { macs }) => sum + macs, 0),
+    sample: pass.sample,
     layers: layerRatios(network),
   };
 }

@@ -2,15 +2,12 @@
 import { basename, dirname } from 'node:path';
 import type { FamilyName, ModelOptions, TextConfig } from '../models/index.js';
 import type { Recipe } from '../training/recipe.js';
-import { sampleTokens } from './samplePass.js';
 
 export interface NetworkFacts {
   /** Such as `ResNet-10`, `BERT`. */
   readonly name: string;
   /** With what tells it from others of the name, such as `BERT (bert-base-uncased), 12 layers, 768 wide`. */
   readonly text: string;
-  /** What its multiplications are counted for: `a picture`, or `for 128 tokens`. */
-  readonly sample: string;
 }
 
 const pictureNames: Record<ModelOptions['name'], string> = {
@@ -32,19 +29,15 @@ export function networkFacts({ modality, model }: Recipe, config: TextConfig | n
   if (modality === 'image') {
     const name = pictureNames[model.name];
     const width = model.width ? `, width ${model.width}` : '';
-    return { name, text: `${name}${width}, ${model.stem} stem`, sample: 'a picture' };
+    return { name, text: `${name}${width}, ${model.stem} stem` };
   }
   const weights = pretrainedName(model.pretrained);
   const origin = model.fromScratch ? `shape of ${weights}, from scratch` : weights;
-  if (!config) return { name: weights, text: origin, sample: 'a sentence' };
+  if (!config) return { name: weights, text: origin };
   const name = familyTitles[config.family];
   const { numHiddenLayers, hiddenSize } = config;
   const layers = numHiddenLayers === 1 ? '1 layer' : `${numHiddenLayers} layers`;
-  return {
-    name,
-    text: `${name} (${origin}), ${layers}, ${hiddenSize} wide`,
-    sample: `for ${sampleTokens(config)} tokens`,
-  };
+  return { name, text: `${name} (${origin}), ${layers}, ${hiddenSize} wide` };
 }
 
 /** The name on the hub; of a folder, its own name and that of the one above. */

@@ -52,8 +52,9 @@ export interface RunSummary {
   readonly maskBits: number;
   readonly entries: number;
   readonly dynamicEntries: number;
-  /** Multiply-accumulates for one sample. */
+  /** Multiply-accumulates of a forward pass of `sample`: `1 picture`, `128 tokens`. */
   readonly macs: number;
+  readonly sample: string;
   /** Median seconds of a step, the first five left out; of a partitioned network, of the steps after the partition. */
   readonly stepSeconds: number | null;
   /** Median over the same steps. */
@@ -113,6 +114,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     entries,
     dynamicEntries,
     macs: counts.macs,
+    sample: counts.sample,
     stepSeconds: median(steps.map(({ seconds }) => seconds)),
     samplesPerSecond: median(steps.map(({ samples, seconds }) => samples / seconds)),
     peakMemoryBytes: finished?.peakMemoryBytes ?? null,

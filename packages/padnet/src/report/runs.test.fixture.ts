@@ -1,7 +1,9 @@
 /** Made-up runs with round numbers, for the tests of this folder. */
 import type { StepEvent, TestResult, TrainingEvent } from '../training/events.js';
-import { pictureRecipeSchema, type PictureRecipe } from '../training/recipe.js';
+import { pictureRecipeSchema, textRecipeSchema, type PictureRecipe, type TextRecipe } from '../training/recipe.js';
+import type { TextConfig } from '../models/index.js';
 import type { RouterCoefficients } from './coefficients.js';
+import type { ExpertLoad } from './expertLoad.js';
 import type { NetworkCounts } from './networkCounts.js';
 import { runSummary, type RunSummary, type RunSummaryOptions } from './runSummary.js';
 
@@ -48,7 +50,12 @@ export function counts(parameters: number, macs: number, layers: NetworkCounts['
   const sum = (key: 'entries' | 'dynamicEntries'): number => layers.reduce((total, layer) => total + layer[key], 0);
   const [entries, dynamicEntries] = [sum('entries'), sum('dynamicEntries')];
   const isPartial = dynamicEntries < entries;
-  return { stored: { parameters, maskBits: isPartial ? entries : 0, entries, dynamicEntries }, macs, layers };
+  return {
+    stored: { parameters, maskBits: isPartial ? entries : 0, entries, dynamicEntries },
+    macs,
+    sample: '1 picture',
+    layers,
+  };
 }
 
 /** Two layers of two kernels, two classes, one picture of 2 × 2. */
@@ -115,5 +122,103 @@ export function threeRuns(): [RunSummary, RunSummary, RunSummary] {
       counts: counts(2_000_000, 60_000_000, layers([700, 800])),
       coefficients,
     }),
+  ];
+}
+
+export function textRecipe(
+  layer: TextRecipe['model']['layer'],
+  { task = 'rte', model = {} }: { task?: TextRecipe['data']['task']; model?: Partial<TextRecipe['model']> } = {},
+): TextRecipe {
+  return textRecipeSchema.parse({
+    modality: 'text',
+    model: { pretrained: '/models/mini/model', layer, numExperts: 2, k: 1, ...model },
+    data: { task },
+    training: { epochs: 2 },
+    ...(layer === 'pad' && { partition: { ratio: 0.5 } }),
+  });
+}
+
+/** BERT of 6 layers, 384 wide. */
+const config = { family: 'bert', numHiddenLayers: 6, hiddenSize: 384, maxPositionEmbeddings: 512 } as TextConfig;
+
+/** Two mixtures of two experts. */
+export const experts: ExpertLoad = {
+  sentences: 20,
+  tokens: 400,
+  layers: [
+    {
+      path: 'encoder.layers.5.feed_forward.intermediate',
+      level: 'token',
+      shares: [0.5, 0.5],
+      loadEntropy: 1,
+      gateEntropy: 0,
+    },
+    {
+      path: 'encoder.layers.5.feed_forward.output',
+      level: 'token',
+      shares: [0.9, 0.1],
+      loadEntropy: 0.469,
+      gateEntropy: 0,
+    },
+  ],
+  typical: [
+    {
+      path: 'encoder.layers.5.feed_forward.intermediate',
+      experts: [[{ token: 'cat', count: 7, lift: 2 }], [{ token: '##s', count: 6, lift: 1.5 }]],
+    },
+    { path: 'encoder.layers.5.feed_forward.output', experts: [[], [{ token: '<b>', count: 5, lift: 9.5 }]] },
+  ],
+};
+
+const textPaths = experts.layers.map(({ path }) => path);
+
+interface TextRun {
+  readonly layer: TextRecipe['model']['layer'];
+  readonly task: TextRecipe['data']['task'];
+  readonly result: Pick<TestResult, 'metric' | 'testScore' | 'testMetrics'>;
+  readonly parameters: number;
+  /** Of each of 1,000 entries. */
+  readonly dynamicEntries?: number;
+}
+
+export function textRun({ layer, task, result, parameters, dynamicEntries = 1000 }: TextRun): RunSummary {
+  const routing = layer === 'static' ? null : { auxiliaryLoss: 0, gateEntropy: 0.75, loadEntropy: 0.5 };
+  const scored = { ...result, testLoss: 0.5 };
+  const paths = layer === 'static' ? [] : textPaths;
+  return runSummary({
+    name: `${task}-${layer}`,
+    recipe: textRecipe(layer, { task }),
+    events: [
+      { ...step(1, 0.1, 32), routing },
+      { ...(epoch(1, 0) as Extract<TrainingEvent, { type: 'epoch' }>), ...scored },
+      { ...(finished(0, 1e9, 60) as Extract<TrainingEvent, { type: 'finished' }>), ...scored },
+    ],
+    counts: {
+      ...counts(
+        parameters,
+        1e9,
+        paths.map((path) => ({ path, entries: 1000, dynamicEntries })),
+      ),
+      sample: '128 tokens',
+    },
+    config,
+    environment,
+    testSamples: 277,
+    experts: layer === 'static' ? null : experts,
+  });
+}
+
+const matthews = (value: number): TextRun['result'] => ({
+  metric: 'matthews',
+  testScore: value,
+  testMetrics: { matthews: value },
+});
+
+/** Static, MoE and partial on CoLA: Matthews −0.02, 0.25 and 0.5, with 20, 40 and 30 million numbers. */
+export function threeTextRuns(): [RunSummary, RunSummary, RunSummary] {
+  return [
+    textRun({ layer: 'static', task: 'cola', result: matthews(-0.02), parameters: 20e6 }),
+    textRun({ layer: 'moe', task: 'cola', result: matthews(0.25), parameters: 40e6 }),
+    textRun({ layer: 'pad', task: 'cola', result: matthews(0.5), parameters: 30e6, dynamicEntries: 500 }),
   ];
 }

@@ -1,28 +1,28 @@
 /** A forward pass of one sample: what multiplications and shapes are counted on. */
-import { ones, zeros, type nn } from '@padnet/torch';
-import { maxTokens, type SequenceClassifier, type TextConfig } from '../models/index.js';
+import { ops, zeros, type nn } from '@padnet/torch';
+import { maxTokens, type SequenceClassifier } from '../models/index.js';
 
-/** Runs it; the result does not matter. */
-export type SamplePass = () => unknown;
+export interface SamplePass {
+  /** What runs: `1 picture`, `128 tokens`. */
+  readonly sample: string;
+  /** The result does not matter. */
+  run(): unknown;
+}
 
 /** @param shape [channels, height, width] */
 export function picturePass(network: nn.Layer, shape: readonly [number, number, number]): SamplePass {
-  return () => network.forward(zeros([1, ...shape]));
+  return { sample: '1 picture', run: () => network.forward(zeros([1, ...shape])) };
 }
 
-/** Tokens of the sentence that text networks are counted on: 128, or as many as the encoder has positions for. */
-export function sampleTokens(config: TextConfig): number {
-  return Math.min(128, maxTokens(config));
-}
-
-/** A sentence of `sampleTokens` tokens, none of them padding. */
+/** A sentence of 128 tokens, or as many as the encoder has positions for; none of them is padding. */
 export function textPass(network: SequenceClassifier): SamplePass {
-  const shape = [1, sampleTokens(network.config)];
-  return () =>
-    network.forward({
-      // Any token but padding, which takes no position in RoBERTa.
-      inputIds: zeros(shape, { dtype: 'int64' }).add(network.config.padTokenId === 0 ? 1 : 0),
-      attentionMask: ones(shape, { dtype: 'int64' }),
-      tokenTypeIds: null,
-    });
+  const length = Math.min(128, maxTokens(network.config));
+  return {
+    sample: `${length} tokens`,
+    run: () => {
+      const attentionMask = ops.ones([1, length], { dtype: 'int64' });
+      const inputIds = ops.fullLike(attentionMask, network.config.padTokenId === 0 ? 1 : 0);
+      return network.forward({ inputIds, attentionMask, tokenTypeIds: null });
+    },
+  };
 }

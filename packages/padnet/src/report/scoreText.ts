@@ -27,7 +27,7 @@ export function isFraction(metric: string): boolean {
 /** `91.23 %`, or of a correlation `45.12`. */
 export function formatScore(metric: string, score: number | null, digits = 2): string {
   if (score === null) return unknown;
-  return isFraction(metric) ? formatPercent(score, digits) : (100 * score).toFixed(digits);
+  return isFraction(metric) ? formatPercent(score, digits) : (100 * score).toFixed(digits).replace('-', '−');
 }
 
 /** Half the width of the 95 % interval of a fraction measured on n samples (normal approximation). */

@@ -42,6 +42,12 @@ figure svg{width:100%;height:auto;display:block;overflow:visible;font-family:inh
 .grid.small svg{max-width:420px}
 figcaption{font-weight:600;font-size:15px;margin-bottom:8px}
 figcaption small{display:inline;margin-left:6px}
+.tokens th{font-weight:600;white-space:nowrap;min-width:0;padding:6px 12px 6px 0;position:static}
+.tokens th small{display:inline;margin-left:4px}
+.tokens td{text-align:left;white-space:normal;padding:6px 0;font-size:14px}
+.share{display:inline-block;width:34px;height:8px;border-radius:2px;margin-right:8px;vertical-align:.06em;background:linear-gradient(90deg,var(--c) var(--share),var(--rule) var(--share));print-color-adjust:exact;-webkit-print-color-adjust:exact}
+.token{display:inline-block;margin:0 10px 2px 0;overflow-wrap:anywhere}
+.token small{display:inline;margin-left:3px}
 .read{background:var(--tint);border-radius:8px;padding:12px 16px;margin:24px 0 0;font-size:14.5px;max-width:64em;break-inside:avoid}
 .read b{font-weight:650}
 .picture{display:grid;grid-template-columns:76px 1fr;gap:4px 14px;align-items:start}

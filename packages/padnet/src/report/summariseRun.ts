@@ -1,9 +1,19 @@
 /** A run on disk → what a report says of it. */
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../errors.js';
+import { tokenise } from '../data/index.js';
 import { applyPartition, decodePartition } from '../partition/index.js';
-import { loadPictures, loadRunModel, readRun, type Run } from '../training/index.js';
+import {
+  loadPictures,
+  loadRunModel,
+  loadTexts,
+  readRun,
+  type Recipe,
+  type Run,
+  type SavedModel,
+} from '../training/index.js';
 import { routerCoefficients } from './coefficients.js';
+import { expertLoad } from './expertLoad.js';
 import { countNetwork } from './networkCounts.js';
 import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOptions } from './runSummary.js';
 import { networkOfModel, networkOfRecipe } from './shownNetwork.js';
@@ -29,17 +39,34 @@ export async function summariseRun(path: string, { name, onRemark }: SummariseRu
   const { network, pass, config } = networkOfModel(model);
   const counted = { ...common, counts: countNetwork(network, pass), config };
   try {
-    if (model.modality === 'image' && run.recipe.modality === 'image') {
-      const { test } = loadPictures(run.recipe.data);
-      const { normalise } = model.description;
-      const coefficients = routerCoefficients(model.network, test, { transform: { normalise } });
-      return runSummary({ ...counted, testSamples: test.length, coefficients });
-    }
+    return runSummary({ ...counted, ...(await lookAtRouters(run.recipe, model)) });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     onRemark?.(`without the routers of ${path}: ${error.message}`);
   }
   return runSummary(counted);
+}
+
+/** On the test data. */
+async function lookAtRouters(
+  recipe: Recipe,
+  model: SavedModel,
+): Promise<Pick<RunSummaryOptions, 'testSamples' | 'coefficients' | 'experts'>> {
+  if (model.modality === 'image' && recipe.modality === 'image') {
+    const { test } = loadPictures(recipe.data);
+    const { normalise } = model.description;
+    return {
+      testSamples: test.length,
+      coefficients: routerCoefficients(model.network, test, { transform: { normalise } }),
+    };
+  }
+  if (model.modality === 'text' && recipe.modality === 'text') {
+    const { network, tokenizer, description } = model;
+    const { test } = loadTexts(recipe.data);
+    const tokenised = tokenise(test, tokenizer, { maxLength: description.maxLength });
+    return { testSamples: test.length, experts: await expertLoad(network, tokenised, { tokenizer }) };
+  }
+  throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
 }
 
 function environmentOf({ environment }: Run): RunEnvironment | null {

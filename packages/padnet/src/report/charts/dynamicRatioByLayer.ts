@@ -2,6 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import { formatCount, formatPercent } from '../format.js';
 import type { Html } from '../html.js';
+import { layerLabel } from '../layerNames.js';
 import type { LayerRatio } from '../networkCounts.js';
 import { plotSvg, shorten } from './plotSvg.js';
 
@@ -22,11 +23,11 @@ export function dynamicRatioChart(layers: readonly LayerRatio[], overall: number
     sizeText: formatCount(entries),
     title: `${path}: ${formatCount(dynamicEntries)} of ${formatCount(entries)} entries are dynamic`,
   }));
-  const shown = new Map(rows.map(({ path }) => [path, shorten(path, 24)]));
+  const shown = new Map(rows.map(({ path }) => [path, shorten(layerLabel(path), 24)]));
   const longest = Math.max(...[...shown.values()].map((text) => text.length));
   const bar = { y: 'path', insetTop: 3.5, insetBottom: 3.5, rx: 2 } as const;
   const besideBar = { y: 'path', dx: 5, textAnchor: 'start' } as const;
-  const label = rows.map(({ path, ratioText }) => `${path} ${ratioText}`).join(', ');
+  const label = rows.map(({ path, ratioText }) => `${layerLabel(path)} ${ratioText}`).join(', ');
   return plotSvg(`Dynamic ratio by layer: ${label}; overall ${formatPercent(overall)}`, {
     width: 520,
     height: 60 + rowHeight * rows.length,

@@ -1,0 +1,120 @@
+/** Lines over epochs, one colour a run, named where they end. */
+import * as Plot from '@observablehq/plot';
+import { html, type Html } from '../html.js';
+import { plotSvg } from './plotSvg.js';
+import { spreadLabels } from './spreadLabels.js';
+
+export interface Line {
+  readonly points: readonly { readonly epoch: number; readonly value: number }[];
+  readonly colour: string;
+  readonly dashed: boolean;
+  /** Shown at the end of the line; null: none. */
+  readonly label: string | null;
+  readonly title: string;
+  /** The epoch of a point, at which the masks were set; null: none. */
+  readonly marked: number | null;
+}
+
+export interface LineChartOptions {
+  /** What it shows, for those who do not see it. */
+  readonly name: string;
+  readonly axis: string;
+  /** The first epoch: 1 where points are of whole epochs, 0 where they are of stretches of them. */
+  readonly from: 0 | 1;
+  /** The largest value that there can be. @default Infinity */
+  readonly most?: number;
+  /** Values closer than this are drawn close. @default 0 */
+  readonly leastSpan?: number;
+}
+
+const size = { width: 460, height: 300, marginTop: 28, marginBottom: 42, marginLeft: 46 };
+
+export function lineChart(lines: readonly Line[], options: LineChartOptions): Html {
+  const { name, axis, from, most = Infinity, leastSpan = 0 } = options;
+  const points = lines.flatMap((each) => each.points);
+  if (points.length === 0) return html`<p class="empty">No epoch has been completed yet.</p>`;
+  const [low, high] = valueDomain(
+    points.map(({ value }) => value),
+    most,
+    leastSpan,
+  );
+  const epochs = Math.max(...points.map(({ epoch }) => epoch));
+  const plotHeight = size.height - size.marginTop - size.marginBottom;
+  const toPixels = (value: number): number => ((high - value) / (high - low)) * plotHeight;
+  const labelled = lines.filter((each) => each.label !== null && each.points.length > 0);
+  const spread = spreadLabels(
+    labelled.map((each) => toPixels(each.points.at(-1)!.value)),
+    15,
+    0,
+    plotHeight,
+  );
+  const longest = Math.max(...labelled.map(({ label }) => label!.length));
+  const ends = labelled.map(({ label }) => label).join(', ');
+  return plotSvg(`${name}; at the end: ${ends}`, {
+    ...size,
+    marginRight: 16 + 7.4 * longest,
+    x: {
+      domain: epochs === from ? [0, 2] : [from, epochs],
+      label: 'epoch',
+      labelArrow: 'none',
+      ticks: [...(from === 0 ? [0] : []), ...epochTicks(epochs)],
+      tickFormat: 'd',
+    },
+    y: { domain: [low, high], ticks: 5, tickSize: 0, label: null },
+    marks: [
+      Plot.gridY({ ticks: 5, stroke: 'var(--rule)', strokeOpacity: 1 }),
+      Plot.text([axis], { frameAnchor: 'top-left', dx: -size.marginLeft, dy: -24, fill: 'var(--muted)' }),
+      ...lines.map(({ points: own, colour, dashed, title }) => [
+        Plot.line(own, {
+          x: 'epoch',
+          y: 'value',
+          stroke: colour,
+          strokeWidth: dashed ? 1.25 : 2.25,
+          ...(dashed ? { strokeDasharray: '3 3', strokeOpacity: 0.85 } : {}),
+          title: () => title,
+        }),
+        dashed || own.length > 30 ? null : Plot.dot(own, { x: 'epoch', y: 'value', r: 2.25, fill: colour }),
+      ]),
+      ...lines.map(({ points: own, colour, marked }) =>
+        Plot.dot(
+          own.filter(({ epoch }) => epoch === marked),
+          {
+            x: 'epoch',
+            y: 'value',
+            r: 5.5,
+            stroke: colour,
+            strokeWidth: 2,
+            fill: 'var(--paper)',
+            title: () => 'masks set here',
+          },
+        ),
+      ),
+      ...labelled.map(({ label, points: own, colour }, index) =>
+        Plot.text([label], {
+          x: own.at(-1)!.epoch,
+          y: high - (spread[index]! / plotHeight) * (high - low),
+          dx: 9,
+          textAnchor: 'start',
+          fill: colour,
+          fontWeight: 600,
+        }),
+      ),
+    ],
+  });
+}
+
+/** All values with a margin; below 0 only where values are (correlations can be). */
+function valueDomain(values: readonly number[], most: number, leastSpan: number): [low: number, high: number] {
+  const [least, largest] = [Math.min(...values), Math.max(...values)];
+  const margin = 0.06 * (largest - least || 1);
+  const high = Math.min(most, largest + margin);
+  const low = Math.min(least - margin, high - leastSpan);
+  return [least < 0 ? low : Math.max(0, low), high];
+}
+
+/** Whole epochs, about six of them, the last one included. */
+function epochTicks(epochs: number): number[] {
+  const step = [1, 2, 5, 10, 20, 25, 50, 100, 200, 500].find((each) => epochs / each <= 7) ?? 1000;
+  const ticks = Array.from({ length: Math.floor(epochs / step) }, (_, index) => (index + 1) * step);
+  return step === 1 || epochs === 1 ? ticks : [1, ...ticks];
+}

@@ -1,0 +1,28 @@
+/** What a run's recipe says, in words. */
+import { glueTasks } from '../data/index.js';
+import type { Recipe } from '../training/recipe.js';
+
+export function trainingText({ training, data: { batchSize } }: Recipe): string {
+  const optimizer = 'optimizer' in training ? training.optimizer : 'adamw';
+  return `${training.epochs} epochs, batch ${batchSize}, ${optimizer}, seed ${training.seed}`;
+}
+
+export function dataName({ data }: Recipe): string {
+  switch (data.name) {
+    case 'fashionMnist':
+      return 'Fashion-MNIST';
+    case 'idx':
+      return data.path ?? data.name;
+    case 'glue':
+      return glueTasks[data.task].folder;
+  }
+}
+
+/** With its limits. */
+export function dataText(recipe: Recipe): string {
+  const { trainLimit, testLimit } = recipe.data;
+  const [kind, samples] = recipe.modality === 'image' ? ['first', 'pictures'] : ['sample of', 'sentences'];
+  const limited = (limit: number | undefined, split: string): string[] =>
+    limit === undefined ? [] : [`${kind} ${limit.toLocaleString('en')} ${split} ${samples}`];
+  return [dataName(recipe), ...limited(trainLimit, 'training'), ...limited(testLimit, 'test')].join(', ');
+}

@@ -1,0 +1,142 @@
+/** What a report shows of runs beneath its table: learning curves, sizes, routers, experts. */
+import { dynamicRatioChart } from './charts/dynamicRatioByLayer.js';
+import { lossChart, scoreChart } from './charts/learningCurves.js';
+import { runColours } from './charts/runColours.js';
+import { tradeOffChart } from './charts/tradeOff.js';
+import { coefficientSection } from './coefficientSection.js';
+import { scoreInterval, scoreName, scoreTitle } from './comparisonMetrics.js';
+import { expertSections } from './expertSection.js';
+import { formatLoss } from './format.js';
+import { html, type Html } from './html.js';
+import { swatch } from './htmlTable.js';
+import type { RunSummary } from './runSummary.js';
+import { samplesOf } from './sampleWords.js';
+import { formatScore } from './scoreText.js';
+
+/** A colour for each run, the same in every figure; sections that no run has anything for are left out. */
+export function runSections(runs: readonly RunSummary[]): Html {
+  return html`${trainingSection(runs)} ${sizeSection(runs)} ${coefficientSection(runs)} ${expertSections(runs)}`;
+}
+
+function trainingSection(runs: readonly RunSummary[]): Html {
+  const partitioned = runs.some(({ partitionEpoch }) => partitionEpoch !== null && partitionEpoch > 0);
+  return html`<section>
+    <h2>Learning curves</h2>
+    <p class="sub">One colour a run, as in the table; named with the value of the last epoch.</p>
+    <div class="grid">
+      <figure>
+        <figcaption>${scoreTitle(runs)} by epoch</figcaption>
+        ${scoreChart(runs)}
+      </figure>
+      <figure>
+        <figcaption>Loss by epoch</figcaption>
+        ${lossChart(runs)}
+      </figure>
+    </div>
+    <p class="read">
+      <b>How to read this.</b> Training loss is measured as trained, with ${trainedWith(runs)}, so it may well lie above
+      the test loss; compare like with
+      like.${
+        partitioned &&
+        ' A ring marks the epoch after which Iterative Mode Partition set the masks: from there on only the entries under the mask depend on the input.'
+      }
+    </p>
+    ${curveTable(runs)}
+  </section>`;
+}
+
+/** What training loss has that test loss has not. */
+function trainedWith(runs: readonly RunSummary[]): string {
+  const modalities = new Set(runs.map(({ recipe }) => recipe.modality));
+  return [
+    ...(modalities.has('image') ? ['augmentation, mix-up and label smoothing'] : []),
+    ...(modalities.has('text') ? ['dropout and the auxiliary loss of routers'] : []),
+  ].join(', ');
+}
+
+/** The numbers of the curves, for those who want to read rather than look. */
+function curveTable(runs: readonly RunSummary[]): Html {
+  const rows = runs.flatMap(({ name, metric, curve }) => curve.map((point) => ({ name, metric, ...point })));
+  return html`<details>
+    <summary>All epochs as a table</summary>
+    <div class="scroll">
+      <table>
+        <thead>
+          <tr>
+            <th scope="col">Run</th>
+            <th scope="col">Epoch</th>
+            <th scope="col">Training loss</th>
+            <th scope="col">Test loss</th>
+            <th scope="col">${scoreTitle(runs)}</th>
+          </tr>
+        </thead>
+        <tbody>
+          ${rows.map(
+            ({ name, metric, epoch, trainLoss, testLoss, score }) =>
+              html`<tr>
+                <th scope="row">${name}</th>
+                <td>${epoch}</td>
+                <td>${formatLoss(trainLoss, 4)}</td>
+                <td>${formatLoss(testLoss, 4)}</td>
+                <td>${formatScore(metric, score)}</td>
+              </tr> `,
+          )}
+        </tbody>
+      </table>
+    </div>
+  </details>`;
+}
+
+function sizeSection(runs: readonly RunSummary[]): Html {
+  const colours = runColours(runs);
+  const hasScore = runs.some(({ score }) => score !== null);
+  const hasIntervals = runs.some((run) => scoreInterval(run) !== null);
+  const score = upperFirst(scoreName(runs));
+  const partial = runs.flatMap((run, index) =>
+    run.layer === 'pad' && run.layers.length > 0 ? [{ run, colour: colours[index]! }] : [],
+  );
+  return html`<section>
+    <h2>Where it stays dynamic, and what that stores</h2>
+    <p class="sub">
+      ${score} for the numbers
+      stored${partial.length > 0 && ', and the dynamic ratio κ of every layer after Iterative Mode Partition'}.
+    </p>
+    <div class="grid">
+      ${
+        hasScore &&
+        html`<figure>
+          <figcaption>${score} against stored numbers</figcaption>
+          ${tradeOffChart(runs)}
+        </figure>`
+      }
+      ${partial.map(
+        ({ run, colour }) =>
+          html`<figure>
+            <figcaption>${swatch(colour)}${run.name}: dynamic ratio by layer</figcaption>
+            <p class="settings">${partitionText(run)}</p>
+            ${dynamicRatioChart(run.layers, run.kappa.reached, colour)}
+          </figure>`,
+      )}
+    </div>
+    <p class="read">
+      <b>How to read this.</b> First chart: up is better, left is
+      smaller${
+        hasIntervals &&
+        `; where the 95 % intervals overlap widely, these test ${samplesOf(runs)} do not tell the runs apart`
+      }.${
+        partial.length > 0 &&
+        ' By layer, from input to output: on the left the fraction of its entries that still depend on the input (mask M = 1), the rest coming from one static tensor; on the right its size n, with the dynamic part κn in full colour. The dashed line is κ of all layers together. With global scope one threshold on the saliency |∂L/∂M| serves all layers, so layers beyond the line hold more entries that matter to the loss when they are dynamic.'
+      }
+    </p>
+  </section>`;
+}
+
+function partitionText({ recipe: { partition } }: RunSummary): string {
+  if (!partition) return '';
+  const { ratio, rounds, schedule, scope, granularity, saliency } = partition;
+  return `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ${saliency}`;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
