@@ -8,6 +8,7 @@ import { registerBench } from './bench.js';
 import { registerCompare } from './compare.js';
 import { registerDoctor } from './doctor.js';
 import { registerEval } from './eval.js';
+import { registerGlue } from './glue.js';
 import { registerInspect } from './inspect.js';
 import { registerMask } from './mask.js';
 import { registerPartition } from './partition.js';
@@ -53,6 +54,7 @@ function createProgram(terminal: Terminal): Command {
     });
   const commands = [
     registerTrain,
+    registerGlue,
     registerPartition,
     registerEval,
     registerInspect,

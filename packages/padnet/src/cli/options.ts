@@ -29,6 +29,12 @@ export function listOf<T extends string>(known: readonly T[]): (text: string) =>
   return (text) => text.split(',').map((name) => one(name.trim()));
 }
 
+/** Whole numbers of at least `minimum` with commas between, each once. */
+export function listOfNumbers(minimum: number): (text: string) => number[] {
+  const one = wholeNumber(minimum);
+  return (text) => [...new Set(text.split(',').map((number) => one(number.trim())))];
+}
+
 export function oneOf<T extends string>(known: readonly T[]): (text: string) => T {
   return (text) => {
     const found = known.find((name) => name === text);

@@ -3,6 +3,10 @@
 export { type CoefficientOptions, type RouterCoefficients, routerCoefficients } from './coefficients.js';
 export { type Comparison, compareRuns, summarySentence } from './comparison.js';
 export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
+export { type GlueDocument, glueDocument } from './glueDocument.js';
+export { type GlueRun, type MajorityScore, majorityScore, readGlueRun } from './glueResults.js';
+export { type FailedRun, type GlueResults, type GlueTable, glueTable } from './glueTable.js';
+export { glueMarkdown, glueNetworkName, type GlueText, glueText, glueTextTable } from './glueText.js';
 export { alignGrid, type Grid } from './grid.js';
 export { htmlReport, type ReportOptions } from './htmlReport.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';

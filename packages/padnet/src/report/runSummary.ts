@@ -142,7 +142,7 @@ function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
 }
 
 /** Steps before the partition run another network, and the first five warm up; where no more are left, they have to do. */
-function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
+export function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
   const isStep = (event: TrainingEvent): event is StepEvent => event.type === 'step';
   const after = events.slice(events.findLastIndex(({ type }) => type === 'partition') + 1).filter(isStep);
   const steps = after.length > 0 ? after : events.filter(isStep);

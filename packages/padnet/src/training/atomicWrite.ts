@@ -42,7 +42,7 @@ export function leftoverWriter(name: string): number | null {
 }
 
 /** Whether another process has this number; our own may be that of one that was killed, in a container. */
-function isRunning(pid: number): boolean {
+export function isRunning(pid: number): boolean {
   if (pid === process.pid) return false;
   try {
     process.kill(pid, 0);

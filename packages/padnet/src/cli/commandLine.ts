@@ -1,0 +1,8 @@
+/** The command line of this process, for people to repeat: quoted where a shell would take it apart. */
+export function commandLine(): string {
+  return ['padnet', ...process.argv.slice(2)].map(quoted).join(' ');
+}
+
+function quoted(parameter: string): string {
+  return /^[\w@%+=:,./-]+$/.test(parameter) ? parameter : `'${parameter.replaceAll("'", "'\\''")}'`;
+}

@@ -1,0 +1,67 @@
+/** Recipes as commands that train take them: from a file, fit to be resumed, and checked against a run that is there. */
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { InputError } from '../errors.js';
+import type { Recipe, RecipeOverride } from '../training/index.js';
+
+/** A recipe's file with what overrides it. @throws InputError where there is no such file, RecipeError where it is wrong */
+export async function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
+  const { parseRecipe } = await import('../training/index.js');
+  return await withAbsolutePaths(parseRecipe(readText(file), file, overrides));
+}
+
+/** The recipe that a run was started with. @throws InputError where `run` is none */
+export async function runRecipe(run: string): Promise<Recipe> {
+  const { readRun } = await import('../training/index.js');
+  return readRun(run).recipe;
+}
+
+/** @throws InputError naming the first line in which the run's own recipe is another */
+export async function checkSameRecipe(recipe: Recipe, run: string): Promise<void> {
+  const { parseRecipe, serialiseRecipe } = await import('../training/index.js');
+  const stored = serialiseRecipe(await runRecipe(run))
+    .trimEnd()
+    .split('\n');
+  // Parsed once more, so that keys are in the same order.
+  const wanted = serialiseRecipe(parseRecipe(serialiseRecipe(recipe), 'recipe.yaml'))
+    .trimEnd()
+    .split('\n');
+  const longer = wanted.length > stored.length ? wanted : stored;
+  const line = longer.findIndex((_, index) => wanted[index] !== stored[index]);
+  if (line === -1) return;
+  const text = (lines: readonly string[]): string => lines[line]?.trim() ?? 'nothing more';
+  throw new InputError(
+    `${run} was started with another recipe (there \`${text(stored)}\`, here \`${text(wanted)}\`); go on with its own by ` +
+      `\`padnet train --resume ${run}\`, or choose another folder with --out`,
+  );
+}
+
+/** So that the run can be resumed and evaluated from any working folder. */
+async function withAbsolutePaths(recipe: Recipe): Promise<Recipe> {
+  const masks = recipe.partition?.masks;
+  const partition = recipe.partition && { ...recipe.partition, ...(masks !== undefined && { masks: resolve(masks) }) };
+  const absolute = (path: string | undefined) => (path === undefined ? {} : { path: resolve(path) });
+  if (recipe.modality === 'image')
+    return { ...recipe, data: { ...recipe.data, ...absolute(recipe.data.path) }, partition };
+  const { GLUE_PATH } = await import('../data/index.js');
+  const { model } = recipe;
+  // A folder; the name of a model on the hub stays.
+  const pretrained = existsSync(model.pretrained) ? resolve(model.pretrained) : model.pretrained;
+  return {
+    ...recipe,
+    model: { ...model, pretrained },
+    data: { ...recipe.data, ...absolute(recipe.data.path ?? GLUE_PATH) },
+    partition,
+  };
+}
+
+function readText(file: string): string {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
+    throw new InputError(`${file}: expected a recipe, but ${reason}`, { cause: error });
+  }
+}

@@ -1,0 +1,56 @@
+/** One run, trained and watched: what `train` and `glue` do. */
+import { formatBytes } from '../report/format.js';
+import type { FinishedEvent, InterruptedEvent, Recipe, TrainRecipeOptions } from '../training/index.js';
+import type { Terminal } from './terminal.js';
+import type { TrainingView } from './trainingView.js';
+
+export interface RunPlan extends Pick<TrainRecipeOptions, 'force' | 'device'> {
+  readonly recipe: Recipe;
+  readonly out: string;
+  readonly resume: boolean;
+}
+
+export interface Watch {
+  readonly signal: AbortSignal;
+  readonly terminal: Terminal;
+  readonly view: TrainingView;
+  /** What is said at the start. */
+  readonly title: string;
+  /** Whether the run is one of several, each of which gets a process of its own. */
+  readonly separate: boolean;
+}
+
+/** @returns how it ended @throws as `trainRecipe` */
+export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEvent | InterruptedEvent> {
+  const { recipe, ...options } = plan;
+  const { signal, terminal, view, title, separate } = watch;
+  const { trainInProcess, trainInWorker } = await import('../training/index.js');
+  let end: FinishedEvent | InterruptedEvent | null = null;
+  try {
+    if (recipe.modality === 'text') await fetchPretrained(recipe.model.pretrained, signal, terminal);
+    view.start(title);
+    for await (const event of (separate ? trainInProcess : trainInWorker)(recipe, { ...options, signal })) {
+      view.show(event);
+      if (event.type === 'finished' || event.type === 'interrupted') end = event;
+    }
+  } finally {
+    view.end();
+  }
+  if (end === null) throw new Error(`the training of ${plan.out} ended without saying how`);
+  return end;
+}
+
+/** Downloads a model that is not here yet, telling how far it is. */
+export async function fetchPretrained(name: string, signal: AbortSignal, terminal: Terminal): Promise<void> {
+  const { resolvePretrained } = await import('../models/index.js');
+  let told = performance.now();
+  await resolvePretrained(name, {
+    signal,
+    onProgress: ({ file, receivedBytes, totalBytes }) => {
+      if (performance.now() - told < 2000) return;
+      told = performance.now();
+      const total = totalBytes === null ? '' : ` of ${formatBytes(totalBytes)}`;
+      terminal.remark(`downloading ${name}: ${file}, ${formatBytes(receivedBytes)}${total}`);
+    },
+  });
+}

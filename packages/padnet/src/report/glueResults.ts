@@ -1,0 +1,138 @@
+/** What the runs of GLUE's table gave, and what a constant answer would: all that the table is made of. */
+import { closeSync, openSync, readSync } from 'node:fs';
+import { glueScore, glueTasks, type GlueTaskName, type TextDataset } from '../data/index.js';
+import { InputError } from '../errors.js';
+import { median } from '../training/median.js';
+import {
+  loadTexts,
+  readRun,
+  type Environment,
+  type GlueCell,
+  type RunFolder,
+  type TextRecipe,
+} from '../training/index.js';
+import { timedSteps } from './runSummary.js';
+
+/** A run that has finished. */
+export interface GlueRun extends GlueCell {
+  /** Its folder. */
+  readonly run: string;
+  /** The mean of the task's metrics on the development set, a fraction. */
+  readonly score: number;
+  /** All metrics by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly testLoss: number;
+  /** Epochs and steps trained. */
+  readonly epochs: number;
+  readonly steps: number;
+  /** Trained numbers in the compact form. */
+  readonly parameters: number;
+  /** κ that the masks give; 0 of a static network, 1 of a mixture of experts. */
+  readonly dynamicRatio: number;
+  /** Median of the steps; of a partitioned network, of those after the partition. */
+  readonly stepSeconds: number | null;
+  readonly peakMemoryBytes: number;
+  readonly trainingSeconds: number;
+  readonly recipe: TextRecipe;
+  readonly environment: Environment | null;
+}
+
+/** @throws InputError where the run has not finished, or a file of it is damaged */
+export function readGlueRun(folder: RunFolder, cell: GlueCell): GlueRun {
+  const { recipe, events, environment } = readRun(folder.path);
+  const finished = events.findLast((event) => event.type === 'finished');
+  if (!finished || recipe.modality !== 'text') throw new InputError(`${folder.path} has no finished run on texts`);
+  const partition = events.findLast((event) => event.type === 'partition');
+  return {
+    ...cell,
+    run: folder.path,
+    score: finished.testScore,
+    metrics: finished.testMetrics,
+    testLoss: finished.testLoss,
+    epochs: finished.epoch,
+    steps: finished.step,
+    parameters: storedNumbers(folder.modelWeights),
+    dynamicRatio: partition?.dynamicRatio ?? (recipe.model.layer === 'static' ? 0 : 1),
+    stepSeconds: median(timedSteps(events).map(({ seconds }) => seconds)),
+    peakMemoryBytes: finished.peakMemoryBytes,
+    trainingSeconds: finished.trainingSeconds,
+    recipe,
+    environment,
+  };
+}
+
+/**
+ * As `countStored` counts an encoder, from the names and shapes at the head of the file alone: what is no mask is trained.
+ */
+export function storedNumbers(safetensors: string): number {
+  const descriptor = openSync(safetensors, 'r');
+  try {
+    const read = (position: number, length: number): Buffer => {
+      const bytes = Buffer.alloc(length);
+      readSync(descriptor, bytes, 0, length, position);
+      return bytes;
+    };
+    const headerLength = Number(read(0, 8).readBigUInt64LE());
+    const header = JSON.parse(read(8, headerLength).toString('utf8')) as Record<string, SafetensorsEntry>;
+    return Object.entries(header)
+      .filter(([name, { dtype }]) => name !== '__metadata__' && dtype?.startsWith('F'))
+      .reduce((sum, [, { shape = [] }]) => sum + shape.reduce((product, size) => product * size, 1), 0);
+  } finally {
+    closeSync(descriptor);
+  }
+}
+
+interface SafetensorsEntry {
+  readonly dtype?: string;
+  readonly shape?: readonly number[];
+}
+
+export interface MajorityScore {
+  readonly task: GlueTaskName;
+  /** The most frequent class of the training set, by name; of scores their mean. */
+  readonly answer: string;
+  readonly score: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What always the same answer scores. @throws InputError where data are missing or damaged, naming file and line */
+export function majorityScore({ data }: Pick<TextRecipe, 'data'>): MajorityScore {
+  const { train, test } = loadTexts(data);
+  const { classNames } = train;
+  const constant = classNames ? mostFrequent(train.labels!) : mean(train.labels!);
+  return {
+    task: data.task,
+    answer: classNames ? classNames[constant]! : constant.toFixed(2),
+    ...glueScore(data.task, constantAnswers(test, constant), test.labels!),
+  };
+}
+
+function constantAnswers({ length }: TextDataset, answer: number): Float32Array {
+  return new Float32Array(length).fill(answer);
+}
+
+/** The first of those that are equally frequent. */
+function mostFrequent(labels: Float32Array): number {
+  const counts: number[] = [];
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts.reduce((best, count, label) => (count > (counts[best] ?? 0) ? label : best), 0);
+}
+
+function mean(values: Float32Array): number {
+  return values.reduce((sum, value) => sum + value, 0) / values.length;
+}
+
+const metricAbbreviations: Readonly<Record<string, string>> = {
+  matthews: 'Mcc',
+  accuracy: 'Acc',
+  f1: 'F1',
+  pearson: 'P',
+  spearman: 'S',
+};
+
+/** As GLUE's tables head a task: `RTE Acc`, `MRPC (F1+Acc)/2`. */
+export function glueHeading(task: GlueTaskName): readonly [name: string, metrics: string] {
+  const { folder, metrics } = glueTasks[task];
+  const short = metrics.map((name) => metricAbbreviations[name] ?? name);
+  return [folder, short.length === 1 ? short[0]! : `(${short.join('+')})/${short.length}`];
+}

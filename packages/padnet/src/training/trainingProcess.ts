@@ -1,0 +1,39 @@
+/** The process of `trainInProcess`. */
+import type { TrainingWorkerData, TrainingWorkerMessage } from './trainInWorker.js';
+import { trainRecipe } from './trainRecipe.js';
+
+const controller = new AbortController();
+const abort = (): void => {
+  controller.abort();
+};
+// Ctrl-C reaches every process of a terminal: what is to happen, the parent says.
+for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => undefined);
+process.once('disconnect', abort);
+
+function send(message: TrainingWorkerMessage): Promise<void> {
+  return new Promise((resolve) => {
+    if (process.connected) {
+      process.send!(message, undefined, undefined, () => {
+        resolve();
+      });
+    } else resolve();
+  });
+}
+
+async function serve({ recipe, options, aborted }: TrainingWorkerData): Promise<void> {
+  if (aborted) abort();
+  try {
+    for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))
+      await send({ type: 'event', event });
+    await send({ type: 'end' });
+  } catch (error) {
+    await send({ type: 'error', error, name: error instanceof Error ? error.name : 'Error' });
+  } finally {
+    if (process.connected) process.disconnect();
+  }
+}
+
+process.on('message', (message: TrainingWorkerData | 'abort') => {
+  if (message === 'abort') abort();
+  else void serve(message);
+});
