@@ -60,8 +60,10 @@ export class NoisyTopK extends nn.Module {
    */
   forward(input: Tensor, noise: Tensor | null = this.drawNoise(input)): Gating {
     const { numExperts, k } = this;
-    const clean = ops.matmul(input, this.wGate);
-    const deviation = noise && ops.softplus(ops.matmul(input, this.wNoise)).add(1e-2);
+    // One product for both, as the input is read but once.
+    const product = ops.matmul(input, noise ? ops.cat([this.wGate, this.wNoise], { dim: 1 }) : this.wGate);
+    const clean = product.narrow(1, 0, numExperts);
+    const deviation = noise && ops.softplus(product.narrow(1, numExperts, numExperts)).add(1e-2);
     const logits = noise && deviation ? clean.add(noise.mul(deviation)) : clean;
     // A stable sort gives equal logits to the lower expert on every run; topk promises no order.
     const [sorted, order] = logits.sort({ dim: 1, descending: true, stable: true });

@@ -12,7 +12,7 @@ export interface ExpertWeights {
    *
    * @param gradient [out, in], of one expert's whole bank entry
    * @param outputs ∂L/∂y of the expert's tokens [tokens, out]
-   * @param inputs the tokens, times their weights [tokens, in]
+   * @param inputs the tokens [tokens, in]; one of both times their weights
    * @param sum of ∂L/∂W_i over the experts, static entries included [out, in]: added to, where the weights have static entries
    */
   writeGradient(gradient: Tensor, outputs: Tensor, inputs: Tensor, sum: Tensor | null): void;
@@ -34,6 +34,8 @@ export class WholeExperts implements ExpertWeights {
 
 /** Some rows (dimension 0) or columns (1) of each expert. */
 export class ExpertLines implements ExpertWeights {
+  readonly #work: Tensor;
+
   /**
    * @param bank [E, out, in]
    * @param lines int64, ascending
@@ -42,14 +44,18 @@ export class ExpertLines implements ExpertWeights {
     private readonly bank: Tensor,
     private readonly dimension: 0 | 1,
     private readonly lines: Tensor,
-  ) {}
+  ) {
+    const [, outFeatures = 0, inFeatures = 0] = bank.shape;
+    const { numel } = lines;
+    this.#work = bank.newEmpty(dimension === 0 ? [numel, inFeatures] : [outFeatures, numel]);
+  }
 
   weight(expert: number): Tensor {
-    return this.bank.select(0, expert).indexSelect(this.dimension, this.lines);
+    return ops.indexSelect(this.bank.select(0, expert), this.dimension, this.lines, { out: this.#work });
   }
 
   writeGradient(gradient: Tensor, outputs: Tensor, inputs: Tensor): void {
-    gradient.zero_().indexCopy_(this.dimension, this.lines, ops.mm(outputs.t(), inputs));
+    gradient.zero_().indexCopy_(this.dimension, this.lines, ops.mm(outputs.t(), inputs, { out: this.#work }));
   }
 }
 

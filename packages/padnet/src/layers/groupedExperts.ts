@@ -95,14 +95,17 @@ function forward(operands: Operands, kind: ExpertPart['kind'], groups: readonly 
   const output = biasBank ? ops.mm(gatesOf(operands), biasBank) : tokens.newZeros([numTokens, numOutputs]);
   const experts = expertWeights(operands, kind);
   const { scaled } = sortedWeights(operands);
+  const isNarrowing = numOutputs < tokens.shape[1]!; // weights go where there are fewer numbers
   // One buffer for all groups: fresh memory for each costs a tenth of the products' time.
   const outputs = tokens.newEmpty([largest(groups), numOutputs]);
   for (const { expert, start, count } of groups) {
     scope(() => {
       const index = tokenOf.narrow(0, start, count);
-      const input = tokens.indexSelect(0, index).mul_(scaled.narrow(0, start, count).unsqueeze(1));
+      const weight = scaled.narrow(0, start, count).unsqueeze(1);
+      const input = tokens.indexSelect(0, index);
+      if (!isNarrowing) input.mul_(weight);
       const product = ops.mm(input, experts.weight(expert).t(), { out: outputs.narrow(0, 0, count) });
-      output.indexAdd_(0, index, product);
+      output.indexAdd_(0, index, isNarrowing ? product.mul_(weight) : product);
     });
   }
   return output;
@@ -124,6 +127,7 @@ function backward(
   const biasBankGradient = biasBank ? ops.zerosLike(biasBank) : null;
   const sum = staticWeight ? ops.zerosLike(staticWeight) : null;
   const outputs = gradient.newEmpty([largest(groups), gradient.shape[1]!]);
+  const isNarrowing = gradient.shape[1]! < tokens.shape[1]!;
   for (const { expert, start, count } of groups) {
     scope(() => {
       const ofGroup = (choices: Tensor): Tensor => choices.narrow(0, start, count);
@@ -135,10 +139,12 @@ function backward(
       const back = ops.mm(outputGradient, experts.weight(expert));
       ofGroup(productGradient).copy_(back.mul(input).sum([1]));
       tokensGradient.indexAdd_(0, index, back.mul_(weight));
-      experts.writeGradient(bankGradient.select(0, expert), outputGradient, input.mul_(weight), sum);
-      if (!biasBank) return;
-      ofGroup(biasGradient).copy_(ops.mv(outputGradient, biasBank.select(0, expert)));
-      biasBankGradient!.select(0, expert).copy_(ops.mv(outputGradient.t(), ofGroup(plain)));
+      if (biasBank) {
+        ofGroup(biasGradient).copy_(ops.mv(outputGradient, biasBank.select(0, expert)));
+        biasBankGradient!.select(0, expert).copy_(ops.mv(outputGradient.t(), ofGroup(plain)));
+      }
+      (isNarrowing ? outputGradient : input).mul_(weight);
+      experts.writeGradient(bankGradient.select(0, expert), outputGradient, input, sum);
     });
   }
   const used = new Set(groups.map(({ expert }) => expert));

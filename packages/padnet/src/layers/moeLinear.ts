@@ -7,6 +7,7 @@
 import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
 import type { NoisyTopK, ParameterSource } from '../dynamic/index.js';
 import { numEntries, PartialSource, scaleFactors } from '../partial/index.js';
+import { joinColumns, selectColumns, splitColumns } from './columns.js';
 import { groupedExperts } from './groupedExperts.js';
 import { MaskStructureCache } from './maskStructure.js';
 import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
@@ -150,16 +151,17 @@ export class MoELinear extends nn.Module {
       case 'rows': {
         const { dynamic, fixed } = structure;
         const part = { kind: 'rows', lines: dynamic } as const;
-        const biases = (rows: Tensor): Tensor | null => biasBank?.indexSelect(1, rows) ?? null;
+        const biases = (rows: Tensor): Tensor | null => biasBank && selectColumns(biasBank, rows);
         const moving = groupedExperts({ tokens, ...chosen, part, biasBank: biases(dynamic) });
         const resting = this.fixed(tokens, scaled(staticWeight.indexSelect(0, fixed)), gates, biases(fixed));
-        return ops.cat([moving, resting], { dim: 1 }).indexSelect(1, ops.argsort(ops.cat([dynamic, fixed])));
+        return joinColumns(moving, resting, structure);
       }
       case 'columns': {
         const { dynamic, fixed } = structure;
         const part = { kind: 'columns', lines: dynamic } as const;
-        const moving = groupedExperts({ tokens: tokens.indexSelect(1, dynamic), ...chosen, part, biasBank });
-        return moving.add(ops.linear(tokens.indexSelect(1, fixed), scaled(staticWeight.indexSelect(1, fixed))));
+        const [dynamicTokens, fixedTokens] = splitColumns(tokens, structure);
+        const moving = groupedExperts({ tokens: dynamicTokens, ...chosen, part, biasBank });
+        return moving.add(ops.linear(fixedTokens, scaled(selectColumns(staticWeight, fixed))));
       }
       case 'entries': {
         if (!this.training && !isGradEnabled()) {
