@@ -12,6 +12,7 @@ import { registerGlue } from './glue.js';
 import { registerInspect } from './inspect.js';
 import { registerMask } from './mask.js';
 import { registerPartition } from './partition.js';
+import { registerPredict } from './predict.js';
 import { Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usageError.js';
@@ -57,6 +58,7 @@ function createProgram(terminal: Terminal): Command {
     registerGlue,
     registerPartition,
     registerEval,
+    registerPredict,
     registerInspect,
     registerCompare,
     registerMask,

@@ -4,10 +4,10 @@ import type { Terminal } from './terminal.js';
 
 export function truncationRemark(terminal: Terminal): (truncation: Truncation) => void {
   return ({ name, count, longest, maxLength }) => {
-    const texts = count === 1 ? '1 text is' : `${count} texts are`;
-    terminal.remark(
-      `padnet: ${name}: ${texts} longer than ${maxLength} tokens (up to ${longest}) and ` +
-        `${count === 1 ? 'was' : 'were'} truncated`,
-    );
+    const what =
+      count === 1
+        ? `1 text is longer than ${maxLength} tokens (${longest}) and was truncated`
+        : `${count} texts are longer than ${maxLength} tokens (up to ${longest}) and were truncated`;
+    terminal.remark(`padnet: ${name}: ${what}`);
   };
 }

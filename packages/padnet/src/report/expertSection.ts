@@ -36,7 +36,8 @@ function loadSection(runs: readonly ExpertRun[]): Html {
   return html`<section>
     <h2>How evenly the experts are used</h2>
     <p class="sub">
-      Each expert’s share of the gates in every mixture of experts, over the test sentences; layers by block, from 0.
+      Each expert’s share of the gates in every mixture of experts, over the test sentences; blocks and experts count
+      from 0.
     </p>
     <div class="grid">
       ${runs.map(
@@ -97,7 +98,7 @@ function tokenTable({ path, experts }: TypicalTokens, { layers }: ExpertLoad, co
             html`<tr>
               <th scope="row">
                 <span class="share" style="--c:${colour};--share:${(100 * (shares[expert] ?? 0)).toFixed(1)}%"></span>
-                ${expert + 1} <small>${formatPercent(shares[expert] ?? 0, 0)}</small>
+                ${expert} <small>${formatPercent(shares[expert] ?? 0, 0)}</small>
               </th>
               <td>${tokens.length === 0 ? html`<small>none</small>` : tokens.map(tokenChip)}</td>
             </tr>`,

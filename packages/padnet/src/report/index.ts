@@ -2,17 +2,20 @@
 
 export { type CoefficientOptions, type RouterCoefficients, routerCoefficients } from './coefficients.js';
 export { type Comparison, compareRuns, summarySentence } from './comparison.js';
+export { type ExpertLayer, expertLoad, type ExpertLoad, type ExpertLoadOptions } from './expertLoad.js';
 export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
 export { type GlueDocument, glueDocument } from './glueDocument.js';
 export { type GlueRun, type MajorityScore, majorityScore, readGlueRun } from './glueResults.js';
 export { type FailedRun, type GlueResults, type GlueTable, glueTable } from './glueTable.js';
 export { glueMarkdown, glueNetworkName, type GlueText, glueText, glueTextTable } from './glueText.js';
 export { alignGrid, type Grid } from './grid.js';
-export { htmlReport, type ReportOptions } from './htmlReport.js';
+export { htmlReport, methodReferences, type ReportOptions, runFacts } from './htmlReport.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
 export { layerNames, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
+export { reportPage, type ReportPageOptions } from './reportPage.js';
+export { runSections } from './runSections.js';
 export {
   type EpochPoint,
   type RunEnvironment,
@@ -24,4 +27,5 @@ export { picturePass, type SamplePass, textPass } from './samplePass.js';
 export { formatScore, metricName } from './scoreText.js';
 export { networkOfFolder, networkOfModel, networkOfRecipe, type ShownNetwork } from './shownNetwork.js';
 export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
+export { answerTexts, type AnswerOptions, type Text, type TextAnswer, type TokenExperts } from './textAnswers.js';
 export { markdownTable, textTable } from './textTable.js';

@@ -19,7 +19,8 @@ export function runSections(runs: readonly RunSummary[]): Html {
 }
 
 function trainingSection(runs: readonly RunSummary[]): Html {
-  const partitioned = runs.some(({ partitionEpoch }) => partitionEpoch !== null && partitionEpoch > 0);
+  const partitioned = runs.flatMap(({ partitionEpoch }) => partitionEpoch ?? []).filter((epoch) => epoch > 0);
+  const within = partitioned.every(Number.isInteger) ? '' : 'in or ';
   return html`<section>
     <h2>Learning curves</h2>
     <p class="sub">One colour a run, as in the table; named with the value of the last epoch.</p>
@@ -37,8 +38,8 @@ function trainingSection(runs: readonly RunSummary[]): Html {
       <b>How to read this.</b> Training loss is measured as trained, with ${trainedWith(runs)}, so it may well lie above
       the test loss; compare like with
       like.${
-        partitioned &&
-        ' A ring marks the epoch after which Iterative Mode Partition set the masks: from there on only the entries under the mask depend on the input.'
+        partitioned.length > 0 &&
+        ` A ring marks the epoch ${within}after which Iterative Mode Partition set the masks: from there on only the entries under the mask depend on the input.`
       }
     </p>
     ${curveTable(runs)}

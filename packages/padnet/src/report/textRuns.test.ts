@@ -145,10 +145,10 @@ describe('the report page of runs on texts', () => {
 
   it('lists the tokens that are typical of each expert, escaped', () => {
     expect(textOf(page, '.tokens tr').slice(0, 4)).toEqual([
-      '1 50 % cat× 2.0',
-      '2 50 % ##s× 1.5',
-      '1 90 % none',
-      '2 10 % <b>× 9.5',
+      '0 50 % cat× 2.0',
+      '1 50 % ##s× 1.5',
+      '0 90 % none',
+      '1 10 % <b>× 9.5',
     ]);
     expect(page).not.toContain('<b>×');
     expect(page).toContain('&lt;b&gt;');

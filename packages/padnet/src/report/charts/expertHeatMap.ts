@@ -29,10 +29,10 @@ export function expertHeatMap({ layers, most, colour }: ExpertHeatMapOptions): H
   const cells = rows.flatMap(({ row, label, shares }) =>
     shares.map((share, expert) => ({
       row,
-      expert: expert + 1,
+      expert,
       text: formatPercent(share, 0),
       opacity: heatOpacity(share, most),
-      title: `${label}, expert ${expert + 1}: ${formatPercent(share)}`,
+      title: `${label}, expert ${expert}: ${formatPercent(share)}`,
     })),
   );
   const numExperts = Math.max(0, ...layers.map(({ shares }) => shares.length));

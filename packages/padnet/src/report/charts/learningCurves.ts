@@ -46,6 +46,6 @@ function line(
     dashed,
     label,
     title,
-    marked: dashed ? null : run.partitionEpoch,
+    marked: dashed || run.partitionEpoch === null ? null : Math.ceil(run.partitionEpoch),
   };
 }

@@ -1,0 +1,61 @@
+/** Files of sentences: one a line, or two with a tab between. */
+import { readFileSync } from 'node:fs';
+import { buffer } from 'node:stream/consumers';
+import { InputError } from '../errors.js';
+import type { Text } from '../report/index.js';
+
+/**
+ * @param file a path, or `-` for standard input
+ * @param isPair whether each line has two sentences
+ * @throws InputError naming file and line
+ */
+export async function readSentences(file: string, isPair: boolean): Promise<Text[]> {
+  const name = file === '-' ? 'standard input' : file;
+  const lines = splitLines(file === '-' ? await buffer(process.stdin) : readBytes(file));
+  if (lines.length === 0) throw new InputError(`${name}: expected at least one sentence, found none`);
+  return lines.map((bytes, index) => {
+    const problem = (text: string): InputError => new InputError(`${name}: line ${index + 1} ${text}`);
+    let line: string;
+    try {
+      line = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
+    } catch {
+      throw problem('holds a byte that is not UTF-8; convert the file to UTF-8');
+    }
+    if (line.trim() === '') throw problem('is empty; fill it or remove it');
+    const sentences = line.replace(/\r$/, '').split('\t');
+    const expected = isPair ? 2 : 1;
+    if (sentences.length !== expected) {
+      const what = isPair ? 'two sentences with a tab between' : 'one sentence without a tab';
+      throw problem(`has ${sentences.length} columns, expected ${expected}: ${what}`);
+    }
+    const [first = '', second = null] = sentences;
+    if (first.trim() === '' || second?.trim() === '')
+      throw problem('has an empty sentence; fill it or remove the line');
+    return { first, second };
+  });
+}
+
+function readBytes(file: string): Buffer {
+  try {
+    return readFileSync(file);
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    const reason =
+      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : message;
+    throw new InputError(`${file}: ${reason}`, { cause: error });
+  }
+}
+
+const lineFeed = 0x0a;
+
+/** Without the empty one after the last line's end. Undecoded: a byte that is not UTF-8 must not hide which line it is in. */
+function splitLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
+  for (let start = 0; start < bytes.length;) {
+    const end = bytes.indexOf(lineFeed, start);
+    const stop = end === -1 ? bytes.length : end;
+    lines.push(bytes.subarray(start, stop));
+    start = stop + 1;
+  }
+  return lines;
+}
