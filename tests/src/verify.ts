@@ -16,11 +16,7 @@ const failed = comparisons.filter(({ error, bound }) => !(error <= bound));
 const passed = failed.length === 0 && comparisons.length > 0;
 if (process.argv.includes('--json')) {
   console.log(
-    JSON.stringify(
-      { passed, comparisons: comparisons.length, missing, cases: [...worst.values()], failed },
-      null,
-      2,
-    ),
+    JSON.stringify({ passed, comparisons: comparisons.length, missing, cases: [...worst.values()], failed }, null, 2),
   );
 } else {
   for (const { file, case: name, dtype, quantity, error, bound } of worst.values()) {

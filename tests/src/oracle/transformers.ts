@@ -18,10 +18,9 @@ interface TransformerCase {
 }
 
 /** Too large for this repository: `$FIXTURES`, or the shared copy beside it; null where there is neither. */
-const folder =
-  [fixturesFolder, fileURLToPath(new URL('../../../../shared/fixtures', import.meta.url))]
-    .map((fixtures) => join(fixtures, 'transformers'))
-    .find((candidate) => existsSync(candidate)) ?? null;
+const shared = fileURLToPath(new URL('../../../../shared/fixtures', import.meta.url));
+const candidate = join(process.env.FIXTURES ?? shared, 'transformers');
+const folder = existsSync(candidate) ? candidate : null;
 
 /** Whether there are numbers to compare with. */
 export const hasTransformers = folder !== null;
