@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { ops, scope, tensor, type Tensor } from '@padnet/torch';
 import { huggingFaceNames, loadPretrained } from 'padnet';
-import { bounds, fixturesFolder, largestError, type Comparison, type Numbers } from './fixtures.js';
+import { bounds, largestError, type Comparison, type Numbers } from './fixtures.js';
 
 interface TransformerCase {
   readonly input_ids: readonly (readonly number[])[];
