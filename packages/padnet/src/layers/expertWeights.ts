@@ -77,8 +77,8 @@ export class MergedExperts implements ExpertWeights {
     private readonly staticWeight: Tensor,
     private readonly staticScale: Tensor | null,
   ) {
-    // Products with a mask of floats take an eighth of the time of `where` with one of booleans.
-    this.#mask = mask.to(bank.dtype);
+    // Products with a mask of floats take a sixth of the time of `where` with one of booleans, which bytes become in a third.
+    this.#mask = mask.view('uint8').to(bank.dtype);
     const scaled = staticScale ? staticWeight.mul(staticScale) : staticWeight.clone();
     this.#outside = this.keepOutside(scaled);
     this.#work = ops.emptyLike(scaled);
