@@ -1,6 +1,6 @@
 /** GLUE's table in the folder of its runs: JSON, Markdown and a page, written anew whenever a run has finished. */
 import { resolve } from 'node:path';
-import type { FailedRun, GlueDocument, GlueRun, MajorityScore } from '../report/index.js';
+import type { FailedRun, GlueDocument, GlueRun, GlueTaskRuns, MajorityScore, RunSummary } from '../report/index.js';
 import type { GlueMatrix } from '../training/index.js';
 import type { GluePlan } from './glue.js';
 import type { Terminal } from './terminal.js';
@@ -26,6 +26,8 @@ export class GlueTableWriter {
   readonly #majority: readonly MajorityScore[];
   /** By folder: a finished run does not change. */
   readonly #runs = new Map<string, GlueRun>();
+  /** By folder, those that the page looks at closely. */
+  readonly #summaries = new Map<string, RunSummary>();
   readonly #failed: FailedRun[] = [];
 
   private constructor(options: GlueTableWriterOptions, majority: readonly MajorityScore[]) {
@@ -47,9 +49,8 @@ export class GlueTableWriter {
   /** Of all runs that have finished, whichever process trained them. */
   async write(): Promise<WrittenTable> {
     const { matrix, out, command } = this.#options;
-    const [{ glueDocument, glueMarkdown, glueTable, glueText, glueTextTable }, { writeFileAtomic }] = await Promise.all(
-      [import('../report/index.js'), import('../training/index.js')],
-    );
+    const [{ glueDocument, glueMarkdown, glueReport, glueTable, glueText, glueTextTable }, { writeFileAtomic }] =
+      await Promise.all([import('../report/index.js'), import('../training/index.js')]);
     const results = { matrix, runs: await this.#finishedRuns(), failed: this.#failed, majority: this.#majority };
     const table = glueTable(results);
     const text = glueText(results, table);
@@ -58,7 +59,12 @@ export class GlueTableWriter {
     const file = (name: string): string => resolve(out, name);
     writeFileAtomic(file('glue.json'), `${JSON.stringify(document, null, 2)}\n`);
     writeFileAtomic(file('glue.md'), glueMarkdown(text, results, origin));
-    return { document, text: glueTextTable(text), files: [`table: ${file('glue.md')}`] };
+    writeFileAtomic(file('report.html'), glueReport(results, text, await this.#details(results.runs), origin));
+    return {
+      document,
+      text: glueTextTable(text),
+      files: [`table: ${file('glue.md')}`, `page: ${file('report.html')}`],
+    };
   }
 
   async #finishedRuns(): Promise<GlueRun[]> {
@@ -71,5 +77,27 @@ export class GlueTableWriter {
       this.#runs.set(folder.path, readGlueRun(folder, cell));
     }
     return [...this.#runs.values()];
+  }
+
+  /** Of each task the first seed that a network with experts has finished. */
+  async #details(runs: readonly GlueRun[]): Promise<GlueTaskRuns[]> {
+    const { glueDetailNetworks, glueShortNames, summariseRun } = await import('../report/index.js');
+    const details: GlueTaskRuns[] = [];
+    for (const task of this.#options.matrix.tasks) {
+      const seeds = runs.filter((run) => run.task === task && run.dynamicRatio > 0).map(({ seed }) => seed);
+      if (seeds.length === 0) continue;
+      const seed = Math.min(...seeds);
+      const summaries: RunSummary[] = [];
+      for (const network of glueDetailNetworks) {
+        const run = runs.find((each) => each.task === task && each.network === network && each.seed === seed);
+        if (!run) continue;
+        const summary =
+          this.#summaries.get(run.run) ?? (await summariseRun(run.run, { name: glueShortNames[network] }));
+        this.#summaries.set(run.run, summary);
+        summaries.push(summary);
+      }
+      details.push({ task, seed, runs: summaries });
+    }
+    return details;
   }
 }

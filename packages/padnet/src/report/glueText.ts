@@ -1,22 +1,43 @@
 /** GLUE's table in words and digits, for a terminal and as Markdown; the page shows the same cells. */
 import { glueTasks, type GlueTaskName } from '../data/index.js';
-import type { GlueNetwork } from '../training/index.js';
+import type { GlueMatrix, GlueNetwork } from '../training/index.js';
 import type { MeanDeviation } from '../training/meanDeviation.js';
 import { formatBytes, formatCount, formatPercent, formatSeconds, unknown } from './format.js';
 import type { GlueOrigin } from './glueDocument.js';
 import { glueHeading, type GlueRun } from './glueResults.js';
-import { isBeyondSpread, type GlueDifference, type GlueResults, type GlueTable } from './glueTable.js';
+import {
+  isBeyondSpread,
+  type GlueDifference,
+  type GlueResults,
+  type GlueTable,
+  type GlueTableCell,
+} from './glueTable.js';
 import { alignGrid } from './grid.js';
+
+export interface GlueTextCell {
+  readonly value: string;
+  /** Deviation and remarks; null: none. */
+  readonly detail: string | null;
+  /** The highest mean of the networks, ties as shown included. */
+  readonly best: boolean;
+}
 
 export interface GlueTextRow {
   readonly name: string;
-  readonly scores: readonly string[];
+  /** One for each task, and where there are several, their average. */
+  readonly scores: readonly GlueTextCell[];
+}
+
+export interface GlueNetworkRow extends GlueTextRow {
+  readonly network: GlueNetwork;
+  /** As `costHeadings`. */
+  readonly costs: readonly string[];
 }
 
 export interface GlueText {
   readonly headings: readonly (readonly [name: string, detail: string])[];
-  /** Majority class first. */
-  readonly rows: readonly (GlueTextRow & { readonly network: GlueNetwork | null; readonly costs: readonly string[] })[];
+  readonly majority: GlueTextRow;
+  readonly rows: readonly GlueNetworkRow[];
   readonly differences: readonly GlueTextRow[];
   /** What the differences say, a sentence each. */
   readonly findings: readonly string[];
@@ -33,63 +54,82 @@ export const costHeadings = [
 
 export function glueText(results: GlueResults, table: GlueTable): GlueText {
   const { matrix, majority, rows, differences } = table;
-  const { tasks, seeds } = matrix;
+  const { tasks } = matrix;
   const hasAverage = tasks.length > 1;
-  const average = (text: string): string[] => (hasAverage ? [text] : []);
-  const cell = (score: MeanDeviation | null, failed: readonly number[] = []): string => {
-    const lost = failed.length === 0 ? '' : seeds.length === 1 ? 'failed' : `${failed.length} failed`;
-    if (score === null) return lost === '' ? unknown : lost;
-    const partly = score.count < seeds.length ? `${score.count}` : '';
-    const remarks = [partly, lost].filter((text) => text !== '').join(', ');
-    return `${spreadText(score, digits1)}${remarks === '' ? '' : ` (${remarks})`}`;
+  const withAverage = <T>(cells: readonly T[], average: T): readonly T[] => (hasAverage ? [...cells, average] : cells);
+  const scores = rows.map(({ cells, average }) => withAverage(cells, { score: average, failed: [] }));
+  const bestOf = (column: number): string | null => {
+    const means = scores.flatMap((cells) => cells[column]!.score?.mean ?? []);
+    return means.length < 2 ? null : digits1(Math.max(...means));
   };
   return {
-    headings: [...tasks.map(glueHeading), ...(hasAverage ? [['Average', `${tasks.length} tasks`] as const] : [])],
-    rows: [
-      {
-        network: null,
-        name: 'majority class',
-        scores: [...majority.scores.map(digits1), ...average(digits1(majority.average))],
-        costs: costHeadings.map(() => ''),
-      },
-      ...rows.map(({ network, cells, average: ofAll, costs }) => ({
-        network,
-        name: glueNetworkName(network, results.runs),
-        scores: [...cells.map(({ score, failed }) => cell(score, failed)), ...average(cell(ofAll))],
-        costs: [
-          formatCount(costs?.parameters ?? null),
-          formatPercent(costs?.dynamicRatio ?? null),
-          formatSeconds(costs?.stepSeconds ?? null),
-          formatBytes(costs?.peakMemoryBytes ?? null),
-        ],
-      })),
-    ],
-    differences: differences.map(({ network, than, cells, average: ofAll }) => ({
-      name: `${shortNames[network]} − ${shortNames[than]}`,
-      scores: [...cells, ...(hasAverage ? [ofAll] : [])].map((difference) => {
-        if (difference === null) return unknown;
-        return `${spreadText(difference, signed)}${isBeyondSpread(difference) === true ? ' *' : ''}`;
-      }),
+    headings: withAverage(tasks.map(glueHeading), ['Average', `${tasks.length} tasks`]),
+    majority: {
+      name: 'majority class',
+      scores: withAverage(majority.scores, majority.average).map((score) => plainCell(digits1(score))),
+    },
+    rows: rows.map(({ network, costs }, row) => ({
+      network,
+      name: glueNetworkName(network, results.runs),
+      scores: scores[row]!.map((cell, column) => scoreCell(cell, matrix, bestOf(column))),
+      costs: [
+        formatCount(costs?.parameters ?? null),
+        formatPercent(costs?.dynamicRatio ?? null),
+        formatSeconds(costs?.stepSeconds ?? null),
+        formatBytes(costs?.peakMemoryBytes ?? null),
+      ],
     })),
-    findings: differences.flatMap((difference) => finding(difference, tasks) ?? []),
+    differences: differences.map(({ network, than, cells, average }) => ({
+      name: `${glueShortNames[network]} − ${glueShortNames[than]}`,
+      scores: withAverage(cells, average).map(differenceCell),
+    })),
+    findings: [averageFinding(table), ...differences.map((each) => finding(each, tasks))].filter(
+      (each) => each !== null,
+    ),
     notes: notesOf(results, table),
   };
 }
 
+function scoreCell({ score, failed }: GlueTableCell, { seeds }: GlueMatrix, best: string | null): GlueTextCell {
+  const lost = failed.length === 0 ? [] : [seeds.length === 1 ? 'failed' : `${failed.length} failed`];
+  if (score === null) return plainCell(lost[0] ?? unknown);
+  const remarks = [...(score.count < seeds.length ? [String(score.count)] : []), ...lost].join(', ');
+  const spread = score.deviation === null ? [] : [`± ${digits1(score.deviation)}`];
+  const details = [...spread, ...(remarks === '' ? [] : [`(${remarks})`])];
+  const value = digits1(score.mean);
+  return { value, detail: details.length === 0 ? null : details.join(' '), best: value === best };
+}
+
+function differenceCell(difference: MeanDeviation | null): GlueTextCell {
+  if (difference === null) return plainCell(unknown);
+  const { mean, deviation } = difference;
+  const value = signed(mean);
+  if (deviation === null) return plainCell(value);
+  return { value, detail: `± ${digits1(deviation)}${isBeyondSpread(difference) === true ? ' *' : ''}`, best: false };
+}
+
+function plainCell(value: string): GlueTextCell {
+  return { value, detail: null, best: false };
+}
+
+function cellText({ value, detail }: GlueTextCell): string {
+  return detail === null ? value : `${value} ${detail}`;
+}
+
 /** The table, aligned, and beneath it what it costs and what it says. */
-export function glueTextTable(text: GlueText): string {
-  const { headings, rows, differences, findings, notes } = text;
+export function glueTextTable({ headings, majority, rows, differences, findings, notes }: GlueText): string {
   const grid = (names: GlueText['headings'], lines: readonly (readonly string[])[]): string =>
     alignGrid({ heading: ['', ...names.map((parts) => parts.join(' '))], rows: lines, leftColumns: 1 });
+  const scores = [majority, ...rows, ...differences];
   return [
     grid(
       headings,
-      [...rows, ...differences].map(({ name, scores }) => [name, ...scores]),
+      scores.map((row) => [row.name, ...row.scores.map(cellText)]),
     ),
     '',
     grid(
       costHeadings,
-      rows.filter(({ network }) => network !== null).map(({ name, costs }) => [name, ...costs]),
+      rows.map(({ name, costs }) => [name, ...costs]),
     ),
     '',
     ...findings,
@@ -98,18 +138,19 @@ export function glueTextTable(text: GlueText): string {
 }
 
 export function glueMarkdown(text: GlueText, { runs }: GlueResults, { command, date }: GlueOrigin): string {
-  const { headings, rows, differences, findings, notes } = text;
+  const { headings, majority, rows, differences, findings, notes } = text;
   const line = (cells: readonly string[]): string => `| ${cells.map(escapeMarkdown).join(' | ')} |`;
   const columns = [...headings, ...costHeadings];
+  const withoutCosts = ({ name, scores }: GlueTextRow): string =>
+    line([name, ...scores.map(cellText), ...costHeadings.map(() => '')]);
   return [
     line(['', ...columns.map((parts) => parts.join(' '))]),
-    line([':--', ...columns.map(() => '--:')]),
-    ...rows.map(({ name, scores, costs }) => line([name, ...scores, ...costs])),
-    ...differences.map(({ name, scores }) => line([name, ...scores, ...costHeadings.map(() => '')])),
+    `| ${[':--', ...columns.map(() => '--:')].join(' | ')} |`,
+    withoutCosts(majority),
+    ...rows.map(({ name, scores, costs }) => line([name, ...scores.map(cellText), ...costs])),
+    ...differences.map(withoutCosts),
     '',
-    ...findings.map((sentence) => `- ${sentence}`),
-    '',
-    ...notes.map((note) => `- ${note}`),
+    ...[...findings, ...notes].map((sentence) => `- ${escapeMarkdown(sentence)}`),
     '',
     `Made by \`${command}\`, ${date.toISOString().slice(0, 10)}. Runs: ${originText(runs)}.`,
     '',
@@ -132,8 +173,8 @@ export function originText(runs: readonly GlueRun[]): string {
   return `commit ${distinct(({ commit }) => commit)}; ${machines}; ${days}`;
 }
 
-const shortNames: Readonly<Record<GlueNetwork, string>> = {
-  scratch: 'from scratch',
+export const glueShortNames: Readonly<Record<GlueNetwork, string>> = {
+  scratch: 'scratch',
   static: 'static',
   moe: 'MoE',
   pad: 'PAD',
@@ -148,16 +189,27 @@ export function glueNetworkName(network: GlueNetwork, runs: readonly GlueRun[]):
   };
   switch (network) {
     case 'moe':
-      return `${shortNames.moe}${only(({ recipe: { model } }) => `${model.k} of ${model.numExperts} experts`)}`;
+      return `${glueShortNames.moe}${only(({ recipe: { model } }) => `${model.k} of ${model.numExperts} experts`)}`;
     case 'pad':
-      return `${shortNames.pad}${only(({ recipe: { partition } }) => `κ = ${partition?.ratio ?? 1}`)}`;
+      return `${glueShortNames.pad}${only(({ recipe: { partition } }) => `κ = ${partition?.ratio ?? 1}`)}`;
     case 'static':
+      return glueShortNames.static;
     case 'scratch':
-      return shortNames[network];
+      return 'from scratch';
   }
 }
 
-/** Such as `PAD − MoE: higher on RTE, lower on CoLA, no difference beyond the spread on MRPC.`; null where nothing is known. */
+/** Such as `Average of 5 tasks: static 74.4, MoE 74.4, PAD 74.3; majority class 40.0.`; null where one is of fewer seeds. */
+function averageFinding({ matrix: { tasks }, rows, majority }: GlueTable): string | null {
+  const averages = rows.flatMap(({ network, average }) =>
+    average === null ? [] : [`${glueShortNames[network]} ${digits1(average.mean)}`],
+  );
+  const sameSeeds = new Set(rows.map(({ average }) => average?.count)).size === 1;
+  if (tasks.length === 1 || averages.length < rows.length || !sameSeeds) return null;
+  return `Average of ${tasks.length} tasks: ${averages.join(', ')}; majority class ${digits1(majority.average)}.`;
+}
+
+/** Such as `PAD against MoE: higher on RTE, lower on CoLA, no difference beyond the spread on MRPC.`; null where nothing is known. */
 function finding({ network, than, cells }: GlueDifference, tasks: readonly GlueTaskName[]): string | null {
   const kinds = { higher: [], lower: [], none: [], single: [] } as Record<
     'higher' | 'lower' | 'none' | 'single',
@@ -176,8 +228,15 @@ function finding({ network, than, cells }: GlueDifference, tasks: readonly GlueT
     ['one seed only, so no spread to compare with, on', kinds.single],
   ] as const;
   const said = parts.filter(([, names]) => names.length > 0).map(([text, names]) => `${text} ${names.join(', ')}`);
-  return said.length === 0 ? null : `${shortNames[network]} against ${shortNames[than]}: ${said.join('; ')}.`;
+  if (said.length === 0) return null;
+  return `${upperFirst(glueShortNames[network])} against ${glueShortNames[than]}: ${said.join('; ')}.`;
 }
+
+/**
+ * In percent by number of seeds n, how often the mean of n normal differences around 0 is larger than their deviation: Student's
+ * t with n − 1 degrees of freedom beyond √n.
+ */
+const chanceBeyondSpread: Readonly<Record<number, number>> = { 2: 39, 3: 23, 4: 14, 5: 9 };
 
 function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, rows }: GlueTable): string[] {
   const { tasks, seeds, networks } = matrix;
@@ -190,8 +249,10 @@ function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, r
     if (rows.some(({ cells }) => cells.some(({ score }) => score !== null && score.count < seeds.length))) {
       notes.push(`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`);
     }
+    const chance = chanceBeyondSpread[seeds.length];
     notes.push(
-      'Differences are of the same seeds, mean ± standard deviation; * where the mean is larger than the deviation.',
+      'Differences are of the same seeds, mean ± standard deviation; * where the mean is larger than the deviation' +
+        (chance === undefined ? '.' : `, as it is by chance in ${chance} % of cells where two networks are equal.`),
     );
   }
   const answers = majority.map(({ task, answer }) => `${glueTasks[task].folder} ${answer}`);
@@ -223,7 +284,7 @@ function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, r
     notes.push('Runs come from different machines or numbers of threads: their times and memory cannot be compared.');
   }
   for (const { task, network, seed, message } of failed)
-    notes.push(`Failed: ${glueTasks[task].folder}, ${shortNames[network]}, seed ${seed}: ${message}`);
+    notes.push(`Failed: ${glueTasks[task].folder}, ${glueShortNames[network]}, seed ${seed}: ${message}`);
   return notes;
 }
 
@@ -242,10 +303,6 @@ function namesWhere(
     .join(', ');
 }
 
-function spreadText({ mean, deviation }: MeanDeviation, format: (value: number) => string): string {
-  return deviation === null ? format(mean) : `${format(mean)} ± ${digits1(deviation)}`;
-}
-
 function digits1(fraction: number): string {
   return (100 * fraction)
     .toFixed(1)
@@ -256,4 +313,8 @@ function digits1(fraction: number): string {
 function signed(fraction: number): string {
   const text = digits1(fraction);
   return fraction > 0 && text !== '0.0' ? `+${text}` : text;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
