@@ -20,7 +20,10 @@ export function registerInspect(program: Command, terminal: Terminal): void {
     .description(
       'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
     )
-    .argument('<what>', 'folder of a run, recipe (.yaml) or weights (.safetensors)')
+    .argument(
+      '<what>',
+      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors)',
+    )
     .option('--json', 'print the result as JSON')
     .action((what: string, options: InspectOptions) => inspect(what, options, terminal));
   withExamples(
@@ -46,11 +49,10 @@ async function inspect(what: string, { json = false }: InspectOptions, terminal:
 
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
 async function networkOf(folder: string): Promise<ShownNetwork> {
-  const [{ loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }] = await Promise.all([
-    import('../training/index.js'),
-    import('../report/index.js'),
-  ]);
+  const [{ loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }, { hasModel, loadAnyModel }] =
+    await Promise.all([import('../training/index.js'), import('../report/index.js'), import('./anyModel.js')]);
   if (existsSync(join(folder, 'config.json'))) return networkOfFolder(folder);
+  if (hasModel(folder)) return networkOfModel(loadAnyModel(folder));
   const run = readRun(folder);
   return existsSync(run.folder.model) ? networkOfModel(loadRunModel(folder)) : await networkOfRecipe(run.recipe);
 }

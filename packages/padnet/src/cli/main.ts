@@ -6,6 +6,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { registerBench } from './bench.js';
 import { registerCompare } from './compare.js';
+import { registerConvert } from './convert.js';
 import { registerDoctor } from './doctor.js';
 import { registerEval } from './eval.js';
 import { registerGlue } from './glue.js';
@@ -60,6 +61,7 @@ function createProgram(terminal: Terminal): Command {
     registerEval,
     registerPredict,
     registerInspect,
+    registerConvert,
     registerCompare,
     registerMask,
     registerBench,

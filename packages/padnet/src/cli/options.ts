@@ -23,6 +23,13 @@ export function fraction(text: string): number {
   throw new InvalidArgumentError('Expected a number from 0 to 1.');
 }
 
+/** A number of at least 0. */
+export function nonNegativeNumber(text: string): number {
+  const value = Number(text);
+  if (text.trim() !== '' && value >= 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number of at least 0.');
+}
+
 /** One of `known`, or several with commas between. */
 export function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   const one = oneOf(known);

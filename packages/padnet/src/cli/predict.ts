@@ -23,7 +23,7 @@ export function registerPredict(program: Command, terminal: Terminal): void {
     .description(
       "Say what a run's network takes a sentence for, or each of a file; and which experts its tokens went to.",
     )
-    .argument('<run>', 'folder of a finished run on texts')
+    .argument('<run>', 'folder of a finished run on texts, or of a network that was converted from one')
     .argument('[sentence]', 'what to judge')
     .argument('[second]', 'the other sentence, where the task is about pairs')
     .option('--file <file>', 'sentences by line, pairs with a tab between; - for standard input')
@@ -50,16 +50,21 @@ async function predict(run: string, question: Question, terminal: Terminal): Pro
   if ((file === undefined) === (sentence === undefined)) {
     throw new UsageError('give a sentence, or a file of them with --file');
   }
-  const [{ loadRunModel }, { answerTexts }, { glueTasks }] = await Promise.all([
-    import('../training/index.js'),
+  const [{ loadAnyModel }, { answerTexts }, { glueTasks }] = await Promise.all([
+    import('./anyModel.js'),
     import('../report/index.js'),
     import('../data/index.js'),
   ]);
-  const model = loadRunModel(run);
+  const model = loadAnyModel(run);
   if (model.modality !== 'text') {
     throw new InputError(`${run} is on pictures; predict answers sentences, \`padnet eval ${run}\` evaluates pictures`);
   }
   const { task } = model.description;
+  if (task === undefined) {
+    throw new InputError(
+      `${run} was converted from a pretrained encoder and not trained for a task yet, so it has no answers`,
+    );
+  }
   const isPair = glueTasks[task].second !== null;
   const texts = file === undefined ? [onlyText(question, task, isPair)] : await readSentences(file, isPair);
   if (experts && model.description.model.layer === 'static') {

@@ -104,7 +104,7 @@ function classNamesOf(
   { config }: SequenceClassifier,
   task: TextModel['description']['task'],
 ): readonly string[] | null {
-  return config.labels.length === 1 ? null : glueTasks[task].classNames;
+  return config.labels.length === 1 ? null : ((task && glueTasks[task].classNames) ?? config.labels);
 }
 
 function verdict(

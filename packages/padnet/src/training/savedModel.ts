@@ -37,7 +37,8 @@ const textDescriptionSchema = z.strictObject({
   model: textModelSchema,
   /** As Hugging Face's `config.json`. */
   config: z.record(z.string(), z.unknown()),
-  task: z.enum(glueTaskNames),
+  /** What it was trained for; absent: converted from a pretrained encoder, not trained yet. */
+  task: z.enum(glueTaskNames).optional(),
   maxLength: z.int().min(1),
 });
 
@@ -77,9 +78,13 @@ export function saveTextModel(
   tokenizer: string,
 ): void {
   writeModel(file, network, { ...description, config: toHuggingFaceConfig(network.config) }, () => {
-    for (const name of tokenizerFiles)
-      if (existsSync(join(tokenizer, name))) copyFileSync(join(tokenizer, name), join(dirname(file), name));
+    copyTokenizer(tokenizer, dirname(file));
   });
+}
+
+/** Copies the files that a tokenizer is read from to another folder. */
+export function copyTokenizer(from: string, to: string): void {
+  for (const name of tokenizerFiles) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
 }
 
 /** `model.json` comes last: where it is, the rest is. */

@@ -1,0 +1,14 @@
+/** Networks that are ready to be used, wherever they lie. */
+import { existsSync } from 'node:fs';
+import { join } from 'node:path';
+import { loadModel, loadRunModel, type SavedModel } from '../training/index.js';
+
+/** Whether the folder has a network itself, as `padnet convert` writes it; a run has one in `model/`. */
+export function hasModel(folder: string): boolean {
+  return existsSync(join(folder, 'model.json'));
+}
+
+/** The network of a finished run, or of a folder that `padnet convert` wrote. @throws InputError where it is neither */
+export function loadAnyModel(folder: string): SavedModel {
+  return hasModel(folder) ? loadModel(join(folder, 'model.json')) : loadRunModel(folder);
+}

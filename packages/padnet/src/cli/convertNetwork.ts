@@ -1,0 +1,145 @@
+/** Makes a static network dynamic or partially dynamic, or a Hugging Face folder of it. */
+import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { join } from 'node:path';
+import { manualSeed, type nn } from '@padnet/torch';
+import {
+  convertToDynamic,
+  convertToMoE,
+  convertToPartial,
+  convertToPartialMoE,
+  type MoEPosition,
+} from '../convert/index.js';
+import { InputError } from '../errors.js';
+import { savePretrained, textModelSchema } from '../models/index.js';
+import { applyPartition, iterativeModePartition, saliencies } from '../partition/index.js';
+import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
+import { copyTokenizer, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
+import { convertedSource, convertSource, probe, type ConvertSource, type TextSource } from './convertSource.js';
+import { UsageError } from './usageError.js';
+
+export interface ConvertNetworkOptions {
+  readonly layer: RunLayer;
+  /** E. @default 8 */
+  readonly experts?: number;
+  /** Experts computed for a token. @default 2 */
+  readonly k?: number;
+  /** K of convolutions. @default 4 */
+  readonly kernels?: number;
+  readonly position?: MoEPosition;
+  /** Feed-forward blocks. @default all */
+  readonly layers?: readonly number[];
+  /** In standard deviations of the weight. @default 0 */
+  readonly noise?: number;
+  /** κ of `pad`, by magnitude. @default 1 */
+  readonly ratio?: number;
+  readonly out: string;
+  readonly force: boolean;
+}
+
+export interface Conversion {
+  readonly before: NetworkCounts;
+  readonly after: NetworkCounts;
+  /** Largest difference of logits before and after, and of what. */
+  readonly difference: number;
+  readonly inputs: string;
+  readonly file: string;
+  readonly fileBytes: number;
+}
+
+/**
+ * Reads what was written before it compares.
+ *
+ * @throws InputError where `path` has no static network, or the folder to write has one already
+ */
+export async function convertNetwork(path: string, options: ConvertNetworkOptions): Promise<Conversion> {
+  const { out } = options;
+  const source = await convertSource(path);
+  checkOptions(source, path, options);
+  checkFolder(options);
+  const before = countsOf(source);
+  const { logits: wanted, inputs } = probe(source);
+  // Noise is the same every time.
+  manualSeed(1);
+  if (source.modality === 'image') await writePictures(source, options);
+  else if (options.layer === 'static') writeHuggingFace(source, out);
+  else await writeTexts(source, options);
+  const written = await convertedSource(out);
+  const file = join(out, 'model.safetensors');
+  return {
+    before,
+    after: countsOf(written),
+    difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
+    inputs,
+    file,
+    fileBytes: statSync(file).size,
+  };
+}
+
+/** Options that mean nothing for this network are mistakes. */
+function checkOptions({ modality }: ConvertSource, path: string, options: ConvertNetworkOptions): void {
+  const kinds: readonly RunLayer[] = modality === 'image' ? ['dyconv', 'pad'] : ['moe', 'pad', 'static'];
+  const { layer, ratio } = options;
+  if (!kinds.includes(layer)) {
+    const what = modality === 'image' ? 'pictures' : 'texts';
+    throw new UsageError(`--layer ${layer}: ${path} has a network for ${what}; expected ${kinds.join(', ')}`);
+  }
+  const foreign = modality === 'image' ? (['experts', 'k', 'position', 'layers'] as const) : (['kernels'] as const);
+  for (const name of foreign) {
+    if (options[name] !== undefined)
+      throw new UsageError(`--${name} is for networks for ${modality === 'image' ? 'texts' : 'pictures'}`);
+  }
+  if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
+}
+
+function checkFolder({ out, force }: ConvertNetworkOptions): void {
+  if (existsSync(join(out, 'recipe.yaml'))) throw new InputError(`${out} is a training run; choose another folder`);
+  const taken = ['model.json', 'config.json'].some((name) => existsSync(join(out, name)));
+  if (taken && !force) throw new InputError(`${out} has a network already; --force replaces it`);
+}
+
+function countsOf(source: ConvertSource): NetworkCounts {
+  if (source.modality === 'text') return countNetwork(source.network, textPass(source.network));
+  const { network, description } = source;
+  return countNetwork(network, picturePass(network, [description.inChannels, ...description.size]));
+}
+
+async function writePictures({ network, description }: PictureModel, options: ConvertNetworkOptions): Promise<void> {
+  const { layer, kernels: numKernels = 4, noise = 0, ratio = 1, out } = options;
+  const bank = { numKernels, noise, bankInitialisation: 'copies' } as const;
+  if (layer === 'dyconv') convertToDynamic(network, bank);
+  else convertToPartial(network, bank);
+  await partitionByMagnitude(network, ratio);
+  const model = { ...description.model, ...bank, layer: layer === 'dyconv' ? layer : ('pad' as const) };
+  savePictureModel(join(out, 'model.json'), network, { ...description, model });
+}
+
+async function writeTexts(
+  { network, description, tokenizer }: TextSource,
+  options: ConvertNetworkOptions,
+): Promise<void> {
+  const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0, ratio = 1, out } = options;
+  const chosen = { numExperts, k, position, noise, ...(layers && { layers: [...layers] }) };
+  try {
+    if (layer === 'moe') convertToMoE(network, chosen);
+    else convertToPartialMoE(network, chosen);
+  } catch (error) {
+    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
+    throw error;
+  }
+  await partitionByMagnitude(network, ratio);
+  const model = textModelSchema.parse({ ...description.model, ...chosen, layers, layer });
+  saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
+}
+
+/** Without data: the largest entries stay dynamic. Any mask gives the same output while experts are copies. */
+async function partitionByMagnitude(network: nn.Module, ratio: number): Promise<void> {
+  if (ratio === 1) return;
+  const { magnitude: saliency } = saliencies;
+  applyPartition(network, await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] }));
+}
+
+function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {
+  mkdirSync(out, { recursive: true });
+  copyTokenizer(tokenizer, out);
+  savePretrained(out, network);
+}

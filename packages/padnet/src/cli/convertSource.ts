@@ -1,0 +1,94 @@
+/** What `padnet convert` starts from: a static network with its weights, and outputs to compare by. */
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
+import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
+import { InputError } from '../errors.js';
+import {
+  loadPretrained,
+  maxTokens,
+  resolvePretrained,
+  textModelSchema,
+  type SequenceClassifier,
+} from '../models/index.js';
+import { RunFolder, type PictureModel, type SavedModel, type TextDescription } from '../training/index.js';
+import { hasModel, loadAnyModel } from './anyModel.js';
+
+export interface TextSource {
+  readonly modality: 'text';
+  readonly network: SequenceClassifier;
+  readonly description: TextDescription;
+  /** Folder of the tokenizer's files. */
+  readonly tokenizer: string;
+}
+
+export type ConvertSource = TextSource | PictureModel;
+
+/**
+ * @param source folder of a finished run, of a network that `padnet convert` wrote, or of an encoder as Hugging Face saves it; or an
+ *   encoder's name on the hub
+ * @throws InputError where it is none of these, or its network is not static
+ */
+export async function convertSource(source: string): Promise<ConvertSource> {
+  const run = new RunFolder(source);
+  const isRun = existsSync(run.recipe);
+  if (!isRun && !hasModel(source)) return await pretrainedSource(source);
+  const model = loadAnyModel(source);
+  const { layer } = model.description.model;
+  if (layer !== 'static') {
+    throw new InputError(`${source} has a network with model.layer: ${layer}; only a static one can be converted`);
+  }
+  return withTokenizer(model, isRun ? dirname(run.model) : source);
+}
+
+function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
+  return model.modality === 'image' ? model : { ...model, tokenizer };
+}
+
+/** What `padnet convert` wrote. */
+export async function convertedSource(folder: string): Promise<ConvertSource> {
+  return hasModel(folder) ? withTokenizer(loadAnyModel(folder), folder) : await pretrainedSource(folder);
+}
+
+/** A head that is not there is drawn afresh, the same one every time. */
+async function pretrainedSource(source: string): Promise<TextSource> {
+  const folder = await resolvePretrained(source);
+  manualSeed(1);
+  const { network, config } = loadPretrained(folder);
+  const pretrained = existsSync(source) ? resolve(source) : source;
+  const model = textModelSchema.parse({ pretrained });
+  return {
+    modality: 'text',
+    network,
+    description: { modality: 'text', model, maxLength: maxTokens(config) },
+    tokenizer: folder,
+  };
+}
+
+/** Logits of a network for random inputs, always the same ones, in evaluation mode. */
+export interface Probe {
+  /** Such as `4 random texts of 32 tokens`. */
+  readonly inputs: string;
+  readonly logits: readonly number[];
+}
+
+export function probe(source: ConvertSource): Probe {
+  source.network.eval();
+  manualSeed(1);
+  const values = (logits: () => Tensor): number[] => scope(() => noGrad(() => logits().toArray()));
+  if (source.modality === 'image') {
+    const { inChannels, size } = source.description;
+    return {
+      inputs: '4 random pictures',
+      logits: values(() => source.network.forward(randn([4, inChannels, ...size]))),
+    };
+  }
+  const { network, description } = source;
+  const shape = [4, Math.min(32, description.maxLength)] as const;
+  return {
+    inputs: `4 random texts of ${shape[1]} tokens`,
+    logits: values(() => {
+      const inputIds = ops.randint(network.config.vocabSize, shape, { dtype: 'int64' });
+      return network.forward({ inputIds, attentionMask: ops.onesLike(inputIds), tokenTypeIds: null }).logits;
+    }),
+  };
+}
