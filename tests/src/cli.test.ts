@@ -26,6 +26,7 @@ const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, {
 describe('help', () => {
   it.each([
     [['train'], 'padnet train recipes/fashion-mnist/pad30.yaml'],
+    [['glue'], 'padnet glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3'],
     [['partition'], 'padnet partition runs/dyconv --ratio 0.5'],
     [['eval'], 'padnet eval runs/pad30'],
     [['inspect'], 'padnet inspect runs/pad30'],
