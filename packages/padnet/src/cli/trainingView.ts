@@ -1,6 +1,7 @@
 /** Training as somebody watches it: a progress bar on a terminal, plain lines in a log, JSON for machines. */
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatPercent, formatSeconds } from '../report/format.js';
+import { formatScore, metricName } from '../report/scoreText.js';
 import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
 import type { Terminal } from './terminal.js';
 
@@ -153,7 +154,7 @@ function sentence(event: TrainingEvent): string | null {
 /** `test accuracy 87.27 %`; every metric of the task, where there are several. */
 function testScore({ testMetrics }: TestResult): string {
   return `test ${Object.entries(testMetrics)
-    .map(([name, value]) => `${name} ${formatPercent(value, 2)}`)
+    .map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`)
     .join(', ')}`;
 }
 
