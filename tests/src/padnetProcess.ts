@@ -20,10 +20,16 @@ export interface ProcessOptions {
   readonly onLine?: (line: string, child: ChildProcess) => void;
   /** Called once it is started. */
   readonly onStart?: (child: ChildProcess) => void;
+  /** What it reads from standard input. */
+  readonly input?: string;
 }
 
-export function padnet(parameters: readonly string[], { cwd, onLine, onStart }: ProcessOptions): Promise<Finished> {
-  const child = spawn(process.execPath, [program, ...parameters], { cwd, stdio: ['ignore', 'pipe', 'pipe'] });
+export function padnet(
+  parameters: readonly string[],
+  { cwd, onLine, onStart, input }: ProcessOptions,
+): Promise<Finished> {
+  const child = spawn(process.execPath, [program, ...parameters], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  child.stdin.end(input);
   onStart?.(child);
   let [stdout, stderr, line] = ['', '', ''];
   child.stdout.setEncoding('utf8').on('data', (text: string) => {

@@ -1,0 +1,120 @@
+import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { manualSeed } from '@padnet/torch';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { createModel, modelSchema } from '../models/index.js';
+import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
+import { savePictureModel } from '../training/index.js';
+import { writeEncoder } from '../training/texts.test.fixture.js';
+import { loadAnyModel } from './anyModel.js';
+import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
+
+let folder: string;
+let encoder: string;
+let pictures: string;
+
+beforeAll(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-convert-'));
+  encoder = join(folder, 'encoder');
+  pictures = join(folder, 'pictures');
+  // 2 blocks, 8 wide, 16 between.
+  writeEncoder(encoder);
+  const model = modelSchema.parse({ name: 'resnet10', stem: 'small', width: 4 });
+  manualSeed(1);
+  savePictureModel(join(pictures, 'model.json'), createModel(model, { inChannels: 1, numClasses: 4 }), {
+    modality: 'image',
+    model,
+    inChannels: 1,
+    numClasses: 4,
+    size: [8, 8],
+    classNames: ['a', 'b', 'c', 'd'],
+    normalise: { mean: [0.5], std: [0.25] },
+  });
+});
+
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function convert(
+  path: string,
+  options: Omit<ConvertNetworkOptions, 'out' | 'force'>,
+  name = 'out',
+): Promise<Conversion> {
+  return convertNetwork(path, { ...options, out: join(folder, name), force: name === 'out' });
+}
+
+function inspect(name: string): Inspection {
+  const { network, pass } = networkOfModel(loadAnyModel(join(folder, name)));
+  return inspectNetwork(network, pass);
+}
+
+describe('convertNetwork', () => {
+  it('makes chosen layers of an encoder mixtures of experts with the same output', async () => {
+    const options = { layer: 'moe', experts: 3, k: 2, position: 'output', layers: [1] } as const;
+    const { before, after, difference, inputs } = await convert(encoder, options);
+    expect(difference).toBeLessThan(1e-6);
+    expect(inputs).toBe('4 random texts of 32 tokens');
+    expect(after.layers).toEqual([{ path: 'encoder.layers.1.feed_forward.output', entries: 128, dynamicEntries: 128 }]);
+    // Two more experts with biases; gates and noise of 16 × 3 each.
+    expect(after.stored.parameters - before.stored.parameters).toBe(2 * (8 * 16 + 8) + 2 * 16 * 3);
+    expect(inspect('out').parameters).toBe(after.stored.parameters);
+  });
+
+  it('makes an encoder partial with the largest entries dynamic, stored compactly', async () => {
+    const { before, after, difference } = await convert(encoder, { layer: 'pad', experts: 4, ratio: 0.25 });
+    expect(difference).toBeLessThan(1e-6);
+    const { entries, dynamicEntries, maskBits, parameters } = after.stored;
+    expect([entries, maskBits, dynamicEntries]).toEqual([512, 512, 128]);
+    // Three more of each dynamic entry and bias, a router and φ for each of four layers.
+    const biases = 2 * (8 + 16);
+    const routers = 2 * 4 * (2 * 8 + 2 * 16);
+    expect(parameters - before.stored.parameters).toBe(3 * (dynamicEntries + biases) + routers + 4);
+    expect(inspect('out').dynamicRatio).toBe(0.25);
+  });
+
+  it('says how far noise moves the output', async () => {
+    const { difference: still } = await convert(encoder, { layer: 'moe' });
+    const { difference: moved } = await convert(encoder, { layer: 'moe', noise: 0.5 });
+    expect(moved).toBeGreaterThan(10 * still);
+  });
+
+  it('writes a static encoder as Hugging Face does', async () => {
+    await convert(encoder, { layer: 'static' }, 'static');
+    expect(existsSync(join(folder, 'static/vocab.txt'))).toBe(true);
+    const { network, pass } = networkOfFolder(join(folder, 'static'));
+    const again = await convert(join(folder, 'static'), { layer: 'static' }, 'again');
+    expect(again.difference).toBe(0);
+    expect(again.after.stored.parameters).toBe(inspectNetwork(network, pass).parameters);
+  });
+
+  it('makes networks for pictures dynamic and partial', async () => {
+    const dynamic = await convert(pictures, { layer: 'dyconv', kernels: 3 });
+    expect(dynamic.difference).toBeLessThan(1e-4);
+    expect(dynamic.after.stored.dynamicEntries).toBe(dynamic.after.stored.entries);
+    const partial = await convert(pictures, { layer: 'pad', kernels: 3, ratio: 0.3 });
+    expect(partial.difference).toBeLessThan(1e-4);
+    expect(partial.after.stored.dynamicEntries / partial.after.stored.entries).toBeCloseTo(0.3, 2);
+    expect(inspect('out').rows.some(({ kind }) => kind === 'DynamicConv2d partial')).toBe(true);
+  });
+
+  it('refuses what makes no sense, and writes nothing', async () => {
+    const refuse = async (path: string, options: Parameters<typeof convert>[1], message: string): Promise<void> => {
+      await expect(convert(path, options, 'wrong')).rejects.toThrow(message);
+    };
+    await refuse(encoder, { layer: 'moe', k: 9 }, 'k must be a whole number from 1 to the 8 experts, got 9');
+    await refuse(encoder, { layer: 'moe', layers: [2] }, 'there is no block 2; the network has 2 feed-forward blocks');
+    await refuse(encoder, { layer: 'dyconv' }, 'has a network for texts; expected moe, pad, static');
+    await refuse(encoder, { layer: 'moe', ratio: 0.5 }, '--ratio is for --layer pad, not moe');
+    await refuse(encoder, { layer: 'pad', kernels: 2 }, '--kernels is for networks for pictures');
+    await refuse(pictures, { layer: 'static' }, 'has a network for pictures; expected dyconv, pad');
+    await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
+    await convert(encoder, { layer: 'moe' }, 'mixture');
+    await refuse(join(folder, 'mixture'), { layer: 'pad' }, 'model.layer: moe; only a static one can be converted');
+    await expect(convert(encoder, { layer: 'moe' }, 'mixture')).rejects.toThrow(
+      'has a network already; --force replaces',
+    );
+    expect(existsSync(join(folder, 'wrong'))).toBe(false);
+  });
+});
