@@ -56,7 +56,7 @@ export function glueReport(
     ${
       others.length > 0 &&
       html`<section>
-        <h2>The same of the other tasks</h2>
+        <h2>The other tasks</h2>
         ${others.map(
           (each) =>
             html`<details>
