@@ -57,7 +57,8 @@ function loadSection(runs: readonly ExpertRun[]): Html {
     <p class="read">
       <b>How to read this.</b> A row is a layer, a column an expert, and a row sums to 100 %. Evenness is the entropy of
       the row over that of equal shares: 1 where all experts get as much, 0 where one gets everything. The auxiliary
-      loss of training asks for even rows; an expert with next to nothing is stored for little use.
+      loss of training asks for even rows, but sees the routers with their noise, which evens out what is shown here
+      without; an expert with next to nothing is stored for little use.
     </p>
   </section>`;
 }
@@ -90,7 +91,7 @@ function tokenSection(runs: readonly ExpertRun[]): Html {
 function tokenTable({ path, experts }: TypicalTokens, { layers }: ExpertLoad, colour: string): Html {
   const shares = layers.find((layer) => layer.path === path)?.shares ?? [];
   return html`<figure>
-    <figcaption>${layerLabel(path)}</figcaption>
+    <figcaption>Layer ${layerLabel(path)}</figcaption>
     <table class="tokens">
       <tbody>
         ${experts.map(
@@ -109,7 +110,9 @@ function tokenTable({ path, experts }: TypicalTokens, { layers }: ExpertLoad, co
 }
 
 function tokenChip({ token, count, lift }: TypicalToken): Html {
-  return html`<span class="token" title="${count} times">${token}<small>× ${lift.toFixed(1)}</small></span> `;
+  return html`<span class="token" title="${count} times"
+    >${token}<small>× ${lift.toFixed(lift < 9.95 ? 1 : 0)}</small></span
+  > `;
 }
 
 function entropySection(runs: readonly RoutedRun[]): Html {
@@ -130,9 +133,10 @@ function entropySection(runs: readonly RoutedRun[]): Html {
       )}
     </div>
     <p class="read">
-      <b>How to read this.</b> Measured on training batches, with the noise that routers get in training. Left: 1 where
-      the k experts of a token count alike, 0 where one of them counts alone. Right: 1 where a batch uses all experts
-      evenly, 0 where it uses one alone.${partitioned && ' A ring marks where Iterative Mode Partition set the masks.'}
+      <b>How to read this.</b> Measured on training batches, with the noise that routers get in training. First chart: 1
+      where the k experts of a token count alike, 0 where one of them counts alone. Second: 1 where a batch uses all
+      experts evenly, 0 where it uses one
+      alone.${partitioned && ' A ring marks where Iterative Mode Partition set the masks.'}
     </p>
   </section>`;
 }
