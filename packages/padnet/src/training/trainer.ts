@@ -21,6 +21,7 @@ import {
   type Partition,
   type Saliency,
 } from '../partition/index.js';
+import { BestNetwork } from './bestNetwork.js';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
 import {
   isMetric,
@@ -71,6 +72,8 @@ export class Trainer {
   readonly #schedule: optim.Schedule;
   readonly #masks: Partition | null;
   readonly #hasAttention: boolean;
+  /** With `earlyStopping`. */
+  readonly #best: BestNetwork | null;
   // Where the run stands; saved in checkpoints. Epochs and batches are counted from 0 here, from 1 in events.
   #step = 0;
   #epoch = 0;
@@ -84,8 +87,6 @@ export class Trainer {
   #trainingSeconds = 0;
   /** `#events` of the newest checkpoint. */
   #savedEvents: number | null = null;
-  /** With `earlyStopping`: the best epoch's score and network. */
-  #best: { readonly score: number; readonly epoch: number; readonly tensors: Map<string, Tensor> } | null = null;
   /** Of this session. */
   #lastBatch: SampleBatch | null = null;
 
@@ -104,7 +105,8 @@ export class Trainer {
     this.#saliency = options.saliency ?? saliencies[this.#partition?.saliency ?? 'maskGradient'];
     this.#checkpoints = checkpoints;
     this.#onPartition = options.onPartition ?? (() => undefined);
-    const { seed, accumulation, epochs } = this.#training;
+    const { seed, accumulation, epochs, earlyStopping } = this.#training;
+    this.#best = earlyStopping ? new BestNetwork(earlyStopping.patience) : null;
     this.#loader = task.openLoader(seed);
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
@@ -147,7 +149,7 @@ export class Trainer {
       this.#epoch = state.epoch;
       this.#batch = state.batch;
       this.#partitioned = state.partitioned;
-      this.#best = state.best && { ...state.best, tensors: copies(withoutPrefix(tensors, 'best.')) };
+      if (state.best) this.#best?.load(state.best, withoutPrefix(tensors, 'best.'));
       this.#events = state.events;
       this.#savedEvents = state.events;
       this.#lossSum = state.lossSum;
@@ -182,7 +184,7 @@ export class Trainer {
   async *#session(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
     const { epochs } = this.#training;
     let last: EpochEvent | null = null;
-    while (this.#epoch < epochs && !this.#hasStoppedImproving()) {
+    while (this.#epoch < epochs && !this.#best?.hasStoppedImproving(this.#epoch)) {
       if (signal?.aborted) return yield* this.#interrupt();
       yield* this.#partitionIfDue(signal);
       if (signal?.aborted) return yield* this.#interrupt();
@@ -198,11 +200,13 @@ export class Trainer {
       const test = await this.#test(signal);
       if (test === null) return yield* this.#interrupt();
       last = this.#finishEpoch(stepSeconds, test);
-      this.#keepBest(test);
+      // Before the partition it is another network.
+      if (!this.#partition || this.#partitioned)
+        this.#best?.offer(this.network, { score: test.testScore, epoch: this.#epoch });
       yield last;
       yield* this.#save();
     }
-    if (this.#restoreBest()) last = null;
+    if (this.#best?.restore(this.network, this.#epoch)) last = null;
     const test = last ?? (await this.#test(signal));
     if (test === null) return yield* this.#interrupt();
     const { metric, testScore, testMetrics, testLoss } = test;
@@ -333,29 +337,6 @@ export class Trainer {
     return event;
   }
 
-  /** Keeps the network where it is the best so far; only those with their masks count. */
-  #keepBest({ testScore }: TestResult): void {
-    const { earlyStopping } = this.#training;
-    if (!earlyStopping || (this.#partition && !this.#partitioned)) return;
-    if (this.#best !== null && testScore <= this.#best.score) return;
-    for (const tensor of this.#best?.tensors.values() ?? []) tensor[Symbol.dispose]();
-    this.#best = { score: testScore, epoch: this.#epoch, tensors: scope(() => copies(this.network.stateDict())) };
-  }
-
-  #hasStoppedImproving(): boolean {
-    const { earlyStopping } = this.#training;
-    return (
-      earlyStopping !== undefined && this.#best !== null && this.#epoch - this.#best.epoch >= earlyStopping.patience
-    );
-  }
-
-  /** Whether the network was changed. */
-  #restoreBest(): boolean {
-    if (this.#best === null || this.#best.epoch === this.#epoch) return false;
-    this.network.loadStateDict(this.#best.tensors);
-    return true;
-  }
-
   async *#partitionIfDue(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
     const partition = this.#partition;
     if (!partition || this.#partitioned || this.#step < Math.round(partition.epoch * this.stepsPerEpoch)) return;
@@ -448,7 +429,7 @@ export class Trainer {
           epoch: this.#epoch,
           batch: this.#batch,
           partitioned: this.#partitioned,
-          best: this.#best && { score: this.#best.score, epoch: this.#best.epoch },
+          best: this.#best?.state ?? null,
           events: this.#events,
           lossSum: this.#lossSum,
           samples: this.#samples,
@@ -482,11 +463,6 @@ function assertFits(partition: Partition, network: nn.Module): void {
   const masks = new Map(Array.from(partialLayers(network), ([path, { mask }]) => [path, mask]));
   applyPartition(network, partition);
   applyPartition(network, { masks });
-}
-
-/** Kept beyond the scope; the caller frees them. */
-function copies(tensors: ReadonlyMap<string, Tensor>): Map<string, Tensor> {
-  return new Map(Array.from(tensors, ([name, value]) => [name, value.detach().clone().keep()]));
 }
 
 /** The tensors whose names begin with `prefix`, under the rest of their names. */
