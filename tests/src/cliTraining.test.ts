@@ -142,7 +142,7 @@ describe('eval', () => {
     const mean = result.classes.reduce((sum, { accuracy }) => sum + accuracy / 4, 0);
     expect(result.accuracy).toBeCloseTo(mean);
     const events = readFileSync(join(cwd, 'runs/pad/metrics.jsonl'), 'utf8').trim().split('\n');
-    expect(JSON.parse(events.at(-1)!)).toMatchObject({ type: 'finished', testAccuracy: result.accuracy });
+    expect(JSON.parse(events.at(-1)!)).toMatchObject({ type: 'finished', testScore: result.accuracy });
   });
 
   it('takes other pictures', async () => {
@@ -263,8 +263,8 @@ describe('compare', () => {
     const { report, runs } = JSON.parse(stdout) as { report: string; runs: { name: string; testPictures: number }[] };
     expect(report).toBe(join(cwd, 'report.html'));
     expect(runs).toMatchObject([
-      { name: 'static', layer: 'static', testPictures: 40, kappa: { reached: 0 } },
-      { name: 'pad', layer: 'pad', testPictures: 40, kappa: { target: 0.3 } },
+      { name: 'static', layer: 'static', testSamples: 40, kappa: { reached: 0 } },
+      { name: 'pad', layer: 'pad', testSamples: 40, kappa: { target: 0.3 } },
     ]);
   });
 });

@@ -5,23 +5,46 @@ import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { padnet, tinyRecipe, writePictures } from './padnetProcess.js';
+import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlue.js';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
-describe.skipIf(executablePath === undefined)('the report page', () => {
+const kinds = [
+  { kind: 'pictures', names: ['static', 'dyconv', 'pad'], headings: ['What the routers decide, by class'] },
+  {
+    kind: 'texts',
+    names: ['static', 'moe', 'pad'],
+    headings: ['How evenly the experts are used', 'Which tokens go where', 'Router entropy over training'],
+  },
+] as const;
+
+/** Runs of each layer kind in `cwd`, each under its name. */
+async function train(kind: (typeof kinds)[number], cwd: string): Promise<void> {
+  if (kind.kind === 'pictures') {
+    writePictures(join(cwd, 'pictures'));
+    for (const name of kind.names) writeFileSync(join(cwd, `${name}.yaml`), tinyRecipe(name));
+  } else {
+    writeTinyEncoder(join(cwd, 'encoder'));
+    writeTinyGlue(join(cwd, 'glue'));
+    writeTinyGlueRecipes(cwd);
+  }
+  for (const name of kind.names) {
+    const recipe = kind.kind === 'pictures' ? [`${name}.yaml`] : ['rte-pad50.yaml', '--set', `model.layer=${name}`];
+    const unpartitioned = kind.kind === 'texts' && name !== 'pad' ? ['--set', 'partition=null'] : [];
+    const { code, stderr } = await padnet(['train', ...recipe, ...unpartitioned, '--out', name], { cwd });
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+  }
+}
+
+describe.skipIf(executablePath === undefined).each(kinds)('the report page of $kind', (kind) => {
+  const { names, headings } = kind;
   const cwd = mkdtempSync(join(tmpdir(), 'padnet-report-'));
   const report = join(cwd, 'report.html');
-  const names = ['static', 'dyconv', 'pad'] as const;
   let browser: Browser;
 
   beforeAll(async () => {
-    writePictures(join(cwd, 'pictures'));
-    for (const name of names) {
-      writeFileSync(join(cwd, `${name}.yaml`), tinyRecipe(name));
-      const { code, stderr } = await padnet(['train', `${name}.yaml`, '--out', name], { cwd });
-      expect(stderr).toBe('');
-      expect(code).toBe(0);
-    }
+    await train(kind, cwd);
     expect((await padnet(['compare', ...names, '--out', report], { cwd })).code).toBe(0);
     browser = await chromium.launch({
       executablePath: executablePath!,
@@ -49,7 +72,7 @@ describe.skipIf(executablePath === undefined)('the report page', () => {
     expect(problems).toEqual([]);
 
     const text = await page.innerText('body');
-    for (const name of names) expect(text).toContain(name);
+    for (const words of [...names, ...headings]) expect(text).toContain(words);
     const figures = page.locator('figure svg');
     expect(await figures.count()).toBeGreaterThanOrEqual(4);
     for (const figure of await figures.all()) {
