@@ -260,7 +260,7 @@ describe('compare', () => {
   it('gives the same as JSON', async () => {
     const { code, stdout } = await run('compare', 'runs/static', 'runs/pad', '--json');
     expect(code).toBe(0);
-    const { report, runs } = JSON.parse(stdout) as { report: string; runs: { name: string; testPictures: number }[] };
+    const { report, runs } = JSON.parse(stdout) as { report: string; runs: { name: string; testSamples: number }[] };
     expect(report).toBe(join(cwd, 'report.html'));
     expect(runs).toMatchObject([
       { name: 'static', layer: 'static', testSamples: 40, kappa: { reached: 0 } },

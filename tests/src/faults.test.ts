@@ -34,7 +34,7 @@ function results(run: string): Record<string, string> {
   );
 }
 
-const timings = /,"(?:seconds|imagesPerSecond|stepSeconds|waitSeconds|trainingSeconds|peakMemoryBytes)":[0-9.e+-]+/g;
+const timings = /,"(?:seconds|samplesPerSecond|stepSeconds|waitSeconds|trainingSeconds|peakMemoryBytes)":[0-9.e+-]+/g;
 
 /** xorshift: the same numbers from 0 to 1 in every run of the test. */
 function random(seed: number): () => number {
