@@ -23,7 +23,13 @@ export async function evaluateTexts(options: TextEvaluation, terminal: Terminal)
   const sets = loadTexts(recipe.data);
   // What is missing is said before anything is computed.
   const submitted = submission === null ? [] : await submissionSets(sets, options);
-  const task = savedTask(recipe, model, { onTruncate: truncationRemark(terminal) });
+  const remark = truncationRemark(terminal);
+  const task = savedTask(recipe, model, {
+    // The task has the training set too, which is not looked at.
+    onTruncate: (truncation) => {
+      if (truncation.name !== sets.train.name) remark(truncation);
+    },
+  });
   const start = performance.now();
   const { metric, score, metrics, loss, predictions } = await task.evaluate({ signal: terminal.closed });
   const seconds = (performance.now() - start) / 1000;

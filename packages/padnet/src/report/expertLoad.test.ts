@@ -40,9 +40,11 @@ function mixtures(network: SequenceClassifier): MoELinear[] {
   return Array.from(network.namedModules(), ([, module]) => module).filter((module) => module instanceof MoELinear);
 }
 
-function encoder(options: ConvertToMoEOptions & { readonly decided?: boolean } = {}): SequenceClassifier {
-  const { decided = true, ...moe } = options;
-  const { network } = loadPretrained(join(folder, 'encoder'));
+function encoder(
+  options: ConvertToMoEOptions & { readonly decided?: boolean; readonly pretrained?: string } = {},
+): SequenceClassifier {
+  const { decided = true, pretrained = 'encoder', ...moe } = options;
+  const { network } = loadPretrained(join(folder, pretrained));
   convertToMoE(network, { numExperts: 3, k: 2, ...moe });
   manualSeed(3);
   if (decided)
@@ -125,6 +127,32 @@ describe('expertLoad', () => {
       expect(loadEntropy).toBeCloseTo(Math.log(2) / Math.log(3), 6);
     }
     for (const { experts } of load.typical) expect(experts).toEqual([[], [], []]);
+  });
+
+  it('adds up the passes of a layer that runs twice (ALBERT)', async () => {
+    writeEncoder(join(folder, 'albert'), {
+      model_type: 'albert',
+      embedding_size: 8,
+      num_hidden_groups: 1,
+      inner_group_num: 1,
+    });
+    const network = encoder({ pretrained: 'albert' });
+    const load = (await expertLoad(network, dataset, { tokenizer, numTypical: 100 }))!;
+    expect(load.tokens).toBe(dataset.inputIds.length);
+    expect(load.layers.map(({ path }) => path)).toEqual([
+      'encoder.layers.0.feed_forward.intermediate',
+      'encoder.layers.0.feed_forward.output',
+    ]);
+    // Its first and its second decision.
+    const rows = [...(await gatesOf(network, 0)), ...(await gatesOf(network, 2))];
+    load.layers[0]!.shares.forEach((share, expert) => {
+      expect(share).toBeCloseTo(mean(rows.map(({ gates }) => gates[expert]!)), 5);
+    });
+    const typical = load.typical[0]!.experts.flat();
+    expect(typical.length).toBeGreaterThan(0);
+    for (const { token, count } of typical) {
+      expect(count).toBe(dataset.inputIds.filter((id) => tokenizer.tokens([id])[0] === token).length);
+    }
   });
 
   it('takes the first sentences, and leaves the mode as it was', async () => {

@@ -68,6 +68,7 @@ export async function expertLoad(
   const tallies = talliesOf(network);
   if (tallies.size === 0) return null;
   const shown = firstSentences(dataset, maxSentences);
+  const numTokens = shown.inputIds.length;
   const wasTraining = network.training;
   network.eval();
   try {
@@ -86,9 +87,9 @@ export async function expertLoad(
     const choosing = ran.filter(({ numExperts }) => numExperts > 1);
     return {
       sentences: shown.length,
-      tokens: shown.inputIds.length,
+      tokens: numTokens,
       layers: ran.map((tally) => tally.summary()),
-      typical: firstMiddleLast(choosing).map((tally) => tally.typical({ tokenizer, minCount, numTypical })),
+      typical: firstMiddleLast(choosing).map((tally) => tally.typical({ tokenizer, minCount, numTypical, numTokens })),
     };
   } finally {
     network.train(wasTraining);
@@ -103,6 +104,11 @@ function talliesOf(network: SequenceClassifier): Map<object, LayerTally> {
     if (module instanceof MoELinear) tallies.set(module, new LayerTally(path, module, network.config.vocabSize));
   }
   return tallies;
+}
+
+interface TypicalOptions extends Required<Pick<ExpertLoadOptions, 'tokenizer' | 'minCount' | 'numTypical'>> {
+  /** Of the data set, each counted once. */
+  readonly numTokens: number;
 }
 
 /** Sums over the tokens that a layer has seen; a layer that runs several times (ALBERT) sees them as often. */
@@ -148,18 +154,15 @@ class LayerTally implements Disposable {
     });
   }
 
-  typical({
-    tokenizer,
-    minCount,
-    numTypical,
-  }: Required<Omit<ExpertLoadOptions, 'maxSentences' | 'signal'>>): TypicalTokens {
+  typical({ tokenizer, minCount, numTypical, numTokens }: TypicalOptions): TypicalTokens {
     const { shares } = this.summary();
+    const passes = this.numTokens / numTokens;
     return scope(() => {
-      const frequent = ops.nonzero(this.#counts.ge(minCount)).reshape([-1]);
-      const counts = this.#counts.indexSelect(0, frequent);
+      const frequent = ops.nonzero(this.#counts.ge(minCount * passes)).reshape([-1]);
+      const counts = this.#counts.indexSelect(0, frequent).div(passes);
       const lifts = this.#gates
         .indexSelect(0, frequent)
-        .div(counts.unsqueeze(1))
+        .div(counts.mul(passes).unsqueeze(1))
         .div(tensor(shares, { dtype: 'float64' }));
       const [ids, countOf, liftOf] = [frequent.toArray(), counts.toArray(), lifts.toArray()];
       const experts = shares.map((share, expert) => {
