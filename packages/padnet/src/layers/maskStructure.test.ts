@@ -31,4 +31,14 @@ describe('maskStructure', () => {
       expect(liveTensors()).toBeLessThan(before);
     });
   });
+
+  it('is that of another source with as many changes', () => {
+    scope(() => {
+      const partial = (mask: Mask): PartialSource =>
+        new PartialSource({ bank: randn([2, 2, 2]), staticWeight: randn([2, 2]), mask });
+      const cache = new MaskStructureCache();
+      expect(cache.of(partial(Mask.fromTensor(tensor([[1, 1], [0, 0]])))).kind).toBe('rows'); // prettier-ignore
+      expect(cache.of(partial(Mask.fromTensor(tensor([[1, 0], [1, 0]])))).kind).toBe('columns'); // prettier-ignore
+    });
+  });
 });

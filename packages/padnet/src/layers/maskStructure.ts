@@ -33,17 +33,18 @@ function wholeLines(mask: Tensor, along: 0 | 1): { dynamic: Tensor; fixed: Tenso
   return { dynamic: ops.nonzero(some).reshape([-1]), fixed: ops.nonzero(some.logicalNot()).reshape([-1]) };
 }
 
-/** Remembers the structure of a source's mask until it changes. */
+/** Remembers the structure of a source's mask until mask or source change. */
 export class MaskStructureCache {
   #version = '';
   #structure: MaskStructure = { kind: 'full' };
 
   of(source: PartialSource): MaskStructure {
-    const { version, device } = source.maskBits;
-    if (this.#version === `${version} ${device}`) return this.#structure;
+    const { handle, version } = source.maskBits;
+    if (this.#version === `${handle} ${version}`) return this.#structure;
+    const structure = maskStructure(source.maskTensor());
     this.#release();
-    this.#structure = maskStructure(source.maskTensor());
-    this.#version = `${version} ${device}`;
+    this.#structure = structure;
+    this.#version = `${handle} ${version}`;
     for (const index of indices(this.#structure)) index.keep();
     return this.#structure;
   }

@@ -66,6 +66,24 @@ describe('PartialSource', () => {
     expect(noGrad(() => made.effective(true).bank!.dtype)).toBe('float32');
   });
 
+  it('notices a change between two moves, after which versions count anew', () => {
+    const made = source().to('float32').to('float64').eval();
+    const run = (): number[] => noGrad(() => mixed(made, [0.25, 0.75], true).toArray());
+    expect(run()).toEqual([4, 20, 30, 7]);
+    made.to('float32');
+    noGrad(() => made.bank.mul_(2));
+    made.to('float64');
+    expect(run()).toEqual([8, 20, 30, 14]);
+  });
+
+  it('keeps no merged bank through training', () => {
+    const made = source().eval();
+    noGrad(() => scope(() => mixed(made, [0.25, 0.75], true).toArray()));
+    const evaluated = liveTensors();
+    scope(() => made.train().maskTensor());
+    expect(liveTensors()).toBe(evaluated - 1);
+  });
+
   it('gives the mask a gradient only where it is asked for, and the same output', () => {
     const made = source();
     made.withMaskVariable((variable) => {

@@ -137,6 +137,7 @@ export class PartialSource extends nn.Module implements ParameterSource {
 
   /** The mask as a bool tensor, unpacked again only when the bits have changed; it belongs to this source. */
   maskTensor(): Tensor {
+    if (this.training) this.forget('effective'); // as large as the bank, and of no use once that is trained
     return this.cached('mask', [this.maskBits], '', () => [noGrad(() => unpackBits(this.maskBits, this.shape))])[0]!;
   }
 
@@ -146,12 +147,18 @@ export class PartialSource extends nn.Module implements ParameterSource {
     variant: string,
     make: () => Tensor[],
   ): readonly Tensor[] {
-    const versions = `${variant} ${inputs.map((input) => `${input.version} ${input.dtype} ${input.device}`).join()}`;
+    // A handle is never given twice; a tensor that moved to another dtype or device counts its versions anew.
+    const versions = `${variant} ${inputs.map(({ handle, version }) => `${handle} ${version}`).join()}`;
     const found = this.#cache.get(key);
     if (found?.versions === versions) return found.tensors;
-    for (const tensor of found?.tensors ?? []) tensor[Symbol.dispose]();
+    this.forget(key);
     const tensors = scope(make).map((tensor) => tensor.keep());
     this.#cache.set(key, { versions, tensors });
     return tensors;
+  }
+
+  private forget(key: 'mask' | 'effective'): void {
+    for (const tensor of this.#cache.get(key)?.tensors ?? []) tensor[Symbol.dispose]();
+    this.#cache.delete(key);
   }
 }
