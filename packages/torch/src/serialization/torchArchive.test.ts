@@ -141,7 +141,33 @@ describe('files made by hand', () => {
     ...Array.from({ length: 30 }, () => Buffer.from([0x28, 0x68, 0, 0x68, 0, 0x74, 0x71, 0])), // x = (x, x)
   ]);
 
+  const many = (value: Buffer, count: number): Buffer => Buffer.concat(Array.from({ length: count }, () => value));
+  const memo = (value: Buffer): Buffer => Buffer.concat([value, Buffer.from([0x71, 9])]);
+  const get = Buffer.from([0x68, 9]);
+  const scalar = tensorOp({ shape: [], stride: [] });
+  const ofTwoTypes = op.dict(
+    op.text('float'),
+    tensorOp({ shape: [1], stride: [1], numel: 4096 }),
+    op.text('int'),
+    tensorOp({ shape: [1], stride: [1], numel: 4096, type: 'IntStorage' }),
+  );
+  const longShape = op.tuple(Buffer.alloc(200_000, Buffer.from([0x4b, 1])));
+  const size = Buffer.concat([op.global('torch', 'Size'), op.tuple(get), Buffer.from('R')]);
+
   it.each<[string, Buffer]>([
+    [
+      'data/0 has 16 bytes, expected 1000000000000 of float32',
+      archive(
+        pickle(op.dict(op.text('w'), scalar, op.text('x'), tensorOp({ shape: [2 ** 30], stride: [0], numel: 1e12 }))),
+      ),
+    ],
+    ['damaged, its storages overlap', archive(pickle(ofTwoTypes), { 'data/0': Buffer.alloc(4 * 4096) })],
+    [
+      'the names of its tensors are endless',
+      archive(pickle(op.dict(op.text('n'.repeat(2 ** 20)), op.tuple(memo(scalar), many(get, 100))))),
+    ],
+    ['its pickle copies without end', archive(pickle(memo(longShape), many(size, 200)))],
+    ['its pickle has 4194307 bytes', archive(pickle(Buffer.alloc(2 ** 22, '}')))],
     ['tensor "w" lies outside its storage', one({ shape: [5], stride: [1] })],
     ['tensor "w" lies outside its storage', one({ shape: [2], stride: [1], offset: 3 })],
     ['tensor "w" lies outside its storage', one({ shape: [2, 2], stride: [1] })],

@@ -18,6 +18,10 @@ export { TorchArchiveError } from './torchArchiveError.js';
 const maxDepth = 32;
 /** Far beyond any network's tensors, so that a small file whose parts refer to each other cannot grow without end. */
 const maxValues = 1_000_000;
+/** Characters of all names together, for the same reason. */
+const maxNameCharacters = 2 ** 26;
+/** Bytes of the pickle, of which one may make an object of hundreds; a tensor takes about a hundred. */
+const maxPickle = 2 ** 22;
 /** Elements that an expanded tensor (of stride 0) may have: a small file must not fill the memory of whoever copies it. */
 const maxRepeated = 2 ** 24;
 
@@ -33,13 +37,22 @@ export function decodeTorchArchive(bytes: Uint8Array, file = 'torch archive'): M
   try {
     return scope(() => {
       const entries = openArchive(bytes);
-      const stored = collectTensors(readPickle(entries.read('data.pkl')));
+      const pickle = entries.read('data.pkl');
+      if (pickle.length > maxPickle) {
+        throw new TorchArchiveError(`its pickle has ${pickle.length} bytes, far too many; save a state_dict() alone`);
+      }
+      const stored = collectTensors(readPickle(pickle));
       const storages = new Map<string, Tensor>();
+      let storageBytes = 0;
       const storageOf = (storage: StoredStorage): Tensor => {
-        const key = `${storage.key} ${storage.dtype}`;
-        const known = storages.get(key) ?? readStorage(storage, entries);
-        storages.set(key, known);
-        return known;
+        const key = `${storage.key} ${storage.dtype} ${storage.numel}`;
+        const known = storages.get(key);
+        if (known) return known;
+        const read = readStorage(storage, entries);
+        storageBytes += read.byteLength;
+        if (storageBytes > bytes.length) throw new TorchArchiveError('damaged, its storages overlap');
+        storages.set(key, read);
+        return read;
       };
       return new Map(Array.from(stored, ([name, tensor]) => [name, viewOf(tensor, storageOf, name)]));
     });
@@ -89,12 +102,17 @@ function openArchive(bytes: Uint8Array): Archive {
 function collectTensors(root: PickleValue): Map<string, StoredTensor> {
   const found = new Map<string, StoredTensor>();
   let values = 0;
+  let nameCharacters = 0;
   const visit = (value: PickleValue, path: readonly string[]): void => {
     if (++values > maxValues || path.length > maxDepth) {
       throw new TorchArchiveError('is nested too deeply, or within itself; save a state_dict() alone');
     }
-    if (value instanceof StoredTensor) found.set(path.join('.'), value);
-    else if (value instanceof Map) {
+    if (value instanceof StoredTensor) {
+      nameCharacters += path.reduce((sum, part) => sum + part.length + 1, 0);
+      if (nameCharacters > maxNameCharacters)
+        throw new TorchArchiveError('damaged, the names of its tensors are endless');
+      found.set(path.join('.'), value);
+    } else if (value instanceof Map) {
       for (const [key, child] of value as ReadonlyMap<PickleValue, PickleValue>) {
         if (typeof key === 'string' || typeof key === 'number') visit(child, [...path, String(key)]);
       }

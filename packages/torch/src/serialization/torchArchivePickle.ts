@@ -104,6 +104,9 @@ function checkAllowed(name: string): void {
   );
 }
 
+/** Values that calls may copy in all: a small pickle that copies one long list again and again must not fill the memory. */
+const maxCopied = 10_000_000;
+
 /** Where `MARK` was; what follows it on the stack belongs together. */
 const mark = Symbol('mark');
 
@@ -115,6 +118,7 @@ export function readPickle(bytes: Uint8Array): PickleValue {
 class PickleMachine {
   readonly view: DataView;
   private position = 0;
+  private copied = 0;
   readonly stack: (PickleValue | typeof mark)[] = [];
   readonly memo = new Map<number, PickleValue>();
 
@@ -196,6 +200,8 @@ class PickleMachine {
     if (!Array.isArray(values) || !Object.hasOwn(functions, name)) {
       throw new TorchArchiveError(`contains code: a call of ${name || 'something that is no function'} is refused`);
     }
+    for (const value of values as PickleValue[]) this.copied += Array.isArray(value) ? value.length : 1;
+    if (this.copied > maxCopied) throw new TorchArchiveError('damaged, its pickle copies without end');
     this.push(functions[name as keyof typeof functions](values as PickleValue[]));
   }
 
