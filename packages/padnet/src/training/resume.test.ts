@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { manualSeed, noGrad, type nn } from '@padnet/torch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { partialLayers } from '../partition/index.js';
+import { maskGradient, partialLayers, type Saliency } from '../partition/index.js';
 import { isMetric, type TrainingEvent } from './events.js';
 import { smallNetwork, trainerOptions, checksums, withoutTimings, type Kind } from './pictures.test.fixture.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
@@ -99,10 +99,39 @@ describe.each(['abort', 'leave'] as const)('%s', (how) => {
     const options = make('pad', { training: { checkpointSteps: 4 } });
     const whole = await uninterrupted(options);
     // Aborted in its last round, a partition is still applied and saved.
-    const stops = ['checkpoint 9', 'partitionRound 9', ...(how === 'leave' ? ['partition 9'] : []), 'step 10'];
+    const stops = [
+      'step 9',
+      'checkpoint 9',
+      'partitionRound 9',
+      ...(how === 'leave' ? ['partition 9'] : []),
+      'step 10',
+    ];
     expect(await interrupted(options, stops, how)).toEqual(whole);
     expect(whole.masks.flat().some((byte) => byte !== 255)).toBe(true);
   });
+});
+
+it.each([0, 0.5, 1])('in the search for masks after %d epochs', async (epoch) => {
+  const options = make('pad', { partition: { epoch } });
+  const whole = await uninterrupted(options);
+  const checkpoints = join(folder, 'parts');
+  const controller = new AbortController();
+  const saliency: Saliency = {
+    name: maskGradient.name,
+    score: async (context) => {
+      await maskGradient.score(context);
+      controller.abort();
+      throw controller.signal.reason;
+    },
+  };
+  const events: TrainingEvent[] = [];
+  for await (const event of new Trainer({ ...options(), saliency, checkpoints }).run(controller)) events.push(event);
+  expect(events.at(-1)).toMatchObject({ type: 'interrupted', step: 9 * epoch === 4.5 ? 5 : 9 * epoch });
+  const again = options();
+  const trainer = new Trainer({ ...again, checkpoints });
+  trainer.resume();
+  for await (const event of trainer.run()) events.push(event);
+  expect(outcome(again.task.network, events, checkpoints)).toEqual(whole);
 });
 
 it.each([

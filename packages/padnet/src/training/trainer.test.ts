@@ -175,6 +175,12 @@ describe('the partition', () => {
     expect(found!.settings).toMatchObject({ ratio: 0.3, rounds: 2, batches: 2, seed: 1, saliency: 'maskGradient' });
   });
 
+  it('leaves a step to train with its masks, where it is at the very end', async () => {
+    const changes = { training: { epochs: 1 }, partition: { epoch: 0.99 } };
+    const events = await collect(new Trainer(trainerOptions(smallNetwork('pad'), 'pad', changes)).run());
+    expect(ofType(events, 'partition')).toMatchObject([{ epoch: 0, step: 8 }]);
+  });
+
   it.each([0, 1] as const)('with epoch 0 comes first; κ = %i', async (ratio) => {
     const network = smallNetwork('pad');
     const options = trainerOptions(network, 'pad', { training: { epochs: 1 }, partition: { epoch: 0, ratio } });

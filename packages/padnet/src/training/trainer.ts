@@ -192,7 +192,7 @@ export class Trainer {
       for await (const step of this.#trainEpoch()) {
         stepSeconds.push(step.seconds);
         yield step;
-        if (this.#batch < this.#loader.batchesPerEpoch) yield* this.#partitionIfDue(signal);
+        yield* this.#partitionIfDue(signal);
         if (signal?.aborted) return yield* this.#interrupt();
         if (this.#step % this.#training.checkpointSteps === 0 && this.#batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
@@ -339,7 +339,12 @@ export class Trainer {
 
   async *#partitionIfDue(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
     const partition = this.#partition;
-    if (!partition || this.#partitioned || this.#step < Math.round(partition.epoch * this.stepsPerEpoch)) return;
+    if (!partition || this.#partitioned) return;
+    if (this.#batch === this.#loader.batchesPerEpoch) return; // the epoch's test comes first, also where it was interrupted
+    // Whatever the rounding, a step with the masks remains.
+    if (this.#step < Math.min(Math.round(partition.epoch * this.stepsPerEpoch), this.totalSteps - 1)) return;
+    // Aborted, the search leaves the bank folded: a run is then resumed from here.
+    if (this.#savedEvents !== this.#events) yield* this.#save();
     yield* this.#runPartition(partition, signal);
     this.network.train();
   }
