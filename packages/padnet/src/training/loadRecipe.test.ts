@@ -161,6 +161,11 @@ describe('parseRecipe', () => {
         'recipes/x.yaml:2: model.layers: unknown key; did you mean model.layer?',
       ],
     ],
+    // of no kind: nothing else can be said of it
+    [
+      'modality: txt\nmodel: { pretrained: x }\n',
+      ['recipes/x.yaml:1: modality: expected one of image, text, got "txt"; did you mean text?'],
+    ],
     // not a recipe at all
     ['', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got nothing']],
     ['- 1', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got a list']],
@@ -178,6 +183,7 @@ describe('parseRecipe', () => {
 
   it.each([
     ['training.epoch=3', '--set training.epoch=3: training.epoch: unknown key; did you mean training.epochs?'],
+    ['modality=texts', '--set modality=texts: modality: expected one of image, text, got "texts"; did you mean text?'],
     ['training.epochs=0', '--set training.epochs=0: training.epochs: expected a whole number of at least 1, got 0'],
     [
       'training.epochs.x=0',

@@ -65,7 +65,7 @@ const schemas: Record<Modality, Schema> = {
 export function parseRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): Recipe {
   const recipeOverrides = sets.map((set) => (typeof set === 'string' ? splitSet(set) : set));
   const document = new Source(text, file);
-  const modality = modalityOf(document.modality, recipeOverrides);
+  const modality = modalityOf(document, recipeOverrides);
   const schema = schemas[modality];
   const overrides = recipeOverrides.map((override) => new Override(override, schema));
   const input = document.values(schema, overrides);
@@ -88,10 +88,18 @@ function splitSet(set: string): RecipeOverride {
   return { key: set.slice(0, equals).trim(), value: set.slice(equals + 1), label: `--set ${set}` };
 }
 
-/** Which kind of recipe is meant; what is none is reported against the schema of pictures. */
-function modalityOf(inFile: unknown, overrides: readonly RecipeOverride[]): Modality {
-  const named = overrides.findLast(({ key }) => key === 'modality')?.value ?? inFile;
-  return modalities.find((name) => name === named) ?? 'image';
+/** Which kind of recipe is meant: all else is reported against its schema. @throws RecipeError where there is no such kind */
+function modalityOf(document: Source, recipeOverrides: readonly RecipeOverride[]): Modality {
+  const overrides = recipeOverrides
+    .filter(({ key }) => key === 'modality')
+    .map((override) => new Override(override, schemas.image));
+  const last = overrides.at(-1);
+  const named = (last ? last.value : document.modality) ?? 'image';
+  const found = modalities.find((name) => name === named);
+  if (found !== undefined) return found;
+  const expected: Schema = { enum: modalities };
+  const message = `expected ${described(expected)}, got ${shown(named)}${hint(expected, named)}`;
+  throw new RecipeError(document.inOrder([{ path: ['modality'], message }], overrides));
 }
 
 class Override {
