@@ -109,7 +109,10 @@ class ModelDownload {
   }
 
   private async require(file: string): Promise<void> {
-    const result = await this.fetch(file);
+    const result = await this.fetch(file).catch((error: unknown) => {
+      if (file !== 'config.json' || !(error instanceof InputError)) throw error;
+      throw new InputError(`there is no folder ${this.name}, and on the hub ${error.message}`, { cause: error });
+    });
     if (result.status === 'downloaded') return;
     const { code, reason } = result;
     const at = `${this.hub.endpoint.host}${reason === '' ? '' : ` (${reason})`}`;
