@@ -89,6 +89,15 @@ describe('convertNetwork', () => {
     expect(again.after.stored.parameters).toBe(inspectNetwork(network, pass).parameters);
   });
 
+  it('replaces a network of the other form whole', async () => {
+    await convert(encoder, { layer: 'static' });
+    await convert(encoder, { layer: 'pad', ratio: 0.5 });
+    expect(existsSync(join(folder, 'out/config.json'))).toBe(false);
+    const { difference } = await convert(encoder, { layer: 'static' });
+    expect(difference).toBe(0);
+    expect(existsSync(join(folder, 'out/model.json'))).toBe(false);
+  });
+
   it('makes networks for pictures dynamic and partial', async () => {
     const dynamic = await convert(pictures, { layer: 'dyconv', kernels: 3 });
     expect(dynamic.difference).toBeLessThan(1e-4);

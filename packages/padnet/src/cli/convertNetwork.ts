@@ -1,5 +1,5 @@
 /** Makes a static network dynamic or partially dynamic, or a Hugging Face folder of it. */
-import { existsSync, mkdirSync, statSync } from 'node:fs';
+import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, type nn } from '@padnet/torch';
 import {
@@ -63,6 +63,8 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
   if (source.modality === 'image') await writePictures(source, options);
   else if (options.layer === 'static') writeHuggingFace(source, out);
   else await writeTexts(source, options);
+  // Of a network of the other form that was replaced.
+  rmSync(join(out, options.layer === 'static' ? 'model.json' : 'config.json'), { force: true });
   const written = await convertedSource(out);
   const file = join(out, 'model.safetensors');
   return {
