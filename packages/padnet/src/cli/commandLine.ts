@@ -1,6 +1,6 @@
 /** The command line of this process, for people to repeat: quoted where a shell would take it apart. */
-export function commandLine(): string {
-  return ['padnet', ...process.argv.slice(2)].map(quoted).join(' ');
+export function commandLine({ without }: { readonly without?: string } = {}): string {
+  return ['padnet', ...process.argv.slice(2).filter((parameter) => parameter !== without)].map(quoted).join(' ');
 }
 
 function quoted(parameter: string): string {

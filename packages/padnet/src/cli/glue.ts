@@ -19,7 +19,7 @@ import {
 import type { RecipeOverride, RunFolder, TextRecipe } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { GlueTableWriter } from './glueTableWriter.js';
-import { Interruption } from './interruption.js';
+import { Interruption, isAbort } from './interruption.js';
 import { collected, listOf, listOfNumbers, withExamples } from './options.js';
 import { checkSameRecipe, readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -89,8 +89,14 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   using interruption = new Interruption(terminal);
   const signal = AbortSignal.any([interruption.signal, terminal.closed]);
   const waiting = plans.filter(({ folder }) => runState(folder) !== 'finished');
-  for (const name of new Set(waiting.map(({ recipe }) => recipe.model.pretrained)))
-    await fetchPretrained(name, signal, terminal);
+  try {
+    for (const name of new Set(waiting.map(({ recipe }) => recipe.model.pretrained)))
+      await fetchPretrained(name, signal, terminal);
+  } catch (error) {
+    if (!isAbort(error, signal)) throw error;
+    terminal.exitCode = interruption.exitCode;
+    return;
+  }
   const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
   for (const [index, { cell, recipe, folder }] of plans.entries()) {
     const name = glueRunName(cell);
@@ -115,13 +121,14 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
         return;
       }
     } catch (error) {
-      if (signal.aborted) {
+      if (isAbort(error, signal)) {
         terminal.exitCode = interruption.exitCode;
         return;
       }
       const { message } = error as Error;
       terminal.remark(`padnet: ${name} failed: ${message}`);
       terminal.exitCode = 1;
+      if (signal.aborted) return;
       table.fail({ ...cell, message });
       continue;
     }

@@ -1,5 +1,10 @@
 import type { Terminal } from './terminal.js';
 
+/** Whether an error tells of nothing but the abort. */
+export function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
+  return aborted && (error === reason || (error instanceof Error && error.name === 'AbortError'));
+}
+
 /** Ctrl-C and SIGTERM: the first aborts `signal`, the second ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();

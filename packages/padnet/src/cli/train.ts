@@ -5,7 +5,7 @@ import { Option, type Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
 import { commandLine } from './commandLine.js';
-import { Interruption } from './interruption.js';
+import { Interruption, isAbort } from './interruption.js';
 import { collected, listOfNumbers, withExamples } from './options.js';
 import { checkSameRecipe, readRecipe, runRecipe } from './runRecipe.js';
 import { describeSeeds, type SeedResult, summariseSeeds } from './seedResults.js';
@@ -70,7 +70,15 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
     const { recipe, out, resume } = plan;
     const title = `${resume ? 'resuming' : 'training'} ${networkName(recipe)} (${recipe.model.layer}) in ${out}`;
     const view = trainingView(terminal, { json: options.json === true });
-    const end = await trainRun(plan, { signal, terminal, view, title, separate: plans.length > 1 });
+    const watch = { signal, terminal, view, title, separate: plans.length > 1 };
+    const end = await trainRun(plan, watch).catch((error: unknown) => {
+      if (isAbort(error, signal)) return null; // before the first step
+      throw error;
+    });
+    if (end === null) {
+      terminal.exitCode = interruption.exitCode;
+      return;
+    }
     if (end.type === 'interrupted') {
       const again = options.seeds ? resumingCommand(options) : `padnet train --resume ${out}`;
       terminal.remark(`stopped at step ${end.step}, saved; resume with: ${again}`);
@@ -86,7 +94,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
 
 /** The same command, once more. */
 function resumingCommand({ resume }: TrainOptions): string {
-  return resume === undefined ? `${commandLine()} --resume` : commandLine();
+  return resume === undefined ? `${commandLine({ without: '--force' })} --resume` : commandLine();
 }
 
 /** What to train, and where: a run, or one for each seed. */

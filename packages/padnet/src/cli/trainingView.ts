@@ -4,6 +4,7 @@ import { formatPercent, formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
 import type { Terminal } from './terminal.js';
+import { truncationText } from './truncation.js';
 
 export interface TrainingView {
   /** What is about to happen. */
@@ -143,7 +144,7 @@ function sentence(event: TrainingEvent): string | null {
     case 'finished':
       return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
     case 'truncated':
-      return `${event.count} texts of ${event.name} are longer than ${event.maxLength} tokens (up to ${event.longest}) and were truncated`;
+      return truncationText(event);
     case 'step':
     case 'checkpoint':
     case 'interrupted':

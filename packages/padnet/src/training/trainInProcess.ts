@@ -44,6 +44,8 @@ export async function* trainInProcess(
       }
     }
     const [code, signalName] = await exited;
+    // Ctrl-C can come before the process is ready for it.
+    if (signalName === 'SIGINT' || signalName === 'SIGTERM') signal?.throwIfAborted();
     throw new Error(`the training process ended unexpectedly (${signalName ?? `exit code ${code}`})`);
   } finally {
     signal?.removeEventListener('abort', abort);
