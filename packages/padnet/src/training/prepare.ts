@@ -1,6 +1,6 @@
 /** From a recipe to what is trained: the one place that knows every modality. */
 import { manualSeed, type Device } from '@padnet/torch';
-import { glueTasks, loadTokenizer, type ImageSplits, type Truncation } from '../data/index.js';
+import { glueTasks, loadTokenizer, type GlueTaskName, type ImageSplits, type Truncation } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { countMacs, type LayerCost } from '../layers/index.js';
 import { countTextMacs, createModel, createTextModel, maxTokens, resolvePretrained } from '../models/index.js';
@@ -86,7 +86,7 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
   const folder = await resolvePretrained(model.pretrained, signal ? { signal } : {});
   const tokenizer = loadTokenizer(folder);
   manualSeed(recipe.training.seed);
-  const network = createTextModel(model, { folder, numLabels: glueTasks[data.task].labels?.length ?? 1 });
+  const network = createTextModel(model, { folder, numLabels: numLabels(data.task) });
   const maxLength = Math.min(data.maxLength, maxTokens(network.config));
   const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
   return {
@@ -102,11 +102,20 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
   };
 }
 
+/** One output where labels are scores. */
+function numLabels(task: GlueTaskName): number {
+  return glueTasks[task].labels?.length ?? 1;
+}
+
 function sumMacs(costs: readonly LayerCost[]): number {
   return costs.reduce((sum, { macs }) => sum + macs, 0);
 }
 
-/** What evaluates or partitions a trained network, on the data of its run's recipe. */
+/**
+ * What evaluates or partitions a trained network, on the data of its run's recipe.
+ *
+ * @throws InputError where the recipe is for another kind of network, or data are missing or damaged
+ */
 export function savedTask(recipe: Recipe, model: SavedModel, { onTruncate }: PrepareOptions = {}): Task {
   if (recipe.modality === 'image' && model.modality === 'image') {
     return pictureTask(recipe, { network: model.network, splits: loadPictures(recipe.data), model });
@@ -117,6 +126,11 @@ export function savedTask(recipe: Recipe, model: SavedModel, { onTruncate }: Pre
 
 function textTask(recipe: TextRecipe, model: TextModel, onTruncate: PrepareOptions['onTruncate']): TextTask {
   const { network, tokenizer, description } = model;
+  const { task } = recipe.data;
+  const wanted = numLabels(task);
+  const { length } = network.config.labels;
+  if (length !== wanted)
+    throw new InputError(`data.task: ${task} needs a network with ${wanted} outputs, that of the run has ${length}`);
   const { maxLength } = description;
   const splits = tokeniseTexts(loadTexts(recipe.data), tokenizer, { maxLength, onTruncate });
   return new TextTask({ ...taskOptions(recipe), network, splits });

@@ -45,6 +45,9 @@ describe('a run on texts', () => {
     const evaluation = await savedTask(recipe, model).evaluate();
     expect(evaluation.score).toBe(finished!.testScore);
     expect(evaluation.loss).toBeCloseTo(finished!.testLoss, 6);
+    expect(() => savedTask({ ...recipe, data: { ...recipe.data, task: 'mnli' } }, model)).toThrow(
+      'data.task: mnli needs a network with 3 outputs, that of the run has 2',
+    );
     for (const { routing } of ofType(events, 'step')) {
       if (layer === 'static') expect(routing).toBeNull();
       else {
