@@ -44,6 +44,7 @@ export async function downloadFile(options: DownloadOptions): Promise<DownloadRe
   const { url, hub } = options;
   let failures = 0;
   for (;;) {
+    if (await exists(options.target)) return { status: 'downloaded', commit: null }; // another process was faster
     const before = await partSize(options.target);
     try {
       return await attempt(options);
@@ -109,7 +110,7 @@ async function receive(options: DownloadOptions, { response, checksum }: HubResp
     // A weak validator does not promise the same bytes: without a strong one the next attempt begins anew.
     if (etag !== null && !etag.startsWith('W/')) await writeFile(validatorOf(target), etag);
   }
-  // Written by position, not appended: two processes that download the same file do not disturb each other.
+  // Written by position, not appended: two processes that go on with the same part write the same bytes.
   const handle = await open(partOf(target), from === 0 ? 'w+' : 'r+');
   try {
     let receivedBytes = from;
@@ -131,13 +132,11 @@ async function receive(options: DownloadOptions, { response, checksum }: HubResp
           'the owner of the model or mirror',
       );
     }
+    if (!(await isAt(handle, partOf(target)))) throw new PassingError('another process downloads the same file');
   } finally {
     await handle.close();
   }
-  await rename(partOf(target), target).catch(async (error: unknown) => {
-    // Another process was faster.
-    if (!(await exists(target))) throw error;
-  });
+  await rename(partOf(target), target);
   await rm(validatorOf(target), { force: true });
 }
 
@@ -146,6 +145,15 @@ async function hash(handle: FileHandle, { kind }: Checksum, size: number): Promi
   const stream = handle.createReadStream({ start: 0, autoClose: false, highWaterMark: 1 << 20 });
   for await (const chunk of stream as AsyncIterable<Uint8Array>) digest.update(chunk);
   return digest.digest('hex');
+}
+
+/** Whether `path` is still the file that was opened; another process may have begun anew, or put it in place. */
+async function isAt(handle: FileHandle, path: string): Promise<boolean> {
+  const opened = await handle.stat();
+  return stat(path).then(
+    ({ ino, dev }) => ino === opened.ino && dev === opened.dev,
+    () => false,
+  );
 }
 
 export async function exists(path: string): Promise<boolean> {
@@ -171,9 +179,13 @@ async function discard(target: string): Promise<void> {
   await rm(partOf(target), { force: true });
 }
 
-/** Errors of `fetch` and of a body that breaks off are TypeErrors whose cause says what happened. */
+/**
+ * Errors of `fetch` and of a body that breaks off are TypeErrors whose cause says what happened; the part is gone where another
+ * process put it in place.
+ */
 function isPassing(error: unknown): boolean {
-  return error instanceof PassingError || (error instanceof TypeError && error.cause instanceof Error);
+  if (error instanceof PassingError || (error as NodeJS.ErrnoException).code === 'ENOENT') return true;
+  return error instanceof TypeError && error.cause instanceof Error;
 }
 
 function codeOf(error: unknown): string | undefined {

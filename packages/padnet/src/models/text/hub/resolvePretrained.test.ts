@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
@@ -118,7 +118,7 @@ describe('a model of the hub', () => {
       /model\.safetensors: refused, its checksum is [0-9a-f]{64}, expected 0{64}/,
     );
     const folder = join(cache, 'org--tiny', 'main');
-    expect(readdirSync(folder).sort()).toEqual(['config.json', 'vocab.txt']);
+    expect(readdirSync(folder).sort()).toEqual(['config.json', 'padnet-download.json', 'vocab.txt']);
     rmSync(folder, { recursive: true });
     server.files.set(`${root}/config.json`, { bytes: config, etag: `1${git.slice(1)}` });
     expect(await messageOf(resolve())).toContain('config.json: refused');
@@ -147,6 +147,39 @@ describe('a model of the hub', () => {
     });
     await resolve();
     expect(server.requests.slice(1).every(({ path }) => path.startsWith(`/org/tiny/resolve/${commit}/`))).toBe(true);
+  });
+
+  it('keeps no configuration whose commit was never noted', async () => {
+    const folder = join(cache, 'org--tiny', 'main');
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(join(folder, 'config.json'), '{"model_type":"bert"}');
+    expect(readFileSync(join(await resolve(), 'config.json')).equals(config)).toBe(true);
+  });
+
+  it('is whole where two begin to download it at once', async () => {
+    const path = `${root}/model.safetensors`;
+    const head = { etag: '"v1"', 'content-length': weights.length };
+    let finishFirst = (): void => undefined;
+    server.interferences.push(
+      (request, response) => {
+        if (request.url !== path) return false;
+        response.writeHead(200, head).write(weights.subarray(0, 200_000));
+        finishFirst = () => response.end(weights.subarray(200_000));
+        return true;
+      },
+      (request, response) => {
+        if (request.url !== path) return false;
+        response.writeHead(200, head).write(weights.subarray(0, 100_000));
+        setTimeout(() => {
+          finishFirst();
+        }, 50);
+        setTimeout(() => response.end(weights.subarray(100_000)), 150);
+        return true;
+      },
+    );
+    const isWhole = async (): Promise<boolean> =>
+      readFileSync(join(await resolve(), 'model.safetensors')).equals(weights);
+    expect(await Promise.all([isWhole(), isWhole()])).toEqual([true, true]);
   });
 });
 
@@ -179,6 +212,16 @@ describe('what is wrong', () => {
     );
     server.interferences.push(failWith(401));
     expect(await messageOf(resolve())).toMatch(/or it is private.*the hub answers 401/);
+  });
+
+  it('is a file that the hub refuses, not one that the model has not', async () => {
+    server.interferences.push((request, response) => {
+      if (request.url !== `${root}/vocab.txt`) return false;
+      response.writeHead(403).end();
+      return true;
+    });
+    expect(await messageOf(resolve())).toMatch(/its file vocab\.txt is refused at 127\.0\.0\.1:\d+, which answers 403/);
+    expect(readdirSync(await resolve())).toContain('vocab.txt');
   });
 
   it('is known before the weights are fetched', async () => {

@@ -1,7 +1,8 @@
 /** Pretrained models by name: from the Hugging Face hub into a cache, once. */
-import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, rm, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { writeFileAtomically } from '@padnet/torch';
 import { z } from 'zod';
 import { InputError } from '../../../errors.js';
 import { readTextConfig } from '../loadPretrained.js';
@@ -59,7 +60,7 @@ export async function resolvePretrained(nameOrFolder: string, options: ResolvePr
   const revision = checkRevision(options.revision ?? 'main');
   const folder = join(cache, ...cachePath(nameOrFolder, revision));
   const state = await readState(folder);
-  if (state.complete) return folder;
+  if (state?.complete) return folder;
   await mkdir(folder, { recursive: true });
   const hub: Hub = {
     endpoint: endpointOf(options.hub ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co'),
@@ -76,11 +77,13 @@ class ModelDownload {
     private readonly name: string,
     private readonly revision: string,
     private readonly folder: string,
-    private state: State,
+    private state: State | null,
     private readonly onProgress: ResolvePretrainedOptions['onProgress'],
   ) {}
 
   async run(): Promise<void> {
+    // A run that ended before it noted the commit may have left a configuration of another.
+    if (this.state === null) await rm(join(this.folder, 'config.json'), { force: true });
     await this.require('config.json');
     // Before hundreds of megabytes are fetched for a model that cannot be used.
     try {
@@ -89,14 +92,14 @@ class ModelDownload {
       await rm(join(this.folder, 'config.json'));
       throw error;
     }
-    for (const file of tokenizerFiles) await this.fetch(file);
+    for (const file of tokenizerFiles) await this.fetchIfThere(file);
     await this.fetchWeights();
-    await this.writeState({ ...this.state, complete: true });
+    this.writeState({ commit: this.state?.commit ?? null, complete: true });
   }
 
   private async fetchWeights(): Promise<void> {
     for (const file of weightFiles) {
-      if ((await this.fetch(file)).status === 'refused') continue;
+      if (!(await this.fetchIfThere(file))) continue;
       if (file === 'model.safetensors.index.json') {
         const index = join(this.folder, file);
         for (const shard of shardNames(await readFile(index, 'utf8'), index)) await this.require(shard);
@@ -108,19 +111,29 @@ class ModelDownload {
     );
   }
 
+  /** @returns whether the model has it */
+  private async fetchIfThere(file: string): Promise<boolean> {
+    const result = await this.fetch(file);
+    if (result.status === 'downloaded') return true;
+    if (result.code === 404) return false;
+    throw this.refusal(file, result);
+  }
+
   private async require(file: string): Promise<void> {
     const result = await this.fetch(file).catch((error: unknown) => {
       if (file !== 'config.json' || !(error instanceof InputError)) throw error;
       throw new InputError(`there is no folder ${this.name}, and on the hub ${error.message}`, { cause: error });
     });
-    if (result.status === 'downloaded') return;
-    const { code, reason } = result;
+    if (result.status === 'refused') throw this.refusal(file, result);
+  }
+
+  private refusal(file: string, { code, reason }: DownloadResult & { readonly status: 'refused' }): InputError {
     const at = `${this.hub.endpoint.host}${reason === '' ? '' : ` (${reason})`}`;
-    throw new InputError(
+    return new InputError(
       file === 'config.json'
         ? `${this.name}: no such model at ${at}, or it is private: check the name and revision ${this.revision}, or set HF_TOKEN to ` +
             `a token that may read it (the hub answers ${code}); there is no folder of that name either`
-        : `${this.name}: its file ${file} is missing at ${at}, which answers ${code}`,
+        : `${this.name}: its file ${file} is ${code === 404 ? 'missing' : 'refused'} at ${at}, which answers ${code}`,
     );
   }
 
@@ -128,8 +141,8 @@ class ModelDownload {
   private async fetch(file: string): Promise<DownloadResult> {
     const { hub, name, folder } = this;
     const target = join(folder, file);
-    if (await exists(target)) return { status: 'downloaded', commit: this.state.commit };
-    const revision = encodeURIComponent(this.state.commit ?? this.revision);
+    if (await exists(target)) return { status: 'downloaded', commit: null };
+    const revision = encodeURIComponent(this.state?.commit ?? this.revision);
     const base = hub.endpoint.href.replace(/\/$/, '');
     const result = await downloadFile({
       hub,
@@ -137,24 +150,26 @@ class ModelDownload {
       target,
       onProgress: (progress) => this.onProgress?.({ file, ...progress }),
     });
-    if (result.status === 'downloaded' && this.state.commit === null && result.commit !== null) {
-      await this.writeState({ commit: result.commit, complete: false });
+    if (result.status === 'downloaded' && !this.state?.commit) {
+      this.writeState({ commit: result.commit, complete: false });
     }
     return result;
   }
 
-  private async writeState(state: State): Promise<void> {
+  private writeState(state: State): void {
     this.state = state;
-    await writeFile(join(this.folder, stateFile), `${JSON.stringify(state)}\n`);
+    writeFileAtomically(join(this.folder, stateFile), (write) => {
+      write(new TextEncoder().encode(`${JSON.stringify(state)}\n`));
+    });
   }
 }
 
-async function readState(folder: string): Promise<State> {
-  const none: State = { commit: null, complete: false };
+/** null where nothing was begun */
+async function readState(folder: string): Promise<State | null> {
   try {
     return stateSchema.parse(JSON.parse(await readFile(join(folder, stateFile), 'utf8')));
   } catch {
-    return none; // not begun, or cut off while it was written: what is missing is fetched again
+    return null;
   }
 }
 
