@@ -1,5 +1,9 @@
 /** `padnet glue` as a process, on an encoder and tasks that take a second to fine-tune. */
+import type { ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { GlueDocument } from 'padnet';
@@ -93,6 +97,24 @@ describe('the table', () => {
     );
     expect(existsSync(join(cwd, 'failed/rte-static-seed2'))).toBe(false);
   });
+});
+
+it.each([
+  ['glue', ['--recipes', 'recipes', '--tasks', 'rte', '--pretrained', 'org/slow', '--out', 'fetched']],
+  ['train', ['recipes/rte-pad50.yaml', '--set', 'model.pretrained=org/slow', '--out', 'fetched']],
+])('%s ends with 130 where Ctrl-C comes while a model is fetched', async (command, parameters) => {
+  let child: ChildProcess | undefined;
+  // A hub that never answers.
+  await using server = createServer(() => child!.kill('SIGINT'));
+  await once(server.listen(0, '127.0.0.1'), 'listening');
+  const { port } = server.address() as AddressInfo;
+  const { code, stderr } = await padnet([command, ...parameters], {
+    cwd,
+    env: { HF_ENDPOINT: `http://127.0.0.1:${port}`, PADNET_CACHE: join(cwd, 'cache') },
+    onStart: (started) => (child = started),
+  });
+  expect({ code, stderr }).toEqual({ code: 130, stderr: '\nCtrl-C: finishing this step; once more to exit at once\n' });
+  expect(existsSync(join(cwd, 'fetched'))).toBe(false);
 });
 
 describe('bad usage', () => {

@@ -20,15 +20,21 @@ export interface ProcessOptions {
   readonly onLine?: (line: string, child: ChildProcess) => void;
   /** Called once it is started. */
   readonly onStart?: (child: ChildProcess) => void;
+  /** Beside those of this process. */
+  readonly env?: Readonly<Record<string, string>>;
   /** What it reads from standard input. */
   readonly input?: string;
 }
 
 export function padnet(
   parameters: readonly string[],
-  { cwd, onLine, onStart, input }: ProcessOptions,
+  { cwd, env, onLine, onStart, input }: ProcessOptions,
 ): Promise<Finished> {
-  const child = spawn(process.execPath, [program, ...parameters], { cwd, stdio: ['pipe', 'pipe', 'pipe'] });
+  const child = spawn(process.execPath, [program, ...parameters], {
+    cwd,
+    env: { ...process.env, ...env },
+    stdio: ['pipe', 'pipe', 'pipe'],
+  });
   child.stdin.end(input);
   onStart?.(child);
   let [stdout, stderr, line] = ['', '', ''];
