@@ -63,7 +63,7 @@ function column(metric: Metric, runs: readonly RunSummary[]): Column {
 }
 
 /** The first run of this role with the same network; a run of that role is its own baseline. */
-export function baseline(run: RunSummary, role: LayerRole, runs: readonly RunSummary[]): RunSummary | null {
+function baseline(run: RunSummary, role: LayerRole, runs: readonly RunSummary[]): RunSummary | null {
   if (layerRole(run.layer) === role) return run;
   return runs.find((other) => layerRole(other.layer) === role && sameNetwork(run, other)) ?? null;
 }

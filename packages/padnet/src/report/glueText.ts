@@ -162,7 +162,7 @@ function escapeMarkdown(cell: string): string {
 }
 
 /** Where runs were made: commits, machines, days. */
-export function originText(runs: readonly GlueRun[]): string {
+function originText(runs: readonly GlueRun[]): string {
   const distinct = (value: (environment: NonNullable<GlueRun['environment']>) => string | null): string =>
     [...new Set(runs.flatMap(({ environment }) => (environment && value(environment)) ?? []))].sort().join(', ') ||
     'unknown';

@@ -41,7 +41,7 @@ export function networkFacts({ modality, model }: Recipe, config: TextConfig | n
 }
 
 /** The name on the hub; of a folder, its own name and that of the one above. */
-export function pretrainedName(pretrained: string): string {
+function pretrainedName(pretrained: string): string {
   const parent = basename(dirname(pretrained));
   const own = basename(pretrained);
   return ['', '.', '..'].includes(parent) ? own : `${parent}/${own}`;

@@ -2,7 +2,7 @@
 import { layerRole, type LayerRole, type RunLayer } from '../layerNames.js';
 
 /** Distinct for colour-blind readers and at least 4.5 : 1 against the page, in light and in dark. */
-export const palette = {
+const palette = {
   light: ['#5b6472', '#c24f00', '#0068a8', '#007a5a', '#a8447c', '#8a6a00', '#7a4fbf', '#3a7ca5'],
   dark: ['#a3adba', '#f28e4a', '#56b4e9', '#3fc79a', '#e08fbd', '#e6b422', '#b99bf0', '#8fb8ff'],
 } as const;
