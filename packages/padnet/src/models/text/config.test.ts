@@ -43,6 +43,9 @@ describe('config.json', () => {
     ['pad_token_id 30 must be less than vocab_size 30', { pad_token_id: 30 }],
     ['vocab_size: Invalid input: expected number, received undefined', { vocab_size: undefined }],
     ['hidden_dropout_prob: Too big', { hidden_dropout_prob: 2 }],
+    ['num_hidden_layers: Too big: expected number to be <=256', { num_hidden_layers: 1e9 }],
+    ['num_labels: Too big: expected number to be <=65536', { num_labels: 1e9 }],
+    ['vocab_size: Too big', { vocab_size: 2 ** 52 }],
   ])('%s', (message, change) => {
     const parse = (): unknown => parseTextConfig({ ...tinyConfigJson('bert'), ...change }, 'my/config.json');
     expect(parse).toThrow(InputError);

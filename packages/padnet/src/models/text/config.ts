@@ -32,7 +32,16 @@ export interface TextConfig {
   readonly labels: readonly string[];
 }
 
-const size = z.int().min(1);
+const size = z
+  .int()
+  .min(1)
+  .max(2 ** 24);
+/** A file's layers and labels are made one by one: numbers far beyond any network's would fill the memory first. */
+const numLayers = z.int().min(1).max(256);
+const numLabels = z
+  .int()
+  .min(1)
+  .max(2 ** 16);
 const probability = z.number().min(0).max(1);
 
 /** The keys that are used; others are allowed. */
@@ -41,9 +50,9 @@ const schema = z.object({
   vocab_size: size,
   embedding_size: size.optional(),
   hidden_size: size,
-  num_hidden_layers: size,
-  num_hidden_groups: size.default(1),
-  inner_group_num: size.default(1),
+  num_hidden_layers: numLayers,
+  num_hidden_groups: numLayers.default(1),
+  inner_group_num: numLayers.default(1),
   num_attention_heads: size,
   intermediate_size: size,
   hidden_act: z.enum(activationNames).optional(),
@@ -59,7 +68,7 @@ const schema = z.object({
   position_embedding_type: z
     .literal('absolute', "only 'absolute' position embeddings are supported; choose another model")
     .default('absolute'),
-  num_labels: size.optional(),
+  num_labels: numLabels.optional(),
   id2label: z.record(z.string(), z.string()).optional(),
 });
 
