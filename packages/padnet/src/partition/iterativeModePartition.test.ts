@@ -160,6 +160,10 @@ describe('iterativeModePartition', () => {
         },
       }),
     ).rejects.toThrow('aborted');
+    const failing = (): void => {
+      throw new Error('no more');
+    };
+    await expect(run({ onRound: failing })).rejects.toThrow('no more');
     expect(liveTensors()).toBe(before);
   });
 

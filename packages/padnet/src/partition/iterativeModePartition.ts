@@ -86,22 +86,25 @@ export async function iterativeModePartition(
     for (let round = 1; round <= rounds; round++) {
       const raw = await saliency.score({ network, sources, batchLosses, seed, signal });
       const keep = keepRatio(ratio, round, rounds, schedule);
-      ({ masks, scores } = scope(() => {
-        const unitSaliency = normalisedScores(groups, raw);
-        const selected = selectDynamic(
-          groups.map(({ unitSize }, index) => ({ scores: unitSaliency[index]!, unitSize })),
-          keep,
-          partitionScope,
-        );
-        const found = new Map(groups.flatMap((group, index) => unitMasks(group, selected[index]!)));
-        const roundMasks = new Map(Array.from(sources.keys(), (path) => [path, found.get(path)!]));
-        const roundScores = new Map(groups.map(({ parts }, index) => [parts[0]!.path, unitSaliency[index]!]));
-        const result = { round, keepRatio: keep, dynamicRatio: overallDynamicRatio(roundMasks.values()) };
-        done.push(result);
-        onRound?.({ ...result, masks: roundMasks, scores: roundScores });
-        return { masks: roundMasks, scores: toFloat32(roundScores) };
-      }));
-      for (const tensor of raw.values()) tensor[Symbol.dispose]();
+      try {
+        ({ masks, scores } = scope(() => {
+          const unitSaliency = normalisedScores(groups, raw);
+          const selected = selectDynamic(
+            groups.map(({ unitSize }, index) => ({ scores: unitSaliency[index]!, unitSize })),
+            keep,
+            partitionScope,
+          );
+          const found = new Map(groups.flatMap((group, index) => unitMasks(group, selected[index]!)));
+          const roundMasks = new Map(Array.from(sources.keys(), (path) => [path, found.get(path)!]));
+          const roundScores = new Map(groups.map(({ parts }, index) => [parts[0]!.path, unitSaliency[index]!]));
+          const result = { round, keepRatio: keep, dynamicRatio: overallDynamicRatio(roundMasks.values()) };
+          done.push(result);
+          onRound?.({ ...result, masks: roundMasks, scores: roundScores });
+          return { masks: roundMasks, scores: toFloat32(roundScores) };
+        }));
+      } finally {
+        for (const tensor of raw.values()) tensor[Symbol.dispose]();
+      }
       setMasks(sources, masks);
     }
   } finally {
