@@ -122,6 +122,7 @@ describe('bad usage', () => {
     [['--tasks', 'rte,mprc'], /Known are cola, .*; did you mean mrpc\?/],
     [['--networks', 'mow'], /Known are scratch, static, moe, pad; did you mean moe\?/],
     [['--seeds', '1,two'], /Expected a whole number of at least 0/],
+    [['--tasks', 'rte', '--set', 'training.seed=3'], /--set training\.seed=3: --seeds decides that for each run/],
     [['--tasks', 'rte', '--set', 'training.epoch=3'], /unknown key; did you mean training\.epochs\?/],
   ])('%j', async (parameters, message) => {
     const { code, stdout, stderr } = await glue(...parameters);

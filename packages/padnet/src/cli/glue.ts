@@ -25,6 +25,7 @@ import { checkSameRecipe, readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { trainingView, type TrainingView } from './trainingView.js';
 import { fetchPretrained, trainRun } from './trainRun.js';
+import { UsageError } from './usageError.js';
 
 interface GlueOptions {
   readonly tasks: readonly GlueTaskName[];
@@ -79,8 +80,19 @@ export function registerGlue(program: Command, terminal: Terminal): void {
   );
 }
 
+/** Keys that every run has a value of its own for, and the option that says which. */
+const cellKeys: Readonly<Record<string, string>> = { 'model.layer': '--networks', 'training.seed': '--seeds' };
+
+function checkSets(sets: readonly string[]): void {
+  for (const set of sets) {
+    const option = cellKeys[set.split('=')[0]!.trim()];
+    if (option !== undefined) throw new UsageError(`--set ${set}: ${option} decides that for each run`);
+  }
+}
+
 async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
-  const { out, json = false } = options;
+  const { out, json = false, set = [] } = options;
+  checkSets(set);
   const matrix = glueMatrix(options);
   const plans = await planRuns(matrix, options);
   const { lockRun, runState } = await import('../training/index.js');
