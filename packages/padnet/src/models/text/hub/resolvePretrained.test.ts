@@ -184,6 +184,15 @@ describe('a model of the hub', () => {
 });
 
 describe('the token', () => {
+  it('that is empty is none, and spaces around it are not part of it', async () => {
+    vi.stubEnv('HF_TOKEN', '');
+    await resolve();
+    expect(server.requests.some(({ headers }) => 'authorization' in headers)).toBe(false);
+    vi.stubEnv('HF_TOKEN', 'hf_secret\n');
+    await resolve('org/none').catch(() => undefined);
+    expect(server.requests.at(-1)!.headers.authorization).toBe('Bearer hf_secret');
+  });
+
   it('goes to the hub, and to no host that it redirects to; its checksum holds all the same', async () => {
     vi.stubEnv('HF_TOKEN', 'hf_secret');
     const elsewhere = await startHubServer();

@@ -56,15 +56,15 @@ export async function resolvePretrained(nameOrFolder: string, options: ResolvePr
       `${JSON.stringify(nameOrFolder)}: there is no such folder, and it is no name on the hub, which looks like organisation/name`,
     );
   }
-  const cache = options.cache ?? process.env.PADNET_CACHE ?? join(homedir(), '.cache', 'padnet');
+  const cache = options.cache ?? setting('PADNET_CACHE') ?? join(homedir(), '.cache', 'padnet');
   const revision = checkRevision(options.revision ?? 'main');
   const folder = join(cache, ...cachePath(nameOrFolder, revision));
   const state = await readState(folder);
   if (state?.complete) return folder;
   await mkdir(folder, { recursive: true });
   const hub: Hub = {
-    endpoint: endpointOf(options.hub ?? process.env.HF_ENDPOINT ?? 'https://huggingface.co'),
-    token: process.env.HF_TOKEN ?? null,
+    endpoint: endpointOf(options.hub ?? setting('HF_ENDPOINT') ?? 'https://huggingface.co'),
+    token: setting('HF_TOKEN'),
     signal: options.signal ?? null,
   };
   await new ModelDownload(hub, nameOrFolder, revision, folder, state, options.onProgress).run();
@@ -171,6 +171,12 @@ async function readState(folder: string): Promise<State | null> {
   } catch {
     return null;
   }
+}
+
+/** An environment variable; null where it is unset or empty, as containers leave what is not given. */
+function setting(name: string): string | null {
+  const value = process.env[name]?.trim() ?? '';
+  return value === '' ? null : value;
 }
 
 async function isFolder(path: string): Promise<boolean> {
