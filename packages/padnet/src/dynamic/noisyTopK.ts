@@ -5,8 +5,6 @@
  */
 import { nn, ops, randn, zeros, type Tensor } from '@padnet/torch';
 
-export const DEFAULT_AUXILIARY_WEIGHT = 1e-2;
-
 export interface NoisyTopKOptions {
   readonly inFeatures: number;
   /** E */
@@ -41,7 +39,7 @@ export class NoisyTopK extends nn.Module {
   readonly wNoise: nn.Parameter;
 
   /** @throws RangeError where k is not from 1 to the number of experts */
-  constructor({ inFeatures, numExperts, k, auxiliaryWeight = DEFAULT_AUXILIARY_WEIGHT }: NoisyTopKOptions) {
+  constructor({ inFeatures, numExperts, k, auxiliaryWeight = 1e-2 }: NoisyTopKOptions) {
     super();
     if (!(Number.isInteger(numExperts) && numExperts >= 1))
       throw new RangeError(`the number of experts must be a whole number of at least 1, got ${numExperts}`);

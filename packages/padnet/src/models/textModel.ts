@@ -4,7 +4,7 @@ import { z } from 'zod';
 import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/index.js';
 import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
 import { scaleModes } from '../partial/index.js';
-import { loadPretrained, readTextConfig, SequenceClassifier, type TextConfig } from './text/index.js';
+import { loadPretrained, numberedLabels, readTextConfig, SequenceClassifier, type TextConfig } from './text/index.js';
 
 /** What the feed-forward layers are: static, mixtures of experts, or partial mixtures (PAD-Net). */
 export const textLayerKinds = ['static', 'moe', 'pad'] as const;
@@ -38,7 +38,7 @@ export function createTextModel(
   { folder, numLabels }: { readonly folder: string; readonly numLabels: number },
 ): SequenceClassifier {
   const network = options.fromScratch
-    ? new SequenceClassifier({ ...readTextConfig(folder), labels: labelNames(numLabels) })
+    ? new SequenceClassifier({ ...readTextConfig(folder), labels: numberedLabels(numLabels) })
     : loadPretrained(folder, { numLabels }).network;
   return convertText(network, options);
 }
@@ -68,8 +68,4 @@ export function countTextMacs(network: SequenceClassifier, length: number): Laye
     const inputIds = ops.fullLike(attentionMask, network.config.padTokenId === 0 ? 1 : 0);
     return network.forward({ inputIds, attentionMask, tokenTypeIds: null });
   });
-}
-
-function labelNames(count: number): string[] {
-  return Array.from({ length: count }, (_, index) => `LABEL_${index}`);
 }
