@@ -15,7 +15,9 @@
 
 #include <atomic>
 #include <cstdio>
+#include <deque>
 #include <fstream>
+#include <iterator>
 #include <mutex>
 
 #include "values.h"
@@ -26,8 +28,10 @@ namespace {
 
 constexpr int64_t kCheckEvery = 64 << 20;  // bytes allocated between two looks at the system: reading /proc takes 20 µs
 
-// bytes; malloc maps such blocks anew each time, and a page fault for every 4 KiB makes it 23 ms instead of 11 to fill
-// the 75 MB of the gradient of eight experts of 768 × 3072, as long as a third of the products that it is computed by
+// bytes; malloc maps large blocks anew each time and the system clears every page at its first use: the 75 MB of the
+// gradient of eight experts of 768 × 3072 take 66 ms to compute in fresh memory, and 32 in memory used before
+constexpr size_t kKeptFrom = 1 << 20;
+constexpr int64_t kKeptInAll = 512 << 20;
 constexpr size_t kHugePagesFrom = 32 << 20;
 
 std::atomic<int64_t> allocated{0};     // bytes that libtorch's tensors hold, as malloc counts them
@@ -60,6 +64,67 @@ int64_t availableBytes() {
   return available;
 }
 
+/// Large blocks that were freed, for the next ones of about their size.
+class FreedBlocks {
+ public:
+  /// A block of at least `bytes`, and at most an eighth more; nullptr where there is none.
+  void* take(size_t bytes) {
+    if (bytes < kKeptFrom) return nullptr;
+    const auto wanted = static_cast<int64_t>(bytes);
+    std::lock_guard<std::mutex> lock(mutex_);
+    for (auto block = blocks_.rbegin(); block != blocks_.rend(); ++block) {
+      if (block->size < wanted || block->size > wanted + wanted / 8) continue;
+      void* data = block->data;
+      total_ -= block->size;
+      blocks_.erase(std::next(block).base());
+      return data;
+    }
+    return nullptr;
+  }
+
+  /// Whether the block is kept. Makes room by giving the oldest ones back.
+  bool keep(void* data, int64_t size, c10::DeleterFnPtr free) {
+    if (size < static_cast<int64_t>(kKeptFrom) || size > kKeptInAll) return false;
+    std::lock_guard<std::mutex> lock(mutex_);
+    while (total_ + size > kKeptInAll) releaseOldest(free);
+    blocks_.push_back({data, size});
+    total_ += size;
+    return true;
+  }
+
+  void release(c10::DeleterFnPtr free) {
+    std::lock_guard<std::mutex> lock(mutex_);
+    while (!blocks_.empty()) releaseOldest(free);
+  }
+
+  int64_t total() {
+    std::lock_guard<std::mutex> lock(mutex_);
+    return total_;
+  }
+
+ private:
+  struct Block {
+    void* data;
+    int64_t size;
+  };
+
+  void releaseOldest(c10::DeleterFnPtr free) {
+    total_ -= blocks_.front().size;
+    free(blocks_.front().data);
+    blocks_.pop_front();
+  }
+
+  std::mutex mutex_;
+  std::deque<Block> blocks_;  // the oldest first
+  int64_t total_ = 0;
+};
+
+/// Never destroyed: tensors are freed until the very end of the process.
+FreedBlocks& freedBlocks() {
+  static auto* blocks = new FreedBlocks;
+  return *blocks;
+}
+
 /// Bytes promised to tensors that the system has not handed out yet: it does so at the first write to each page.
 int64_t untouchedBytes() {
   long long total = 0, resident = 0;
@@ -67,7 +132,8 @@ int64_t untouchedBytes() {
   if (file == nullptr) return 0;
   const bool read = std::fscanf(file, "%lld %lld", &total, &resident) == 2;
   std::fclose(file);
-  return read ? std::max<int64_t>(allocated - resident * sysconf(_SC_PAGESIZE), 0) : 0;
+  if (!read) return 0;
+  return std::max<int64_t>(allocated + freedBlocks().total() - resident * sysconf(_SC_PAGESIZE), 0);
 }
 
 /// Asks the system for large pages, where it gives them to who asks.
@@ -81,6 +147,14 @@ void preferHugePages(void* data, size_t bytes) {
 #endif
 }
 
+c10::DeleterFnPtr innerDeleter = nullptr;
+
+/// Bytes for another tensor; the rest of the process needs some too.
+int64_t availableForTensors() {
+  const int64_t free = availableBytes() - untouchedBytes();
+  return free - free / 32;
+}
+
 void checkAllocation(size_t bytes) {
   TORCH_CHECK(bytes < (uint64_t{1} << 62), "out of memory: ", bytes, " bytes asked for");
   const auto wanted = static_cast<int64_t>(bytes);
@@ -89,18 +163,20 @@ void checkAllocation(size_t bytes) {
               std::max<int64_t>(limit - allocated, 0), " left of the limit of ", limit);
   if (sinceCheck.fetch_add(wanted) + wanted < kCheckEvery) return;
   sinceCheck = 0;
-  const int64_t free = availableBytes() - untouchedBytes();
-  const int64_t available = free - free / 32;  // the rest of the process needs some too
+  int64_t available = availableForTensors();
+  if (wanted > available) {
+    freedBlocks().release(innerDeleter);
+    available = availableForTensors();
+  }
   TORCH_CHECK(wanted <= available, "out of memory: ", bytes, " bytes asked for, ", std::max<int64_t>(available, 0),
               " available");
 }
 
-c10::DeleterFnPtr innerDeleter = nullptr;
-
 void countedFree(void* data) {
   if (data == nullptr) return;
-  allocated -= usableSize(data);
-  innerDeleter(data);
+  const int64_t size = usableSize(data);
+  allocated -= size;
+  if (!freedBlocks().keep(data, size, innerDeleter)) innerDeleter(data);
 }
 
 class GuardedAllocator final : public c10::Allocator {
@@ -120,13 +196,25 @@ class GuardedAllocator final : public c10::Allocator {
  private:
   c10::DataPtr counted(size_t bytes) const {
     checkAllocation(bytes);
+    c10::DataPtr data = usedBefore(bytes);
+    if (data.get() == nullptr) data = fresh(bytes);
+    if (data.get() == nullptr) return data;
+    const int64_t now = allocated += usableSize(data.get());
+    for (int64_t before = peak; before < now && !peak.compare_exchange_weak(before, now);) {
+    }
+    return data;
+  }
+
+  static c10::DataPtr usedBefore(size_t bytes) {
+    void* data = freedBlocks().take(bytes);
+    return {data, data, data == nullptr ? nullptr : &countedFree, c10::Device(c10::DeviceType::CPU)};
+  }
+
+  c10::DataPtr fresh(size_t bytes) const {
     c10::DataPtr data = inner_->allocate(bytes);
     if (data.get() == nullptr) return data;
     TORCH_CHECK(data.compare_exchange_deleter(innerDeleter, &countedFree), "the CPU allocator is not as expected");
     preferHugePages(data.get(), bytes);
-    const int64_t now = allocated += usableSize(data.get());
-    for (int64_t before = peak; before < now && !peak.compare_exchange_weak(before, now);) {
-    }
     return data;
   }
 
