@@ -263,6 +263,13 @@ describe('MoELinear', () => {
     },
   );
 
+  it('needs a router for as many experts as the source has', () => {
+    const router = new NoisyTopK({ inFeatures: 2, numExperts: 3, k: 1 });
+    expect(() => new MoELinear({ router, source: new Bank(randn([4, 5, 2])) })).toThrow(
+      'the router chooses from 3 experts, the source has 4',
+    );
+  });
+
   it('takes [tokens, inFeatures] for one sentence, and a mask of its tokens', () => {
     const layer = makeLayer({ routing: 'sentence' }).eval();
     const input = randn([3, 4, 4], { dtype: 'float64' });

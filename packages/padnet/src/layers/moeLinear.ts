@@ -44,8 +44,12 @@ export class MoELinear extends nn.Module {
   readonly taskEmbedding: nn.Parameter | null;
   readonly #structures = new MaskStructureCache();
 
+  /** @throws RangeError where router and source differ in the number of experts */
   constructor({ router, source, biasBank = null, routing = 'token', numTasks = 1 }: MoELinearOptions) {
     super();
+    const numExperts = 'bank' in source && source.bank instanceof nn.Parameter ? source.bank.shape[0]! : null;
+    if (numExperts !== null && numExperts !== router.numExperts)
+      throw new RangeError(`the router chooses from ${router.numExperts} experts, the source has ${numExperts}`);
     this.router = router;
     this.source = source;
     this.biasBank = biasBank && new nn.Parameter(biasBank);

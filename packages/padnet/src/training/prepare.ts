@@ -3,13 +3,20 @@ import { manualSeed, type Device } from '@padnet/torch';
 import { glueTasks, loadTokenizer, type GlueTaskName, type ImageSplits, type Truncation } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { countMacs, type LayerCost } from '../layers/index.js';
-import { countTextMacs, createModel, createTextModel, maxTokens, resolvePretrained } from '../models/index.js';
+import {
+  countTextMacs,
+  createModel,
+  createTextModel,
+  maxTokens,
+  resolvePretrained,
+  type TextConfig,
+} from '../models/index.js';
 import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
 import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
 import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
 import type { Task } from './task.js';
-import { TextTask } from './textTask.js';
+import { TextTask, type TextSplits } from './textTask.js';
 import type { TrainerOptions } from './trainer.js';
 
 export interface PrepareOptions {
@@ -89,6 +96,7 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
   const network = createTextModel(model, { folder, numLabels: numLabels(data.task) });
   const maxLength = Math.min(data.maxLength, maxTokens(network.config));
   const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
+  assertKnownTokens(splits, network.config, folder);
   return {
     task: new TextTask({ ...taskOptions(recipe), network, splits, device }),
     training: { ...recipe.training, optimizer: 'adamw' },
@@ -100,6 +108,21 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
       saveTextModel(file, network, { modality: 'text', model, task: data.task, maxLength }, folder);
     },
   };
+}
+
+/** @throws InputError where tokenizer and encoder are not of one model */
+function assertKnownTokens(splits: TextSplits, { vocabSize, typeVocabSize }: TextConfig, folder: string): void {
+  for (const { name, inputIds, tokenTypeIds } of [splits.train, splits.test, splits.testMismatched ?? splits.test]) {
+    const id = inputIds.find((each) => each >= vocabSize);
+    const type = tokenTypeIds.find((each) => each >= typeVocabSize);
+    if (id === undefined && type === undefined) continue;
+    const [what, has] =
+      id === undefined ? [`token type ${type}`, `${typeVocabSize} types`] : [`token ${id}`, `${vocabSize} tokens`];
+    throw new InputError(
+      `${folder}: the tokenizer gives ${name} ${what}, but config.json knows ${has}; give a folder whose tokenizer and ` +
+        'config.json are of one model',
+    );
+  }
 }
 
 /** One output where labels are scores. */

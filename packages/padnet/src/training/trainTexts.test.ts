@@ -167,6 +167,14 @@ describe('the start', () => {
       });
   });
 
+  it('needs tokenizer and encoder of one model', async () => {
+    const other = join(folder, 'other');
+    writeEncoder(other, { vocab_size: 9 });
+    await expect(prepareTask(smallTextRecipe(folder, 'static', { model: { pretrained: other } }))).rejects.toThrow(
+      /the tokenizer gives RTE\/train token \d+, but config.json knows 9 tokens/,
+    );
+  });
+
   it('from scratch has the encoder’s shape and none of its weights', async () => {
     const { task } = await prepareTask(smallTextRecipe(folder, 'static', { model: { fromScratch: true } }));
     const { task: pretrained } = await prepareTask(smallTextRecipe(folder, 'static'));
