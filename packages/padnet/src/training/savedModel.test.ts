@@ -105,7 +105,7 @@ describe('what is damaged or missing is told in one line', () => {
     writeFileSync(file, text.slice(0, 50));
     expect(failure()).toMatch(/model\.json: damaged, it is not JSON \(.*\)$/);
     writeFileSync(file, text.replace('padnet-model-1', 'padnet-model-2').replace('"numClasses": 4', '"numClasses": 0'));
-    expect(failure()).toMatch(/model\.json: not a model: format: .*; numClasses: /);
+    expect(failure()).toMatch(/model\.json: not a model: format: .*; modality: /);
     writeFileSync(file, text.replace('"resnet10"', '"resnet11"'));
     expect(failure()).toMatch(/model\.json: not a model: model\.name: /);
   });

@@ -144,8 +144,8 @@ function parseDescription(file: string): z.infer<typeof descriptionSchema> {
   const parsed = fileSchema.safeParse(json);
   const entries = Object.entries(parsed.data ?? {}).filter(([key]) => key !== 'format');
   const description = descriptionSchema.safeParse(Object.fromEntries(entries));
-  const error = parsed.error ?? description.error;
-  if (error) throw new InputError(`${file}: not a model: ${describeIssues(error)}`);
+  const problems = [parsed.error, description.error].flatMap((error) => (error ? [describeIssues(error)] : []));
+  if (problems.length > 0) throw new InputError(`${file}: not a model: ${problems.join('; ')}`);
   return description.data!;
 }
 
