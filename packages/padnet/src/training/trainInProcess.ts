@@ -7,7 +7,7 @@ import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import type { TrainingEvent } from './events.js';
 import type { Recipe } from './recipe.js';
-import type { TrainingWorkerData, TrainingWorkerMessage } from './trainInWorker.js';
+import { trainingEvents, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
 
 /** As `trainInWorker`. Ended by the parent, also where that is killed, the process saves before it exits. */
@@ -31,18 +31,7 @@ export async function* trainInProcess(
   try {
     const messages = on(child, 'message', { close: ['disconnect'] }) as AsyncIterable<[TrainingWorkerMessage]>;
     send({ recipe, options: rest, aborted: signal?.aborted ?? false });
-    for await (const [message] of messages) {
-      switch (message.type) {
-        case 'event':
-          yield message.event;
-          break;
-        case 'error':
-          if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
-          throw message.error;
-        case 'end':
-          return;
-      }
-    }
+    if (yield* trainingEvents(messages)) return;
     const [code, signalName] = await exited;
     // Ctrl-C can come before the process is ready for it.
     if (signalName === 'SIGINT' || signalName === 'SIGTERM') signal?.throwIfAborted();

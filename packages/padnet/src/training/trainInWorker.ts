@@ -19,6 +19,25 @@ export type TrainingWorkerMessage =
   | { readonly type: 'end' }
   | { readonly type: 'error'; readonly error: unknown; readonly name: string };
 
+/** The events that a training sends; throws its error. @returns whether it told its end */
+export async function* trainingEvents(
+  messages: AsyncIterable<[TrainingWorkerMessage]>,
+): AsyncGenerator<TrainingEvent, boolean, undefined> {
+  for await (const [message] of messages) {
+    switch (message.type) {
+      case 'event':
+        yield message.event;
+        break;
+      case 'error':
+        if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
+        throw message.error;
+      case 'end':
+        return true;
+    }
+  }
+  return false;
+}
+
 /** As `trainRecipe`. An error arrives with its name and message; leaving the loop early stops the run after saving. */
 export async function* trainInWorker(
   recipe: Recipe,
@@ -37,20 +56,8 @@ export async function* trainInWorker(
     });
   });
   try {
-    for await (const [message] of on(worker, 'message', { close: ['exit'] }) as AsyncIterable<
-      [TrainingWorkerMessage]
-    >) {
-      switch (message.type) {
-        case 'event':
-          yield message.event;
-          break;
-        case 'error':
-          if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
-          throw message.error;
-        case 'end':
-          return;
-      }
-    }
+    const messages = on(worker, 'message', { close: ['exit'] }) as AsyncIterable<[TrainingWorkerMessage]>;
+    if (yield* trainingEvents(messages)) return;
     throw new Error('the training thread ended unexpectedly');
   } finally {
     signal?.removeEventListener('abort', abort);
