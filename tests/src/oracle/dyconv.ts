@@ -2,14 +2,14 @@
 import { grad, nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { Bank, DynamicConv2d, KernelAttention, Mask, PartialSource, type ScaleMode } from 'padnet';
 import {
-  bounds,
-  largestError,
   oracleDTypes,
   readFixture,
   toTensor,
   type Comparison,
   type Numbers,
   type OracleDType,
+  comparer,
+  compareGradients,
 } from './fixtures.js';
 import { buildRouter, type OracleRouter } from './router.js';
 
@@ -76,14 +76,7 @@ function verifyCase(oracle: DyconvCase, dtype: OracleDType): Comparison[] {
   };
 
   const trained = run();
-  const compare = (quantity: string, ours: Tensor | null, expected: Numbers): Comparison => ({
-    file: 'dyconv.json',
-    case: [spec.name, kind, oracle.scale].filter(Boolean).join(' '),
-    dtype,
-    quantity,
-    error: largestError(ours, expected),
-    bound: bounds[dtype],
-  });
+  const compare = comparer('dyconv.json', [spec.name, kind, oracle.scale].filter(Boolean).join(' '), dtype);
   const comparisons = [
     compare('attention', router.forward(input), oracle.attention),
     compare('y', trained.output, oracle.y),
@@ -94,12 +87,7 @@ function verifyCase(oracle: DyconvCase, dtype: OracleDType): Comparison[] {
     ),
   ];
   const scored = source instanceof PartialSource ? source.withMaskVariable((mask) => run(mask)) : trained;
-  for (const [name, expected] of Object.entries(oracle.grads)) {
-    comparisons.push(compare(`∂${name}`, scored.gradients.get(name) ?? null, expected));
-    if (name !== 'mask')
-      comparisons.push(compare(`∂${name} in training`, trained.gradients.get(name) ?? null, expected));
-  }
-  return comparisons;
+  return [...comparisons, ...compareGradients(compare, oracle.grads, scored.gradients, trained.gradients)];
 }
 
 function buildLayer(oracle: DyconvCase, dtype: OracleDType): DynamicConv2d {

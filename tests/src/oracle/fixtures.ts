@@ -47,3 +47,32 @@ export function largestError(ours: Tensor | null, expected: Numbers): number {
   });
   return largest;
 }
+
+export type Compare = (quantity: string, ours: Tensor | null, expected: Numbers) => Comparison;
+
+/** Compares the quantities of one case. */
+export function comparer(file: string, name: string, dtype: OracleDType): Compare {
+  return (quantity, ours, expected) => ({
+    file,
+    case: name,
+    dtype,
+    quantity,
+    error: largestError(ours, expected),
+    bound: bounds[dtype],
+  });
+}
+
+type Gradients = ReadonlyMap<string, Tensor | null>;
+
+/** With the mask as a variable, and as training runs, where the mask has no gradient. */
+export function compareGradients(
+  compare: Compare,
+  oracle: Readonly<Record<string, Numbers>>,
+  scored: Gradients,
+  trained: Gradients,
+): Comparison[] {
+  return Object.entries(oracle).flatMap(([name, expected]) => [
+    compare(`∂${name}`, scored.get(name) ?? null, expected),
+    ...(name === 'mask' ? [] : [compare(`∂${name} in training`, trained.get(name) ?? null, expected)]),
+  ]);
+}

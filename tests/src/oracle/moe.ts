@@ -2,14 +2,14 @@
 import { grad, noGrad, scope, type Tensor } from '@padnet/torch';
 import { Bank, Mask, MoELinear, NoisyTopK, PartialSource, Routing, type Gating, type ScaleMode } from 'padnet';
 import {
-  bounds,
-  largestError,
   oracleDTypes,
   readFixture,
   toTensor,
   type Comparison,
   type Numbers,
   type OracleDType,
+  comparer,
+  compareGradients,
 } from './fixtures.js';
 
 interface MoECase {
@@ -84,14 +84,7 @@ function verifyCase(oracle: MoECase, dtype: OracleDType): Comparison[] {
   };
 
   const trained = run();
-  const compare = (quantity: string, ours: Tensor | null, expected: Numbers): Comparison => ({
-    file: 'moe.json',
-    case: [spec.name, kind, scale].filter(Boolean).join(' '),
-    dtype,
-    quantity,
-    error: largestError(ours, expected),
-    bound: bounds[dtype],
-  });
+  const compare = comparer('moe.json', [spec.name, kind, scale].filter(Boolean).join(' '), dtype);
   const comparisons = [
     compare('gates', trained.decision.gates, oracle.gates),
     compare('load', trained.decision.load, oracle.load),
@@ -104,12 +97,7 @@ function verifyCase(oracle: MoECase, dtype: OracleDType): Comparison[] {
     ),
   ];
   const scored = source instanceof PartialSource ? source.withMaskVariable((mask) => run(mask)) : trained;
-  for (const [name, expected] of Object.entries(oracle.grads)) {
-    comparisons.push(compare(`∂${name}`, scored.gradients.get(name) ?? null, expected));
-    if (name !== 'mask')
-      comparisons.push(compare(`∂${name} in training`, trained.gradients.get(name) ?? null, expected));
-  }
-  return comparisons;
+  return [...comparisons, ...compareGradients(compare, oracle.grads, scored.gradients, trained.gradients)];
 }
 
 function buildLayer(oracle: MoECase, dtype: OracleDType): MoELinear {
