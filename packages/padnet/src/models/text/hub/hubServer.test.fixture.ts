@@ -71,15 +71,14 @@ function serve(request: IncomingMessage, response: ServerResponse, file: ServedF
   response.end(bytes.subarray(from));
 }
 
-/** Sends the head and half of the body, then breaks the connection. */
+/** Sends the head and half of the body, and breaks the connection once `arrived` is settled. */
 export const breakOff =
-  (path: string): Interference =>
+  (path: string, arrived: Promise<void>): Interference =>
   (request, response, file) => {
     if (request.url !== path) return false;
     response.writeHead(200, { etag: `"${file.etag ?? sha256(file.bytes)}"`, 'content-length': file.bytes.length });
-    response.write(file.bytes.subarray(0, file.bytes.length / 2), () => {
-      setTimeout(() => response.destroy(), 20);
-    });
+    response.write(file.bytes.subarray(0, file.bytes.length / 2));
+    void arrived.then(() => response.destroy());
     return true;
   };
 

@@ -73,8 +73,14 @@ describe('a model of the hub', () => {
   });
 
   it('goes on where a download broke off', async () => {
-    server.interferences.push(breakOff(`${root}/model.safetensors`));
-    const folder = await resolve();
+    let arrive = (): void => undefined;
+    const arrived = new Promise<void>((settle) => (arrive = settle));
+    server.interferences.push(breakOff(`${root}/model.safetensors`, arrived));
+    const folder = await resolve('org/tiny', {
+      onProgress: ({ receivedBytes }: DownloadProgress) => {
+        if (receivedBytes === 150_000) arrive();
+      },
+    });
     expect(readFileSync(join(folder, 'model.safetensors')).equals(weights)).toBe(true);
     const [first, second] = asked('model.safetensors');
     expect(first!.headers.range).toBeUndefined();
