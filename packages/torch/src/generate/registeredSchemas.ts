@@ -3,11 +3,15 @@ import { native } from '../native.js';
 import { unsafeReason } from './unsafeOperators.js';
 import { parseName, skipReason, type Schema, type Skipped } from './operatorTypes.js';
 
+/** Operators of the addon itself, which are typed by hand (`nativeOperators.ts`). */
+const ownNamespace = 'padnet_torch';
+
 export function registeredSchemas(): { schemas: Schema[]; skipped: Skipped[] } {
   const schemas: Schema[] = [];
   const skipped: Skipped[] = [];
   for (const printed of native.schemas().sort()) {
     const { namespace, name, overload } = parseName(printed);
+    if (namespace === ownNamespace) continue;
     const operator = native.bind(`${namespace}::${name}`, overload);
     if (operator === null) continue;
     const reason = unsafeReason(`${namespace}::${name}`) ?? skipReason(operator);

@@ -8,14 +8,7 @@
  *     w ← w − learningRate · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps)
  */
 import { checkNonNegative } from '../nn/checks.js';
-import {
-  _foreachAdd_,
-  _foreachAddcdiv_,
-  _foreachAddcmul_,
-  _foreachDiv_,
-  _foreachMul_,
-  _foreachSqrt,
-} from '../ops.generated.js';
+import { adamw_ } from '../nativeOperators.js';
 import { Optimizer, type NamedParameters, type ParameterGroup, type Trained } from './optimizer.js';
 
 export interface AdamWOptions {
@@ -53,21 +46,7 @@ export class AdamW extends Optimizer<Filled> {
     const averages = this.stateOf('expAvg', trained, zeros);
     const squares = this.stateOf('expAvgSq', trained, zeros);
     const steps = this.count('step', trained);
-
-    _foreachMul_(parameters, 1 - learningRate * weightDecay);
-    _foreachMul_(averages, beta1);
-    _foreachAdd_(averages, gradients, { alpha: 1 - beta1 });
-    _foreachMul_(squares, beta2);
-    _foreachAddcmul_(squares, gradients, gradients, { value: 1 - beta2 });
-
-    const denominators = _foreachSqrt(squares);
-    _foreachDiv_(
-      denominators,
-      steps.map((step) => Math.sqrt(1 - beta2 ** step)),
-    );
-    _foreachAdd_(denominators, eps);
-    const stepSizes = steps.map((step) => -(learningRate / (1 - beta1 ** step)));
-    _foreachAddcdiv_(parameters, averages, denominators, stepSizes);
+    adamw_(parameters, gradients, averages, squares, steps, learningRate, beta1, beta2, eps, weightDecay);
   }
 }
 

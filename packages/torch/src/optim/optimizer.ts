@@ -1,6 +1,6 @@
 /**
  * What all optimizers share: named parameters in groups, a scale on all learning rates, and state that is saved under the
- * parameters' names. A step hands whole lists of tensors to libtorch's for-each operators.
+ * parameters' names. A step hands whole lists of tensors to an operator that goes over each once.
  */
 import { noGrad } from '../autograd.js';
 import { scope } from '../scope.js';

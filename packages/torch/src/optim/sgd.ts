@@ -8,7 +8,8 @@
  * (Sutskever et al. 2013, with PyTorch's difference: the learning rate is outside of b.)
  */
 import { checkNonNegative, checkRange } from '../nn/checks.js';
-import { _foreachAdd, _foreachAdd_, _foreachMul, _foreachMul_ } from '../ops.generated.js';
+import { sgd_ } from '../nativeOperators.js';
+import type { Tensor } from '../tensor.js';
 import { Optimizer, type NamedParameters, type ParameterGroup, type Trained } from './optimizer.js';
 
 export interface SGDOptions {
@@ -36,29 +37,23 @@ export class SGD extends Optimizer<Filled> {
 
   protected update(trained: readonly Trained[], options: Filled, learningRate: number): void {
     const { momentum, dampening, nesterov, weightDecay } = options;
-    const parameters = trained.map(({ parameter }) => parameter);
-    let gradients = trained.map(({ gradient }) => gradient);
-    if (weightDecay !== 0) gradients = _foreachAdd(gradients, parameters, { alpha: weightDecay });
-    if (momentum !== 0) {
-      const old = Array.from(trained.keys()).filter((i) => this.hasState('momentumBuffer', trained[i]!.name));
-      const buffers = this.stateOf('momentumBuffer', trained, (missing) =>
-        _foreachMul(
-          missing.map((i) => gradients[i]!),
-          1,
-        ),
-      );
-      if (old.length > 0) {
-        const oldBuffers = old.map((i) => buffers[i]!);
-        const oldGradients = old.map((i) => gradients[i]!);
-        _foreachMul_(oldBuffers, momentum);
-        _foreachAdd_(oldBuffers, oldGradients, { alpha: 1 - dampening });
-      }
-      if (!nesterov) gradients = buffers;
-      // With weight decay the list is ours already: another one costs as much memory as all parameters.
-      else if (weightDecay !== 0) _foreachAdd_(gradients, buffers, { alpha: momentum });
-      else gradients = _foreachAdd(gradients, buffers, { alpha: momentum });
+    const run = (some: readonly Trained[], buffers: readonly Tensor[], damped: number): void => {
+      const parameters = some.map(({ parameter }) => parameter);
+      const gradients = some.map(({ gradient }) => gradient);
+      sgd_(parameters, gradients, buffers, learningRate, momentum, damped, weightDecay, nesterov);
+    };
+    if (momentum === 0) {
+      run(trained, [], 0);
+      return;
     }
-    _foreachAdd_(parameters, gradients, { alpha: -learningRate });
+    const isOld = ({ name }: Trained): boolean => this.hasState('momentumBuffer', name);
+    const [old, fresh] = [trained.filter(isOld), trained.filter((one) => !isOld(one))];
+    run(old, this.buffers(old), dampening);
+    run(fresh, this.buffers(fresh), 0); // from zeros and undamped: b = g
+  }
+
+  private buffers(trained: readonly Trained[]): Tensor[] {
+    return this.stateOf('momentumBuffer', trained, (missing) => missing.map((i) => trained[i]!.parameter.zerosLike()));
   }
 }
 
