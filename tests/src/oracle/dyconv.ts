@@ -1,6 +1,6 @@
 /** `dyconv.json`: outputs and gradients of dynamic and partially dynamic convolutions. */
 import { grad, nn, noGrad, scope, type Tensor } from '@padnet/torch';
-import { Bank, DynamicConv2d, KernelAttention, Mask, PartialSource, type ScaleMode } from 'padnet';
+import { DynamicConv2d, KernelAttention } from 'padnet';
 import {
   oracleDTypes,
   readFixture,
@@ -10,10 +10,19 @@ import {
   type OracleDType,
   comparer,
   compareGradients,
+  type Gradients,
 } from './fixtures.js';
 import { buildRouter, type OracleRouter } from './router.js';
+import {
+  buildSearchSource,
+  buildSource,
+  sourceTensors,
+  wholeGradients,
+  type AnySource,
+  type OracleSource,
+} from './source.js';
 
-interface DyconvCase extends OracleRouter {
+interface DyconvCase extends OracleRouter, OracleSource {
   readonly spec: {
     readonly name: string;
     readonly B: number;
@@ -27,14 +36,8 @@ interface DyconvCase extends OracleRouter {
     readonly groups: number;
     readonly T: number;
   };
-  readonly kind: 'dynamic' | 'partial';
-  readonly scale?: ScaleMode;
   readonly x: Numbers;
-  readonly bank: Numbers;
   readonly bias_bank?: Numbers;
-  readonly static?: Numbers;
-  readonly phi?: Numbers;
-  readonly mask?: Numbers;
   readonly attention: Numbers;
   readonly y: Numbers;
   readonly dy: Numbers;
@@ -48,37 +51,14 @@ export function verifyDyconv(): Comparison[] {
 
 function verifyCase(oracle: DyconvCase, dtype: OracleDType): Comparison[] {
   const { spec, kind } = oracle;
-  const layer = buildLayer(oracle, dtype);
+  const source = buildSource(oracle, dtype);
+  const layer = buildLayer(oracle, source, dtype);
   const input = toTensor(oracle.x, dtype);
   input.requiresGrad = true;
-  const { router, source } = layer;
-  if (!(router instanceof KernelAttention)) throw new Error('the oracle is of kernel attention');
-
-  const parameters: Record<string, Tensor | null> = {
-    x: input,
-    fc1: router.fc1.weight,
-    fc2_w: router.fc2.weight,
-    fc2_b: router.fc2.bias,
-    bank: (source as Bank | PartialSource).bank,
-    bias_bank: layer.biasBank,
-    ...(source instanceof PartialSource && { static: source.staticWeight, phi: source.phi }),
-  };
-  const named = Object.entries(parameters).filter((entry): entry is [string, Tensor] => entry[1] !== null);
-  const run = (mask?: Tensor): { output: Tensor; gradients: Map<string, Tensor | null> } => {
-    const output = layer.forward(input);
-    const wanted: [string, Tensor][] = mask ? [...named, ['mask', mask]] : named;
-    const gradients = grad(
-      output,
-      wanted.map(([, tensor]) => tensor),
-      { gradients: [toTensor(oracle.dy, dtype)], allowUnused: true },
-    );
-    return { output, gradients: new Map(wanted.map(([name], index) => [name, gradients[index] ?? null])) };
-  };
-
-  const trained = run();
+  const trained = run(oracle, layer, source, input);
   const compare = comparer('dyconv.json', [spec.name, kind, oracle.scale].filter(Boolean).join(' '), dtype);
   const comparisons = [
-    compare('attention', router.forward(input), oracle.attention),
+    compare('attention', layer.router.forward(input), oracle.attention),
     compare('y', trained.output, oracle.y),
     compare(
       'y in evaluation',
@@ -86,33 +66,60 @@ function verifyCase(oracle: DyconvCase, dtype: OracleDType): Comparison[] {
       oracle.y,
     ),
   ];
-  const scored = source instanceof PartialSource ? source.withMaskVariable((mask) => run(mask)) : trained;
-  return [...comparisons, ...compareGradients(compare, oracle.grads, scored.gradients, trained.gradients)];
+  return [
+    ...comparisons,
+    ...compareGradients(compare, oracle.grads, scoredGradients() ?? trained.gradients, trained.gradients),
+  ];
+
+  /** With the mask as a variable. */
+  function scoredGradients(): Gradients | null {
+    if (kind === 'dynamic') return null;
+    const searched = buildSearchSource(oracle, dtype);
+    const layer = buildLayer(oracle, searched, dtype);
+    return searched.withMaskVariable((mask) => run(oracle, layer, searched, input, mask).gradients);
+  }
 }
 
-function buildLayer(oracle: DyconvCase, dtype: OracleDType): DynamicConv2d {
+/** Gradients by the oracle's names. */
+function run(
+  oracle: DyconvCase,
+  layer: DynamicConv2d,
+  source: AnySource,
+  input: Tensor,
+  mask: Tensor | null = null,
+): { output: Tensor; gradients: Gradients } {
+  const { router } = layer;
+  if (!(router instanceof KernelAttention)) throw new Error('the oracle is of kernel attention');
+  const output = layer.forward(input);
+  const tensors: Record<string, Tensor | null> = {
+    x: input,
+    fc1: router.fc1.weight,
+    fc2_w: router.fc2.weight,
+    fc2_b: router.fc2.bias,
+    bias_bank: layer.biasBank,
+    ...sourceTensors(source),
+    mask,
+  };
+  const wanted = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null);
+  const gradients = grad(
+    output,
+    wanted.map(([, tensor]) => tensor),
+    { gradients: [toTensor(oracle.dy, output.dtype)], allowUnused: true },
+  );
+  return {
+    output,
+    gradients: wholeGradients(source, new Map(wanted.map(([name], i) => [name, gradients[i] ?? null]))),
+  };
+}
+
+function buildLayer(oracle: DyconvCase, source: AnySource, dtype: OracleDType): DynamicConv2d {
   const { I: inChannels, O: outChannels, k: kernelSize, T: temperature, ...conv } = oracle.spec;
   const { stride, padding, dilation, groups } = conv;
   const router = buildRouter(oracle, temperature, dtype);
   return new DynamicConv2d({
     geometry: nn.conv2dGeometry({ inChannels, outChannels, kernelSize, stride, padding, dilation, groups }),
     router,
-    source: buildSource(oracle, dtype),
+    source,
     biasBank: oracle.bias_bank ? toTensor(oracle.bias_bank, dtype) : null,
   });
-}
-
-function buildSource(oracle: DyconvCase, dtype: OracleDType): Bank | PartialSource {
-  const bank = toTensor(oracle.bank, dtype);
-  if (oracle.kind === 'dynamic') return new Bank(bank);
-  const { static: staticWeight, mask, phi, scale } = oracle;
-  if (!staticWeight || !mask || !phi || !scale) throw new Error('a partial case needs static, mask, phi and scale');
-  const source = new PartialSource({
-    bank,
-    staticWeight: toTensor(staticWeight, dtype),
-    mask: Mask.fromTensor(toTensor(mask, dtype)),
-    scaleMode: scale,
-  });
-  noGrad(() => source.phi?.copy_(toTensor(phi, dtype)));
-  return source;
 }

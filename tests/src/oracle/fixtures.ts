@@ -62,7 +62,7 @@ export function comparer(file: string, name: string, dtype: OracleDType): Compar
   });
 }
 
-type Gradients = ReadonlyMap<string, Tensor | null>;
+export type Gradients = ReadonlyMap<string, Tensor | null>;
 
 /** With the mask as a variable, and as training runs, where the mask has no gradient. */
 export function compareGradients(

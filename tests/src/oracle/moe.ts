@@ -1,6 +1,6 @@
 /** `moe.json`: gates, auxiliary loss, outputs and gradients of MoE and partial MoE linear layers. */
 import { grad, noGrad, scope, type Tensor } from '@padnet/torch';
-import { Bank, Mask, MoELinear, NoisyTopK, PartialSource, Routing, type Gating, type ScaleMode } from 'padnet';
+import { MoELinear, NoisyTopK, Routing, type Gating } from 'padnet';
 import {
   oracleDTypes,
   readFixture,
@@ -10,9 +10,18 @@ import {
   type OracleDType,
   comparer,
   compareGradients,
+  type Gradients,
 } from './fixtures.js';
+import {
+  buildSearchSource,
+  buildSource,
+  sourceTensors,
+  wholeGradients,
+  type AnySource,
+  type OracleSource,
+} from './source.js';
 
-interface MoECase {
+interface MoECase extends OracleSource {
   readonly spec: {
     readonly name: string;
     readonly N: number;
@@ -22,17 +31,11 @@ interface MoECase {
     readonly k: number;
     readonly train: boolean;
   };
-  readonly kind: 'dynamic' | 'partial';
-  readonly scale: ScaleMode | null;
   readonly noise: Numbers | null;
   readonly x: Numbers;
   readonly w_gate: Numbers;
   readonly w_noise: Numbers;
-  readonly bank: Numbers;
   readonly bias_bank: Numbers;
-  readonly static?: Numbers;
-  readonly phi?: Numbers;
-  readonly mask?: Numbers;
   readonly gates: Numbers;
   readonly load: Numbers;
   readonly aux_loss: Numbers;
@@ -57,33 +60,11 @@ class FixedNoise extends NoisyTopK {
 
 function verifyCase(oracle: MoECase, dtype: OracleDType): Comparison[] {
   const { spec, kind, scale } = oracle;
-  const layer = buildLayer(oracle, dtype);
-  const { router, source } = layer;
+  const source = buildSource(oracle, dtype);
+  const layer = buildLayer(oracle, source, dtype);
   const input = toTensor(oracle.x, dtype);
   input.requiresGrad = true;
-  const parameters: Record<string, Tensor | null> = {
-    x: input,
-    w_gate: router.wGate,
-    w_noise: router.wNoise,
-    bank: (source as Bank | PartialSource).bank,
-    bias_bank: layer.biasBank,
-    ...(source instanceof PartialSource && { static: source.staticWeight, phi: source.phi }),
-  };
-  const named = Object.entries(parameters).filter((entry): entry is [string, Tensor] => entry[1] !== null);
-  const run = (mask?: Tensor): { output: Tensor; decision: Gating; gradients: Map<string, Tensor | null> } => {
-    const routing = new Routing();
-    const output = layer.forward(input, routing);
-    const decision = routing.decisions[0]!;
-    const wanted: [string, Tensor][] = mask ? [...named, ['mask', mask]] : named;
-    const gradients = grad(
-      output.mul(toTensor(oracle.dy, dtype)).sum().add(routing.auxiliaryLoss()!),
-      wanted.map(([, tensor]) => tensor),
-      { allowUnused: true },
-    );
-    return { output, decision, gradients: new Map(wanted.map(([name], index) => [name, gradients[index] ?? null])) };
-  };
-
-  const trained = run();
+  const trained = run(oracle, layer, source, input);
   const compare = comparer('moe.json', [spec.name, kind, scale].filter(Boolean).join(' '), dtype);
   const comparisons = [
     compare('gates', trained.decision.gates, oracle.gates),
@@ -96,11 +77,51 @@ function verifyCase(oracle: MoECase, dtype: OracleDType): Comparison[] {
       oracle.y,
     ),
   ];
-  const scored = source instanceof PartialSource ? source.withMaskVariable((mask) => run(mask)) : trained;
-  return [...comparisons, ...compareGradients(compare, oracle.grads, scored.gradients, trained.gradients)];
+  return [
+    ...comparisons,
+    ...compareGradients(compare, oracle.grads, scoredGradients() ?? trained.gradients, trained.gradients),
+  ];
+
+  /** With the mask as a variable. */
+  function scoredGradients(): Gradients | null {
+    if (kind === 'dynamic') return null;
+    const searched = buildSearchSource(oracle, dtype);
+    const layer = buildLayer(oracle, searched, dtype);
+    return searched.withMaskVariable((mask) => run(oracle, layer, searched, input, mask).gradients);
+  }
 }
 
-function buildLayer(oracle: MoECase, dtype: OracleDType): MoELinear {
+/** Gradients by the oracle's names. */
+function run(
+  oracle: MoECase,
+  layer: MoELinear,
+  source: AnySource,
+  input: Tensor,
+  mask: Tensor | null = null,
+): { output: Tensor; decision: Gating; gradients: Gradients } {
+  const { router, biasBank } = layer;
+  const routing = new Routing();
+  const output = layer.forward(input, routing);
+  const decision = routing.decisions[0]!;
+  const tensors: Record<string, Tensor | null> = {
+    x: input,
+    w_gate: router.wGate,
+    w_noise: router.wNoise,
+    bias_bank: biasBank,
+    ...sourceTensors(source),
+    mask,
+  };
+  const wanted = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null);
+  const gradients = grad(
+    output.mul(toTensor(oracle.dy, output.dtype)).sum().add(routing.auxiliaryLoss()!),
+    wanted.map(([, tensor]) => tensor),
+    { allowUnused: true },
+  );
+  const named = new Map(wanted.map(([name], index) => [name, gradients[index] ?? null]));
+  return { output, decision, gradients: wholeGradients(source, named) };
+}
+
+function buildLayer(oracle: MoECase, source: AnySource, dtype: OracleDType): MoELinear {
   const { I: inFeatures, E: numExperts, k } = oracle.spec;
   const router = new FixedNoise({ inFeatures, numExperts, k }).to(dtype);
   noGrad(() => {
@@ -108,20 +129,5 @@ function buildLayer(oracle: MoECase, dtype: OracleDType): MoELinear {
     router.wNoise.copy_(toTensor(oracle.w_noise, dtype));
   });
   router.noise = oracle.noise && toTensor(oracle.noise, dtype);
-  return new MoELinear({ router, source: buildSource(oracle, dtype), biasBank: toTensor(oracle.bias_bank, dtype) });
-}
-
-function buildSource(oracle: MoECase, dtype: OracleDType): Bank | PartialSource {
-  const bank = toTensor(oracle.bank, dtype);
-  if (oracle.kind === 'dynamic') return new Bank(bank);
-  const { static: staticWeight, mask, phi, scale } = oracle;
-  if (!staticWeight || !mask || !phi || !scale) throw new Error('a partial case needs static, mask, phi and scale');
-  const source = new PartialSource({
-    bank,
-    staticWeight: toTensor(staticWeight, dtype),
-    mask: Mask.fromTensor(toTensor(mask, dtype)),
-    scaleMode: scale,
-  });
-  noGrad(() => source.phi?.copy_(toTensor(phi, dtype)));
-  return source;
+  return new MoELinear({ router, source, biasBank: toTensor(oracle.bias_bank, dtype) });
 }

@@ -3,7 +3,7 @@ import { nn, noGrad, ops, scope, tensor, type Tensor } from '@padnet/torch';
 import {
   DynamicConv2d,
   iterativeModePartition,
-  PartialSource,
+  SearchSource,
   type PartitionSchedule,
   type PartitionScope,
   type RoundResult,
@@ -63,7 +63,7 @@ class OracleNetwork extends nn.Module {
 
 function buildLayer(oracle: OracleLayer, { temperature, scale }: PartitionCase, dtype: OracleDType): DynamicConv2d {
   const router = buildRouter(oracle, temperature, dtype);
-  const source = new PartialSource({
+  const source = new SearchSource({
     bank: toTensor(oracle.bank, dtype),
     staticWeight: toTensor(oracle.static, dtype),
     scaleMode: scale,

@@ -4,7 +4,7 @@ import { manualSeed, nn, ops, optim, scope, setNumThreads, type Tensor } from '@
 import { countStored } from '../layers/index.js';
 import { createModel, modelSchema } from '../models/index.js';
 import { Mask } from '../partial/index.js';
-import { partialLayers } from '../partition/index.js';
+import { applyPartition, partialLayers } from '../partition/index.js';
 import type { StepJob } from './step.js';
 
 const job = JSON.parse(process.argv[2]!) as StepJob;
@@ -30,9 +30,11 @@ function say(answer: unknown): void {
 function createNetwork({ model, layer, stem, width, inChannels, numClasses, ratio }: StepJob): nn.Layer {
   const options = modelSchema.parse({ name: model, layer, stem, ...(width !== null && { width }) });
   const created = createModel(options, { inChannels, numClasses });
-  for (const source of partialLayers(created).values()) {
-    source.mask = scope(() => Mask.fromTensor(ops.rand(source.shape).lt(ratio)));
-  }
+  const masks = Array.from(partialLayers(created), ([path, { shape }]): [string, Mask] => [
+    path,
+    scope(() => Mask.fromTensor(ops.rand(shape).lt(ratio))),
+  ]);
+  applyPartition(created, { masks: new Map(masks) });
   return created.train();
 }
 

@@ -3,7 +3,7 @@ import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { PartialSource } from '../partial/index.js';
+import { SearchSource } from '../partial/index.js';
 import { convertToDynamic, convertToPartial } from './convert.js';
 
 function network(): nn.Sequential {
@@ -58,7 +58,7 @@ describe('conversion', () => {
         { atol: 1e-5 },
       );
       for (const [, module] of copy.namedModules()) {
-        if (module instanceof PartialSource) expectClose(module.staticWeight, module.bank.mean([0]), { atol: 1e-6 });
+        if (module instanceof SearchSource) expectClose(module.staticWeight, module.bank.mean([0]), { atol: 1e-6 });
       }
     }
   });

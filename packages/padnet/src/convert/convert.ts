@@ -5,7 +5,7 @@
 import { nn, noGrad, scope } from '@padnet/torch';
 import { Bank, KernelAttention, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { PartialSource, type ScaleMode } from '../partial/index.js';
+import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 
 export interface ConvertOptions extends InitialBankOptions {
@@ -41,8 +41,8 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 }
 
 /**
- * Every static or dynamic convolution becomes a partial one, with every entry dynamic until a partition is applied. The
- * static tensor starts as the static kernel, or as the mean of the bank.
+ * Every static or dynamic convolution becomes a partial one that a partition can be searched for, with every entry dynamic
+ * until one is applied. The static tensor starts as the static kernel, or as the mean of the bank.
  *
  * @throws as `convertToDynamic`
  */
@@ -52,7 +52,7 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
     if (conv instanceof nn.Conv2d) {
       const { numKernels, router } = routerOf(conv.geometry, options);
       const bank = initialBank(conv.weight, numKernels, options);
-      const source = new PartialSource({ bank, staticWeight: conv.weight.detach().clone(), scaleMode });
+      const source = new SearchSource({ bank, staticWeight: conv.weight.detach().clone(), scaleMode });
       return new DynamicConv2d({
         geometry: conv.geometry,
         router,
@@ -62,7 +62,7 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
     }
     const { geometry, router, biasBank, source } = conv;
     if (!(source instanceof Bank)) return conv;
-    const partial = new PartialSource({
+    const partial = new SearchSource({
       bank: source.bank,
       staticWeight: noGrad(() => source.bank.mean([0])),
       scaleMode,

@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { Bank } from '../dynamic/index.js';
 import { FeedForwardStack, pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
 import { MoELinear, Routing, routingLevels } from '../layers/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Mask, SearchSource } from '../partial/index.js';
 import { convertToMoE, convertToPartialMoE, moePositions, type ConvertToPartialMoEOptions } from './convertMoE.js';
 
 const kinds = (network: nn.Module): string[] =>
@@ -12,8 +12,8 @@ const kinds = (network: nn.Module): string[] =>
     module instanceof MoELinear ? `${path} ${module.source.kind}` : module instanceof nn.Linear ? `${path} static` : '',
   ).filter(Boolean);
 
-const partialSources = (network: nn.Module): PartialSource[] =>
-  Array.from(network.namedModules(), ([, module]) => module).filter((module) => module instanceof PartialSource);
+const searchSources = (network: nn.Module): SearchSource[] =>
+  Array.from(network.namedModules(), ([, module]) => module).filter((module) => module instanceof SearchSource);
 
 const layerOf = (network: nn.Module, path: string): MoELinear => {
   const layer = network.getModule(path);
@@ -21,8 +21,8 @@ const layerOf = (network: nn.Module, path: string): MoELinear => {
   return layer;
 };
 
-const partialOf = ({ source }: MoELinear): PartialSource => {
-  if (!(source instanceof PartialSource)) throw new Error('not partial');
+const searchOf = ({ source }: MoELinear): SearchSource => {
+  if (!(source instanceof SearchSource)) throw new Error('not searched');
   return source;
 };
 const bankOf = ({ source }: MoELinear): Bank => {
@@ -52,8 +52,8 @@ describe('conversion to mixtures of experts', () => {
       'classifier static',
     ]);
     const partial = convertToPartialMoE(pretrainedStack());
-    const before = partialSources(partial);
-    expect(partialSources(convertToPartialMoE(convertToMoE(partial)))).toEqual(before);
+    const before = searchSources(partial);
+    expect(searchSources(convertToPartialMoE(convertToMoE(partial)))).toEqual(before);
   });
 
   it.each(moePositions.flatMap((position) => routingLevels.map((routing) => [position, routing] as const)))(
@@ -88,7 +88,7 @@ describe('conversion to mixtures of experts', () => {
     const linear = network.layers.items[0]!.intermediate as nn.Linear;
     convertToPartialMoE(network, { numExperts: 5, noise: 0.1, auxiliaryWeight: 0.5, scaleMode: 'static' });
     const layer = layerOf(network, 'layers.0.intermediate');
-    const source = partialOf(layer);
+    const source = searchOf(layer);
     expect(source.bank.shape).toEqual([5, 10, 6]);
     expect(layer.biasBank!.toArray()).toEqual(Array.from({ length: 5 }, () => linear.bias!.toArray()).flat());
     noGrad(() => linear.weight.zero_());
@@ -113,7 +113,7 @@ describe('conversion to mixtures of experts', () => {
     convertToPartialMoE(network);
     expect(layerOf(network, 'layers.1.output')).toBe(layer);
     expect(layer).toMatchObject({ router, biasBank, taskEmbedding });
-    const partial = partialOf(layer);
+    const partial = searchOf(layer);
     expectClose(partial.staticWeight, bank.mean([0]), { atol: 1e-6 });
     expectClose(
       noGrad(() => network.forward(input)),
@@ -131,7 +131,7 @@ describe('conversion to mixtures of experts', () => {
     for (const [, module] of network.namedModules()) {
       if (module instanceof MoELinear) noGrad(() => module.router.wGate.copy_(randn(module.router.wGate.shape)));
     }
-    for (const source of partialSources(network)) source.mask = Mask.empty(source.shape);
+    for (const source of searchSources(network)) source.mask = Mask.empty(source.shape);
     expectClose(
       noGrad(() => network.forward(input)),
       expected,
@@ -142,10 +142,10 @@ describe('conversion to mixtures of experts', () => {
   it('folds the mean so that a mask changes nothing where experts are equal, and little where they nearly are', () => {
     const change = (noise: number): number => {
       const network = convertToPartialMoE(pretrainedStack(), { noise }).to('float64');
-      for (const source of partialSources(network)) noGrad(() => source.phi!.fill_(0.7));
+      for (const source of searchSources(network)) noGrad(() => source.phi!.fill_(0.7));
       const input = randn([4, 5, 6], { dtype: 'float64' });
       const before = noGrad(() => network.forward(input));
-      for (const source of partialSources(network)) {
+      for (const source of searchSources(network)) {
         source.foldMean();
         source.mask = Mask.fromTensor(rand(source.shape).lt(0.5));
       }

@@ -6,7 +6,7 @@
 import { nn, noGrad, scope } from '@padnet/torch';
 import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
 import { FeedForward, MoELinear, type RoutingLevel } from '../layers/index.js';
-import { PartialSource, type ScaleMode } from '../partial/index.js';
+import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias } from './initialBank.js';
 
 /** Which linear layers of a feed-forward block become mixtures. */
@@ -50,8 +50,8 @@ export function convertToMoE<N extends nn.Module>(network: N, options: ConvertTo
 }
 
 /**
- * Every linear layer or mixture of experts at `position` becomes a partial mixture, with every entry dynamic until a partition
- * is applied. The static weight is the pretrained weight itself (its memory is shared), or the mean of a mixture's experts.
+ * Every linear layer or mixture of experts at `position` becomes a partial mixture that a partition can be searched for, with
+ * every entry dynamic until one is applied. The static weight is the pretrained weight itself (its memory is shared), or the mean of a mixture's experts.
  *
  * @throws as `convertToMoE`
  */
@@ -59,8 +59,8 @@ export function convertToPartialMoE<N extends nn.Module>(network: N, options: Co
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, {
     fromLinear: ({ weight }, numExperts) =>
-      new PartialSource({ bank: initialBank(weight, numExperts, options), staticWeight: weight, scaleMode }),
-    fromBank: ({ bank }) => new PartialSource({ bank, staticWeight: noGrad(() => bank.mean([0])), scaleMode }),
+      new SearchSource({ bank: initialBank(weight, numExperts, options), staticWeight: weight, scaleMode }),
+    fromBank: ({ bank }) => new SearchSource({ bank, staticWeight: noGrad(() => bank.mean([0])), scaleMode }),
   });
 }
 

@@ -2,7 +2,7 @@ import { nn, noGrad, randn, scope, zeros } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { convertToMoE, convertToPartialMoE } from '../convert/index.js';
 import { Mask } from '../partial/index.js';
-import { partialLayers } from '../partition/index.js';
+import { applyPartition, partialLayers } from '../partition/index.js';
 import { countMacs, countStored } from './counting.js';
 import { pretrainedStack } from './feedForwardStack.test.fixture.js';
 
@@ -30,10 +30,13 @@ describe('what a network with mixtures of experts stores', () => {
       dynamicEntries: weights,
     });
     convertToPartialMoE(network);
-    for (const source of partialLayers(network).values()) {
-      const bits = new Uint8Array(8).fill(0b1111, 7).fill(0b101, 0, 7); // 14 of the first 56 entries, all of the other 4
-      source.mask = Mask.fromBits(source.shape, bits);
-    }
+    expect(countStored(network)).toMatchObject({ parameters: 4 * weights + 4 * biases + routers + classifier + 4 }); // 4 φ
+    const bits = new Uint8Array(8).fill(0b1111, 7).fill(0b101, 0, 7); // 14 of the first 56 entries, all of the other 4
+    const masks = Array.from(
+      partialLayers(network),
+      ([path, source]) => [path, Mask.fromBits(source.shape, bits)] as const,
+    );
+    applyPartition(network, { masks: new Map(masks) });
     const dynamicEntries = 4 * (14 + 4);
     expect(countStored(network)).toEqual({
       parameters: 4 * dynamicEntries + (weights - dynamicEntries) + 4 * biases + routers + classifier + 4, // 4 φ

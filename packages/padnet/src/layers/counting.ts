@@ -1,10 +1,10 @@
 /** What a network really stores and executes. */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
-import { compactStateDict, numEntries, PartialSource } from '../partial/index.js';
+import { numEntries, PartialSource, SearchSource } from '../partial/index.js';
 import { isDynamicLayer } from './dynamicLayer.js';
 
 export interface StoredNumbers {
-  /** Trained numbers in the compact form, that is those in use; PyTorch's parameter count for a static network. */
+  /** Trained numbers, of partial layers those in use; PyTorch's parameter count for a static network. */
   readonly parameters: number;
   /** Bits of the masks. */
   readonly maskBits: number;
@@ -14,14 +14,9 @@ export interface StoredNumbers {
   readonly dynamicEntries: number;
 }
 
-/** Counted from the tensors that `compactStateDict` saves. */
+/** Of the network as it stands: layers that are still searched for their masks are fully dynamic. */
 export function countStored(network: nn.Module): StoredNumbers {
-  const trained = new Set(Array.from(network.namedParameters(), ([name]) => name));
-  const parameters = scope(() => {
-    let sum = 0;
-    for (const [name, tensor] of compactStateDict(network)) if (trained.has(name)) sum += tensor.numel;
-    return sum;
-  });
+  const parameters = network.parameters().reduce((sum, { numel }) => sum + numel, 0);
   let maskBits = 0;
   let entries = 0;
   let dynamicEntries = 0;
@@ -29,7 +24,7 @@ export function countStored(network: nn.Module): StoredNumbers {
     if (!isDynamicLayer(module)) continue;
     const size = numEntries(module.source.shape);
     entries += size;
-    if (module.source instanceof PartialSource) {
+    if (module.source instanceof PartialSource || module.source instanceof SearchSource) {
       maskBits += size;
       dynamicEntries += module.source.mask.count;
     } else if (module.source.kind === 'dynamic') dynamicEntries += size;

@@ -2,7 +2,7 @@ import { manualSeed, nn, noGrad, ops, rand, randn, type Tensor } from '@padnet/t
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Bank, KernelAttention, StaticSource, type ParameterSource, type Router } from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes } from '../partial/index.js';
+import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
 import { DynamicConv2d } from './dynamicConv2d.js';
 
 /** Coefficients that do not sum to 1, as CondConv's. */
@@ -76,6 +76,10 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
             scaleMode,
           }),
       ]),
+      [
+        'searched, every entry dynamic',
+        (shape) => new SearchSource({ bank: randn([numKernels, ...shape]), staticWeight: randn(shape) }),
+      ],
     ];
     it.each(sources)('%s has the gradients of finite differences', (_, source) => {
       const layer = layerOf(geometry, makeRouter(), source);
@@ -84,29 +88,22 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
     });
 
     it('is the fully dynamic layer at κ = 1 and the static one at κ = 0', () => {
-      const weights = {
-        bank: randn([numKernels, ...nn.conv2dWeightShape(geometry)]),
-        staticWeight: randn(nn.conv2dWeightShape(geometry)),
-      };
+      const shape = nn.conv2dWeightShape(geometry);
+      const bank = randn([numKernels, ...shape]);
+      const staticWeight = randn(shape);
       const router = makeRouter();
-      const source = new PartialSource(weights);
-      const partial = layerOf(geometry, router, () => source);
-      const dynamic = new DynamicConv2d({
-        geometry,
-        router,
-        source: new Bank(weights.bank),
-        biasBank: partial.biasBank,
-      }).to('float64');
-      const fixed = new DynamicConv2d({
-        geometry,
-        router,
-        source: new StaticSource(weights.staticWeight),
-        biasBank: partial.biasBank,
-      }).to('float64');
+      const biasBank = randn([numKernels, geometry.outChannels]);
+      const outputOf = (source: ParameterSource): Tensor =>
+        new DynamicConv2d({ geometry, router, source, biasBank }).to('float64').forward(input);
       const input = randn([5, 4, 6, 6], { dtype: 'float64' });
-      expectClose(partial.forward(input), dynamic.forward(input), { atol: 1e-12 });
-      source.mask = Mask.empty(source.shape);
-      expectClose(partial.forward(input), fixed.forward(input), { atol: 1e-12 });
+      const dynamic = outputOf(new Bank(bank));
+      const full = new PartialSource({ bank, staticWeight });
+      expect([full.bank.numel, full.staticWeight.numel]).toEqual([bank.numel, 0]);
+      expectClose(outputOf(full), dynamic, { atol: 1e-12 });
+      expectClose(outputOf(new SearchSource({ bank, staticWeight })), dynamic, { atol: 1e-12 });
+      const empty = new PartialSource({ bank, staticWeight, mask: Mask.empty(shape) });
+      expect([empty.bank.numel, empty.staticWeight.numel]).toEqual([0, staticWeight.numel]);
+      expectClose(outputOf(empty), outputOf(new StaticSource(staticWeight)), { atol: 1e-12 });
     });
 
     it('gives each sample what it would get alone: batch 1, batch 5, training and evaluation', () => {

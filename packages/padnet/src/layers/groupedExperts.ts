@@ -7,24 +7,22 @@
  * make a gradient of the whole bank for each expert; here one merged weight exists at a time, beside the bank and its
  * gradient.
  */
-import { customFunction, isGradEnabled, ops, scope, type Tensor } from '@padnet/torch';
+import { customFunction, isGradEnabled, ops, scope, Tensor } from '@padnet/torch';
+import type { Entries } from '../partial/index.js';
 import { groupByExpert, type ExpertGroup } from './expertGroups.js';
-import { ExpertLines, MergedExperts, WholeExperts, type ExpertWeights } from './expertWeights.js';
+import { MergedExperts, WholeExperts, type ExpertWeights } from './expertWeights.js';
 
-/** Which entries of an expert are dynamic. */
+/** What the bank is of. */
 export type ExpertPart =
+  /** Whole experts. */
   | { readonly kind: 'all' }
-  /** Rows `lines` (int64) of each expert: outputs are [tokens, lines]. */
-  | { readonly kind: 'rows'; readonly lines: Tensor }
-  /** Columns `lines` (int64) of each expert: inputs are [tokens, lines]. */
-  | { readonly kind: 'columns'; readonly lines: Tensor }
-  /** Those under `mask` (bool [out, in]); the others are `staticScale` (a scalar; null for 1) times `staticWeight`. */
-  | {
+  /** Their entries `dynamic`; the others, `fixed`, are `staticScale` (a scalar; null for 1) times `staticWeight`. */
+  | ({
       readonly kind: 'entries';
-      readonly mask: Tensor;
+      /** [n − d] */
       readonly staticWeight: Tensor;
       readonly staticScale: Tensor | null;
-    };
+    } & Entries);
 
 export interface GroupedExpertsInputs {
   /** x [tokens, in] */
@@ -33,10 +31,10 @@ export interface GroupedExpertsInputs {
   readonly experts: Tensor;
   /** w [tokens, k] */
   readonly weights: Tensor;
-  /** W [E, out, in] */
+  /** W [E, out, in], or [E, d] of some entries */
   readonly bank: Tensor;
   readonly part: ExpertPart;
-  /** b [E, out], of the computed rows only; null for none. */
+  /** b [E, out]; null for none. */
   readonly biasBank: Tensor | null;
   /** A scalar; null for 1. */
   readonly scale: Tensor | null;
@@ -55,8 +53,8 @@ interface Operands {
   readonly scale?: Tensor;
   readonly staticWeight?: Tensor;
   readonly staticScale?: Tensor;
-  readonly lines?: Tensor;
-  readonly mask?: Tensor;
+  readonly dynamic?: Tensor;
+  readonly fixed?: Tensor;
   readonly experts: Tensor;
   /** See `ExpertGroups`. */
   readonly choices: Tensor;
@@ -65,10 +63,9 @@ interface Operands {
 
 /** @returns [tokens, out]. Its gradients can't be differentiated again. */
 export function groupedExperts({ part, experts, ...inputs }: GroupedExpertsInputs): Tensor {
-  const { kind, ...ofPart } = part;
   const { groups, choices, tokens: tokenOf } = groupByExpert(experts, inputs.bank.shape[0]!);
-  const present = Object.entries({ ...inputs, ...ofPart, experts, choices, tokenOf }).filter(
-    (entry): entry is [string, Tensor] => entry[1] !== null,
+  const present = Object.entries({ ...inputs, ...part, experts, choices, tokenOf }).filter(
+    (entry): entry is [string, Tensor] => entry[1] instanceof Tensor,
   );
   const operands = Object.fromEntries(present) as unknown as Operands;
   const names = differentiable.filter((name) => operands[name] !== undefined);
@@ -76,24 +73,24 @@ export function groupedExperts({ part, experts, ...inputs }: GroupedExpertsInput
     name: 'GroupedExperts',
     forward(context) {
       context.save(...present.map(([, tensor]) => tensor));
-      return forward(operands, kind, groups);
+      return forward(operands, groups);
     },
     backward([gradient], saved) {
       if (isGradEnabled()) throw new Error('the gradients of a mixture of experts can not be differentiated again');
       const unpacked = Object.fromEntries(present.map(([name], index) => [name, saved[index]!]));
-      const gradients = backward(gradient!, unpacked as unknown as Operands, kind, groups);
+      const gradients = backward(gradient!, unpacked as unknown as Operands, groups);
       return names.map((name) => gradients[name] ?? null);
     },
   })(...names.map((name) => operands[name]!));
   return output!;
 }
 
-function forward(operands: Operands, kind: ExpertPart['kind'], groups: readonly ExpertGroup[]): Tensor {
-  const { tokens, biasBank, bank, lines, tokenOf } = operands;
+function forward(operands: Operands, groups: readonly ExpertGroup[]): Tensor {
+  const { tokens, biasBank, tokenOf } = operands;
   const [numTokens = 0] = tokens.shape;
-  const numOutputs = kind === 'rows' ? lines!.shape[0]! : bank.shape[1]!;
+  const numOutputs = outFeatures(operands);
   const output = biasBank ? ops.mm(gatesOf(operands), biasBank) : tokens.newZeros([numTokens, numOutputs]);
-  const experts = expertWeights(operands, kind);
+  const experts = expertWeights(operands);
   const { scaled } = sortedWeights(operands);
   const isNarrowing = numOutputs < tokens.shape[1]!; // weights go where there are fewer numbers
   // One buffer for all groups: fresh memory for each costs a tenth of the products' time.
@@ -111,21 +108,16 @@ function forward(operands: Operands, kind: ExpertPart['kind'], groups: readonly 
   return output;
 }
 
-function backward(
-  gradient: Tensor,
-  operands: Operands,
-  kind: ExpertPart['kind'],
-  groups: readonly ExpertGroup[],
-): Gradients {
+function backward(gradient: Tensor, operands: Operands, groups: readonly ExpertGroup[]): Gradients {
   const { tokens, weights, bank, biasBank, scale, staticWeight, choices, tokenOf } = operands;
-  const experts = expertWeights(operands, kind);
+  const experts = expertWeights(operands);
   const { plain, scaled } = sortedWeights(operands);
   const tokensGradient = ops.zerosLike(tokens);
   const productGradient = ops.emptyLike(plain);
   const biasGradient = ops.zerosLike(plain);
   const bankGradient = ops.emptyLike(bank);
   const biasBankGradient = biasBank ? ops.zerosLike(biasBank) : null;
-  const sum = staticWeight ? ops.zerosLike(staticWeight) : null;
+  const sum = staticWeight ? bank.newZeros([bank.shape[1]! + staticWeight.numel]) : null;
   const outputs = gradient.newEmpty([largest(groups), gradient.shape[1]!]);
   const isNarrowing = gradient.shape[1]! < tokens.shape[1]!;
   for (const { expert, start, count } of groups) {
@@ -164,20 +156,15 @@ function backward(
   };
 }
 
-function expertWeights(operands: Operands, kind: ExpertPart['kind']): ExpertWeights {
-  const { bank, lines, mask, staticWeight, staticScale = null } = operands;
-  switch (kind) {
-    case 'all':
-      return new WholeExperts(bank);
-    case 'rows':
-      return new ExpertLines(bank, 0, lines!);
-    case 'columns':
-      return new ExpertLines(bank, 1, lines!);
-    case 'entries':
-      return new MergedExperts(bank, mask!, staticWeight!, staticScale);
-    default:
-      return kind satisfies never;
-  }
+function expertWeights({ tokens, bank, dynamic, fixed, staticWeight, staticScale }: Operands): ExpertWeights {
+  if (!staticWeight) return new WholeExperts(bank);
+  const entries = { dynamic: dynamic!, fixed: fixed! };
+  return new MergedExperts(bank, entries, staticWeight, staticScale ?? null, tokens.shape[1]!);
+}
+
+function outFeatures({ tokens, bank, staticWeight }: Operands): number {
+  const [, size = 0] = bank.shape;
+  return staticWeight ? (size + staticWeight.numel) / tokens.shape[1]! : size;
 }
 
 /** w and w · scale in the order of the groups, [tokens · k]. */

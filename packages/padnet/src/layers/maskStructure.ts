@@ -33,7 +33,7 @@ function wholeLines(mask: Tensor, along: 0 | 1): { dynamic: Tensor; fixed: Tenso
   return { dynamic: ops.nonzero(some).reshape([-1]), fixed: ops.nonzero(some.logicalNot()).reshape([-1]) };
 }
 
-/** Remembers the structure of a source's mask until mask or source change. */
+/** Remembers the structure of a source's mask until source or mask, which may be loaded, change. */
 export class MaskStructureCache {
   #version = '';
   #structure: MaskStructure = { kind: 'full' };

@@ -91,8 +91,8 @@ export class MoELinear extends nn.Module {
     const numTokens = numEntries(shape.slice(0, -1));
     const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
     // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
-    const structure = this.source instanceof PartialSource ? this.#structures.of(this.source).kind : null;
-    const ratio = this.source.kind === 'static' ? 0 : structure === 'entries' ? 1 : this.source.dynamicRatio;
+    const isStructured = this.source instanceof PartialSource && this.#structures.of(this.source).kind !== 'entries';
+    const ratio = this.source.kind === 'static' ? 0 : isStructured ? this.source.dynamicRatio : 1;
     const experts = numTokens * outFeatures * inFeatures * (ratio * this.router.k + (1 - ratio));
     const biases = this.biasBank ? numTokens * this.biasBank.numel : 0;
     return this.router.countMacs(decided) + Math.round(experts) + biases;
@@ -132,8 +132,7 @@ export class MoELinear extends nn.Module {
 
   private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
     const { source, biasBank } = this;
-    if (source instanceof PartialSource && !source.isScored)
-      return this.partial(source, tokens, { experts, weights, gates });
+    if (source instanceof PartialSource) return this.partial(source, tokens, { experts, weights, gates });
     const { bank, scale, constant } = source.effective(true);
     if (bank) return groupedExperts({ tokens, experts, weights, bank, part: { kind: 'all' }, biasBank, scale });
     return this.fixed(tokens, constant!, gates, biasBank);
@@ -145,37 +144,42 @@ export class MoELinear extends nn.Module {
     const { bank, staticWeight } = source;
     const { dynamic: scale, static: fixedScale } = scaleFactors(source.phi, source.scaleMode);
     const structure = this.#structures.of(source);
-    const scaled = (weight: Tensor): Tensor => (fixedScale ? weight.mul(fixedScale) : weight);
-    const chosen = { experts, weights, bank, scale };
+    const [outFeatures = 0, inFeatures = 0] = source.shape;
+    const scaled = fixedScale ? staticWeight.mul(fixedScale) : staticWeight;
+    const chosen = { experts, weights, scale };
+    const part = { kind: 'all' } as const;
+    /** The dynamic rows or columns of each expert, which the bank has one after another. */
+    const lines = (rows: number): Tensor => bank.reshape([source.numKernels, rows, -1]);
     switch (structure.kind) {
       case 'full':
-        return groupedExperts({ tokens, ...chosen, part: { kind: 'all' }, biasBank });
+        return groupedExperts({ tokens, ...chosen, bank: lines(outFeatures), part, biasBank });
       case 'empty':
-        return this.fixed(tokens, scaled(staticWeight), gates, biasBank);
+        return this.fixed(tokens, scaled.reshape([outFeatures, inFeatures]), gates, biasBank);
       case 'rows': {
         const { dynamic, fixed } = structure;
-        const part = { kind: 'rows', lines: dynamic } as const;
         const biases = (rows: Tensor): Tensor | null => biasBank && selectColumns(biasBank, rows);
-        const moving = groupedExperts({ tokens, ...chosen, part, biasBank: biases(dynamic) });
-        const resting = this.fixed(tokens, scaled(staticWeight.indexSelect(0, fixed)), gates, biases(fixed));
+        const moving = groupedExperts({
+          tokens,
+          ...chosen,
+          bank: lines(dynamic.numel),
+          part,
+          biasBank: biases(dynamic),
+        });
+        const resting = this.fixed(tokens, scaled.reshape([fixed.numel, inFeatures]), gates, biases(fixed));
         return joinColumns(moving, resting, structure);
       }
       case 'columns': {
-        const { dynamic, fixed } = structure;
-        const part = { kind: 'columns', lines: dynamic } as const;
         const [dynamicTokens, fixedTokens] = splitColumns(tokens, structure);
-        const moving = groupedExperts({ tokens: dynamicTokens, ...chosen, part, biasBank });
-        return moving.add(ops.linear(fixedTokens, scaled(selectColumns(staticWeight, fixed))));
+        const moving = groupedExperts({ tokens: dynamicTokens, ...chosen, bank: lines(outFeatures), part, biasBank });
+        return moving.add(ops.linear(fixedTokens, scaled.reshape([outFeatures, structure.fixed.numel])));
       }
       case 'entries': {
-        if (!this.training && !isGradEnabled()) {
-          const merged = source.effective(true);
-          return groupedExperts({ tokens, ...chosen, bank: merged.bank!, part: { kind: 'all' }, biasBank });
-        }
+        if (!this.training && !isGradEnabled())
+          return groupedExperts({ tokens, ...chosen, bank: source.effective(true).bank!, part, biasBank });
         // The weights of a token sum to 1, so what is added to all experts, times scale, is added once.
         const staticScale = scale ? (fixedScale ?? ops.onesLike(scale)).div(scale) : fixedScale;
-        const part = { kind: 'entries', mask: source.maskTensor(), staticWeight, staticScale } as const;
-        return groupedExperts({ tokens, ...chosen, part, biasBank });
+        const entries = { kind: 'entries', staticWeight, staticScale, ...source.entries() } as const;
+        return groupedExperts({ tokens, ...chosen, bank, part: entries, biasBank });
       }
       default:
         return structure satisfies never;

@@ -3,7 +3,7 @@ import { rand } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { countMacs, countStored } from '../layers/index.js';
 import { Mask } from '../partial/index.js';
-import { partialLayers } from '../partition/index.js';
+import { applyPartition, partialLayers } from '../partition/index.js';
 import { createModel, modelSchema, type LayerKind } from './createModel.js';
 
 const shape = { inChannels: 3, numClasses: 1000 };
@@ -34,7 +34,11 @@ describe('published counts', () => {
 
   it('PAD ResNet-18 at κ = 0.3: (1 − κ)n + Kκn and n mask bits', () => {
     const network = create('resnet18', 'pad');
-    for (const source of partialLayers(network).values()) source.mask = Mask.fromTensor(rand(source.shape).lt(0.3));
+    const masks = Array.from(partialLayers(network), ([path, { shape }]): [string, Mask] => [
+      path,
+      Mask.fromTensor(rand(shape).lt(0.3)),
+    ]);
+    applyPartition(network, { masks: new Map(masks) });
     const { parameters, maskBits, entries, dynamicEntries } = countStored(network);
     const others =
       create('resnet18')

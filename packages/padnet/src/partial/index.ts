@@ -1,4 +1,10 @@
 export * from './compact.js';
 export * from './mask.js';
-export * from './partialSource.js';
+export {
+  PartialSource,
+  type EmptyPartialSourceOptions,
+  type Entries,
+  type PartialSourceOptions,
+} from './partialSource.js';
 export * from './scaleFactors.js';
+export * from './searchSource.js';

@@ -1,5 +1,6 @@
-import { liveTensors, noGrad, ops, optim, randn, scope, tensor, type Tensor } from '@padnet/torch';
-import { expectClose } from '@padnet/torch/testing';
+import { liveTensors, noGrad, ops, optim, rand, randn, scope, tensor, type Tensor } from '@padnet/torch';
+import { expectClose, gradcheck } from '@padnet/torch/testing';
+import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { Mask } from './mask.js';
 import { PartialSource } from './partialSource.js';
@@ -12,13 +13,12 @@ const bank = [
 const staticWeight = [10, 20, 30, 40];
 const mask = [1, 0, 0, 1];
 
+function dense(): { bank: Tensor; staticWeight: Tensor } {
+  return { bank: tensor(bank, { dtype: 'float64' }), staticWeight: tensor(staticWeight, { dtype: 'float64' }) };
+}
+
 function source(scaleMode: (typeof scaleModes)[number] = 'both', phi = 0): PartialSource {
-  const made = new PartialSource({
-    bank: tensor(bank, { dtype: 'float64' }),
-    staticWeight: tensor(staticWeight, { dtype: 'float64' }),
-    mask: Mask.fromTensor(tensor(mask)),
-    scaleMode,
-  });
+  const made = new PartialSource({ ...dense(), mask: Mask.fromTensor(tensor(mask)), scaleMode });
   noGrad(() => made.phi?.fill_(phi));
   return made;
 }
@@ -54,12 +54,13 @@ describe('PartialSource', () => {
     const run = (): number[] => noGrad(() => mixed(made, [0.25, 0.75], true).toArray());
     expect(run()).toEqual([4, 20, 30, 7]);
     expect(noGrad(() => made.effective(true).bank!.handle === made.effective(true).bank!.handle)).toBe(true);
-    made.mask = Mask.fromTensor(tensor([0, 1, 1, 0]));
-    expect(run()).toEqual([10, 5, 6, 40]);
     noGrad(() => made.bank.mul_(2));
-    expect(run()).toEqual([10, 10, 12, 40]);
+    expect(run()).toEqual([8, 20, 30, 14]);
     noGrad(() => made.staticWeight.zero_());
-    expect(run()).toEqual([0, 10, 12, 0]);
+    expect(run()).toEqual([8, 0, 0, 14]);
+    const other = new PartialSource({ ...dense(), mask: Mask.fromTensor(tensor([0, 1, 1, 0])) });
+    made.loadStateDict(other.stateDict());
+    expect(run()).toEqual([10, 5, 6, 40]);
     made.loadStateDict(source().stateDict());
     expect(run()).toEqual([4, 20, 30, 7]);
     made.to('float32');
@@ -80,39 +81,75 @@ describe('PartialSource', () => {
     const made = source().eval();
     noGrad(() => scope(() => mixed(made, [0.25, 0.75], true).toArray()));
     const evaluated = liveTensors();
-    scope(() => made.train().maskTensor());
+    scope(() => mixed(made.train(), [0.25, 0.75], true).toArray());
     expect(liveTensors()).toBe(evaluated - 1);
   });
 
-  it('gives the mask a gradient only where it is asked for, and the same output', () => {
+  it('holds the numbers in use, and their gradients', () => {
     const made = source();
-    made.withMaskVariable((variable) => {
-      const output = mixed(made, [0.25, 0.75], true);
-      expect(output.toArray()).toEqual([4, 20, 30, 7]);
-      output.sum().backward();
-      // ∂θ/∂M = Σ α_k Θ_k − Θ_s
-      expect(variable.grad!.toArray()).toEqual([4 - 10, 5 - 20, 6 - 30, 7 - 40]);
-    });
-    expect(made.mask.toTensor().toArray()).toEqual(mask);
-  });
-
-  it('folds the mean so that static entries go on as λ_d · mean at uniform coefficients', () => {
-    const made = source('both', 0.4);
-    const before = source('both', 0.4);
-    before.mask = Mask.full([4]);
-    made.foldMean();
-    expectClose(mixed(made, [0.5, 0.5], true), mixed(before, [0.5, 0.5], true), { atol: 1e-12 });
-  });
-
-  it('has a gradient only for entries in use', () => {
-    const made = source();
+    expect(made.bank.toArray()).toEqual([1, 4, 5, 8]);
+    expect(made.bank.shape).toEqual([2, 2]);
+    expect(made.staticWeight.toArray()).toEqual([20, 30]);
+    expect([made.shape, made.numKernels, made.dynamicRatio]).toEqual([[4], 2, 0.5]);
+    expect(made.maskTensor().toArray()).toEqual(mask);
     mixed(made, [0.25, 0.75], true).sum().backward();
-    expect(made.bank.grad!.toArray()).toEqual([0.25, 0, 0, 0.25, 0.75, 0, 0, 0.75]);
-    expect(made.staticWeight.grad!.toArray()).toEqual([0, 1, 1, 0]);
+    expect(made.bank.grad!.toArray()).toEqual([0.25, 0.25, 0.75, 0.75]);
+    expect(made.staticWeight.grad!.toArray()).toEqual([1, 1]);
+  });
+
+  it.each(scaleModes)('%s: gradients are those of finite differences, folded and not', (mode) => {
+    const made = new PartialSource({
+      bank: randn([3, 6], { dtype: 'float64' }),
+      staticWeight: randn([6], { dtype: 'float64' }),
+      mask: Mask.fromBits([6], Uint8Array.of(0b101100)),
+      scaleMode: mode,
+      phi: tensor(0.4, { dtype: 'float64' }),
+    });
+    for (const sumsToOne of [true, false]) gradcheck(() => mixed(made, [0.5, 0.2, 0.3], sumsToOne), made.parameters());
+  });
+
+  it('is the dense formula for any mask, every and no entry dynamic included', () => {
+    fc.assert(
+      fc.property(
+        fc.integer({ min: 1, max: 4 }),
+        fc.integer({ min: 1, max: 30 }),
+        fc.constantFrom(0, 0.3, 0.7, 1),
+        fc.boolean(),
+        (numKernels, size, ratio, sumsToOne) => {
+          scope(() => {
+            const weights = { bank: randn([numKernels, size, 2]), staticWeight: randn([size, 2]) };
+            const isDynamic = rand([size, 2]).lt(ratio);
+            const made = new PartialSource({ ...weights, mask: Mask.fromTensor(isDynamic) });
+            expect(made.bank.numel + made.staticWeight.numel).toBe(
+              numKernels * made.mask.count + (made.mask.size - made.mask.count),
+            );
+            const coefficients = Array.from({ length: numKernels }, () => 1 / numKernels);
+            const expected = ops.where(isDynamic, weights.bank.mean([0]), weights.staticWeight);
+            const { bank: whole, constant } = made.effective(sumsToOne);
+            expect(whole!.shape).toEqual([numKernels, size, 2]);
+            const mixture = tensor(coefficients)
+              .matmul(whole!.reshape([numKernels, -1]))
+              .reshape([size, 2]);
+            expectClose(constant ? mixture.add(constant) : mixture, expected, { atol: 1e-6 });
+          });
+        },
+      ),
+      { numRuns: 60 },
+    );
+  });
+
+  it('starts as zeros where its numbers are loaded', () => {
+    const made = PartialSource.empty({ numKernels: 2, mask: Mask.fromTensor(tensor(mask)), dtype: 'float64' });
+    expect(mixed(made, [0.25, 0.75], true).toArray()).toEqual([0, 0, 0, 0]);
+    made.loadStateDict(source().stateDict());
+    expect(mixed(made, [0.25, 0.75], true).toArray()).toEqual([4, 20, 30, 7]);
+    expect(PartialSource.empty({ numKernels: 2, mask: made.mask, scaleMode: 'none' }).phi).toBeNull();
   });
 
   it('refuses a mask of another shape', () => {
-    expect(() => (source().mask = Mask.full([2, 2]))).toThrow('mask shape [2, 2] does not match bank entry [4]');
+    expect(() => new PartialSource({ ...dense(), mask: Mask.full([2, 2]) })).toThrow(
+      'mask shape [2, 2] does not match bank entry [4]',
+    );
     expect(() => new PartialSource({ bank: randn([2, 3]), staticWeight: randn([4]) })).toThrow(
       'bank entries [3] and static weight [4] differ',
     );

@@ -1,56 +1,97 @@
 /**
- * 0 < κ < 1: the entries under the mask come from the bank, the others from one static tensor (method.md §2):
+ * 0 ≤ κ ≤ 1: the entries under the mask come from the bank, the others from one static tensor (method.md §2):
  *
  *     θ(x) = λ_d · M ⊙ Σ_k α_k(x) Θ_k + λ_s · (1 − M) ⊙ Θ_s
+ *
+ * The mask is fixed, so that only the numbers in use are held, trained and saved: (1 − κ)n + Kκn. `SearchSource` is what a
+ * mask is searched with.
  */
-import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
+import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DType, type Tensor } from '@padnet/torch';
 import type { EffectiveParameter, ParameterSource } from '../dynamic/index.js';
-import { Mask, unpackBits } from './mask.js';
+import { Mask, numEntries, unpackBits } from './mask.js';
 import { scaleFactors, type ScaleFactors, type ScaleMode } from './scaleFactors.js';
+import { TensorCache } from './tensorCache.js';
 
 export interface PartialSourceOptions {
-  /** Θ [K, …shape]; its memory is shared. */
+  /** Θ [K, …shape]; the entries under the mask are copied. */
   readonly bank: Tensor;
-  /** Θ_s […shape]; its memory is shared. */
+  /** Θ_s […shape]; the entries outside the mask are copied. */
   readonly staticWeight: Tensor;
   /** @default every entry dynamic */
   readonly mask?: Mask;
   /** @default 'both' */
   readonly scaleMode?: ScaleMode;
+  /** φ, a scalar that is copied. @default 0 */
+  readonly phi?: Tensor | null;
+}
+
+export interface EmptyPartialSourceOptions {
+  readonly numKernels: number;
+  readonly mask: Mask;
+  /** @default 'both' */
+  readonly scaleMode?: ScaleMode;
+  /** @default 'float32' */
+  readonly dtype?: DType;
+}
+
+/** Positions of entries in row-major order, ascending: int64. */
+export interface Entries {
+  /** [d] */
+  readonly dynamic: Tensor;
+  /** [n − d] */
+  readonly fixed: Tensor;
 }
 
 export class PartialSource extends nn.Module implements ParameterSource {
   readonly kind = 'partial';
+  /** Of one bank entry. */
+  readonly shape: readonly number[];
   readonly scaleMode: ScaleMode;
-  /** Θ [K, …shape]; only entries under the mask are used. */
+  /** Θ [K, d]: the d dynamic entries of each bank entry, in row-major order. */
   readonly bank: nn.Parameter;
-  /** Θ_s […shape]; only entries outside the mask are used. */
+  /** Θ_s [n − d]: the static entries, in row-major order. */
   readonly staticWeight: nn.Parameter;
   /** φ, a scalar; null in mode `none`. */
   readonly phi: nn.Parameter | null;
   /** The mask's bits (see `Mask.bits`), saved with the weights. */
   readonly maskBits: nn.Buffer;
-  readonly #cache = new Map<'mask' | 'effective', { readonly versions: string; readonly tensors: readonly Tensor[] }>();
-  #maskVariable: Tensor | null = null;
+  readonly #cache = new TensorCache<'mask' | 'entries' | 'effective'>();
 
-  constructor({ bank, staticWeight, mask, scaleMode = 'both' }: PartialSourceOptions) {
+  /** @throws RangeError where bank, static weight and mask differ in shape */
+  constructor({ bank, staticWeight, mask, scaleMode = 'both', phi = null }: PartialSourceOptions) {
     super();
     const shape = staticWeight.shape;
-    if (bank.shape.slice(1).join() !== shape.join()) {
-      throw new RangeError(
-        `bank entries [${bank.shape.slice(1).join(', ')}] and static weight [${shape.join(', ')}] differ`,
-      );
-    }
+    assertShapes(bank, shape, mask);
+    this.shape = shape;
     this.scaleMode = scaleMode;
-    this.bank = new nn.Parameter(bank);
-    this.staticWeight = new nn.Parameter(staticWeight);
-    this.phi = scaleMode === 'none' ? null : new nn.Parameter(zeros([], { dtype: bank.dtype }));
-    this.maskBits = new nn.Buffer(fromTypedArray(Mask.full(shape).bits));
-    if (mask) this.mask = mask;
+    const { device, dtype } = bank;
+    this.maskBits = scope(() => new nn.Buffer(fromTypedArray((mask ?? Mask.full(shape)).bits).to(device)));
+    [this.bank, this.staticWeight, this.phi] = scope(() =>
+      noGrad(() => {
+        const { dynamic, fixed } = this.entries();
+        const numKernels = bank.shape[0]!;
+        const index = dynamic.expand([numKernels, dynamic.numel]);
+        return [
+          new nn.Parameter(ops.gather(bank.reshape([numKernels, -1]), 1, index)),
+          new nn.Parameter(ops.gather(staticWeight.reshape([-1]), 0, fixed)),
+          scaleMode === 'none' ? null : new nn.Parameter(phi ? phi.clone() : zeros([], { dtype, device })),
+        ] as const;
+      }),
+    );
   }
 
-  get shape(): readonly number[] {
-    return this.staticWeight.shape;
+  /** Of zeros, for weights to be loaded into. */
+  static empty({ numKernels, mask, scaleMode, dtype = 'float32' }: EmptyPartialSourceOptions): PartialSource {
+    return scope(() => {
+      const zero = zeros([], { dtype });
+      const bank = zero.expand([numKernels, ...mask.shape]);
+      return new PartialSource({ bank, staticWeight: zero.expand(mask.shape), mask, ...(scaleMode && { scaleMode }) });
+    });
+  }
+
+  /** K */
+  get numKernels(): number {
+    return this.bank.shape[0]!;
   }
 
   get dynamicRatio(): number {
@@ -61,104 +102,60 @@ export class PartialSource extends nn.Module implements ParameterSource {
     return Mask.fromBits(this.shape, this.maskBits.toTypedArray() as Uint8Array);
   }
 
-  /** @throws RangeError where the mask has another shape than a bank entry */
-  set mask(mask: Mask) {
-    if (mask.shape.join() !== this.shape.join()) {
-      throw new RangeError(
-        `mask shape [${mask.shape.join(', ')}] does not match bank entry [${this.shape.join(', ')}]`,
-      );
-    }
-    scope(() => noGrad(() => this.maskBits.copy_(fromTypedArray(mask.bits))));
-  }
-
-  /**
-   * Runs `body` with the mask as a float tensor that gradients are computed for: ∂L/∂M is the saliency of method.md §3.
-   */
-  withMaskVariable<T>(body: (mask: Tensor) => T): T {
-    const variable = noGrad(() => this.maskTensor().to(this.bank.dtype).clone());
-    variable.requiresGrad = true;
-    this.#maskVariable = variable;
-    try {
-      return body(variable);
-    } finally {
-      this.#maskVariable = null;
-    }
-  }
-
-  /**
-   * Folds the bank's mean into the static weight, Θ_s ← (λ_d / λ_s) · mean_k Θ_k: while the coefficients are near uniform,
-   * applying a mask then leaves the output nearly as it was (method.md §6).
-   */
-  foldMean(): void {
-    scope(() => {
-      noGrad(() => {
-        const { dynamic, static: fixed } = scaleFactors(this.phi, this.scaleMode);
-        let mean = this.bank.mean([0]);
-        if (dynamic) mean = mean.mul(dynamic);
-        if (fixed) mean = mean.div(fixed);
-        this.staticWeight.copy_(mean);
-      });
-    });
-  }
-
+  /** The plain composition of libtorch's operators, by expanding to [K, …shape]: the reference of faster ways. */
   effective(sumsToOne: boolean): EffectiveParameter {
     const factors = scaleFactors(this.phi, this.scaleMode);
-    if (this.training || isGradEnabled() || this.#maskVariable) return this.compute(sumsToOne, factors);
+    if (this.training || isGradEnabled()) return this.compute(sumsToOne, factors);
     const inputs = [this.bank, this.staticWeight, this.maskBits, ...(this.phi ? [this.phi] : [])];
-    const [bank = null, constant = null] = this.cached('effective', inputs, `${sumsToOne}`, () => {
+    const make = (): Tensor[] => {
       const made = this.compute(sumsToOne, factors);
       return [made.bank, made.constant].filter((tensor) => tensor !== null);
-    });
+    };
+    const [bank = null, constant = null] = this.#cache.get('effective', inputs, make, `${sumsToOne}`);
     return { bank, scale: factors.dynamic, constant };
   }
 
   /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
-  private compute(sumsToOne: boolean, { dynamic, static: fixed }: ScaleFactors): EffectiveParameter {
-    const { bank } = this;
-    let constant: Tensor = fixed ? this.staticWeight.mul(fixed) : this.staticWeight;
-    if (sumsToOne && dynamic) constant = constant.div(dynamic);
-    if (this.#maskVariable) {
-      const mask = this.#maskVariable;
-      const inside = bank.mul(mask);
-      const outside = mask.neg().add(1).mul(constant);
-      return sumsToOne
-        ? { bank: inside.add(outside), scale: dynamic, constant: null }
-        : { bank: inside, scale: dynamic, constant: outside };
-    }
-    const mask = this.maskTensor();
-    if (sumsToOne) return { bank: ops.where(mask, bank, constant), scale: dynamic, constant: null };
-    return { bank: bank.mul(mask), scale: dynamic, constant: constant.mul(mask.logicalNot()) };
+  private compute(sumsToOne: boolean, { dynamic: scale, static: fixedScale }: ScaleFactors): EffectiveParameter {
+    const { bank, numKernels, shape } = this;
+    if (this.training) this.#cache.forget('effective'); // as large as K static weights, and of no use in training
+    const { dynamic, fixed } = this.entries();
+    const size = numEntries(shape);
+    let scaled: Tensor = fixedScale ? this.staticWeight.mul(fixedScale) : this.staticWeight;
+    if (sumsToOne && scale) scaled = scaled.div(scale);
+    const outside = ops.scatter(scaled.newZeros([size]), 0, fixed, scaled);
+    const rest = sumsToOne ? outside.expand([numKernels, size]) : bank.newZeros([numKernels, size]);
+    const inside = ops.scatter(rest, 1, dynamic.expand([numKernels, dynamic.numel]), bank);
+    return {
+      bank: inside.reshape([numKernels, ...shape]),
+      scale,
+      constant: sumsToOne ? null : outside.reshape(shape),
+    };
   }
 
-  /** Whether `withMaskVariable` is running. */
-  get isScored(): boolean {
-    return this.#maskVariable !== null;
-  }
-
-  /** The mask as a bool tensor, unpacked again only when the bits have changed; it belongs to this source. */
+  /** The mask as a bool tensor, unpacked once; it belongs to this source. */
   maskTensor(): Tensor {
-    if (this.training) this.forget('effective'); // as large as the bank, and of no use once that is trained
-    return this.cached('mask', [this.maskBits], '', () => [noGrad(() => unpackBits(this.maskBits, this.shape))])[0]!;
+    if (this.training) this.#cache.forget('effective');
+    const make = (): Tensor[] => [noGrad(() => unpackBits(this.maskBits, this.shape))];
+    return this.#cache.get('mask', [this.maskBits], make)[0]!;
   }
 
-  private cached(
-    key: 'mask' | 'effective',
-    inputs: readonly Tensor[],
-    variant: string,
-    make: () => Tensor[],
-  ): readonly Tensor[] {
-    // A handle is never given twice; a tensor that moved to another dtype or device counts its versions anew.
-    const versions = `${variant} ${inputs.map(({ handle, version }) => `${handle} ${version}`).join()}`;
-    const found = this.#cache.get(key);
-    if (found?.versions === versions) return found.tensors;
-    this.forget(key);
-    const tensors = scope(make).map((tensor) => tensor.keep());
-    this.#cache.set(key, { versions, tensors });
-    return tensors;
+  /** Where the numbers of `bank` and `staticWeight` stand in the whole weight, found once; they belong to this source. */
+  entries(): Entries {
+    const make = (): Tensor[] => {
+      const mask = unpackBits(this.maskBits, this.shape).reshape([-1]);
+      return [mask, mask.logicalNot()].map((entries) => ops.nonzero(entries).reshape([-1]));
+    };
+    const [dynamic, fixed] = this.#cache.get('entries', [this.maskBits], make);
+    return { dynamic: dynamic!, fixed: fixed! };
   }
+}
 
-  private forget(key: 'mask' | 'effective'): void {
-    for (const tensor of this.#cache.get(key)?.tensors ?? []) tensor[Symbol.dispose]();
-    this.#cache.delete(key);
-  }
+/** @throws RangeError where bank [K, …shape] or mask are of another shape */
+export function assertShapes(bank: Tensor, shape: readonly number[], mask: Mask | undefined): void {
+  const entry = bank.shape.slice(1).join(', ');
+  if (entry !== shape.join(', '))
+    throw new RangeError(`bank entries [${entry}] and static weight [${shape.join(', ')}] differ`);
+  if (mask && mask.shape.join(', ') !== entry)
+    throw new RangeError(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${entry}]`);
 }

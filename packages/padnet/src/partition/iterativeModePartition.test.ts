@@ -2,16 +2,16 @@ import { liveTensors, manualSeed, nn, ops, randn, scope, type Tensor } from '@pa
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Bank, KernelAttention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Mask, SearchSource } from '../partial/index.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
-import { applyPartition, overallDynamicRatio, partialLayers } from './partition.js';
+import { applyPartition, overallDynamicRatio, partialLayers, searchLayers } from './partition.js';
 import { partitionUnits } from './partitionUnits.js';
 import { magnitude, random, type Saliency } from './saliency.js';
 
 function partialConv(inChannels: number, outChannels: number): DynamicConv2d {
   const geometry = nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 });
   const shape = nn.conv2dWeightShape(geometry);
-  const source = new PartialSource({ bank: randn([3, ...shape]), staticWeight: randn(shape) });
+  const source = new SearchSource({ bank: randn([3, ...shape]), staticWeight: randn(shape) });
   return new DynamicConv2d({
     geometry,
     router: new KernelAttention({ inChannels, numKernels: 3, temperature: 1 }),
@@ -58,7 +58,7 @@ describe('iterativeModePartition', () => {
     expect([...scores.values()].flatMap((values) => [...values]).reduce((a, b) => a + b)).toBeCloseTo(1, 5);
     network.to('float64').eval();
     images = images.to('float64');
-    const source = partialLayers(network).get('0')!;
+    const source = searchLayers(network).get('0')!;
     const total = (): number => scope(() => batchLosses.reduce((sum, loss) => sum + loss().item(), 0));
     const moved = (index: number): number =>
       source.withMaskVariable((mask) => {
@@ -88,7 +88,7 @@ describe('iterativeModePartition', () => {
 
   it('leaves the network as it was: masks, mode and weights, also where scoring throws', async () => {
     network.train();
-    partialLayers(network).get('0')!.mask = Mask.fromTensor(randn([4, 2, 3, 3]).gt(0));
+    searchLayers(network).get('0')!.mask = Mask.fromTensor(randn([4, 2, 3, 3]).gt(0));
     const before = new Map(Array.from(network.stateDict(), ([name, value]) => [name, value.toArray()]));
     await run();
     const broken: Saliency = { name: 'broken', score: () => Promise.reject(new Error('no score')) };
@@ -186,5 +186,6 @@ describe('iterativeModePartition', () => {
     const partition = await run();
     applyPartition(network, partition);
     expect(partialLayers(network).get('2')!.mask.equals(partition.masks.get('2')!)).toBe(true);
+    await expect(run()).rejects.toThrow('the network has no partial layer to search');
   });
 });

@@ -4,10 +4,10 @@
  */
 import { noGrad, scope, type nn, type Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
-import type { Mask, PartialSource } from '../partial/index.js';
+import type { Mask, SearchSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
-  partialLayers,
+  searchLayers,
   type Partition,
   type PartitionRound,
   type PartitionSettings,
@@ -49,10 +49,10 @@ export interface RoundResult extends PartitionRound {
 }
 
 /**
- * Partitions a network whose layers are partial. The network is put in evaluation mode meanwhile and is left as it was, masks
- * included: `applyPartition` sets the new ones.
+ * Partitions a network whose layers are partial and have no masks for good. It is put in evaluation mode meanwhile and is left
+ * as it was: `applyPartition` sets the masks.
  *
- * @throws RangeError where κ is outside [0, 1], rounds < 1, or no layer is partial; InputError where the granularity does not
+ * @throws RangeError where κ is outside [0, 1], rounds < 1, or there is no such layer; InputError where the granularity does not
  *   fit a layer or all scores are 0
  */
 export async function iterativeModePartition(
@@ -71,9 +71,11 @@ export async function iterativeModePartition(
   if (!(ratio >= 0 && ratio <= 1)) throw new RangeError(`the dynamic ratio κ must be from 0 to 1, got ${ratio}`);
   if (!(Number.isInteger(rounds) && rounds >= 1))
     throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
-  const sources = partialLayers(network);
+  const sources = searchLayers(network);
   if (sources.size === 0)
-    throw new RangeError('the network has no partial layer; convertToPartial and convertToPartialMoE make them');
+    throw new RangeError(
+      'the network has no partial layer to search; convertToPartial and convertToPartialMoE make them',
+    );
   const groups = partitionUnits(network, granularity);
 
   const before = new Map(Array.from(sources, ([path, { mask }]) => [path, mask]));
@@ -124,7 +126,7 @@ export async function iterativeModePartition(
   return { settings, rounds: done, masks, scores };
 }
 
-function setMasks(sources: ReadonlyMap<string, PartialSource>, masks: ReadonlyMap<string, Mask>): void {
+function setMasks(sources: ReadonlyMap<string, SearchSource>, masks: ReadonlyMap<string, Mask>): void {
   for (const [path, source] of sources) source.mask = masks.get(path)!;
 }
 

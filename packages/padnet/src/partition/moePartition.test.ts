@@ -7,7 +7,7 @@ import { pretrainedStack, type FeedForwardStack } from '../layers/feedForwardSta
 import { MoELinear, Routing } from '../layers/index.js';
 import { compactStateDict, loadCompactStateDict, Mask } from '../partial/index.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
-import { applyPartition, comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, type Partition } from './partition.js'; // prettier-ignore
+import { applyPartition, comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, searchLayers, type Partition } from './partition.js'; // prettier-ignore
 import { partitionUnits } from './partitionUnits.js';
 import { maskGradient, random } from './saliency.js';
 
@@ -21,7 +21,7 @@ function partialStack(): FeedForwardStack {
       module.router.wGate.copy_(randn(module.router.wGate.shape).mul(2));
       module.router.wNoise.copy_(randn(module.router.wNoise.shape));
     }
-    for (const source of partialLayers(network).values()) {
+    for (const source of searchLayers(network).values()) {
       source.phi!.fill_(0.4);
       source.mask = Mask.fromTensor(randn(source.shape).gt(-0.5));
     }
@@ -47,7 +47,7 @@ const run = (options: Partial<IterativeModePartitionOptions> = {}): Promise<Part
   iterativeModePartition(network, { ratio: 0.5, batchLosses, ...options });
 
 const naiveScores = async (): Promise<Map<string, number[][]>> => {
-  const raw = await maskGradient.score({ network, sources: partialLayers(network), batchLosses, seed: 0 });
+  const raw = await maskGradient.score({ network, sources: searchLayers(network), batchLosses, seed: 0 });
   return new Map(
     Array.from(raw, ([path, scores]) => {
       const [rows = 0, columns = 0] = scores.shape;
@@ -62,7 +62,7 @@ describe('the saliency of a mixture of experts', () => {
     network.eval();
     const scores = await naiveScores();
     const total = (): number => noGrad(() => scope(() => batchLosses.reduce((sum, loss) => sum + loss().item(), 0)));
-    for (const [path, source] of partialLayers(network)) {
+    for (const [path, source] of searchLayers(network)) {
       for (const [row, column] of [
         [0, 1],
         [3, 5],
@@ -140,12 +140,12 @@ describe('a partition of mixtures of experts', () => {
   });
 
   it('is a file, applied and compared as that of any network', async () => {
+    const blocks = await run({ granularity: 'block' });
     const partition = await run({ granularity: 'neuron' });
     const loaded = decodePartition(encodePartition(partition), 'p.safetensors');
     expect(loaded).toEqual(partition);
     applyPartition(network, loaded);
     for (const [path, { mask }] of partialLayers(network)) expect(mask.equals(partition.masks.get(path)!)).toBe(true);
-    const blocks = await run({ granularity: 'block' });
     expect(comparePartitions(loaded, blocks).map(({ path }) => path)).toEqual([
       'layers.0.intermediate',
       'layers.0.output',
@@ -176,7 +176,7 @@ describe('a partition of mixtures of experts', () => {
     const change = async (noise: number): Promise<number> => {
       network = convertToPartialMoE(pretrainedStack(shape), { noise }).to('float64');
       const before = noGrad(() => network.forward(input));
-      for (const source of partialLayers(network).values()) source.foldMean();
+      for (const source of searchLayers(network).values()) source.foldMean();
       applyPartition(network, await run({ saliency: random }));
       return noGrad(() => network.forward(input)).sub(before).abs().max().item(); // prettier-ignore
     };

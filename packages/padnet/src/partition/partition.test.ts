@@ -1,15 +1,16 @@
-import { encodeSafetensors, fromTypedArray, nn, randn } from '@padnet/torch';
+import { encodeSafetensors, fromTypedArray, nn, noGrad, randn } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { KernelAttention } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Mask, PartialSource, SearchSource } from '../partial/index.js';
 import {
   applyPartition,
   comparePartitions,
   decodePartition,
   encodePartition,
   partialLayers,
+  searchLayers,
   type Partition,
 } from './partition.js';
 
@@ -35,7 +36,7 @@ function partition(bytes: Record<string, number[]>, shape = [3, 1, 2, 2]): Parti
 
 function network(): nn.Sequential {
   const geometry = nn.conv2dGeometry({ inChannels: 1, outChannels: 3, kernelSize: 2 });
-  const source = new PartialSource({ bank: randn([2, 3, 1, 2, 2]), staticWeight: randn([3, 1, 2, 2]) });
+  const source = new SearchSource({ bank: randn([2, 3, 1, 2, 2]), staticWeight: randn([3, 1, 2, 2]) });
   return new nn.Sequential(
     new DynamicConv2d({ geometry, router: new KernelAttention({ inChannels: 1, numKernels: 2 }), source }),
   );
@@ -52,8 +53,6 @@ describe('a partition', () => {
 
   it('is applied to a network of the same layers, and to no other', () => {
     const target = network();
-    applyPartition(target, partition({ '0': [3, 0] }));
-    expect(partialLayers(target).get('0')!.mask.count).toBe(2);
     expect(() => {
       applyPartition(target, partition({ '0': [1, 0], '1': [1, 0] }));
     }).toThrow('the network has no partial layer 1');
@@ -63,7 +62,40 @@ describe('a partition', () => {
     expect(() => {
       applyPartition(target, partition({ '0': [1, 0] }, [3, 1, 4, 1]));
     }).toThrow('mask shape [3, 1, 4, 1] does not match bank entry [3, 1, 2, 2] of 0');
+    expect(searchLayers(target).size).toBe(1);
+    applyPartition(target, partition({ '0': [3, 0] }));
+    expect(searchLayers(target).size).toBe(0);
     expect(partialLayers(target).get('0')!.mask.count).toBe(2);
+  });
+
+  it('is for good: each layer keeps the numbers in use, in its mode, and has one mask', () => {
+    const target = network().eval();
+    const search = searchLayers(target).get('0')!;
+    const [bank, staticWeight] = [search.bank.toArray(), search.staticWeight.toArray()];
+    noGrad(() => search.phi!.fill_(0.3));
+    applyPartition(target, partition({ '0': [0b101, 0] }));
+    const source = partialLayers(target).get('0')!;
+    if (!(source instanceof PartialSource)) throw new Error('still searched');
+    expect(source.bank.toArray()).toEqual([0, 2, 12, 14].map((entry) => bank[entry]));
+    expect(source.staticWeight.toArray()).toEqual(staticWeight.filter((_, entry) => entry !== 0 && entry !== 2));
+    expect(source.phi!.item()).toBeCloseTo(0.3, 6);
+    expect(source.training).toBe(false);
+    applyPartition(target, partition({ '0': [0b101, 0] }));
+    expect(partialLayers(target).get('0')).toBe(source);
+    expect(() => {
+      applyPartition(target, partition({ '0': [0b11, 0] }));
+    }).toThrow('0 has another mask, and no bank any more for entries that became static');
+  });
+
+  it('is applied once to a layer that two paths reach', () => {
+    class Shared extends nn.Module {
+      readonly first = network().items[0] as DynamicConv2d;
+      readonly second = this.first;
+    }
+    const shared = new Shared();
+    applyPartition(shared, partition({ first: [3, 0], second: [3, 0] }));
+    expect(shared.second).toBe(shared.first);
+    expect(shared.first.source).toBeInstanceOf(PartialSource);
   });
 
   it('is compared layer by layer', () => {

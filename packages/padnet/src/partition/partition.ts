@@ -6,7 +6,7 @@
 import { decodeSafetensors, encodeSafetensors, fromTypedArray, scope, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { describeIssues, InputError } from '../errors.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Mask, PartialSource, SearchSource } from '../partial/index.js';
 import { granularities } from './granularity.js';
 import { schedules } from './schedule.js';
 import { partitionScopes } from './selectDynamic.js';
@@ -50,12 +50,22 @@ export interface Partition {
 }
 
 /** The partial layers of a network by path, such as `layer1.0.conv1` or `encoder.layer.0.intermediate`. */
-export function partialLayers(network: nn.Module): Map<string, PartialSource> {
-  const layers = new Map<string, PartialSource>();
+export function partialLayers(network: nn.Module): Map<string, PartialSource | SearchSource> {
+  const layers = new Map<string, PartialSource | SearchSource>();
   for (const [path, module] of network.namedModules()) {
-    if (module instanceof PartialSource) layers.set(path.replace(/\.?source$/, ''), module);
+    if (module instanceof PartialSource || module instanceof SearchSource)
+      layers.set(path.replace(/\.?source$/, ''), module);
   }
   return layers;
+}
+
+/** Those of them that have no mask for good yet. */
+export function searchLayers(network: nn.Module): Map<string, SearchSource> {
+  return new Map(
+    Array.from(partialLayers(network)).filter(
+      (entry): entry is [string, SearchSource] => entry[1] instanceof SearchSource,
+    ),
+  );
 }
 
 /** Fraction of all entries that are dynamic. */
@@ -70,18 +80,34 @@ export function overallDynamicRatio(masks: Iterable<Mask>): number {
 }
 
 /**
- * Sets the masks of a network.
+ * Gives the partial layers of a network their masks for good: from here on each holds the numbers in use (see `PartialSource`),
+ * and the sources that were searched are freed, so that an optimizer has to be made anew.
  *
- * @throws InputError naming the layers where partition and network differ; then nothing was changed
+ * @throws as `assertPartitionFits`; then nothing was changed
  */
-export function applyPartition(network: nn.Module, { masks }: Pick<Partition, 'masks'>): void {
+export function applyPartition(network: nn.Module, partition: Pick<Partition, 'masks'>): void {
+  assertPartitionFits(network, partition);
+  const made = new Map<SearchSource, PartialSource>(); // a layer that is reached by two paths is one layer
+  for (const [path, source] of searchLayers(network)) {
+    const partial = made.get(source) ?? source.toPartial(partition.masks.get(path)!);
+    made.set(source, partial);
+    network.replaceModule(path === '' ? 'source' : `${path}.source`, partial);
+  }
+  for (const source of made.keys()) source[Symbol.dispose](); // banks of K weights, which nothing should train any more
+}
+
+/** @throws InputError naming the layers where partition and network differ, or that have another mask for good */
+export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partition, 'masks'>): void {
   const layers = partialLayers(network);
   const problems: string[] = [];
   for (const [path, mask] of masks) {
-    const shape = layers.get(path)?.shape;
-    if (!shape) problems.push(`the network has no partial layer ${path}`);
-    else if (shape.join() !== mask.shape.join()) {
-      problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape.join(', ')}] of ${path}`);
+    const source = layers.get(path);
+    if (!source) problems.push(`the network has no partial layer ${path}`);
+    else if (source.shape.join() !== mask.shape.join()) {
+      const shape = source.shape.join(', ');
+      problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape}] of ${path}`);
+    } else if (source instanceof PartialSource && !source.mask.equals(mask)) {
+      problems.push(`${path} has another mask, and no bank any more for entries that became static`);
     }
   }
   for (const path of layers.keys()) if (!masks.has(path)) problems.push(`the partition has no mask for ${path}`);
@@ -89,7 +115,6 @@ export function applyPartition(network: nn.Module, { masks }: Pick<Partition, 'm
     const more = problems.length > 3 ? ` (and ${problems.length - 3} more)` : '';
     throw new InputError(`this partition is for another network: ${problems.slice(0, 3).join('; ')}${more}`);
   }
-  for (const [path, mask] of masks) layers.get(path)!.mask = mask;
 }
 
 /** The file's bytes; the same partition gives the same bytes. */

@@ -1,5 +1,5 @@
 /**
- * The units of a network's partial layers at a granularity. A unit's saliency is the sum of its entries', taken before the
+ * The units of the partial layers that are searched, at a granularity. A unit's saliency is the sum of its entries', taken before the
  * absolute value (method.md §3).
  */
 import type { nn, Tensor } from '@padnet/torch';
@@ -7,7 +7,7 @@ import { InputError } from '../errors.js';
 import { FeedForward } from '../layers/index.js';
 import { Mask, numEntries } from '../partial/index.js';
 import { BLOCK_SIZE, type Granularity } from './granularity.js';
-import { partialLayers } from './partition.js';
+import { searchLayers } from './partition.js';
 import { blocks, columns, runs, type UnitLayout } from './unitLayout.js';
 
 /** Units that share one threshold in scope `local`: those of one layer, or of the two layers that neurons span. */
@@ -26,7 +26,7 @@ interface UnitPart {
 /** @throws InputError naming a layer that the granularity does not fit */
 export function partitionUnits(network: nn.Module, granularity: Granularity): UnitGroup[] {
   if (granularity === 'neuron') return neurons(network);
-  return Array.from(partialLayers(network), ([path, { shape }]) => {
+  return Array.from(searchLayers(network), ([path, { shape }]) => {
     const layout = layoutOf(shape, granularity);
     if (!layout) throw misfit(granularity, path, shape);
     return { parts: [{ path, layout }], unitSize: layout.unitSize };
@@ -61,7 +61,7 @@ function layoutOf(shape: readonly number[], granularity: Exclude<Granularity, 'n
 }
 
 function neurons(network: nn.Module): UnitGroup[] {
-  const layers = partialLayers(network);
+  const layers = searchLayers(network);
   const groups: UnitGroup[] = [];
   for (const [path, module] of network.namedModules()) {
     if (!(module instanceof FeedForward)) continue;

@@ -4,12 +4,12 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { Generator, grad, noGrad, ops, scope, zeros, type nn, type Tensor } from '@padnet/torch';
-import type { PartialSource } from '../partial/index.js';
+import type { SearchSource } from '../partial/index.js';
 
 export interface ScoringContext {
   readonly network: nn.Module;
-  /** The partial layers by path, with the current masks applied. */
-  readonly sources: ReadonlyMap<string, PartialSource>;
+  /** The layers that are searched, by path, with the current masks applied. */
+  readonly sources: ReadonlyMap<string, SearchSource>;
   /** The loss of each batch of the partition set, computed anew at every call. */
   readonly batchLosses: readonly (() => Tensor)[];
   readonly seed: number;
@@ -49,7 +49,7 @@ export const maskGradient: Saliency = {
   },
 };
 
-function withMaskVariables<T>(sources: readonly PartialSource[], masks: Tensor[], body: (masks: Tensor[]) => T): T {
+function withMaskVariables<T>(sources: readonly SearchSource[], masks: Tensor[], body: (masks: Tensor[]) => T): T {
   const [first, ...rest] = sources;
   if (!first) return body(masks);
   return first.withMaskVariable((mask) => withMaskVariables(rest, [...masks, mask], body));
@@ -75,8 +75,8 @@ export const magnitude: Saliency = {
 };
 
 function scoreEach(
-  sources: ReadonlyMap<string, PartialSource>,
-  score: (source: PartialSource) => Tensor,
+  sources: ReadonlyMap<string, SearchSource>,
+  score: (source: SearchSource) => Tensor,
 ): Map<string, Tensor> {
   return new Map(Array.from(sources, ([path, source]) => [path, scope(() => noGrad(() => score(source))).keep()]));
 }

@@ -1,7 +1,6 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
 import { countMacs, countStored, DynamicConv2d, isDynamicLayer, MoELinear } from '../layers/index.js';
-import { compactStateDict } from '../partial/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
 import type { SamplePass } from './samplePass.js';
@@ -19,7 +18,7 @@ export interface InspectRow {
   readonly experts: string | null;
   /** κ; null where the layer is not dynamic. */
   readonly dynamicRatio: number | null;
-  /** Trained numbers in the compact form, router and bias included. */
+  /** Trained numbers, router and bias included. */
   readonly parameters: number;
   /** Multiply-accumulates for one sample. */
   readonly macs: number;
@@ -74,16 +73,12 @@ function storedByLayer(network: nn.Module): Map<string, number> {
   const dynamicPaths = Array.from(network.namedModules())
     .filter(([, module]) => isDynamicLayer(module))
     .map(([path]) => path);
-  const trained = new Set(Array.from(network.namedParameters(), ([name]) => name));
   const stored = new Map<string, number>();
-  scope(() => {
-    for (const [name, tensor] of compactStateDict(network)) {
-      if (!trained.has(name)) continue;
-      const owner = dynamicPaths.find((path) => path === '' || name.startsWith(`${path}.`));
-      const path = owner ?? name.slice(0, Math.max(0, name.lastIndexOf('.')));
-      stored.set(path, (stored.get(path) ?? 0) + tensor.numel);
-    }
-  });
+  for (const [name, { numel }] of network.namedParameters()) {
+    const owner = dynamicPaths.find((path) => path === '' || name.startsWith(`${path}.`));
+    const path = owner ?? name.slice(0, Math.max(0, name.lastIndexOf('.')));
+    stored.set(path, (stored.get(path) ?? 0) + numel);
+  }
   return stored;
 }
 

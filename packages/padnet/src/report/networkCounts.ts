@@ -1,7 +1,7 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
 import { countMacs, countStored, isDynamicLayer, type StoredNumbers } from '../layers/index.js';
-import { numEntries, PartialSource } from '../partial/index.js';
+import { numEntries, PartialSource, SearchSource } from '../partial/index.js';
 import type { SamplePass } from './samplePass.js';
 
 /** One dynamic or partial layer. */
@@ -40,8 +40,8 @@ export function layerRatios(network: nn.Module): LayerRatio[] {
     if (!isDynamicLayer(module)) continue;
     const { source } = module;
     const entries = numEntries(source.shape);
-    const dynamicEntries =
-      source instanceof PartialSource ? source.mask.count : source.kind === 'dynamic' ? entries : 0;
+    const isPartial = source instanceof PartialSource || source instanceof SearchSource;
+    const dynamicEntries = isPartial ? source.mask.count : source.kind === 'dynamic' ? entries : 0;
     layers.push({ path, entries, dynamicEntries });
   }
   return layers;

@@ -2,7 +2,7 @@
 import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
 import { DynamicConv2d, MoELinear } from '../layers/index.js';
-import { PartialSource } from '../partial/index.js';
+import { PartialSource, SearchSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
 /**
@@ -43,7 +43,7 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
       for (const parameter of module.parameters()) found.add(parameter);
     if ((module instanceof nn.Linear || module instanceof nn.Conv2d) && module.bias) found.add(module.bias);
     if ((module instanceof MoELinear || module instanceof DynamicConv2d) && module.biasBank) found.add(module.biasBank);
-    if (module instanceof PartialSource && module.phi) found.add(module.phi);
+    if ((module instanceof PartialSource || module instanceof SearchSource) && module.phi) found.add(module.phi);
   }
   return found;
 }
@@ -52,7 +52,8 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
 function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {
-    if (module instanceof Bank || module instanceof PartialSource) found.set(module.bank, module.bank.shape[0]!);
+    if (module instanceof Bank || module instanceof PartialSource || module instanceof SearchSource)
+      found.set(module.bank, module.bank.shape[0]!);
     if ((module instanceof DynamicConv2d || module instanceof MoELinear) && module.biasBank)
       found.set(module.biasBank, module.biasBank.shape[0]!);
   }

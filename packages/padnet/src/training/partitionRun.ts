@@ -1,7 +1,7 @@
 /** Iterative Mode Partition of the network that a run has trained. */
 import { convertToPartial, convertToPartialMoE, type ConvertToPartialMoEOptions } from '../convert/index.js';
 import { InputError } from '../errors.js';
-import { applyPartition, partialLayers, saliencies, type Partition, type RoundResult } from '../partition/index.js';
+import { applyPartition, saliencies, searchLayers, type Partition, type RoundResult } from '../partition/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
 import { loadRunModel, readRun } from './readRun.js';
@@ -48,7 +48,7 @@ export async function partitionRun(
   else convertToPartialMoE(network, convertedParts(model));
   const before = await task.evaluate({ signal });
 
-  if (options.fold) for (const source of partialLayers(network).values()) source.foldMean();
+  if (options.fold) for (const source of searchLayers(network).values()) source.foldMean();
   const partition = await searchPartition(task, options, {
     seed: recipe.training.seed,
     epoch: 0,

@@ -6,7 +6,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { modelSchema } from '../models/index.js';
 import { Mask } from '../partial/index.js';
-import { partialLayers } from '../partition/index.js';
+import { applyPartition, partialLayers } from '../partition/index.js';
 import { smallNetwork, type Kind } from './pictures.test.fixture.js';
 import { loadModel, savePictureModel, type PictureDescription, type PictureModel } from './savedModel.js';
 
@@ -37,11 +37,13 @@ function lived(layer: Kind): nn.Layer {
   const network = smallNetwork(layer);
   scope(() => {
     network.forward(randn([8, 1, 8, 8]));
+    const masks = Array.from(partialLayers(network), ([path, { shape }]): [string, Mask] => [
+      path,
+      Mask.fromTensor(randn(shape).gt(path.length % 3 === 0 ? 1 : 0)),
+    ]);
+    applyPartition(network, { masks: new Map(masks) });
     noGrad(() => {
-      for (const [path, source] of partialLayers(network)) {
-        source.mask = Mask.fromTensor(randn(source.shape).gt(path.length % 3 === 0 ? 1 : 0));
-        source.phi!.fill_(0.3);
-      }
+      for (const { phi } of partialLayers(network).values()) phi!.fill_(0.3);
     });
   });
   return network.eval();
@@ -75,6 +77,22 @@ it('stores of a partial network only what is in use', () => {
   const partial = statSync(weights).size;
   savePictureModel(file, lived('dyconv'), description('dyconv'));
   expect(partial).toBeLessThan(0.9 * statSync(weights).size);
+});
+
+it('keeps a network whose masks were never searched as one with every entry dynamic', () => {
+  const network = smallNetwork('pad').eval();
+  savePictureModel(file, network, description('pad'));
+  const loaded = loadModel(file) as PictureModel;
+  scope(() => {
+    const { tensors } = loadSafetensors(weights);
+    for (const [path, source] of partialLayers(loaded.network)) {
+      expect(source.mask.dynamicRatio).toBe(1);
+      expect(tensors.get(`${path}.source.static_weight`)!.shape).toEqual([0]);
+    }
+    const images = randn([3, 1, 8, 8]);
+    const logits = (model: nn.Layer): number[] => noGrad(() => model.forward(images).toArray());
+    expect(logits(loaded.network)).toEqual(logits(network));
+  });
 });
 
 describe('what is damaged or missing is told in one line', () => {

@@ -12,12 +12,14 @@ import { defaultGenerator, getNumThreads, optim, scope, type nn, type Tensor } f
 import type { z } from 'zod';
 import { KernelAttention, setTemperature } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
+import { loadCompactStateDict } from '../partial/index.js';
 import {
   applyPartition,
+  assertPartitionFits,
   overallDynamicRatio,
-  partialLayers,
   partitionUnits,
   saliencies,
+  searchLayers,
   type Partition,
   type Saliency,
 } from '../partition/index.js';
@@ -36,6 +38,7 @@ import { median } from './median.js';
 import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from './parseOptions.js';
+import { partitionedState } from './partitionedState.js';
 import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from './recipe.js';
 import { searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
@@ -68,7 +71,7 @@ export class Trainer {
   readonly #checkpoints: string | null;
   readonly #onPartition: (partition: Partition) => void;
   readonly #loader: BatchSource<SampleBatch>;
-  readonly #optimizer: optim.SGD | optim.AdamW;
+  #optimizer: optim.SGD | optim.AdamW;
   readonly #schedule: optim.Schedule;
   readonly #masks: Partition | null;
   readonly #hasAttention: boolean;
@@ -96,9 +99,8 @@ export class Trainer {
     const { network } = task;
     this.#training = parseOptions('training', trainingSchema, options.training);
     this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
-    const hasPartialLayers = partialLayers(network).size > 0;
-    if (this.#partition && !hasPartialLayers)
-      throw new InputError('partition is given, but the network has no partial layer');
+    if (this.#partition && searchLayers(network).size === 0)
+      throw new InputError('partition is given, but the network has no partial layer to search');
     if (this.#partition) partitionUnits(network, this.#partition.granularity); // a misfit is told now, not epochs later
     this.network = network;
     this.#task = task;
@@ -113,7 +115,7 @@ export class Trainer {
     this.#optimizer = createOptimizer(network, this.#training);
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
-    if (this.#masks) assertFits(this.#masks, network);
+    if (this.#masks) assertPartitionFits(network, this.#masks);
     this.#hasAttention = [...network.namedModules()].some(([, module]) => module instanceof KernelAttention);
   }
 
@@ -139,7 +141,11 @@ export class Trainer {
       const random = tensors.get('random');
       if (!random) throw new InputError(`${file}: the checkpoint has no random state`);
       try {
-        this.network.loadStateDict(withoutPrefix(tensors, 'network.'));
+        const weights = withoutPrefix(tensors, 'network.');
+        if (state.partitioned) {
+          loadCompactStateDict(this.network, weights);
+          this.#optimizer = createOptimizer(this.network, this.#training);
+        } else this.network.loadStateDict(weights);
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
       } catch (error) {
         throw new InputError(`${file} is of another network: ${(error as Error).message}`, { cause: error });
@@ -354,8 +360,7 @@ export class Trainer {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TrainingEvent, void, undefined> {
     const start = performance.now();
-    const sources = partialLayers(this.network);
-    if (options.fold) for (const source of sources.values()) source.foldMean();
+    if (options.fold) for (const source of searchLayers(this.network).values()) source.foldMean();
     const rounds: PartitionRoundEvent[] = [];
     let partition: Partition;
     try {
@@ -366,6 +371,7 @@ export class Trainer {
     }
     this.network.zeroGrad(); // a score of one's own may have left gradients
     applyPartition(this.network, partition);
+    this.#partitionOptimizer(partition);
     this.#onPartition(partition);
     this.#partitioned = true;
     yield* rounds;
@@ -380,6 +386,16 @@ export class Trainer {
       seconds,
     };
     yield* this.#save();
+  }
+
+  /** The network has other parameters now; momentum of entries that stay dynamic goes on. */
+  #partitionOptimizer({ masks }: Partition): void {
+    const before = this.#optimizer.stateDict();
+    this.#optimizer = createOptimizer(this.network, this.#training);
+    scope(() => {
+      this.#optimizer.loadStateDict(partitionedState(before, masks));
+    });
+    for (const tensor of before.tensors.values()) tensor[Symbol.dispose](); // not left until the memory of two is in use
   }
 
   #searchPartition(
@@ -461,13 +477,6 @@ function meanStatistics(all: readonly RouterStatistics[]): RouterStatistics | nu
     gateEntropy: mean('gateEntropy'),
     loadEntropy: mean('loadEntropy'),
   };
-}
-
-/** @throws InputError where a partition is of another network, which is left as it is */
-function assertFits(partition: Partition, network: nn.Module): void {
-  const masks = new Map(Array.from(partialLayers(network), ([path, { mask }]) => [path, mask]));
-  applyPartition(network, partition);
-  applyPartition(network, { masks });
 }
 
 /** The tensors whose names begin with `prefix`, under the rest of their names. */

@@ -1,0 +1,154 @@
+/**
+ * A partial layer while its mask is searched (method.md §3): any entry may become static or return in the next round, and
+ * ∂L/∂M needs the bank and the static weight whole. Until then every entry is dynamic, and the layer is trained as a bank;
+ * `toPartial` gives what is trained afterwards.
+ */
+import { fromTypedArray, nn, noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
+import type { EffectiveParameter, ParameterSource } from '../dynamic/index.js';
+import { Mask, unpackBits } from './mask.js';
+import { assertShapes, PartialSource } from './partialSource.js';
+import { scaleFactors, type ScaleMode } from './scaleFactors.js';
+import { TensorCache } from './tensorCache.js';
+
+export interface SearchSourceOptions {
+  /** Θ [K, …shape]; its memory is shared. */
+  readonly bank: Tensor;
+  /** Θ_s […shape]; its memory is shared. */
+  readonly staticWeight: Tensor;
+  /** @default every entry dynamic */
+  readonly mask?: Mask;
+  /** @default 'both' */
+  readonly scaleMode?: ScaleMode;
+}
+
+export class SearchSource extends nn.Module implements ParameterSource, Disposable {
+  readonly kind = 'partial';
+  readonly scaleMode: ScaleMode;
+  /** Θ [K, …shape] */
+  readonly bank: nn.Parameter;
+  /** Θ_s […shape], what static entries start from: not trained before it is used. */
+  readonly staticWeight: nn.Buffer;
+  /** φ, a scalar; null in mode `none`. */
+  readonly phi: nn.Parameter | null;
+  /** The mask's bits (see `Mask.bits`). */
+  readonly maskBits: nn.Buffer;
+  readonly #cache = new TensorCache<'mask'>();
+  #maskVariable: Tensor | null = null;
+  /** Of the mask's bits at a version. */
+  #full = { version: '', value: false };
+
+  /** @throws RangeError where bank, static weight and mask differ in shape */
+  constructor({ bank, staticWeight, mask, scaleMode = 'both' }: SearchSourceOptions) {
+    super();
+    const shape = staticWeight.shape;
+    assertShapes(bank, shape, mask);
+    this.scaleMode = scaleMode;
+    this.bank = new nn.Parameter(bank);
+    this.staticWeight = new nn.Buffer(staticWeight);
+    const { device, dtype } = bank;
+    [this.phi, this.maskBits] = scope(() => [
+      scaleMode === 'none' ? null : new nn.Parameter(zeros([], { dtype, device })),
+      new nn.Buffer(fromTypedArray((mask ?? Mask.full(shape)).bits).to(device)),
+    ]);
+  }
+
+  get shape(): readonly number[] {
+    return this.staticWeight.shape;
+  }
+
+  /** K */
+  get numKernels(): number {
+    return this.bank.shape[0]!;
+  }
+
+  get dynamicRatio(): number {
+    return this.mask.dynamicRatio;
+  }
+
+  get mask(): Mask {
+    return Mask.fromBits(this.shape, this.maskBits.toTypedArray() as Uint8Array);
+  }
+
+  /** @throws RangeError where the mask has another shape than a bank entry */
+  set mask(mask: Mask) {
+    assertShapes(this.bank, this.shape, mask);
+    scope(() => noGrad(() => this.maskBits.copy_(fromTypedArray(mask.bits))));
+  }
+
+  /**
+   * Runs `body` with the mask as a float tensor that gradients are computed for: ∂L/∂M is the saliency of method.md §3.
+   */
+  withMaskVariable<T>(body: (mask: Tensor) => T): T {
+    const variable = noGrad(() => this.maskTensor().to(this.bank.dtype).clone());
+    variable.requiresGrad = true;
+    this.#maskVariable = variable;
+    try {
+      return body(variable);
+    } finally {
+      this.#maskVariable = null;
+    }
+  }
+
+  /** Whether `withMaskVariable` is running. */
+  get isScored(): boolean {
+    return this.#maskVariable !== null;
+  }
+
+  /**
+   * Folds the bank's mean into the static weight, Θ_s ← (λ_d / λ_s) · mean_k Θ_k: while the coefficients are near uniform,
+   * applying a mask then leaves the output nearly as it was (method.md §6).
+   */
+  foldMean(): void {
+    scope(() => {
+      noGrad(() => {
+        const { dynamic, static: fixed } = scaleFactors(this.phi, this.scaleMode);
+        let mean = this.bank.mean([0]);
+        if (dynamic) mean = mean.mul(dynamic);
+        if (fixed) mean = mean.div(fixed);
+        this.staticWeight.copy_(mean);
+      });
+    });
+  }
+
+  /** The same layer with `mask` fixed: copies of the numbers in use. */
+  toPartial(mask: Mask): PartialSource {
+    const { bank, staticWeight, phi, scaleMode } = this;
+    return new PartialSource({ bank, staticWeight, mask, phi, scaleMode }).train(this.training);
+  }
+
+  /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
+  effective(sumsToOne: boolean): EffectiveParameter {
+    const { bank } = this;
+    const { dynamic: scale, static: fixed } = scaleFactors(this.phi, this.scaleMode);
+    const variable = this.#maskVariable;
+    if (!variable && this.isFull()) return { bank, scale, constant: null };
+    let constant: Tensor = fixed ? this.staticWeight.mul(fixed) : this.staticWeight;
+    if (sumsToOne && scale) constant = constant.div(scale);
+    const mask = variable ?? this.maskTensor();
+    if (sumsToOne && !variable) return { bank: ops.where(mask, bank, constant), scale, constant: null };
+    const inside = bank.mul(mask);
+    const outside = constant.mul(variable ? variable.neg().add(1) : mask.logicalNot());
+    return sumsToOne
+      ? { bank: inside.add(outside), scale, constant: null }
+      : { bank: inside, scale, constant: outside };
+  }
+
+  /** The mask as a bool tensor, unpacked again only when the bits have changed; it belongs to this source. */
+  maskTensor(): Tensor {
+    const make = (): Tensor[] => [noGrad(() => unpackBits(this.maskBits, this.shape))];
+    return this.#cache.get('mask', [this.maskBits], make)[0]!;
+  }
+
+  /** Frees all of it: what replaces it has copies. */
+  [Symbol.dispose](): void {
+    for (const tensor of this.stateDict().values()) tensor[Symbol.dispose]();
+    this.#cache.forget('mask');
+  }
+
+  private isFull(): boolean {
+    const { handle, version } = this.maskBits;
+    if (this.#full.version !== `${handle} ${version}`)
+      this.#full = { version: `${handle} ${version}`, value: this.dynamicRatio === 1 };
+    return this.#full.value;
+  }
+}
