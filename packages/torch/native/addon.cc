@@ -1,6 +1,7 @@
 // Everything that crosses between TypeScript and C++; the typed declaration is src/native.ts.
 #include "autograd.h"
 #include "dispatcher.h"
+#include "library.h"
 #include "memory.h"
 #include "protect.h"
 #include "random.h"
@@ -19,6 +20,7 @@ constexpr Export kExports[] = {
     {"schemas", exported<0, schemas>},
     {"bind", exported<2, bind>},
     {"call", exported<2, call>},
+    {"loadLibrary", exported<1, loadLibrary>},
     {"describe", exported<1, describe>},
     {"shape", exported<1, shape>},
     {"version", exported<1, version>},

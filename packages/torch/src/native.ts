@@ -61,6 +61,7 @@ interface Native {
   schemas(): string[];
   bind(name: string, overload: string): NativeOperator | null;
   call(index: number, values: readonly unknown[]): unknown;
+  loadLibrary(path: string): void;
   describe(tensor: Handle): TensorDescription;
   shape(tensor: Handle): number[];
   version(tensor: Handle): number;

@@ -1,0 +1,452 @@
+#include "convolution.h"
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <limits>
+#include <vector>
+
+#include "blockedMaps.h"
+#include "scratch.h"
+
+namespace padnet {
+namespace {
+
+/// Where one tap reads, in positions of the padded maps from a row's own.
+struct Tap {
+  int64_t index;  // in the kernel
+  int64_t shift;
+};
+
+/// Output positions that the same taps reach, in the same way.
+struct Phase {
+  std::vector<Tap> taps;
+  std::vector<int64_t> from;  // position in the padded maps
+  std::vector<int64_t> to;    // position in the output
+};
+
+/// A product over channels and taps: forward from the input, backward from the gradient of the output.
+template <class T>
+struct Pass {
+  const Geometry& geometry;
+  const Mixture<T>& mixture;
+  const BlockedMaps<T>& maps;
+  std::vector<Phase> phases;
+  int64_t lanesPerGroup;  // channels of the output, that lie in a tile's width
+  bool isForward;
+  T* output;
+  int64_t outputChannels, outputPositions;
+};
+
+int32_t narrow(int64_t offset) {
+  TORCH_CHECK(offset <= std::numeric_limits<int32_t>::max(), "padnet::mixed_conv2d: a map of one sample is too large (",
+              offset, " numbers beyond 2^31)");
+  return static_cast<int32_t>(offset);
+}
+
+/// A range of lanes in one group, and the samples that it is multiplied for.
+struct Item {
+  int64_t group, lane, lanes, sampleBegin, sampleEnd;
+};
+
+/// Tiles by samples, so many that the threads have equal shares.
+std::vector<Item> itemsOf(int64_t groups, int64_t lanesPerGroup, int64_t width, int64_t batch) {
+  const int64_t tiles = groups * ((lanesPerGroup + width - 1) / width), threads = at::get_num_threads();
+  int64_t parts = 1;
+  if (tiles % threads != 0 && tiles < 4 * threads) parts = std::min<int64_t>(batch, threads);
+  const Split samples(batch, std::max<int64_t>(1, (batch + parts - 1) / parts));
+  std::vector<Item> items;
+  for (int64_t part = 0; part < samples.count; part++)
+    for (int64_t group = 0; group < groups; group++)
+      for (int64_t lane = 0; lane < lanesPerGroup; lane += width)
+        items.push_back({group, lane, std::min(width, lanesPerGroup - lane), samples.begin(part),
+                         samples.begin(part) + samples.length(part)});
+  return items;
+}
+
+/// Width of a tile for so many lanes: one or two vectors.
+template <class T>
+int64_t tileWidth(int64_t lanes) {
+  const int64_t vector = kernels<T>().vector;
+  return lanes <= vector ? vector : 2 * vector;
+}
+
+/// Bank entries and static part of one tile, in the order of the inner product.
+template <class T>
+class PackedTile {
+ public:
+  PackedTile(int64_t numKernels, int64_t mostSize)
+      : stride_(mostSize),
+        bank_(numKernels * mostSize),
+        static_(mostSize),
+        mixed_(mostSize),
+        rows_(mostSize),
+        scratch_(mostSize) {}
+
+  /// Both are brought into order by `pack(out, rows)`, `size` elements; the static part is multiplied by `staticScale`.
+  template <class Pack>
+  void load(const Weights<T>& weights, T staticScale, const Part& part, int64_t size, const Pack& pack) {
+    size_ = size;
+    hasDynamic_ = weights.numDynamic(part) > 0;
+    hasStatic_ = weights.numStatic(part) > 0;
+    if (hasStatic_) {
+      pack(static_.get(), weights.staticRows(part, rows_.get()));
+      if (staticScale != T{1}) kernels<T>().mix(static_.get(), nullptr, static_.get(), 0, &staticScale, 1, size);
+    }
+    for (int64_t k = 0; hasDynamic_ && k < weights.numKernels(); k++)
+      pack(bank_.get() + k * stride_, weights.bankRows(k, part, rows_.get()));
+  }
+
+  /// θ_b of the tile that was loaded.
+  const T* mixed(const Mixture<T>& mixture, int64_t sample) const {
+    if (!hasDynamic_) return static_.get();
+    const int64_t numKernels = mixture.weights.numKernels();
+    kernels<T>().mix(mixed_.get(), hasStatic_ ? static_.get() : nullptr, bank_.get(), stride_,
+                     mixture.coefficients + sample * numKernels, numKernels, size_);
+    return mixed_.get();
+  }
+
+  /// θ_b of a tile that was not: mixed first, and only then brought into order.
+  template <class Pack>
+  const T* mixedRows(const Mixture<T>& mixture, int64_t sample, const Part& part, const Pack& pack) const {
+    const Weights<T>& weights = mixture.weights;
+    weights.mixedRows(mixture.coefficients + sample * weights.numKernels(), mixture.staticScale, part, rows_.get(),
+                      scratch_.get());
+    pack(mixed_.get(), {rows_.get(), part.size});
+    return mixed_.get();
+  }
+
+  bool hasDynamic() const { return hasDynamic_; }
+  bool hasStatic() const { return hasStatic_; }
+  const T* bank() const { return bank_.get(); }
+  const T* staticPart() const { return static_.get(); }
+  int64_t stride() const { return stride_; }
+
+ private:
+  int64_t stride_, size_ = 0;
+  bool hasDynamic_ = false, hasStatic_ = false;
+  Scratch<T> bank_, static_, mixed_, rows_, scratch_;
+};
+
+/// c = or += product for all `rows`, in runs of at most maxRows.
+template <class T>
+void products(Product<T> product, int64_t numRows, int64_t width, const Upcoming& upcoming) {
+  const Kernels<T>& k = kernels<T>();
+  const Split runs(numRows, k.maxRows);
+  const int64_t* a = product.aRows;
+  const int64_t* c = product.cRows;
+  for (int64_t run = 0; run < runs.count; run++) {
+    upcoming.fetch(run, runs.count);
+    product.aRows = a + runs.begin(run);
+    product.cRows = c + runs.begin(run);
+    k.product(product, runs.length(run), width / k.vector);
+  }
+}
+
+/// What a tile holds of the weight: the lanes of `item`, the channels of one block.
+template <class T>
+Part partOf(const Pass<T>& pass, const Item& item, int64_t block) {
+  const Geometry& g = pass.geometry;
+  const Split& blocks = pass.maps.blocks;
+  const int64_t taps = g.taps(), first = blocks.begin(block), channels = blocks.length(block);
+  if (pass.isForward) return {item.group * pass.lanesPerGroup + item.lane, item.lanes, first * taps, channels * taps};
+  return {item.group * (g.outChannels / g.groups) + first, channels, item.lane * taps, item.lanes * taps};
+}
+
+/// Rows of the weight → [channel, tap, lane] for the taps of a phase.
+template <class T>
+void packRows(const Pass<T>& pass, const Phase& phase, const Part& part, int64_t lanes, int64_t width, T* out,
+              const Rows<T>& rows) {
+  const int64_t taps = pass.geometry.taps();
+  if (pass.isForward) {
+    // Rows are lanes: a transposition. A forward phase has all taps, in their order.
+    kernels<T>().pack(out, width, rows.data, rows.stride, lanes, part.size);
+    return;
+  }
+  for (int64_t channel = 0; channel < part.numRows; channel++)
+    for (const Tap& tap : phase.taps) {
+      const T* row = rows.data + channel * rows.stride + tap.index;
+      for (int64_t lane = 0; lane < lanes; lane++) out[lane] = row[lane * taps];
+      std::fill(out + lanes, out + width, T{0});
+      out += width;
+    }
+}
+
+template <class T>
+void run(const Pass<T>& pass) {
+  const Geometry& g = pass.geometry;
+  const Split& blocks = pass.maps.blocks;
+  const int64_t numKernels = pass.mixture.weights.numKernels();
+  const int64_t fullWidth = tileWidth<T>(pass.lanesPerGroup);
+  const std::vector<Item> items = itemsOf(g.groups, pass.lanesPerGroup, fullWidth, g.batch);
+  at::parallel_for(0, int64_t(items.size()), 1, [&](int64_t begin, int64_t end) {
+    const int64_t mostSteps = blocks.size * g.taps();
+    PackedTile<T> tile(numKernels, mostSteps * fullWidth);
+    std::vector<Step> steps(mostSteps);
+    std::vector<int64_t> aRows, cRows;
+    // Tiles that are not full, or whose filters are out of order, are summed apart and then put in their places.
+    std::vector<T> apart;
+    for (int64_t i = begin; i < end; i++) {
+      const Item& item = items[i];
+      const int64_t width = tileWidth<T>(item.lanes), laneBegin = item.group * pass.lanesPerGroup + item.lane;
+      const int64_t* order = pass.isForward ? pass.mixture.order + laneBegin : nullptr;
+      bool inPlace = item.lanes == width;
+      for (int64_t lane = 1; inPlace && order && lane < item.lanes; lane++) inPlace = order[lane] == order[0] + lane;
+      const int64_t cStride = inPlace ? pass.outputChannels : width, samples = item.sampleEnd - item.sampleBegin;
+      const bool mixFirst = samples <= numKernels;  // fewer mixtures than bank entries to bring into order
+      if (!inPlace) apart.assign(samples * pass.outputPositions * width, T{0});
+      const auto outputOf = [&](int64_t sample) {
+        return inPlace
+                   ? pass.output + sample * pass.outputPositions * pass.outputChannels + (order ? order[0] : laneBegin)
+                   : apart.data() + (sample - item.sampleBegin) * pass.outputPositions * width;
+      };
+      for (const Phase& phase : pass.phases) {
+        const int64_t rows = int64_t(phase.from.size()), numTaps = int64_t(phase.taps.size());
+        if (numTaps == 0) {
+          for (int64_t sample = item.sampleBegin; inPlace && sample < item.sampleEnd; sample++)
+            for (int64_t row = 0; row < rows; row++)
+              std::fill_n(outputOf(sample) + phase.to[row] * cStride, width, T{0});
+          continue;
+        }
+        aRows.resize(rows);
+        cRows.resize(rows);
+        for (int64_t row = 0; row < rows; row++) {
+          aRows[row] = phase.from[row] * blocks.size;
+          cRows[row] = phase.to[row] * cStride;
+        }
+        for (int64_t block = 0; block < blocks.count; block++) {
+          int64_t numSteps = 0;
+          for (int64_t channel = 0; channel < blocks.length(block); channel++)
+            for (const Tap& tap : phase.taps) {
+              steps[numSteps] = {narrow(tap.shift * blocks.size + channel), narrow(numSteps * width)};
+              numSteps++;
+            }
+          const Part part = partOf(pass, item, block);
+          const auto pack = [&](T* out, const Rows<T>& from) {
+            packRows(pass, phase, part, item.lanes, width, out, from);
+          };
+          if (!mixFirst) tile.load(pass.mixture.weights, pass.mixture.staticScale, part, numSteps * width, pack);
+          for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
+            const T* mixed =
+                mixFirst ? tile.mixedRows(pass.mixture, sample, part, pack) : tile.mixed(pass.mixture, sample);
+            products<T>(
+                {pass.maps.block(sample, item.group, block), aRows.data(), mixed, steps.data(), numSteps,
+                 outputOf(sample), cRows.data(), block > 0},
+                rows, width,
+                pass.maps.upcoming(sample + 1 < item.sampleEnd ? sample + 1 : item.sampleBegin, item.group, block));
+          }
+        }
+      }
+      if (inPlace) continue;
+      for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
+        T* output = pass.output + sample * pass.outputPositions * pass.outputChannels;
+        const T* from = outputOf(sample);
+        for (int64_t position = 0; position < pass.outputPositions; position++)
+          for (int64_t lane = 0; lane < item.lanes; lane++)
+            output[position * pass.outputChannels + (order ? order[lane] : laneBegin + lane)] =
+                from[position * width + lane];
+      }
+    }
+  });
+}
+
+Borders inputBorders(const Geometry& g) { return {g.padHeight, g.padHeight, g.padWidth, g.padWidth}; }
+
+/// Positions of the padded input and the taps around them, for every output position.
+Phase forwardPhase(const Geometry& g, int64_t paddedWidth) {
+  Phase phase;
+  for (int64_t kh = 0; kh < g.kernelHeight; kh++)
+    for (int64_t kw = 0; kw < g.kernelWidth; kw++)
+      phase.taps.push_back({kh * g.kernelWidth + kw, kh * g.dilationHeight * paddedWidth + kw * g.dilationWidth});
+  for (int64_t h = 0; h < g.outHeight; h++)
+    for (int64_t w = 0; w < g.outWidth; w++) {
+      phase.from.push_back(h * g.strideHeight * paddedWidth + w * g.strideWidth);
+      phase.to.push_back(h * g.outWidth + w);
+    }
+  return phase;
+}
+
+/// Along one axis: input position i meets output position (i + pad − tap · dilation) / stride where that is whole.
+/// Inputs of one remainder meet the same taps, at `first remainder + shift`.
+struct AxisTap {
+  int64_t tap, shift;
+};
+std::vector<AxisTap> axisTaps(int64_t remainder, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation) {
+  std::vector<AxisTap> taps;
+  for (int64_t tap = 0; tap < kernel; tap++) {
+    const int64_t at = remainder + pad - tap * dilation;
+    if (((at % stride) + stride) % stride == 0)
+      taps.push_back({tap, (at - ((at % stride) + stride) % stride) / stride});
+  }
+  return taps;
+}
+
+/// Zeros around the gradient of the output, so that every tap of every input position reads something.
+void axisBorders(int64_t size, int64_t outSize, int64_t kernel, int64_t stride, int64_t pad, int64_t dilation,
+                 int64_t& before, int64_t& after) {
+  before = 0;
+  after = 0;
+  for (int64_t remainder = 0; remainder < std::min(stride, size); remainder++)
+    for (const AxisTap& tap : axisTaps(remainder, kernel, stride, pad, dilation)) {
+      const int64_t last = (size - 1 - remainder) / stride;
+      before = std::max(before, -tap.shift);
+      after = std::max(after, last + tap.shift - (outSize - 1));
+    }
+}
+
+Borders gradientBorders(const Geometry& g) {
+  Borders borders{};
+  axisBorders(g.height, g.outHeight, g.kernelHeight, g.strideHeight, g.padHeight, g.dilationHeight, borders.top,
+              borders.bottom);
+  axisBorders(g.width, g.outWidth, g.kernelWidth, g.strideWidth, g.padWidth, g.dilationWidth, borders.left,
+              borders.right);
+  return borders;
+}
+
+std::vector<Phase> backwardPhases(const Geometry& g, const Borders& borders, int64_t paddedWidth) {
+  std::vector<Phase> phases;
+  for (int64_t rh = 0; rh < std::min(g.strideHeight, g.height); rh++)
+    for (int64_t rw = 0; rw < std::min(g.strideWidth, g.width); rw++) {
+      Phase phase;
+      const int64_t origin = borders.top * paddedWidth + borders.left;
+      for (const AxisTap& h : axisTaps(rh, g.kernelHeight, g.strideHeight, g.padHeight, g.dilationHeight))
+        for (const AxisTap& w : axisTaps(rw, g.kernelWidth, g.strideWidth, g.padWidth, g.dilationWidth))
+          phase.taps.push_back({h.tap * g.kernelWidth + w.tap, origin + h.shift * paddedWidth + w.shift});
+      for (int64_t h = rh; h < g.height; h += g.strideHeight)
+        for (int64_t w = rw; w < g.width; w += g.strideWidth) {
+          phase.from.push_back(h / g.strideHeight * paddedWidth + w / g.strideWidth);
+          phase.to.push_back(h * g.width + w);
+        }
+      phases.push_back(std::move(phase));
+    }
+  return phases;
+}
+
+}  // namespace
+
+template <class T>
+void convolve(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input, T* output) {
+  const BlockedMaps<T> maps(input, g.batch, g.inChannels, g.groups, g.height, g.width, inputBorders(g));
+  run<T>({g,
+          mixture,
+          maps,
+          {forwardPhase(g, maps.paddedWidth)},
+          g.outChannels / g.groups,
+          true,
+          output,
+          g.outChannels,
+          g.positions()});
+}
+
+template <class T>
+void convolveBackwardInput(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& gradOutput, T* gradInput) {
+  const Borders borders = gradientBorders(g);
+  const BlockedMaps<T> maps(gradOutput, g.batch, g.outChannels, g.groups, g.outHeight, g.outWidth, borders,
+                            BlockedMaps<T>::mostChannels, mixture.isReordered ? mixture.order : nullptr);
+  run<T>({g, mixture, maps, backwardPhases(g, borders, maps.paddedWidth), g.inChannels / g.groups, false, gradInput,
+          g.inChannels, g.height * g.width});
+}
+
+template <class T>
+void convolveBackwardWeights(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input,
+                             const Maps<T>& gradOutput, const MixtureGradients<T>& gradients) {
+  const Kernels<T>& kernel = kernels<T>();
+  const Weights<T>& weights = mixture.weights;
+  const int64_t numKernels = weights.numKernels(), taps = g.taps(), positions = g.positions();
+  const int64_t lanesPerGroup = g.outChannels / g.groups, fullWidth = tileWidth<T>(lanesPerGroup);
+  constexpr int64_t mostChannels = 32;
+  const BlockedMaps<T> maps(input, g.batch, g.inChannels, g.groups, g.height, g.width, inputBorders(g), mostChannels);
+  const Split& blocks = maps.blocks;
+  const Phase phase = forwardPhase(g, maps.paddedWidth);
+  const std::vector<Item> tiles = itemsOf(g.groups, lanesPerGroup, fullWidth, 1);
+  const int64_t numItems = int64_t(tiles.size()) * blocks.count, numDots = g.batch * numKernels;
+  const int64_t mostSize = blocks.size * taps * fullWidth;
+  // So many samples at once that their gradients of one tile stay in the second cache.
+  const Split samples(g.batch, std::max<int64_t>(1, (768 << 10) / (mostSize * int64_t{sizeof(T)})));
+  // One place for every item: the sums do not depend on which thread takes which.
+  std::vector<T> dots(numItems * (numDots + 1), T{0});
+  at::parallel_for(0, numItems, 1, [&](int64_t begin, int64_t end) {
+    PackedTile<T> tile(numKernels, mostSize);
+    Scratch<T> perSample(samples.size * mostSize), sums((numKernels + 1) * mostSize), rows(mostSize);
+    Scratch<T> gradTile(positions * fullWidth);
+    std::vector<Step> steps(positions);
+    std::vector<int64_t> aRows(blocks.size), cRows(blocks.size);
+    for (int64_t i = begin; i < end; i++) {
+      const Item& item = tiles[i / blocks.count];
+      const int64_t block = i % blocks.count, channels = blocks.length(block), width = tileWidth<T>(item.lanes);
+      const int64_t laneBegin = item.group * lanesPerGroup + item.lane, size = channels * taps * width;
+      const int64_t* order = mixture.order + laneBegin;
+      T* itemDots = dots.data() + i * (numDots + 1);
+      const Part part{laneBegin, item.lanes, blocks.begin(block) * taps, channels * taps};
+      tile.load(weights, 1, part, size, [&](T* out, const Rows<T>& from) {
+        kernel.pack(out, width, from.data, from.stride, item.lanes, channels * taps);
+      });
+      for (int64_t p = 0; p < positions; p++) steps[p] = {narrow(phase.from[p] * blocks.size), narrow(p * width)};
+      for (int64_t channel = 0; channel < channels; channel++) {
+        aRows[channel] = channel;
+        cRows[channel] = channel * taps * width;
+      }
+      std::fill_n(sums.get(), (numKernels + 1) * mostSize, T{0});
+      T* staticSum = sums.get() + numKernels * mostSize;
+      for (int64_t chunk = 0; chunk < samples.count; chunk++) {
+        for (int64_t s = 0; s < samples.length(chunk); s++) {
+          const int64_t sample = samples.begin(chunk) + s;
+          const T* from = gradOutput.data + sample * gradOutput.batchStride;
+          for (int64_t h = 0; h < g.outHeight; h++)
+            for (int64_t w = 0; w < g.outWidth; w++) {
+              const T* at = from + h * gradOutput.rowStride + w * gradOutput.columnStride;
+              T* to = gradTile.get() + (h * g.outWidth + w) * width;
+              for (int64_t lane = 0; lane < item.lanes; lane++) to[lane] = at[order[lane] * gradOutput.channelStride];
+              for (int64_t lane = item.lanes; lane < width; lane++) to[lane] = 0;
+            }
+          // Without dynamic entries no sample's gradient is needed alone.
+          T* out = tile.hasDynamic() ? perSample.get() + s * mostSize : staticSum;
+          for (const Tap& tap : phase.taps)
+            products<T>({maps.block(sample, item.group, block) + tap.shift * blocks.size, aRows.data(), gradTile.get(),
+                         steps.data(), positions, out + tap.index * width, cRows.data(), !tile.hasDynamic()},
+                        channels, width, {nullptr, 0});
+        }
+        if (!tile.hasDynamic()) continue;
+        const T* coefficients = mixture.coefficients + samples.begin(chunk) * numKernels;
+        const int64_t count = samples.length(chunk);
+        for (int64_t k = 0; k < numKernels; k++)
+          kernel.weighedSum(sums.get() + k * mostSize, perSample.get(), mostSize, coefficients + k, numKernels, count,
+                            size);
+        if (tile.hasStatic()) {
+          static constexpr T one = 1;
+          kernel.weighedSum(staticSum, perSample.get(), mostSize, &one, 0, count, size);
+        }
+        kernel.dots(itemDots + samples.begin(chunk) * numKernels, tile.bank(), tile.stride(), numKernels,
+                    perSample.get(), mostSize, count, size);
+      }
+      for (int64_t k = 0; k < numKernels && tile.hasDynamic(); k++) {
+        kernel.unpack(rows.get(), channels * taps, sums.get() + k * mostSize, width, item.lanes, channels * taps);
+        gradients.weights->putBankRows(k, part, rows.get());
+      }
+      if (tile.hasStatic()) {
+        kernel.dots(itemDots + numDots, tile.staticPart(), tile.stride(), 1, staticSum, mostSize, 1, size);
+        for (int64_t j = 0; j < size; j++) staticSum[j] *= mixture.staticScale;
+        kernel.unpack(rows.get(), channels * taps, staticSum, width, item.lanes, channels * taps);
+        gradients.weights->putStaticRows(part, rows.get());
+      }
+    }
+  });
+  std::fill_n(gradients.coefficients, numDots, T{0});
+  *gradients.staticScale = 0;
+  for (int64_t i = 0; i < numItems; i++) {
+    const T* itemDots = dots.data() + i * (numDots + 1);
+    for (int64_t j = 0; j < numDots; j++) gradients.coefficients[j] += itemDots[j];
+    *gradients.staticScale += itemDots[numDots];
+  }
+}
+
+#define PADNET_INSTANTIATE(T)                                                                                  \
+  template void convolve<T>(const Geometry&, const Mixture<T>&, const Maps<T>&, T*);                           \
+  template void convolveBackwardInput<T>(const Geometry&, const Mixture<T>&, const Maps<T>&, T*);              \
+  template void convolveBackwardWeights<T>(const Geometry&, const Mixture<T>&, const Maps<T>&, const Maps<T>&, \
+                                           const MixtureGradients<T>&);
+PADNET_INSTANTIATE(float)
+PADNET_INSTANTIATE(double)
+
+}  // namespace padnet

@@ -1,0 +1,305 @@
+// Compiled once for each instruction set with its flags; PADNET_ISA names the set. Only vector extensions that GCC and
+// Clang share are used, except where masks select elements.
+#include "kernels.h"
+
+#include <algorithm>
+#include <utility>
+
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+#include <immintrin.h>
+#endif
+
+namespace padnet::PADNET_ISA {
+namespace {
+
+#if defined(__AVX512F__)
+constexpr int64_t vectorBytes = 64, maxRows = 14;  // 28 sums, 2 vectors of b, 2 spare of 32 registers
+#elif defined(__AVX2__)
+constexpr int64_t vectorBytes = 32, maxRows = 6;  // 12 sums of 16 registers
+#else
+constexpr int64_t vectorBytes = 16, maxRows = 6;
+#endif
+
+template <class T>
+constexpr int64_t lanes = vectorBytes / int64_t{sizeof(T)};
+
+/// One vector register, loaded from and stored to any address.
+template <class T>
+struct VectorOf {
+  typedef T type __attribute__((vector_size(vectorBytes), aligned(sizeof(T)), may_alias));
+};
+template <class T>
+using Vector = typename VectorOf<T>::type;
+
+template <class T>
+inline Vector<T> load(const T* at) {
+  return *reinterpret_cast<const Vector<T>*>(at);
+}
+template <class T>
+inline void store(T* at, Vector<T> value) {
+  *reinterpret_cast<Vector<T>*>(at) = value;
+}
+
+template <class T, int rows, int vectors>
+void productOf(const Product<T>& p) {
+  constexpr int64_t width = lanes<T>;
+  Vector<T> sums[rows][vectors];
+  const T* a[rows];
+  for (int row = 0; row < rows; row++) {
+    a[row] = p.a + p.aRows[row];
+    for (int v = 0; v < vectors; v++) sums[row][v] = p.accumulate ? load(p.c + p.cRows[row] + v * width) : Vector<T>{};
+  }
+  for (int64_t step = 0; step < p.numSteps; step++) {
+    const int64_t at = p.steps[step].a;
+    const T* b = p.b + p.steps[step].b;
+    Vector<T> factor[vectors];
+    for (int v = 0; v < vectors; v++) factor[v] = load(b + v * width);
+#pragma GCC unroll 16
+    for (int row = 0; row < rows; row++) {
+      const T x = a[row][at];
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; v++) sums[row][v] += x * factor[v];
+    }
+  }
+  for (int row = 0; row < rows; row++)
+    for (int v = 0; v < vectors; v++) store(p.c + p.cRows[row] + v * width, sums[row][v]);
+}
+
+template <class T>
+using ProductFunction = void (*)(const Product<T>&);
+
+template <class T, int vectors, int... rows>
+void choose(const Product<T>& p, int64_t numRows, std::integer_sequence<int, rows...>) {
+  static constexpr ProductFunction<T> functions[] = {productOf<T, rows + 1, vectors>...};
+  functions[numRows - 1](p);
+}
+
+template <class T>
+void product(const Product<T>& p, int64_t rows, int64_t vectors) {
+  constexpr auto counts = std::make_integer_sequence<int, int{maxRows}>();
+  if (vectors == 1) {
+    choose<T, 1>(p, rows, counts);
+  } else {
+    choose<T, 2>(p, rows, counts);
+  }
+}
+
+template <class T, int count>
+void mixSome(T* out, const T* base, const T* bank, int64_t stride, const T* coefficients, int64_t size) {
+  int64_t i = 0;
+  for (; i + lanes<T> <= size; i += lanes<T>) {
+    Vector<T> sum = base ? load(base + i) : Vector<T>{};
+#pragma GCC unroll 4
+    for (int k = 0; k < count; k++) sum += coefficients[k] * load(bank + k * stride + i);
+    store(out + i, sum);
+  }
+  for (; i < size; i++) {
+    T sum = base ? base[i] : T{0};
+    for (int k = 0; k < count; k++) sum += coefficients[k] * bank[k * stride + i];
+    out[i] = sum;
+  }
+}
+
+template <class T>
+void mix(T* out, const T* base, const T* bank, int64_t stride, const T* coefficients, int64_t numKernels,
+         int64_t size) {
+  if (numKernels == 0 && base) std::copy(base, base + size, out);
+  if (numKernels == 0 && !base) std::fill(out, out + size, T{0});
+  for (int64_t k = 0; k < numKernels; k += 4) {
+    const T* from = bank + k * stride;
+    const T* start = k == 0 ? base : out;
+    switch (std::min<int64_t>(4, numKernels - k)) {
+      case 1:
+        mixSome<T, 1>(out, start, from, stride, coefficients + k, size);
+        break;
+      case 2:
+        mixSome<T, 2>(out, start, from, stride, coefficients + k, size);
+        break;
+      case 3:
+        mixSome<T, 3>(out, start, from, stride, coefficients + k, size);
+        break;
+      default:
+        mixSome<T, 4>(out, start, from, stride, coefficients + k, size);
+    }
+  }
+}
+
+template <class T>
+void weighedSum(T* out, const T* in, int64_t stride, const T* weights, int64_t weightStride, int64_t count,
+                int64_t size) {
+  constexpr int64_t width = lanes<T>;
+  int64_t i = 0;
+  for (; i + 4 * width <= size; i += 4 * width) {
+    Vector<T> sums[4];
+    for (int v = 0; v < 4; v++) sums[v] = load(out + i + v * width);
+    for (int64_t b = 0; b < count; b++) {
+      const T weight = weights[b * weightStride];
+      for (int v = 0; v < 4; v++) sums[v] += weight * load(in + b * stride + i + v * width);
+    }
+    for (int v = 0; v < 4; v++) store(out + i + v * width, sums[v]);
+  }
+  for (; i < size; i += width) {
+    Vector<T> sum = load(out + i);
+    for (int64_t b = 0; b < count; b++) sum += weights[b * weightStride] * load(in + b * stride + i);
+    store(out + i, sum);
+  }
+}
+
+template <class T, int rows, int columns>
+void dotsOf(T* out, int64_t outStride, const T* bank, int64_t bankStride, const T* in, int64_t stride, int64_t size) {
+  Vector<T> sums[rows][columns] = {};
+  for (int64_t i = 0; i < size; i += lanes<T>) {
+    Vector<T> b[columns];
+    for (int k = 0; k < columns; k++) b[k] = load(bank + k * bankStride + i);
+    for (int r = 0; r < rows; r++) {
+      const Vector<T> x = load(in + r * stride + i);
+      for (int k = 0; k < columns; k++) sums[r][k] += x * b[k];
+    }
+  }
+  for (int r = 0; r < rows; r++)
+    for (int k = 0; k < columns; k++) {
+      T sum = 0;
+      for (int64_t lane = 0; lane < lanes<T>; lane++) sum += sums[r][k][lane];
+      out[r * outStride + k] += sum;
+    }
+}
+
+template <class T>
+void dots(T* out, const T* bank, int64_t bankStride, int64_t numKernels, const T* in, int64_t stride, int64_t count,
+          int64_t size) {
+  // Four kernels by two samples are 8 sums: loads and products balance, and they fit the smallest register file.
+  for (int64_t b = 0; b < count; b += 2) {
+    const bool two = b + 2 <= count;
+    const T* x = in + b * stride;
+    for (int64_t k = 0; k < numKernels;) {
+      T* to = out + b * numKernels + k;
+      const T* from = bank + k * bankStride;
+      if (numKernels - k >= 4) {
+        two ? dotsOf<T, 2, 4>(to, numKernels, from, bankStride, x, stride, size)
+            : dotsOf<T, 1, 4>(to, numKernels, from, bankStride, x, stride, size);
+        k += 4;
+      } else {
+        two ? dotsOf<T, 2, 1>(to, numKernels, from, bankStride, x, stride, size)
+            : dotsOf<T, 1, 1>(to, numKernels, from, bankStride, x, stride, size);
+        k++;
+      }
+    }
+  }
+}
+
+template <class T>
+void pack(T* out, int64_t width, const T* rows, int64_t rowStride, int64_t count, int64_t steps) {
+  constexpr int64_t block = 16;  // a block of rows and steps stays in the nearest cache
+  if (count < width) std::fill(out, out + steps * width, T{0});
+  for (int64_t lane = 0; lane < count; lane += block)
+    for (int64_t step = 0; step < steps; step += block) {
+      const int64_t laneEnd = std::min(count, lane + block), stepEnd = std::min(steps, step + block);
+      for (int64_t s = step; s < stepEnd; s++)
+        for (int64_t l = lane; l < laneEnd; l++) out[s * width + l] = rows[l * rowStride + s];
+    }
+}
+
+template <class T>
+void unpack(T* rows, int64_t rowStride, const T* in, int64_t width, int64_t count, int64_t steps) {
+  constexpr int64_t block = 16;
+  for (int64_t step = 0; step < steps; step += block)
+    for (int64_t lane = 0; lane < count; lane += block) {
+      const int64_t laneEnd = std::min(count, lane + block), stepEnd = std::min(steps, step + block);
+      for (int64_t l = lane; l < laneEnd; l++)
+        for (int64_t s = step; s < stepEnd; s++) rows[l * rowStride + s] = in[s * width + l];
+    }
+}
+
+inline bool bitAt(const uint8_t* bits, int64_t index) { return (bits[index >> 3] >> (index & 7)) & 1; }
+
+#if defined(__AVX512F__) && defined(__AVX512VL__)
+/// Up to 16 bits from `index` on, of which those from `size` on are 0.
+inline uint32_t bitsAt(const uint8_t* bits, int64_t index, int64_t size, bool value) {
+  uint32_t found = 0;
+  const int64_t last = (index + size - 1) >> 3;
+  for (int64_t byte = index >> 3, shift = 0; byte <= last; byte++, shift += 8) found |= uint32_t{bits[byte]} << shift;
+  found >>= index & 7;
+  if (!value) found = ~found;
+  return found & ((1u << size) - 1);
+}
+inline void expandSome(float* out, const float* in, uint32_t found, uint32_t all) {
+  _mm512_mask_storeu_ps(out, __mmask16(all), _mm512_maskz_expandloadu_ps(__mmask16(found), in));
+}
+inline void expandSome(double* out, const double* in, uint32_t found, uint32_t all) {
+  _mm512_mask_storeu_pd(out, __mmask8(all), _mm512_maskz_expandloadu_pd(__mmask8(found), in));
+}
+inline void compressSome(float* out, const float* in, uint32_t found, uint32_t all) {
+  _mm512_mask_compressstoreu_ps(out, __mmask16(found), _mm512_maskz_loadu_ps(__mmask16(all), in));
+}
+inline void compressSome(double* out, const double* in, uint32_t found, uint32_t all) {
+  _mm512_mask_compressstoreu_pd(out, __mmask8(found), _mm512_maskz_loadu_pd(__mmask8(all), in));
+}
+template <class T>
+int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
+  int64_t taken = 0;
+  for (int64_t i = 0; i < size; i += lanes<T>) {
+    const int64_t count = std::min(lanes<T>, size - i);
+    const uint32_t found = bitsAt(bits, first + i, count, value);
+    expandSome(out + i, in + taken, found, (1u << count) - 1);
+    taken += __builtin_popcount(found);
+  }
+  return taken;
+}
+template <class T>
+int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
+  int64_t put = 0;
+  for (int64_t i = 0; i < size; i += lanes<T>) {
+    const int64_t count = std::min(lanes<T>, size - i);
+    const uint32_t found = bitsAt(bits, first + i, count, value);
+    compressSome(out + put, in + i, found, (1u << count) - 1);
+    put += __builtin_popcount(found);
+  }
+  return put;
+}
+#else
+template <class T>
+int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
+  int64_t taken = 0;
+  for (int64_t i = 0; i < size; i++) out[i] = bitAt(bits, first + i) == value ? in[taken++] : T{0};
+  return taken;
+}
+template <class T>
+int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
+  int64_t put = 0;
+  for (int64_t i = 0; i < size; i++)
+    if (bitAt(bits, first + i) == value) out[put++] = in[i];
+  return put;
+}
+#endif
+
+template <class T>
+void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSteps, int64_t channels, bool accumulate) {
+  int64_t c = 0;
+  for (; c + lanes<T> <= channels; c += lanes<T>) {
+    Vector<T> sum = accumulate ? load(out + c) : Vector<T>{};
+    for (int64_t step = 0; step < numSteps; step++) sum += load(a + steps[step].a + c) * load(b + steps[step].b + c);
+    store(out + c, sum);
+  }
+  for (; c < channels; c++) {
+    T sum = accumulate ? out[c] : T{0};
+    for (int64_t step = 0; step < numSteps; step++) sum += a[steps[step].a + c] * b[steps[step].b + c];
+    out[c] = sum;
+  }
+}
+
+template <class T>
+constexpr Kernels<T> table(const char* name) {
+  return {name,    lanes<T>, maxRows,   product<T>, mix<T>,      weighedSum<T>,
+          dots<T>, pack<T>,  unpack<T>, expand<T>,  compress<T>, depthwise<T>};
+}
+
+}  // namespace
+
+#define PADNET_STRING_OF(text) #text
+#define PADNET_STRING(text) PADNET_STRING_OF(text)
+extern const Kernels<float> floatKernels;
+extern const Kernels<double> doubleKernels;
+const Kernels<float> floatKernels = table<float>(PADNET_STRING(PADNET_ISA));
+const Kernels<double> doubleKernels = table<double>(PADNET_STRING(PADNET_ISA));
+
+}  // namespace padnet::PADNET_ISA

@@ -1,0 +1,61 @@
+// The inner loops, compiled once for every instruction set and chosen at run time. All else is ordinary C++ around
+// them.
+#pragma once
+
+#include <cstdint>
+
+namespace padnet {
+
+/// Where one step of a product reads: elements beyond the base of a row of `a`, and beyond `b`.
+struct Step {
+  int32_t a, b;
+};
+
+/// c[row] (+)= Σ_step a[row][step] · b[step], `rows` rows (at most `maxRows`) of one tile's width.
+template <class T>
+struct Product {
+  const T* a;
+  const int64_t* aRows;  // elements from `a` to each row
+  const T* b;            // one tile's width is contiguous at every step
+  const Step* steps;
+  int64_t numSteps;
+  T* c;
+  const int64_t* cRows;  // elements from `c` to each row
+  bool accumulate;
+};
+
+/// The kernels of one instruction set. A tile is as wide as one or two vectors.
+template <class T>
+struct Kernels {
+  const char* name;
+  int64_t vector;   // elements in a vector register
+  int64_t maxRows;  // of one product
+  /// `vectors` is 1 or 2: the width of `b` and `c` in vectors.
+  void (*product)(const Product<T>&, int64_t rows, int64_t vectors);
+  /// out = base + Σ_k coefficients[k] · bank[k · stride …]; `base` may be null.
+  void (*mix)(T* out, const T* base, const T* bank, int64_t stride, const T* coefficients, int64_t numKernels,
+              int64_t size);
+  /// out += Σ_b weights[b · weightStride] · in[b · stride …]
+  void (*weighedSum)(T* out, const T* in, int64_t stride, const T* weights, int64_t weightStride, int64_t count,
+                     int64_t size);
+  /// dots[b · numKernels + k] += bank[k · bankStride …] · in[b · stride …]
+  void (*dots)(T* dots, const T* bank, int64_t bankStride, int64_t numKernels, const T* in, int64_t stride,
+               int64_t count, int64_t size);
+  /// out[step · width + lane] = rows[lane · rowStride + step], zero for lanes from `lanes` on.
+  void (*pack)(T* out, int64_t width, const T* rows, int64_t rowStride, int64_t lanes, int64_t steps);
+  /// The reverse of `pack`.
+  void (*unpack)(T* rows, int64_t rowStride, const T* in, int64_t width, int64_t lanes, int64_t steps);
+  /// out[i] = bit `first + i` of `bits` is `value` ? next element of `in` : 0. Returns the elements taken.
+  int64_t (*expand)(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value);
+  /// The reverse: elements of `in` whose bit is `value`, one after another. Returns how many.
+  int64_t (*compress)(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value);
+  /// Depth-wise: out[c] = Σ_step a[steps[step].a + c] · b[steps[step].b + c] for `channels` channels.
+  void (*depthwise)(T* out, const T* a, const T* b, const Step* steps, int64_t numSteps, int64_t channels,
+                    bool accumulate);
+};
+
+/// The best kernels that this processor runs; PADNET_ISA=avx512|avx2|portable asks for others.
+template <class T>
+const Kernels<T>& kernels();
+
+}  // namespace padnet

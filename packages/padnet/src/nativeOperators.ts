@@ -1,0 +1,108 @@
+/** The operators of dynamic and partial layers that are compiled: `native/`, loaded when one is first called. */
+import { fileURLToPath } from 'node:url';
+import { loadLibrary, operator, type Tensor } from '@padnet/torch';
+
+export interface MixedConv2dOptions {
+  /** [outChannels, inChannels / groups, kernelHeight, kernelWidth] */
+  readonly weightShape: readonly number[];
+  readonly stride: readonly number[];
+  readonly padding: readonly number[];
+  readonly dilation: readonly number[];
+  readonly groups: number;
+}
+
+/** The static part of a compact weight. */
+export interface StaticPart {
+  /** Θ_s [n − d] */
+  readonly weight: Tensor;
+  /** λ_s, a scalar. */
+  readonly scale: Tensor;
+  /** The mask's bits, see `Mask.bits`. */
+  readonly maskBits: Tensor;
+}
+
+const mixedConv2d = lazily(() =>
+  operator<
+    (
+      input: Tensor,
+      coefficients: Tensor,
+      bank: Tensor,
+      staticWeight: Tensor | null,
+      staticScale: Tensor | null,
+      maskBits: Tensor | null,
+      weightShape: readonly number[],
+      stride: readonly number[],
+      padding: readonly number[],
+      dilation: readonly number[],
+      groups: number,
+    ) => Tensor
+  >('padnet::mixed_conv2d', {
+    '': [
+      'input',
+      'coefficients',
+      'bank',
+      'static_weight',
+      'static_scale',
+      'mask_bits',
+      'weight_shape',
+      'stride',
+      'padding',
+      'dilation',
+      'groups',
+    ],
+  }),
+);
+
+/**
+ * y_b = θ_b ∗ x_b with θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s, mixed tile by tile in cache; float32 and float64 on the CPU.
+ *
+ * @param input [batch, inChannels, height, width]; the output has its memory format
+ * @param coefficients α, times λ_d [batch, K]
+ * @param bank Θ [K, …weightShape], or [K, d] with a static part
+ * @returns [batch, outChannels, height', width']
+ */
+export function fusedConv2d(
+  input: Tensor,
+  coefficients: Tensor,
+  bank: Tensor,
+  fixed: StaticPart | null,
+  { weightShape, stride, padding, dilation, groups }: MixedConv2dOptions,
+): Tensor {
+  const { weight = null, scale = null, maskBits = null } = fixed ?? {};
+  return mixedConv2d()(
+    input,
+    coefficients,
+    bank,
+    weight,
+    scale,
+    maskBits,
+    weightShape,
+    stride,
+    padding,
+    dilation,
+    groups,
+  );
+}
+
+function lazily<T>(make: () => T): () => T {
+  let made: T | undefined;
+  return () => {
+    if (made === undefined) {
+      load();
+      made = make();
+    }
+    return made;
+  };
+}
+
+function load(): void {
+  const file = process.env.PADNET_LIBRARY ?? fileURLToPath(new URL('../build/libpadnet.so', import.meta.url));
+  try {
+    loadLibrary(file);
+  } catch (error) {
+    throw new Error(
+      `the operators of dynamic layers could not be loaded (${(error as Error).message}); build them with \`make build\``,
+      { cause: error },
+    );
+  }
+}
