@@ -203,13 +203,39 @@ void forChannels(const Shape& shape, const Body& body) {
   });
 }
 
-/// `body(offset, rows, width)` over the rows of kLanes of `count` elements, a block of them at a time.
+/// Rows of kLanes elements of one channel of a contiguous tensor, or what is left of a plane as one row.
+struct Piece {
+  int64_t at, rows, width;
+};
+
+/// `body(pieces, elements)` over the elements of one channel, about kBlockElements at a time.
 template <class Body>
-void forPlane(int64_t count, const Body& body) {
-  const int64_t whole = count / kLanes;
+void forBlocks(const Shape& shape, int64_t channel, const Body& body) {
+  std::vector<Piece> pieces;
+  int64_t elements = 0;
+  const auto add = [&](const Piece& piece) {
+    pieces.push_back(piece);
+    elements += piece.rows * piece.width;
+    if (elements < kBlockElements) return;
+    body(pieces, elements);
+    pieces.clear();
+    elements = 0;
+  };
+  const int64_t whole = shape.pixels / kLanes, left = shape.pixels % kLanes;
   constexpr int64_t kRows = kBlockElements / kLanes;
-  for (int64_t r = 0; r < whole; r += kRows) body(r * kLanes, std::min(kRows, whole - r), kLanes);
-  if (count > whole * kLanes) body(whole * kLanes, 1, count - whole * kLanes);
+  for (int64_t sample = 0; sample < shape.samples; sample++) {
+    const int64_t plane = (sample * shape.channels + channel) * shape.pixels;
+    for (int64_t r = 0; r < whole; r += kRows) add({plane + r * kLanes, std::min(kRows, whole - r), kLanes});
+    if (left > 0) add({plane + whole * kLanes, 1, left});
+  }
+  if (elements > 0) body(pieces, elements);
+}
+
+template <class T>
+double sumOf(const T (&lanes)[kLanes]) {
+  double sum = 0;
+  for (const T lane : lanes) sum += lane;
+  return sum;
 }
 
 int64_t blockRows(int64_t channels) { return std::max<int64_t>(4, kBlockElements / channels); }
@@ -257,21 +283,17 @@ template <class T>
 std::vector<Moments> momentsContiguous(const T* x, const Shape& shape) {
   std::vector<Moments> moments(shape.channels);
   forChannels(shape, [&](int64_t channel) {
-    for (int64_t sample = 0; sample < shape.samples; sample++) {
-      const T* plane = x + (sample * shape.channels + channel) * shape.pixels;
-      forPlane(shape.pixels, [&](int64_t offset, int64_t rows, int64_t width) {
-        T lanes[kLanes] = {};
-        runVectorised<SumLoop<T>>(plane + offset, rows, width, static_cast<T*>(lanes));
-        double sum = 0;
-        for (const T lane : lanes) sum += lane;
-        const T mean = static_cast<T>(sum / static_cast<double>(rows * width));
-        std::fill(std::begin(lanes), std::end(lanes), T(0));
-        runVectorised<SquareLoop<T, 0>>(plane + offset, rows, width, &mean, static_cast<T*>(lanes));
-        double squares = 0;
-        for (const T lane : lanes) squares += lane;
-        moments[channel].add(static_cast<double>(rows * width), mean, squares);
-      });
-    }
+    forBlocks(shape, channel, [&](const std::vector<Piece>& pieces, int64_t elements) {
+      T sum[kLanes] = {}, squares[kLanes] = {};
+      for (const auto& [at, rows, width] : pieces) {
+        runVectorised<SumLoop<T>>(x + at, rows, width, static_cast<T*>(sum));
+      }
+      const T mean = static_cast<T>(sumOf(sum) / static_cast<double>(elements));
+      for (const auto& [at, rows, width] : pieces) {
+        runVectorised<SquareLoop<T, 0>>(x + at, rows, width, &mean, static_cast<T*>(squares));
+      }
+      moments[channel].add(static_cast<double>(elements), mean, sumOf(squares));
+    });
   });
   return moments;
 }
@@ -305,18 +327,16 @@ std::vector<double> backwardSums(const Shape& shape, const T* gradient, const T*
   if (!shape.channelsLast) {
     std::vector<double> sums(2 * channels);
     forChannels(shape, [&](int64_t c) {
-      for (int64_t sample = 0; sample < shape.samples; sample++) {
-        const int64_t start = (sample * channels + c) * shape.pixels;
-        forPlane(shape.pixels, [&](int64_t offset, int64_t rows, int64_t width) {
-          T sum[kLanes] = {}, product[kLanes] = {};
-          const int64_t at = start + offset;
+      forBlocks(shape, c, [&](const std::vector<Piece>& pieces, int64_t) {
+        T sum[kLanes] = {}, product[kLanes] = {};
+        for (const auto& [at, rows, width] : pieces) {
           runVectorised<BackwardSumsLoop<T, 0, kActivation, kResidual>>(
               gradient + at, x + at, past(y, at), past(before, at), rows, width, mean + c, scale + c, bias + c,
               static_cast<T*>(sum), static_cast<T*>(product));
-          for (const T lane : sum) sums[c] += lane;
-          for (const T lane : product) sums[channels + c] += lane;
-        });
-      }
+        }
+        sums[c] += sumOf(sum);
+        sums[channels + c] += sumOf(product);
+      });
     });
     return sums;
   }
