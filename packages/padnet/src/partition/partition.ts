@@ -92,8 +92,8 @@ export function applyPartition(network: nn.Module, partition: Pick<Partition, 'm
     const partial = made.get(source) ?? source.toPartial(partition.masks.get(path)!);
     made.set(source, partial);
     network.replaceModule(path === '' ? 'source' : `${path}.source`, partial);
+    source[Symbol.dispose](); // a bank of K weights, which nothing should train any more
   }
-  for (const source of made.keys()) source[Symbol.dispose](); // banks of K weights, which nothing should train any more
 }
 
 /** @throws InputError naming the layers where partition and network differ, or that have another mask for good */
