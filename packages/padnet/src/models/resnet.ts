@@ -2,7 +2,7 @@
  * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18 (basic blocks) and 50 (bottlenecks), for any number of
  * input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3 stride 1).
  */
-import { nn, type Tensor } from '@padnet/torch';
+import { nn, scope, type Tensor } from '@padnet/torch';
 
 export const resnetNames = ['resnet10', 'resnet18', 'resnet50'] as const;
 export type ResNetName = (typeof resnetNames)[number];
@@ -28,6 +28,14 @@ const architectures: Record<ResNetName, { readonly bottleneck: boolean; readonly
   resnet50: { bottleneck: true, blocks: [3, 4, 6, 3] },
 };
 
+/**
+ * Pixels of a batch from which on activations are channels-last: batch norm, ReLU and the pooling then take half the time, but
+ * each convolution reorders its weights, 8 ms in all for ResNet-18. Measured on AVX-512 (libtorch 1.13), channels-last against
+ * contiguous: a training step of 16 × 224² takes 0.91 of the time, of 128 × 28² 0.97, of 32 × 28² 1.0; inference of 4 × 224²
+ * 0.87, of 1 × 224² 1.08, of 1 × 28² 1.5.
+ */
+const channelsLastFrom = 1 << 16;
+
 /** Output channels of a bottleneck over those of its 3×3 convolution. */
 const expansion = 4;
 
@@ -42,6 +50,11 @@ function conv(inChannels: number, outChannels: number, kernelSize: number, strid
   });
   nn.init.kaimingNormal_(layer.weight);
   return layer;
+}
+
+/** Batch norm and ReLU. */
+function normRelu(numFeatures: number): nn.BatchNorm2d {
+  return new nn.BatchNorm2d({ numFeatures, activation: 'relu' });
 }
 
 /** The shortcut's 1×1 convolution and norm; null where the input can be added as it is. */
@@ -61,16 +74,15 @@ class BasicBlock extends nn.Module {
   constructor(inChannels: number, channels: number, stride: number) {
     super();
     this.conv1 = conv(inChannels, channels, 3, stride);
-    this.bn1 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.bn1 = normRelu(channels);
     this.conv2 = conv(channels, channels, 3);
-    this.bn2 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.bn2 = normRelu(channels);
     this.downsample = projection(inChannels, channels, stride);
   }
 
   forward(input: Tensor): Tensor {
-    const hidden = this.bn1.forward(this.conv1.forward(input)).relu_();
-    const output = this.bn2.forward(this.conv2.forward(hidden));
-    return output.add_(this.downsample?.forward(input) ?? input).relu_();
+    const hidden = this.bn1.forward(this.conv1.forward(input));
+    return this.bn2.forward(this.conv2.forward(hidden), this.downsample?.forward(input) ?? input);
   }
 }
 
@@ -87,19 +99,18 @@ class Bottleneck extends nn.Module {
   constructor(inChannels: number, channels: number, stride: number) {
     super();
     this.conv1 = conv(inChannels, channels, 1);
-    this.bn1 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.bn1 = normRelu(channels);
     this.conv2 = conv(channels, channels, 3, stride);
-    this.bn2 = new nn.BatchNorm2d({ numFeatures: channels });
+    this.bn2 = normRelu(channels);
     this.conv3 = conv(channels, channels * expansion, 1);
-    this.bn3 = new nn.BatchNorm2d({ numFeatures: channels * expansion });
+    this.bn3 = normRelu(channels * expansion);
     this.downsample = projection(inChannels, channels * expansion, stride);
   }
 
   forward(input: Tensor): Tensor {
-    const first = this.bn1.forward(this.conv1.forward(input)).relu_();
-    const second = this.bn2.forward(this.conv2.forward(first)).relu_();
-    const output = this.bn3.forward(this.conv3.forward(second));
-    return output.add_(this.downsample?.forward(input) ?? input).relu_();
+    const first = this.bn1.forward(this.conv1.forward(input));
+    const second = this.bn2.forward(this.conv2.forward(first));
+    return this.bn3.forward(this.conv3.forward(second), this.downsample?.forward(input) ?? input);
   }
 }
 
@@ -118,7 +129,7 @@ export class ResNet extends nn.Module {
     const { bottleneck, blocks } = architectures[name];
     const Block = bottleneck ? Bottleneck : BasicBlock;
     this.conv1 = stem === 'imagenet' ? conv(inChannels, width, 7, 2) : conv(inChannels, width, 3);
-    this.bn1 = new nn.BatchNorm2d({ numFeatures: width });
+    this.bn1 = normRelu(width);
     this.maxpool = stem === 'imagenet' ? new nn.MaxPool2d({ kernelSize: 3, stride: 2, padding: 1 }) : new nn.Identity();
     let previous = width;
     const stage = (index: 0 | 1 | 2 | 3): nn.Sequential => {
@@ -139,8 +150,13 @@ export class ResNet extends nn.Module {
 
   /** [batch, inChannels, height, width] → logits [batch, numClasses] */
   forward(input: Tensor): Tensor {
-    let x = this.maxpool.forward(this.bn1.forward(this.conv1.forward(input)).relu_());
-    for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) x = stage.forward(x);
-    return this.fc.forward(x.mean([2, 3]));
+    return scope(() => {
+      const [batch = 0, , height = 0, width = 0] = input.shape;
+      const isLarge = batch * height * width >= channelsLastFrom;
+      const images = isLarge ? input.contiguous({ memoryFormat: 'channels_last' }) : input;
+      let x = this.maxpool.forward(this.bn1.forward(this.conv1.forward(images)));
+      for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) x = stage.forward(x);
+      return this.fc.forward(x.mean([2, 3]));
+    });
   }
 }
