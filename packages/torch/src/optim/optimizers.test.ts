@@ -1,6 +1,19 @@
 /** Contract of every optimizer: PyTorch's numbers, exact continuation, and what it refuses. */
 import { beforeEach, describe, expect, it } from 'vitest';
-import { arange, liveTensors, nn, noGrad, optim, scope, tensor, type DType, type Tensor } from '../index.js';
+import {
+  arange,
+  liveTensors,
+  nn,
+  noGrad,
+  ops,
+  optim,
+  randn,
+  scope,
+  tensor,
+  type DType,
+  type Tensor,
+} from '../index.js';
+import { adamw_, sgd_ } from '../nativeOperators.js';
 import { expectClose } from '../testing/index.js';
 import { references } from './references.generated.js';
 
@@ -144,6 +157,76 @@ describe.each(cases)('%s', (name, dtype, build) => {
     expect(liveTensors()).toBe(live);
     optimizer.loadStateDict(optimizer.stateDict());
     expect(liveTensors()).toBe(live);
+  });
+});
+
+describe('a step in one pass', () => {
+  const shape = [3, 70_001]; // several pieces, and none of a whole number of vectors
+  type Change = (value: Tensor) => Tensor;
+  const kinds: readonly [string, DType, Change, Change][] = [
+    ['float32', 'float32', (w) => w, (g) => g],
+    ['a gradient in another order', 'float32', (w) => w, (g) => g.t().contiguous().t()],
+    ['parameters in another order', 'float64', (w) => w.t().contiguous().t(), (g) => g],
+    ['every other element', 'float32', (w) => ops.stack([w, w], { dim: 2 }).select(2, 0), (g) => g],
+    ['bfloat16', 'bfloat16', (w) => w, (g) => g],
+  ];
+
+  it.each(kinds)('%s: as the formula, by libtorch’s operators', (_, dtype, order, orderGradient) => {
+    const start = randn(shape, { dtype: 'float64' }).to(dtype);
+    const gradients = [1, 2].map((by) => start.mul(by).sin());
+    const stepped = (build: Build): Tensor => {
+      const parameter = new nn.Parameter(order(start.clone()));
+      const optimizer = build([['w', parameter]]);
+      for (const gradient of gradients) {
+        parameter.grad = orderGradient(gradient.clone());
+        optimizer.step();
+      }
+      return parameter.detach();
+    };
+    const tolerance = { float32: 2e-6, float64: 1e-14, bfloat16: 0.05 }[dtype as 'float32'];
+    noGrad(() => {
+      let [w, b] = [start.clone(), start.zerosLike()];
+      for (const [t, gradient] of gradients.entries()) {
+        const g = gradient.add(w, { alpha: 0.01 });
+        b = t === 0 ? g : b.mul(0.9).add(g);
+        w = w.sub(g.add(b, { alpha: 0.9 }), { alpha: 0.1 });
+      }
+      const sgd = stepped(
+        (p) => new optim.SGD(p, { learningRate: 0.1, momentum: 0.9, nesterov: true, weightDecay: 0.01 }),
+      );
+      expect(sgd.sub(w).abs().max().item()).toBeLessThan(tolerance);
+
+      w = start.clone();
+      let [m, v] = [start.zerosLike(), start.zerosLike()];
+      for (const [t, g] of gradients.entries()) {
+        m = m.mul(0.9).add(g, { alpha: 1 - 0.9 });
+        v = v.mul(0.99).add(g.square(), { alpha: 1 - 0.99 });
+        const denominator = v
+          .div(1 - 0.99 ** (t + 1))
+          .sqrt()
+          .add(1e-8);
+        w = w.mul(1 - 0.02 * 0.1).sub(m.div(1 - 0.9 ** (t + 1)).div(denominator), { alpha: 0.02 });
+      }
+      const adamw = stepped((p) => new optim.AdamW(p, { learningRate: 0.02, betas: [0.9, 0.99], weightDecay: 0.1 }));
+      expect(adamw.sub(w).abs().max().item()).toBeLessThan(tolerance);
+    });
+  });
+
+  it('refuses lists that do not belong together, and to change what is being recorded', () => {
+    const [w, v] = [randn([2]), randn([3])];
+    expect(() => {
+      sgd_([w], [v], [], 1, 0, 0, 0, false);
+    }).toThrow('parameter 0 is [2], what belongs to it [3]');
+    expect(() => {
+      sgd_([w], [], [], 1, 0, 0, 0, false);
+    }).toThrow('got 0 for 1 parameters');
+    expect(() => {
+      adamw_([w], [w], [w.clone()], [w.clone()], [], 1, 0.9, 0.9, 0, 0);
+    }).toThrow('expected 1 steps, got 0');
+    w.requiresGrad = true;
+    expect(() => {
+      sgd_([w], [w.detach()], [], 1, 0, 0, 0, false);
+    }).toThrow('only without recording');
   });
 });
 
