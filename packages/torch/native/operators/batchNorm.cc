@@ -22,10 +22,11 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 using OptionalTensor = c10::optional<at::Tensor>;
+using StringView = decltype(std::declval<const c10::IValue&>().toStringView());  // libtorch's own, or std's since
 
 enum class Activation { kNone, kRelu, kRelu6 };
 
-Activation activationNamed(c10::string_view name) {
+Activation activationNamed(StringView name) {
   if (name == "none") return Activation::kNone;
   if (name == "relu") return Activation::kRelu;
   TORCH_CHECK(name == "relu6", "activation must be 'none', 'relu' or 'relu6', got '", name, "'");
@@ -175,29 +176,30 @@ constexpr int64_t kThreadedFrom = 1 << 15;   // elements
 constexpr int64_t kBlockElements = 1 << 13;  // of a block that is summed in T, before it is added up in double; in L1
 constexpr int64_t kMostChunks = 64;          // pieces of a channels-last tensor, summed on their own
 
-/// Rows [from, to) of a channels-last tensor, in chunks that do not depend on the number of threads.
+/// Rows of a channels-last tensor that are summed on their own, however many threads there are.
+struct Chunks {
+  explicit Chunks(const Shape& shape)
+      : size(std::max<int64_t>(64, (shape.count() + kMostChunks - 1) / kMostChunks)),
+        count((shape.count() + size - 1) / size) {}
+
+  int64_t size, count;
+};
+
+/// `body(chunk, from, to)`
 template <class Body>
 void forChunks(const Shape& shape, const Body& body) {
-  const int64_t rows = shape.count();
-  const int64_t size = std::max<int64_t>(64, (rows + kMostChunks - 1) / kMostChunks);
-  const int64_t chunks = (rows + size - 1) / size;
-  const int64_t grain = std::max<int64_t>(1, kThreadedFrom / std::max<int64_t>(1, size * shape.channels));
-  at::parallel_for(0, chunks, grain, [&](int64_t begin, int64_t end) {
+  const Chunks chunks(shape);
+  const int64_t grain = std::max<int64_t>(1, kThreadedFrom / (chunks.size * shape.channels));
+  at::parallel_for(0, chunks.count, grain, [&](int64_t begin, int64_t end) {
     for (int64_t chunk = begin; chunk < end; chunk++) {
-      body(chunk, chunk * size, std::min(rows, (chunk + 1) * size));
+      body(chunk, chunk * chunks.size, std::min(shape.count(), (chunk + 1) * chunks.size));
     }
   });
 }
 
-int64_t chunksOf(const Shape& shape) {
-  const int64_t rows = shape.count();
-  const int64_t size = std::max<int64_t>(64, (rows + kMostChunks - 1) / kMostChunks);
-  return (rows + size - 1) / size;
-}
-
 template <class Body>
 void forChannels(const Shape& shape, const Body& body) {
-  const int64_t grain = std::max<int64_t>(1, kThreadedFrom / std::max<int64_t>(1, shape.count()));
+  const int64_t grain = std::max<int64_t>(1, kThreadedFrom / shape.count());
   at::parallel_for(0, shape.channels, grain, [&](int64_t begin, int64_t end) {
     for (int64_t channel = begin; channel < end; channel++) body(channel);
   });
@@ -254,7 +256,7 @@ struct Moments {
 
 template <class T>
 std::vector<Moments> momentsChannelsLast(const T* x, const Shape& shape) {
-  const int64_t channels = shape.channels, most = blockRows(channels), chunks = chunksOf(shape);
+  const int64_t channels = shape.channels, most = blockRows(channels), chunks = Chunks(shape).count;
   std::vector<Moments> parts(chunks * channels);
   forChunks(shape, [&](int64_t chunk, int64_t from, int64_t to) {
     std::vector<T> mean(channels), squares(channels);
@@ -340,7 +342,7 @@ std::vector<double> backwardSums(const Shape& shape, const T* gradient, const T*
     });
     return sums;
   }
-  const int64_t most = blockRows(channels), chunks = chunksOf(shape);
+  const int64_t most = blockRows(channels), chunks = Chunks(shape).count;
   std::vector<double> parts(chunks * 2 * channels);
   forChunks(shape, [&](int64_t chunk, int64_t from, int64_t to) {
     std::vector<T> block(2 * channels);
@@ -586,7 +588,7 @@ void checkPerChannel(const char* name, const at::Tensor& values, const at::Tenso
 at::Tensor batchNormActivation(const at::Tensor& input, const at::Tensor& weight, const at::Tensor& bias,
                                const OptionalTensor& residual, const OptionalTensor& runningMean,
                                const OptionalTensor& runningVar, bool useBatch, double momentum, double eps,
-                               c10::string_view activation) {
+                               StringView activation) {
   const Activation kind = activationNamed(activation);
   TORCH_CHECK(input.device().is_cpu() && input.layout() == at::kStrided && input.dim() == 4 &&
                   (input.scalar_type() == at::kFloat || input.scalar_type() == at::kDouble),
