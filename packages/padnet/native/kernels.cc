@@ -256,6 +256,35 @@ int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_
   }
   return put;
 }
+inline __m512 mergeSome(const float* ones, __m512 onesScale, const float* zeros, __m512 zerosScale, uint32_t found,
+                        uint32_t all) {
+  const __mmask16 one = __mmask16(found), zero = __mmask16(all & ~found);
+  const __m512 merged = _mm512_mask_expandloadu_ps(_mm512_maskz_expandloadu_ps(one, ones), zero, zeros);
+  return _mm512_mul_ps(merged, _mm512_mask_blend_ps(one, zerosScale, onesScale));
+}
+inline __m512d mergeSome(const double* ones, __m512d onesScale, const double* zeros, __m512d zerosScale, uint32_t found,
+                         uint32_t all) {
+  const __mmask8 one = __mmask8(found), zero = __mmask8(all & ~found);
+  const __m512d merged = _mm512_mask_expandloadu_pd(_mm512_maskz_expandloadu_pd(one, ones), zero, zeros);
+  return _mm512_mul_pd(merged, _mm512_mask_blend_pd(one, zerosScale, onesScale));
+}
+inline __m512 all(float value) { return _mm512_set1_ps(value); }
+inline __m512d all(double value) { return _mm512_set1_pd(value); }
+inline void storeSome(float* out, __m512 value, uint32_t some) { _mm512_mask_storeu_ps(out, __mmask16(some), value); }
+inline void storeSome(double* out, __m512d value, uint32_t some) { _mm512_mask_storeu_pd(out, __mmask8(some), value); }
+template <class T>
+int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
+              int64_t size) {
+  const auto scaleOfOnes = all(onesScale), scaleOfZeros = all(zerosScale);
+  int64_t taken = 0;
+  for (int64_t i = 0; i < size; i += lanes<T>) {
+    const int64_t count = std::min(lanes<T>, size - i);
+    const uint32_t some = (1u << count) - 1, found = bitsAt(bits, first + i, count, true);
+    storeSome(out + i, mergeSome(ones + taken, scaleOfOnes, zeros + i - taken, scaleOfZeros, found, some), some);
+    taken += __builtin_popcount(found);
+  }
+  return taken;
+}
 #else
 template <class T>
 int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
@@ -270,7 +299,33 @@ int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_
     if (bitAt(bits, first + i) == value) out[put++] = in[i];
   return put;
 }
+template <class T>
+int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
+              int64_t size) {
+  int64_t taken = 0;
+  for (int64_t i = 0; i < size; i++) {
+    const bool one = bitAt(bits, first + i);
+    out[i] = one ? ones[taken] * onesScale : zeros[i - taken] * zerosScale;
+    taken += one;
+  }
+  return taken;
+}
 #endif
+
+template <class T>
+T dot(const T* a, const T* b, int64_t size) {
+  constexpr int64_t width = lanes<T>;
+  Vector<T> sums[4] = {};
+  int64_t i = 0;
+  for (; i + 4 * width <= size; i += 4 * width)
+    for (int64_t v = 0; v < 4; v++) sums[v] += load(a + i + v * width) * load(b + i + v * width);
+  for (; i + width <= size; i += width) sums[0] += load(a + i) * load(b + i);
+  const Vector<T> sum = (sums[0] + sums[1]) + (sums[2] + sums[3]);
+  T total = 0;
+  for (int64_t lane = 0; lane < width; lane++) total += sum[lane];
+  for (; i < size; i++) total += a[i] * b[i];
+  return total;
+}
 
 template <class T>
 void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSteps, int64_t channels, bool accumulate) {
@@ -289,8 +344,8 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 
 template <class T>
 constexpr Kernels<T> table(const char* name) {
-  return {name,    lanes<T>, maxRows,   product<T>, mix<T>,      weighedSum<T>,
-          dots<T>, pack<T>,  unpack<T>, expand<T>,  compress<T>, depthwise<T>};
+  return {name,    lanes<T>,  maxRows,   product<T>,  mix<T>,   weighedSum<T>, dots<T>,
+          pack<T>, unpack<T>, expand<T>, compress<T>, merge<T>, dot<T>,        depthwise<T>};
 }
 
 }  // namespace

@@ -49,6 +49,12 @@ struct Kernels {
   int64_t (*expand)(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value);
   /// The reverse: elements of `in` whose bit is `value`, one after another. Returns how many.
   int64_t (*compress)(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value);
+  /// out[i] = bit `first + i` of `bits` ? ones' next element · onesScale : zeros' next element · zerosScale. Returns
+  /// the elements of `ones` taken.
+  int64_t (*merge)(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
+                   int64_t size);
+  /// Σ_i a[i] · b[i]
+  T (*dot)(const T* a, const T* b, int64_t size);
   /// Depth-wise: out[c] = Σ_step a[steps[step].a + c] · b[steps[step].b + c] for `channels` channels.
   void (*depthwise)(T* out, const T* a, const T* b, const Step* steps, int64_t numSteps, int64_t channels,
                     bool accumulate);

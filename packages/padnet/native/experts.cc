@@ -1,0 +1,336 @@
+#include "experts.h"
+
+#include <ATen/Parallel.h>
+#include <c10/util/Exception.h>
+
+#include <algorithm>
+#include <limits>
+
+#include "blockedMaps.h"
+#include "scratch.h"
+
+namespace padnet {
+namespace {
+
+/// A tile of so many steps stays in the nearest cache, beside the rows that it is multiplied by.
+constexpr int64_t mostSteps = 192;
+/// So many lanes are read from each row of a weight at a time.
+constexpr int64_t mostLanes = 384;
+/// Sums of all tokens of an expert, that stay in the second cache.
+constexpr int64_t mostSumBytes = 1 << 19;
+
+template <class T>
+int64_t tileWidth() {
+  return 2 * kernels<T>().vector;
+}
+
+/// A matrix in blocks of columns, [block, row, stride]: the rows of a block lie in different cache sets.
+template <class T>
+class BlockedRows {
+ public:
+  explicit BlockedRows(const Matrix<const T>& from)
+      : blocks(from.columns, mostSteps),
+        stride(blocks.size + kernels<T>().vector),
+        rows_(from.rows),
+        data_(blocks.count * rows_ * stride) {
+    TORCH_CHECK(rows_ * stride <= std::numeric_limits<int32_t>::max(), "padnet::mixed_experts: too many tokens (",
+                rows_, ")");
+    at::parallel_for(0, rows_, 16, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++)
+        for (int64_t b = 0; b < blocks.count; b++) {
+          const T* at = from.row(row) + blocks.begin(b);
+          std::copy(at, at + blocks.length(b), data_.get() + (b * rows_ + row) * stride);
+        }
+    });
+  }
+
+  const T* block(int64_t index) const { return data_.get() + index * rows_ * stride; }
+
+  const Split blocks;
+  const int64_t stride;
+
+ private:
+  int64_t rows_;
+  Scratch<T> data_;
+};
+
+/// Lanes in parts of whole tiles, so many parts that the threads have equal shares.
+struct Chunks {
+  int64_t lanes, width;
+  Split tiles;
+
+  Chunks(int64_t lanes, int64_t width, int64_t most) : lanes(lanes), width(width), tiles(splitOf(lanes, width, most)) {}
+
+  int64_t count() const { return tiles.count; }
+  int64_t begin(int64_t chunk) const { return tiles.begin(chunk) * width; }
+  int64_t length(int64_t chunk) const { return std::min(tiles.length(chunk) * width, lanes - begin(chunk)); }
+  int64_t size() const { return tiles.size * width; }
+
+ private:
+  static Split splitOf(int64_t lanes, int64_t width, int64_t most) {
+    const int64_t tiles = (lanes + width - 1) / width, threads = at::get_num_threads();
+    int64_t parts = Split(tiles, std::max<int64_t>(1, most / width)).count;
+    parts = std::min(tiles, (parts + threads - 1) / threads * threads);
+    return Split(tiles, (tiles + parts - 1) / parts);
+  }
+};
+
+template <class T>
+Chunks chunksOf(int64_t lanes, const Routes<T>& routes) {
+  const int64_t bytes = std::max<int64_t>(1, routes.mostTokens()) * int64_t{sizeof(T)};
+  return {lanes, tileWidth<T>(), std::min(mostLanes, mostSumBytes / bytes)};
+}
+
+/// Rows of experts from given columns on. Where they stand in a compact bank is found once for all experts.
+template <class T>
+class WeightRows {
+ public:
+  WeightRows(const Experts<T>& experts, std::vector<int64_t> columns)
+      : experts_(experts), columns_(std::move(columns)), size_(experts.numDynamic()) {
+    if (!experts.ranks) return;
+    before_.resize(experts.rows * count());
+    at::parallel_for(0, experts.rows, 64, [&](int64_t begin, int64_t end) {
+      for (int64_t row = begin; row < end; row++)
+        for (int64_t i = 0; i < count(); i++) before_[row * count() + i] = experts.ranks->before(bit(row, i));
+    });
+  }
+
+  const T* bank(int64_t expert, int64_t row, int64_t column) const {
+    return experts_.bank + place(expert, row, column);
+  }
+
+  /// `size` numbers of the row, merged where the bank is compact.
+  void read(int64_t expert, int64_t row, int64_t column, int64_t size, T* out) const {
+    const T* from = bank(expert, row, column);
+    if (experts_.ranks) {
+      kernels<T>().merge(out, from, experts_.scale, fixed(row, column), experts_.fixedScale, experts_.bits,
+                         bit(row, column), size);
+    } else {
+      std::copy(from, from + size, out);
+    }
+  }
+
+  void fetch(int64_t expert, int64_t row, int64_t column, int64_t size) const {
+    const int64_t bytes = size * int64_t{sizeof(T)};
+    if (!experts_.ranks) {
+      Upcoming{bank(expert, row, column), bytes}.fetch(0, 1);
+      return;
+    }
+    const int64_t end = before_[std::min<int64_t>(row * count() + column + 1, int64_t(before_.size()) - 1)];
+    const int64_t dynamic = std::min(size, std::max<int64_t>(0, end - before_[row * count() + column]));
+    Upcoming{bank(expert, row, column), dynamic * int64_t{sizeof(T)}}.fetch(0, 1);
+    Upcoming{fixed(row, column), bytes - dynamic * int64_t{sizeof(T)}}.fetch(0, 1);
+  }
+
+  int64_t place(int64_t expert, int64_t row, int64_t column) const {
+    return expert * size_ + (experts_.ranks ? before_[row * count() + column] : bit(row, column));
+  }
+  int64_t fixedPlace(int64_t row, int64_t column) const { return bit(row, column) - before_[row * count() + column]; }
+  int64_t bit(int64_t row, int64_t column) const { return row * experts_.columns + columns_[column]; }
+  bool isCompact() const { return experts_.ranks; }
+
+ private:
+  int64_t count() const { return int64_t(columns_.size()); }
+  const T* fixed(int64_t row, int64_t column) const { return experts_.fixed + fixedPlace(row, column); }
+
+  const Experts<T>& experts_;
+  std::vector<int64_t> columns_;
+  int64_t size_;
+  std::vector<int64_t> before_;
+};
+
+/// All rows of a product, in runs of at most maxRows.
+template <class T>
+void products(Product<T> product, int64_t numRows, int64_t lanes) {
+  const Kernels<T>& k = kernels<T>();
+  const Split runs(numRows, k.maxRows);
+  const int64_t* a = product.aRows;
+  const int64_t* c = product.cRows;
+  for (int64_t run = 0; run < runs.count; run++) {
+    product.aRows = a + runs.begin(run);
+    product.cRows = c + runs.begin(run);
+    k.product(product, runs.length(run), lanes <= k.vector ? 1 : 2);
+  }
+}
+
+std::vector<Step> evenSteps(int64_t count, int64_t a, int64_t b) {
+  std::vector<Step> steps(count);
+  for (int64_t i = 0; i < count; i++) steps[i] = {int32_t(i * a), int32_t(i * b)};
+  return steps;
+}
+
+std::vector<int64_t> multiples(int64_t count, int64_t of) {
+  std::vector<int64_t> values(count);
+  for (int64_t i = 0; i < count; i++) values[i] = i * of;
+  return values;
+}
+
+}  // namespace
+
+template <class T>
+void applyExperts(const Routes<T>& routes, const Experts<T>& experts, const Matrix<const T>& tokens,
+                  const Matrix<T>& output) {
+  if (routes.groups.empty() || experts.rows == 0 || experts.columns == 0) return;
+  const Kernels<T>& kernel = kernels<T>();
+  const int64_t width = tileWidth<T>(), most = routes.mostTokens();
+  const BlockedRows<T> inputs(tokens);
+  const Split& blocks = inputs.blocks;
+  const WeightRows<T> weights(experts, [&] {
+    std::vector<int64_t> columns(blocks.count);
+    for (int64_t b = 0; b < blocks.count; b++) columns[b] = blocks.begin(b);
+    return columns;
+  }());
+  const T scale = weights.isCompact() ? T{1} : experts.scale;
+  const Chunks chunks = chunksOf(experts.rows, routes);
+  const std::vector<Step> steps = evenSteps(blocks.size, 1, width);
+  const std::vector<int64_t> cRows = multiples(most, chunks.size());
+  at::parallel_for(0, chunks.count(), 1, [&](int64_t chunkBegin, int64_t chunkEnd) {
+    const Scratch<T> sums(most * chunks.size()), tile(blocks.size * width), rows(blocks.size * width);
+    std::vector<int64_t> aRows(most);
+    const int64_t parts = int64_t(routes.groups.size()) * blocks.count;
+    for (int64_t chunk = chunkBegin; chunk < chunkEnd; chunk++) {
+      const int64_t first = chunks.begin(chunk), length = chunks.length(chunk);
+      for (int64_t part = 0; part < parts; part++) {
+        const Group& group = routes.groups[part / blocks.count];
+        const int64_t block = part % blocks.count, size = blocks.length(block);
+        const int64_t next = std::min(part + 1, parts - 1), nextExpert = routes.groups[next / blocks.count].expert;
+        for (int64_t i = 0; i < group.count; i++) aRows[i] = routes.tokens[group.begin + i] * inputs.stride;
+        for (int64_t lane = 0; lane < length; lane += width) {
+          const int64_t lanes = std::min(width, length - lane);
+          for (int64_t l = 0; l < lanes; l++)
+            weights.read(group.expert, first + lane + l, block, size, rows.get() + l * blocks.size);
+          kernel.pack(tile.get(), width, rows.get(), blocks.size, lanes, size);
+          for (int64_t l = 0; l < lanes; l++)
+            weights.fetch(nextExpert, first + lane + l, next % blocks.count, blocks.length(next % blocks.count));
+          products<T>({inputs.block(block), aRows.data(), tile.get(), steps.data(), size, sums.get() + lane,
+                       cRows.data(), block > 0},
+                      group.count, lanes);
+        }
+        if (block + 1 < blocks.count) continue;
+        for (int64_t i = 0; i < group.count; i++) {
+          const T weight = routes.weights[group.begin + i] * scale;
+          T* to = output.row(routes.tokens[group.begin + i]) + first;
+          kernel.mix(to, to, sums.get() + cRows[i], 0, &weight, 1, length);
+        }
+      }
+    }
+  });
+}
+
+template <class T>
+void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, const Matrix<const T>& tokens,
+                          const Matrix<const T>& gradOutput, ExpertGradients<T>& gradients) {
+  const int64_t numChoices = int64_t(routes.tokens.size());
+  gradients.dots.assign(numChoices, T{0});
+  gradients.scale = 0;
+  if (routes.groups.empty() || experts.rows == 0 || experts.columns == 0) return;
+  const Kernels<T>& kernel = kernels<T>();
+  const int64_t width = tileWidth<T>(), most = routes.mostTokens();
+  const BlockedRows<T> outputs(gradOutput);
+  const Split& blocks = outputs.blocks;
+  const Chunks chunks = chunksOf(experts.columns, routes);
+  const WeightRows<T> weights(experts, [&] {
+    std::vector<int64_t> columns(chunks.count());
+    for (int64_t chunk = 0; chunk < chunks.count(); chunk++) columns[chunk] = chunks.begin(chunk);
+    return columns;
+  }());
+  const T scale = weights.isCompact() ? T{1} : experts.scale;
+  const std::vector<Step> steps = evenSteps(blocks.size, 1, width);
+  const std::vector<int64_t> cRows = multiples(std::max(most, blocks.size), chunks.size());
+  const std::vector<int64_t> ofBlock = multiples(blocks.size, 1);
+  const Split tokenParts(most, mostSteps * 4 / 3);
+  std::vector<T> dots(chunks.count() * numChoices);
+  std::vector<double> ofScale(chunks.count());
+  at::parallel_for(0, chunks.count(), 1, [&](int64_t chunkBegin, int64_t chunkEnd) {
+    const Scratch<T> sums(most * chunks.size()), inputs(most * chunks.size()), tiles(blocks.size * chunks.size()),
+        gradient(blocks.size * chunks.size()), scratch(chunks.size());
+    std::vector<int64_t> aRows(most);
+    std::vector<Step> tokenSteps(most);
+    const T one = 1;
+    const int64_t parts = int64_t(routes.groups.size()) * blocks.count;
+    for (int64_t chunk = chunkBegin; chunk < chunkEnd; chunk++) {
+      const int64_t first = chunks.begin(chunk), length = chunks.length(chunk);
+      const auto tileAt = [&](T* at, int64_t lane, int64_t numSteps) { return at + lane * numSteps; };
+      const auto spread = [&](T* to, int64_t numSteps, int64_t step, const T* row, T factor) {
+        for (int64_t lane = 0; lane < length; lane += width) {
+          T* at = tileAt(to, lane, numSteps) + step * width;
+          const int64_t lanes = std::min(width, length - lane);
+          for (int64_t l = 0; l < lanes; l++) at[l] = row[lane + l] * factor;
+          std::fill(at + lanes, at + width, T{0});
+        }
+      };
+      for (int64_t part = 0; part < parts; part++) {
+        const Group& group = routes.groups[part / blocks.count];
+        const int64_t block = part % blocks.count, size = blocks.length(block), row = blocks.begin(block);
+        const int64_t next = std::min(part + 1, parts - 1), nextExpert = routes.groups[next / blocks.count].expert;
+        const int64_t nextRow = blocks.begin(next % blocks.count), nextSize = blocks.length(next % blocks.count);
+        const int64_t* tokenOf = routes.tokens.data() + group.begin;
+        const T* weightOf = routes.weights.data() + group.begin;
+        if (block == 0) {
+          for (int64_t i = 0; i < group.count; i++) {
+            aRows[i] = tokenOf[i] * outputs.stride;
+            tokenSteps[i] = {int32_t(aRows[i]), int32_t(i * width)};
+            if (gradients.bank)
+              spread(inputs.get(), group.count, i, tokens.row(tokenOf[i]) + first, weightOf[i] * scale);
+          }
+        }
+        for (int64_t r = 0; r < size; r++) {
+          weights.read(group.expert, row + r, chunk, length, scratch.get());
+          spread(tiles.get(), size, r, scratch.get(), one);
+        }
+        for (int64_t lane = 0; lane < length; lane += width) {
+          const int64_t lanes = std::min(width, length - lane);
+          const int64_t numTiles = (length + width - 1) / width, tile = lane / width;
+          for (int64_t r = nextSize * tile / numTiles; r < nextSize * (tile + 1) / numTiles; r++)
+            weights.fetch(nextExpert, nextRow + r, chunk, length);
+          products<T>({outputs.block(block), aRows.data(), tileAt(tiles.get(), lane, size), steps.data(), size,
+                       sums.get() + lane, cRows.data(), block > 0},
+                      group.count, lanes);
+          for (int64_t t = 0; gradients.bank && t < group.count; t += tokenParts.size)
+            products<T>(
+                {outputs.block(block), ofBlock.data(), tileAt(inputs.get(), lane, group.count), tokenSteps.data() + t,
+                 std::min(tokenParts.size, group.count - t), gradient.get() + lane, cRows.data(), t > 0},
+                size, lanes);
+        }
+        for (int64_t r = 0; gradients.bank && r < size; r++) {
+          const T* from = gradient.get() + cRows[r];
+          T* to = gradients.bank + weights.place(group.expert, row + r, chunk);
+          if (!weights.isCompact()) {
+            std::copy(from, from + length, to);
+            continue;
+          }
+          const int64_t bit = weights.bit(row + r, chunk);
+          const int64_t count = kernel.compress(scratch.get(), from, experts.bits, bit, length, true);
+          ofScale[chunk] += kernel.dot(scratch.get(), weights.bank(group.expert, row + r, chunk), count);
+          kernel.mix(to, nullptr, scratch.get(), 0, &experts.scale, 1, count);
+          kernel.compress(scratch.get(), from, experts.bits, bit, length, false);
+          T* fixed = gradients.fixed + weights.fixedPlace(row + r, chunk);
+          kernel.mix(fixed, fixed, scratch.get(), 0, &one, 1, length - count);
+        }
+        if (block + 1 < blocks.count) continue;
+        for (int64_t i = 0; i < group.count; i++) {
+          const T* from = sums.get() + cRows[i];
+          dots[chunk * numChoices + group.begin + i] = kernel.dot(from, tokens.row(tokenOf[i]) + first, length);
+          if (!gradients.tokens.data) continue;
+          const T weight = weightOf[i] * scale;
+          T* to = gradients.tokens.row(tokenOf[i]) + first;
+          kernel.mix(to, to, from, 0, &weight, 1, length);
+        }
+      }
+    }
+  });
+  for (int64_t chunk = 0; chunk < chunks.count(); chunk++)
+    for (int64_t i = 0; i < numChoices; i++) gradients.dots[i] += dots[chunk * numChoices + i];
+  double sum = 0;
+  for (const double part : ofScale) sum += part;
+  gradients.scale = T(sum);
+}
+
+#define PADNET_INSTANTIATE(T)                                                                                   \
+  template void applyExperts<T>(const Routes<T>&, const Experts<T>&, const Matrix<const T>&, const Matrix<T>&); \
+  template void applyExpertsBackward<T>(const Routes<T>&, const Experts<T>&, const Matrix<const T>&,            \
+                                        const Matrix<const T>&, ExpertGradients<T>&);
+PADNET_INSTANTIATE(float)
+PADNET_INSTANTIATE(double)
+
+}  // namespace padnet
