@@ -29,10 +29,10 @@ const architectures: Record<ResNetName, { readonly bottleneck: boolean; readonly
 };
 
 /**
- * Pixels of a batch from which on activations are channels-last: batch norm, ReLU and the pooling then take half the time, but
- * each convolution reorders its weights, 8 ms in all for ResNet-18. Measured on AVX-512 (libtorch 1.13), channels-last against
- * contiguous: a training step of 16 × 224² takes 0.91 of the time, of 128 × 28² 0.97, of 32 × 28² 1.0; inference of 4 × 224²
- * 0.87, of 1 × 224² 1.08, of 1 × 28² 1.5.
+ * Pixels of a batch from which on activations are channels-last. What that saves grows with the activations; what it costs does
+ * not: libtorch's convolutions reorder their weights at each call, for one image of 28² 8 ms in all. Measured on AVX-512
+ * (libtorch 1.13) for ResNet-18, channels-last over contiguous: a training step of 16 × 224² takes 0.9 of the time, of
+ * 128 × 28² 0.97, of 32 × 28² 1.0; inference of 4 × 224² 0.87, of 1 × 224² 1.08, of 1 × 28² 1.5.
  */
 const channelsLastFrom = 1 << 16;
 
