@@ -14,6 +14,7 @@ namespace {
 
 /// A tile of so many steps stays in the nearest cache, beside the rows that it is multiplied by.
 constexpr int64_t mostSteps = 192;
+constexpr int64_t mostTokens = 512;
 /// So many lanes are read from each row of a weight at a time.
 constexpr int64_t mostLanes = 384;
 /// Sums of all tokens of an expert, that stay in the second cache.
@@ -24,34 +25,53 @@ int64_t tileWidth() {
   return 2 * kernels<T>().vector;
 }
 
-/// A matrix in blocks of columns, [block, row, stride]: the rows of a block lie in different cache sets.
+std::vector<Step> evenSteps(int64_t count, int64_t a, int64_t b) {
+  std::vector<Step> steps(count);
+  for (int64_t i = 0; i < count; i++) steps[i] = {int32_t(i * a), int32_t(i * b)};
+  return steps;
+}
+
+std::vector<int64_t> multiples(int64_t count, int64_t of) {
+  std::vector<int64_t> values(count);
+  for (int64_t i = 0; i < count; i++) values[i] = i * of;
+  return values;
+}
+
+/// A block of columns of some tokens, in panels of as many columns as a product has rows: [panel, token, column]. A
+/// product whose rows are tokens reads it from one end to the other, and so does one whose rows are columns.
 template <class T>
-class BlockedRows {
+class Panels {
  public:
-  explicit BlockedRows(const Matrix<const T>& from)
-      : blocks(from.columns, mostSteps),
-        stride(blocks.size + kernels<T>().vector),
-        rows_(from.rows),
-        data_(blocks.count * rows_ * stride) {
-    TORCH_CHECK(rows_ * stride <= std::numeric_limits<int32_t>::max(), "padnet::mixed_experts: too many tokens (",
-                rows_, ")");
-    at::parallel_for(0, rows_, 16, [&](int64_t begin, int64_t end) {
-      for (int64_t row = begin; row < end; row++)
-        for (int64_t b = 0; b < blocks.count; b++) {
-          const T* at = from.row(row) + blocks.begin(b);
-          std::copy(at, at + blocks.length(b), data_.get() + (b * rows_ + row) * stride);
-        }
-    });
+  Panels(int64_t mostTokens, int64_t mostColumns)
+      : width_(kernels<T>().maxRows),
+        data_((mostColumns + width_ - 1) / width_ * width_ * mostTokens),
+        steps_(mostColumns),
+        columns_(mostColumns),
+        tokens_(multiples(mostTokens, width_)),
+        tokenSteps_(evenSteps(mostTokens, width_, tileWidth<T>())) {}
+
+  void load(const Matrix<const T>& from, const int64_t* tokens, int64_t count, int64_t column, int64_t size) {
+    for (int64_t i = 0; i < size; i++) {
+      columns_[i] = i / width_ * width_ * count + i % width_;
+      steps_[i] = {int32_t(columns_[i]), int32_t(i * tileWidth<T>())};
+    }
+    for (int64_t i = 0; i < count; i++)
+      kernels<T>().panels(data_.get() + i * width_, width_ * count, from.row(tokens[i]) + column, size);
   }
 
-  const T* block(int64_t index) const { return data_.get() + index * rows_ * stride; }
-
-  const Split blocks;
-  const int64_t stride;
+  const T* data() const { return data_.get(); }
+  /// Rows are tokens, steps are columns; and the reverse.
+  const int64_t* tokens() const { return tokens_.data(); }
+  const Step* columnSteps() const { return steps_.data(); }
+  const int64_t* columns() const { return columns_.data(); }
+  const Step* tokenSteps() const { return tokenSteps_.data(); }
 
  private:
-  int64_t rows_;
+  int64_t width_;
   Scratch<T> data_;
+  std::vector<Step> steps_;
+  std::vector<int64_t> columns_, tokens_;
+  std::vector<Step> tokenSteps_;
 };
 
 /// Lanes in parts of whole tiles, so many parts that the threads have equal shares.
@@ -99,15 +119,10 @@ class WeightRows {
     return experts_.bank + place(expert, row, column);
   }
 
-  /// `size` numbers of the row, merged where the bank is compact.
-  void read(int64_t expert, int64_t row, int64_t column, int64_t size, T* out) const {
-    const T* from = bank(expert, row, column);
-    if (experts_.ranks) {
-      kernels<T>().merge(out, from, experts_.scale, fixed(row, column), experts_.fixedScale, experts_.bits,
-                         bit(row, column), size);
-    } else {
-      std::copy(from, from + size, out);
-    }
+  /// `size` numbers of a row of which some are dynamic.
+  void merge(int64_t expert, int64_t row, int64_t column, int64_t size, T* out) const {
+    kernels<T>().merge(out, bank(expert, row, column), experts_.scale, fixed(row, column), experts_.fixedScale,
+                       experts_.bits, bit(row, column), size);
   }
 
   void fetch(int64_t expert, int64_t row, int64_t column, int64_t size) const {
@@ -139,30 +154,20 @@ class WeightRows {
   std::vector<int64_t> before_;
 };
 
-/// All rows of a product, in runs of at most maxRows.
-template <class T>
-void products(Product<T> product, int64_t numRows, int64_t lanes) {
+/// All rows of a product, in runs of at most maxRows. `before(run, runs)` is called before each: what it fetches comes
+/// nearer while the processor computes.
+template <class T, class Before>
+void products(Product<T> product, int64_t numRows, int64_t lanes, const Before& before) {
   const Kernels<T>& k = kernels<T>();
   const Split runs(numRows, k.maxRows);
   const int64_t* a = product.aRows;
   const int64_t* c = product.cRows;
   for (int64_t run = 0; run < runs.count; run++) {
+    before(run, runs.count);
     product.aRows = a + runs.begin(run);
     product.cRows = c + runs.begin(run);
     k.product(product, runs.length(run), lanes <= k.vector ? 1 : 2);
   }
-}
-
-std::vector<Step> evenSteps(int64_t count, int64_t a, int64_t b) {
-  std::vector<Step> steps(count);
-  for (int64_t i = 0; i < count; i++) steps[i] = {int32_t(i * a), int32_t(i * b)};
-  return steps;
-}
-
-std::vector<int64_t> multiples(int64_t count, int64_t of) {
-  std::vector<int64_t> values(count);
-  for (int64_t i = 0; i < count; i++) values[i] = i * of;
-  return values;
 }
 
 }  // namespace
@@ -173,8 +178,7 @@ void applyExperts(const Routes<T>& routes, const Experts<T>& experts, const Matr
   if (routes.groups.empty() || experts.rows == 0 || experts.columns == 0) return;
   const Kernels<T>& kernel = kernels<T>();
   const int64_t width = tileWidth<T>(), most = routes.mostTokens();
-  const BlockedRows<T> inputs(tokens);
-  const Split& blocks = inputs.blocks;
+  const Split blocks(experts.columns, mostSteps);
   const WeightRows<T> weights(experts, [&] {
     std::vector<int64_t> columns(blocks.count);
     for (int64_t b = 0; b < blocks.count; b++) columns[b] = blocks.begin(b);
@@ -182,11 +186,10 @@ void applyExperts(const Routes<T>& routes, const Experts<T>& experts, const Matr
   }());
   const T scale = weights.isCompact() ? T{1} : experts.scale;
   const Chunks chunks = chunksOf(experts.rows, routes);
-  const std::vector<Step> steps = evenSteps(blocks.size, 1, width);
   const std::vector<int64_t> cRows = multiples(most, chunks.size());
   at::parallel_for(0, chunks.count(), 1, [&](int64_t chunkBegin, int64_t chunkEnd) {
     const Scratch<T> sums(most * chunks.size()), tile(blocks.size * width), rows(blocks.size * width);
-    std::vector<int64_t> aRows(most);
+    Panels<T> inputs(most, blocks.size);
     const int64_t parts = int64_t(routes.groups.size()) * blocks.count;
     for (int64_t chunk = chunkBegin; chunk < chunkEnd; chunk++) {
       const int64_t first = chunks.begin(chunk), length = chunks.length(chunk);
@@ -194,17 +197,24 @@ void applyExperts(const Routes<T>& routes, const Experts<T>& experts, const Matr
         const Group& group = routes.groups[part / blocks.count];
         const int64_t block = part % blocks.count, size = blocks.length(block);
         const int64_t next = std::min(part + 1, parts - 1), nextExpert = routes.groups[next / blocks.count].expert;
-        for (int64_t i = 0; i < group.count; i++) aRows[i] = routes.tokens[group.begin + i] * inputs.stride;
+        inputs.load(tokens, routes.tokens.data() + group.begin, group.count, blocks.begin(block), size);
         for (int64_t lane = 0; lane < length; lane += width) {
           const int64_t lanes = std::min(width, length - lane);
-          for (int64_t l = 0; l < lanes; l++)
-            weights.read(group.expert, first + lane + l, block, size, rows.get() + l * blocks.size);
-          kernel.pack(tile.get(), width, rows.get(), blocks.size, lanes, size);
-          for (int64_t l = 0; l < lanes; l++)
-            weights.fetch(nextExpert, first + lane + l, next % blocks.count, blocks.length(next % blocks.count));
-          products<T>({inputs.block(block), aRows.data(), tile.get(), steps.data(), size, sums.get() + lane,
+          if (weights.isCompact()) {
+            for (int64_t l = 0; l < lanes; l++)
+              weights.merge(group.expert, first + lane + l, block, size, rows.get() + l * blocks.size);
+            kernel.pack(tile.get(), width, rows.get(), blocks.size, lanes, size);
+          } else {
+            const T* from = weights.bank(group.expert, first + lane, block);
+            kernel.pack(tile.get(), width, from, experts.columns, lanes, size);
+          }
+          const auto fetch = [&](int64_t run, int64_t runs) {
+            for (int64_t l = lanes * run / runs; l < lanes * (run + 1) / runs; l++)
+              weights.fetch(nextExpert, first + lane + l, next % blocks.count, blocks.length(next % blocks.count));
+          };
+          products<T>({inputs.data(), inputs.tokens(), tile.get(), inputs.columnSteps(), size, sums.get() + lane,
                        cRows.data(), block > 0},
-                      group.count, lanes);
+                      group.count, lanes, fetch);
         }
         if (block + 1 < blocks.count) continue;
         for (int64_t i = 0; i < group.count; i++) {
@@ -226,8 +236,7 @@ void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, co
   if (routes.groups.empty() || experts.rows == 0 || experts.columns == 0) return;
   const Kernels<T>& kernel = kernels<T>();
   const int64_t width = tileWidth<T>(), most = routes.mostTokens();
-  const BlockedRows<T> outputs(gradOutput);
-  const Split& blocks = outputs.blocks;
+  const Split blocks(experts.rows, mostSteps);
   const Chunks chunks = chunksOf(experts.columns, routes);
   const WeightRows<T> weights(experts, [&] {
     std::vector<int64_t> columns(chunks.count());
@@ -235,30 +244,20 @@ void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, co
     return columns;
   }());
   const T scale = weights.isCompact() ? T{1} : experts.scale;
-  const std::vector<Step> steps = evenSteps(blocks.size, 1, width);
   const std::vector<int64_t> cRows = multiples(std::max(most, blocks.size), chunks.size());
-  const std::vector<int64_t> ofBlock = multiples(blocks.size, 1);
-  const Split tokenParts(most, mostSteps * 4 / 3);
+  const std::vector<int64_t> bankRows = multiples(blocks.size, experts.columns);
+  const Split tokenParts(most, mostTokens);
   std::vector<T> dots(chunks.count() * numChoices);
   std::vector<double> ofScale(chunks.count());
   at::parallel_for(0, chunks.count(), 1, [&](int64_t chunkBegin, int64_t chunkEnd) {
     const Scratch<T> sums(most * chunks.size()), inputs(most * chunks.size()), tiles(blocks.size * chunks.size()),
         gradient(blocks.size * chunks.size()), scratch(chunks.size());
-    std::vector<int64_t> aRows(most);
-    std::vector<Step> tokenSteps(most);
+    Panels<T> outputs(most, blocks.size);
     const T one = 1;
     const int64_t parts = int64_t(routes.groups.size()) * blocks.count;
     for (int64_t chunk = chunkBegin; chunk < chunkEnd; chunk++) {
       const int64_t first = chunks.begin(chunk), length = chunks.length(chunk);
       const auto tileAt = [&](T* at, int64_t lane, int64_t numSteps) { return at + lane * numSteps; };
-      const auto spread = [&](T* to, int64_t numSteps, int64_t step, const T* row, T factor) {
-        for (int64_t lane = 0; lane < length; lane += width) {
-          T* at = tileAt(to, lane, numSteps) + step * width;
-          const int64_t lanes = std::min(width, length - lane);
-          for (int64_t l = 0; l < lanes; l++) at[l] = row[lane + l] * factor;
-          std::fill(at + lanes, at + width, T{0});
-        }
-      };
       for (int64_t part = 0; part < parts; part++) {
         const Group& group = routes.groups[part / blocks.count];
         const int64_t block = part % blocks.count, size = blocks.length(block), row = blocks.begin(block);
@@ -266,37 +265,42 @@ void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, co
         const int64_t nextRow = blocks.begin(next % blocks.count), nextSize = blocks.length(next % blocks.count);
         const int64_t* tokenOf = routes.tokens.data() + group.begin;
         const T* weightOf = routes.weights.data() + group.begin;
-        if (block == 0) {
-          for (int64_t i = 0; i < group.count; i++) {
-            aRows[i] = tokenOf[i] * outputs.stride;
-            tokenSteps[i] = {int32_t(aRows[i]), int32_t(i * width)};
-            if (gradients.bank)
-              spread(inputs.get(), group.count, i, tokens.row(tokenOf[i]) + first, weightOf[i] * scale);
-          }
-        }
+        outputs.load(gradOutput, tokenOf, group.count, row, size);
+        for (int64_t i = 0; block == 0 && gradients.bank && i < group.count; i++)
+          kernel.spread(inputs.get() + i * width, group.count * width, tokens.row(tokenOf[i]) + first,
+                        weightOf[i] * scale, length);
         for (int64_t r = 0; r < size; r++) {
-          weights.read(group.expert, row + r, chunk, length, scratch.get());
-          spread(tiles.get(), size, r, scratch.get(), one);
+          const T* from = weights.isCompact() ? scratch.get() : weights.bank(group.expert, row + r, chunk);
+          if (weights.isCompact()) weights.merge(group.expert, row + r, chunk, length, scratch.get());
+          kernel.spread(tiles.get() + r * width, size * width, from, one, length);
         }
         for (int64_t lane = 0; lane < length; lane += width) {
           const int64_t lanes = std::min(width, length - lane);
           const int64_t numTiles = (length + width - 1) / width, tile = lane / width;
-          for (int64_t r = nextSize * tile / numTiles; r < nextSize * (tile + 1) / numTiles; r++)
-            weights.fetch(nextExpert, nextRow + r, chunk, length);
-          products<T>({outputs.block(block), aRows.data(), tileAt(tiles.get(), lane, size), steps.data(), size,
+          const auto fetch = [&](int64_t run, int64_t runs) {
+            const int64_t at = tile * runs + run, all = numTiles * runs;
+            for (int64_t r = nextSize * at / all; r < nextSize * (at + 1) / all; r++)
+              weights.fetch(nextExpert, nextRow + r, chunk, length);
+          };
+          products<T>({outputs.data(), outputs.tokens(), tileAt(tiles.get(), lane, size), outputs.columnSteps(), size,
                        sums.get() + lane, cRows.data(), block > 0},
-                      group.count, lanes);
-          for (int64_t t = 0; gradients.bank && t < group.count; t += tokenParts.size)
+                      group.count, lanes, fetch);
+          if (!gradients.bank) continue;
+          // In place where it is contiguous, so that memory is written while the processor computes.
+          const bool inPlace = !weights.isCompact() && lanes % kernel.vector == 0;
+          T* to = inPlace ? gradients.bank + weights.place(group.expert, row, chunk) + lane : gradient.get() + lane;
+          for (int64_t t = 0; t < group.count; t += tokenParts.size)
             products<T>(
-                {outputs.block(block), ofBlock.data(), tileAt(inputs.get(), lane, group.count), tokenSteps.data() + t,
-                 std::min(tokenParts.size, group.count - t), gradient.get() + lane, cRows.data(), t > 0},
-                size, lanes);
+                {outputs.data(), outputs.columns(), tileAt(inputs.get(), lane, group.count), outputs.tokenSteps() + t,
+                 std::min(tokenParts.size, group.count - t), to, inPlace ? bankRows.data() : cRows.data(), t > 0},
+                size, lanes, [](int64_t, int64_t) {});
         }
         for (int64_t r = 0; gradients.bank && r < size; r++) {
           const T* from = gradient.get() + cRows[r];
           T* to = gradients.bank + weights.place(group.expert, row + r, chunk);
           if (!weights.isCompact()) {
-            std::copy(from, from + length, to);
+            const int64_t inPlace = length % kernel.vector == 0 ? length : length / width * width;
+            std::copy(from + inPlace, from + length, to + inPlace);
             continue;
           }
           const int64_t bit = weights.bit(row + r, chunk);

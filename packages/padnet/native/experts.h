@@ -41,7 +41,7 @@ struct Routes {
 /// Where the dynamic and the static entries of experts stand, or their gradients.
 template <class T>
 struct Experts {
-  T* bank = nullptr;  // [E, rows, columns], or [E, d] with `ranks`
+  T* bank = nullptr;   // [E, rows, columns], or [E, d] with `ranks`
   T* fixed = nullptr;  // [rows · columns − d]
   const uint8_t* bits = nullptr;
   const Ranks* ranks = nullptr;

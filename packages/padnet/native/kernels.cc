@@ -187,16 +187,71 @@ void dots(T* out, const T* bank, int64_t bankStride, int64_t numKernels, const T
   }
 }
 
+/// first[0], second[0], first[1], …: the lower halves of both, or the upper ones from `from` on.
+template <int from, class V, int... i>
+inline V interleave(V first, V second, std::integer_sequence<int, i...>) {
+  constexpr int count = sizeof...(i);
+  return __builtin_shufflevector(first, second, (from + i / 2 + i % 2 * count)...);
+}
+
+/// out[step · width + lane] = rows[lane · rowStride + step] for as many lanes and steps as a vector has.
+template <class T>
+void packSquare(T* out, int64_t width, const T* rows, int64_t rowStride) {
+  constexpr int count = lanes<T>;
+  constexpr auto indices = std::make_integer_sequence<int, count>();
+  Vector<T> all[count];
+#pragma GCC unroll 16
+  for (int i = 0; i < count; i++) all[i] = load(rows + i * rowStride);
+#pragma GCC unroll 4
+  for (int size = 1; size < count; size *= 2) {
+    Vector<T> next[count];
+#pragma GCC unroll 8
+    for (int i = 0; i < count / 2; i++) {
+      next[2 * i] = interleave<0>(all[i], all[i + count / 2], indices);
+      next[2 * i + 1] = interleave<count / 2>(all[i], all[i + count / 2], indices);
+    }
+#pragma GCC unroll 16
+    for (int i = 0; i < count; i++) all[i] = next[i];
+  }
+#pragma GCC unroll 16
+  for (int i = 0; i < count; i++) store(out + i * width, all[i]);
+}
+
 template <class T>
 void pack(T* out, int64_t width, const T* rows, int64_t rowStride, int64_t count, int64_t steps) {
-  constexpr int64_t block = 16;  // a block of rows and steps stays in the nearest cache
   if (count < width) std::fill(out, out + steps * width, T{0});
-  for (int64_t lane = 0; lane < count; lane += block)
-    for (int64_t step = 0; step < steps; step += block) {
-      const int64_t laneEnd = std::min(count, lane + block), stepEnd = std::min(steps, step + block);
+  for (int64_t lane = 0; lane < count; lane += lanes<T>)
+    for (int64_t step = 0; step < steps; step += lanes<T>) {
+      if (lane + lanes<T> <= count && step + lanes<T> <= steps) {
+        packSquare(out + step * width + lane, width, rows + lane * rowStride + step, rowStride);
+        continue;
+      }
+      const int64_t laneEnd = std::min(count, lane + lanes<T>), stepEnd = std::min(steps, step + lanes<T>);
       for (int64_t s = step; s < stepEnd; s++)
         for (int64_t l = lane; l < laneEnd; l++) out[s * width + l] = rows[l * rowStride + s];
     }
+}
+
+template <class T>
+void spread(T* out, int64_t stride, const T* row, T factor, int64_t size) {
+  constexpr int64_t width = 2 * lanes<T>;
+  int64_t i = 0;
+  for (; i + width <= size; i += width, out += stride) {
+    store(out, factor * load(row + i));
+    store(out + lanes<T>, factor * load(row + i + lanes<T>));
+  }
+  if (i == size) return;
+  for (int64_t lane = 0; lane < width; lane++) out[lane] = i + lane < size ? factor * row[i + lane] : T{0};
+}
+
+template <class T>
+void panels(T* out, int64_t stride, const T* row, int64_t size) {
+  int64_t i = 0;
+  for (; i + maxRows <= size; i += maxRows, out += stride) {
+#pragma GCC unroll 16
+    for (int64_t v = 0; v < maxRows; v++) out[v] = row[i + v];
+  }
+  for (; i < size; i++) *out++ = row[i];
 }
 
 template <class T>
@@ -344,8 +399,8 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 
 template <class T>
 constexpr Kernels<T> table(const char* name) {
-  return {name,    lanes<T>,  maxRows,   product<T>,  mix<T>,   weighedSum<T>, dots<T>,
-          pack<T>, unpack<T>, expand<T>, compress<T>, merge<T>, dot<T>,        depthwise<T>};
+  return {name,      lanes<T>,  maxRows,   product<T>, mix<T>,      weighedSum<T>, dots<T>, pack<T>,
+          spread<T>, panels<T>, unpack<T>, expand<T>,  compress<T>, merge<T>,      dot<T>,  depthwise<T>};
 }
 
 }  // namespace

@@ -43,6 +43,11 @@ struct Kernels {
                int64_t count, int64_t size);
   /// out[step · width + lane] = rows[lane · rowStride + step], zero for lanes from `lanes` on.
   void (*pack)(T* out, int64_t width, const T* rows, int64_t rowStride, int64_t lanes, int64_t steps);
+  /// A row in tiles two vectors wide, `stride` apart: out[i / width · stride + i % width] = factor · row[i]. The last
+  /// tile is filled up with zeros.
+  void (*spread)(T* out, int64_t stride, const T* row, T factor, int64_t size);
+  /// The same in panels of maxRows, without zeros: out[i / maxRows · stride + i % maxRows] = row[i].
+  void (*panels)(T* out, int64_t stride, const T* row, int64_t size);
   /// The reverse of `pack`.
   void (*unpack)(T* rows, int64_t rowStride, const T* in, int64_t width, int64_t lanes, int64_t steps);
   /// out[i] = bit `first + i` of `bits` is `value` ? next element of `in` : 0. Returns the elements taken.
