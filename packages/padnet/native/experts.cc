@@ -125,18 +125,6 @@ class WeightRows {
                        experts_.bits, bit(row, column), size);
   }
 
-  void fetch(int64_t expert, int64_t row, int64_t column, int64_t size) const {
-    const int64_t bytes = size * int64_t{sizeof(T)};
-    if (!experts_.ranks) {
-      Upcoming{bank(expert, row, column), bytes}.fetch(0, 1);
-      return;
-    }
-    const int64_t end = before_[std::min<int64_t>(row * count() + column + 1, int64_t(before_.size()) - 1)];
-    const int64_t dynamic = std::min(size, std::max<int64_t>(0, end - before_[row * count() + column]));
-    Upcoming{bank(expert, row, column), dynamic * int64_t{sizeof(T)}}.fetch(0, 1);
-    Upcoming{fixed(row, column), bytes - dynamic * int64_t{sizeof(T)}}.fetch(0, 1);
-  }
-
   int64_t place(int64_t expert, int64_t row, int64_t column) const {
     return expert * size_ + (experts_.ranks ? before_[row * count() + column] : bit(row, column));
   }
@@ -154,16 +142,14 @@ class WeightRows {
   std::vector<int64_t> before_;
 };
 
-/// All rows of a product, in runs of at most maxRows. `before(run, runs)` is called before each: what it fetches comes
-/// nearer while the processor computes.
-template <class T, class Before>
-void products(Product<T> product, int64_t numRows, int64_t lanes, const Before& before) {
+/// All rows of a product, in runs of at most maxRows.
+template <class T>
+void products(Product<T> product, int64_t numRows, int64_t lanes) {
   const Kernels<T>& k = kernels<T>();
   const Split runs(numRows, k.maxRows);
   const int64_t* a = product.aRows;
   const int64_t* c = product.cRows;
   for (int64_t run = 0; run < runs.count; run++) {
-    before(run, runs.count);
     product.aRows = a + runs.begin(run);
     product.cRows = c + runs.begin(run);
     k.product(product, runs.length(run), lanes <= k.vector ? 1 : 2);
@@ -196,7 +182,6 @@ void applyExperts(const Routes<T>& routes, const Experts<T>& experts, const Matr
       for (int64_t part = 0; part < parts; part++) {
         const Group& group = routes.groups[part / blocks.count];
         const int64_t block = part % blocks.count, size = blocks.length(block);
-        const int64_t next = std::min(part + 1, parts - 1), nextExpert = routes.groups[next / blocks.count].expert;
         inputs.load(tokens, routes.tokens.data() + group.begin, group.count, blocks.begin(block), size);
         for (int64_t lane = 0; lane < length; lane += width) {
           const int64_t lanes = std::min(width, length - lane);
@@ -208,13 +193,9 @@ void applyExperts(const Routes<T>& routes, const Experts<T>& experts, const Matr
             const T* from = weights.bank(group.expert, first + lane, block);
             kernel.pack(tile.get(), width, from, experts.columns, lanes, size);
           }
-          const auto fetch = [&](int64_t run, int64_t runs) {
-            for (int64_t l = lanes * run / runs; l < lanes * (run + 1) / runs; l++)
-              weights.fetch(nextExpert, first + lane + l, next % blocks.count, blocks.length(next % blocks.count));
-          };
           products<T>({inputs.data(), inputs.tokens(), tile.get(), inputs.columnSteps(), size, sums.get() + lane,
                        cRows.data(), block > 0},
-                      group.count, lanes, fetch);
+                      group.count, lanes);
         }
         if (block + 1 < blocks.count) continue;
         for (int64_t i = 0; i < group.count; i++) {
@@ -245,7 +226,6 @@ void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, co
   }());
   const T scale = weights.isCompact() ? T{1} : experts.scale;
   const std::vector<int64_t> cRows = multiples(std::max(most, blocks.size), chunks.size());
-  const std::vector<int64_t> bankRows = multiples(blocks.size, experts.columns);
   const Split tokenParts(most, mostTokens);
   std::vector<T> dots(chunks.count() * numChoices);
   std::vector<double> ofScale(chunks.count());
@@ -261,8 +241,6 @@ void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, co
       for (int64_t part = 0; part < parts; part++) {
         const Group& group = routes.groups[part / blocks.count];
         const int64_t block = part % blocks.count, size = blocks.length(block), row = blocks.begin(block);
-        const int64_t next = std::min(part + 1, parts - 1), nextExpert = routes.groups[next / blocks.count].expert;
-        const int64_t nextRow = blocks.begin(next % blocks.count), nextSize = blocks.length(next % blocks.count);
         const int64_t* tokenOf = routes.tokens.data() + group.begin;
         const T* weightOf = routes.weights.data() + group.begin;
         outputs.load(gradOutput, tokenOf, group.count, row, size);
@@ -276,31 +254,21 @@ void applyExpertsBackward(const Routes<T>& routes, const Experts<T>& experts, co
         }
         for (int64_t lane = 0; lane < length; lane += width) {
           const int64_t lanes = std::min(width, length - lane);
-          const int64_t numTiles = (length + width - 1) / width, tile = lane / width;
-          const auto fetch = [&](int64_t run, int64_t runs) {
-            const int64_t at = tile * runs + run, all = numTiles * runs;
-            for (int64_t r = nextSize * at / all; r < nextSize * (at + 1) / all; r++)
-              weights.fetch(nextExpert, nextRow + r, chunk, length);
-          };
           products<T>({outputs.data(), outputs.tokens(), tileAt(tiles.get(), lane, size), outputs.columnSteps(), size,
                        sums.get() + lane, cRows.data(), block > 0},
-                      group.count, lanes, fetch);
+                      group.count, lanes);
           if (!gradients.bank) continue;
-          // In place where it is contiguous, so that memory is written while the processor computes.
-          const bool inPlace = !weights.isCompact() && lanes % kernel.vector == 0;
-          T* to = inPlace ? gradients.bank + weights.place(group.expert, row, chunk) + lane : gradient.get() + lane;
           for (int64_t t = 0; t < group.count; t += tokenParts.size)
             products<T>(
                 {outputs.data(), outputs.columns(), tileAt(inputs.get(), lane, group.count), outputs.tokenSteps() + t,
-                 std::min(tokenParts.size, group.count - t), to, inPlace ? bankRows.data() : cRows.data(), t > 0},
-                size, lanes, [](int64_t, int64_t) {});
+                 std::min(tokenParts.size, group.count - t), gradient.get() + lane, cRows.data(), t > 0},
+                size, lanes);
         }
         for (int64_t r = 0; gradients.bank && r < size; r++) {
           const T* from = gradient.get() + cRows[r];
           T* to = gradients.bank + weights.place(group.expert, row + r, chunk);
           if (!weights.isCompact()) {
-            const int64_t inPlace = length % kernel.vector == 0 ? length : length / width * width;
-            std::copy(from + inPlace, from + length, to + inPlace);
+            std::copy(from, from + length, to);
             continue;
           }
           const int64_t bit = weights.bit(row + r, chunk);
