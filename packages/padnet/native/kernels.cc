@@ -272,22 +272,33 @@ inline bool bitAt(const uint8_t* bits, int64_t index) { return (bits[index >> 3]
 inline uint32_t bitsAt(const uint8_t* bits, int64_t index, int64_t size, bool value) {
   uint32_t found = 0;
   const int64_t last = (index + size - 1) >> 3;
+  if ((index & 7) == 0 && size == 16) {
+    found = bits[last - 1] | uint32_t{bits[last]} << 8;
+    return value ? found : found ^ 0xffff;
+  }
   for (int64_t byte = index >> 3, shift = 0; byte <= last; byte++, shift += 8) found |= uint32_t{bits[byte]} << shift;
   found >>= index & 7;
   if (!value) found = ~found;
   return found & ((1u << size) - 1);
 }
+/// As many lanes as `found` has bits: a load that is expanded in memory takes several times as long as one in a
+/// register.
+inline __mmask16 firstOf(uint32_t found) { return __mmask16((1u << __builtin_popcount(found)) - 1); }
 inline void expandSome(float* out, const float* in, uint32_t found, uint32_t all) {
-  _mm512_mask_storeu_ps(out, __mmask16(all), _mm512_maskz_expandloadu_ps(__mmask16(found), in));
+  _mm512_mask_storeu_ps(out, __mmask16(all),
+                        _mm512_maskz_expand_ps(__mmask16(found), _mm512_maskz_loadu_ps(firstOf(found), in)));
 }
 inline void expandSome(double* out, const double* in, uint32_t found, uint32_t all) {
-  _mm512_mask_storeu_pd(out, __mmask8(all), _mm512_maskz_expandloadu_pd(__mmask8(found), in));
+  _mm512_mask_storeu_pd(out, __mmask8(all),
+                        _mm512_maskz_expand_pd(__mmask8(found), _mm512_maskz_loadu_pd(__mmask8(firstOf(found)), in)));
 }
 inline void compressSome(float* out, const float* in, uint32_t found, uint32_t all) {
-  _mm512_mask_compressstoreu_ps(out, __mmask16(found), _mm512_maskz_loadu_ps(__mmask16(all), in));
+  _mm512_mask_storeu_ps(out, firstOf(found),
+                        _mm512_maskz_compress_ps(__mmask16(found), _mm512_maskz_loadu_ps(__mmask16(all), in)));
 }
 inline void compressSome(double* out, const double* in, uint32_t found, uint32_t all) {
-  _mm512_mask_compressstoreu_pd(out, __mmask8(found), _mm512_maskz_loadu_pd(__mmask8(all), in));
+  _mm512_mask_storeu_pd(out, __mmask8(firstOf(found)),
+                        _mm512_maskz_compress_pd(__mmask8(found), _mm512_maskz_loadu_pd(__mmask8(all), in)));
 }
 template <class T>
 int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
@@ -314,13 +325,16 @@ int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_
 inline __m512 mergeSome(const float* ones, __m512 onesScale, const float* zeros, __m512 zerosScale, uint32_t found,
                         uint32_t all) {
   const __mmask16 one = __mmask16(found), zero = __mmask16(all & ~found);
-  const __m512 merged = _mm512_mask_expandloadu_ps(_mm512_maskz_expandloadu_ps(one, ones), zero, zeros);
+  const __m512 first = _mm512_maskz_loadu_ps(firstOf(one), ones), second = _mm512_maskz_loadu_ps(firstOf(zero), zeros);
+  const __m512 merged = _mm512_mask_expand_ps(_mm512_maskz_expand_ps(one, first), zero, second);
   return _mm512_mul_ps(merged, _mm512_mask_blend_ps(one, zerosScale, onesScale));
 }
 inline __m512d mergeSome(const double* ones, __m512d onesScale, const double* zeros, __m512d zerosScale, uint32_t found,
                          uint32_t all) {
   const __mmask8 one = __mmask8(found), zero = __mmask8(all & ~found);
-  const __m512d merged = _mm512_mask_expandloadu_pd(_mm512_maskz_expandloadu_pd(one, ones), zero, zeros);
+  const __m512d first = _mm512_maskz_loadu_pd(__mmask8(firstOf(one)), ones),
+                second = _mm512_maskz_loadu_pd(__mmask8(firstOf(zero)), zeros);
+  const __m512d merged = _mm512_mask_expand_pd(_mm512_maskz_expand_pd(one, first), zero, second);
   return _mm512_mul_pd(merged, _mm512_mask_blend_pd(one, zerosScale, onesScale));
 }
 inline __m512 all(float value) { return _mm512_set1_ps(value); }
