@@ -13,7 +13,7 @@ namespace padnet {
 namespace {
 
 /// A tile of so many steps stays in the nearest cache, beside the rows that it is multiplied by.
-constexpr int64_t mostSteps = 192;
+constexpr int64_t mostSteps = 256;
 constexpr int64_t mostTokens = 512;
 /// So many lanes are read from each row of a weight at a time.
 constexpr int64_t mostLanes = 384;
