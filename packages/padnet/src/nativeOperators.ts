@@ -53,6 +53,36 @@ const mixedConv2d = lazily(() =>
   }),
 );
 
+const mixedExperts = lazily(() =>
+  operator<
+    (
+      tokens: Tensor,
+      experts: Tensor,
+      weights: Tensor,
+      bank: Tensor,
+      biasBank: Tensor | null,
+      scale: Tensor | null,
+      staticWeight: Tensor | null,
+      staticScale: Tensor | null,
+      maskBits: Tensor | null,
+      outFeatures: number,
+    ) => Tensor
+  >('padnet::mixed_experts', {
+    '': [
+      'tokens',
+      'experts',
+      'weights',
+      'bank',
+      'bias_bank',
+      'scale',
+      'static_weight',
+      'static_scale',
+      'mask_bits',
+      'out_features',
+    ],
+  }),
+);
+
 /**
  * y_b = θ_b ∗ x_b with θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s, mixed tile by tile in cache; float32 and float64 on the CPU.
  *
@@ -82,6 +112,43 @@ export function fusedConv2d(
     dilation,
     groups,
   );
+}
+
+export interface FusedExpertsInputs {
+  /** x [tokens, in] */
+  readonly tokens: Tensor;
+  /** The chosen experts [tokens, k], int64. */
+  readonly experts: Tensor;
+  /** w [tokens, k] */
+  readonly weights: Tensor;
+  /** W [E, out, in], or [E, d] with a static part */
+  readonly bank: Tensor;
+  /** b [E, out]; null for none. */
+  readonly biasBank: Tensor | null;
+  /** λ_d, a scalar; null for 1. */
+  readonly scale: Tensor | null;
+  /** The entries that all experts share; null where the bank is whole. */
+  readonly fixed: {
+    /** W_s [n − d] */
+    readonly weight: Tensor;
+    /** λ_s, a scalar; null for 1. */
+    readonly scale: Tensor | null;
+    /** See `Mask.bits`. */
+    readonly maskBits: Tensor;
+  } | null;
+  readonly outFeatures: number;
+}
+
+/**
+ * y_t = Σ_i w_ti · (λ_d M ⊙ W_i x_t + λ_s (1 − M) ⊙ W_s x_t + b_i), i over the k experts of token t; float32 and float64 on the
+ * CPU. What keeps whole rows or columns static is computed once a token.
+ *
+ * @returns [tokens, out]
+ */
+export function fusedExperts(inputs: FusedExpertsInputs): Tensor {
+  const { tokens, experts, weights, bank, biasBank, scale, fixed, outFeatures } = inputs;
+  const { weight = null, scale: staticScale = null, maskBits = null } = fixed ?? {};
+  return mixedExperts()(tokens, experts, weights, bank, biasBank, scale, weight, staticScale, maskBits, outFeatures);
 }
 
 function lazily<T>(make: () => T): () => T {

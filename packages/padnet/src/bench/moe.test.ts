@@ -26,9 +26,10 @@ describe('benchMoE', () => {
     // weights and gradients, input and output with theirs
     expect(dense.peakMemoryBytes).toBeGreaterThan(2 * weight + 2 * tokens);
     expect(dense.peakMemoryBytes).toBeLessThan(2.1 * weight + 2 * tokens);
-    // the bank and its gradient, and what two experts of a token need
+    // the bank and its gradient, what two experts of a token need, and the blocks that a thread works on
+    const blocks = 2 ** 20;
     expect(moe.peakMemoryBytes).toBeGreaterThan(16 * weight + 2 * tokens);
-    expect(moe.peakMemoryBytes).toBeLessThan(17 * weight + 4 * tokens);
+    expect(moe.peakMemoryBytes).toBeLessThan(17 * weight + 4 * tokens + blocks);
     expect(pad.peakMemoryBytes).toBeLessThan(moe.peakMemoryBytes + 7 * weight);
   });
 });

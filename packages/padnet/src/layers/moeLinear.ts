@@ -6,6 +6,7 @@
  */
 import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
 import type { NoisyTopK, ParameterSource } from '../dynamic/index.js';
+import { fusedExperts } from '../nativeOperators.js';
 import { numEntries, PartialSource, scaleFactors } from '../partial/index.js';
 import { joinColumns, selectColumns, splitColumns } from './columns.js';
 import { groupedExperts } from './groupedExperts.js';
@@ -23,6 +24,12 @@ export interface MoELinearOptions {
   /** Tasks to route by, of level `task`. @default 1 */
   readonly numTasks?: number;
 }
+
+/**
+ * - `fused`: our own kernels (`native/experts.cc`), float32 and float64 on the CPU.
+ * - `composed`: libtorch's operators, one product an expert.
+ */
+export type ExpertPlan = 'fused' | 'composed';
 
 /** What the experts of each real token are weighted by. */
 interface Choice {
@@ -42,6 +49,8 @@ export class MoELinear extends nn.Module {
   readonly routing: RoutingLevel;
   /** [numTasks, inFeatures], what the router sees where routing is by task; else null */
   readonly taskEmbedding: nn.Parameter | null;
+  /** How the layer is computed; null for the fastest way. */
+  plan: ExpertPlan | null = null;
   readonly #structures = new MaskStructureCache();
 
   /** @throws RangeError where router and source differ in the number of experts */
@@ -132,8 +141,17 @@ export class MoELinear extends nn.Module {
 
   private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
     const { source, biasBank } = this;
-    if (source instanceof PartialSource) return this.partial(source, tokens, { experts, weights, gates });
+    const isFused = (this.plan ?? fastestPlan(tokens)) === 'fused';
+    const chosen = { tokens, experts, weights, biasBank };
+    const [outFeatures = 0] = source.shape;
+    if (source instanceof PartialSource) {
+      if (!isFused) return this.partial(source, tokens, { experts, weights, gates });
+      const { bank, staticWeight: weight, maskBits, phi, scaleMode } = source;
+      const { dynamic, static: scale } = scaleFactors(phi, scaleMode);
+      return fusedExperts({ ...chosen, bank, scale: dynamic, fixed: { weight, scale, maskBits }, outFeatures });
+    }
     const { bank, scale, constant } = source.effective(true);
+    if (bank && isFused) return fusedExperts({ ...chosen, bank, scale, fixed: null, outFeatures });
     if (bank) return groupedExperts({ tokens, experts, weights, bank, part: { kind: 'all' }, biasBank, scale });
     return this.fixed(tokens, constant!, gates, biasBank);
   }
@@ -191,6 +209,10 @@ export class MoELinear extends nn.Module {
     if (!biasBank) return ops.linear(tokens, weight);
     return ops.addmm(ops.matmul(gates, biasBank), tokens, weight.t());
   }
+}
+
+function fastestPlan({ device, dtype }: Tensor): ExpertPlan {
+  return device === 'cpu' && (dtype === 'float32' || dtype === 'float64') ? 'fused' : 'composed';
 }
 
 /** Of each token, though a sentence or the task may have decided for it. */
