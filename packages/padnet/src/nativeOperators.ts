@@ -1,25 +1,7 @@
 /** The operators of dynamic and partial layers that are compiled: `native/`, loaded when one is first called. */
 import { fileURLToPath } from 'node:url';
-import { loadLibrary, operator, type Tensor } from '@padnet/torch';
-
-export interface MixedConv2dOptions {
-  /** [outChannels, inChannels / groups, kernelHeight, kernelWidth] */
-  readonly weightShape: readonly number[];
-  readonly stride: readonly number[];
-  readonly padding: readonly number[];
-  readonly dilation: readonly number[];
-  readonly groups: number;
-}
-
-/** The static part of a compact weight. */
-export interface StaticPart {
-  /** Θ_s [n − d] */
-  readonly weight: Tensor;
-  /** λ_s, a scalar. */
-  readonly scale: Tensor;
-  /** The mask's bits, see `Mask.bits`. */
-  readonly maskBits: Tensor;
-}
+import { loadLibrary, nn, operator, type Tensor } from '@padnet/torch';
+import type { CompactParameter } from './dynamic/index.js';
 
 const mixedConv2d = lazily(() =>
   operator<
@@ -88,16 +70,17 @@ const mixedExperts = lazily(() =>
  *
  * @param input [batch, inChannels, height, width]; the output has its memory format
  * @param coefficients α, times λ_d [batch, K]
- * @param bank Θ [K, …weightShape], or [K, d] with a static part
+ * @param bank Θ [K, outChannels, inChannels / groups, kernelHeight, kernelWidth], or [K, d] with a static part
  * @returns [batch, outChannels, height', width']
  */
 export function fusedConv2d(
   input: Tensor,
   coefficients: Tensor,
   bank: Tensor,
-  fixed: StaticPart | null,
-  { weightShape, stride, padding, dilation, groups }: MixedConv2dOptions,
+  fixed: CompactParameter['fixed'] | null,
+  geometry: nn.Conv2dGeometry,
 ): Tensor {
+  const { stride, padding, dilation, groups } = geometry;
   const { weight = null, scale = null, maskBits = null } = fixed ?? {};
   return mixedConv2d()(
     input,
@@ -106,7 +89,7 @@ export function fusedConv2d(
     weight,
     scale,
     maskBits,
-    weightShape,
+    nn.conv2dWeightShape(geometry),
     stride,
     padding,
     dilation,

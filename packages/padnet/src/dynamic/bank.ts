@@ -21,6 +21,10 @@ export class Bank extends nn.Module implements ParameterSource {
   effective(): EffectiveParameter {
     return { bank: this.bank, scale: null, constant: null };
   }
+
+  compact(): null {
+    return null;
+  }
 }
 
 /** Σ_k α_k bank_k: coefficients [batch, K], bank [K, …shape] → [batch, …shape]. */

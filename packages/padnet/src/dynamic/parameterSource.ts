@@ -14,6 +14,22 @@ export interface EffectiveParameter {
   readonly constant: Tensor | null;
 }
 
+/** A partial weight by the numbers in use, λ_d · M ⊙ Σ_k α_k Θ_k + λ_s · (1 − M) ⊙ Θ_s, as the native kernels take it. */
+export interface CompactParameter {
+  /** Θ [K, d], the d dynamic entries in row-major order. */
+  readonly bank: Tensor;
+  /** λ_d, a scalar; null where it is 1. */
+  readonly scale: Tensor | null;
+  readonly fixed: {
+    /** Θ_s [n − d] */
+    readonly weight: Tensor;
+    /** λ_s, a scalar. */
+    readonly scale: Tensor;
+    /** One bit an entry, set where it is dynamic. */
+    readonly maskBits: Tensor;
+  };
+}
+
 export interface ParameterSource extends nn.Module {
   readonly kind: 'static' | 'dynamic' | 'partial';
   /** Shape of one effective parameter, such as [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */
@@ -22,4 +38,6 @@ export interface ParameterSource extends nn.Module {
   readonly dynamicRatio: number;
   /** @param sumsToOne whether the coefficients do, so that a constant may be folded into every bank entry */
   effective(sumsToOne: boolean): EffectiveParameter;
+  /** null where `effective` holds no more numbers than are in use. */
+  compact(): CompactParameter | null;
 }

@@ -20,4 +20,8 @@ export class StaticSource extends nn.Module implements ParameterSource {
   effective(): EffectiveParameter {
     return { bank: null, scale: null, constant: this.staticWeight };
   }
+
+  compact(): null {
+    return null;
+  }
 }

@@ -7,7 +7,9 @@
 import { nn, ops, type Tensor } from '@padnet/torch';
 import type { ParameterSource, Router } from '../dynamic/index.js';
 import { numEntries } from '../partial/index.js';
-import { choosePlan, mixedConv2d } from './mixedConv2d.js';
+import { fusedConv2d } from '../nativeOperators.js';
+import { chooseComposition, isFusable, type ConvolutionPlan } from './convolutionPlan.js';
+import { mixedConv2d } from './mixedConv2d.js';
 
 export interface DynamicConv2dOptions {
   readonly geometry: nn.Conv2dGeometry;
@@ -17,12 +19,20 @@ export interface DynamicConv2dOptions {
   readonly biasBank?: Tensor | null;
 }
 
+/** What a plan depends on; a tensor is one. */
+export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
+  /** [batch, inChannels, height, width] */
+  readonly shape: readonly number[];
+}
+
 export class DynamicConv2d extends nn.Module {
   readonly geometry: nn.Conv2dGeometry;
   readonly router: Router;
   readonly source: ParameterSource;
   /** [K, outChannels] */
   readonly biasBank: nn.Parameter | null;
+  /** How the layer is computed; null for the fastest way. Where the gradient is differentiated again: a composition. */
+  plan: ConvolutionPlan | null = null;
 
   /** @throws RangeError where the source's kernel does not fit the geometry */
   constructor({ geometry, router, source, biasBank = null }: DynamicConv2dOptions) {
@@ -41,46 +51,61 @@ export class DynamicConv2d extends nn.Module {
 
   /** [batch, inChannels, height, width] → [batch, outChannels, height', width'] */
   forward(input: Tensor): Tensor {
-    const { geometry } = this;
-    const { stride, padding, dilation, groups } = geometry;
-    const { bank, scale, constant } = this.source.effective(this.router.sumsToOne);
-    if (bank === null && this.biasBank === null)
-      return ops.conv2d(input, constant!, { stride, padding, dilation, groups });
-    const coefficients = this.router.forward(input);
-    const bias = this.biasBank && ops.matmul(coefficients, this.biasBank);
-    if (bank === null) {
-      const output = ops.conv2d(input, constant!, { stride, padding, dilation, groups });
-      return bias ? output.add(bias.unsqueeze(2).unsqueeze(3)) : output;
+    const { source, router, geometry, biasBank } = this;
+    if (source.kind === 'static' && biasBank === null)
+      return convolve(input, source.effective(true).constant!, geometry);
+    const coefficients = router.forward(input);
+    const output = this.mixedOutput(input, coefficients);
+    return biasBank ? output.add(ops.matmul(coefficients, biasBank).unsqueeze(2).unsqueeze(3)) : output;
+  }
+
+  private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
+    const { source, router, geometry } = this;
+    const plan = this.planFor(input);
+    const compact = plan === 'fused' ? source.compact() : null;
+    if (compact) {
+      const { bank, scale, fixed } = compact;
+      return fusedConv2d(input, scale ? coefficients.mul(scale) : coefficients, bank, fixed, geometry);
     }
+    const { bank, scale, constant } = source.effective(router.sumsToOne);
+    if (bank === null) return convolve(input, constant!, geometry);
     const scaled = scale ? coefficients.mul(scale) : coefficients;
     const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, scaled) : [bank, scaled];
-    return mixedConv2d(input, allCoefficients, allBanks, bias, geometry, this.plan(input.shape, allBanks.shape[0]!));
+    return plan === 'fused'
+      ? fusedConv2d(input, allCoefficients, allBanks, null, geometry)
+      : mixedConv2d(input, allCoefficients, allBanks, geometry, plan);
+  }
+
+  /** The plan for an input like `input`, a tensor or its description. */
+  planFor({ shape, device, dtype }: InputDescription): ConvolutionPlan {
+    if (this.plan) return this.plan;
+    if (isFusable({ device, dtype })) return 'fused';
+    const [height, width] = outputSize(this.geometry, shape);
+    return chooseComposition(shape[0]!, height * width, this.router.numKernels, this.geometry);
   }
 
   /**
    * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, mixing
-   * and convolution, by the plan that would run.
+   * and convolution, by the plan that would run for float32 on the CPU.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;
     const size = numEntries(this.source.shape);
     const [height, width] = outputSize(this.geometry, shape);
     const convolution = batch * height * width * size;
-    const numKernels = this.router.numKernels + (this.source.kind === 'partial' && !this.router.sumsToOne ? 1 : 0);
     const bias = this.biasBank ? batch * this.biasBank.numel : 0;
     if (this.source.kind === 'static') return convolution + (bias > 0 ? this.router.countMacs(shape) + bias : 0);
-    const scaling = batch * numKernels * numEntries(shape.slice(1));
+    const { numKernels } = this.router;
     const mixing =
-      this.plan(shape, numKernels) === 'perSample'
-        ? batch * numKernels * size + convolution
-        : scaling + numKernels * convolution;
-    return this.router.countMacs(shape) + bias + mixing;
+      this.planFor({ shape, device: 'cpu', dtype: 'float32' }) === 'perKernel'
+        ? batch * numKernels * numEntries(shape.slice(1)) + (numKernels - 1) * convolution
+        : batch * numKernels * size;
+    return this.router.countMacs(shape) + bias + mixing + convolution;
   }
+}
 
-  private plan(shape: readonly number[], numKernels: number): ReturnType<typeof choosePlan> {
-    const [height, width] = outputSize(this.geometry, shape);
-    return choosePlan(shape[0]!, height * width, numKernels, this.geometry);
-  }
+function convolve(input: Tensor, weight: Tensor, { stride, padding, dilation, groups }: nn.Conv2dGeometry): Tensor {
+  return ops.conv2d(input, weight, { stride, padding, dilation, groups });
 }
 
 /** The constant part as one more bank entry, with coefficient 1: for routers whose coefficients do not sum to 1. */

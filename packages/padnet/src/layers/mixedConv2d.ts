@@ -1,6 +1,7 @@
 /**
- * y_b = (Σ_k α_bk Θ_k) ∗ x_b: a convolution whose kernel is mixed for each sample, as a composition of libtorch's operators.
- * Two ways give the same numbers; which is faster depends on the shapes:
+ * y_b = (Σ_k α_bk Θ_k) ∗ x_b: a convolution whose kernel is mixed for each sample, as a composition of libtorch's operators: what
+ * runs where there is no kernel of our own (`convolutionPlan.ts` chooses), and what that is compared with. Two ways give the
+ * same numbers; which is faster depends on the shapes:
  *
  * - `perSample` mixes B kernels and runs one grouped convolution. Its cost beyond a static convolution is that of writing and
  *   packing B kernels, so it wins where each kernel is used at many positions.
@@ -10,43 +11,22 @@
 import { ops, type nn, type Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';
 
-export type MixingPlan = 'perSample' | 'perKernel';
-
-/**
- * Measured on two cores (AVX-512, libtorch 1.13), forward and backward, relative to the static convolution of the same shape:
- * perSample costs about 1 + 350 / positions (1.2 at 28², 3 at 14², 7 at 7², 24 at 4²), perKernel about K. Depth-wise kernels
- * are too small to matter.
- */
-export function choosePlan(
-  batch: number,
-  positions: number,
-  numKernels: number,
-  geometry: nn.Conv2dGeometry,
-): MixingPlan {
-  const isDepthwise = geometry.groups === geometry.inChannels && geometry.groups > 1;
-  return batch <= 2 || isDepthwise || 350 / positions <= numKernels - 1 ? 'perSample' : 'perKernel';
-}
-
 /**
  * @param input [batch, inChannels, height, width]
  * @param coefficients α [batch, K]
  * @param bank Θ [K, outChannels, inChannels / groups, kernelHeight, kernelWidth]
- * @param bias [batch, outChannels] or null
  * @returns [batch, outChannels, height', width']
  */
 export function mixedConv2d(
   input: Tensor,
   coefficients: Tensor,
   bank: Tensor,
-  bias: Tensor | null,
   geometry: nn.Conv2dGeometry,
-  plan: MixingPlan,
+  plan: 'perSample' | 'perKernel',
 ): Tensor {
-  const mixed =
-    plan === 'perSample'
-      ? perSample(input, coefficients, bank, geometry)
-      : perKernel(input, coefficients, bank, geometry);
-  return bias ? mixed.add(bias.unsqueeze(2).unsqueeze(3)) : mixed;
+  return plan === 'perSample'
+    ? perSample(input, coefficients, bank, geometry)
+    : perKernel(input, coefficients, bank, geometry);
 }
 
 function perSample(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.Conv2dGeometry): Tensor {

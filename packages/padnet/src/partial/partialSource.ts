@@ -7,7 +7,7 @@
  * mask is searched with.
  */
 import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DType, type Tensor } from '@padnet/torch';
-import type { EffectiveParameter, ParameterSource } from '../dynamic/index.js';
+import type { CompactParameter, EffectiveParameter, ParameterSource } from '../dynamic/index.js';
 import { Mask, numEntries, unpackBits } from './mask.js';
 import { scaleFactors, type ScaleFactors, type ScaleMode } from './scaleFactors.js';
 import { TensorCache } from './tensorCache.js';
@@ -113,6 +113,16 @@ export class PartialSource extends nn.Module implements ParameterSource {
     };
     const [bank = null, constant = null] = this.#cache.get('effective', inputs, make, `${sumsToOne}`);
     return { bank, scale: factors.dynamic, constant };
+  }
+
+  compact(): CompactParameter {
+    const { dynamic: scale, static: fixedScale } = scaleFactors(this.phi, this.scaleMode);
+    const fixed = {
+      weight: this.staticWeight,
+      scale: fixedScale ?? this.staticWeight.newOnes([]),
+      maskBits: this.maskBits,
+    };
+    return { bank: this.bank, scale, fixed };
   }
 
   /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */

@@ -133,6 +133,10 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
       : { bank: inside, scale, constant: outside };
   }
 
+  compact(): null {
+    return null;
+  }
+
   /** The mask as a bool tensor, unpacked again only when the bits have changed; it belongs to this source. */
   maskTensor(): Tensor {
     const make = (): Tensor[] => [noGrad(() => unpackBits(this.maskBits, this.shape))];

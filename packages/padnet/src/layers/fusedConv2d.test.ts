@@ -1,0 +1,138 @@
+import { execFile } from 'node:child_process';
+import { fileURLToPath } from 'node:url';
+import { promisify } from 'node:util';
+import { fromTypedArray, grad, nn, ops, randn, scope, zeros } from '@padnet/torch';
+import { describe, expect, it } from 'vitest';
+import { fusedConv2d } from '../nativeOperators.js';
+
+const child = fileURLToPath(new URL('./fusedConv2d.test.child.js', import.meta.url));
+const numRuns = process.env.PADNET_LONG_TESTS ? 2000 : 120;
+
+const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, padding: 1 });
+const size = 6 * 4 * 9;
+
+describe('the native dynamic convolution', () => {
+  it.each(['avx512', 'avx2', 'portable'])(
+    'equals the composition of libtorch operators, with all its gradients: %s',
+    async (isa) => {
+      const { stdout } = await promisify(execFile)(process.execPath, [child, String(numRuns)], {
+        env: { ...process.env, PADNET_ISA: isa },
+      });
+      const { float64, float32 } = JSON.parse(stdout) as Record<'float64' | 'float32', number>;
+      expect(float64).toBeLessThan(1);
+      expect(float32).toBeLessThan(1);
+      expect(float64).toBeGreaterThan(0);
+    },
+    300_000,
+  );
+
+  it('gives the same bits from run to run', () => {
+    scope(() => {
+      const input = randn([5, 4, 9, 9], { requiresGrad: true });
+      const coefficients = randn([5, 3], { requiresGrad: true });
+      const bank = randn([3, 6, 4, 3, 3], { requiresGrad: true });
+      const run = () => {
+        const output = fusedConv2d(input, coefficients, bank, null, geometry);
+        return [output, ...grad(output.sin().sum(), [input, coefficients, bank])];
+      };
+      const first = run();
+      for (const [index, tensor] of run().entries()) expect(ops.equal(tensor, first[index]!)).toBe(true);
+    });
+  });
+
+  it('takes a batch of none, and lets NaN through', () => {
+    scope(() => {
+      const bank = randn([3, 6, 4, 3, 3], { requiresGrad: true });
+      const empty = fusedConv2d(zeros([0, 4, 5, 5]), zeros([0, 3]), bank, null, geometry);
+      expect(empty.shape).toEqual([0, 6, 5, 5]);
+      expect(grad(empty.sum(), [bank])[0]!.abs().sum().item()).toBe(0);
+      const broken = fusedConv2d(randn([1, 4, 5, 5]).mul(NaN), randn([1, 3]), bank, null, geometry);
+      expect(broken.isnan().sum().item()).toBe(broken.numel);
+    });
+  });
+
+  const mask = fromTypedArray(new Uint8Array(size / 8));
+  const input = randn([2, 4, 5, 5]);
+  const coefficients = randn([2, 3]);
+  const bank = randn([3, 6, 4, 3, 3]);
+  const fixed = { weight: zeros([size]), scale: zeros([]), maskBits: mask };
+  it.each<[string, () => unknown, string]>([
+    [
+      'a bank of another shape',
+      () => fusedConv2d(input, coefficients, zeros([3, 6, 4, 3, 2]), null, geometry),
+      'the bank must be',
+    ],
+    [
+      'other coefficients',
+      () => fusedConv2d(input, zeros([3, 3]), bank, null, geometry),
+      'the coefficients must be [2, K]',
+    ],
+    [
+      'another dtype',
+      () => fusedConv2d(input, coefficients.to('float64'), bank, null, geometry),
+      'must be like the input',
+    ],
+    [
+      'whole numbers',
+      () => fusedConv2d(input.to('int64'), coefficients, bank, null, geometry),
+      'float32 and float64 only',
+    ],
+    [
+      'too few channels',
+      () => fusedConv2d(zeros([2, 3, 5, 5]), coefficients, bank, null, geometry),
+      'does not fit weights',
+    ],
+    [
+      'an input without batch',
+      () => fusedConv2d(zeros([4, 5, 5]), coefficients, bank, null, geometry),
+      'must be [batch',
+    ],
+    [
+      'an input smaller than the kernel',
+      () => fusedConv2d(zeros([2, 4, 0, 5]), coefficients, bank, null, geometry),
+      'does not fit an input',
+    ],
+    [
+      'a bank that is not compact',
+      () => fusedConv2d(input, coefficients, bank, fixed, geometry),
+      'the bank must be [3, 0]',
+    ],
+    [
+      'a mask of another size',
+      () =>
+        fusedConv2d(
+          input,
+          coefficients,
+          zeros([3, 0]),
+          { ...fixed, maskBits: zeros([3], { dtype: 'uint8' }) },
+          geometry,
+        ),
+      `the mask must have ${size / 8} bytes`,
+    ],
+    [
+      'a static weight of another size',
+      () => fusedConv2d(input, coefficients, zeros([3, 0]), { ...fixed, weight: zeros([size - 1]) }, geometry),
+      `static_weight must be [${size}]`,
+    ],
+    [
+      'a stride of zero',
+      () => fusedConv2d(input, coefficients, bank, null, { ...geometry, stride: [0, 1] }),
+      'stride must be positive',
+    ],
+    [
+      'padding beyond measure',
+      () => fusedConv2d(input, coefficients, bank, null, { ...geometry, padding: [2 ** 40, 1] }),
+      'padding',
+    ],
+  ])('refuses %s', (_, call, message) => {
+    expect(() => scope(call)).toThrow(message);
+  });
+
+  it('refuses to be differentiated twice, and says what to do', () => {
+    scope(() => {
+      const x = randn([2, 4, 5, 5], { requiresGrad: true });
+      const output = fusedConv2d(x, coefficients, bank, null, geometry);
+      expect(() => grad(output.sum(), [x], { createGraph: true })).toThrow('cannot be differentiated twice');
+    });
+  });
+});
