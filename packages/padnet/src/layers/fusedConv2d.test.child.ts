@@ -97,8 +97,8 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
         const composed = results('perSample', dtype);
         for (const [index, expected] of results('perSample', 'float64').entries()) {
           if (expected === null || expected.numel === 0) continue;
-          const errorOf = (found: Tensor): number => found.to('float64').sub(expected).abs().max().item() as number;
-          const size = expected.abs().max().item() as number;
+          const errorOf = (found: Tensor): number => found.to('float64').sub(expected).abs().max().item();
+          const size = expected.abs().max().item();
           const most = Math.max(allowed[dtype] * size, 2 * errorOf(composed[index]!), 1e-30);
           worst = Math.max(worst, errorOf(fused[index]!) / most);
         }
