@@ -323,10 +323,113 @@ std::vector<Phase> backwardPhases(const Geometry& g, const Borders& borders, int
   return phases;
 }
 
+// ---- Depth-wise: one filter a channel. Kernels are small, and so mixed whole for each sample as [tap, channel]; a
+// step of the inner loop takes a vector of channels.
+
+/// θ_b of all channels as [tap, channel]; `rows` and `scratch` hold as many numbers.
+template <class T>
+void mixDepthwise(const Geometry& g, const Mixture<T>& mixture, int64_t sample, T* out, T* rows, T* scratch) {
+  const Part all{0, g.outChannels, 0, g.taps()};
+  const int64_t numKernels = mixture.weights.numKernels();
+  mixture.weights.mixedRows(mixture.coefficients + sample * numKernels, mixture.staticScale, all, rows, scratch);
+  kernels<T>().pack(out, g.outChannels, rows, g.taps(), g.outChannels, g.taps());
+}
+
+/// One block holds all channels of a sample.
+template <class T>
+BlockedMaps<T> wholeMaps(const Maps<T>& maps, const Geometry& g, int64_t height, int64_t width,
+                         const Borders& borders) {
+  return BlockedMaps<T>(maps, g.batch, g.inChannels, 1, height, width, borders, g.inChannels);
+}
+
+template <class T>
+void runDepthwise(const Geometry& g, const Mixture<T>& mixture, const BlockedMaps<T>& maps,
+                  const std::vector<Phase>& phases, int64_t positions, T* output) {
+  const int64_t channels = g.outChannels;
+  at::parallel_for(0, g.batch, 1, [&](int64_t begin, int64_t end) {
+    const Scratch<T> kernel(channels * g.taps()), rows(channels * g.taps()), scratch(g.taps());
+    for (int64_t sample = begin; sample < end; sample++) {
+      mixDepthwise(g, mixture, sample, kernel.get(), rows.get(), scratch.get());
+      const T* from = maps.block(sample, 0, 0);
+      T* to = output + sample * positions * channels;
+      for (const Phase& phase : phases) {
+        std::vector<Step> steps;
+        for (const Tap& tap : phase.taps) steps.push_back({narrow(tap.shift * channels), narrow(tap.index * channels)});
+        for (size_t i = 0; i < phase.from.size(); i++)
+          kernels<T>().depthwise(to + phase.to[i] * channels, from + phase.from[i] * channels, kernel.get(),
+                                 steps.data(), int64_t(steps.size()), channels, false);
+      }
+    }
+  });
+}
+
+/// out += Σ_b weights[b · weightStride] · in[b · size …], of any size.
+template <class T>
+void weighed(T* out, const T* in, int64_t size, const T* weights, int64_t weightStride, int64_t count) {
+  for (int64_t b = 0; b < count; b++) kernels<T>().mix(out, out, in + b * size, 0, weights + b * weightStride, 1, size);
+}
+
+template <class T>
+void depthwiseBackwardWeights(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input,
+                              const Maps<T>& gradOutput, const MixtureGradients<T>& gradients) {
+  const Kernels<T>& kernel = kernels<T>();
+  const Weights<T>& weights = mixture.weights;
+  const int64_t channels = g.outChannels, taps = g.taps(), size = channels * taps, numKernels = weights.numKernels();
+  const BlockedMaps<T> maps = wholeMaps(input, g, g.height, g.width, inputBorders(g));
+  const BlockedMaps<T> gradMaps = wholeMaps(gradOutput, g, g.outHeight, g.outWidth, {});
+  const Phase phase = forwardPhase(g, maps.paddedWidth);
+  const Scratch<T> perSample(g.batch * size);
+  at::parallel_for(0, g.batch, 1, [&](int64_t begin, int64_t end) {
+    std::vector<Step> steps(g.outWidth);
+    const Scratch<T> packed(size);
+    for (int64_t sample = begin; sample < end; sample++) {
+      std::fill_n(packed.get(), size, T{0});
+      for (int64_t h = 0; h < g.outHeight; h++)
+        for (const Tap& tap : phase.taps) {
+          for (int64_t w = 0; w < g.outWidth; w++) {
+            const int64_t position = h * g.outWidth + w;
+            steps[w] = {narrow((phase.from[position] + tap.shift) * channels), narrow(position * channels)};
+          }
+          kernel.depthwise(packed.get() + tap.index * channels, maps.block(sample, 0, 0), gradMaps.block(sample, 0, 0),
+                           steps.data(), g.outWidth, channels, true);
+        }
+      // In the order of the weights: [channel, tap].
+      kernel.unpack(perSample.get() + sample * size, taps, packed.get(), channels, channels, taps);
+    }
+  });
+  const Part all{0, channels, 0, taps};
+  const Scratch<T> rows(size), sums(size);
+  static constexpr T one = 1;
+  std::fill_n(gradients.coefficients, g.batch * numKernels, T{0});
+  for (int64_t k = 0; k < numKernels; k++) {
+    std::fill_n(sums.get(), size, T{0});
+    weighed(sums.get(), perSample.get(), size, mixture.coefficients + k, numKernels, g.batch);
+    gradients.weights->putBankRows(k, all, sums.get());
+    const Rows<T> bank = weights.bankRows(k, all, rows.get());
+    for (int64_t sample = 0; sample < g.batch; sample++) {
+      T sum = 0;
+      for (int64_t j = 0; j < size; j++) sum += bank.data[j] * perSample.get()[sample * size + j];
+      gradients.coefficients[sample * numKernels + k] = sum;
+    }
+  }
+  *gradients.staticScale = 0;
+  if (weights.numStatic(all) == 0) return;
+  std::fill_n(sums.get(), size, T{0});
+  weighed(sums.get(), perSample.get(), size, &one, 0, g.batch);
+  const Rows<T> fixed = weights.staticRows(all, rows.get());
+  for (int64_t j = 0; j < size; j++) *gradients.staticScale += fixed.data[j] * sums.get()[j];
+  for (int64_t j = 0; j < size; j++) sums.get()[j] *= mixture.staticScale;
+  gradients.weights->putStaticRows(all, sums.get());
+}
+
 }  // namespace
 
 template <class T>
 void convolve(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input, T* output) {
+  if (g.isDepthwise()) {
+    const BlockedMaps<T> maps = wholeMaps(input, g, g.height, g.width, inputBorders(g));
+    return runDepthwise(g, mixture, maps, {forwardPhase(g, maps.paddedWidth)}, g.positions(), output);
+  }
   const BlockedMaps<T> maps(input, g.batch, g.inChannels, g.groups, g.height, g.width, inputBorders(g));
   run<T>({g,
           mixture,
@@ -342,6 +445,10 @@ void convolve(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input
 template <class T>
 void convolveBackwardInput(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& gradOutput, T* gradInput) {
   const Borders borders = gradientBorders(g);
+  if (g.isDepthwise()) {
+    const BlockedMaps<T> maps = wholeMaps(gradOutput, g, g.outHeight, g.outWidth, borders);
+    return runDepthwise(g, mixture, maps, backwardPhases(g, borders, maps.paddedWidth), g.height * g.width, gradInput);
+  }
   const BlockedMaps<T> maps(gradOutput, g.batch, g.outChannels, g.groups, g.outHeight, g.outWidth, borders,
                             BlockedMaps<T>::mostChannels, mixture.isReordered ? mixture.order : nullptr);
   run<T>({g, mixture, maps, backwardPhases(g, borders, maps.paddedWidth), g.inChannels / g.groups, false, gradInput,
@@ -351,6 +458,7 @@ void convolveBackwardInput(const Geometry& g, const Mixture<T>& mixture, const M
 template <class T>
 void convolveBackwardWeights(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input,
                              const Maps<T>& gradOutput, const MixtureGradients<T>& gradients) {
+  if (g.isDepthwise()) return depthwiseBackwardWeights(g, mixture, input, gradOutput, gradients);
   const Kernels<T>& kernel = kernels<T>();
   const Weights<T>& weights = mixture.weights;
   const int64_t numKernels = weights.numKernels(), taps = g.taps(), positions = g.positions();

@@ -19,7 +19,7 @@ struct Geometry {
   int64_t taps() const { return kernelHeight * kernelWidth; }
   int64_t rowSize() const { return inChannels / groups * taps(); }
   int64_t positions() const { return outHeight * outWidth; }
-  bool isDepthwise() const { return groups == inChannels && groups == outChannels; }
+  bool isDepthwise() const { return groups > 1 && groups == inChannels && groups == outChannels; }
 };
 
 /// A batch of maps of any layout.
