@@ -191,6 +191,7 @@ describe('without training', () => {
           'peakMemoryBytes',
           'parameters',
           'spread',
+          'ratioToPython',
           'ratioToStatic',
         ]),
       );

@@ -9,10 +9,13 @@ import type { LayerKind, ModelOptions } from '../models/index.js';
 import { StepProcess } from './stepProcess.js';
 import { median, spread } from './statistics.js';
 
+/** `pad` has masks by entry, `pad-filter` by filter. */
+export type BenchLayer = LayerKind | 'pad-filter';
+
 /** What a process is asked to measure. */
 export interface StepJob {
   readonly model: ModelOptions['name'];
-  readonly layer: LayerKind;
+  readonly layer: BenchLayer;
   readonly stem: ModelOptions['stem'];
   /** Channels of the first stage; null for the published number. */
   readonly width: number | null;
@@ -21,13 +24,13 @@ export interface StepJob {
   /** Pixels of a side of the pictures. */
   readonly size: number;
   readonly batch: number;
-  /** κ of `pad`. */
+  /** κ of `pad` and `pad-filter`. */
   readonly ratio: number;
   readonly threads: number;
 }
 
 export interface StepBenchOptions extends Omit<StepJob, 'layer'> {
-  readonly layers: readonly LayerKind[];
+  readonly layers: readonly BenchLayer[];
   /** Timed steps of each kind in each round. */
   readonly steps: number;
   readonly repeats: number;
@@ -38,7 +41,7 @@ export interface StepBenchOptions extends Omit<StepJob, 'layer'> {
   readonly signal?: AbortSignal;
 }
 
-export type StepLayer = LayerKind | 'python-static';
+export type StepLayer = BenchLayer | 'python-static';
 
 export interface StepCost {
   readonly layer: StepLayer;
@@ -53,6 +56,8 @@ export interface StepCost {
   readonly spread: number;
   /** Step time over that of the static network, median of the rounds; null without a static one. */
   readonly ratioToStatic: number | null;
+  /** The same over the static network that Python drives; null without it. */
+  readonly ratioToPython: number | null;
   readonly steps: number;
 }
 
@@ -118,6 +123,7 @@ function summarise(
       parameters,
       spread: spread(all),
       ratioToStatic: ratio(layer, 'static'),
+      ratioToPython: ratio(layer, 'python-static'),
       steps: all.length,
     };
   });

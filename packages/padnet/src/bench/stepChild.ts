@@ -28,11 +28,23 @@ function say(answer: unknown): void {
 }
 
 function createNetwork({ model, layer, stem, width, inChannels, numClasses, ratio }: StepJob): nn.Layer {
-  const options = modelSchema.parse({ name: model, layer, stem, ...(width !== null && { width }) });
+  const options = modelSchema.parse({
+    name: model,
+    layer: layer === 'pad-filter' ? 'pad' : layer,
+    stem,
+    ...(width !== null && { width }),
+  });
   const created = createModel(options, { inChannels, numClasses });
   const masks = Array.from(partialLayers(created), ([path, { shape }]): [string, Mask] => [
     path,
-    scope(() => Mask.fromTensor(ops.rand(shape).lt(ratio))),
+    scope(() =>
+      Mask.fromTensor(
+        ops
+          .rand(layer === 'pad-filter' ? [shape[0]!, 1, 1, 1] : shape)
+          .lt(ratio)
+          .expand(shape),
+      ),
+    ),
   ]);
   applyPartition(created, { masks: new Map(masks) });
   return created.train();
