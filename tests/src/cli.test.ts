@@ -98,7 +98,7 @@ describe('bad usage: exit code 2 and one line', () => {
     ],
     [
       ['bench', 'step', '--layer', 'static,dyconf'],
-      "option '--layer <names>' argument 'static,dyconf' is invalid. Known are static, dyconv, pad; did you mean dyconv?",
+      "option '--layer <names>' argument 'static,dyconf' is invalid. Known are static, dyconv, pad, pad-filter; did you mean dyconv?",
     ],
     [
       ['bench', 'step', '--ratio', '1.5'],
