@@ -3,6 +3,11 @@ import { fileURLToPath } from 'node:url';
 import { loadLibrary, nn, operator, type Tensor } from '@padnet/torch';
 import type { CompactParameter } from './dynamic/index.js';
 
+/** Whether the native kernels take a tensor like this. */
+export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
+  return device === 'cpu' && (dtype === 'float32' || dtype === 'float64');
+}
+
 const mixedConv2d = lazily(() =>
   operator<
     (

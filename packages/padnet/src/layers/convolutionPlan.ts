@@ -1,5 +1,5 @@
 /** How a dynamic convolution is computed. All plans give the same numbers; which is fastest depends on shapes and device. */
-import type { nn, Tensor } from '@padnet/torch';
+import type { nn } from '@padnet/torch';
 
 /**
  * - `fused`: our own kernels (`native/convolution.cc`), float32 and float64 on the CPU: each sample's kernel is mixed tile by
@@ -8,11 +8,6 @@ import type { nn, Tensor } from '@padnet/torch';
  */
 export const convolutionPlans = ['fused', 'perSample', 'perKernel'] as const;
 export type ConvolutionPlan = (typeof convolutionPlans)[number];
-
-/** Whether the native kernels take a tensor like this. */
-export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
-  return device === 'cpu' && (dtype === 'float32' || dtype === 'float64');
-}
 
 /**
  * The faster composition, measured on two cores (AVX-512, libtorch 1.13), forward and backward, relative to the static

@@ -7,8 +7,8 @@
 import { nn, ops, type Tensor } from '@padnet/torch';
 import type { ParameterSource, Router } from '../dynamic/index.js';
 import { numEntries } from '../partial/index.js';
-import { fusedConv2d } from '../nativeOperators.js';
-import { chooseComposition, isFusable, type ConvolutionPlan } from './convolutionPlan.js';
+import { fusedConv2d, isFusable } from '../nativeOperators.js';
+import { chooseComposition, type ConvolutionPlan } from './convolutionPlan.js';
 import { mixedConv2d } from './mixedConv2d.js';
 
 export interface DynamicConv2dOptions {

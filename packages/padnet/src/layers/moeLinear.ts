@@ -6,7 +6,7 @@
  */
 import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
 import type { NoisyTopK, ParameterSource } from '../dynamic/index.js';
-import { fusedExperts } from '../nativeOperators.js';
+import { fusedExperts, isFusable } from '../nativeOperators.js';
 import { numEntries, PartialSource, scaleFactors } from '../partial/index.js';
 import { joinColumns, selectColumns, splitColumns } from './columns.js';
 import { groupedExperts } from './groupedExperts.js';
@@ -141,7 +141,7 @@ export class MoELinear extends nn.Module {
 
   private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
     const { source, biasBank } = this;
-    const isFused = (this.plan ?? fastestPlan(tokens)) === 'fused';
+    const isFused = this.plan ? this.plan === 'fused' : isFusable(tokens);
     const chosen = { tokens, experts, weights, biasBank };
     const [outFeatures = 0] = source.shape;
     if (source instanceof PartialSource) {
@@ -209,10 +209,6 @@ export class MoELinear extends nn.Module {
     if (!biasBank) return ops.linear(tokens, weight);
     return ops.addmm(ops.matmul(gates, biasBank), tokens, weight.t());
   }
-}
-
-function fastestPlan({ device, dtype }: Tensor): ExpertPlan {
-  return device === 'cpu' && (dtype === 'float32' || dtype === 'float64') ? 'fused' : 'composed';
 }
 
 /** Of each token, though a sentence or the task may have decided for it. */
