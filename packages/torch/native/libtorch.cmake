@@ -42,3 +42,11 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 set(TORCH_INCLUDES ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
 set(TORCH_LIBRARIES ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} OpenMP::OpenMP_CXX)
 get_filename_component(TORCH_LIBRARY_DIR "${TORCH_CPU_LIBRARY}" DIRECTORY)
+
+# Address and undefined-behaviour sanitizers: `make sanitize`. The first finding ends the process. libtorch hides the type
+# information that the check of virtual calls needs.
+option(PADNET_SANITIZE "compile for AddressSanitizer and UndefinedBehaviorSanitizer" OFF)
+if(PADNET_SANITIZE)
+  add_compile_options(-fsanitize=address,undefined -fno-sanitize=vptr -fno-sanitize-recover=all -fno-omit-frame-pointer -g)
+  add_link_options(-fsanitize=address,undefined)
+endif()

@@ -12,15 +12,16 @@ function inProcess(environment: NodeJS.ProcessEnv, expression: string): string {
   const url = new URL('./index.js', import.meta.url).href;
   const program = `import { getNumThreads } from ${JSON.stringify(url)}; console.log(${expression})`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', program], {
-    env: { ...process.env, OMP_NUM_THREADS: undefined, OMP_WAIT_POLICY: undefined, ...environment },
+    env: { ...process.env, OMP_NUM_THREADS: undefined, OMP_WAIT_POLICY: undefined, GOMP_SPINCOUNT: undefined, ...environment },
     encoding: 'utf8',
   }).trim();
 }
 
-it('lets waiting threads sleep unless told otherwise, and starts no more than OpenMP may', () => {
-  expect(inProcess({}, 'process.env.OMP_WAIT_POLICY')).toBe('passive');
-  expect(inProcess({ OMP_WAIT_POLICY: 'active' }, 'process.env.OMP_WAIT_POLICY')).toBe('active');
-  expect(inProcess({ GOMP_SPINCOUNT: '7' }, 'process.env.OMP_WAIT_POLICY')).toBe('undefined');
+it('lets waiting threads sleep soon unless told otherwise, and starts no more than OpenMP may', () => {
+  const policy = '`${process.env.OMP_WAIT_POLICY} ${process.env.GOMP_SPINCOUNT}`';
+  expect(inProcess({}, policy)).toBe('passive 5000');
+  expect(inProcess({ OMP_WAIT_POLICY: 'active' }, policy)).toBe('active undefined');
+  expect(inProcess({ GOMP_SPINCOUNT: '7' }, policy)).toBe('undefined 7');
   expect(inProcess({ OMP_THREAD_LIMIT: '1' }, 'getNumThreads()')).toBe('1');
 });
 
