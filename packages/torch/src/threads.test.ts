@@ -12,7 +12,13 @@ function inProcess(environment: NodeJS.ProcessEnv, expression: string): string {
   const url = new URL('./index.js', import.meta.url).href;
   const program = `import { getNumThreads } from ${JSON.stringify(url)}; console.log(${expression})`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', program], {
-    env: { ...process.env, OMP_NUM_THREADS: undefined, OMP_WAIT_POLICY: undefined, GOMP_SPINCOUNT: undefined, ...environment },
+    env: {
+      ...process.env,
+      OMP_NUM_THREADS: undefined,
+      OMP_WAIT_POLICY: undefined,
+      GOMP_SPINCOUNT: undefined,
+      ...environment,
+    },
     encoding: 'utf8',
   }).trim();
 }
