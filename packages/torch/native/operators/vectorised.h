@@ -10,14 +10,21 @@ namespace padnet {
 
 enum class VectorIsa { kPortable, kAvx2, kAvx512 };
 
-/// The machine's widest; ATEN_CPU_CAPABILITY=avx2 or =default narrows it, as it does libtorch's own.
+/// The machine's widest; ATEN_CPU_CAPABILITY=avx2 or =default narrows it, as it does libtorch's own, and so does
+/// PADNET_ISA=avx2 or =portable.
 inline VectorIsa vectorIsa() {
   static const VectorIsa isa = [] {
 #if defined(__x86_64__)
-    const char* given = std::getenv("ATEN_CPU_CAPABILITY");
-    const auto allows = [&](const char* less) { return given == nullptr || std::strcmp(given, less) != 0; };
-    if (!allows("default") || !__builtin_cpu_supports("avx2")) return VectorIsa::kPortable;
-    if (allows("avx2") && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
+    const auto asksFor = [](const char* variable, const char* less) {
+      const char* given = std::getenv(variable);
+      return given != nullptr && std::strcmp(given, less) == 0;
+    };
+    if (asksFor("ATEN_CPU_CAPABILITY", "default") || asksFor("PADNET_ISA", "portable") ||
+        !__builtin_cpu_supports("avx2")) {
+      return VectorIsa::kPortable;
+    }
+    const bool narrowed = asksFor("ATEN_CPU_CAPABILITY", "avx2") || asksFor("PADNET_ISA", "avx2");
+    if (!narrowed && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512vl") &&
         __builtin_cpu_supports("avx512dq") && __builtin_cpu_supports("avx512bw")) {
       return VectorIsa::kAvx512;
     }
