@@ -1,44 +1,15 @@
 // Compiled once for each instruction set with its flags; PADNET_ISA names the set. Only vector extensions that GCC and
-// Clang share are used, except where masks select elements.
+// Clang share are used, except where masks select elements (selection.h).
 #include "kernels.h"
 
 #include <algorithm>
 #include <utility>
 
-#if defined(__AVX512F__) && defined(__AVX512VL__)
-#include <immintrin.h>
-#endif
+#include "selection.h"
+#include "vectors.h"
 
 namespace padnet::PADNET_ISA {
 namespace {
-
-#if defined(__AVX512F__)
-constexpr int64_t vectorBytes = 64, maxRows = 14;  // 28 sums, 2 vectors of b, 2 spare of 32 registers
-#elif defined(__AVX2__)
-constexpr int64_t vectorBytes = 32, maxRows = 6;  // 12 sums of 16 registers
-#else
-constexpr int64_t vectorBytes = 16, maxRows = 6;
-#endif
-
-template <class T>
-constexpr int64_t lanes = vectorBytes / int64_t{sizeof(T)};
-
-/// One vector register, loaded from and stored to any address.
-template <class T>
-struct VectorOf {
-  typedef T type __attribute__((vector_size(vectorBytes), aligned(sizeof(T)), may_alias));
-};
-template <class T>
-using Vector = typename VectorOf<T>::type;
-
-template <class T>
-inline Vector<T> load(const T* at) {
-  return *reinterpret_cast<const Vector<T>*>(at);
-}
-template <class T>
-inline void store(T* at, Vector<T> value) {
-  *reinterpret_cast<Vector<T>*>(at) = value;
-}
 
 template <class T, int rows, int vectors>
 void productOf(const Product<T>& p) {
@@ -264,122 +235,6 @@ void unpack(T* rows, int64_t rowStride, const T* in, int64_t width, int64_t coun
         for (int64_t s = step; s < stepEnd; s++) rows[l * rowStride + s] = in[s * width + l];
     }
 }
-
-inline bool bitAt(const uint8_t* bits, int64_t index) { return (bits[index >> 3] >> (index & 7)) & 1; }
-
-#if defined(__AVX512F__) && defined(__AVX512VL__)
-/// Up to 16 bits from `index` on, of which those from `size` on are 0.
-inline uint32_t bitsAt(const uint8_t* bits, int64_t index, int64_t size, bool value) {
-  uint32_t found = 0;
-  const int64_t last = (index + size - 1) >> 3;
-  if ((index & 7) == 0 && size == 16) {
-    found = bits[last - 1] | uint32_t{bits[last]} << 8;
-    return value ? found : found ^ 0xffff;
-  }
-  for (int64_t byte = index >> 3, shift = 0; byte <= last; byte++, shift += 8) found |= uint32_t{bits[byte]} << shift;
-  found >>= index & 7;
-  if (!value) found = ~found;
-  return found & ((1u << size) - 1);
-}
-/// As many lanes as `found` has bits: a load that is expanded in memory takes several times as long as one in a
-/// register.
-inline __mmask16 firstOf(uint32_t found) { return __mmask16((1u << __builtin_popcount(found)) - 1); }
-inline void expandSome(float* out, const float* in, uint32_t found, uint32_t all) {
-  _mm512_mask_storeu_ps(out, __mmask16(all),
-                        _mm512_maskz_expand_ps(__mmask16(found), _mm512_maskz_loadu_ps(firstOf(found), in)));
-}
-inline void expandSome(double* out, const double* in, uint32_t found, uint32_t all) {
-  _mm512_mask_storeu_pd(out, __mmask8(all),
-                        _mm512_maskz_expand_pd(__mmask8(found), _mm512_maskz_loadu_pd(__mmask8(firstOf(found)), in)));
-}
-inline void compressSome(float* out, const float* in, uint32_t found, uint32_t all) {
-  _mm512_mask_storeu_ps(out, firstOf(found),
-                        _mm512_maskz_compress_ps(__mmask16(found), _mm512_maskz_loadu_ps(__mmask16(all), in)));
-}
-inline void compressSome(double* out, const double* in, uint32_t found, uint32_t all) {
-  _mm512_mask_storeu_pd(out, __mmask8(firstOf(found)),
-                        _mm512_maskz_compress_pd(__mmask8(found), _mm512_maskz_loadu_pd(__mmask8(all), in)));
-}
-template <class T>
-int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
-  int64_t taken = 0;
-  for (int64_t i = 0; i < size; i += lanes<T>) {
-    const int64_t count = std::min(lanes<T>, size - i);
-    const uint32_t found = bitsAt(bits, first + i, count, value);
-    expandSome(out + i, in + taken, found, (1u << count) - 1);
-    taken += __builtin_popcount(found);
-  }
-  return taken;
-}
-template <class T>
-int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
-  int64_t put = 0;
-  for (int64_t i = 0; i < size; i += lanes<T>) {
-    const int64_t count = std::min(lanes<T>, size - i);
-    const uint32_t found = bitsAt(bits, first + i, count, value);
-    compressSome(out + put, in + i, found, (1u << count) - 1);
-    put += __builtin_popcount(found);
-  }
-  return put;
-}
-inline __m512 mergeSome(const float* ones, __m512 onesScale, const float* zeros, __m512 zerosScale, uint32_t found,
-                        uint32_t all) {
-  const __mmask16 one = __mmask16(found), zero = __mmask16(all & ~found);
-  const __m512 first = _mm512_maskz_loadu_ps(firstOf(one), ones), second = _mm512_maskz_loadu_ps(firstOf(zero), zeros);
-  const __m512 merged = _mm512_mask_expand_ps(_mm512_maskz_expand_ps(one, first), zero, second);
-  return _mm512_mul_ps(merged, _mm512_mask_blend_ps(one, zerosScale, onesScale));
-}
-inline __m512d mergeSome(const double* ones, __m512d onesScale, const double* zeros, __m512d zerosScale, uint32_t found,
-                         uint32_t all) {
-  const __mmask8 one = __mmask8(found), zero = __mmask8(all & ~found);
-  const __m512d first = _mm512_maskz_loadu_pd(__mmask8(firstOf(one)), ones),
-                second = _mm512_maskz_loadu_pd(__mmask8(firstOf(zero)), zeros);
-  const __m512d merged = _mm512_mask_expand_pd(_mm512_maskz_expand_pd(one, first), zero, second);
-  return _mm512_mul_pd(merged, _mm512_mask_blend_pd(one, zerosScale, onesScale));
-}
-inline __m512 all(float value) { return _mm512_set1_ps(value); }
-inline __m512d all(double value) { return _mm512_set1_pd(value); }
-inline void storeSome(float* out, __m512 value, uint32_t some) { _mm512_mask_storeu_ps(out, __mmask16(some), value); }
-inline void storeSome(double* out, __m512d value, uint32_t some) { _mm512_mask_storeu_pd(out, __mmask8(some), value); }
-template <class T>
-int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
-              int64_t size) {
-  const auto scaleOfOnes = all(onesScale), scaleOfZeros = all(zerosScale);
-  int64_t taken = 0;
-  for (int64_t i = 0; i < size; i += lanes<T>) {
-    const int64_t count = std::min(lanes<T>, size - i);
-    const uint32_t some = (1u << count) - 1, found = bitsAt(bits, first + i, count, true);
-    storeSome(out + i, mergeSome(ones + taken, scaleOfOnes, zeros + i - taken, scaleOfZeros, found, some), some);
-    taken += __builtin_popcount(found);
-  }
-  return taken;
-}
-#else
-template <class T>
-int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
-  int64_t taken = 0;
-  for (int64_t i = 0; i < size; i++) out[i] = bitAt(bits, first + i) == value ? in[taken++] : T{0};
-  return taken;
-}
-template <class T>
-int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
-  int64_t put = 0;
-  for (int64_t i = 0; i < size; i++)
-    if (bitAt(bits, first + i) == value) out[put++] = in[i];
-  return put;
-}
-template <class T>
-int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
-              int64_t size) {
-  int64_t taken = 0;
-  for (int64_t i = 0; i < size; i++) {
-    const bool one = bitAt(bits, first + i);
-    out[i] = one ? ones[taken] * onesScale : zeros[i - taken] * zerosScale;
-    taken += one;
-  }
-  return taken;
-}
-#endif
 
 template <class T>
 T dot(const T* a, const T* b, int64_t size) {
