@@ -1,10 +1,6 @@
-import { setFlagsFromString } from 'node:v8';
-import { runInNewContext } from 'node:vm';
-import { expect, it } from 'vitest';
-import { backward, liveTensors, manualSeed, memoryUsage, noGrad, ops, randn, scope, zeros } from './index.js';
-
-setFlagsFromString('--expose-gc');
-const collectGarbage = runInNewContext('gc') as () => void;
+import { it } from 'vitest';
+import { backward, manualSeed, noGrad, ops, randn, scope, zeros } from './index.js';
+import { checkSteadyMemory } from './testing/index.js';
 
 it('training steps leave resident memory where it was', () => {
   const [first, last] = process.env.PADNET_LONG_TESTS === '1' ? [1_000, 10_000] : [500, 2_000];
@@ -26,15 +22,5 @@ it('training steps leave resident memory where it was', () => {
     });
   };
 
-  const measure = (): { resident: number; live: number; allocated: number } => {
-    collectGarbage();
-    return { resident: process.memoryUsage.rss(), live: liveTensors(), allocated: memoryUsage().allocated };
-  };
-  for (let i = 0; i < first; i++) step();
-  const before = measure();
-  for (let i = first; i < last; i++) step();
-  const after = measure();
-  expect(after.live).toBe(before.live);
-  expect(after.allocated).toBe(before.allocated);
-  expect(after.resident).toBeLessThan(before.resident * 1.05);
+  checkSteadyMemory(step, { warmUp: first, repeats: last - first });
 }, 120_000);

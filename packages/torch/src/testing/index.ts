@@ -7,3 +7,4 @@ import '../operatorMethods.js';
 
 export * from './expectClose.js';
 export * from './gradcheck.js';
+export * from './steadyMemory.js';

@@ -1,0 +1,57 @@
+import { fromTypedArray, grad, nn, ops, randn, scope, type Tensor } from '@padnet/torch';
+import { checkFailingAllocations, checkSteadyMemory } from '@padnet/torch/testing';
+import { describe, expect, it } from 'vitest';
+import { fusedConv2d, fusedExperts } from './nativeOperators.js';
+
+const leaf = (shape: number[]): Tensor => randn(shape, { requiresGrad: true });
+
+/** Every other entry is dynamic. */
+function halfOf(size: number) {
+  const maskBits = fromTypedArray(new Uint8Array(size / 8).fill(0x55));
+  return { weight: leaf([size / 2]), scale: leaf([]), maskBits };
+}
+
+function convolution({ groups = 1, isPartial = false }): () => void {
+  const geometry = nn.conv2dGeometry({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1, groups });
+  const shape = nn.conv2dWeightShape(geometry);
+  const size = shape.reduce((product, of) => product * of);
+  const fixed = isPartial ? halfOf(size) : null;
+  const bank = leaf(fixed ? [3, size / 2] : [3, ...shape]);
+  const [input, coefficients] = [leaf([6, 16, 9, 9]), leaf([6, 3])];
+  const leaves = [input, coefficients, bank, ...(fixed ? [fixed.weight, fixed.scale] : [])];
+  return () => {
+    scope(() => grad(fusedConv2d(input, coefficients, bank, fixed, geometry).sum(), leaves).length);
+  };
+}
+
+function experts({ isPartial = false }): () => void {
+  const [numExperts, outFeatures, inFeatures] = [4, 40, 48];
+  const fixed = isPartial ? halfOf(outFeatures * inFeatures) : null;
+  const chosen = ops.arange(64, { dtype: 'int64' }).remainder(numExperts).reshape([32, 2]);
+  const [tokens, weights, biasBank, scale] = [leaf([32, inFeatures]), leaf([32, 2]), leaf([numExperts, outFeatures]), leaf([])]; // prettier-ignore
+  const bank = leaf([numExperts, ...(fixed ? [(outFeatures * inFeatures) / 2] : [outFeatures, inFeatures])]);
+  const leaves = [tokens, weights, bank, biasBank, scale, ...(fixed ? [fixed.weight, fixed.scale] : [])];
+  return () => {
+    scope(() => {
+      const output = fusedExperts({ tokens, experts: chosen, weights, bank, biasBank, scale, fixed, outFeatures });
+      return grad(output.sum(), leaves).length;
+    });
+  };
+}
+
+describe.each<[string, () => () => void]>([
+  ['a dynamic convolution', () => convolution({})],
+  ['a partial convolution', () => convolution({ isPartial: true })],
+  ['a grouped convolution', () => convolution({ groups: 2, isPartial: true })],
+  ['a depth-wise convolution', () => convolution({ groups: 16 })],
+  ['experts', () => experts({})],
+  ['partial experts', () => experts({ isPartial: true })],
+])('%s, forward and backward', (_, make) => {
+  it('leaves memory as it was', () => {
+    checkSteadyMemory(make(), { warmUp: 100, repeats: 300 });
+  });
+
+  it('leaves nothing behind where it runs out of memory on the way', () => {
+    expect(checkFailingAllocations(make())).toBeGreaterThan(4);
+  });
+});
