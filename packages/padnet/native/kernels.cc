@@ -3,6 +3,7 @@
 #include "kernels.h"
 
 #include <algorithm>
+#include <cstring>
 #include <utility>
 
 #include "selection.h"
@@ -165,14 +166,14 @@ inline V interleave(V first, V second, std::integer_sequence<int, i...>) {
   return __builtin_shufflevector(first, second, (from + i / 2 + i % 2 * count)...);
 }
 
-/// out[step · width + lane] = rows[lane · rowStride + step] for as many lanes and steps as a vector has.
+/// out[column · outStride + row] = in[row · inStride + column] for as many rows and columns as a vector has lanes.
 template <class T>
-void packSquare(T* out, int64_t width, const T* rows, int64_t rowStride) {
+void transposeSquare(T* out, int64_t outStride, const T* in, int64_t inStride) {
   constexpr int count = lanes<T>;
   constexpr auto indices = std::make_integer_sequence<int, count>();
   Vector<T> all[count];
 #pragma GCC unroll 16
-  for (int i = 0; i < count; i++) all[i] = load(rows + i * rowStride);
+  for (int i = 0; i < count; i++) all[i] = load(in + i * inStride);
 #pragma GCC unroll 4
   for (int size = 1; size < count; size *= 2) {
     Vector<T> next[count];
@@ -185,22 +186,33 @@ void packSquare(T* out, int64_t width, const T* rows, int64_t rowStride) {
     for (int i = 0; i < count; i++) all[i] = next[i];
   }
 #pragma GCC unroll 16
-  for (int i = 0; i < count; i++) store(out + i * width, all[i]);
+  for (int i = 0; i < count; i++) store(out + i * outStride, all[i]);
+}
+
+/// The same for any number of them.
+template <class T>
+void transpose(T* out, int64_t outStride, const T* in, int64_t inStride, int64_t rows, int64_t columns) {
+  for (int64_t row = 0; row < rows; row += lanes<T>)
+    for (int64_t column = 0; column < columns; column += lanes<T>) {
+      if (row + lanes<T> <= rows && column + lanes<T> <= columns) {
+        transposeSquare(out + column * outStride + row, outStride, in + row * inStride + column, inStride);
+        continue;
+      }
+      const int64_t rowEnd = std::min(rows, row + lanes<T>), columnEnd = std::min(columns, column + lanes<T>);
+      for (int64_t c = column; c < columnEnd; c++)
+        for (int64_t r = row; r < rowEnd; r++) out[c * outStride + r] = in[r * inStride + c];
+    }
 }
 
 template <class T>
 void pack(T* out, int64_t width, const T* rows, int64_t rowStride, int64_t count, int64_t steps) {
   if (count < width) std::fill(out, out + steps * width, T{0});
-  for (int64_t lane = 0; lane < count; lane += lanes<T>)
-    for (int64_t step = 0; step < steps; step += lanes<T>) {
-      if (lane + lanes<T> <= count && step + lanes<T> <= steps) {
-        packSquare(out + step * width + lane, width, rows + lane * rowStride + step, rowStride);
-        continue;
-      }
-      const int64_t laneEnd = std::min(count, lane + lanes<T>), stepEnd = std::min(steps, step + lanes<T>);
-      for (int64_t s = step; s < stepEnd; s++)
-        for (int64_t l = lane; l < laneEnd; l++) out[s * width + l] = rows[l * rowStride + s];
-    }
+  transpose(out, width, rows, rowStride, count, steps);
+}
+
+template <class T>
+void unpack(T* rows, int64_t rowStride, const T* in, int64_t width, int64_t count, int64_t steps) {
+  transpose(rows, rowStride, in, width, steps, count);
 }
 
 template <class T>
@@ -218,22 +230,8 @@ void spread(T* out, int64_t stride, const T* row, T factor, int64_t size) {
 template <class T>
 void panels(T* out, int64_t stride, const T* row, int64_t size) {
   int64_t i = 0;
-  for (; i + maxRows <= size; i += maxRows, out += stride) {
-#pragma GCC unroll 16
-    for (int64_t v = 0; v < maxRows; v++) out[v] = row[i + v];
-  }
+  for (; i + maxRows <= size; i += maxRows, out += stride) std::memcpy(out, row + i, maxRows * sizeof(T));
   for (; i < size; i++) *out++ = row[i];
-}
-
-template <class T>
-void unpack(T* rows, int64_t rowStride, const T* in, int64_t width, int64_t count, int64_t steps) {
-  constexpr int64_t block = 16;
-  for (int64_t step = 0; step < steps; step += block)
-    for (int64_t lane = 0; lane < count; lane += block) {
-      const int64_t laneEnd = std::min(count, lane + block), stepEnd = std::min(steps, step + block);
-      for (int64_t l = lane; l < laneEnd; l++)
-        for (int64_t s = step; s < stepEnd; s++) rows[l * rowStride + s] = in[s * width + l];
-    }
 }
 
 template <class T>

@@ -101,44 +101,53 @@ inline __m256d compressed(__m256d from, uint32_t found) {
 }
 #endif
 
+/// Calls step(index, count) for each vector of a row; that `count` is all lanes is known when `step` is compiled, but
+/// for the last.
+template <class T, class Step>
+inline void forEachVector(int64_t size, const Step& step) {
+  int64_t i = 0;
+  for (; i + lanes<T> <= size; i += lanes<T>) step(i, lanes<T>);
+  if (i < size) step(i, size - i);
+}
+
 template <class T>
 int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
   int64_t taken = 0;
-  for (int64_t i = 0; i < size; i += lanes<T>) {
-    const int64_t count = std::min(lanes<T>, size - i);
-    const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
-    const int numFound = __builtin_popcount(found);
-    const auto from = loadFirst(in + taken, numFound);
-    storeFirst(out + i, expandOver(decltype(from){}, from, found), int(count));
-    taken += numFound;
-  }
+  forEachVector<T>(
+      size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
+        const int numFound = __builtin_popcount(found);
+        const auto from = loadFirst(in + taken, numFound);
+        storeFirst(out + i, expandOver(decltype(from){}, from, found), int(count));
+        taken += numFound;
+      });
   return taken;
 }
 template <class T>
 int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
   int64_t put = 0;
-  for (int64_t i = 0; i < size; i += lanes<T>) {
-    const int64_t count = std::min(lanes<T>, size - i);
-    const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
-    const int numFound = __builtin_popcount(found);
-    storeFirst(out + put, compressed(loadFirst(in + i, int(count)), found), numFound);
-    put += numFound;
-  }
+  forEachVector<T>(
+      size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
+        const int numFound = __builtin_popcount(found);
+        storeFirst(out + put, compressed(loadFirst(in + i, int(count)), found), numFound);
+        put += numFound;
+      });
   return put;
 }
 template <class T>
 int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
               int64_t size) {
   int64_t taken = 0;
-  for (int64_t i = 0; i < size; i += lanes<T>) {
-    const int64_t count = std::min(lanes<T>, size - i);
-    const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, true), others = ~found & ((1u << count) - 1);
-    const int numFound = __builtin_popcount(found);
-    const auto one = loadFirst(ones + taken, numFound) * onesScale;
-    const auto zero = loadFirst(zeros + i - taken, int(count) - numFound) * zerosScale;
-    storeFirst(out + i, expandOver(expandOver(zero, zero, others), one, found), int(count));
-    taken += numFound;
-  }
+  forEachVector<T>(
+      size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, true), others = ~found & ((1u << count) - 1);
+        const int numFound = __builtin_popcount(found);
+        const auto one = loadFirst(ones + taken, numFound) * onesScale;
+        const auto zero = loadFirst(zeros + i - taken, int(count) - numFound) * zerosScale;
+        storeFirst(out + i, expandOver(expandOver(zero, zero, others), one, found), int(count));
+        taken += numFound;
+      });
   return taken;
 }
 #else
