@@ -7,7 +7,7 @@ NATIVE := packages/torch/build/torch.node packages/padnet/build/libpadnet.so
 export npm_config_fund = false
 export npm_config_audit = false
 
-.PHONY: build demo test test-long check pretrained bench verify clean setup-build setup-data setup-check setup-test typescript
+.PHONY: build demo test test-long sanitize check pretrained bench verify clean setup-build setup-data setup-check setup-test typescript
 
 build: $(NATIVE) typescript ## addon and TypeScript
 
@@ -22,6 +22,10 @@ test: setup-test setup-data build ## the whole suite, the long tests shortened
 
 test-long: setup-test setup-data build ## the long tests whole
 	PADNET_LONG_TESTS=1 npx vitest run
+	$(MAKE) sanitize
+
+sanitize: setup-test build ## tests of the native operators under address and undefined-behaviour sanitizers
+	scripts/sanitize.sh
 
 check: setup-check build ## types, lint, format
 	npx eslint .
