@@ -4,9 +4,9 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include <optional>
-
+#include "boundWeights.h"
 #include "convolution.h"
+#include "geometry.h"
 
 namespace padnet {
 namespace {
@@ -21,50 +21,14 @@ struct Operands {
   int64_t groups;
 };
 
-Geometry geometryOf(const Operands& o) {
+Geometry checkedGeometry(const Operands& o) {
+  const Tensor& input = o.input;
+  const Geometry g =
+      geometryOf("padnet::mixed_conv2d", input, {o.weightShape, o.stride, o.padding, o.dilation, o.groups});
   const auto check = [](bool holds, const char* what, auto&&... details) {
     TORCH_CHECK(holds, "padnet::mixed_conv2d: ", what, details...);
   };
-  const Tensor& input = o.input;
-  check(input.dim() == 4, "the input must be [batch, channels, height, width], got ", input.sizes());
-  check(o.weightShape.size() == 4,
-        "weight_shape must be [outChannels, inChannels / groups, kernelHeight, kernelWidth], got ", o.weightShape);
-  for (const at::IntArrayRef list : {o.stride, o.padding, o.dilation})
-    check(list.size() == 2, "stride, padding and dilation are two numbers each, got ", list);
   const auto w = o.weightShape;
-  for (const int64_t size : w) check(size > 0, "weight_shape must be positive, got ", w);
-  constexpr int64_t most = int64_t{1} << 31;
-  for (int axis = 0; axis < 2; axis++) {
-    check(o.stride[axis] > 0 && o.stride[axis] < most, "the stride must be positive, got ", o.stride);
-    check(o.dilation[axis] > 0 && o.dilation[axis] < most, "the dilation must be positive, got ", o.dilation);
-    check(o.padding[axis] >= 0 && o.padding[axis] < most, "the padding must not be negative, got ", o.padding);
-    check(w[axis + 2] < most / (1 << 10), "the kernel is too large: ", w);
-  }
-  check(o.groups > 0 && input.size(1) % o.groups == 0 && w[0] % o.groups == 0 && input.size(1) / o.groups == w[1],
-        "an input of ", input.size(1), " channels in ", o.groups, " groups does not fit weights ", w);
-  Geometry g{};
-  g.batch = input.size(0);
-  g.inChannels = input.size(1);
-  g.height = input.size(2);
-  g.width = input.size(3);
-  g.outChannels = w[0];
-  g.kernelHeight = w[2];
-  g.kernelWidth = w[3];
-  g.strideHeight = o.stride[0];
-  g.strideWidth = o.stride[1];
-  g.padHeight = o.padding[0];
-  g.padWidth = o.padding[1];
-  g.dilationHeight = o.dilation[0];
-  g.dilationWidth = o.dilation[1];
-  g.groups = o.groups;
-  const auto along = [](int64_t size, int64_t pad, int64_t dilation, int64_t kernel, int64_t stride) {
-    const int64_t room = size + 2 * pad - dilation * (kernel - 1) - 1;
-    return room < 0 ? 0 : room / stride + 1;
-  };
-  g.outHeight = along(g.height, g.padHeight, g.dilationHeight, g.kernelHeight, g.strideHeight);
-  g.outWidth = along(g.width, g.padWidth, g.dilationWidth, g.kernelWidth, g.strideWidth);
-  check(g.outHeight > 0 && g.outWidth > 0, "a kernel of ", w, " does not fit an input of ", input.sizes());
-
   const int64_t size = w[0] * w[1] * w[2] * w[3];
   check(o.coefficients.dim() == 2 && o.coefficients.size(0) == g.batch, "the coefficients must be [", g.batch,
         ", K], got ", o.coefficients.sizes());
@@ -85,66 +49,37 @@ Geometry geometryOf(const Operands& o) {
           numKernels, ", ", w, "], got ", o.bank.sizes());
   }
   const auto dtype = input.scalar_type();
-  check(dtype == at::kFloat || dtype == at::kDouble, "float32 and float64 only, got ", dtype);
-  check(input.device().is_cpu(), "CPU tensors only, got ", input.device());
   for (const Tensor& tensor : floats)
     check(tensor.scalar_type() == dtype && tensor.device().is_cpu(), "all tensors must be like the input (", dtype,
           " on the CPU), got ", tensor.scalar_type(), " on ", tensor.device());
   return g;
 }
 
-template <class T>
-Maps<T> mapsOf(const Tensor& tensor) {
-  return {tensor.data_ptr<T>(), tensor.stride(0), tensor.stride(1), tensor.stride(2), tensor.stride(3)};
-}
-
-/// The weights behind the tensors, that are kept contiguous and alive.
+/// The mixture behind the tensors, that are kept contiguous and alive.
 template <class T>
 struct Bound {
-  Tensor coefficients, bank, staticWeight, bits;
-  std::optional<Ranks> ranks;
-  std::vector<int64_t> order;
-  T staticScale = 1;
-  std::optional<Weights<T>> weights;
+  Tensor coefficients;
+  BoundWeights<T> bound;
+  T staticScale;
 
-  Bound(const Operands& o, const Geometry& g) : coefficients(o.coefficients.contiguous()), bank(o.bank.contiguous()) {
-    const int64_t size = g.outChannels * g.rowSize(), numKernels = coefficients.size(1);
-    if (o.maskBits) {
-      bits = o.maskBits->contiguous();
-      ranks.emplace(bits.data_ptr<uint8_t>(), size);
-      const int64_t numDynamic = ranks->before(size);
-      staticWeight = o.staticWeight->contiguous();
-      staticScale = o.staticScale->item<T>();
-      TORCH_CHECK(bank.dim() == 2 && bank.size(0) == numKernels && bank.size(1) == numDynamic,
-                  "padnet::mixed_conv2d: with this mask the bank must be [", numKernels, ", ", numDynamic, "], got ",
-                  bank.sizes());
-      TORCH_CHECK(staticWeight.dim() == 1 && staticWeight.size(0) == size - numDynamic,
-                  "padnet::mixed_conv2d: with this mask static_weight must be [", size - numDynamic, "], got ",
-                  staticWeight.sizes());
-    }
-    const Ranks* known = ranks ? &*ranks : nullptr;
-    order = rowOrder(known, g.groups, g.outChannels, g.rowSize());
-    weights.emplace(bank.data_ptr<T>(), ranks ? staticWeight.data_ptr<T>() : nullptr,
-                    ranks ? bits.data_ptr<uint8_t>() : nullptr, known, order.data(), numKernels, g.outChannels,
-                    g.rowSize());
-  }
+  Bound(const Operands& o, const Geometry& g)
+      : coefficients(o.coefficients.contiguous()),
+        bound("padnet::mixed_conv2d", {o.bank, o.staticWeight, o.maskBits, coefficients.size(1)}, g.groups,
+              g.outChannels, g.rowSize()),
+        staticScale(o.staticScale ? o.staticScale->item<T>() : T{1}) {}
 
   Mixture<T> mixture() const {
-    return {*weights, order.data(), !std::is_sorted(order.begin(), order.end()), coefficients.data_ptr<T>(),
-            staticScale};
+    return {*bound.weights, bound.order.data(), !std::is_sorted(bound.order.begin(), bound.order.end()),
+            coefficients.data_ptr<T>(), staticScale};
   }
 };
-
-Tensor channelsLast(at::IntArrayRef sizes, const Tensor& like) {
-  return at::empty(sizes, like.options().memory_format(at::MemoryFormat::ChannelsLast));
-}
 
 Tensor forward(const Tensor& input, const Tensor& coefficients, const Tensor& bank, const OptionalTensor& staticWeight,
                const OptionalTensor& staticScale, const OptionalTensor& maskBits, at::IntArrayRef weightShape,
                at::IntArrayRef stride, at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
   const Operands operands{input,       coefficients, bank,    staticWeight, staticScale, maskBits,
                           weightShape, stride,       padding, dilation,     groups};
-  const Geometry g = geometryOf(operands);
+  const Geometry g = checkedGeometry(operands);
   Tensor output = channelsLast({g.batch, g.outChannels, g.outHeight, g.outWidth}, input);
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "mixed_conv2d", [&] {
     const Bound<scalar_t> bound(operands, g);
@@ -160,7 +95,7 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> backward(
     int64_t groups, bool needsInput, bool needsWeights) {
   const Operands operands{input,       coefficients, bank,    staticWeight, staticScale, maskBits,
                           weightShape, stride,       padding, dilation,     groups};
-  const Geometry g = geometryOf(operands);
+  const Geometry g = checkedGeometry(operands);
   TORCH_CHECK(gradOutput.sizes() == at::IntArrayRef({g.batch, g.outChannels, g.outHeight, g.outWidth}) &&
                   gradOutput.scalar_type() == input.scalar_type() && gradOutput.device().is_cpu(),
               "padnet::mixed_conv2d: the gradient of the output must be like the output, got ", gradOutput.sizes());
@@ -178,10 +113,11 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> backward(
     const Maps<scalar_t> gradMaps = mapsOf<scalar_t>(gradOutput);
     if (needsInput) convolveBackwardInput<scalar_t>(g, mixture, gradMaps, gradInput.data_ptr<scalar_t>());
     if (needsWeights) {
-      const Weights<scalar_t> gradWeights(
-          gradBank.data_ptr<scalar_t>(), staticWeight ? gradStatic.data_ptr<scalar_t>() : nullptr,
-          maskBits ? bound.bits.template data_ptr<uint8_t>() : nullptr, bound.ranks ? &*bound.ranks : nullptr,
-          bound.order.data(), coefficients.size(1), g.outChannels, g.rowSize());
+      const Weights<scalar_t> gradWeights(gradBank.data_ptr<scalar_t>(),
+                                          staticWeight ? gradStatic.data_ptr<scalar_t>() : nullptr,
+                                          maskBits ? bound.bound.bits.template data_ptr<uint8_t>() : nullptr,
+                                          bound.bound.ranks ? &*bound.bound.ranks : nullptr, bound.bound.order.data(),
+                                          coefficients.size(1), g.outChannels, g.rowSize());
       convolveBackwardWeights<scalar_t>(
           g, mixture, mapsOf<scalar_t>(input), gradMaps,
           {&gradWeights, gradCoefficients.data_ptr<scalar_t>(), gradScale.data_ptr<scalar_t>()});

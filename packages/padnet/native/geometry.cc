@@ -1,0 +1,52 @@
+#include "geometry.h"
+
+namespace padnet {
+
+Geometry geometryOf(const char* name, const at::Tensor& input, const Window& window) {
+  const auto& [w, stride, padding, dilation, groups] = window;
+  const auto check = [&](bool holds, const char* what, auto&&... details) {
+    TORCH_CHECK(holds, name, ": ", what, details...);
+  };
+  check(input.dim() == 4, "the input must be [batch, channels, height, width], got ", input.sizes());
+  const auto dtype = input.scalar_type();
+  check(dtype == at::kFloat || dtype == at::kDouble, "float32 and float64 only, got ", dtype);
+  check(input.device().is_cpu(), "CPU tensors only, got ", input.device());
+  check(w.size() == 4, "weight_shape must be [outChannels, inChannels / groups, kernelHeight, kernelWidth], got ", w);
+  for (const at::IntArrayRef list : {stride, padding, dilation})
+    check(list.size() == 2, "stride, padding and dilation are two numbers each, got ", list);
+  for (const int64_t size : w) check(size > 0, "weight_shape must be positive, got ", w);
+  constexpr int64_t most = int64_t{1} << 31;
+  for (int axis = 0; axis < 2; axis++) {
+    check(stride[axis] > 0 && stride[axis] < most, "the stride must be positive, got ", stride);
+    check(dilation[axis] > 0 && dilation[axis] < most, "the dilation must be positive, got ", dilation);
+    check(padding[axis] >= 0 && padding[axis] < most, "the padding must not be negative, got ", padding);
+    check(w[axis + 2] < most / (1 << 10), "the kernel is too large: ", w);
+  }
+  check(groups > 0 && input.size(1) % groups == 0 && w[0] % groups == 0 && input.size(1) / groups == w[1],
+        "an input of ", input.size(1), " channels in ", groups, " groups does not fit weights ", w);
+  Geometry g{};
+  g.batch = input.size(0);
+  g.inChannels = input.size(1);
+  g.height = input.size(2);
+  g.width = input.size(3);
+  g.outChannels = w[0];
+  g.kernelHeight = w[2];
+  g.kernelWidth = w[3];
+  g.strideHeight = stride[0];
+  g.strideWidth = stride[1];
+  g.padHeight = padding[0];
+  g.padWidth = padding[1];
+  g.dilationHeight = dilation[0];
+  g.dilationWidth = dilation[1];
+  g.groups = groups;
+  const auto along = [](int64_t size, int64_t pad, int64_t dilation, int64_t kernel, int64_t stride) {
+    const int64_t room = size + 2 * pad - dilation * (kernel - 1) - 1;
+    return room < 0 ? 0 : room / stride + 1;
+  };
+  g.outHeight = along(g.height, g.padHeight, g.dilationHeight, g.kernelHeight, g.strideHeight);
+  g.outWidth = along(g.width, g.padWidth, g.dilationWidth, g.kernelWidth, g.strideWidth);
+  check(g.outHeight > 0 && g.outWidth > 0, "a kernel of ", w, " does not fit an input of ", input.sizes());
+  return g;
+}
+
+}  // namespace padnet
