@@ -1,25 +1,91 @@
-/** How a dynamic convolution is computed. All plans give the same numbers; which is fastest depends on shapes and device. */
-import type { nn } from '@padnet/torch';
+/** How a dynamic convolution is computed. All plans give the same numbers; which is fastest depends on shapes and machine. */
+import {
+  dynamicFiltersWork,
+  foldedWork,
+  fusedWork,
+  perKernelWork,
+  perSampleWork,
+  planSeconds,
+  staticFiltersWork,
+  sumOfWork,
+  type ConvolutionWork,
+  type Rates,
+  type Work,
+} from './costModel.js';
 
 /**
  * - `fused`: our own kernels (`native/convolution.cc`), float32 and float64 on the CPU: each sample's kernel is mixed tile by
  *   tile in cache. Filters that are static as a whole are neither mixed nor read K times.
  * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv2d.ts`; they can be differentiated twice.
+ * - `structured`: filters that are static as a whole by one convolution, the dynamic ones by the fastest of the plans above.
+ * - `folded`: one convolution, where nothing depends on the sample.
  */
-export const convolutionPlans = ['fused', 'perSample', 'perKernel'] as const;
+export const convolutionPlans = ['fused', 'perSample', 'perKernel', 'structured', 'folded'] as const;
 export type ConvolutionPlan = (typeof convolutionPlans)[number];
+/** The plans that mix a whole bank. */
+export type MixingPlan = 'fused' | 'perSample' | 'perKernel';
 
-/**
- * The faster composition, measured on two cores (AVX-512, libtorch 1.13), forward and backward, relative to the static
- * convolution of the same shape: perSample costs about 1 + 350 / positions (1.2 at 28², 3 at 14², 7 at 7², 24 at 4²), perKernel
- * about K. Depth-wise kernels are too small to matter.
- */
-export function chooseComposition(
-  batch: number,
-  positions: number,
-  numKernels: number,
-  geometry: nn.Conv2dGeometry,
-): 'perSample' | 'perKernel' {
-  const isDepthwise = geometry.groups === geometry.inChannels && geometry.groups > 1;
-  return batch <= 2 || isDepthwise || 350 / positions <= numKernels - 1 ? 'perSample' : 'perKernel';
+export interface PlanCost<P extends ConvolutionPlan = ConvolutionPlan> {
+  readonly plan: P;
+  readonly seconds: number;
+}
+
+/** What decides which plans there are. */
+export interface PlanChoices {
+  readonly work: ConvolutionWork;
+  /** Whether our own kernels take the tensors. */
+  readonly isFusable: boolean;
+  /** Whether there is no bank. */
+  readonly isStatic: boolean;
+  /** Whether every filter is static or dynamic as a whole, and there are both. */
+  readonly isStructured: boolean;
+}
+
+/** The plans that there are, the fastest first. */
+export function planCosts(choices: PlanChoices, rates: Rates): readonly PlanCost[] {
+  const { work, isStatic, isStructured } = choices;
+  const costs: PlanCost[] = isStatic ? [] : [...mixingCosts(choices, rates)];
+  if (work.dynamicEntries === 0) costs.push({ plan: 'folded', seconds: planSeconds(foldedWork(work), rates) });
+  if (isStructured && work.geometry.groups === 1) {
+    const { seconds: dynamic } = dynamicFiltersPlan(choices, rates);
+    costs.push({ plan: 'structured', seconds: planSeconds(staticFiltersWork(work), rates) + dynamic });
+  }
+  return costs.sort(bySeconds);
+}
+
+/** How a structured plan computes its dynamic filters. */
+export function dynamicFiltersPlan(choices: PlanChoices, rates: Rates): PlanCost<MixingPlan> {
+  return mixingCosts({ ...choices, work: dynamicFiltersWork(choices.work) }, rates)[0]!;
+}
+
+/** @param dynamicFilters how a structured plan computes them */
+export function planWork(plan: ConvolutionPlan, work: ConvolutionWork, dynamicFilters: MixingPlan): Work {
+  switch (plan) {
+    case 'fused':
+      return fusedWork(work);
+    case 'perSample':
+      return perSampleWork(work);
+    case 'perKernel':
+      return perKernelWork(work);
+    case 'folded':
+      return foldedWork(work);
+    case 'structured':
+      return sumOfWork(staticFiltersWork(work), planWork(dynamicFilters, dynamicFiltersWork(work), dynamicFilters));
+    default:
+      return plan satisfies never;
+  }
+}
+
+function mixingCosts({ work, isFusable }: PlanChoices, rates: Rates): readonly PlanCost<MixingPlan>[] {
+  const { groups, inChannels } = work.geometry;
+  const costs: PlanCost<MixingPlan>[] = [{ plan: 'perSample', seconds: planSeconds(perSampleWork(work), rates) }];
+  if (isFusable) costs.unshift({ plan: 'fused', seconds: planSeconds(fusedWork(work), rates) });
+  // Depth-wise it would be no depth-wise convolution any more.
+  if (groups === 1 || groups < inChannels)
+    costs.push({ plan: 'perKernel', seconds: planSeconds(perKernelWork(work), rates) });
+  return costs.sort(bySeconds);
+}
+
+function bySeconds(a: PlanCost, b: PlanCost): number {
+  return a.seconds - b.seconds;
 }

@@ -5,11 +5,14 @@
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  */
 import { nn, ops, type Tensor } from '@padnet/torch';
-import type { ParameterSource, Router } from '../dynamic/index.js';
+import type { CompactParameter, ParameterSource, Router } from '../dynamic/index.js';
 import { numEntries } from '../partial/index.js';
-import { fusedConv2d, isFusable } from '../nativeOperators.js';
-import { chooseComposition, type ConvolutionPlan } from './convolutionPlan.js';
+import { fusedConv2d } from '../nativeOperators.js';
+import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
 import { mixedConv2d } from './mixedConv2d.js';
+import { outputSize } from './outputSize.js';
+import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from './planChooser.js';
+import { structuredConv2d } from './structuredConv2d.js';
 
 export interface DynamicConv2dOptions {
   readonly geometry: nn.Conv2dGeometry;
@@ -17,12 +20,6 @@ export interface DynamicConv2dOptions {
   readonly source: ParameterSource;
   /** [K, outChannels]; its memory is shared. @default null */
   readonly biasBank?: Tensor | null;
-}
-
-/** What a plan depends on; a tensor is one. */
-export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
-  /** [batch, inChannels, height, width] */
-  readonly shape: readonly number[];
 }
 
 export class DynamicConv2d extends nn.Module {
@@ -33,6 +30,7 @@ export class DynamicConv2d extends nn.Module {
   readonly biasBank: nn.Parameter | null;
   /** How the layer is computed; null for the fastest way. Where the gradient is differentiated again: a composition. */
   plan: ConvolutionPlan | null = null;
+  readonly #plans = new PlanChooser();
 
   /** @throws RangeError where the source's kernel does not fit the geometry */
   constructor({ geometry, router, source, biasBank = null }: DynamicConv2dOptions) {
@@ -62,31 +60,59 @@ export class DynamicConv2d extends nn.Module {
   private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
     const { source, router, geometry } = this;
     const plan = this.planFor(input);
-    const compact = plan === 'fused' ? source.compact() : null;
-    if (compact) {
-      const { bank, scale, fixed } = compact;
-      return fusedConv2d(input, scale ? coefficients.mul(scale) : coefficients, bank, fixed, geometry);
+    if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
+      const compact = source.compact();
+      if (compact) return this.compactOutput(input, coefficients, compact, plan);
     }
     const { bank, scale, constant } = source.effective(router.sumsToOne);
     if (bank === null) return convolve(input, constant!, geometry);
     const scaled = scale ? coefficients.mul(scale) : coefficients;
     const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, scaled) : [bank, scaled];
-    return plan === 'fused'
-      ? fusedConv2d(input, allCoefficients, allBanks, null, geometry)
-      : mixedConv2d(input, allCoefficients, allBanks, geometry, plan);
+    return mixed(input, allCoefficients, allBanks, geometry, plan as MixingPlan);
   }
 
-  /** The plan for an input like `input`, a tensor or its description. */
-  planFor({ shape, device, dtype }: InputDescription): ConvolutionPlan {
-    if (this.plan) return this.plan;
-    if (isFusable({ device, dtype })) return 'fused';
-    const [height, width] = outputSize(this.geometry, shape);
-    return chooseComposition(shape[0]!, height * width, this.router.numKernels, this.geometry);
+  /** Of the numbers in use. */
+  private compactOutput(
+    input: Tensor,
+    coefficients: Tensor,
+    { bank, scale, fixed }: CompactParameter,
+    plan: 'fused' | 'structured' | 'folded',
+  ): Tensor {
+    const { source, geometry } = this;
+    if (plan === 'folded') return convolve(input, fixed.weight.mul(fixed.scale).reshape(source.shape), geometry);
+    const scaled = scale ? coefficients.mul(scale) : coefficients;
+    if (plan === 'fused') return fusedConv2d(input, scaled, bank, fixed, geometry);
+    const { dynamicFilters, filters } = this.planCosts(input);
+    return structuredConv2d({
+      input,
+      bank,
+      staticWeight: fixed.weight.mul(fixed.scale),
+      filters: filters!,
+      geometry,
+      dynamic: (filterBank, filterGeometry) => mixed(input, scaled, filterBank, filterGeometry, dynamicFilters),
+    });
+  }
+
+  /**
+   * The plan for an input like `input`, a tensor or its description: `plan`, else the one that should be fastest.
+   *
+   * @throws RangeError where `plan` needs what the layer has not
+   */
+  planFor(input: InputDescription): ConvolutionPlan {
+    const choice = this.planCosts(input);
+    if (this.plan) checkPlan(this.plan, choice);
+    return this.plan ?? choice.costs[0]!.plan;
+  }
+
+  /** What each plan should cost for an input like `input`. */
+  planCosts(input: InputDescription): PlanChoice {
+    const { geometry, source, router } = this;
+    return this.#plans.choose({ geometry, source, numKernels: router.numKernels }, input);
   }
 
   /**
    * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, mixing
-   * and convolution, by the plan that would run for float32 on the CPU.
+   * and convolution, by `plan`, else as if a kernel was mixed for each sample, whichever plan is the fastest on a machine.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;
@@ -97,11 +123,23 @@ export class DynamicConv2d extends nn.Module {
     if (this.source.kind === 'static') return convolution + (bias > 0 ? this.router.countMacs(shape) + bias : 0);
     const { numKernels } = this.router;
     const mixing =
-      this.planFor({ shape, device: 'cpu', dtype: 'float32' }) === 'perKernel'
+      this.plan === 'perKernel'
         ? batch * numKernels * numEntries(shape.slice(1)) + (numKernels - 1) * convolution
         : batch * numKernels * size;
     return this.router.countMacs(shape) + bias + mixing + convolution;
   }
+}
+
+function mixed(
+  input: Tensor,
+  coefficients: Tensor,
+  bank: Tensor,
+  geometry: nn.Conv2dGeometry,
+  plan: MixingPlan,
+): Tensor {
+  return plan === 'fused'
+    ? fusedConv2d(input, coefficients, bank, null, geometry)
+    : mixedConv2d(input, coefficients, bank, geometry, plan);
 }
 
 function convolve(input: Tensor, weight: Tensor, { stride, padding, dilation, groups }: nn.Conv2dGeometry): Tensor {
@@ -112,14 +150,4 @@ function convolve(input: Tensor, weight: Tensor, { stride, padding, dilation, gr
 function withConstant(bank: Tensor, constant: Tensor, coefficients: Tensor): [bank: Tensor, coefficients: Tensor] {
   const one = coefficients.newOnes([coefficients.shape[0]!, 1]);
   return [ops.cat([bank, constant.unsqueeze(0)]), ops.cat([coefficients, one], { dim: 1 })];
-}
-
-/** Height and width of a convolution's output for an input [batch, channels, height, width]. */
-export function outputSize(
-  { kernelSize, stride, padding, dilation }: nn.Conv2dGeometry,
-  shape: readonly number[],
-): [number, number] {
-  const along = (axis: 0 | 1): number =>
-    Math.floor((shape[2 + axis]! + 2 * padding[axis] - dilation[axis] * (kernelSize[axis] - 1) - 1) / stride[axis]) + 1;
-  return [along(0), along(1)];
 }

@@ -1,7 +1,14 @@
+export * from './convolutionPlan.js';
+export * from './costModel.js';
 export * from './counting.js';
 export * from './dynamicConv2d.js';
 export * from './dynamicLayer.js';
 export * from './feedForward.js';
+export * from './fitRates.js';
+export * from './machineRates.js';
 export * from './mixedConv2d.js';
 export * from './moeLinear.js';
+export * from './outputSize.js';
+export type { InputDescription, PlanChoice } from './planChooser.js';
+export * from './planRates.js';
 export * from './routing.js';

@@ -1,8 +1,7 @@
 import { nn, ops, randn, scope } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import fc from 'fast-check';
-import { describe, expect, it } from 'vitest';
-import { chooseComposition } from './convolutionPlan.js';
+import { describe, it } from 'vitest';
 import { mixedConv2d } from './mixedConv2d.js';
 
 const shapes = fc.record({
@@ -54,15 +53,5 @@ describe('mixedConv2d', () => {
       }),
       { numRuns: 60 },
     );
-  });
-});
-
-describe('chooseComposition', () => {
-  const geometry = nn.conv2dGeometry({ inChannels: 64, outChannels: 64, kernelSize: 3, padding: 1 });
-  it('mixes kernels where each is used often, and inputs where it is not', () => {
-    expect(chooseComposition(16, 56 * 56, 4, geometry)).toBe('perSample');
-    expect(chooseComposition(16, 7 * 7, 4, geometry)).toBe('perKernel');
-    expect(chooseComposition(1, 7 * 7, 4, geometry)).toBe('perSample');
-    expect(chooseComposition(16, 7 * 7, 4, { ...geometry, groups: 64 })).toBe('perSample');
   });
 });

@@ -3,8 +3,9 @@
  * runs where there is no kernel of our own (`convolutionPlan.ts` chooses), and what that is compared with. Two ways give the
  * same numbers; which is faster depends on the shapes:
  *
- * - `perSample` mixes B kernels and runs one grouped convolution. Its cost beyond a static convolution is that of writing and
- *   packing B kernels, so it wins where each kernel is used at many positions.
+ * - `perSample` mixes B kernels and convolves each sample with its own: one convolution of B times the groups, for 1×1 kernels
+ *   one batched matrix product, for a single sample an ordinary convolution. Its cost beyond a static convolution is that of
+ *   writing and packing B kernels, so it wins where each kernel is used at many positions.
  * - `perKernel` scales the input K times and runs one convolution with K times the input channels: K times the arithmetic,
  *   but nothing of size B × kernel exists. It wins at small spatial sizes.
  */
@@ -32,7 +33,11 @@ export function mixedConv2d(
 function perSample(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.Conv2dGeometry): Tensor {
   const { stride, padding, dilation, groups, inChannels, outChannels } = geometry;
   const [batch = 0, , height = 0, width = 0] = input.shape;
-  const kernels = mixBank(coefficients, bank).flatten({ startDim: 0, endDim: 1 });
+  const mixed = mixBank(coefficients, bank);
+  if (batch > 1 && isPointwise(geometry)) return batchedProduct(input, mixed, geometry);
+  const kernels = mixed.flatten({ startDim: 0, endDim: 1 });
+  // Also saves reshaping, which may lose the order of the channels.
+  if (batch === 1) return ops.conv2d(input, kernels, { stride, padding, dilation, groups });
   const output = ops.conv2d(input.reshape([1, batch * inChannels, height, width]), kernels, {
     stride,
     padding,
@@ -40,6 +45,26 @@ function perSample(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: 
     groups: batch * groups,
   });
   return output.reshape([batch, outChannels, ...output.shape.slice(2)]);
+}
+
+/** Whether each output position meets one input position, and every channel of it. */
+export function isPointwise({ kernelSize, padding, groups }: nn.Conv2dGeometry): boolean {
+  return groups === 1 && [...kernelSize, ...padding].join() === '1,1,0,0';
+}
+
+/** @param kernels θ [batch, outChannels, inChannels, 1, 1] */
+function batchedProduct(input: Tensor, kernels: Tensor, { stride, outChannels }: nn.Conv2dGeometry): Tensor {
+  const [down, right] = stride;
+  // A slice of everything would be no view of its gradient.
+  const met = down * right === 1 ? input : input.slice({ dim: 2, step: down }).slice({ dim: 3, step: right });
+  const [batch = 0, inChannels = 0, height = 0, width = 0] = met.shape;
+  const theta = kernels.reshape([batch, outChannels, inChannels]);
+  if (input.isContiguous)
+    return ops.matmul(theta, met.reshape([batch, inChannels, -1])).reshape([batch, outChannels, height, width]);
+  // Channels last, before and after.
+  const positions = met.permute([0, 2, 3, 1]).reshape([batch, height * width, inChannels]);
+  const output = ops.matmul(positions, theta.transpose(1, 2));
+  return output.reshape([batch, height, width, outChannels]).permute([0, 3, 1, 2]);
 }
 
 function perKernel(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.Conv2dGeometry): Tensor {

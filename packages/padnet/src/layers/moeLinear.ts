@@ -91,6 +91,11 @@ export class MoELinear extends nn.Module {
     return all.reshape([...input.shape.slice(0, -1), outFeatures]);
   }
 
+  /** The plan for tokens like these: `plan`, else the native kernels wherever they can run. */
+  planFor(tokens: Pick<Tensor, 'device' | 'dtype'>): ExpertPlan {
+    return this.plan ?? (isFusable(tokens) ? 'fused' : 'composed');
+  }
+
   /**
    * Multiplications that one forward pass executes in evaluation for an input of `shape` [batch, length, inFeatures] or
    * [tokens, inFeatures] without padding: router, experts, static part and biases.
@@ -141,7 +146,7 @@ export class MoELinear extends nn.Module {
 
   private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
     const { source, biasBank } = this;
-    const isFused = this.plan ? this.plan === 'fused' : isFusable(tokens);
+    const isFused = this.planFor(tokens) === 'fused';
     const chosen = { tokens, experts, weights, biasBank };
     const [outFeatures = 0] = source.shape;
     if (source instanceof PartialSource) {

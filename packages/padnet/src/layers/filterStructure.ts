@@ -1,0 +1,63 @@
+/** Which filters of a convolution are static, or dynamic, as a whole: what need not be mixed, or is a bank of its own. */
+import { fromTypedArray, scope, type Device, type Tensor } from '@padnet/torch';
+import { numEntries, PartialSource, type Mask } from '../partial/index.js';
+import type { ParameterSource } from '../dynamic/index.js';
+
+export interface FilterStructure {
+  /** d: entries that are mixed. */
+  readonly dynamicEntries: number;
+  /** Filters without any of them. */
+  readonly staticFilters: number;
+  /** Where every filter is one or the other as a whole and there are both: their indices, int64, each ascending. */
+  readonly filters: { readonly dynamic: Tensor; readonly fixed: Tensor } | null;
+}
+
+/** @param mask of a weight [outChannels, …]; indices are on `device` */
+export function filterStructure(mask: Mask, device: Device = 'cpu'): FilterStructure {
+  const [outChannels = 0] = mask.shape;
+  const filterSize = mask.size / Math.max(1, outChannels);
+  const dynamic: bigint[] = [];
+  const fixed: bigint[] = [];
+  for (let filter = 0; filter < outChannels; filter++) {
+    let count = 0;
+    for (let entry = 0; entry < filterSize; entry++) if (mask.has(filter * filterSize + entry)) count++;
+    if (count === 0) fixed.push(BigInt(filter));
+    if (count === filterSize) dynamic.push(BigInt(filter));
+  }
+  const isWhole = dynamic.length + fixed.length === outChannels && dynamic.length > 0 && fixed.length > 0;
+  const tensorOf = (filters: bigint[]): Tensor => scope(() => fromTypedArray(BigInt64Array.from(filters)).to(device));
+  return {
+    dynamicEntries: mask.count,
+    staticFilters: fixed.length,
+    filters: isWhole ? { dynamic: tensorOf(dynamic).keep(), fixed: tensorOf(fixed).keep() } : null,
+  };
+}
+
+/** Remembers the structure of a source until source or mask, which may be loaded, change. */
+export class FilterStructureCache {
+  #version: string | null = null;
+  #structure: FilterStructure = { dynamicEntries: 0, staticFilters: 0, filters: null };
+
+  of(source: ParameterSource): FilterStructure {
+    const version =
+      source instanceof PartialSource ? `${source.maskBits.handle} ${source.maskBits.version}` : source.kind;
+    if (this.#version === version) return this.#structure;
+    this.#release();
+    this.#structure = structureOf(source);
+    this.#version = version;
+    return this.#structure;
+  }
+
+  #release(): void {
+    this.#structure.filters?.dynamic[Symbol.dispose]();
+    this.#structure.filters?.fixed[Symbol.dispose]();
+  }
+}
+
+function structureOf(source: ParameterSource): FilterStructure {
+  if (source instanceof PartialSource) return filterStructure(source.mask, source.maskBits.device);
+  const size = numEntries(source.shape);
+  // A source that is still searched is mixed whole.
+  if (source.kind === 'static') return { dynamicEntries: 0, staticFilters: source.shape[0]!, filters: null };
+  return { dynamicEntries: size, staticFilters: 0, filters: null };
+}

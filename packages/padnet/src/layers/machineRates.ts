@@ -1,0 +1,124 @@
+/** The rates of this machine: those that `padnet bench plans --save` has measured, else the defaults of its instruction set. */
+import { mkdirSync, readFileSync } from 'node:fs';
+import { cpus } from 'node:os';
+import { dirname, join } from 'node:path';
+import { writeFileAtomically } from '@padnet/torch';
+import { z } from 'zod';
+import { cacheFolder } from '../cacheFolder.js';
+import { describeIssues } from '../errors.js';
+import { workKinds, type Rates } from './costModel.js';
+import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
+
+/** What rates are of. */
+export interface Machine {
+  readonly cpu: string;
+  readonly instructions: InstructionSet;
+}
+
+export interface MachineRates {
+  readonly rates: PlanRates;
+  /** The file that they come from; null for the defaults. */
+  readonly file: string | null;
+  /** Why there is a file and it was not read, in one line. */
+  readonly problem: string | null;
+}
+
+const rate = z.number().nonnegative();
+const rates = z.strictObject(Object.fromEntries(workKinds.map((kind) => [kind, rate]))) as unknown as z.ZodType<Rates>;
+const fileSchema = z.strictObject({
+  version: z.literal(1),
+  machines: z.array(
+    z.strictObject({
+      cpu: z.string(),
+      instructions: z.enum(instructionSets),
+      /** ISO 8601 */
+      measured: z.string(),
+      rates: z.strictObject({ inference: rates, training: rates }),
+    }),
+  ),
+});
+type File = z.infer<typeof fileSchema>;
+
+export function ratesFile(): string {
+  return join(cacheFolder(), 'plan-rates.json');
+}
+
+/** Read once a process, so that what a layer chooses does not change under it; what cannot be read is warned of. */
+export function machineRates(): MachineRates {
+  if (current) return current;
+  current = readMachineRates(ratesFile());
+  if (current.problem !== null) process.emitWarning(current.problem);
+  return current;
+}
+let current: MachineRates | null = null;
+
+export function readMachineRates(file: string, machine: Machine = thisMachine()): MachineRates {
+  const defaults = defaultRates[machine.instructions];
+  const found = readFile(file);
+  if ('problem' in found) return { rates: defaults, file: null, problem: found.problem };
+  const own = found.machines.find((entry) => isSame(entry, machine));
+  return own ? { rates: own.rates, file, problem: null } : { rates: defaults, file: null, problem: null };
+}
+
+/**
+ * Adds the rates of a machine to the file, in place of those it had.
+ *
+ * @throws Error where the file cannot be written. What was no file of rates is replaced.
+ */
+export function writeMachineRates(file: string, rates: PlanRates, machine: Machine = thisMachine()): void {
+  const found = readFile(file);
+  const others = 'problem' in found ? [] : found.machines.filter((entry) => !isSame(entry, machine));
+  const content: File = {
+    version: 1,
+    machines: [...others, { ...machine, measured: new Date().toISOString(), rates }],
+  };
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileAtomically(file, (write) => {
+    write(Buffer.from(`${JSON.stringify(content, null, 2)}\n`));
+  });
+}
+
+export function thisMachine(): Machine {
+  return { cpu: cpus()[0]?.model.trim() ?? 'unknown', instructions: instructionSet() };
+}
+
+/** As `native/choose.cc` chooses. */
+function instructionSet(): InstructionSet {
+  const best = process.arch === 'x64' ? supported() : 'portable';
+  const asked = instructionSets.find((name) => name === process.env.PADNET_ISA) ?? best;
+  return instructionSets.indexOf(asked) < instructionSets.indexOf(best) ? best : asked;
+}
+
+function supported(): InstructionSet {
+  let flags: Set<string>;
+  try {
+    flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(/\s+/));
+  } catch {
+    return 'avx2'; // no Linux: nearly every such processor has it
+  }
+  if (['avx512f', 'avx512vl', 'avx512dq', 'avx512bw'].every((flag) => flags.has(flag))) return 'avx512';
+  return flags.has('avx2') && flags.has('fma') ? 'avx2' : 'portable';
+}
+
+function readFile(file: string): File | { readonly problem: string } {
+  const refuse = (reason: string): { problem: string } => ({
+    problem: `${file}: no rates of padnet (${reason}); the defaults are used, measure again with \`padnet bench plans --save\``,
+  });
+  let text: string;
+  try {
+    text = readFileSync(file, 'utf8');
+  } catch (error) {
+    const { code, message } = error as NodeJS.ErrnoException;
+    return code === 'ENOENT' ? { version: 1, machines: [] } : refuse(message);
+  }
+  try {
+    const parsed = fileSchema.safeParse(JSON.parse(text));
+    return parsed.success ? parsed.data : refuse(describeIssues(parsed.error));
+  } catch (error) {
+    return refuse((error as Error).message);
+  }
+}
+
+function isSame(a: Machine, b: Machine): boolean {
+  return a.cpu === b.cpu && a.instructions === b.instructions;
+}

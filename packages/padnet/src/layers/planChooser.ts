@@ -1,0 +1,108 @@
+/** The fastest plan of a layer for each input shape: worked out once, by the machine's rates. */
+import { isGradEnabled, type nn, type Tensor } from '@padnet/torch';
+import type { ParameterSource } from '../dynamic/index.js';
+import { isFusable } from '../nativeOperators.js';
+import { PartialSource } from '../partial/index.js';
+import {
+  dynamicFiltersPlan,
+  planCosts,
+  type ConvolutionPlan,
+  type MixingPlan,
+  type PlanChoices,
+  type PlanCost,
+} from './convolutionPlan.js';
+import type { ConvolutionWork } from './costModel.js';
+import type { Columns } from './columns.js';
+import { FilterStructureCache, type FilterStructure } from './filterStructure.js';
+import { machineRates } from './machineRates.js';
+import { outputSize } from './outputSize.js';
+import type { Direction } from './planRates.js';
+
+/** What a plan depends on; a tensor is one. */
+export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
+  /** [batch, inChannels, height, width] */
+  readonly shape: readonly number[];
+  /** @default training where gradients are recorded */
+  readonly direction?: Direction;
+}
+
+/** A convolution that is to be computed. */
+export interface PlannedConvolution {
+  readonly geometry: nn.Conv2dGeometry;
+  readonly source: ParameterSource;
+  /** K */
+  readonly numKernels: number;
+}
+
+export interface PlanChoice {
+  readonly work: ConvolutionWork;
+  /** The fastest first. */
+  readonly costs: readonly PlanCost[];
+  /** Of the dynamic filters alone, in a structured plan. */
+  readonly dynamicFilters: MixingPlan;
+  readonly filters: Columns | null;
+}
+
+export class PlanChooser {
+  readonly #structures = new FilterStructureCache();
+  /** Choices for a structure, by input. */
+  #structure: FilterStructure | null = null;
+  #choices = new Map<string, PlanChoice>();
+
+  choose(convolution: PlannedConvolution, input: InputDescription): PlanChoice {
+    const { device, dtype, shape, direction = isGradEnabled() ? 'training' : 'inference' } = input;
+    const structure = this.#structures.of(convolution.source);
+    if (structure !== this.#structure) {
+      this.#structure = structure;
+      this.#choices = new Map();
+    }
+    const key = `${device} ${dtype} ${direction} ${shape.join(' ')}`;
+    const known = this.#choices.get(key);
+    if (known) return known;
+    const choices = planChoices(convolution, structure, input);
+    const rates = machineRates().rates[direction];
+    const choice: PlanChoice = {
+      work: choices.work,
+      costs: planCosts(choices, rates),
+      dynamicFilters: dynamicFiltersPlan(choices, rates).plan,
+      filters: structure.filters,
+    };
+    this.#choices.set(key, choice);
+    return choice;
+  }
+}
+
+/** @throws RangeError where the plan needs what the layer has not */
+export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
+  if (plan === 'structured' && !costs.some((cost) => cost.plan === plan)) {
+    throw new RangeError(
+      'plan structured needs filters that are static or dynamic as a whole, some of each, and one group; choose another plan',
+    );
+  }
+  if (plan === 'folded' && !costs.some((cost) => cost.plan === plan))
+    throw new RangeError('plan folded needs a weight without dynamic entries; choose another plan');
+}
+
+function planChoices(
+  { geometry, source, numKernels }: PlannedConvolution,
+  { dynamicEntries, staticFilters, filters }: FilterStructure,
+  { device, dtype, shape }: InputDescription,
+): PlanChoices {
+  const [batch = 0, , height = 0, width = 0] = shape;
+  const [outHeight, outWidth] = outputSize(geometry, shape);
+  return {
+    work: {
+      geometry,
+      batch,
+      inPositions: height * width,
+      positions: outHeight * outWidth,
+      numKernels,
+      dynamicEntries,
+      staticFilters,
+      isCompact: source instanceof PartialSource,
+    },
+    isFusable: isFusable({ device, dtype }),
+    isStatic: source.kind === 'static',
+    isStructured: filters !== null,
+  };
+}
