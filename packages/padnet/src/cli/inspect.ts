@@ -7,10 +7,17 @@ import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { ShownNetwork } from '../report/index.js';
 import { showPartition } from './mask.js';
-import { withExamples } from './options.js';
+import { oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
+import { UsageError } from './usageError.js';
+
+const directions = ['inference', 'training'] as const;
 
 interface InspectOptions {
+  readonly plan?: boolean;
+  readonly batch: number;
+  readonly direction: (typeof directions)[number];
+  readonly size?: number;
   readonly json?: boolean;
 }
 
@@ -24,25 +31,40 @@ export function registerInspect(program: Command, terminal: Terminal): void {
       '<what>',
       'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors)',
     )
+    .option('--plan', 'how each dynamic layer is computed instead, and what each way should cost')
+    .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
+    .option('--direction <name>', `what is planned for: ${directions.join(' or ')}`, oneOf(directions), 'inference')
+    .option('--size <pixels>', 'side of the pictures (default: as trained)', wholeNumber(1))
     .option('--json', 'print the result as JSON')
     .action((what: string, options: InspectOptions) => inspect(what, options, terminal));
   withExamples(
     command,
     'inspect runs/pad30',
     'inspect recipes/fashion-mnist/dyconv.yaml',
+    'inspect recipes/fashion-mnist/pad30.yaml --plan --batch 128 --direction training',
     'inspect runs/pad30/model/model.safetensors',
   );
 }
 
-async function inspect(what: string, { json = false }: InspectOptions, terminal: Terminal): Promise<void> {
+async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
+  const { json = false, plan = false, batch, direction, size } = options;
   if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
   if (what.endsWith('.safetensors')) {
     await inspectTensors(what, json, terminal);
     return;
   }
-  const { network, pass } = statSync(what).isDirectory() ? await networkOf(what) : await networkOfFile(what);
-  const { inspectNetwork, inspectText } = await import('../report/index.js');
-  const inspection = inspectNetwork(network, pass);
+  const shown = statSync(what).isDirectory() ? await networkOf(what) : await networkOfFile(what);
+  const { inspectNetwork, inspectPlans, inspectText, planText } = await import('../report/index.js');
+  if (size !== undefined && shown.pass.ofSize === null)
+    throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
+  const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);
+  if (plan) {
+    const plans = inspectPlans(shown.network, pass, { batch, direction });
+    if (json) terminal.printJson(plans);
+    else terminal.print(planText(plans));
+    return;
+  }
+  const inspection = inspectNetwork(shown.network, pass);
   if (json) terminal.printJson(inspection);
   else terminal.print(inspectText(inspection));
 }

@@ -11,6 +11,7 @@ export { type FailedRun, type GlueResults, type GlueTable, glueTable } from './g
 export { glueMarkdown, glueNetworkName, glueShortNames, type GlueText, glueText, glueTextTable } from './glueText.js';
 export { alignGrid, type Grid } from './grid.js';
 export { htmlReport, methodReferences, type ReportOptions, runFacts } from './htmlReport.js';
+export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow, planText } from './inspectPlans.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
 export { layerNames, type RunLayer } from './layerNames.js';

@@ -83,7 +83,7 @@ function storedByLayer(network: nn.Module): Map<string, number> {
 }
 
 /** Layer path → shapes of its input and output in its first call, without the batch. */
-function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [number[], number[]]> {
+export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [number[], number[]]> {
   const shapes = new Map<string, [number[], number[]]>();
   const wasTraining = network.training;
   network.eval();
@@ -105,7 +105,7 @@ function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [numbe
   return shapes;
 }
 
-function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry): string {
+export function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry): string {
   const pair = ([height, width]: nn.Pair): string => (height === width ? String(height) : `${height}×${width}`);
   const parts = [`${kernelSize.join('×')} /${pair(stride)}`];
   if (Math.max(...dilation) > 1) parts.push(`dilation ${pair(dilation)}`);

@@ -1,0 +1,119 @@
+/** How each dynamic layer of a network would be computed, and what each way should cost. */
+import type { nn } from '@padnet/torch';
+import {
+  convolutionPlans,
+  DynamicConv2d,
+  isDynamicLayer,
+  machineRates,
+  thisMachine,
+  type ConvolutionPlan,
+  type Direction,
+  type DynamicLayer,
+  type ExpertPlan,
+  type InstructionSet,
+} from '../layers/index.js';
+import { formatPercent, formatSeconds } from './format.js';
+import { alignGrid } from './grid.js';
+import { forwardShapes, kernelText } from './inspectText.js';
+import type { SamplePass } from './samplePass.js';
+
+export interface PlanRow {
+  readonly path: string;
+  /** With the batch. */
+  readonly inputShape: readonly number[];
+  /** Such as `3×3 /2`; null for a mixture of experts. */
+  readonly kernel: string | null;
+  /** K: kernels, or experts. */
+  readonly numKernels: number;
+  /** κ */
+  readonly dynamicRatio: number;
+  /** Filters without dynamic entries, of all; null for a mixture of experts. */
+  readonly staticFilters: readonly [count: number, filters: number] | null;
+  readonly plan: ConvolutionPlan | ExpertPlan;
+  /** Whether the layer's `plan` says so. */
+  readonly isOverridden: boolean;
+  /** Predicted for every plan that the layer could take; null for a mixture of experts, which has no model. */
+  readonly seconds: Readonly<Partial<Record<ConvolutionPlan, number>>> | null;
+}
+
+export interface PlanInspection {
+  readonly batch: number;
+  readonly direction: Direction;
+  /** What shapes are of, without the batch: `1 picture`. */
+  readonly sample: string;
+  readonly rates: {
+    readonly instructions: InstructionSet;
+    /** null for the defaults. */
+    readonly file: string | null;
+    /** Why a file was not read. */
+    readonly problem: string | null;
+  };
+  /** Dynamic layers that a forward pass reaches, in the order of the network. */
+  readonly rows: readonly PlanRow[];
+}
+
+export interface InspectPlansOptions {
+  readonly batch: number;
+  readonly direction: Direction;
+}
+
+/** @param pass see `picturePass` and `textPass` */
+export function inspectPlans(
+  network: nn.Module,
+  pass: SamplePass,
+  { batch, direction }: InspectPlansOptions,
+): PlanInspection {
+  const rows: PlanRow[] = [];
+  for (const [path, [inputShape]] of forwardShapes(network, pass)) {
+    const layer = network.getModule(path);
+    if (isDynamicLayer(layer)) rows.push(planRow(path, layer, [batch, ...inputShape], direction));
+  }
+  const { file, problem } = machineRates();
+  return { batch, direction, sample: pass.sample, rates: { ...thisMachine(), file, problem }, rows };
+}
+
+function planRow(path: string, layer: DynamicLayer, inputShape: readonly number[], direction: Direction): PlanRow {
+  const { source } = layer;
+  const { device, dtype } = source.parameters()[0]!;
+  const common = { path, inputShape, dynamicRatio: source.dynamicRatio, isOverridden: layer.plan !== null };
+  if (!(layer instanceof DynamicConv2d)) {
+    const plan = layer.planFor({ device, dtype });
+    return { ...common, kernel: null, numKernels: layer.router.numExperts, staticFilters: null, plan, seconds: null };
+  }
+  const input = { shape: inputShape, device, dtype, direction };
+  const { costs, work } = layer.planCosts(input);
+  return {
+    ...common,
+    kernel: kernelText(layer.geometry),
+    numKernels: layer.router.numKernels,
+    staticFilters: [work.staticFilters, layer.geometry.outChannels],
+    plan: layer.planFor(input),
+    seconds: Object.fromEntries(costs.map(({ plan, seconds }) => [plan, seconds])),
+  };
+}
+
+/** The rows as aligned text, with a column for each plan that any layer could take. */
+export function planText({ rows, batch, direction, sample, rates }: PlanInspection): string {
+  if (rows.length === 0) return 'no layer is dynamic: there is nothing to plan';
+  const plans = convolutionPlans.filter((plan) => rows.some(({ seconds }) => seconds?.[plan] !== undefined));
+  const lines = rows.map((row) => [
+    row.path,
+    row.inputShape.join('×'),
+    row.kernel ?? '',
+    row.isOverridden ? `${row.plan} (set)` : row.plan,
+    String(row.numKernels),
+    formatPercent(row.dynamicRatio),
+    row.staticFilters === null ? '' : row.staticFilters.join(' of '),
+    ...plans.map((plan) => formatSeconds(row.seconds?.[plan] ?? null)),
+  ]);
+  const heading = ['layer', 'input', 'kernel', 'plan', 'K', 'κ', 'static filters', ...plans];
+  const { file, instructions, problem } = rates;
+  const notes = [
+    `${direction}, batch ${batch} of ${sample}; times as the cost model predicts them, routers apart`,
+    file === null
+      ? `rates are the defaults for ${instructions}; \`padnet bench plans --save\` measures this machine's`
+      : `rates were measured on this machine: ${file}`,
+    ...(problem === null ? [] : [problem]),
+  ];
+  return [alignGrid({ heading, rows: lines, leftColumns: 4 }), ...notes].join('\n');
+}
