@@ -98,7 +98,7 @@ describe('bad usage: exit code 2 and one line', () => {
     ],
     [
       ['bench', 'step', '--layer', 'static,dyconf'],
-      "option '--layer <names>' argument 'static,dyconf' is invalid. Known are static, dyconv, pad, pad-filter; did you mean dyconv?",
+      "option '--layer <names>' argument 'static,dyconf' is invalid. Known are static, dyconv, pad, pad-filter, dyconv-composed, pad-composed; did you mean dyconv?",
     ],
     [
       ['bench', 'step', '--ratio', '1.5'],
@@ -186,7 +186,7 @@ describe('without training', () => {
       expect(Object.keys(result)).toEqual(
         expect.arrayContaining([
           'layer',
-          'stepSeconds',
+          'seconds',
           'imagesPerSecond',
           'peakMemoryBytes',
           'parameters',
@@ -195,8 +195,8 @@ describe('without training', () => {
           'ratioToStatic',
         ]),
       );
-      expect(result.steps).toBe(4);
-      expect(result.imagesPerSecond).toBeCloseTo(2 / result.stepSeconds!);
+      expect(result.passes).toBe(4);
+      expect(result.imagesPerSecond).toBeCloseTo(2 / result.seconds!);
       expect(result.peakMemoryBytes).toBeGreaterThan(50e6);
       expect(result.peakMemoryBytes).toBeLessThan(1e9);
     }

@@ -1,5 +1,9 @@
-/** How fast the machine computes: matrix products (BLAS) and convolutions (oneDNN), in floating-point operations a second. */
+/**
+ * How fast the machine computes: matrix products (BLAS) and convolutions (oneDNN), in floating-point operations a second; and
+ * how fast it reads and writes memory.
+ */
 import { getNumThreads, noGrad, ops, scope, setNumThreads } from '@padnet/torch';
+import type { MachineRates } from './roofline.js';
 import { median } from './statistics.js';
 
 /** 10⁹ operations a second of a float32 matrix product [size, size] × [size, size]. */
@@ -10,6 +14,41 @@ export function matmulGigaflops(size = 1024, repeats = 5): number {
       const b = ops.randn([size, size]);
       const seconds = medianSeconds(() => ops.matmul(a, b), repeats);
       return (2 * size ** 3) / seconds / 1e9;
+    }),
+  );
+}
+
+/**
+ * What roofs measured speeds: the faster of libtorch's matrix product and convolution, and memory as `a += b` of 128 MB each
+ * reads and writes it, with the threads that are set.
+ */
+export function machineRates(repeats = 3): MachineRates {
+  return {
+    flopsPerSecond: Math.max(matmulGigaflops(2048, repeats), convolutionGigaflops(repeats)) * 1e9,
+    bytesPerSecond: memoryBytesPerSecond(repeats),
+  };
+}
+
+/** 10⁹ operations a second of a float32 convolution of 3×3 with 512 channels, whose maps and weights are in the cache. */
+function convolutionGigaflops(repeats: number): number {
+  const [batch, channels, side, kernel] = [4, 512, 28, 3];
+  return scope(() =>
+    noGrad(() => {
+      const images = ops.randn([batch, channels, side, side]).contiguous({ memoryFormat: 'channels_last' });
+      const weight = ops.randn([channels, channels, kernel, kernel]);
+      const seconds = medianSeconds(() => ops.conv2d(images, weight, { padding: [1, 1] }), repeats);
+      return (2 * batch * (channels * side * kernel) ** 2) / seconds / 1e9;
+    }),
+  );
+}
+
+function memoryBytesPerSecond(repeats: number): number {
+  return scope(() =>
+    noGrad(() => {
+      const a = ops.ones([2 ** 25]);
+      const b = ops.zeros([2 ** 25]);
+      const seconds = medianSeconds(() => a.add_(b), repeats);
+      return (2 * a.byteLength + b.byteLength) / seconds; // both are read, one is written
     }),
   );
 }

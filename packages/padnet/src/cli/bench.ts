@@ -1,9 +1,13 @@
-/** `padnet bench ops | step | moe | loader`: what things cost on this machine. */
+/** `padnet bench`: what things cost on this machine. */
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
-import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
+import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
+import { registerImp } from './benchImp.js';
+import { registerLayer } from './benchLayer.js';
+import { registerInference, registerStep } from './benchPasses.js';
+import { registerPlans } from './benchPlans.js';
+import { fraction, oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
@@ -11,12 +15,19 @@ export function registerBench(program: Command, terminal: Terminal): void {
   const bench = program.command('bench').description('Measure what things cost on this machine.');
   registerOps(bench, terminal);
   registerStep(bench, terminal);
+  registerInference(bench, terminal);
+  registerLayer(bench, terminal);
+  registerPlans(bench, terminal);
+  registerImp(bench, terminal);
   registerMoE(bench, terminal);
   registerLoader(bench, terminal);
   withExamples(
     bench,
     'bench ops',
     'bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad',
+    'bench inference --batch 1',
+    'bench layer --in 512 --out 512 --size 7',
+    'bench imp',
     'bench moe --tokens 1024 --in 768 --out 3072 --experts 8 --k 2',
     'bench loader',
   );
@@ -54,121 +65,6 @@ async function benchOps({ repeats, json }: OpsOptions, terminal: Terminal): Prom
   terminal.print(`\na call costs ${callMicroseconds.toFixed(2)} µs; at most ${targetMicroseconds} is the target`);
 }
 
-const layers = ['static', 'dyconv', 'pad', 'pad-filter'] as const;
-const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
-const stems = ['imagenet', 'small'] as const;
-
-interface StepOptions {
-  readonly model: (typeof models)[number];
-  readonly stem: (typeof stems)[number];
-  readonly width?: number;
-  readonly size: number;
-  readonly channels: number;
-  readonly classes: number;
-  readonly batch: number;
-  readonly layer: readonly (typeof layers)[number][];
-  readonly ratio: number;
-  readonly steps: number;
-  readonly repeats: number;
-  readonly threads: number;
-  /** A path; `true` for Debian's; `false` for none. */
-  readonly python?: string | boolean;
-  readonly json?: boolean;
-}
-
-function registerStep(bench: Command, terminal: Terminal): void {
-  const command = bench
-    .command('step')
-    .description(
-      'Measure a training step (forward, cross-entropy, backward, SGD with momentum) of each layer kind, each in a process of ' +
-        'its own, in turns. Where Python has torch, the same static network driven from there takes part.',
-    )
-    .option('--model <name>', models.join(', '), oneOf(models), 'resnet18')
-    .option('--stem <name>', stems.join(' or '), oneOf(stems), 'imagenet')
-    .option('--width <number>', 'channels of the first stage (default: as published)', wholeNumber(1))
-    .option('--size <pixels>', 'side of the pictures', wholeNumber(1), 224)
-    .option('--channels <number>', 'channels of the pictures', wholeNumber(1), 3)
-    .option('--classes <number>', 'classes', wholeNumber(1), 1000)
-    .option('--batch <number>', 'pictures in a step', wholeNumber(1), 16)
-    .option('--layer <names>', layers.join(', '), listOf(layers), ['static', 'dyconv', 'pad'])
-    .option('--ratio <number>', 'dynamic ratio of pad and pad-filter', fraction, 0.3)
-    .option('--steps <number>', 'timed steps in each round', wholeNumber(1), 5)
-    .option('--repeats <number>', 'rounds', wholeNumber(1), 3)
-    .option(
-      '--threads <number>',
-      'threads of each process (default: all cores)',
-      wholeNumber(1),
-      availableParallelism(),
-    )
-    .option('--python [path]', "compare with this Python's torch (default: Debian's, where it has torch)")
-    .option('--no-python', 'do not compare with Python')
-    .option('--json', 'print the result as JSON')
-    .action((options: StepOptions) => benchSteps(options, terminal));
-  withExamples(command, 'bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad --json');
-}
-
-async function benchSteps(options: StepOptions, terminal: Terminal): Promise<void> {
-  const { model, stem, width = null, size, channels, classes, batch, layer, ratio, steps, repeats, threads } = options;
-  const { benchStep } = await import('../bench/step.js');
-  const python = await choosePython(options);
-  const costs = await benchStep({
-    model,
-    stem,
-    width,
-    size,
-    inChannels: channels,
-    numClasses: classes,
-    batch,
-    layers: layer,
-    ratio,
-    steps,
-    repeats,
-    threads,
-    python,
-    onRound: (kind, round) => {
-      if (terminal.isInteractive && !options.json) terminal.remark(`round ${round + 1} of ${repeats}: ${kind}`);
-    },
-    signal: terminal.closed,
-  });
-  if (options.json) {
-    const { describeEnvironment } = await import('../training/index.js');
-    const environment = { ...describeEnvironment(), threads };
-    terminal.printJson({ model, stem, width, size, batch, ratio, threads, ...costs, environment });
-    return;
-  }
-  const rows = costs.results.map((result) => [
-    result.layer,
-    formatSeconds(result.stepSeconds),
-    formatRatio(result.ratioToStatic),
-    formatRatio(result.ratioToPython),
-    result.imagesPerSecond.toFixed(1),
-    formatBytes(result.peakMemoryBytes),
-    formatCount(result.parameters),
-    formatPercent(result.spread),
-  ]);
-  const heading = ['layer', 'step', '× static', '× Python', 'images/s', 'peak memory', 'parameters', 'spread'];
-  terminal.print(
-    `${model}, ${size}×${size}, batch ${batch}, ${threads} threads, medians of ${repeats} × ${steps} steps\n`,
-  );
-  terminal.print(alignGrid({ heading, rows, leftColumns: 1 }));
-  if (costs.staticToPython !== null) {
-    terminal.print(
-      `\nour static step takes ${formatRatio(costs.staticToPython)} times Python's; at most 1.00 is the target`,
-    );
-  }
-}
-
-async function choosePython({ python, model }: StepOptions): Promise<string | null> {
-  const { pythonTorchVersion, systemPython } = await import('../bench/step.js');
-  if (python === false) return null;
-  const path = typeof python === 'string' ? python : systemPython;
-  const known = model !== 'mobilenetV2';
-  if (known && pythonTorchVersion(path) !== null) return path;
-  if (python === undefined) return null;
-  if (!known) throw new UsageError(`--python: the reference is written for ResNets, not for ${model}`);
-  throw new UsageError(`--python: ${path} has no torch; Debian's is installed with \`apt-get install python3-torch\``);
-}
-
 const granularities = ['entry', 'neuron'] as const;
 
 interface MoEOptions {
@@ -204,6 +100,9 @@ function registerMoE(bench: Command, terminal: Terminal): void {
     .action((options: MoEOptions) => benchMixtures(options, terminal));
   withExamples(
     command,
+    'bench inference --batch 1',
+    'bench layer --in 512 --out 512 --size 7',
+    'bench imp',
     'bench moe --tokens 1024 --in 768 --out 3072 --experts 8 --k 2 --json',
     'bench moe --in 3072 --out 768 --granularity neuron --ratio 0.3',
   );

@@ -211,8 +211,8 @@ function checkData(path: string): Finding {
 
 async function checkPython(): Promise<Finding> {
   const subject = 'python';
-  const { pythonTorchVersion, systemPython } = await import('../bench/step.js');
-  const version = pythonTorchVersion(systemPython);
+  const { pythonVersion, systemPython } = await import('../bench/python.js');
+  const version = pythonVersion(systemPython, 'torch');
   if (version !== null) {
     return {
       level: 'ok',

@@ -1,7 +1,7 @@
-"""The static ResNet of `padnet bench step`, driven from Python with the same libtorch: what our step is measured against.
+"""The static network of `padnet bench step` and `inference`, driven from Python with the same libtorch.
 
-Speaks the lines of JSON of src/bench/stepProcess.ts. Needs torch alone (Debian: python3-torch); the network is
-torchvision's, in-place operations included.
+Speaks the lines of JSON of src/bench/networkProcess.ts. ResNets need torch alone (Debian: python3-torch), the network is
+torchvision's, in-place operations included; MobileNetV2 is imported from torchvision (python3-torchvision).
 """
 
 import json
@@ -67,24 +67,60 @@ def resnet(name, stem, width, in_channels, num_classes):
     return nn.Sequential(*layers, nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(previous, num_classes))
 
 
+def mobilenet(width, in_channels, num_classes):
+    from torchvision.models import mobilenet_v2
+
+    network = mobilenet_v2(num_classes=num_classes, width_mult=width)
+    if in_channels != 3:
+        first = network.features[0][0]
+        network.features[0][0] = nn.Conv2d(in_channels, first.out_channels, 3, 2, 1, bias=False)
+    return network
+
+
+def create(job):
+    if job["model"] == "mobilenetV2":
+        return mobilenet(job["width"] or 1.0, job["inChannels"], job["numClasses"])
+    return resnet(job["model"], job["stem"], job["width"] or 64, job["inChannels"], job["numClasses"])
+
+
+def training_step(network, images, job):
+    network.train()
+    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    labels = torch.randint(job["numClasses"], (job["batch"],))
+
+    def step():
+        functional.cross_entropy(network(images), labels).backward()
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+
+    return step
+
+
+def inference(network, images):
+    network.eval()
+
+    def forward():
+        with torch.inference_mode():
+            network(images)
+
+    return forward
+
+
+def seconds_of(body):
+    start = time.perf_counter()
+    body()
+    return time.perf_counter() - start
+
+
 def main():
     job = json.loads(sys.argv[1])
     torch.set_num_threads(job["threads"])
     torch.manual_seed(0)
-    network = resnet(job["model"], job["stem"], job["width"] or 64, job["inChannels"], job["numClasses"]).train()
-    optimizer = torch.optim.SGD(network.parameters(), lr=0.01, momentum=0.9, weight_decay=1e-4)
+    network = create(job)
     images = torch.randn(job["batch"], job["inChannels"], job["size"], job["size"])
-    labels = torch.randint(job["numClasses"], (job["batch"],))
-
-    def step():
-        start = time.perf_counter()
-        functional.cross_entropy(network(images), labels).backward()
-        optimizer.step()
-        optimizer.zero_grad(set_to_none=True)
-        return time.perf_counter() - start
-
+    body = training_step(network, images, job) if job["pass"] == "step" else inference(network, images)
     for line in sys.stdin:
-        print(json.dumps({"seconds": [step() for _ in range(json.loads(line)["steps"])]}), flush=True)
+        print(json.dumps({"seconds": [seconds_of(body) for _ in range(json.loads(line)["passes"])]}), flush=True)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     parameters = sum(parameter.numel() for parameter in network.parameters())
     print(json.dumps({"parameters": parameters, "peakMemoryBytes": peak}), flush=True)

@@ -1,12 +1,12 @@
 /**
- * A process that runs training steps when asked. Lines of JSON: it is sent `{"steps": n}` and answers `{"seconds": […]}`, and
- * at the end of its input it says `{"parameters": …, "peakMemoryBytes": …}`.
+ * A process that runs passes of a network when asked. Lines of JSON: it is sent `{"passes": n}` and answers
+ * `{"seconds": […]}`, and at the end of its input it says `{"parameters": …, "peakMemoryBytes": …}`.
  */
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
 
-export class StepProcess {
+export class NetworkProcess {
   readonly #name: string;
   readonly #child: ChildProcessByStdio<Writable, Readable, Readable>;
   readonly #lines: AsyncIterator<string>;
@@ -25,9 +25,9 @@ export class StepProcess {
     this.#lines = createInterface({ input: this.#child.stdout })[Symbol.asyncIterator]();
   }
 
-  /** Seconds of each step. */
-  async run(steps: number): Promise<number[]> {
-    this.#child.stdin.write(`${JSON.stringify({ steps })}\n`);
+  /** Seconds of each pass. */
+  async run(passes: number): Promise<number[]> {
+    this.#child.stdin.write(`${JSON.stringify({ passes })}\n`);
     const { seconds } = await this.#answer<{ seconds: number[] }>();
     return seconds;
   }

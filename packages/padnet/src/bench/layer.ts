@@ -1,0 +1,190 @@
+/**
+ * What one convolution costs: static, dynamic and partial, by every plan, in one process, in turns. Dynamic layers run with
+ * their router.
+ */
+import {
+  backward,
+  getNumThreads,
+  manualSeed,
+  nn,
+  noGrad,
+  randn,
+  scope,
+  setNumThreads,
+  type MemoryFormat,
+  type Tensor,
+} from '@padnet/torch';
+import { Bank, KernelAttention, type ParameterSource } from '../dynamic/index.js';
+import type { ConvolutionPlan } from '../layers/convolutionPlan.js';
+import { DynamicConv2d, outputSize } from '../layers/index.js';
+import { PartialSource } from '../partial/index.js';
+import { randomMask } from './benchNetwork.js';
+import { measuredPass, type MeasuredPass } from './measuredPass.js';
+import { convolutionWork, roofline, type MachineRates, type Roofline } from './roofline.js';
+import { machineRates } from './speed.js';
+import { interleaved, median, spread } from './statistics.js';
+
+/** `pad` has a mask by entry, `pad-filter` by filter. */
+export type ConvolutionKind = 'static' | 'dyconv' | 'pad' | 'pad-filter';
+
+export interface LayerBenchOptions {
+  readonly geometry: nn.Conv2dGeometry;
+  /** Pixels of a side of the input. */
+  readonly size: number;
+  readonly batch: number;
+  /** K */
+  readonly numKernels: number;
+  /** κ of `pad` and `pad-filter`. */
+  readonly ratio: number;
+  readonly layers: readonly ConvolutionKind[];
+  /** Of dynamic and partial layers. */
+  readonly plans: readonly ConvolutionPlan[];
+  readonly memoryFormat: Extract<MemoryFormat, 'contiguous' | 'channels_last'>;
+  /** Timed passes of each. */
+  readonly repeats: number;
+  readonly threads: number;
+}
+
+export interface PassCost extends Roofline {
+  /** Median. */
+  readonly seconds: number;
+  /** Distance of the quartiles over the median. */
+  readonly spread: number;
+  /** Over that of `static`, median of the rounds; null without it. */
+  readonly ratioToStatic: number | null;
+}
+
+export interface LayerCost {
+  readonly layer: ConvolutionKind;
+  /** Null for `static`, which is libtorch's convolution. */
+  readonly plan: ConvolutionPlan | null;
+  /** In evaluation mode, without gradients. */
+  readonly forward: PassCost;
+  /** With the gradients of input and parameters. */
+  readonly forwardBackward: PassCost;
+  /** The most that tensors held in forward and backward: parameters, gradients, input, output and what lies between. */
+  readonly peakMemoryBytes: number;
+  /** Stored numbers of the weight: n, Kn, or (1 − κ)n + Kκn. */
+  readonly parameters: number;
+}
+
+export interface LayerCosts {
+  readonly results: readonly LayerCost[];
+  /** Of the machine, just before. */
+  readonly rates: MachineRates;
+}
+
+/** Untimed rounds: memory is allocated, code is compiled. */
+const warmUpRounds = 2;
+
+const passes = ['forward', 'forwardBackward'] as const;
+type Timed = (typeof passes)[number];
+
+/** Random input and gradient of the output, fresh weights, random masks. */
+export function benchLayer(options: LayerBenchOptions): LayerCosts {
+  const { geometry, size, batch, layers, plans, memoryFormat, repeats, threads } = options;
+  const threadsBefore = getNumThreads();
+  setNumThreads(threads);
+  try {
+    return scope(() => {
+      manualSeed(0);
+      const rates = machineRates();
+      const shape = [batch, geometry.inChannels, size, size];
+      const input = randn(shape).contiguous({ memoryFormat });
+      input.requiresGrad = true;
+      const outputShape = [batch, geometry.outChannels, ...outputSize(geometry, shape)];
+      const outputGradient = randn(outputShape).contiguous({ memoryFormat });
+      const shared = input.byteLength + outputGradient.byteLength;
+      const rows = layers.flatMap((layer) =>
+        (layer === 'static' ? [null] : plans).map((plan) => measuredRow(options, layer, plan, input, outputGradient)),
+      );
+      const tasks = Object.fromEntries(
+        rows.flatMap(({ measured }, index) => passes.map((pass) => [key(index, pass), measured[pass].seconds])),
+      );
+      interleaved(tasks, warmUpRounds);
+      const seconds = interleaved(tasks, repeats);
+      const fixed = rows.findIndex(({ layer }) => layer === 'static');
+      const cost = (index: number, pass: Timed): PassCost => {
+        const mine = seconds[key(index, pass)]!;
+        const theirs = fixed < 0 ? null : seconds[key(fixed, pass)]!;
+        const work = convolutionWork(geometry, shape, rows[index]!.parameters, pass);
+        return {
+          seconds: median(mine),
+          spread: spread(mine),
+          ratioToStatic: theirs && median(mine.map((value, round) => value / theirs[round]!)),
+          ...roofline(work, rates, median(mine)),
+        };
+      };
+      const results = rows.map(({ layer, plan, measured, parameters }, index) => ({
+        layer,
+        plan,
+        forward: cost(index, 'forward'),
+        forwardBackward: cost(index, 'forwardBackward'),
+        peakMemoryBytes: shared + measured.forwardBackward.peakBytes(),
+        parameters,
+      }));
+      return { results, rates };
+    });
+  } finally {
+    setNumThreads(threadsBefore);
+  }
+}
+
+function key(index: number, pass: Timed): string {
+  return `${index} ${pass}`;
+}
+
+interface MeasuredRow {
+  readonly layer: ConvolutionKind;
+  readonly plan: ConvolutionPlan | null;
+  readonly parameters: number;
+  readonly measured: Readonly<Record<Timed, MeasuredPass>>;
+}
+
+function measuredRow(
+  options: LayerBenchOptions,
+  layer: ConvolutionKind,
+  plan: ConvolutionPlan | null,
+  input: Tensor,
+  outputGradient: Tensor,
+): MeasuredRow {
+  const forwardBackward = measuredPass(() => {
+    const trained = createConvolution(options, layer, plan).train();
+    return () => {
+      backward(trained.forward(input), { gradients: [outputGradient] });
+      trained.zeroGrad();
+      input.grad = null;
+    };
+  });
+  // A layer of its own, for in evaluation mode a layer keeps what training would make anew.
+  const evaluated = createConvolution(options, layer, plan).eval();
+  const forward = measuredPass(() => () => {
+    noGrad(() => evaluated.forward(input));
+  });
+  return { layer, plan, parameters: storedWeights(evaluated), measured: { forward, forwardBackward } };
+}
+
+function createConvolution(options: LayerBenchOptions, layer: ConvolutionKind, plan: ConvolutionPlan | null): nn.Layer {
+  const { geometry, numKernels } = options;
+  if (layer === 'static') return new nn.Conv2d({ ...geometry, bias: false });
+  const router = new KernelAttention({ inChannels: geometry.inChannels, numKernels });
+  const convolution = new DynamicConv2d({ geometry, router, source: createSource(options, layer) });
+  convolution.plan = plan;
+  return convolution;
+}
+
+function createSource({ geometry, numKernels, ratio }: LayerBenchOptions, layer: ConvolutionKind): ParameterSource {
+  return scope(() => {
+    const shape = nn.conv2dWeightShape(geometry);
+    const bank = randn([numKernels, ...shape]);
+    if (layer === 'dyconv') return new Bank(bank);
+    const mask = randomMask(shape, ratio, layer === 'pad-filter' ? 'filter' : 'entry');
+    return new PartialSource({ bank, staticWeight: randn(shape), mask });
+  });
+}
+
+/** Numbers of the weight, without the router's. */
+function storedWeights(layer: nn.Layer): number {
+  const weights = layer instanceof DynamicConv2d ? layer.source : layer;
+  return weights.parameters().reduce((sum, { numel }) => sum + numel, 0);
+}

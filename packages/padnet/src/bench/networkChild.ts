@@ -1,0 +1,49 @@
+/** The process that measures one layer kind: see `networkProcess.ts` for what it is told and answers. */
+import { createInterface } from 'node:readline';
+import { manualSeed, nn, noGrad, ops, optim, scope, setNumThreads, type Tensor } from '@padnet/torch';
+import { countStored } from '../layers/index.js';
+import { createBenchNetwork, inputShape } from './benchNetwork.js';
+import type { NetworkJob } from './networks.js';
+
+const job = JSON.parse(process.argv[2]!) as NetworkJob;
+setNumThreads(job.threads);
+manualSeed(0);
+const network = createBenchNetwork(job, job.layer, job.ratio);
+const { parameters } = countStored(network);
+const images = ops.randn(inputShape(job));
+const pass = job.pass === 'step' ? trainingStep(network, images) : inference(network, images);
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const { passes } = JSON.parse(line) as { passes: number };
+  say({ seconds: Array.from({ length: passes }, () => secondsOf(pass)) });
+}
+say({ parameters, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
+
+function say(answer: unknown): void {
+  process.stdout.write(`${JSON.stringify(answer)}\n`);
+}
+
+function trainingStep(trained: nn.Layer, batch: Tensor): () => void {
+  const optimizer = new optim.SGD(trained.namedParameters(), { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 });
+  const loss = new nn.CrossEntropyLoss();
+  const classes = ops.randint(job.numClasses, [job.batch], { dtype: 'int64' });
+  trained.train();
+  return () => {
+    loss.forward(trained.forward(batch), classes).backward();
+    optimizer.step();
+    trained.zeroGrad();
+  };
+}
+
+function inference(trained: nn.Layer, batch: Tensor): () => void {
+  trained.eval();
+  return () => {
+    noGrad(() => trained.forward(batch));
+  };
+}
+
+function secondsOf(body: () => void): number {
+  const start = performance.now();
+  scope(body);
+  return (performance.now() - start) / 1000;
+}

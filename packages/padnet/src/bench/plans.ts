@@ -1,0 +1,272 @@
+/**
+ * What each plan of a dynamic convolution costs on this machine, over layers of ResNet-18, ResNet-50 and MobileNetV2: the rates
+ * of the cost model that these times give, and how good its choices are.
+ */
+import { setImmediate } from 'node:timers/promises';
+import {
+  backward,
+  getNumThreads,
+  manualSeed,
+  nn,
+  noGrad,
+  ops,
+  rand,
+  randn,
+  scope,
+  setNumThreads,
+  type Tensor,
+} from '@padnet/torch';
+import { Bank, type ParameterSource, type Router } from '../dynamic/index.js';
+import {
+  directions,
+  DynamicConv2d,
+  fitRates,
+  planWork,
+  planSeconds,
+  type ConvolutionPlan,
+  type ConvolutionWork,
+  type Direction,
+  type MixingPlan,
+  type PlanRates,
+} from '../layers/index.js';
+import { Mask, PartialSource } from '../partial/index.js';
+import { interleaved, quantile } from './statistics.js';
+
+/** A layer, and how much of it is dynamic. */
+export interface PlanCase {
+  readonly layer: string;
+  readonly geometry: nn.Conv2dGeometry;
+  /** Height and width of the input. */
+  readonly size: number;
+  readonly batch: number;
+  /** K */
+  readonly numKernels: number;
+  /** `dynamic` for a bank; else by which units a partial layer is dynamic. */
+  readonly granularity: 'dynamic' | 'entry' | 'filter';
+  /** κ */
+  readonly ratio: number;
+}
+
+/** Seconds of every plan that a case has: the lower quartile of its times, since what else the machine does only adds. */
+export interface PlanTimes {
+  readonly case: PlanCase;
+  readonly direction: Direction;
+  readonly work: ConvolutionWork;
+  /** How `structured` computed its dynamic filters. */
+  readonly dynamicFilters: MixingPlan;
+  readonly seconds: Readonly<Partial<Record<ConvolutionPlan, number>>>;
+}
+
+export interface PlanQuality {
+  readonly cases: number;
+  /** Share of the cases whose chosen plan is the fastest, or takes at most 3 % longer. */
+  readonly fastest: number;
+  /** Time of the chosen plan over that of the fastest, less 1. */
+  readonly meanLoss: number;
+  readonly mostLoss: number;
+}
+
+/** [layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]; maps of 4² and 28² inputs beside those of 224². */
+const layers: readonly (readonly [string, number, number, number, number, number, number, readonly number[]])[] = [
+  ['ResNet-18 layer1 3×3', 64, 64, 3, 1, 1, 56, [1, 16]],
+  ['ResNet-18 layer2 3×3 /2', 64, 128, 3, 2, 1, 56, [1, 16]],
+  ['ResNet-18 layer2 3×3', 128, 128, 3, 1, 1, 28, [1, 16]],
+  ['ResNet-18 layer2 1×1 /2', 64, 128, 1, 2, 1, 56, [1, 16]],
+  ['ResNet-18 layer3 3×3', 256, 256, 3, 1, 1, 14, [1, 16]],
+  ['ResNet-18 layer4 3×3', 512, 512, 3, 1, 1, 7, [1, 16]],
+  ['ResNet-18 layer1 3×3', 64, 64, 3, 1, 1, 28, [128]],
+  ['ResNet-18 layer3 3×3', 256, 256, 3, 1, 1, 7, [128]],
+  ['ResNet-18 layer4 3×3', 512, 512, 3, 1, 1, 4, [1, 128]],
+  ['ResNet-10 layer1 3×3', 16, 16, 3, 1, 1, 28, [1, 16, 128]],
+  ['ResNet-10 layer3 3×3', 64, 64, 3, 1, 1, 7, [1, 16, 128]],
+  ['ResNet-50 layer1 1×1', 256, 64, 1, 1, 1, 56, [1, 16]],
+  ['ResNet-50 layer1 1×1', 64, 256, 1, 1, 1, 56, [1, 16]],
+  ['ResNet-50 layer3 1×1', 1024, 256, 1, 1, 1, 14, [1, 16]],
+  ['ResNet-50 layer4 1×1', 512, 2048, 1, 1, 1, 7, [1, 16]],
+  ['MobileNetV2 1×1', 16, 96, 1, 1, 1, 112, [1, 16]],
+  ['MobileNetV2 3×3 /2 depth-wise', 96, 96, 3, 2, 96, 112, [1, 16]],
+  ['MobileNetV2 1×1', 144, 24, 1, 1, 1, 56, [1, 16]],
+  ['MobileNetV2 3×3 depth-wise', 144, 144, 3, 1, 144, 56, [1, 16]],
+  ['MobileNetV2 1×1', 384, 64, 1, 1, 1, 14, [1, 16]],
+  ['MobileNetV2 3×3 depth-wise', 384, 384, 3, 1, 384, 14, [1, 16, 128]],
+  ['MobileNetV2 1×1', 960, 160, 1, 1, 1, 7, [1, 16, 128]],
+  ['MobileNetV2 3×3 depth-wise', 960, 960, 3, 1, 960, 7, [1, 16]],
+  ['MobileNetV2 1×1', 320, 1280, 1, 1, 1, 7, [1, 16]],
+];
+const mixtures = [
+  { granularity: 'dynamic', ratio: 1 },
+  { granularity: 'entry', ratio: 0.3 },
+  { granularity: 'filter', ratio: 0.1 },
+  { granularity: 'filter', ratio: 0.3 },
+] as const;
+
+/** Of K = 4. */
+export const planCases: readonly PlanCase[] = layers.flatMap(
+  ([layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]) =>
+    batches.flatMap((batch) =>
+      mixtures.map((mixture): PlanCase => {
+        const padding = (kernelSize - 1) / 2;
+        const geometry = nn.conv2dGeometry({ inChannels, outChannels, kernelSize, stride, padding, groups });
+        return { layer, geometry, size, batch, numKernels: 4, ...mixture };
+      }),
+    ),
+);
+
+/** Coefficients that a router would give, so that only the convolution is timed. */
+class GivenCoefficients extends nn.Module implements Router {
+  readonly sumsToOne = true;
+  readonly numKernels: number;
+  readonly coefficients: nn.Parameter;
+
+  /** @param coefficients [batch, K] */
+  constructor(coefficients: Tensor) {
+    super();
+    this.numKernels = coefficients.shape[1]!;
+    this.coefficients = new nn.Parameter(coefficients);
+  }
+
+  forward(): Tensor {
+    return this.coefficients;
+  }
+
+  countMacs(): number {
+    return 0;
+  }
+}
+
+export interface MeasurePlansOptions {
+  /** Timed passes of each plan. */
+  readonly repeats: number;
+  readonly threads: number;
+  /** Before each case. */
+  readonly onCase?: (index: number) => void;
+  readonly signal?: AbortSignal;
+}
+
+/** @throws the signal's reason where it is aborted */
+export async function measurePlans(cases: readonly PlanCase[], options: MeasurePlansOptions): Promise<PlanTimes[]> {
+  const { repeats, threads, onCase, signal } = options;
+  const threadsBefore = getNumThreads();
+  setNumThreads(threads);
+  try {
+    const times: PlanTimes[] = [];
+    for (const [index, given] of cases.entries()) {
+      await setImmediate(); // what stops the process is heard
+      signal?.throwIfAborted();
+      onCase?.(index);
+      times.push(...timePlans(given, repeats));
+    }
+    return times;
+  } finally {
+    setNumThreads(threadsBefore);
+  }
+}
+
+/** A plan that takes so many times as long as another is run once only. */
+const hopeless = 4;
+
+/** Times all plans of a case in turns. Maps are channels-last, as in the networks. */
+function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
+  return scope(() => {
+    manualSeed(0);
+    const { geometry, batch, numKernels, size } = given;
+    const channelsLast = { memoryFormat: 'channels_last' } as const;
+    const router = new GivenCoefficients(ops.softmax(randn([batch, numKernels]), 1));
+    const layer = new DynamicConv2d({ geometry, router, source: sourceOf(given) });
+    const input = randn([batch, geometry.inChannels, size, size]).contiguous(channelsLast);
+    const gradient = noGrad(() => randn(layer.forward(input).shape)).contiguous(channelsLast);
+    return directions.map((direction) => {
+      layer.plan = null;
+      layer.train(direction === 'training');
+      input.requiresGrad = direction === 'training';
+      const { costs, dynamicFilters, work } = layer.planCosts({ ...describe(input), direction });
+      const pass = (plan: ConvolutionPlan) => (): number => {
+        layer.plan = plan;
+        const start = performance.now();
+        scope(() => {
+          if (direction === 'inference') noGrad(() => layer.forward(input));
+          else backward(layer.forward(input), { gradients: [gradient] });
+        });
+        const seconds = (performance.now() - start) / 1000;
+        layer.zeroGrad();
+        input.grad = null;
+        return seconds;
+      };
+      const passes = Object.fromEntries(costs.map(({ plan }) => [plan, pass(plan)]));
+      interleaved(passes, 1); // memory is allocated, code is compiled, compact banks are filled in
+      const first = interleaved(passes, 1);
+      const fastest = Math.min(...Object.values(first).flat());
+      const tasks = Object.fromEntries(
+        Object.entries(passes).filter(([plan]) => first[plan]![0]! < hopeless * fastest),
+      );
+      const all = { ...first, ...interleaved(tasks, repeats) };
+      const seconds = Object.fromEntries(Object.entries(all).map(([plan, values]) => [plan, quantile(values, 0.25)]));
+      return { case: given, direction, work, dynamicFilters, seconds };
+    });
+  });
+}
+
+/** The rates of a machine that took these times. */
+export function ratesOf(times: readonly PlanTimes[]): PlanRates {
+  const fit = (direction: Direction) =>
+    fitRates(
+      times
+        .filter((timed) => timed.direction === direction)
+        .flatMap(({ work, dynamicFilters, seconds }) =>
+          Object.entries(seconds).map(([plan, value]) => ({
+            work: planWork(plan as ConvolutionPlan, work, dynamicFilters),
+            seconds: value,
+          })),
+        ),
+    );
+  return { inference: fit('inference'), training: fit('training') };
+}
+
+/** How good the choices by `rates` are, and those of one plan for all. */
+export function planQuality(times: readonly PlanTimes[], rates: PlanRates): PlanQuality {
+  return qualityOf(
+    times.map((timed) => {
+      const predicted = plansOf(timed).map((plan) => ({
+        plan,
+        seconds: planSeconds(planWork(plan, timed.work, timed.dynamicFilters), rates[timed.direction]),
+      }));
+      const [chosen] = predicted.sort((a, b) => a.seconds - b.seconds);
+      return lossOf(timed, chosen!.plan);
+    }),
+  );
+}
+
+/** As `planQuality`, of `fused` wherever it can run. */
+export function fusedQuality(times: readonly PlanTimes[]): PlanQuality {
+  return qualityOf(times.map((timed) => lossOf(timed, 'fused')));
+}
+
+function plansOf({ seconds }: PlanTimes): ConvolutionPlan[] {
+  return Object.keys(seconds) as ConvolutionPlan[];
+}
+
+function lossOf({ seconds }: PlanTimes, chosen: ConvolutionPlan): number {
+  return seconds[chosen]! / Math.min(...Object.values(seconds)) - 1;
+}
+
+function qualityOf(losses: readonly number[]): PlanQuality {
+  return {
+    cases: losses.length,
+    fastest: losses.filter((loss) => loss <= 0.03).length / losses.length,
+    meanLoss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
+    mostLoss: Math.max(...losses),
+  };
+}
+
+function sourceOf({ geometry, numKernels, granularity, ratio }: PlanCase): ParameterSource {
+  const shape = nn.conv2dWeightShape(geometry);
+  const bank = randn([numKernels, ...shape]);
+  if (granularity === 'dynamic') return new Bank(bank);
+  const units = granularity === 'entry' ? shape : [shape[0]!, 1, 1, 1];
+  const mask = Mask.fromTensor(rand(units).lt(ratio).expand(shape));
+  return new PartialSource({ bank, staticWeight: randn(shape), mask });
+}
+
+function describe({ shape, device, dtype }: Tensor): Pick<Tensor, 'shape' | 'device' | 'dtype'> {
+  return { shape, device, dtype };
+}

@@ -1,0 +1,211 @@
+/** `padnet bench layer`: one convolution, or every distinct one of a network, by every plan. */
+import type { nn } from '@padnet/torch';
+import { Option, type Command } from 'commander';
+import type { NetworkConvolution } from '../bench/benchNetwork.js';
+import type { ConvolutionKind, LayerCost, LayerCosts } from '../bench/layer.js';
+import { convolutionPlans, type ConvolutionPlan } from '../layers/convolutionPlan.js';
+import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
+import { alignGrid } from '../report/grid.js';
+import { withThreadsAndJson } from './benchNetwork.js';
+import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
+import type { Terminal } from './terminal.js';
+import { UsageError } from './usageError.js';
+
+const kinds = ['static', 'dyconv', 'pad', 'pad-filter'] as const satisfies readonly ConvolutionKind[];
+const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
+const memoryFormats = ['contiguous', 'channels_last'] as const;
+
+interface LayerOptions {
+  readonly model?: (typeof models)[number];
+  readonly in: number;
+  readonly out: number;
+  readonly kernel: number;
+  readonly stride: number;
+  readonly groups: number;
+  readonly size?: number;
+  readonly batch: number;
+  readonly kernels: number;
+  readonly ratio: number;
+  readonly layer: readonly ConvolutionKind[];
+  readonly plan: readonly ConvolutionPlan[];
+  readonly memoryFormat: (typeof memoryFormats)[number];
+  readonly repeats: number;
+  readonly threads: number;
+  readonly json?: boolean;
+}
+
+export function registerLayer(bench: Command, terminal: Terminal): void {
+  const command = bench
+    .command('layer')
+    .description(
+      'Measure one convolution, forward and backward and forward alone: static, dynamic and partial (with their router), by ' +
+        'our kernels (fused) and by the compositions of libtorch’s operators, in one process, in turns. With --model, every ' +
+        'distinct convolution of a network.',
+    )
+    .addOption(
+      new Option('--model <name>', `of this network instead: ${models.join(', ')}`)
+        .argParser(oneOf(models))
+        .conflicts(['in', 'out', 'kernel', 'stride', 'groups']),
+    )
+    .option('--in <number>', 'input channels', wholeNumber(1), 128)
+    .option('--out <number>', 'output channels', wholeNumber(1), 128)
+    .option('--kernel <number>', 'side of the kernel', wholeNumber(1), 3)
+    .option('--stride <number>', 'stride', wholeNumber(1), 1)
+    .option('--groups <number>', 'groups', wholeNumber(1), 1)
+    .option('--size <pixels>', 'side of the input (28), or of the pictures of --model (224)', wholeNumber(1))
+    .option('--batch <number>', 'samples', wholeNumber(1), 16)
+    .option('--kernels <number>', 'K, entries of the bank', wholeNumber(1), 4)
+    .option('--ratio <number>', 'dynamic ratio of pad and pad-filter', fraction, 0.3)
+    .option('--layer <names>', kinds.join(', '), listOf(kinds), [...kinds])
+    .option('--plan <names>', convolutionPlans.join(', '), listOf(convolutionPlans), [...convolutionPlans])
+    .option('--memory-format <name>', memoryFormats.join(' or '), oneOf(memoryFormats), 'channels_last')
+    .option('--repeats <number>', 'rounds', wholeNumber(1), 9)
+    .action((options: LayerOptions) => benchLayers(options, terminal));
+  withThreadsAndJson(command);
+  withExamples(
+    command,
+    'bench layer --in 512 --out 512 --size 7 --batch 16 --ratio 0.3',
+    'bench layer --model resnet18 --size 224 --batch 16 --plan fused',
+  );
+}
+
+interface MeasuredConvolution extends NetworkConvolution, LayerCosts {}
+
+async function benchLayers(options: LayerOptions, terminal: Terminal): Promise<void> {
+  const { json, model, layer, plan, kernels, batch, ratio, memoryFormat, repeats, threads } = options;
+  const { benchLayer } = await import('../bench/layer.js');
+  const convolutions: MeasuredConvolution[] = [];
+  for (const convolution of await chooseConvolutions(options)) {
+    if (terminal.closed.aborted) return;
+    const { geometry, size } = convolution;
+    if (model && terminal.isInteractive && !json) terminal.remark(describeConvolution(convolution));
+    const costs = benchLayer({
+      geometry,
+      size,
+      batch,
+      numKernels: kernels,
+      ratio,
+      layers: layer,
+      plans: plan,
+      memoryFormat,
+      repeats,
+      threads,
+    });
+    convolutions.push({ ...convolution, ...costs });
+  }
+  if (json) {
+    const { describeEnvironment } = await import('../training/index.js');
+    const environment = { ...describeEnvironment(), threads };
+    const settings = { model: model ?? null, batch, numKernels: kernels, ratio, memoryFormat, threads };
+    terminal.printJson({ ...settings, convolutions, environment });
+    return;
+  }
+  const conditions = `batch ${batch}, K = ${kernels}, κ = ${ratio}, ${threads} threads, medians of ${repeats}`;
+  if (model) {
+    terminal.print(`${model}, forward and backward, × static, ${conditions}\n`);
+    terminal.print(networkTable(convolutions));
+    return;
+  }
+  for (const convolution of convolutions) {
+    const { rates } = convolution;
+    terminal.print(`${describeConvolution(convolution)}, ${conditions}\n`);
+    terminal.print(layerTable(convolution));
+    terminal.print(
+      `\nthe roof: the static convolution's arithmetic at ${(rates.flopsPerSecond / 1e9).toFixed(0)} GF/s, or weights and ` +
+        `maps at ${formatBytes(rates.bytesPerSecond)}/s, whichever takes longer`,
+    );
+  }
+}
+
+async function chooseConvolutions(options: LayerOptions): Promise<NetworkConvolution[]> {
+  const { model, in: inChannels, out: outChannels, kernel, stride, groups, size, batch } = options;
+  if (model) {
+    const { networkConvolutions } = await import('../bench/benchNetwork.js');
+    const shape = {
+      model,
+      stem: 'imagenet',
+      width: null,
+      inChannels: 3,
+      numClasses: 1000,
+      size: size ?? 224,
+      batch,
+    } as const;
+    return networkConvolutions(shape);
+  }
+  if (inChannels % groups !== 0 || outChannels % groups !== 0)
+    throw new UsageError(`--groups: ${groups} does not divide ${inChannels} and ${outChannels} channels`);
+  const { nn: layers } = await import('@padnet/torch');
+  const padding = Math.floor((kernel - 1) / 2);
+  const geometry = layers.conv2dGeometry({ inChannels, outChannels, kernelSize: kernel, stride, padding, groups });
+  return [{ geometry, size: size ?? 28, count: 1 }];
+}
+
+function layerTable({ results }: MeasuredConvolution): string {
+  const rows = results.map(({ layer, plan, forwardBackward, forward, peakMemoryBytes }) => [
+    layer,
+    plan ?? 'libtorch',
+    ...[forwardBackward, forward].flatMap((cost) => [
+      formatSeconds(cost.seconds),
+      formatRatio(cost.ratioToStatic),
+      cost.gigaflops.toFixed(0),
+      `${formatPercent(cost.share, 0)} ${cost.bound}`,
+      formatPercent(cost.spread),
+    ]),
+    formatBytes(peakMemoryBytes),
+  ]);
+  const heading = [
+    'layer',
+    'plan',
+    ...['forward + backward', 'forward'].flatMap((pass) => [pass, '× static', 'GF/s', 'of the roof', 'spread']),
+    'peak memory',
+  ];
+  return alignGrid({ heading, rows, leftColumns: 2 });
+}
+
+/** A row a convolution, and one of all of them as often as the network has them. */
+function networkTable(convolutions: readonly MeasuredConvolution[]): string {
+  const [first] = convolutions;
+  if (!first) return '';
+  const name = ({ layer, plan }: LayerCost): string => (plan === null || plan === 'fused' ? layer : `${layer} ${plan}`);
+  const total = first.results.map((_, index) =>
+    convolutions.reduce((sum, { results, count }) => sum + count * results[index]!.forwardBackward.seconds, 0),
+  );
+  const fixed = first.results.findIndex(({ layer }) => layer === 'static');
+  const cells = (seconds: readonly number[], ratios: readonly (number | null)[]): string[] =>
+    seconds.map((value, index) => (index === fixed || fixed < 0 ? formatSeconds(value) : formatRatio(ratios[index]!)));
+  const rows = convolutions.map((convolution) => {
+    const costs = convolution.results.map(({ forwardBackward }) => forwardBackward);
+    return [
+      describeConvolution(convolution),
+      String(convolution.count),
+      ...cells(
+        costs.map(({ seconds }) => seconds),
+        costs.map(({ ratioToStatic }) => ratioToStatic),
+      ),
+    ];
+  });
+  rows.push([
+    'all',
+    String(convolutions.reduce((sum, { count }) => sum + count, 0)),
+    ...cells(
+      total,
+      total.map((value) => value / total[fixed]!),
+    ),
+  ]);
+  return alignGrid({ heading: ['convolution', 'layers', ...first.results.map(name)], rows, leftColumns: 1 });
+}
+
+/** `128 → 128, 3×3, stride 2, 28²` */
+function describeConvolution({
+  geometry,
+  size,
+}: {
+  readonly geometry: nn.Conv2dGeometry;
+  readonly size: number;
+}): string {
+  const { inChannels, outChannels, kernelSize, stride, groups } = geometry;
+  const parts = [`${inChannels} → ${outChannels}`, kernelSize.join('×')];
+  if (stride[0] > 1) parts.push(`stride ${stride[0]}`);
+  if (groups > 1) parts.push(groups === inChannels ? 'depth-wise' : `${groups} groups`);
+  return [...parts, `${size}²`].join(', ');
+}

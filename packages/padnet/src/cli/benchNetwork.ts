@@ -1,0 +1,40 @@
+/** The options of `padnet bench` that say which network on what is measured. */
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import type { NetworkShape } from '../bench/benchNetwork.js';
+import { oneOf, wholeNumber } from './options.js';
+
+const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
+const stems = ['imagenet', 'small'] as const;
+
+export interface NetworkOptions {
+  readonly model: (typeof models)[number];
+  readonly stem: (typeof stems)[number];
+  readonly width?: number;
+  readonly size: number;
+  readonly channels: number;
+  readonly classes: number;
+  readonly batch: number;
+}
+
+/** @param batch the default */
+export function withNetworkOptions(command: Command, batch: number): Command {
+  return command
+    .option('--model <name>', models.join(', '), oneOf(models), 'resnet18')
+    .option('--stem <name>', stems.join(' or '), oneOf(stems), 'imagenet')
+    .option('--width <number>', 'channels of the first stage (default: as published)', wholeNumber(1))
+    .option('--size <pixels>', 'side of the pictures', wholeNumber(1), 224)
+    .option('--channels <number>', 'channels of the pictures', wholeNumber(1), 3)
+    .option('--classes <number>', 'classes', wholeNumber(1), 1000)
+    .option('--batch <number>', 'pictures in a batch', wholeNumber(1), batch);
+}
+
+export function networkShape({ model, stem, width, size, channels, classes, batch }: NetworkOptions): NetworkShape {
+  return { model, stem, width: width ?? null, inChannels: channels, numClasses: classes, size, batch };
+}
+
+export function withThreadsAndJson(command: Command): Command {
+  return command
+    .option('--threads <number>', 'threads (default: all cores)', wholeNumber(1), availableParallelism())
+    .option('--json', 'print the result as JSON');
+}

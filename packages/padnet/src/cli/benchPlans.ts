@@ -1,0 +1,78 @@
+/** `padnet bench plans`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
+import { availableParallelism } from 'node:os';
+import type { Command } from 'commander';
+import type { PlanQuality } from '../bench/plans.js';
+import { formatPercent, formatSeconds } from '../report/format.js';
+import { alignGrid } from '../report/grid.js';
+import { wholeNumber, withExamples } from './options.js';
+import type { Terminal } from './terminal.js';
+
+interface PlansOptions {
+  readonly repeats: number;
+  readonly threads: number;
+  readonly save?: boolean;
+  readonly json?: boolean;
+}
+
+export function registerPlans(bench: Command, terminal: Terminal): void {
+  const command = bench
+    .command('plans')
+    .description(
+      'Measure every plan of dynamic convolutions over layers of ResNets and MobileNetV2, fit the rates that plans are ' +
+        'chosen by, and say how good the choices are. Takes minutes.',
+    )
+    .option('--repeats <number>', 'timed passes of each plan, in turns', wholeNumber(1), 5)
+    .option('--threads <number>', 'threads (default: all cores)', wholeNumber(1), availableParallelism())
+    .option('--save', 'choose by these rates from now on, on this machine')
+    .option('--json', 'print the result as JSON')
+    .action((options: PlansOptions) => benchPlans(options, terminal));
+  withExamples(command, 'bench plans', 'bench plans --save');
+}
+
+async function benchPlans({ repeats, threads, save = false, json }: PlansOptions, terminal: Terminal): Promise<void> {
+  const [{ fusedQuality, measurePlans, planCases, planQuality, ratesOf }, layers] = await Promise.all([
+    import('../bench/plans.js'),
+    import('../layers/index.js'),
+  ]);
+  const times = await measurePlans(planCases, {
+    repeats,
+    threads,
+    signal: terminal.closed,
+    onCase: (index) => {
+      if (terminal.isInteractive && !json && index % 10 === 0) {
+        terminal.remark(`case ${index + 1} of ${planCases.length}`);
+      }
+    },
+  });
+  const rates = ratesOf(times);
+  const { rates: used, file } = layers.machineRates();
+  const quality = { used: planQuality(times, used), measured: planQuality(times, rates), fused: fusedQuality(times) };
+  const saved = save ? layers.ratesFile() : null;
+  if (saved !== null) layers.writeMachineRates(saved, rates);
+  if (json) {
+    const { describeEnvironment } = await import('../training/index.js');
+    const environment = { ...describeEnvironment(), threads };
+    terminal.printJson({ rates, quality, machine: layers.thisMachine(), saved, times, environment });
+    return;
+  }
+  terminal.print(`${planCases.length} layers, forward alone and with backward, ${threads} threads\n`);
+  const row = (name: string, { fastest, meanLoss, mostLoss }: PlanQuality): string[] => [
+    name,
+    formatPercent(fastest),
+    formatPercent(meanLoss),
+    formatPercent(mostLoss),
+  ];
+  const rows = [
+    row(file === null ? 'default rates' : 'rates in use', quality.used),
+    row('rates measured now', quality.measured),
+    row('always fused', quality.fused),
+  ];
+  terminal.print(alignGrid({ heading: ['chosen by', 'fastest', 'mean loss', 'most'], rows, leftColumns: 1 }));
+  terminal.print('');
+  const rateRows = layers.workKinds.map((kind) => [
+    kind,
+    ...layers.directions.map((direction) => formatSeconds(rates[direction][kind])),
+  ]);
+  terminal.print(alignGrid({ heading: ['seconds a unit', ...layers.directions], rows: rateRows, leftColumns: 1 }));
+  terminal.print(saved === null ? '\n--save chooses plans by these rates from now on' : `\nsaved: ${saved}`);
+}
