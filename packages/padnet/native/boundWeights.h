@@ -3,19 +3,24 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <optional>
 #include <vector>
 
-#include "weights.h"
+#include "convolution.h"
 
 namespace padnet {
 
-/// bank [K, …shape]; or [K, d] with staticWeight [n − d] and the mask's bits, one an entry.
+/// bank [K, …shape]; or [K, d] with staticWeight [n − d], staticScale and the mask's bits, one an entry.
 struct WeightTensors {
   const at::Tensor& bank;
-  const c10::optional<at::Tensor>&staticWeight, &maskBits;
+  const c10::optional<at::Tensor>&staticWeight, &staticScale, &maskBits;
   int64_t numKernels;
 };
+
+/// Throws in the name of the operator where a tensor is not as it must be; the numbers of dynamic and static entries
+/// are checked by BoundWeights.
+void checkWeights(const char* name, const WeightTensors& weights, at::IntArrayRef shape, at::ScalarType dtype);
 
 template <class T>
 struct BoundWeights {
@@ -23,8 +28,9 @@ struct BoundWeights {
   std::optional<Ranks> ranks;
   std::vector<int64_t> order;
   std::optional<Weights<T>> weights;
+  T staticScale = 1;
 
-  /// Shapes but for the numbers of dynamic and static entries are checked by the caller.
+  BoundWeights(const BoundWeights&) = delete;  // `weights` points into it
   BoundWeights(const char* name, const WeightTensors& tensors, int64_t groups, int64_t numRows, int64_t rowSize)
       : bank(tensors.bank.contiguous()) {
     const int64_t size = numRows * rowSize, numKernels = tensors.numKernels;
@@ -33,6 +39,7 @@ struct BoundWeights {
       ranks.emplace(bits.data_ptr<uint8_t>(), size);
       const int64_t numDynamic = ranks->before(size);
       staticWeight = tensors.staticWeight->contiguous();
+      staticScale = tensors.staticScale->item<T>();
       TORCH_CHECK(bank.dim() == 2 && bank.size(0) == numKernels && bank.size(1) == numDynamic, name,
                   ": with this mask the bank must be [", numKernels, ", ", numDynamic, "], got ", bank.sizes());
       TORCH_CHECK(staticWeight.dim() == 1 && staticWeight.size(0) == size - numDynamic, name,
@@ -42,6 +49,11 @@ struct BoundWeights {
     order = rowOrder(known, groups, numRows, rowSize);
     weights.emplace(bank.data_ptr<T>(), ranks ? staticWeight.data_ptr<T>() : nullptr,
                     ranks ? bits.data_ptr<uint8_t>() : nullptr, known, order.data(), numKernels, numRows, rowSize);
+  }
+
+  /// @param coefficients [batch, K]
+  Mixture<T> mixture(const T* coefficients) const {
+    return {*weights, order.data(), !std::is_sorted(order.begin(), order.end()), coefficients, staticScale};
   }
 };
 

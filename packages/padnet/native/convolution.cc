@@ -12,19 +12,6 @@
 namespace padnet {
 namespace {
 
-/// A product over channels and taps: forward from the input, backward from the gradient of the output.
-template <class T>
-struct Pass {
-  const Geometry& geometry;
-  const Mixture<T>& mixture;
-  const BlockedMaps<T>& maps;
-  std::vector<Phase> phases;
-  int64_t lanesPerGroup;  // channels of the output, that lie in a tile's width
-  bool isForward;
-  T* output;
-  int64_t outputChannels, outputPositions;
-};
-
 /// Bank entries and static part of one tile, in the order of the inner product.
 template <class T>
 class PackedTile {
@@ -82,112 +69,64 @@ class PackedTile {
   Scratch<T> bank_, static_, mixed_, rows_, scratch_;
 };
 
-/// What a tile holds of the weight: the lanes of `item`, the channels of one block.
+/// Tiles that are brought into order and mixed from the weights themselves.
 template <class T>
-Part partOf(const Pass<T>& pass, const Item& item, int64_t block) {
-  const Geometry& g = pass.geometry;
-  const Split& blocks = pass.maps.blocks;
-  const int64_t taps = g.taps(), first = blocks.begin(block), channels = blocks.length(block);
-  if (pass.isForward) return {item.group * pass.lanesPerGroup + item.lane, item.lanes, first * taps, channels * taps};
-  return {item.group * (g.outChannels / g.groups) + first, channels, item.lane * taps, item.lanes * taps};
-}
+class MixedTiles {
+ public:
+  MixedTiles(const Pass<T>& pass, const Mixture<T>& mixture, bool isForward, int64_t mostSize)
+      : pass_(pass), mixture_(mixture), isForward_(isForward), tile_(mixture.weights.numKernels(), mostSize) {}
 
-/// Rows of the weight → [channel, tap, lane] for the taps of a phase.
-template <class T>
-void packRows(const Pass<T>& pass, const Phase& phase, const Part& part, int64_t lanes, int64_t width, T* out,
-              const Rows<T>& rows) {
-  const int64_t taps = pass.geometry.taps();
-  if (pass.isForward) {
-    // Rows are lanes: a transposition. A forward phase has all taps, in their order.
-    kernels<T>().pack(out, width, rows.data, rows.stride, lanes, part.size);
-    return;
+  void select(const TilePlace& place) {
+    part_ = partOf(place);
+    pack_ = {place.phase.taps.data(), int64_t(place.phase.taps.size()), place.item.lanes, place.width};
+    // Fewer mixtures than bank entries to bring into order.
+    mixFirst_ = place.item.sampleEnd - place.item.sampleBegin <= mixture_.weights.numKernels();
+    if (!mixFirst_) tile_.load(mixture_.weights, mixture_.staticScale, part_, place.size, packer());
   }
-  for (int64_t channel = 0; channel < part.numRows; channel++)
-    for (const Tap& tap : phase.taps) {
-      const T* row = rows.data + channel * rows.stride + tap.index;
-      for (int64_t lane = 0; lane < lanes; lane++) out[lane] = row[lane * taps];
-      std::fill(out + lanes, out + width, T{0});
-      out += width;
-    }
-}
 
-template <class T>
-void run(const Pass<T>& pass) {
-  const Geometry& g = pass.geometry;
-  const Split& blocks = pass.maps.blocks;
-  const int64_t numKernels = pass.mixture.weights.numKernels();
-  const int64_t fullWidth = tileWidth<T>(pass.lanesPerGroup);
-  const std::vector<Item> items = itemsOf(g.groups, pass.lanesPerGroup, fullWidth, g.batch);
-  at::parallel_for(0, int64_t(items.size()), 1, [&](int64_t begin, int64_t end) {
-    const int64_t mostSteps = blocks.size * g.taps();
-    PackedTile<T> tile(numKernels, mostSteps * fullWidth);
-    std::vector<Step> steps(mostSteps);
-    std::vector<int64_t> aRows, cRows;
-    // Tiles that are not full, or whose filters are out of order, are summed apart and then put in their places.
-    std::vector<T> apart;
-    for (int64_t i = begin; i < end; i++) {
-      const Item& item = items[i];
-      const int64_t width = tileWidth<T>(item.lanes), laneBegin = item.group * pass.lanesPerGroup + item.lane;
-      const int64_t* order = pass.isForward ? pass.mixture.order + laneBegin : nullptr;
-      bool inPlace = item.lanes == width;
-      for (int64_t lane = 1; inPlace && order && lane < item.lanes; lane++) inPlace = order[lane] == order[0] + lane;
-      const int64_t cStride = inPlace ? pass.outputChannels : width, samples = item.sampleEnd - item.sampleBegin;
-      const bool mixFirst = samples <= numKernels;  // fewer mixtures than bank entries to bring into order
-      if (!inPlace) apart.assign(samples * pass.outputPositions * width, T{0});
-      const auto outputOf = [&](int64_t sample) {
-        return inPlace
-                   ? pass.output + sample * pass.outputPositions * pass.outputChannels + (order ? order[0] : laneBegin)
-                   : apart.data() + (sample - item.sampleBegin) * pass.outputPositions * width;
-      };
-      for (const Phase& phase : pass.phases) {
-        const int64_t rows = int64_t(phase.from.size()), numTaps = int64_t(phase.taps.size());
-        if (numTaps == 0) {
-          for (int64_t sample = item.sampleBegin; inPlace && sample < item.sampleEnd; sample++)
-            for (int64_t row = 0; row < rows; row++)
-              std::fill_n(outputOf(sample) + phase.to[row] * cStride, width, T{0});
-          continue;
-        }
-        aRows.resize(rows);
-        cRows.resize(rows);
-        for (int64_t row = 0; row < rows; row++) {
-          aRows[row] = phase.from[row] * blocks.size;
-          cRows[row] = phase.to[row] * cStride;
-        }
-        for (int64_t block = 0; block < blocks.count; block++) {
-          int64_t numSteps = 0;
-          for (int64_t channel = 0; channel < blocks.length(block); channel++)
-            for (const Tap& tap : phase.taps) {
-              steps[numSteps] = {narrow(tap.shift * blocks.size + channel), narrow(numSteps * width)};
-              numSteps++;
-            }
-          const Part part = partOf(pass, item, block);
-          const auto pack = [&](T* out, const Rows<T>& from) {
-            packRows(pass, phase, part, item.lanes, width, out, from);
-          };
-          if (!mixFirst) tile.load(pass.mixture.weights, pass.mixture.staticScale, part, numSteps * width, pack);
-          for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
-            const T* mixed =
-                mixFirst ? tile.mixedRows(pass.mixture, sample, part, pack) : tile.mixed(pass.mixture, sample);
-            products<T>(
-                {pass.maps.block(sample, item.group, block), aRows.data(), mixed, steps.data(), numSteps,
-                 outputOf(sample), cRows.data(), block > 0},
-                rows, width,
-                pass.maps.upcoming(sample + 1 < item.sampleEnd ? sample + 1 : item.sampleBegin, item.group, block));
-          }
-        }
+  const T* mixed(int64_t sample) {
+    return mixFirst_ ? tile_.mixedRows(mixture_, sample, part_, packer()) : tile_.mixed(mixture_, sample);
+  }
+
+ private:
+  Part partOf(const TilePlace& place) const {
+    const Geometry& g = pass_.geometry;
+    const Split& blocks = pass_.maps.blocks;
+    const Item& item = place.item;
+    const int64_t taps = g.taps(), first = blocks.begin(place.block), channels = blocks.length(place.block);
+    if (isForward_) return {item.group * pass_.lanesPerGroup + item.lane, item.lanes, first * taps, channels * taps};
+    return {item.group * (g.outChannels / g.groups) + first, channels, item.lane * taps, item.lanes * taps};
+  }
+
+  /// Rows of the weight → [channel, tap, lane] for the taps of the phase.
+  auto packer() const {
+    return [this](T* out, const Rows<T>& rows) {
+      const auto& [taps, numTaps, lanes, width] = pack_;
+      if (isForward_) {
+        // Rows are lanes: a transposition. A forward phase has all taps, in their order.
+        kernels<T>().pack(out, width, rows.data, rows.stride, lanes, part_.size);
+        return;
       }
-      if (inPlace) continue;
-      for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
-        T* output = pass.output + sample * pass.outputPositions * pass.outputChannels;
-        const T* from = outputOf(sample);
-        for (int64_t position = 0; position < pass.outputPositions; position++)
-          for (int64_t lane = 0; lane < item.lanes; lane++)
-            output[position * pass.outputChannels + (order ? order[lane] : laneBegin + lane)] =
-                from[position * width + lane];
-      }
-    }
-  });
-}
+      for (int64_t channel = 0; channel < part_.numRows; channel++)
+        for (int64_t tap = 0; tap < numTaps; tap++) {
+          const T* row = rows.data + channel * rows.stride + taps[tap].index;
+          for (int64_t lane = 0; lane < lanes; lane++) out[lane] = row[lane * pass_.geometry.taps()];
+          std::fill(out + lanes, out + width, T{0});
+          out += width;
+        }
+    };
+  }
+
+  const Pass<T>& pass_;
+  const Mixture<T>& mixture_;
+  bool isForward_, mixFirst_ = false;
+  PackedTile<T> tile_;
+  Part part_{};
+  struct {
+    const Tap* taps;
+    int64_t numTaps, lanes, width;
+  } pack_{};
+};
 
 /// Along one axis: input position i meets output position (i + pad − tap · dilation) / stride where that is whole.
 /// Inputs of one remainder meet the same taps, at `first remainder + shift`.
@@ -353,15 +292,15 @@ void convolve(const Geometry& g, const Mixture<T>& mixture, const Maps<T>& input
     return runDepthwise(g, mixture, maps, {forwardPhase(g, maps.paddedWidth)}, g.positions(), output);
   }
   const BlockedMaps<T> maps(input, g.batch, g.inChannels, g.groups, g.height, g.width, inputBorders(g));
-  run<T>({g,
-          mixture,
-          maps,
-          {forwardPhase(g, maps.paddedWidth)},
-          g.outChannels / g.groups,
-          true,
-          output,
-          g.outChannels,
-          g.positions()});
+  const Pass<T> pass{g,
+                     maps,
+                     {forwardPhase(g, maps.paddedWidth)},
+                     g.outChannels / g.groups,
+                     mixture.order,
+                     output,
+                     g.outChannels,
+                     g.positions()};
+  run(pass, [&](int64_t mostSize) { return MixedTiles<T>(pass, mixture, true, mostSize); });
 }
 
 template <class T>
@@ -373,8 +312,15 @@ void convolveBackwardInput(const Geometry& g, const Mixture<T>& mixture, const M
   }
   const BlockedMaps<T> maps(gradOutput, g.batch, g.outChannels, g.groups, g.outHeight, g.outWidth, borders,
                             BlockedMaps<T>::mostChannels, mixture.isReordered ? mixture.order : nullptr);
-  run<T>({g, mixture, maps, backwardPhases(g, borders, maps.paddedWidth), g.inChannels / g.groups, false, gradInput,
-          g.inChannels, g.height * g.width});
+  const Pass<T> pass{g,
+                     maps,
+                     backwardPhases(g, borders, maps.paddedWidth),
+                     g.inChannels / g.groups,
+                     nullptr,
+                     gradInput,
+                     g.inChannels,
+                     g.height * g.width};
+  run(pass, [&](int64_t mostSize) { return MixedTiles<T>(pass, mixture, false, mostSize); });
 }
 
 template <class T>

@@ -234,6 +234,17 @@ void panels(T* out, int64_t stride, const T* row, int64_t size) {
   for (; i < size; i++) *out++ = row[i];
 }
 
+int64_t countBits(const uint8_t* bits, int64_t numBytes) {
+  int64_t count = 0, byte = 0;
+  for (; byte + 8 <= numBytes; byte += 8) {
+    uint64_t word;
+    std::memcpy(&word, bits + byte, 8);
+    count += __builtin_popcountll(word);
+  }
+  for (; byte < numBytes; byte++) count += __builtin_popcount(bits[byte]);
+  return count;
+}
+
 template <class T>
 T dot(const T* a, const T* b, int64_t size) {
   constexpr int64_t width = lanes<T>;
@@ -266,8 +277,8 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 
 template <class T>
 constexpr Kernels<T> table(const char* name) {
-  return {name,      lanes<T>,  maxRows,   product<T>, mix<T>,      weighedSum<T>, dots<T>, pack<T>,
-          spread<T>, panels<T>, unpack<T>, expand<T>,  compress<T>, merge<T>,      dot<T>,  depthwise<T>};
+  return {name,      lanes<T>,  maxRows,   product<T>,  mix<T>,   weighedSum<T>, dots<T>,   pack<T>, spread<T>,
+          panels<T>, unpack<T>, expand<T>, compress<T>, merge<T>, mixOver<T>,    countBits, dot<T>,  depthwise<T>};
 }
 
 }  // namespace

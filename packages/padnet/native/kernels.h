@@ -58,6 +58,12 @@ struct Kernels {
   /// the elements of `ones` taken.
   int64_t (*merge)(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
                    int64_t size);
+  /// out[i] = bit `first + i` of `bits` ? Σ_k coefficients[k] · next element from bank + entries[k] on : base[i].
+  /// `available` elements of each entry may be read. Returns the elements taken.
+  int64_t (*mixOver)(T* out, const T* base, const T* bank, const int64_t* entries, const T* coefficients,
+                     int64_t numEntries, const uint8_t* bits, int64_t first, int64_t size, int64_t available);
+  /// Bits that are set.
+  int64_t (*countBits)(const uint8_t* bits, int64_t numBytes);
   /// Σ_i a[i] · b[i]
   T (*dot)(const T* a, const T* b, int64_t size);
   /// Depth-wise: out[c] = Σ_step a[steps[step].a + c] · b[steps[step].b + c] for `channels` channels.

@@ -19,60 +19,27 @@ struct Operands {
   OptionalTensor staticWeight, staticScale, maskBits;
   at::IntArrayRef weightShape, stride, padding, dilation;
   int64_t groups;
+
+  WeightTensors weights() const { return {bank, staticWeight, staticScale, maskBits, coefficients.size(1)}; }
 };
 
+constexpr char name[] = "padnet::mixed_conv2d";
+
 Geometry checkedGeometry(const Operands& o) {
-  const Tensor& input = o.input;
-  const Geometry g =
-      geometryOf("padnet::mixed_conv2d", input, {o.weightShape, o.stride, o.padding, o.dilation, o.groups});
-  const auto check = [](bool holds, const char* what, auto&&... details) {
-    TORCH_CHECK(holds, "padnet::mixed_conv2d: ", what, details...);
-  };
-  const auto w = o.weightShape;
-  const int64_t size = w[0] * w[1] * w[2] * w[3];
-  check(o.coefficients.dim() == 2 && o.coefficients.size(0) == g.batch, "the coefficients must be [", g.batch,
-        ", K], got ", o.coefficients.sizes());
-  const int64_t numKernels = o.coefficients.size(1);
-  std::vector<Tensor> floats{o.coefficients, o.bank};
-  if (o.maskBits) {
-    const Tensor& bits = *o.maskBits;
-    check(bits.dim() == 1 && bits.scalar_type() == at::kByte && bits.size(0) == (size + 7) / 8, "the mask must have ",
-          (size + 7) / 8, " bytes (uint8), got ", bits.scalar_type(), " ", bits.sizes());
-    check(bits.device().is_cpu(), "the mask must be on the CPU, got ", bits.device());
-    check(o.staticWeight.has_value() && o.staticScale.has_value(), "a mask needs static_weight and static_scale");
-    check(o.staticScale->dim() == 0, "static_scale must be a scalar, got ", o.staticScale->sizes());
-    floats.push_back(*o.staticWeight);
-    floats.push_back(*o.staticScale);
-  } else {
-    check(!o.staticWeight.has_value() && !o.staticScale.has_value(), "static_weight and static_scale need a mask");
-    check(o.bank.dim() == 5 && o.bank.size(0) == numKernels && o.bank.sizes().slice(1) == w, "the bank must be [",
-          numKernels, ", ", w, "], got ", o.bank.sizes());
-  }
-  const auto dtype = input.scalar_type();
-  for (const Tensor& tensor : floats)
-    check(tensor.scalar_type() == dtype && tensor.device().is_cpu(), "all tensors must be like the input (", dtype,
-          " on the CPU), got ", tensor.scalar_type(), " on ", tensor.device());
+  const Geometry g = geometryOf(name, o.input, {o.weightShape, o.stride, o.padding, o.dilation, o.groups});
+  const auto dtype = o.input.scalar_type();
+  TORCH_CHECK(o.coefficients.dim() == 2 && o.coefficients.size(0) == g.batch && o.coefficients.scalar_type() == dtype &&
+                  o.coefficients.device().is_cpu(),
+              name, ": the coefficients must be [", g.batch, ", K], like the input (", dtype, " on the CPU), got ",
+              o.coefficients.scalar_type(), " ", o.coefficients.sizes(), " on ", o.coefficients.device());
+  checkWeights(name, o.weights(), o.weightShape, dtype);
   return g;
 }
 
-/// The mixture behind the tensors, that are kept contiguous and alive.
 template <class T>
-struct Bound {
-  Tensor coefficients;
-  BoundWeights<T> bound;
-  T staticScale;
-
-  Bound(const Operands& o, const Geometry& g)
-      : coefficients(o.coefficients.contiguous()),
-        bound("padnet::mixed_conv2d", {o.bank, o.staticWeight, o.maskBits, coefficients.size(1)}, g.groups,
-              g.outChannels, g.rowSize()),
-        staticScale(o.staticScale ? o.staticScale->item<T>() : T{1}) {}
-
-  Mixture<T> mixture() const {
-    return {*bound.weights, bound.order.data(), !std::is_sorted(bound.order.begin(), bound.order.end()),
-            coefficients.data_ptr<T>(), staticScale};
-  }
-};
+BoundWeights<T> bind(const Operands& o, const Geometry& g) {
+  return {name, o.weights(), g.groups, g.outChannels, g.rowSize()};
+}
 
 Tensor forward(const Tensor& input, const Tensor& coefficients, const Tensor& bank, const OptionalTensor& staticWeight,
                const OptionalTensor& staticScale, const OptionalTensor& maskBits, at::IntArrayRef weightShape,
@@ -82,8 +49,10 @@ Tensor forward(const Tensor& input, const Tensor& coefficients, const Tensor& ba
   const Geometry g = checkedGeometry(operands);
   Tensor output = channelsLast({g.batch, g.outChannels, g.outHeight, g.outWidth}, input);
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "mixed_conv2d", [&] {
-    const Bound<scalar_t> bound(operands, g);
-    convolve<scalar_t>(g, bound.mixture(), mapsOf<scalar_t>(input), output.data_ptr<scalar_t>());
+    const Tensor given = coefficients.contiguous();
+    const BoundWeights<scalar_t> bound = bind<scalar_t>(operands, g);
+    convolve<scalar_t>(g, bound.mixture(given.data_ptr<scalar_t>()), mapsOf<scalar_t>(input),
+                       output.data_ptr<scalar_t>());
   });
   return output.contiguous(input.suggest_memory_format());
 }
@@ -108,16 +77,16 @@ std::tuple<Tensor, Tensor, Tensor, Tensor, Tensor> backward(
     if (staticWeight) gradStatic = at::empty_like(*staticWeight, at::MemoryFormat::Contiguous);
   }
   AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "mixed_conv2d_backward", [&] {
-    const Bound<scalar_t> bound(operands, g);
-    const Mixture<scalar_t> mixture = bound.mixture();
+    const Tensor given = coefficients.contiguous();
+    const BoundWeights<scalar_t> bound = bind<scalar_t>(operands, g);
+    const Mixture<scalar_t> mixture = bound.mixture(given.data_ptr<scalar_t>());
     const Maps<scalar_t> gradMaps = mapsOf<scalar_t>(gradOutput);
     if (needsInput) convolveBackwardInput<scalar_t>(g, mixture, gradMaps, gradInput.data_ptr<scalar_t>());
     if (needsWeights) {
-      const Weights<scalar_t> gradWeights(gradBank.data_ptr<scalar_t>(),
-                                          staticWeight ? gradStatic.data_ptr<scalar_t>() : nullptr,
-                                          maskBits ? bound.bound.bits.template data_ptr<uint8_t>() : nullptr,
-                                          bound.bound.ranks ? &*bound.bound.ranks : nullptr, bound.bound.order.data(),
-                                          coefficients.size(1), g.outChannels, g.rowSize());
+      const Weights<scalar_t> gradWeights(
+          gradBank.data_ptr<scalar_t>(), staticWeight ? gradStatic.data_ptr<scalar_t>() : nullptr,
+          maskBits ? bound.bits.template data_ptr<uint8_t>() : nullptr, bound.ranks ? &*bound.ranks : nullptr,
+          bound.order.data(), coefficients.size(1), g.outChannels, g.rowSize());
       convolveBackwardWeights<scalar_t>(
           g, mixture, mapsOf<scalar_t>(input), gradMaps,
           {&gradWeights, gradCoefficients.data_ptr<scalar_t>(), gradScale.data_ptr<scalar_t>()});

@@ -101,6 +101,16 @@ inline __m256d compressed(__m256d from, uint32_t found) {
 }
 #endif
 
+/// All lanes: masked stores are slow on some processors, so that the mask is left out where it selects everything.
+template <class T>
+inline void storeLanes(T* at, Vector<T> value, int64_t count) {
+  if (count == lanes<T>) {
+    store(at, value);
+  } else {
+    storeFirst(at, value, int(count));
+  }
+}
+
 /// Calls step(index, count) for each vector of a row; that `count` is all lanes is known when `step` is compiled, but
 /// for the last.
 template <class T, class Step>
@@ -118,19 +128,25 @@ int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t 
         const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
         const int numFound = __builtin_popcount(found);
         const auto from = loadFirst(in + taken, numFound);
-        storeFirst(out + i, expandOver(decltype(from){}, from, found), int(count));
+        storeLanes<T>(out + i, expandOver(decltype(from){}, from, found), count);
         taken += numFound;
       });
   return taken;
 }
 template <class T>
 int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
+  // What a whole vector writes too much is written again by the next one, as long as there is room for it.
+  int64_t room = 0;
+  for (int64_t i = 0; i < size; i += 32)
+    room += __builtin_popcount(bitsAt<32>(bits, first + i, std::min<int64_t>(32, size - i), value));
   int64_t put = 0;
   forEachVector<T>(
       size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
         const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
         const int numFound = __builtin_popcount(found);
-        storeFirst(out + put, compressed(loadFirst(in + i, int(count)), found), numFound);
+        const auto kept =
+            compressed(count == lanes<T> ? load(in + i) : Vector<T>(loadFirst(in + i, int(count))), found);
+        storeLanes<T>(out + put, kept, put + lanes<T> <= room ? lanes<T> : numFound);
         put += numFound;
       });
   return put;
@@ -145,7 +161,29 @@ int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, 
         const int numFound = __builtin_popcount(found);
         const auto one = loadFirst(ones + taken, numFound) * onesScale;
         const auto zero = loadFirst(zeros + i - taken, int(count) - numFound) * zerosScale;
-        storeFirst(out + i, expandOver(expandOver(zero, zero, others), one, found), int(count));
+        storeLanes<T>(out + i, expandOver(expandOver(zero, zero, others), one, found), count);
+        taken += numFound;
+      });
+  return taken;
+}
+template <class T>
+int64_t mixOver(T* out, const T* base, const T* bank, const int64_t* entries, const T* coefficients, int64_t numEntries,
+                const uint8_t* bits, int64_t first, int64_t size, int64_t available) {
+  int64_t taken = 0;
+  forEachVector<T>(
+      size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
+        const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, true);
+        const int numFound = __builtin_popcount(found);
+        Vector<T> sum{};
+        const T* from = bank + taken;
+        if (taken + lanes<T> <= available) {
+          for (int64_t k = 0; k < numEntries; k++) sum += coefficients[k] * load(from + entries[k]);
+        } else {
+          for (int64_t k = 0; k < numEntries; k++)
+            sum += coefficients[k] * Vector<T>(loadFirst(from + entries[k], numFound));
+        }
+        const Vector<T> under = count == lanes<T> ? load(base + i) : Vector<T>(loadFirst(base + i, int(count)));
+        storeLanes<T>(out + i, expandOver(under, sum, found), count);
         taken += numFound;
       });
   return taken;
@@ -180,6 +218,19 @@ int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, 
   int64_t taken = 0, left = 0;
   forEachBit(bits, first, size, true, [&](int64_t i) { out[i] = ones[taken++] * onesScale; });
   forEachBit(bits, first, size, false, [&](int64_t i) { out[i] = zeros[left++] * zerosScale; });
+  return taken;
+}
+template <class T>
+int64_t mixOver(T* out, const T* base, const T* bank, const int64_t* entries, const T* coefficients, int64_t numEntries,
+                const uint8_t* bits, int64_t first, int64_t size, int64_t /*available*/) {
+  std::copy(base, base + size, out);
+  int64_t taken = 0;
+  forEachBit(bits, first, size, true, [&](int64_t i) {
+    T sum = 0;
+    for (int64_t k = 0; k < numEntries; k++) sum += coefficients[k] * bank[entries[k] + taken];
+    out[i] = sum;
+    taken++;
+  });
   return taken;
 }
 #endif

@@ -52,6 +52,26 @@ inline std::vector<Item> itemsOf(int64_t groups, int64_t lanesPerGroup, int64_t 
   return items;
 }
 
+/// A product over channels and taps: forward from the input, backward from the gradient of the output.
+template <class T>
+struct Pass {
+  const Geometry& geometry;
+  const BlockedMaps<T>& maps;
+  std::vector<Phase> phases;
+  int64_t lanesPerGroup;  // channels of the output, that lie in a tile's width
+  const int64_t* order;   // the output channel of each lane; null where they are as they stand
+  T* output;
+  int64_t outputChannels, outputPositions;
+};
+
+/// Where a tile of the weights stands: the lanes of `item`, the channels of one block, the taps of `phase`.
+struct TilePlace {
+  const Item& item;
+  const Phase& phase;
+  int64_t block, width;
+  int64_t size;  // elements: channels × taps × width
+};
+
 /// Width of a tile for so many lanes: one or two vectors.
 template <class T>
 int64_t tileWidth(int64_t lanes) {
@@ -72,6 +92,77 @@ void products(Product<T> product, int64_t numRows, int64_t width, const Upcoming
     product.cRows = c + runs.begin(run);
     k.product(product, runs.length(run), width / k.vector);
   }
+}
+
+/// Multiplies tile by tile. Each thread makes its own `tiles`, that are asked to `select` a place, and then for the
+/// weights that are `mixed` there for one sample after another, as [channel, tap, lane].
+template <class T, class MakeTiles>
+void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
+  const Geometry& g = pass.geometry;
+  const Split& blocks = pass.maps.blocks;
+  const int64_t fullWidth = tileWidth<T>(pass.lanesPerGroup);
+  const std::vector<Item> items = itemsOf(g.groups, pass.lanesPerGroup, fullWidth, g.batch);
+  at::parallel_for(0, int64_t(items.size()), 1, [&](int64_t begin, int64_t end) {
+    const int64_t mostSteps = blocks.size * g.taps();
+    auto tiles = makeTiles(mostSteps * fullWidth);
+    std::vector<Step> steps(mostSteps);
+    std::vector<int64_t> aRows, cRows;
+    // Tiles that are not full, or whose filters are out of order, are summed apart and then put in their places.
+    std::vector<T> apart;
+    for (int64_t i = begin; i < end; i++) {
+      const Item& item = items[i];
+      const int64_t width = tileWidth<T>(item.lanes), laneBegin = item.group * pass.lanesPerGroup + item.lane;
+      const int64_t* order = pass.order ? pass.order + laneBegin : nullptr;
+      bool inPlace = item.lanes == width;
+      for (int64_t lane = 1; inPlace && order && lane < item.lanes; lane++) inPlace = order[lane] == order[0] + lane;
+      const int64_t cStride = inPlace ? pass.outputChannels : width, samples = item.sampleEnd - item.sampleBegin;
+      if (!inPlace) apart.assign(samples * pass.outputPositions * width, T{0});
+      const auto outputOf = [&](int64_t sample) {
+        return inPlace
+                   ? pass.output + sample * pass.outputPositions * pass.outputChannels + (order ? order[0] : laneBegin)
+                   : apart.data() + (sample - item.sampleBegin) * pass.outputPositions * width;
+      };
+      for (const Phase& phase : pass.phases) {
+        const int64_t rows = int64_t(phase.from.size()), numTaps = int64_t(phase.taps.size());
+        if (numTaps == 0) {
+          for (int64_t sample = item.sampleBegin; inPlace && sample < item.sampleEnd; sample++)
+            for (int64_t row = 0; row < rows; row++)
+              std::fill_n(outputOf(sample) + phase.to[row] * cStride, width, T{0});
+          continue;
+        }
+        aRows.resize(rows);
+        cRows.resize(rows);
+        for (int64_t row = 0; row < rows; row++) {
+          aRows[row] = phase.from[row] * blocks.size;
+          cRows[row] = phase.to[row] * cStride;
+        }
+        for (int64_t block = 0; block < blocks.count; block++) {
+          int64_t numSteps = 0;
+          for (int64_t channel = 0; channel < blocks.length(block); channel++)
+            for (const Tap& tap : phase.taps) {
+              steps[numSteps] = {narrow(tap.shift * blocks.size + channel), narrow(numSteps * width)};
+              numSteps++;
+            }
+          tiles.select({item, phase, block, width, numSteps * width});
+          for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++)
+            products<T>(
+                {pass.maps.block(sample, item.group, block), aRows.data(), tiles.mixed(sample), steps.data(), numSteps,
+                 outputOf(sample), cRows.data(), block > 0},
+                rows, width,
+                pass.maps.upcoming(sample + 1 < item.sampleEnd ? sample + 1 : item.sampleBegin, item.group, block));
+        }
+      }
+      if (inPlace) continue;
+      for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
+        T* output = pass.output + sample * pass.outputPositions * pass.outputChannels;
+        const T* from = outputOf(sample);
+        for (int64_t position = 0; position < pass.outputPositions; position++)
+          for (int64_t lane = 0; lane < item.lanes; lane++)
+            output[position * pass.outputChannels + (order ? order[lane] : laneBegin + lane)] =
+                from[position * width + lane];
+      }
+    }
+  });
 }
 
 inline Borders inputBorders(const Geometry& g) { return {g.padHeight, g.padHeight, g.padWidth, g.padWidth}; }

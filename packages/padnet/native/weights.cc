@@ -1,6 +1,5 @@
 #include "weights.h"
 
-#include <cstring>
 #include <numeric>
 
 namespace padnet {
@@ -12,19 +11,14 @@ Ranks::Ranks(const uint8_t* bits, int64_t size) : bits_(bits) {
   for (int64_t byte = 0; byte < numBytes; byte += chunkBytes) {
     chunks_.push_back(sum);
     const int64_t count = std::min(chunkBytes, numBytes - byte);
-    for (int64_t i = 0; i < count; i++) sum += __builtin_popcount(bits[byte + i]);
+    sum += kernels<float>().countBits(bits + byte, count);
   }
   chunks_.push_back(sum);
 }
 
 int64_t Ranks::before(int64_t index) const {
-  int64_t byte = index / 8 / chunkBytes * chunkBytes, sum = chunks_[byte / chunkBytes];
-  for (; byte + 8 <= index / 8; byte += 8) {
-    uint64_t word;
-    std::memcpy(&word, bits_ + byte, 8);
-    sum += __builtin_popcountll(word);
-  }
-  for (; byte < index / 8; byte++) sum += __builtin_popcount(bits_[byte]);
+  const int64_t chunk = index / 8 / chunkBytes, byte = index / 8;
+  int64_t sum = chunks_[chunk] + kernels<float>().countBits(bits_ + chunk * chunkBytes, byte - chunk * chunkBytes);
   if (index % 8 != 0) sum += __builtin_popcount(bits_[byte] & ((1u << (index % 8)) - 1));
   return sum;
 }

@@ -84,6 +84,16 @@ class Weights {
     return {scratch, part.size};
   }
 
+  /// Rows of the mask: 1 where dynamic, 0 elsewhere.
+  Rows<T> maskRows(const Part& part, T* out) const {
+    for (int64_t r = 0; r < part.numRows; r++)
+      for (int64_t i = 0; i < part.size; i++) {
+        const int64_t bit = begin(part, r) + i;
+        out[r * part.size + i] = T((bits_[bit / 8] >> bit % 8) & 1);
+      }
+    return {out, part.size};
+  }
+
   /// Rows of Σ_k coefficients[k] · Θ_k + staticScale · Θ_s into `out` [numRows, size]; `scratch` has its size.
   void mixedRows(const T* coefficients, T staticScale, const Part& part, T* out, T* scratch) const {
     const Kernels<T>& kernel = kernels<T>();

@@ -1,7 +1,7 @@
-import { fromTypedArray, grad, nn, ops, randn, scope, type Tensor } from '@padnet/torch';
+import { fromTypedArray, grad, nn, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
 import { checkFailingAllocations, checkSteadyMemory } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { fusedConv2d, fusedExperts } from './nativeOperators.js';
+import { fusedConv2d, fusedExperts, packConv2d, packedConv2d } from './nativeOperators.js';
 
 const leaf = (shape: number[]): Tensor => randn(shape, { requiresGrad: true });
 
@@ -21,6 +21,18 @@ function convolution({ groups = 1, isPartial = false }): () => void {
   const leaves = [input, coefficients, bank, ...(fixed ? [fixed.weight, fixed.scale] : [])];
   return () => {
     scope(() => grad(fusedConv2d(input, coefficients, bank, fixed, geometry).sum(), leaves).length);
+  };
+}
+
+function packed({ groups = 1, isPartial = false }): () => void {
+  const geometry = nn.conv2dGeometry({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1, groups });
+  const shape = nn.conv2dWeightShape(geometry);
+  const size = shape.reduce((product, of) => product * of);
+  const fixed = isPartial ? halfOf(size) : null;
+  const bank = leaf(fixed ? [3, size / 2] : [3, ...shape]);
+  const [input, coefficients] = [leaf([6, 16, 9, 9]), leaf([6, 3])];
+  return () => {
+    scope(() => noGrad(() => packedConv2d(input, coefficients, packConv2d(bank, null, fixed, geometry), geometry).dim));
   };
 }
 
@@ -44,6 +56,8 @@ describe.each<[string, () => () => void]>([
   ['a partial convolution', () => convolution({ isPartial: true })],
   ['a grouped convolution', () => convolution({ groups: 2, isPartial: true })],
   ['a depth-wise convolution', () => convolution({ groups: 16 })],
+  ['a packed convolution', () => packed({})],
+  ['a packed partial convolution', () => packed({ groups: 2, isPartial: true })],
   ['experts', () => experts({})],
   ['partial experts', () => experts({ isPartial: true })],
 ])('%s, forward and backward', (_, make) => {

@@ -40,6 +40,54 @@ const mixedConv2d = lazily(() =>
   }),
 );
 
+const packWeights = lazily(() =>
+  operator<
+    (
+      bank: Tensor,
+      scale: Tensor | null,
+      staticWeight: Tensor | null,
+      staticScale: Tensor | null,
+      maskBits: Tensor | null,
+      weightShape: readonly number[],
+      groups: number,
+    ) => [Tensor, Tensor, Tensor, Tensor]
+  >('padnet::pack_conv2d', {
+    '': ['bank', 'scale', 'static_weight', 'static_scale', 'mask_bits', 'weight_shape', 'groups'],
+  }),
+);
+
+const convolvePacked = lazily(() =>
+  operator<
+    (
+      input: Tensor,
+      coefficients: Tensor,
+      bank: Tensor,
+      staticWeight: Tensor,
+      maskBits: Tensor,
+      filters: Tensor,
+      weightShape: readonly number[],
+      stride: readonly number[],
+      padding: readonly number[],
+      dilation: readonly number[],
+      groups: number,
+    ) => Tensor
+  >('padnet::packed_conv2d', {
+    '': [
+      'input',
+      'coefficients',
+      'bank',
+      'static_weight',
+      'mask_bits',
+      'filters',
+      'weight_shape',
+      'stride',
+      'padding',
+      'dilation',
+      'groups',
+    ],
+  }),
+);
+
 const mixedExperts = lazily(() =>
   operator<
     (
@@ -100,6 +148,42 @@ export function fusedConv2d(
     dilation,
     groups,
   );
+}
+
+/** A bank, and where partial a static part, in the order of the native kernels' products, scale factors applied. */
+export type PackedConv2d = readonly [bank: Tensor, staticWeight: Tensor, maskBits: Tensor, filters: Tensor];
+
+/**
+ * Prepares a weight that stays as it is for `packedConv2d`, in this process: the order depends on the processor.
+ *
+ * @param bank as in `fusedConv2d`
+ * @param scale λ_d, a scalar; null for 1
+ */
+export function packConv2d(
+  bank: Tensor,
+  scale: Tensor | null,
+  fixed: CompactParameter['fixed'] | null,
+  geometry: nn.Conv2dGeometry,
+): PackedConv2d {
+  const { weight = null, scale: fixedScale = null, maskBits = null } = fixed ?? {};
+  const shape = nn.conv2dWeightShape(geometry);
+  return packWeights()(bank, scale, weight, fixedScale, maskBits, shape, geometry.groups);
+}
+
+/**
+ * `fusedConv2d` of a packed weight, without a gradient. Bank entries whose coefficient is 0 are not read.
+ *
+ * @param coefficients α [batch, K], without λ_d
+ */
+export function packedConv2d(
+  input: Tensor,
+  coefficients: Tensor,
+  packed: PackedConv2d,
+  geometry: nn.Conv2dGeometry,
+): Tensor {
+  const { stride, padding, dilation, groups } = geometry;
+  const shape = nn.conv2dWeightShape(geometry);
+  return convolvePacked()(input, coefficients, ...packed, shape, stride, padding, dilation, groups);
 }
 
 export interface FusedExpertsInputs {

@@ -4,11 +4,12 @@
  *
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  */
-import { nn, ops, type Tensor } from '@padnet/torch';
+import { isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
 import type { CompactParameter, ParameterSource, Router } from '../dynamic/index.js';
-import { numEntries } from '../partial/index.js';
-import { fusedConv2d } from '../nativeOperators.js';
+import { numEntries, SearchSource, TensorCache } from '../partial/index.js';
+import { fusedConv2d, packConv2d, packedConv2d, type PackedConv2d } from '../nativeOperators.js';
 import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
+import { isDepthwise } from './costModel.js';
 import { mixedConv2d } from './mixedConv2d.js';
 import { outputSize } from './outputSize.js';
 import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from './planChooser.js';
@@ -31,6 +32,7 @@ export class DynamicConv2d extends nn.Module {
   /** How the layer is computed; null for the fastest way. Where the gradient is differentiated again: a composition. */
   plan: ConvolutionPlan | null = null;
   readonly #plans = new PlanChooser();
+  readonly #packed = new TensorCache<'weights'>();
 
   /** @throws RangeError where the source's kernel does not fit the geometry */
   constructor({ geometry, router, source, biasBank = null }: DynamicConv2dOptions) {
@@ -60,6 +62,9 @@ export class DynamicConv2d extends nn.Module {
   private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
     const { source, router, geometry } = this;
     const plan = this.planFor(input);
+    if (this.training) this.#packed.forget('weights');
+    else if (plan === 'fused' && !isGradEnabled() && this.isPackable())
+      return packedConv2d(input, coefficients, this.packedWeights(), geometry);
     if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
       const compact = source.compact();
       if (compact) return this.compactOutput(input, coefficients, compact, plan);
@@ -69,6 +74,22 @@ export class DynamicConv2d extends nn.Module {
     const scaled = scale ? coefficients.mul(scale) : coefficients;
     const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, scaled) : [bank, scaled];
     return mixed(input, allCoefficients, allBanks, geometry, plan as MixingPlan);
+  }
+
+  /** Depth-wise kernels are mixed whole, and a source that is searched changes. */
+  private isPackable(): boolean {
+    return !isDepthwise(this.geometry) && !(this.source instanceof SearchSource);
+  }
+
+  /** As large as the layer's weights once more; made again where these have changed. */
+  private packedWeights(): PackedConv2d {
+    const { source, router, geometry } = this;
+    const make = (): Tensor[] => {
+      const { bank, scale, fixed } = source.compact() ?? { ...source.effective(router.sumsToOne), fixed: null };
+      return [...packConv2d(bank!, scale, fixed, geometry)];
+    };
+    const [bank, staticWeight, maskBits, filters] = this.#packed.get('weights', [...source.stateDict().values()], make);
+    return [bank!, staticWeight!, maskBits!, filters!];
   }
 
   /** Of the numbers in use. */

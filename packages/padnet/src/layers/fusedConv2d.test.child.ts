@@ -4,10 +4,10 @@
  *
  *     PADNET_ISA=avx2 node fusedConv2d.test.child.js RUNS
  *
- * Prints a JSON line with the largest error of outputs and gradients by dtype, relative to what is allowed: a fraction of the
+ * Prints a JSON line with the largest error of outputs (in training and in evaluation) and gradients by dtype, relative to what is allowed: a fraction of the
  * largest number, or, where a sum cancels, twice the error of libtorch's own operators. Errors are those to float64.
  */
-import { grad, manualSeed, nn, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
+import { grad, manualSeed, nn, noGrad, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
 import fc from 'fast-check';
 import { Bank, type ParameterSource } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
@@ -55,6 +55,8 @@ const cases = fc.record({
     }),
   ),
   channelsLast: fc.boolean(),
+  /** Half of the coefficients are 0. */
+  isSparse: fc.boolean(),
 });
 
 const allowed = { float32: 1e-5, float64: 1e-10 } as const;
@@ -77,6 +79,7 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
           groups,
         });
         const coefficients = randn([batch, numKernels]);
+        if (given.isSparse) coefficients.mul_(rand([batch, numKernels]).lt(0.5));
         const source = sourceOf(nn.conv2dWeightShape(geometry), numKernels, given.source);
         const memoryFormat = given.channelsLast ? 'channels_last' : 'contiguous';
         const input = randn([batch, geometry.inChannels, height, width]).contiguous({ memoryFormat });
@@ -91,7 +94,10 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
           const output = layer.forward(x);
           gradient ??= randn(output.shape);
           const loss = output.mul(gradient.to(type)).sum();
-          return [output, ...grad(loss, [x, alpha, ...source.parameters()], { allowUnused: true })];
+          // Without gradients the weights are packed once, and mixed from there.
+          layer.eval();
+          const evaluated = noGrad(() => layer.forward(x));
+          return [output, evaluated, ...grad(loss, [x, alpha, ...source.parameters()], { allowUnused: true })];
         };
         const fused = results('fused', dtype);
         const composed = results('perSample', dtype);

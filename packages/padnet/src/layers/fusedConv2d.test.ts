@@ -1,9 +1,12 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { fromTypedArray, grad, nn, ops, randn, scope, zeros } from '@padnet/torch';
+import { fromTypedArray, grad, memoryUsage, nn, noGrad, ops, randn, scope, zeros, type Tensor } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { fusedConv2d } from '../nativeOperators.js';
+import { Bank, KernelAttention } from '../dynamic/index.js';
+import { fusedConv2d, packConv2d, packedConv2d } from '../nativeOperators.js';
+import { DynamicConv2d } from './dynamicConv2d.js';
 
 const child = fileURLToPath(new URL('./fusedConv2d.test.child.js', import.meta.url));
 const numRuns = process.env.PADNET_LONG_TESTS ? 2000 : 120;
@@ -70,7 +73,7 @@ describe('the native dynamic convolution', () => {
     [
       'another dtype',
       () => fusedConv2d(input, coefficients.to('float64'), bank, null, geometry),
-      'must be like the input',
+      'like the input (Float on the CPU)',
     ],
     [
       'whole numbers',
@@ -126,6 +129,49 @@ describe('the native dynamic convolution', () => {
     ],
   ])('refuses %s', (_, call, message) => {
     expect(() => scope(call)).toThrow(message);
+  });
+
+  it('refuses a packed weight of another convolution, or coefficients of another number', () => {
+    scope(() => {
+      const packed = packConv2d(bank, null, null, geometry);
+      expect(packedConv2d(input, coefficients, packed, geometry).shape).toEqual([2, 6, 5, 5]);
+      const [packedBank, staticWeight, maskBits, filters] = packed;
+      const call =
+        (...changed: [Tensor, Tensor, Tensor, Tensor]) =>
+        () =>
+          packedConv2d(input, coefficients, changed, geometry);
+      const other = packConv2d(zeros([3, 8, 4, 3, 3]), null, null, { ...geometry, outChannels: 8 });
+      expect(call(...(other as [Tensor, Tensor, Tensor, Tensor]))).toThrow('filters must have an index for each');
+      expect(call(packedBank.slice({ dim: 1, end: 9 }), staticWeight, maskBits, filters)).toThrow('the bank must have');
+      expect(call(packedBank, staticWeight, zeros([7], { dtype: 'uint8' }), filters)).toThrow('a bit an entry');
+      expect(call(packedBank, staticWeight, maskBits, filters.add(1))).toThrow('those of each group');
+      expect(call(packedBank, staticWeight, maskBits, filters.sub(1))).toThrow('those of each group');
+      expect(call(packedBank.to('float64'), staticWeight, maskBits, filters)).toThrow('the bank must have');
+      expect(() => packedConv2d(input, zeros([2, 4]), packed, geometry)).toThrow('the coefficients must be [2, K]');
+      expect(() => packConv2d(bank, null, fixed, geometry)).toThrow('the bank must be [3, 0]');
+      expect(() => packConv2d(bank, zeros([2]), null, geometry)).toThrow('scale must be one number');
+    });
+  });
+
+  it('packs anew where weights have changed, and keeps nothing in training', () => {
+    scope(() => {
+      const source = new Bank(randn([3, 6, 4, 3, 3]));
+      const router = new KernelAttention({ inChannels: 4, numKernels: 3 });
+      const layer = new DynamicConv2d({ geometry, router, source }).eval();
+      const evaluate = (plan: 'fused' | 'perSample'): Tensor => {
+        layer.plan = plan;
+        return noGrad(() => layer.forward(input));
+      };
+      evaluate('fused');
+      noGrad(() => source.bank.mul_(2));
+      expectClose(evaluate('fused'), evaluate('perSample'), { rtol: 1e-5, atol: 1e-5 });
+      evaluate('fused');
+      const kept = memoryUsage().allocated;
+      layer.plan = 'fused';
+      layer.train();
+      scope(() => layer.forward(input).dim);
+      expect(kept - memoryUsage().allocated).toBeGreaterThanOrEqual(source.bank.byteLength);
+    });
   });
 
   it('refuses to be differentiated twice, and says what to do', () => {

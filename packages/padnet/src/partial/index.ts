@@ -8,3 +8,4 @@ export {
 } from './partialSource.js';
 export * from './scaleFactors.js';
 export * from './searchSource.js';
+export * from './tensorCache.js';

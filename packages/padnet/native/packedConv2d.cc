@@ -1,0 +1,126 @@
+// padnet::pack_conv2d and padnet::packed_conv2d: dynamic convolutions for inference. Neither has a gradient.
+#include <ATen/Dispatch.h>
+#include <torch/library.h>
+
+#include <tuple>
+#include <vector>
+
+#include "boundWeights.h"
+#include "geometry.h"
+#include "packedConvolution.h"
+
+namespace padnet {
+namespace {
+
+using at::Tensor;
+using OptionalTensor = c10::optional<Tensor>;
+
+/// The weight's part of a geometry; a depth-wise one has kernels of its own.
+Geometry weightGeometry(at::IntArrayRef shape, int64_t groups) {
+  TORCH_CHECK(shape.size() == 4 && shape[0] > 0 && shape[1] > 0 && shape[2] > 0 && shape[3] > 0,
+              "padnet::pack_conv2d: weight_shape must be four positive numbers, got ", shape);
+  TORCH_CHECK(groups > 0 && shape[0] % groups == 0, "padnet::pack_conv2d: ", shape[0], " filters in ", groups,
+              " groups");
+  Geometry g{};
+  g.outChannels = shape[0];
+  g.inChannels = shape[1] * groups;
+  g.kernelHeight = shape[2];
+  g.kernelWidth = shape[3];
+  g.groups = groups;
+  return g;
+}
+
+std::tuple<Tensor, Tensor, Tensor, Tensor> packConv2d(const Tensor& bank, const OptionalTensor& scale,
+                                                      const OptionalTensor& staticWeight,
+                                                      const OptionalTensor& staticScale, const OptionalTensor& maskBits,
+                                                      at::IntArrayRef weightShape, int64_t groups) {
+  const Geometry g = weightGeometry(weightShape, groups);
+  const WeightTensors weights{bank, staticWeight, staticScale, maskBits, bank.dim() > 0 ? bank.size(0) : 0};
+  checkWeights("padnet::pack_conv2d", weights, weightShape, bank.scalar_type());
+  TORCH_CHECK(!scale || (scale->numel() == 1 && scale->scalar_type() == bank.scalar_type()),
+              "padnet::pack_conv2d: scale must be one number like the bank");
+  const auto bytes = at::TensorOptions().dtype(at::kByte);
+  Tensor packedBank, fixed, bits, filters = at::empty({g.outChannels}, at::TensorOptions().dtype(at::kLong));
+  AT_DISPATCH_FLOATING_TYPES(bank.scalar_type(), "pack_conv2d", [&] {
+    const BoundWeights<scalar_t> bound("padnet::pack_conv2d", weights, groups, g.outChannels, g.rowSize());
+    const Mixture<scalar_t> mixture = bound.mixture(nullptr);
+    const int64_t size = PackedOrder<scalar_t>(g).size();
+    fixed = at::empty({maskBits ? size : 0}, bank.options());
+    bits = at::empty({maskBits ? (size + 7) / 8 : 0}, bytes);
+    PackedWeights<scalar_t> packed{};
+    packed.fixed = fixed.data_ptr<scalar_t>();
+    packed.bits = maskBits ? bits.data_ptr<uint8_t>() : nullptr;
+    packed.filters = filters.data_ptr<int64_t>();
+    packed.numKernels = weights.numKernels;
+    packed.numDynamic = packStatic<scalar_t>(g, mixture, packed);
+    packedBank = at::empty({packed.numKernels, packed.numDynamic}, bank.options());
+    packed.bank = packedBank.data_ptr<scalar_t>();
+    packBank<scalar_t>(g, mixture, scale ? scale->item<scalar_t>() : scalar_t{1}, packed);
+  });
+  return {packedBank, fixed, bits, filters};
+}
+
+/// Every number that is read is checked to be there: the tensors may be others than `pack` has made.
+template <class T>
+PackedWeights<T> packedWeights(const Geometry& g, const Tensor& bank, const Tensor& fixed, const Tensor& bits,
+                               const Tensor& filters) {
+  const int64_t size = PackedOrder<T>(g).size(), lanesPerGroup = g.outChannels / g.groups;
+  const auto check = [](bool holds, const char* what, const Tensor& found) {
+    TORCH_CHECK(holds, "padnet::packed_conv2d: ", what, ", as pack_conv2d gives it for this convolution, got ",
+                found.scalar_type(), " ", found.sizes());
+  };
+  const auto is = [](const Tensor& tensor, at::ScalarType dtype) {
+    return tensor.device().is_cpu() && tensor.scalar_type() == dtype && tensor.is_contiguous();
+  };
+  const auto dtype = c10::CppTypeToScalarType<T>::value;
+  check(is(filters, at::kLong) && filters.dim() == 1 && filters.numel() == g.outChannels,
+        "filters must have an index for each", filters);
+  const auto* index = filters.data_ptr<int64_t>();
+  for (int64_t i = 0; i < g.outChannels; i++)
+    check(index[i] / lanesPerGroup == i / lanesPerGroup && index[i] >= 0, "filters must be those of each group",
+          filters);
+  const bool isMasked = bits.numel() > 0;
+  check(is(bits, at::kByte) && (!isMasked || bits.numel() == (size + 7) / 8), "mask_bits must have a bit an entry",
+        bits);
+  const int64_t numDynamic = isMasked ? Ranks(bits.data_ptr<uint8_t>(), size).before(size) : size;
+  check(is(bank, dtype) && bank.dim() == 2 && bank.size(1) == numDynamic, "the bank must have the dynamic entries",
+        bank);
+  check(is(fixed, dtype) && fixed.numel() == (isMasked ? size : 0), "static_weight must have every entry", fixed);
+  return {bank.data_ptr<T>(),          fixed.data_ptr<T>(), isMasked ? bits.data_ptr<uint8_t>() : nullptr,
+          filters.data_ptr<int64_t>(), bank.size(0),        numDynamic};
+}
+
+Tensor packedConv2d(const Tensor& input, const Tensor& coefficients, const Tensor& bank, const Tensor& fixed,
+                    const Tensor& bits, const Tensor& filters, at::IntArrayRef weightShape, at::IntArrayRef stride,
+                    at::IntArrayRef padding, at::IntArrayRef dilation, int64_t groups) {
+  const Geometry g = geometryOf("padnet::packed_conv2d", input, {weightShape, stride, padding, dilation, groups});
+  TORCH_CHECK(bank.dim() == 2 && coefficients.dim() == 2 && coefficients.size(0) == g.batch &&
+                  coefficients.size(1) == bank.size(0) && coefficients.scalar_type() == input.scalar_type() &&
+                  coefficients.device().is_cpu(),
+              "padnet::packed_conv2d: the coefficients must be [", g.batch, ", K], like the input, got ",
+              coefficients.scalar_type(), " ", coefficients.sizes());
+  Tensor output = channelsLast({g.batch, g.outChannels, g.outHeight, g.outWidth}, input);
+  const Tensor given = coefficients.contiguous();
+  AT_DISPATCH_FLOATING_TYPES(input.scalar_type(), "packed_conv2d", [&] {
+    convolvePacked<scalar_t>(g, packedWeights<scalar_t>(g, bank, fixed, bits, filters), given.data_ptr<scalar_t>(),
+                             mapsOf<scalar_t>(input), output.data_ptr<scalar_t>());
+  });
+  return output.contiguous(input.suggest_memory_format());
+}
+
+}  // namespace
+
+TORCH_LIBRARY_FRAGMENT(padnet, library) {
+  library.def(
+      "pack_conv2d(Tensor bank, Tensor? scale, Tensor? static_weight, Tensor? static_scale, Tensor? mask_bits, "
+      "int[] weight_shape, int groups) -> (Tensor, Tensor, Tensor, Tensor)");
+  library.def(
+      "packed_conv2d(Tensor input, Tensor coefficients, Tensor bank, Tensor static_weight, Tensor mask_bits, "
+      "Tensor filters, int[] weight_shape, int[2] stride, int[2] padding, int[2] dilation, int groups) -> Tensor");
+}
+TORCH_LIBRARY_IMPL(padnet, CPU, library) {
+  library.impl("pack_conv2d", TORCH_FN(packConv2d));
+  library.impl("packed_conv2d", TORCH_FN(packedConv2d));
+}
+
+}  // namespace padnet
