@@ -88,6 +88,9 @@ class MixedTiles {
     return mixFirst_ ? tile_.mixedRows(mixture_, sample, part_, packer()) : tile_.mixed(mixture_, sample);
   }
 
+  /// Rows lie apart: the processor foresees them better.
+  void fetchNext(int64_t, int64_t) const {}
+
  private:
   Part partOf(const TilePlace& place) const {
     const Geometry& g = pass_.geometry;
@@ -381,7 +384,7 @@ void convolveBackwardWeights(const Geometry& g, const Mixture<T>& mixture, const
           for (const Tap& tap : phase.taps)
             products<T>({maps.block(sample, item.group, block) + tap.shift * blocks.size, aRows.data(), gradTile.get(),
                          steps.data(), positions, out + tap.index * width, cRows.data(), !tile.hasDynamic()},
-                        channels, width, {nullptr, 0});
+                        channels, width, [](int64_t, int64_t) {});
         }
         if (!tile.hasDynamic()) continue;
         const T* coefficients = mixture.coefficients + samples.begin(chunk) * numKernels;

@@ -73,7 +73,18 @@ class PackedTiles {
     return mixed_.get();
   }
 
+  /// The next block or tile stands behind this one, and is much like it.
+  void fetchNext(int64_t run, int64_t numRuns) const {
+    if (packed_.bits) fetch(packed_.fixed, order_.size(), begin_ + size_, size_, run, numRuns);
+    for (int64_t k = 0; k < packed_.numKernels; k++)
+      fetch(packed_.bank + k * packed_.numDynamic, packed_.numDynamic, first_ + numDynamic_, numDynamic_, run, numRuns);
+  }
+
  private:
+  static void fetch(const T* data, int64_t size, int64_t begin, int64_t length, int64_t run, int64_t numRuns) {
+    if (begin + length <= size) Upcoming{data + begin, length * int64_t{sizeof(T)}}.fetch(run, numRuns);
+  }
+
   PackedOrder<T> order_;
   int64_t taps_;
   const Split& blocks_;

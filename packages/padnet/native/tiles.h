@@ -79,15 +79,16 @@ int64_t tileWidth(int64_t lanes) {
   return lanes <= vector ? vector : 2 * vector;
 }
 
-/// c = or += product for all `rows`, in runs of at most maxRows.
-template <class T>
-void products(Product<T> product, int64_t numRows, int64_t width, const Upcoming& upcoming) {
+/// c = or += product for all `rows`, in runs of at most maxRows; before each, fetch(run, runs) may ask for memory that
+/// is needed next.
+template <class T, class Fetch>
+void products(Product<T> product, int64_t numRows, int64_t width, const Fetch& fetch) {
   const Kernels<T>& k = kernels<T>();
   const Split runs(numRows, k.maxRows);
   const int64_t* a = product.aRows;
   const int64_t* c = product.cRows;
   for (int64_t run = 0; run < runs.count; run++) {
-    upcoming.fetch(run, runs.count);
+    fetch(run, runs.count);
     product.aRows = a + runs.begin(run);
     product.cRows = c + runs.begin(run);
     k.product(product, runs.length(run), width / k.vector);
@@ -95,7 +96,8 @@ void products(Product<T> product, int64_t numRows, int64_t width, const Upcoming
 }
 
 /// Multiplies tile by tile. Each thread makes its own `tiles`, that are asked to `select` a place, and then for the
-/// weights that are `mixed` there for one sample after another, as [channel, tap, lane].
+/// weights that are `mixed` there for one sample after another, as [channel, tap, lane]; at the last one, `fetchNext`
+/// may bring nearer what the next place needs.
 template <class T, class MakeTiles>
 void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
   const Geometry& g = pass.geometry;
@@ -144,12 +146,16 @@ void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
               numSteps++;
             }
           tiles.select({item, phase, block, width, numSteps * width});
-          for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++)
-            products<T>(
-                {pass.maps.block(sample, item.group, block), aRows.data(), tiles.mixed(sample), steps.data(), numSteps,
-                 outputOf(sample), cRows.data(), block > 0},
-                rows, width,
-                pass.maps.upcoming(sample + 1 < item.sampleEnd ? sample + 1 : item.sampleBegin, item.group, block));
+          for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
+            const bool isLast = sample + 1 == item.sampleEnd;
+            const Upcoming map = pass.maps.upcoming(isLast ? item.sampleBegin : sample + 1, item.group, block);
+            products<T>({pass.maps.block(sample, item.group, block), aRows.data(), tiles.mixed(sample), steps.data(),
+                         numSteps, outputOf(sample), cRows.data(), block > 0},
+                        rows, width, [&](int64_t run, int64_t numRuns) {
+                          map.fetch(run, numRuns);
+                          if (isLast) tiles.fetchNext(run, numRuns);
+                        });
+          }
         }
       }
       if (inPlace) continue;
