@@ -5,13 +5,14 @@ import { formatPercent, formatSeconds } from '../report/format.js';
 import type { PictureModel, PictureRecipe } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
-import { collected, wholeNumber, withExamples } from './options.js';
+import { collected, fraction, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
 interface EvalOptions {
   readonly set?: readonly string[];
   readonly batchSize?: number;
+  readonly coefficientThreshold?: number;
   readonly submission?: string;
   readonly json?: boolean;
 }
@@ -27,6 +28,11 @@ export function registerEval(program: Command, terminal: Terminal): void {
       collected,
     )
     .option('--batch-size <number>', 'pictures at once (default: 256)', wholeNumber(1))
+    .option(
+      '--coefficient-threshold <number>',
+      'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
+      fraction,
+    )
     .option('--submission <folder>', "of a GLUE run: write its predictions for the task's test file, to hand in")
     .option('--json', 'print the result as JSON')
     .action((run: string, options: EvalOptions) => evaluateRun(run, options, terminal));
@@ -34,21 +40,24 @@ export function registerEval(program: Command, terminal: Terminal): void {
     command,
     'eval runs/pad30',
     'eval runs/pad30 --set data.testLimit=1000',
+    'eval runs/pad30 --batch-size 1 --coefficient-threshold 0.05',
     'eval runs/rte-pad50 --submission submissions',
   );
 }
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
-  const { set = [], batchSize, submission, json = false } = options;
+  const { set = [], batchSize, coefficientThreshold, submission, json = false } = options;
   const { loadRunModel, parseRecipe, readRun } = await import('../training/index.js');
   const { folder } = readRun(run);
   const recipe = parseRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe, set);
   const model = loadRunModel(run);
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
-    await evaluatePictures({ run, recipe, model, batchSize, json }, terminal);
+    await evaluatePictures({ run, recipe, model, batchSize, coefficientThreshold, json }, terminal);
   } else if (model.modality === 'text' && recipe.modality === 'text') {
     if (batchSize !== undefined) throw new UsageError(`--batch-size is for runs on pictures; ${run} is on sentences`);
+    if (coefficientThreshold !== undefined)
+      throw new UsageError(`--coefficient-threshold is for dynamic convolutions; ${run} is on sentences`);
     await evaluateTexts({ run, recipe, model, submission: submission ?? null, json }, terminal);
   } else {
     throw new UsageError(`--set: ${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
@@ -60,13 +69,16 @@ interface PictureEvaluation {
   readonly recipe: PictureRecipe;
   readonly model: PictureModel;
   readonly batchSize: number | undefined;
+  readonly coefficientThreshold: number | undefined;
   readonly json: boolean;
 }
 
 async function evaluatePictures(options: PictureEvaluation, terminal: Terminal): Promise<void> {
-  const { run, recipe, model, batchSize = 256, json } = options;
+  const { run, recipe, model, batchSize = 256, coefficientThreshold = 0, json } = options;
   const { evaluate, loadPictures } = await import('../training/index.js');
+  const { setCoefficientThreshold } = await import('../layers/index.js');
   const { test } = loadPictures(recipe.data);
+  setCoefficientThreshold(model.network, coefficientThreshold);
   const start = performance.now();
   const { normalise } = model.description;
   const {

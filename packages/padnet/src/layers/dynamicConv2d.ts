@@ -8,6 +8,7 @@ import { isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
 import type { CompactParameter, ParameterSource, Router } from '../dynamic/index.js';
 import { numEntries, SearchSource, TensorCache } from '../partial/index.js';
 import { fusedConv2d, packConv2d, packedConv2d, type PackedConv2d } from '../nativeOperators.js';
+import { roundCoefficients } from './coefficientThreshold.js';
 import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
 import { isDepthwise } from './costModel.js';
 import { mixedConv2d } from './mixedConv2d.js';
@@ -31,6 +32,8 @@ export class DynamicConv2d extends nn.Module {
   readonly biasBank: nn.Parameter | null;
   /** How the layer is computed; null for the fastest way. Where the gradient is differentiated again: a composition. */
   plan: ConvolutionPlan | null = null;
+  /** In evaluation, coefficients below it are rounded to 0 (`roundCoefficients`), so that their bank entries are not read. */
+  coefficientThreshold = 0;
   readonly #plans = new PlanChooser();
   readonly #packed = new TensorCache<'weights'>();
 
@@ -51,12 +54,20 @@ export class DynamicConv2d extends nn.Module {
 
   /** [batch, inChannels, height, width] → [batch, outChannels, height', width'] */
   forward(input: Tensor): Tensor {
-    const { source, router, geometry, biasBank } = this;
+    const { source, geometry, biasBank } = this;
     if (source.kind === 'static' && biasBank === null)
       return convolve(input, source.effective(true).constant!, geometry);
-    const coefficients = router.forward(input);
+    const coefficients = this.coefficientsFor(input);
     const output = this.mixedOutput(input, coefficients);
     return biasBank ? output.add(ops.matmul(coefficients, biasBank).unsqueeze(2).unsqueeze(3)) : output;
+  }
+
+  private coefficientsFor(input: Tensor): Tensor {
+    const { router, coefficientThreshold: threshold } = this;
+    const coefficients = router.forward(input);
+    return threshold > 0 && !this.training
+      ? roundCoefficients(coefficients, threshold, router.sumsToOne)
+      : coefficients;
   }
 
   private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {

@@ -8,3 +8,16 @@ export type DynamicLayer = DynamicConv2d | MoELinear;
 export function isDynamicLayer(module: nn.Module): module is DynamicLayer {
   return module instanceof DynamicConv2d || module instanceof MoELinear;
 }
+
+/**
+ * Lets every dynamic convolution of a network round its coefficients in evaluation, see `DynamicConv2d.coefficientThreshold`; 0
+ * ends that.
+ *
+ * @throws RangeError where the threshold is not from 0 to 1
+ */
+export function setCoefficientThreshold(network: nn.Module, threshold: number): void {
+  if (!(threshold >= 0 && threshold <= 1))
+    throw new RangeError(`the threshold of coefficients must be a number from 0 to 1, got ${threshold}`);
+  for (const [, module] of network.namedModules())
+    if (module instanceof DynamicConv2d) module.coefficientThreshold = threshold;
+}

@@ -1,3 +1,4 @@
+export * from './coefficientThreshold.js';
 export * from './convolutionPlan.js';
 export * from './costModel.js';
 export * from './counting.js';
