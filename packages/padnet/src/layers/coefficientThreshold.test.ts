@@ -41,7 +41,9 @@ describe('rounded coefficients', () => {
       expect(output('fused').sub(exact).abs().max().item()).toBeGreaterThan(1e-3);
       network.train();
       expectClose(output('fused'), exact, { rtol: 1e-5, atol: 1e-5 });
-      expect(() => setCoefficientThreshold(network, 1.5)).toThrow('a number from 0 to 1');
+      expect(() => {
+        setCoefficientThreshold(network, 1.5);
+      }).toThrow('a number from 0 to 1');
     });
   });
 });
