@@ -9,6 +9,7 @@ set(TORCH_HINTS ${LIBTORCH} /usr /usr/local)
 find_path(TORCH_INCLUDE torch/library.h HINTS ${TORCH_HINTS} PATH_SUFFIXES include NO_DEFAULT_PATH)
 find_library(TORCH_CPU_LIBRARY torch_cpu HINTS ${TORCH_HINTS} PATH_SUFFIXES lib lib/x86_64-linux-gnu lib/aarch64-linux-gnu NO_DEFAULT_PATH)
 find_library(C10_LIBRARY c10 HINTS ${TORCH_HINTS} PATH_SUFFIXES lib lib/x86_64-linux-gnu lib/aarch64-linux-gnu NO_DEFAULT_PATH)
+find_library(TORCH_CUDA_LIBRARY torch_cuda HINTS ${TORCH_HINTS} PATH_SUFFIXES lib NO_DEFAULT_PATH)
 if(NOT TORCH_INCLUDE OR NOT TORCH_CPU_LIBRARY OR NOT C10_LIBRARY)
   message(FATAL_ERROR "libtorch was not found${LIBTORCH}. Install Debian's libtorch-dev and libopenblas0-pthread, "
                       "or set LIBTORCH to an unpacked libtorch 1.13 or later.")
