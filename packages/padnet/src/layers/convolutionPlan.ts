@@ -44,18 +44,16 @@ export interface PlanChoices {
 /** The plans that there are, the fastest first. */
 export function planCosts(choices: PlanChoices, rates: Rates): readonly PlanCost[] {
   const { work, isStatic, isStructured } = choices;
-  const costs: PlanCost[] = isStatic ? [] : [...mixingCosts(choices, rates)];
-  if (work.dynamicEntries === 0) costs.push({ plan: 'folded', seconds: planSeconds(foldedWork(work), rates) });
-  if (isStructured && work.geometry.groups === 1) {
-    const { seconds: dynamic } = dynamicFiltersPlan(choices, rates);
-    costs.push({ plan: 'structured', seconds: planSeconds(staticFiltersWork(work), rates) + dynamic });
-  }
-  return costs.sort(bySeconds);
+  const plans: ConvolutionPlan[] = isStatic ? [] : mixingPlans(choices);
+  if (work.dynamicEntries === 0) plans.push('folded');
+  if (isStructured && work.geometry.groups === 1) plans.push('structured');
+  return fastestFirst(plans, work, dynamicFiltersPlan(choices, rates), rates);
 }
 
 /** How a structured plan computes its dynamic filters. */
-export function dynamicFiltersPlan(choices: PlanChoices, rates: Rates): PlanCost<MixingPlan> {
-  return mixingCosts({ ...choices, work: dynamicFiltersWork(choices.work) }, rates)[0]!;
+export function dynamicFiltersPlan(choices: PlanChoices, rates: Rates): MixingPlan {
+  const plans = mixingPlans(choices);
+  return fastestFirst(plans, dynamicFiltersWork(choices.work), plans[0]!, rates)[0]!.plan;
 }
 
 /** @param dynamicFilters how a structured plan computes them */
@@ -76,16 +74,20 @@ export function planWork(plan: ConvolutionPlan, work: ConvolutionWork, dynamicFi
   }
 }
 
-function mixingCosts({ work, isFusable }: PlanChoices, rates: Rates): readonly PlanCost<MixingPlan>[] {
+function mixingPlans({ work, isFusable }: PlanChoices): MixingPlan[] {
+  const plans: MixingPlan[] = isFusable ? ['fused', 'perSample'] : ['perSample'];
   const { groups, inChannels } = work.geometry;
-  const costs: PlanCost<MixingPlan>[] = [{ plan: 'perSample', seconds: planSeconds(perSampleWork(work), rates) }];
-  if (isFusable) costs.unshift({ plan: 'fused', seconds: planSeconds(fusedWork(work), rates) });
   // Depth-wise it would be no depth-wise convolution any more.
-  if (groups === 1 || groups < inChannels)
-    costs.push({ plan: 'perKernel', seconds: planSeconds(perKernelWork(work), rates) });
-  return costs.sort(bySeconds);
+  return groups === 1 || groups < inChannels ? [...plans, 'perKernel'] : plans;
 }
 
-function bySeconds(a: PlanCost, b: PlanCost): number {
-  return a.seconds - b.seconds;
+function fastestFirst<P extends ConvolutionPlan>(
+  plans: readonly P[],
+  work: ConvolutionWork,
+  dynamicFilters: MixingPlan,
+  rates: Rates,
+): readonly PlanCost<P>[] {
+  return plans
+    .map((plan) => ({ plan, seconds: planSeconds(planWork(plan, work, dynamicFilters), rates) }))
+    .sort((a, b) => a.seconds - b.seconds);
 }

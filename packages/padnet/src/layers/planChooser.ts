@@ -64,7 +64,7 @@ export class PlanChooser {
     const choice: PlanChoice = {
       work: choices.work,
       costs: planCosts(choices, rates),
-      dynamicFilters: dynamicFiltersPlan(choices, rates).plan,
+      dynamicFilters: dynamicFiltersPlan(choices, rates),
       filters: structure.filters,
     };
     this.#choices.set(key, choice);
