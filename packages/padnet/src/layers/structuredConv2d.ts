@@ -26,7 +26,8 @@ export function structuredConv2d(inputs: StructuredConv2dInputs): Tensor {
   const filterShape = [inChannels, ...kernelSize];
   const moving = dynamic(bank.reshape([bank.shape[0]!, -1, ...filterShape]), dynamicFilters(geometry, filters));
   const resting = ops.conv2d(input, staticWeight.reshape([-1, ...filterShape]), { stride, padding, dilation });
-  if (moving.isContiguous) return joinColumns(moving, resting, filters);
+  // Of a single filter, both memory formats are one.
+  if (moving.isContiguous && resting.isContiguous) return joinColumns(moving, resting, filters);
   // Channels last: positions are the rows of a matrix.
   const [batch = 0, , height = 0, width = 0] = moving.shape;
   const rows = (output: Tensor): Tensor => output.permute([0, 2, 3, 1]).reshape([-1, output.shape[1]!]);
