@@ -1,9 +1,9 @@
 /** Pretrained models by name: from the Hugging Face hub into a cache, once. */
 import { mkdir, readFile, rm, stat } from 'node:fs/promises';
-import { homedir } from 'node:os';
 import { join } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch';
 import { z } from 'zod';
+import { cacheFolder } from '../../../cacheFolder.js';
 import { InputError } from '../../../errors.js';
 import { readTextConfig } from '../loadPretrained.js';
 import { shardNames, weightFiles } from '../readWeights.js';
@@ -56,7 +56,7 @@ export async function resolvePretrained(nameOrFolder: string, options: ResolvePr
       `${JSON.stringify(nameOrFolder)}: there is no such folder, and it is no name on the hub, which looks like organisation/name`,
     );
   }
-  const cache = options.cache ?? setting('PADNET_CACHE') ?? join(homedir(), '.cache', 'padnet');
+  const cache = options.cache ?? cacheFolder();
   const revision = checkRevision(options.revision ?? 'main');
   const folder = join(cache, ...cachePath(nameOrFolder, revision));
   const state = await readState(folder);
