@@ -20,8 +20,8 @@ import { DynamicConv2d, outputSize } from '../layers/index.js';
 import { PartialSource } from '../partial/index.js';
 import { randomMask } from './benchNetwork.js';
 import { measuredPass, type MeasuredPass } from './measuredPass.js';
-import { convolutionWork, roofline, type MachineRates, type Roofline } from './roofline.js';
-import { machineRates } from './speed.js';
+import { convolutionWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
+import { machinePeaks } from './speed.js';
 import { interleaved, median, spread } from './statistics.js';
 
 /** `pad` has a mask by entry, `pad-filter` by filter. */
@@ -71,7 +71,7 @@ export interface LayerCost {
 export interface LayerCosts {
   readonly results: readonly LayerCost[];
   /** Of the machine, just before. */
-  readonly rates: MachineRates;
+  readonly peaks: MachinePeaks;
 }
 
 /** Untimed rounds: memory is allocated, code is compiled. */
@@ -88,7 +88,7 @@ export function benchLayer(options: LayerBenchOptions): LayerCosts {
   try {
     return scope(() => {
       manualSeed(0);
-      const rates = machineRates();
+      const peaks = machinePeaks();
       const shape = [batch, geometry.inChannels, size, size];
       const input = randn(shape).contiguous({ memoryFormat });
       input.requiresGrad = true;
@@ -112,7 +112,7 @@ export function benchLayer(options: LayerBenchOptions): LayerCosts {
           seconds: median(mine),
           spread: spread(mine),
           ratioToStatic: theirs && median(mine.map((value, round) => value / theirs[round]!)),
-          ...roofline(work, rates, median(mine)),
+          ...roofline(work, peaks, median(mine)),
         };
       };
       const results = rows.map(({ layer, plan, measured, parameters }, index) => ({
@@ -123,7 +123,7 @@ export function benchLayer(options: LayerBenchOptions): LayerCosts {
         peakMemoryBytes: shared + measured.forwardBackward.peakBytes(),
         parameters,
       }));
-      return { results, rates };
+      return { results, peaks };
     });
   } finally {
     setNumThreads(threadsBefore);

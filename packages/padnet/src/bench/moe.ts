@@ -1,12 +1,11 @@
 /**
- * What a mixture of experts costs: forward and backward of a dense linear layer, of an MoE layer and of a partial one, in one
+ * What a mixture of experts costs: forward and backward of a dense linear layer, of an MoE layer and of partial ones, in one
  * process, in turns (A B C A B C …).
  */
 import {
   backward,
   getNumThreads,
   manualSeed,
-  memoryUsage,
   nn,
   noGrad,
   ones,
@@ -19,10 +18,13 @@ import {
 import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
 import { MoELinear, Routing } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
+import { measuredPass, type MeasuredPass } from './measuredPass.js';
+import { layerWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
+import { machinePeaks } from './speed.js';
 import { interleaved, median, spread } from './statistics.js';
 
-/** Which entries of `pad` are dynamic: any, or all weights of some neurons of the block's inner, larger side. */
-export type MoEGranularity = 'entry' | 'neuron';
+/** `pad` has a mask by entry; `pad-neuron` one of all weights of some neurons of the block's inner, larger side. */
+export type MoEKind = 'dense' | 'moe' | 'pad' | 'pad-neuron';
 
 export interface MoEBenchOptions {
   readonly tokens: number;
@@ -30,24 +32,32 @@ export interface MoEBenchOptions {
   readonly outFeatures: number;
   readonly numExperts: number;
   readonly k: number;
-  /** κ of `pad`. */
+  /** κ of `pad` and `pad-neuron`. */
   readonly ratio: number;
-  readonly granularity: MoEGranularity;
+  readonly layers: readonly MoEKind[];
   /** Timed steps of each layer. */
   readonly repeats: number;
   readonly threads: number;
 }
 
-export interface MoECost {
-  readonly layer: 'dense' | 'moe' | 'pad';
+export interface MoECost extends Roofline {
+  readonly layer: MoEKind;
   /** Median of a forward and backward pass. */
   readonly stepSeconds: number;
-  /** Over that of `dense`, median of the rounds. */
-  readonly ratioToDense: number;
+  /** Over that of `dense`, median of the rounds; null without it. */
+  readonly ratioToDense: number | null;
   /** Distance of the quartiles over the median. */
   readonly spread: number;
   /** The most that tensors held in a step: the layer's parameters, their gradients, input, output and what lies between. */
   readonly peakMemoryBytes: number;
+  /** Stored numbers, with router and biases. */
+  readonly parameters: number;
+}
+
+export interface MoECosts {
+  readonly results: readonly MoECost[];
+  /** Of the machine, just before. */
+  readonly peaks: MachinePeaks;
 }
 
 /** Untimed rounds: memory is allocated, code is compiled. */
@@ -57,56 +67,67 @@ const warmUpRounds = 3;
  * Inputs are N(0, 1), W_g is N(0, 1 / inFeatures) and routers add their noise, so that tokens spread over all experts as after
  * training with the auxiliary loss. Input and parameters take gradients; the gradient of the output is fixed random numbers.
  */
-export function benchMoE(options: MoEBenchOptions): MoECost[] {
-  const { tokens, inFeatures, outFeatures, repeats, threads } = options;
+export function benchMoE(options: MoEBenchOptions): MoECosts {
+  const { tokens, inFeatures, outFeatures, layers, repeats, threads } = options;
   const threadsBefore = getNumThreads();
   setNumThreads(threads);
   try {
     return scope(() => {
       manualSeed(0);
+      const peaks = machinePeaks();
       const input = randn([tokens, inFeatures], { requiresGrad: true });
       const outputGradient = randn([tokens, outFeatures]);
       const shared = input.byteLength + outputGradient.byteLength;
-      const steps = {
-        dense: measured(() => denseStep(options, input, outputGradient)),
-        moe: measured(() => mixtureStep(options, 'moe', input, outputGradient)),
-        pad: measured(() => mixtureStep(options, 'pad', input, outputGradient)),
-      };
-      const tasks = { dense: steps.dense.seconds, moe: steps.moe.seconds, pad: steps.pad.seconds };
+      const rows = layers.map((layer) => measuredRow(options, layer, input, outputGradient));
+      const tasks = Object.fromEntries(rows.map(({ layer, measured }) => [layer, measured.seconds]));
       interleaved(tasks, warmUpRounds);
       const seconds = interleaved(tasks, repeats);
-      return (['dense', 'moe', 'pad'] as const).map((layer) => ({
-        layer,
-        stepSeconds: median(seconds[layer]),
-        ratioToDense: median(seconds[layer].map((value, round) => value / seconds.dense[round]!)),
-        spread: spread(seconds[layer]),
-        peakMemoryBytes: shared + steps[layer].peakBytes(),
-      }));
+      const { dense = null } = seconds;
+      const results = rows.map(({ layer, measured, parameters, macs }) => {
+        const mine = seconds[layer]!;
+        const size = { macs, input: input.numel, output: outputGradient.numel, parameters };
+        return {
+          layer,
+          stepSeconds: median(mine),
+          ratioToDense: dense && median(mine.map((value, round) => value / dense[round]!)),
+          spread: spread(mine),
+          peakMemoryBytes: shared + measured.peakBytes(),
+          parameters,
+          ...roofline(layerWork(size, 'forwardBackward'), peaks, median(mine)),
+        };
+      });
+      return { results, peaks };
     });
   } finally {
     setNumThreads(threadsBefore);
   }
 }
 
-/** Times the step that `make` returns, and watches what it holds beside what was there before `make`. */
-function measured(make: () => () => void): { seconds: () => number; peakBytes: () => number } {
-  const before = memoryUsage().allocated;
-  const step = make();
-  const held = memoryUsage().allocated - before;
-  let peak = 0;
-  const seconds = (): number => {
-    const { allocated } = memoryUsage({ resetPeak: true });
-    const start = performance.now();
-    scope(step);
-    const taken = (performance.now() - start) / 1000;
-    peak = Math.max(peak, memoryUsage().peak - allocated);
-    return taken;
-  };
-  return { seconds, peakBytes: () => held + peak };
+interface MeasuredRow {
+  readonly layer: MoEKind;
+  readonly parameters: number;
+  /** At least: what is static is computed once a token, what is dynamic k times. */
+  readonly macs: number;
+  readonly measured: MeasuredPass;
 }
 
-function denseStep({ inFeatures, outFeatures }: MoEBenchOptions, input: Tensor, outputGradient: Tensor): () => void {
-  const layer = new nn.Linear({ inFeatures, outFeatures });
+function measuredRow(options: MoEBenchOptions, kind: MoEKind, input: Tensor, outputGradient: Tensor): MeasuredRow {
+  const { tokens, inFeatures, outFeatures, k } = options;
+  const entries = inFeatures * outFeatures;
+  let parameters = 0;
+  let ratio = 0;
+  const measured = measuredPass(() => {
+    const layer = kind === 'dense' ? new nn.Linear({ inFeatures, outFeatures }) : createMixture(options, kind);
+    parameters = layer.parameters().reduce((sum, { numel }) => sum + numel, 0);
+    if (layer instanceof MoELinear) ratio = layer.source.dynamicRatio;
+    return layer instanceof MoELinear
+      ? mixtureStep(layer, input, outputGradient)
+      : denseStep(layer, input, outputGradient);
+  });
+  return { layer: kind, parameters, macs: tokens * entries * (1 - ratio + k * ratio), measured };
+}
+
+function denseStep(layer: nn.Linear, input: Tensor, outputGradient: Tensor): () => void {
   return () => {
     backward(layer.forward(input), { gradients: [outputGradient] });
     layer.zeroGrad();
@@ -114,15 +135,7 @@ function denseStep({ inFeatures, outFeatures }: MoEBenchOptions, input: Tensor, 
   };
 }
 
-function mixtureStep(options: MoEBenchOptions, kind: 'moe' | 'pad', input: Tensor, outputGradient: Tensor): () => void {
-  const { inFeatures, outFeatures, numExperts, k } = options;
-  const router = new NoisyTopK({ inFeatures, numExperts, k });
-  noGrad(() => router.wGate.copy_(randn([inFeatures, numExperts]).div(Math.sqrt(inFeatures))));
-  const layer = new MoELinear({
-    router,
-    source: kind === 'moe' ? bankOf(options) : partialOf(options),
-    biasBank: randn([numExperts, outFeatures]),
-  }).train();
+function mixtureStep(layer: MoELinear, input: Tensor, outputGradient: Tensor): () => void {
   const one = ones([]);
   return () => {
     const routing = new Routing();
@@ -133,20 +146,26 @@ function mixtureStep(options: MoEBenchOptions, kind: 'moe' | 'pad', input: Tenso
   };
 }
 
-function bankOf({ inFeatures, outFeatures, numExperts }: MoEBenchOptions): ParameterSource {
-  return new Bank(randn([numExperts, outFeatures, inFeatures]));
+function createMixture(options: MoEBenchOptions, kind: Exclude<MoEKind, 'dense'>): MoELinear {
+  const { inFeatures, outFeatures, numExperts, k } = options;
+  const router = new NoisyTopK({ inFeatures, numExperts, k });
+  noGrad(() => router.wGate.copy_(randn([inFeatures, numExperts]).div(Math.sqrt(inFeatures))));
+  const biasBank = randn([numExperts, outFeatures]);
+  return new MoELinear({ router, source: createSource(options, kind), biasBank }).train();
 }
 
-function partialOf(options: MoEBenchOptions): ParameterSource {
-  const { inFeatures, outFeatures, numExperts, ratio, granularity } = options;
+function createSource(options: MoEBenchOptions, kind: Exclude<MoEKind, 'dense'>): ParameterSource {
+  const { inFeatures, outFeatures, numExperts, ratio } = options;
   const shape = [outFeatures, inFeatures];
-  const units = granularity === 'entry' ? shape : outFeatures >= inFeatures ? [outFeatures, 1] : [1, inFeatures];
-  return scope(
-    () =>
-      new PartialSource({
-        bank: randn([numExperts, ...shape]),
-        staticWeight: randn(shape),
-        mask: Mask.fromTensor(rand(units).lt(ratio).expand(shape)),
-      }),
-  );
+  return scope(() => {
+    const bank = randn([numExperts, ...shape]);
+    if (kind === 'moe') return new Bank(bank);
+    const neurons = outFeatures >= inFeatures ? [outFeatures, 1] : [1, inFeatures];
+    const mask = Mask.fromTensor(
+      rand(kind === 'pad' ? shape : neurons)
+        .lt(ratio)
+        .expand(shape),
+    );
+    return new PartialSource({ bank, staticWeight: randn(shape), mask });
+  });
 }

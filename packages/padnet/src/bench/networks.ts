@@ -8,8 +8,8 @@ import { setNumThreads, getNumThreads } from '@padnet/torch';
 import { staticMacs, type BenchLayer, type NetworkShape } from './benchNetwork.js';
 import { NetworkProcess } from './networkProcess.js';
 import { referenceProgram } from './python.js';
-import { medianRates, networkWork, roofline, type MachineRates, type Roofline } from './roofline.js';
-import { machineRates } from './speed.js';
+import { medianPeaks, networkWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
+import { machinePeaks } from './speed.js';
 import { median, spread } from './statistics.js';
 
 /** What a process is asked to measure. */
@@ -59,7 +59,7 @@ export interface NetworkCosts {
   /** Time of `static` over that of `python-static`, median of the rounds; null without one of them. */
   readonly staticToPython: number | null;
   /** Measured between the rounds. */
-  readonly rates: MachineRates;
+  readonly peaks: MachinePeaks;
 }
 
 /** Untimed passes of each process: threads start, memory is allocated, code is compiled. */
@@ -71,12 +71,12 @@ export async function benchNetworks(options: NetworkBenchOptions): Promise<Netwo
   const kinds: NetworkLayer[] = [...layers, ...(python === null ? [] : ['python-static' as const])];
   const processes = new Map<NetworkLayer, NetworkProcess>();
   const rounds = new Map<NetworkLayer, number[][]>(kinds.map((kind) => [kind, []]));
-  const rates: MachineRates[] = [];
+  const peaks: MachinePeaks[] = [];
   const threadsBefore = getNumThreads();
   setNumThreads(job.threads);
   try {
     for (let round = 0; round < repeats; round++) {
-      rates.push(machineRates());
+      peaks.push(machinePeaks());
       for (const kind of kinds) {
         signal?.throwIfAborted();
         onRound?.(kind, round);
@@ -94,7 +94,7 @@ export async function benchNetworks(options: NetworkBenchOptions): Promise<Netwo
     }
     const ends = new Map<NetworkLayer, Awaited<ReturnType<NetworkProcess['end']>>>();
     for (const [kind, child] of processes) ends.set(kind, await child.end());
-    return summarise(options, rounds, ends, medianRates(rates));
+    return summarise(options, rounds, ends, medianPeaks(peaks));
   } finally {
     for (const child of processes.values()) child.kill();
     setNumThreads(threadsBefore);
@@ -105,7 +105,7 @@ function summarise(
   shape: NetworkShape & Pick<NetworkJob, 'pass'>,
   rounds: ReadonlyMap<NetworkLayer, readonly (readonly number[])[]>,
   ends: ReadonlyMap<NetworkLayer, { readonly parameters: number; readonly peakMemoryBytes: number }>,
-  rates: MachineRates,
+  peaks: MachinePeaks,
 ): NetworkCosts {
   const ratio = (kind: NetworkLayer, other: NetworkLayer): number | null => {
     const [mine, theirs] = [rounds.get(kind), rounds.get(other)];
@@ -127,8 +127,8 @@ function summarise(
       ratioToStatic: ratio(layer, 'static'),
       ratioToPython: ratio(layer, 'python-static'),
       passes: all.length,
-      ...roofline(work, rates, seconds),
+      ...roofline(work, peaks, seconds),
     };
   });
-  return { results, staticToPython: ratio('static', 'python-static'), rates };
+  return { results, staticToPython: ratio('static', 'python-static'), peaks };
 }

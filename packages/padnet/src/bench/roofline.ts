@@ -8,28 +8,29 @@ import { numEntries } from '../partial/index.js';
 import { median } from './statistics.js';
 
 /** What something has to compute and to move at least. */
-export interface Work {
+export interface LeastWork {
   /** Floating-point operations: two a multiply-accumulate. */
   readonly flops: number;
   readonly bytes: number;
 }
 
-export interface MachineRates {
+/** What the machine reaches at best. */
+export interface MachinePeaks {
   readonly flopsPerSecond: number;
   readonly bytesPerSecond: number;
 }
 
 export interface Roofline {
   readonly gigaflops: number;
-  /** What takes longer at the machine's rates. */
+  /** What takes longer at the machine's peaks. */
   readonly bound: 'arithmetic' | 'memory';
-  /** The time at the machine's rates over the measured one; above 1 where the numbers stay in a cache. */
+  /** The time at the machine's peaks over the measured one; above 1 where the numbers stay in a cache. */
   readonly share: number;
 }
 
-export function roofline({ flops, bytes }: Work, rates: MachineRates, seconds: number): Roofline {
-  const arithmetic = flops / rates.flopsPerSecond;
-  const memory = bytes / rates.bytesPerSecond;
+export function roofline({ flops, bytes }: LeastWork, peaks: MachinePeaks, seconds: number): Roofline {
+  const arithmetic = flops / peaks.flopsPerSecond;
+  const memory = bytes / peaks.bytesPerSecond;
   return {
     gigaflops: flops / seconds / 1e9,
     bound: memory > arithmetic ? 'memory' : 'arithmetic',
@@ -37,16 +38,14 @@ export function roofline({ flops, bytes }: Work, rates: MachineRates, seconds: n
   };
 }
 
-export function medianRates(rates: readonly MachineRates[]): MachineRates {
+export function medianPeaks(peaks: readonly MachinePeaks[]): MachinePeaks {
   return {
-    flopsPerSecond: median(rates.map(({ flopsPerSecond }) => flopsPerSecond)),
-    bytesPerSecond: median(rates.map(({ bytesPerSecond }) => bytesPerSecond)),
+    flopsPerSecond: median(peaks.map(({ flopsPerSecond }) => flopsPerSecond)),
+    bytesPerSecond: median(peaks.map(({ bytesPerSecond }) => bytesPerSecond)),
   };
 }
 
 /** `forwardBackward`: gradients of input and parameters as well. `step`: the optimizer's step with momentum as well. */
-export type Pass = 'forward' | 'forwardBackward' | 'step';
-
 const products = { forward: 1, forwardBackward: 3, step: 3 } as const;
 /** Forward, and for the input's gradient, a parameter is read, and its gradient written; the optimizer reads it, its gradient and its momentum and writes two. */
 const parameterMoves = { forward: 1, forwardBackward: 3, step: 8 } as const;
@@ -61,7 +60,7 @@ const floatBytes = 4;
  * Of a network: the multiply-accumulates of the static one, for mixing comes on top, and every stored parameter; activations,
  * which a cache may hold, are not counted.
  */
-export function networkWork(macs: number, parameters: number, pass: 'forward' | 'step'): Work {
+export function networkWork(macs: number, parameters: number, pass: 'forward' | 'step'): LeastWork {
   return { flops: 2 * macs * products[pass], bytes: floatBytes * parameters * parameterMoves[pass] };
 }
 
@@ -71,11 +70,26 @@ export function convolutionWork(
   inputShape: readonly number[],
   parameters: number,
   pass: 'forward' | 'forwardBackward',
-): Work {
+): LeastWork {
   const { inChannels, outChannels, groups, kernelSize } = geometry;
   const output = inputShape[0]! * outChannels * numEntries(outputSize(geometry, inputShape));
   const macs = (output * inChannels * numEntries(kernelSize)) / groups;
-  const moved =
-    numEntries(inputShape) * inputMoves[pass] + output * outputMoves[pass] + parameters * parameterMoves[pass];
+  return layerWork({ macs, input: numEntries(inputShape), output, parameters }, pass);
+}
+
+export interface LayerSize {
+  /** Multiply-accumulates of a forward pass. */
+  readonly macs: number;
+  /** Numbers that it reads and writes, and that it stores. */
+  readonly input: number;
+  readonly output: number;
+  readonly parameters: number;
+}
+
+export function layerWork(
+  { macs, input, output, parameters }: LayerSize,
+  pass: 'forward' | 'forwardBackward',
+): LeastWork {
+  const moved = input * inputMoves[pass] + output * outputMoves[pass] + parameters * parameterMoves[pass];
   return { flops: 2 * macs * products[pass], bytes: floatBytes * moved };
 }

@@ -3,7 +3,7 @@
  * how fast it reads and writes memory.
  */
 import { getNumThreads, noGrad, ops, scope, setNumThreads } from '@padnet/torch';
-import type { MachineRates } from './roofline.js';
+import type { MachinePeaks } from './roofline.js';
 import { median } from './statistics.js';
 
 /** 10⁹ operations a second of a float32 matrix product [size, size] × [size, size]. */
@@ -22,7 +22,7 @@ export function matmulGigaflops(size = 1024, repeats = 5): number {
  * What roofs measured speeds: the faster of libtorch's matrix product and convolution, and memory as `a += b` of 128 MB each
  * reads and writes it, with the threads that are set.
  */
-export function machineRates(repeats = 3): MachineRates {
+export function machinePeaks(repeats = 3): MachinePeaks {
   return {
     flopsPerSecond: Math.max(matmulGigaflops(2048, repeats), convolutionGigaflops(repeats)) * 1e9,
     bytesPerSecond: memoryBytesPerSecond(repeats),

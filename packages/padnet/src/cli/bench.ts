@@ -1,15 +1,14 @@
 /** `padnet bench`: what things cost on this machine. */
-import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
-import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
+import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { registerImp } from './benchImp.js';
 import { registerLayer } from './benchLayer.js';
+import { registerMoE } from './benchMoe.js';
 import { registerInference, registerStep } from './benchPasses.js';
 import { registerPlans } from './benchPlans.js';
-import { fraction, oneOf, wholeNumber, withExamples } from './options.js';
+import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
 
 export function registerBench(program: Command, terminal: Terminal): void {
   const bench = program.command('bench').description('Measure what things cost on this machine.');
@@ -63,83 +62,6 @@ async function benchOps({ repeats, json }: OpsOptions, terminal: Terminal): Prom
   ]);
   terminal.print(alignGrid({ heading: ['operator', 'µs a call', 'spread'], rows, leftColumns: 1 }));
   terminal.print(`\na call costs ${callMicroseconds.toFixed(2)} µs; at most ${targetMicroseconds} is the target`);
-}
-
-const granularities = ['entry', 'neuron'] as const;
-
-interface MoEOptions {
-  readonly tokens: number;
-  readonly in: number;
-  readonly out: number;
-  readonly experts: number;
-  readonly k: number;
-  readonly ratio: number;
-  readonly granularity: (typeof granularities)[number];
-  readonly repeats: number;
-  readonly threads: number;
-  readonly json?: boolean;
-}
-
-function registerMoE(bench: Command, terminal: Terminal): void {
-  const command = bench
-    .command('moe')
-    .description(
-      'Measure forward and backward of a dense linear layer, a mixture of experts and a partial one, in one process, in ' +
-        'turns. Random tokens and a random router spread over all experts, as after training.',
-    )
-    .option('--tokens <number>', 'tokens in a batch', wholeNumber(1), 1024)
-    .option('--in <number>', 'input features', wholeNumber(1), 768)
-    .option('--out <number>', 'output features', wholeNumber(1), 3072)
-    .option('--experts <number>', 'experts', wholeNumber(1), 8)
-    .option('--k <number>', 'experts computed for each token', wholeNumber(1), 2)
-    .option('--ratio <number>', 'dynamic ratio of pad', fraction, 0.5)
-    .option('--granularity <name>', 'what is dynamic in pad: entry or neuron', oneOf(granularities), 'entry')
-    .option('--repeats <number>', 'rounds', wholeNumber(1), 21)
-    .option('--threads <number>', 'threads (default: all cores)', wholeNumber(1), availableParallelism())
-    .option('--json', 'print the result as JSON')
-    .action((options: MoEOptions) => benchMixtures(options, terminal));
-  withExamples(
-    command,
-    'bench inference --batch 1',
-    'bench layer --in 512 --out 512 --size 7',
-    'bench imp',
-    'bench moe --tokens 1024 --in 768 --out 3072 --experts 8 --k 2 --json',
-    'bench moe --in 3072 --out 768 --granularity neuron --ratio 0.3',
-  );
-}
-
-async function benchMixtures({ json, ...options }: MoEOptions, terminal: Terminal): Promise<void> {
-  const { tokens, in: inFeatures, out: outFeatures, experts, k, ratio, granularity, repeats, threads } = options;
-  if (k > experts) throw new UsageError(`--k: ${k} of ${experts} experts can not be chosen; give at most ${experts}`);
-  const { benchMoE } = await import('../bench/moe.js');
-  const results = benchMoE({
-    tokens,
-    inFeatures,
-    outFeatures,
-    numExperts: experts,
-    k,
-    ratio,
-    granularity,
-    repeats,
-    threads,
-  });
-  if (json) {
-    const { describeEnvironment } = await import('../training/index.js');
-    terminal.printJson({ ...options, results, environment: { ...describeEnvironment(), threads } });
-    return;
-  }
-  const rows = results.map(({ layer, stepSeconds, ratioToDense, peakMemoryBytes, spread }) => [
-    layer,
-    formatSeconds(stepSeconds),
-    formatRatio(ratioToDense),
-    formatBytes(peakMemoryBytes),
-    formatPercent(spread),
-  ]);
-  terminal.print(
-    `${tokens} tokens, ${inFeatures} → ${outFeatures}, top ${k} of ${experts}, pad at κ = ${ratio} by ${granularity}, ` +
-      `${threads} threads, medians of ${repeats}\n`,
-  );
-  terminal.print(alignGrid({ heading: ['layer', 'step', '× dense', 'peak memory', 'spread'], rows, leftColumns: 1 }));
 }
 
 interface LoaderOptions {

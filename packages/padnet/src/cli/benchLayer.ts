@@ -6,13 +6,13 @@ import type { ConvolutionKind, LayerCost, LayerCosts } from '../bench/layer.js';
 import { convolutionPlans, type ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { withThreadsAndJson } from './benchNetwork.js';
+import { models, withThreadsAndJson } from './benchNetwork.js';
 import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
+import { roofCells, roofHeading, roofNote } from './roofColumns.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
 const kinds = ['static', 'dyconv', 'pad', 'pad-filter'] as const satisfies readonly ConvolutionKind[];
-const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
 const memoryFormats = ['contiguous', 'channels_last'] as const;
 
 interface LayerOptions {
@@ -107,13 +107,10 @@ async function benchLayers(options: LayerOptions, terminal: Terminal): Promise<v
     return;
   }
   for (const convolution of convolutions) {
-    const { rates } = convolution;
     terminal.print(`${describeConvolution(convolution)}, ${conditions}\n`);
     terminal.print(layerTable(convolution));
-    terminal.print(
-      `\nthe roof: the static convolution's arithmetic at ${(rates.flopsPerSecond / 1e9).toFixed(0)} GF/s, or weights and ` +
-        `maps at ${formatBytes(rates.bytesPerSecond)}/s, whichever takes longer`,
-    );
+    const work = { arithmetic: "the static convolution's arithmetic", moved: 'weights and maps' };
+    terminal.print(`\n${roofNote(convolution.peaks, work)}`);
   }
 }
 
@@ -147,8 +144,7 @@ function layerTable({ results }: MeasuredConvolution): string {
     ...[forwardBackward, forward].flatMap((cost) => [
       formatSeconds(cost.seconds),
       formatRatio(cost.ratioToStatic),
-      cost.gigaflops.toFixed(0),
-      `${formatPercent(cost.share, 0)} ${cost.bound}`,
+      ...roofCells(cost),
       formatPercent(cost.spread),
     ]),
     formatBytes(peakMemoryBytes),
@@ -156,7 +152,7 @@ function layerTable({ results }: MeasuredConvolution): string {
   const heading = [
     'layer',
     'plan',
-    ...['forward + backward', 'forward'].flatMap((pass) => [pass, '× static', 'GF/s', 'of the roof', 'spread']),
+    ...['forward + backward', 'forward'].flatMap((pass) => [pass, '× static', ...roofHeading, 'spread']),
     'peak memory',
   ];
   return alignGrid({ heading, rows, leftColumns: 2 });

@@ -4,7 +4,7 @@ import type { Command } from 'commander';
 import type { NetworkShape } from '../bench/benchNetwork.js';
 import { oneOf, wholeNumber } from './options.js';
 
-const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
+export const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
 const stems = ['imagenet', 'small'] as const;
 
 export interface NetworkOptions {

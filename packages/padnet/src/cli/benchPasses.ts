@@ -6,6 +6,7 @@ import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } f
 import { alignGrid } from '../report/grid.js';
 import { networkShape, withNetworkOptions, withThreadsAndJson, type NetworkOptions } from './benchNetwork.js';
 import { fraction, listOf, wholeNumber, withExamples } from './options.js';
+import { roofCells, roofHeading, roofNote } from './roofColumns.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
@@ -99,7 +100,8 @@ async function benchPasses(pass: 'step' | 'inference', options: PassOptions, ter
     `${shape.model}, ${shape.size}×${shape.size}, batch ${shape.batch}, ${threads} threads, medians of ${repeats} × ${steps}\n`,
   );
   terminal.print(passTable(pass, costs));
-  terminal.print(roofNote(costs));
+  const work = { arithmetic: "the static network's arithmetic", moved: 'the parameters' };
+  terminal.print(`\n${roofNote(costs.peaks, work)}`);
   if (costs.staticToPython !== null) {
     const ours = pass === 'step' ? 'static step' : 'static inference';
     terminal.print(`our ${ours} takes ${formatRatio(costs.staticToPython)} times Python's; at most 1.00 is the target`);
@@ -115,8 +117,7 @@ function passTable(pass: 'step' | 'inference', { results }: NetworkCosts): strin
     result.imagesPerSecond.toFixed(1),
     formatBytes(result.peakMemoryBytes),
     formatCount(result.parameters),
-    result.gigaflops.toFixed(0),
-    `${formatPercent(result.share, 0)} ${result.bound}`,
+    ...roofCells(result),
     formatPercent(result.spread),
   ]);
   const heading = [
@@ -127,18 +128,10 @@ function passTable(pass: 'step' | 'inference', { results }: NetworkCosts): strin
     'images/s',
     'peak memory',
     'parameters',
-    'GF/s',
-    'of the roof',
+    ...roofHeading,
     'spread',
   ];
   return alignGrid({ heading, rows, leftColumns: 1 });
-}
-
-function roofNote({ rates }: NetworkCosts): string {
-  return (
-    `\nthe roof: the static network's arithmetic at ${(rates.flopsPerSecond / 1e9).toFixed(0)} GF/s or the parameters at ` +
-    `${formatBytes(rates.bytesPerSecond)}/s, whichever takes longer`
-  );
 }
 
 async function choosePython({ python, model, stem }: PassOptions): Promise<string | null> {
