@@ -17,7 +17,7 @@ import {
 import { Bank, KernelAttention, type ParameterSource } from '../dynamic/index.js';
 import type { ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { DynamicConv2d, outputSize } from '../layers/index.js';
-import { PartialSource } from '../partial/index.js';
+import { PartialSource, type Mask } from '../partial/index.js';
 import { randomMask } from './benchNetwork.js';
 import { measuredPass, type MeasuredPass } from './measuredPass.js';
 import { convolutionWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
@@ -37,7 +37,7 @@ export interface LayerBenchOptions {
   /** κ of `pad` and `pad-filter`. */
   readonly ratio: number;
   readonly layers: readonly ConvolutionKind[];
-  /** Of dynamic and partial layers. */
+  /** Those that a dynamic or partial layer does not have are left out. */
   readonly plans: readonly ConvolutionPlan[];
   readonly memoryFormat: Extract<MemoryFormat, 'contiguous' | 'channels_last'>;
   /** Timed passes of each. */
@@ -82,7 +82,7 @@ type Timed = (typeof passes)[number];
 
 /** Random input and gradient of the output, fresh weights, random masks. */
 export function benchLayer(options: LayerBenchOptions): LayerCosts {
-  const { geometry, size, batch, layers, plans, memoryFormat, repeats, threads } = options;
+  const { geometry, size, batch, layers, memoryFormat, repeats, threads } = options;
   const threadsBefore = getNumThreads();
   setNumThreads(threads);
   try {
@@ -95,9 +95,7 @@ export function benchLayer(options: LayerBenchOptions): LayerCosts {
       const outputShape = [batch, geometry.outChannels, ...outputSize(geometry, shape)];
       const outputGradient = randn(outputShape).contiguous({ memoryFormat });
       const shared = input.byteLength + outputGradient.byteLength;
-      const rows = layers.flatMap((layer) =>
-        (layer === 'static' ? [null] : plans).map((plan) => measuredRow(options, layer, plan, input, outputGradient)),
-      );
+      const rows = layers.flatMap((layer) => measuredRows(options, layer, input, outputGradient));
       const tasks = Object.fromEntries(
         rows.flatMap(({ measured }, index) => passes.map((pass) => [key(index, pass), measured[pass].seconds])),
       );
@@ -141,15 +139,40 @@ interface MeasuredRow {
   readonly measured: Readonly<Record<Timed, MeasuredPass>>;
 }
 
-function measuredRow(
+/** Of a dynamic layer a row for each of the plans that it has, all with the same mask. */
+function measuredRows(
   options: LayerBenchOptions,
   layer: ConvolutionKind,
-  plan: ConvolutionPlan | null,
   input: Tensor,
   outputGradient: Tensor,
-): MeasuredRow {
+): MeasuredRow[] {
+  const { geometry, numKernels, ratio, plans } = options;
+  const shape = nn.conv2dWeightShape(geometry);
+  if (layer === 'static') {
+    const create = (): nn.Layer => new nn.Conv2d({ ...geometry, bias: false });
+    return [{ layer, plan: null, ...measureLayer(create, input, outputGradient) }];
+  }
+  const mask = layer === 'dyconv' ? null : randomMask(shape, ratio, layer === 'pad-filter' ? 'filter' : 'entry');
+  const create = (plan: ConvolutionPlan | null): DynamicConv2d => {
+    const router = new KernelAttention({ inChannels: geometry.inChannels, numKernels });
+    const source = scope(() => createSource(randn([numKernels, ...shape]), mask));
+    const convolution = new DynamicConv2d({ geometry, router, source });
+    convolution.plan = plan;
+    return convolution;
+  };
+  const { costs } = scope(() => create(null).planCosts(input));
+  return plans
+    .filter((plan) => costs.some((cost) => cost.plan === plan))
+    .map((plan) => ({ layer, plan, ...measureLayer(() => create(plan), input, outputGradient) }));
+}
+
+function measureLayer(
+  create: () => nn.Layer,
+  input: Tensor,
+  outputGradient: Tensor,
+): Pick<MeasuredRow, 'parameters' | 'measured'> {
   const forwardBackward = measuredPass(() => {
-    const trained = createConvolution(options, layer, plan).train();
+    const trained = create().train();
     return () => {
       backward(trained.forward(input), { gradients: [outputGradient] });
       trained.zeroGrad();
@@ -157,30 +180,16 @@ function measuredRow(
     };
   });
   // A layer of its own, for in evaluation mode a layer keeps what training would make anew.
-  const evaluated = createConvolution(options, layer, plan).eval();
+  const evaluated = create().eval();
   const forward = measuredPass(() => () => {
     noGrad(() => evaluated.forward(input));
   });
-  return { layer, plan, parameters: storedWeights(evaluated), measured: { forward, forwardBackward } };
+  return { parameters: storedWeights(evaluated), measured: { forward, forwardBackward } };
 }
 
-function createConvolution(options: LayerBenchOptions, layer: ConvolutionKind, plan: ConvolutionPlan | null): nn.Layer {
-  const { geometry, numKernels } = options;
-  if (layer === 'static') return new nn.Conv2d({ ...geometry, bias: false });
-  const router = new KernelAttention({ inChannels: geometry.inChannels, numKernels });
-  const convolution = new DynamicConv2d({ geometry, router, source: createSource(options, layer) });
-  convolution.plan = plan;
-  return convolution;
-}
-
-function createSource({ geometry, numKernels, ratio }: LayerBenchOptions, layer: ConvolutionKind): ParameterSource {
-  return scope(() => {
-    const shape = nn.conv2dWeightShape(geometry);
-    const bank = randn([numKernels, ...shape]);
-    if (layer === 'dyconv') return new Bank(bank);
-    const mask = randomMask(shape, ratio, layer === 'pad-filter' ? 'filter' : 'entry');
-    return new PartialSource({ bank, staticWeight: randn(shape), mask });
-  });
+/** @param mask null for a layer that is dynamic as a whole */
+function createSource(bank: Tensor, mask: Mask | null): ParameterSource {
+  return mask ? new PartialSource({ bank, staticWeight: randn(mask.shape), mask }) : new Bank(bank);
 }
 
 /** Numbers of the weight, without the router's. */

@@ -2,7 +2,7 @@
 import type { nn } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import type { NetworkConvolution } from '../bench/benchNetwork.js';
-import type { ConvolutionKind, LayerCost, LayerCosts } from '../bench/layer.js';
+import type { ConvolutionKind, LayerCost, LayerCosts, PassCost } from '../bench/layer.js';
 import { convolutionPlans, type ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
@@ -39,7 +39,7 @@ export function registerLayer(bench: Command, terminal: Terminal): void {
     .command('layer')
     .description(
       'Measure one convolution, forward and backward and forward alone: static, dynamic and partial (with their router), by ' +
-        'our kernels (fused) and by the compositions of libtorch’s operators, in one process, in turns. With --model, every ' +
+        'every plan that the layer has, in one process, in turns. With --model, every ' +
         'distinct convolution of a network.',
     )
     .addOption(
@@ -158,37 +158,35 @@ function layerTable({ results }: MeasuredConvolution): string {
   return alignGrid({ heading, rows, leftColumns: 2 });
 }
 
-/** A row a convolution, and one of all of them as often as the network has them. */
+/** A row a convolution, and one of all of them as often as the network has them; a plan that one has not is `–` there. */
 function networkTable(convolutions: readonly MeasuredConvolution[]): string {
-  const [first] = convolutions;
-  if (!first) return '';
   const name = ({ layer, plan }: LayerCost): string => (plan === null || plan === 'fused' ? layer : `${layer} ${plan}`);
-  const total = first.results.map((_, index) =>
-    convolutions.reduce((sum, { results, count }) => sum + count * results[index]!.forwardBackward.seconds, 0),
-  );
-  const fixed = first.results.findIndex(({ layer }) => layer === 'static');
-  const cells = (seconds: readonly number[], ratios: readonly (number | null)[]): string[] =>
-    seconds.map((value, index) => (index === fixed || fixed < 0 ? formatSeconds(value) : formatRatio(ratios[index]!)));
-  const rows = convolutions.map((convolution) => {
-    const costs = convolution.results.map(({ forwardBackward }) => forwardBackward);
-    return [
-      describeConvolution(convolution),
-      String(convolution.count),
-      ...cells(
-        costs.map(({ seconds }) => seconds),
-        costs.map(({ ratioToStatic }) => ratioToStatic),
-      ),
-    ];
-  });
-  rows.push([
-    'all',
-    String(convolutions.reduce((sum, { count }) => sum + count, 0)),
-    ...cells(
-      total,
-      total.map((value) => value / total[fixed]!),
-    ),
+  const names = [...new Set(convolutions.flatMap(({ results }) => results.map(name)))];
+  const costOf = ({ results }: MeasuredConvolution, column: string): PassCost | null =>
+    results.find((cost) => name(cost) === column)?.forwardBackward ?? null;
+  const cell = (column: string, seconds: number | null, ratioToStatic: number | null): string =>
+    column !== 'static' && names.includes('static') ? formatRatio(ratioToStatic) : formatSeconds(seconds);
+  const rows = convolutions.map((convolution) => [
+    describeConvolution(convolution),
+    String(convolution.count),
+    ...names.map((column) => {
+      const cost = costOf(convolution, column);
+      return cell(column, cost?.seconds ?? null, cost?.ratioToStatic ?? null);
+    }),
   ]);
-  return alignGrid({ heading: ['convolution', 'layers', ...first.results.map(name)], rows, leftColumns: 1 });
+  const total = (column: string): number | null => {
+    const seconds = convolutions.map((convolution) => costOf(convolution, column)?.seconds ?? NaN);
+    const sum = seconds.reduce((all, value, index) => all + convolutions[index]!.count * value, 0);
+    return Number.isNaN(sum) ? null : sum;
+  };
+  const fixed = total('static');
+  const totals = names.map((column) => {
+    const sum = total(column);
+    return cell(column, sum, sum && fixed && sum / fixed);
+  });
+  const layers = convolutions.reduce((sum, { count }) => sum + count, 0);
+  rows.push(['all', String(layers), ...totals]);
+  return alignGrid({ heading: ['convolution', 'layers', ...names], rows, leftColumns: 1 });
 }
 
 /** `128 → 128, 3×3, stride 2, 28²` */
