@@ -3,6 +3,7 @@ import { existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import { directions, type Direction } from '../layers/planRates.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { ShownNetwork } from '../report/index.js';
@@ -11,12 +12,10 @@ import { oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
-const directions = ['inference', 'training'] as const;
-
 interface InspectOptions {
   readonly plan?: boolean;
   readonly batch: number;
-  readonly direction: (typeof directions)[number];
+  readonly direction: Direction;
   readonly size?: number;
   readonly json?: boolean;
 }

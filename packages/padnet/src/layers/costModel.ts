@@ -3,7 +3,6 @@
  * has a rate for each kind (`planRates.ts`), measured (`padnet bench plans`). Symbols as in method.md: B samples, K bank
  * entries, n entries of a kernel, d of them dynamic.
  */
-import { isPointwise } from './mixedConv2d.js';
 import type { nn } from '@padnet/torch';
 
 /** What the time of a convolution depends on. */
@@ -95,6 +94,11 @@ export function fusedWork(work: ConvolutionWork): Work {
 
 export function isDepthwise({ groups, inChannels, outChannels }: nn.Conv2dGeometry): boolean {
   return groups > 1 && groups === inChannels && groups === outChannels;
+}
+
+/** Whether each output position meets one input position, and every channel of it. */
+export function isPointwise({ kernelSize, padding, groups }: nn.Conv2dGeometry): boolean {
+  return groups === 1 && [...kernelSize, ...padding].join() === '1,1,0,0';
 }
 
 /** B kernels are mixed and packed. Beyond one sample maps change their layout, except for matrix products. */

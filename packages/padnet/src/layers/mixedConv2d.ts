@@ -11,6 +11,7 @@
  */
 import { ops, type nn, type Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';
+import { isPointwise } from './costModel.js';
 
 /**
  * @param input [batch, inChannels, height, width]
@@ -45,11 +46,6 @@ function perSample(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: 
     groups: batch * groups,
   });
   return output.reshape([batch, outChannels, ...output.shape.slice(2)]);
-}
-
-/** Whether each output position meets one input position, and every channel of it. */
-export function isPointwise({ kernelSize, padding, groups }: nn.Conv2dGeometry): boolean {
-  return groups === 1 && [...kernelSize, ...padding].join() === '1,1,0,0';
 }
 
 /** @param kernels θ [batch, outChannels, inChannels, 1, 1] */
