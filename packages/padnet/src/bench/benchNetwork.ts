@@ -1,5 +1,5 @@
 /** The networks that are measured: fresh weights, random masks. */
-import { nn, noGrad, ops, scope, zeros } from '@padnet/torch';
+import { nn, noGrad, ops, optim, scope, zeros, type Tensor } from '@padnet/torch';
 import { countMacs, DynamicConv2d } from '../layers/index.js';
 import { createModel, modelSchema, type LayerKind, type ModelOptions } from '../models/index.js';
 import { Mask } from '../partial/index.js';
@@ -60,6 +60,18 @@ function composeLayers(network: nn.Layer, shape: readonly number[]): void {
     if (module instanceof DynamicConv2d)
       module.plan = module.planFor({ shape: input, device: 'cuda', dtype: 'float32' });
   });
+}
+
+/** Forward, cross-entropy, backward, SGD with momentum: of the same batch whenever it is called, in a scope of the caller. */
+export function trainingStep(network: nn.Layer, images: Tensor, labels: Tensor): () => void {
+  const optimizer = new optim.SGD(network.namedParameters(), { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 });
+  const loss = new nn.CrossEntropyLoss();
+  network.train();
+  return () => {
+    loss.forward(network.forward(images), labels).backward();
+    optimizer.step();
+    network.zeroGrad();
+  };
 }
 
 /** Multiply-accumulates of a forward pass of the static network, which no other kind can do without. */

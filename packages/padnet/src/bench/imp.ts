@@ -2,17 +2,7 @@
  * What the rounds of Iterative Mode Partition cost a batch, beside ordinary training steps of the partial network that they
  * lead to: `iterativeModePartition` as training runs it between two epochs, and steps, in one process, in turns.
  */
-import {
-  getNumThreads,
-  manualSeed,
-  memoryUsage,
-  nn,
-  ops,
-  optim,
-  scope,
-  setNumThreads,
-  type Tensor,
-} from '@padnet/torch';
+import { getNumThreads, manualSeed, memoryUsage, nn, ops, scope, setNumThreads, type Tensor } from '@padnet/torch';
 import {
   applyPartition,
   iterativeModePartition,
@@ -21,7 +11,7 @@ import {
   type Partition,
   type Saliency,
 } from '../partition/index.js';
-import { createUnmasked, inputShape, type NetworkShape } from './benchNetwork.js';
+import { createUnmasked, inputShape, trainingStep, type NetworkShape } from './benchNetwork.js';
 import { median, spread } from './statistics.js';
 
 export interface ImpBenchOptions extends NetworkShape {
@@ -77,12 +67,12 @@ export async function benchImp(options: ImpBenchOptions): Promise<ImpCosts> {
     const images = ops.randn(inputShape(options));
     const labels = ops.randint(numClasses, [batch], { dtype: 'int64' });
     const searched = createUnmasked(options, 'pad');
-    const unmaskedStep = trainingStep(searched, images, labels);
+    const unmaskedStep = measuredStep(searched, images, labels);
     unmaskedStep(); // its batch norms know the pictures from here on
     const { partition } = await searchMasks(searched, images, labels, { ...options, steps: 1 });
     const partial = createUnmasked(options, 'pad');
     applyPartition(partial, partition);
-    const step = trainingStep(partial, images, labels);
+    const step = measuredStep(partial, images, labels);
     step();
     const measured: Repeat[] = [];
     for (let repeat = 0; repeat < repeats; repeat++) {
@@ -143,17 +133,11 @@ function measure(): () => Measured {
   return () => ({ seconds: (performance.now() - start) / 1000, bytes: memoryUsage().peak - allocated });
 }
 
-function trainingStep(network: nn.Layer, images: Tensor, labels: Tensor): () => Measured {
-  const optimizer = new optim.SGD(network.namedParameters(), { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 });
-  const loss = new nn.CrossEntropyLoss();
-  network.train();
+function measuredStep(network: nn.Layer, images: Tensor, labels: Tensor): () => Measured {
+  const step = trainingStep(network, images, labels);
   return () => {
     const end = measure();
-    scope(() => {
-      loss.forward(network.forward(images), labels).backward();
-      optimizer.step();
-      network.zeroGrad();
-    });
+    scope(step);
     return end();
   };
 }

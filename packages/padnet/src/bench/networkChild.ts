@@ -1,8 +1,8 @@
 /** The process that measures one layer kind: see `networkProcess.ts` for what it is told and answers. */
 import { createInterface } from 'node:readline';
-import { manualSeed, nn, noGrad, ops, optim, scope, setNumThreads, type Tensor } from '@padnet/torch';
+import { manualSeed, noGrad, ops, scope, setNumThreads, type nn, type Tensor } from '@padnet/torch';
 import { countStored } from '../layers/index.js';
-import { createBenchNetwork, inputShape } from './benchNetwork.js';
+import { createBenchNetwork, inputShape, trainingStep } from './benchNetwork.js';
 import type { NetworkJob } from './networks.js';
 
 const job = JSON.parse(process.argv[2]!) as NetworkJob;
@@ -11,7 +11,8 @@ manualSeed(0);
 const network = createBenchNetwork(job, job.layer, job.ratio);
 const { parameters } = countStored(network);
 const images = ops.randn(inputShape(job));
-const pass = job.pass === 'step' ? trainingStep(network, images) : inference(network, images);
+const labels = ops.randint(job.numClasses, [job.batch], { dtype: 'int64' });
+const pass = job.pass === 'step' ? trainingStep(network, images, labels) : inference(network, images);
 
 for await (const line of createInterface({ input: process.stdin })) {
   const { passes } = JSON.parse(line) as { passes: number };
@@ -21,18 +22,6 @@ say({ parameters, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
 
 function say(answer: unknown): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);
-}
-
-function trainingStep(trained: nn.Layer, batch: Tensor): () => void {
-  const optimizer = new optim.SGD(trained.namedParameters(), { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 });
-  const loss = new nn.CrossEntropyLoss();
-  const classes = ops.randint(job.numClasses, [job.batch], { dtype: 'int64' });
-  trained.train();
-  return () => {
-    loss.forward(trained.forward(batch), classes).backward();
-    optimizer.step();
-    trained.zeroGrad();
-  };
 }
 
 function inference(trained: nn.Layer, batch: Tensor): () => void {

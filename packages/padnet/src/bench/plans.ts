@@ -10,7 +10,6 @@ import {
   nn,
   noGrad,
   ops,
-  rand,
   randn,
   scope,
   setNumThreads,
@@ -29,7 +28,8 @@ import {
   type MixingPlan,
   type PlanRates,
 } from '../layers/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { PartialSource } from '../partial/index.js';
+import { randomMask } from './benchNetwork.js';
 import { interleaved, quantile } from './statistics.js';
 
 /** A layer, and how much of it is dynamic. */
@@ -174,12 +174,13 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
     const router = new GivenCoefficients(ops.softmax(randn([batch, numKernels]), 1));
     const layer = new DynamicConv2d({ geometry, router, source: sourceOf(given) });
     const input = randn([batch, geometry.inChannels, size, size]).contiguous(channelsLast);
+    const { shape, device, dtype } = input;
     const gradient = noGrad(() => randn(layer.forward(input).shape)).contiguous(channelsLast);
     return directions.map((direction) => {
       layer.plan = null;
       layer.train(direction === 'training');
       input.requiresGrad = direction === 'training';
-      const { costs, dynamicFilters, work } = layer.planCosts({ ...describe(input), direction });
+      const { costs, dynamicFilters, work } = layer.planCosts({ shape, device, dtype, direction });
       const pass = (plan: ConvolutionPlan) => (): number => {
         layer.plan = plan;
         const start = performance.now();
@@ -262,11 +263,5 @@ function sourceOf({ geometry, numKernels, granularity, ratio }: PlanCase): Param
   const shape = nn.conv2dWeightShape(geometry);
   const bank = randn([numKernels, ...shape]);
   if (granularity === 'dynamic') return new Bank(bank);
-  const units = granularity === 'entry' ? shape : [shape[0]!, 1, 1, 1];
-  const mask = Mask.fromTensor(rand(units).lt(ratio).expand(shape));
-  return new PartialSource({ bank, staticWeight: randn(shape), mask });
-}
-
-function describe({ shape, device, dtype }: Tensor): Pick<Tensor, 'shape' | 'device' | 'dtype'> {
-  return { shape, device, dtype };
+  return new PartialSource({ bank, staticWeight: randn(shape), mask: randomMask(shape, ratio, granularity) });
 }

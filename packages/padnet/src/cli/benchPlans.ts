@@ -1,9 +1,9 @@
 /** `padnet bench plans`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
-import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { PlanQuality } from '../bench/plans.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { withThreadsAndJson } from './benchNetwork.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -22,10 +22,8 @@ export function registerPlans(bench: Command, terminal: Terminal): void {
         'chosen by, and say how good the choices are. Takes minutes.',
     )
     .option('--repeats <number>', 'timed passes of each plan, in turns', wholeNumber(1), 5)
-    .option('--threads <number>', 'threads (default: all cores)', wholeNumber(1), availableParallelism())
-    .option('--save', 'choose by these rates from now on, on this machine')
-    .option('--json', 'print the result as JSON')
-    .action((options: PlansOptions) => benchPlans(options, terminal));
+    .option('--save', 'choose by these rates from now on, on this machine');
+  withThreadsAndJson(command).action((options: PlansOptions) => benchPlans(options, terminal));
   withExamples(command, 'bench plans', 'bench plans --save');
 }
 

@@ -15,7 +15,7 @@ export interface StructuredConv2dInputs {
   readonly filters: Columns;
   /** Of the whole convolution; its groups are 1. */
   readonly geometry: nn.Conv2dGeometry;
-  /** The dynamic filters' output for their bank [K, filters, inChannels, kernelHeight, kernelWidth]. */
+  /** The dynamic filters' output for their bank [K, filters, inChannels, kernelHeight, kernelWidth] and geometry. */
   readonly dynamic: (bank: Tensor, geometry: nn.Conv2dGeometry) => Tensor;
 }
 
@@ -24,7 +24,8 @@ export function structuredConv2d(inputs: StructuredConv2dInputs): Tensor {
   const { input, bank, staticWeight, filters, geometry, dynamic } = inputs;
   const { inChannels, kernelSize, stride, padding, dilation } = geometry;
   const filterShape = [inChannels, ...kernelSize];
-  const moving = dynamic(bank.reshape([bank.shape[0]!, -1, ...filterShape]), dynamicFilters(geometry, filters));
+  const dynamicBank = bank.reshape([bank.shape[0]!, -1, ...filterShape]);
+  const moving = dynamic(dynamicBank, { ...geometry, outChannels: filters.dynamic.numel });
   const resting = ops.conv2d(input, staticWeight.reshape([-1, ...filterShape]), { stride, padding, dilation });
   // Of a single filter, both memory formats are one.
   if (moving.isContiguous && resting.isContiguous) return joinColumns(moving, resting, filters);
@@ -33,9 +34,4 @@ export function structuredConv2d(inputs: StructuredConv2dInputs): Tensor {
   const rows = (output: Tensor): Tensor => output.permute([0, 2, 3, 1]).reshape([-1, output.shape[1]!]);
   const joined = joinColumns(rows(moving), rows(resting), filters);
   return joined.reshape([batch, height, width, -1]).permute([0, 3, 1, 2]);
-}
-
-/** The convolution of the dynamic filters alone. */
-export function dynamicFilters(geometry: nn.Conv2dGeometry, { dynamic }: Columns): nn.Conv2dGeometry {
-  return { ...geometry, outChannels: dynamic.numel };
 }
