@@ -1,3 +1,5 @@
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
 // Tests run on the compiled packages, as users get them: worker threads and the native addon load from the same paths.
@@ -6,7 +8,8 @@ export default defineConfig({
     include: ['packages/*/dist/**/*.test.js', 'tests/dist/**/*.test.js'],
     pool: 'forks',
     // Files run side by side: more threads than cores would wait for each other.
-    env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1' },
+    // Plans are chosen by the default rates, whatever has been measured here.
+    env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PADNET_CACHE: join(tmpdir(), 'padnet-no-cache') },
     maxWorkers: 2,
     testTimeout: 60_000,
     hookTimeout: 60_000,

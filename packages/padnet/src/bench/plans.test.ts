@@ -1,0 +1,155 @@
+import { getNumThreads, nn } from '@padnet/torch';
+import { describe, expect, it } from 'vitest';
+import {
+  defaultRates,
+  directions,
+  outputSize,
+  planSeconds,
+  planWork,
+  workKinds,
+  type ConvolutionPlan,
+  type ConvolutionWork,
+  type PlanRates,
+  type Rates,
+} from '../layers/index.js';
+import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanCase, type PlanTimes } from './plans.js';
+
+const plans = ['fused', 'perSample', 'perKernel'] as const;
+
+/** As if a whole bank was measured, or a compact one that is dynamic by entry. */
+function workOf({ geometry, batch, size, numKernels, granularity }: PlanCase): ConvolutionWork {
+  const [height, width] = outputSize(geometry, [batch, geometry.inChannels, size, size]);
+  const positions = { inPositions: size ** 2, positions: height * width };
+  return {
+    geometry,
+    batch,
+    ...positions,
+    numKernels,
+    dynamicEntries: 1,
+    staticFilters: 0,
+    isCompact: granularity !== 'dynamic',
+  };
+}
+
+/** What every case would take on a machine of such rates. */
+function timesAt(rates: PlanRates): PlanTimes[] {
+  return planCases.flatMap((given) =>
+    directions.map((direction) => {
+      const work = workOf(given);
+      const secondsOf = (plan: ConvolutionPlan): number => planSeconds(planWork(plan, work, 'fused'), rates[direction]);
+      const seconds = Object.fromEntries(plans.map((plan) => [plan, secondsOf(plan)]));
+      return { case: given, direction, work, dynamicFilters: 'fused', seconds };
+    }),
+  );
+}
+
+/** As the defaults, but that an operator takes `call` seconds to be called. */
+function machine(call: number): PlanRates {
+  const { inference, training } = defaultRates.portable;
+  return { inference: { ...inference, call }, training: { ...training, call: 2 * call, fuse: 3 * training.fuse } };
+}
+
+describe('planCases', () => {
+  it('have pictures of every network, alone and in batches, and every kind of mask', () => {
+    const has = (property: (given: PlanCase) => boolean): boolean => planCases.some(property);
+    for (const batch of [1, 16, 128]) expect(has((given) => given.batch === batch)).toBe(true);
+    for (const granularity of ['dynamic', 'entry', 'filter'])
+      expect(has((given) => given.granularity === granularity)).toBe(true);
+    for (const network of ['ResNet-18', 'ResNet-50', 'MobileNetV2'])
+      expect(has(({ layer }) => layer.startsWith(network))).toBe(true);
+    expect(has(({ geometry: { groups, inChannels } }) => groups > 1 && groups === inChannels)).toBe(true);
+  });
+});
+
+describe('ratesOf', () => {
+  it('finds rates by which the fastest plan is chosen, of each direction', () => {
+    const times = timesAt(machine(2e-5));
+    const rates = ratesOf(times);
+    expect(rates.training.call / rates.inference.call).toBeCloseTo(2, 1);
+    expect(rates.training.fuse / rates.inference.fuse).toBeCloseTo(3, 1);
+    for (const { work, direction, seconds } of times)
+      for (const plan of plans) {
+        const predicted = planSeconds(planWork(plan, work, 'fused'), rates[direction]);
+        expect(predicted / seconds[plan]!).toBeCloseTo(1, 2);
+      }
+    expect(planQuality(times, rates)).toMatchObject({ cases: times.length, fastest: 1 });
+    expect(planQuality(times, rates).mostLoss).toBeLessThan(0.03);
+  });
+});
+
+describe('planQuality', () => {
+  const times = timesAt(machine(2e-5)).slice(0, 3);
+  const measured = [
+    { fused: 1, perSample: 2, perKernel: 3 },
+    { fused: 1.02, perSample: 1, perKernel: 3 },
+    { fused: 3, perSample: 1, perKernel: 2 },
+  ].map((seconds, index): PlanTimes => ({ ...times[index]!, seconds }));
+  const free = Object.fromEntries(workKinds.map((kind) => [kind, 0])) as Rates;
+
+  it('is the time that is lost to the fastest plan; 3 % are none', () => {
+    const only = (rates: Rates): PlanRates => ({ inference: rates, training: rates });
+    // Fused costs nothing where only libtorch's arithmetic does.
+    const quality = planQuality(measured, only({ ...free, convolve: 1, multiply: 1 }));
+    expect(quality).toMatchObject({ cases: 3, fastest: 2 / 3 });
+    expect(quality.meanLoss).toBeCloseTo((0 + 0.02 + 2) / 3);
+    expect(quality.mostLoss).toBe(2);
+    expect(fusedQuality(measured)).toEqual(quality);
+    // By kernel is the only one that mixes no bank.
+    const other = planQuality(measured, only({ ...free, bank: 1, mix: 1 }));
+    expect(other).toMatchObject({ fastest: 0, mostLoss: 2 });
+    expect(other.meanLoss).toBeCloseTo((2 + 2 + 1) / 3);
+  });
+});
+
+describe('measurePlans', () => {
+  const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, padding: 1 });
+  const small: PlanCase = {
+    layer: 'small',
+    geometry,
+    size: 6,
+    batch: 2,
+    numKernels: 3,
+    granularity: 'filter',
+    ratio: 0.5,
+  };
+  const dynamic: PlanCase = { ...small, granularity: 'dynamic', ratio: 1 };
+
+  it('times every plan of a case, forward alone and with backward', async () => {
+    const threads = getNumThreads();
+    const seen: number[] = [];
+    const times = await measurePlans([small, dynamic], {
+      repeats: 2,
+      threads: 1,
+      onCase: (index) => seen.push(index),
+    });
+    expect(seen).toEqual([0, 1]);
+    expect(getNumThreads()).toBe(threads);
+    expect(times.map((timed) => [timed.case, timed.direction])).toEqual([
+      [small, 'inference'],
+      [small, 'training'],
+      [dynamic, 'inference'],
+      [dynamic, 'training'],
+    ]);
+    for (const { case: given, work, seconds } of times) {
+      const structured = given === small ? ['structured'] : [];
+      expect(Object.keys(seconds).sort()).toEqual([...plans, ...structured].sort());
+      for (const value of Object.values(seconds)) expect(value).toBeGreaterThan(0);
+      expect(work).toMatchObject({ batch: 2, inPositions: 36, positions: 36, isCompact: given === small });
+      expect(work.staticFilters > 0).toBe(given === small);
+    }
+    const rates = ratesOf(times);
+    for (const direction of directions)
+      for (const kind of workKinds) expect(rates[direction][kind]).toBeGreaterThanOrEqual(0);
+  });
+
+  it('stops when it is told to, and leaves the threads as they were', async () => {
+    const threads = getNumThreads();
+    const controller = new AbortController();
+    const onCase = (): void => {
+      controller.abort(new Error('enough'));
+    };
+    const measured = measurePlans([dynamic, dynamic], { repeats: 1, threads: 1, onCase, signal: controller.signal });
+    await expect(measured).rejects.toThrow('enough');
+    expect(getNumThreads()).toBe(threads);
+  });
+});
