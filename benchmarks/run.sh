@@ -1,0 +1,28 @@
+#!/usr/bin/env bash
+# Measures what docs/performance.md and docs/moe-layers.md say, and prints the ratios beside what they are to be at most:
+# `benchmarks/run.sh [OUT]`. Takes about ten minutes on two cores that do nothing else; results are in OUT (runs/benchmarks) as JSON.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+out=${1:-runs/benchmarks}
+mkdir -p "$out"
+
+# measure NAME ARGUMENTS…: `padnet bench ARGUMENTS… --json` into NAME.json
+measure() {
+  local name=$1
+  shift
+  echo "padnet bench $*" >&2
+  node packages/padnet/bin/padnet.js bench "$@" --json >"$out/$name.json"
+}
+
+layers=static,dyconv,pad,pad-filter
+measure step-resnet18 step --model resnet18 --size 224 --batch 16 --layer $layers
+measure step-resnet18-small step --model resnet18 --stem small --size 28 --channels 1 --classes 10 --batch 128 --layer $layers
+measure step-resnet10 step --model resnet10 --stem small --width 16 --size 28 --channels 1 --classes 10 --batch 128 --layer $layers
+measure step-mobilenetV2 step --model mobilenetV2 --size 224 --batch 16 --layer $layers
+measure inference-resnet18-1 inference --model resnet18 --size 224 --batch 1 --layer $layers
+measure inference-resnet18-16 inference --model resnet18 --size 224 --batch 16 --steps 5 --layer $layers
+measure imp imp --model resnet18 --size 224 --batch 16
+measure moe-intermediate moe --tokens 1024 --in 768 --out 3072 --experts 8 --k 2
+measure moe-output moe --tokens 1024 --in 3072 --out 768 --experts 8 --k 2
+
+node benchmarks/dist/ratios.js "$out"
