@@ -159,6 +159,33 @@ describe('padnet bench', () => {
     expect(stdout).toContain("the roof: the static convolution's arithmetic at ");
   });
 
+  it('measures every distinct convolution of a network but the first', async () => {
+    const quick = [
+      '--model',
+      'resnet10',
+      '--size',
+      '32',
+      '--batch',
+      '1',
+      '--repeats',
+      '1',
+      '--layer',
+      'static,pad-filter',
+    ];
+    const { code, stdout } = await bench('layer', ...quick, '--plan', 'fused,structured');
+    expect(code).toBe(0);
+    const rows = stdout.split('\n').map((line) => line.split(/ {2,}/));
+    const [heading, , ...table] = rows.slice(rows.findIndex(([first]) => first === 'convolution'));
+    expect(heading).toEqual(['convolution', 'layers', 'static', 'pad-filter', 'pad-filter structured']);
+    expect(table.map(([name]) => name)).toContain('64 → 128, 1×1, stride 2, 8²');
+    const counts = table.filter((row) => row.length === 5).map(([name, count]) => [name, Number(count)] as const);
+    const [last] = counts.slice(-1);
+    expect(last).toEqual(['all', counts.slice(0, -1).reduce((sum, [, count]) => sum + count, 0)]);
+    // Four blocks of two convolutions, three of which change the shape.
+    expect(last![1]).toBe(4 * 2 + 3);
+    for (const row of table.filter((cells) => cells.length === 5)) expect(row[2]).toMatch(/^[\d.]+ [µm]?s$/);
+  });
+
   it('measures rounds of the partition', async () => {
     const quick = ['--batches', '2', '--steps', '1', '--repeats', '2', '--rounds', '2', '--granularity', 'filter'];
     interface Time {

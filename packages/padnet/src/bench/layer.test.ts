@@ -14,6 +14,7 @@ const small: LayerBenchOptions = {
   memoryFormat: 'channels_last',
   repeats: 2,
   threads: 1,
+  peaks: { flopsPerSecond: 1e11, bytesPerSecond: 1e10 },
 };
 
 /** The plans that were measured, by layer. */
@@ -55,5 +56,17 @@ describe('benchLayer', () => {
     expect(ratios.every((ratio) => ratio! > 0)).toBe(true);
     const alone = benchLayer({ ...small, layers: ['dyconv'], plans: ['fused'] }).results;
     expect(alone).toMatchObject([{ forward: { ratioToStatic: null }, forwardBackward: { ratioToStatic: null } }]);
+  });
+
+  it('says how near each is to the roof: the work of the static layer, at the peaks that are given', () => {
+    const { results, peaks } = benchLayer({ ...small, layers: ['static'] });
+    expect(peaks).toBe(small.peaks);
+    const { forward } = results[0]!;
+    // [2, 4, 7, 7] → [2, 8, 4, 4], 4 · 9 multiply-accumulates each; the weight has 288 numbers.
+    const flops = 2 * 2 * 8 * 16 * 36;
+    const bytes = 4 * (2 * 4 * 49 + 2 * 8 * 16 + 288);
+    expect(forward.gigaflops).toBeCloseTo(flops / forward.seconds / 1e9);
+    expect(forward.bound).toBe('memory');
+    expect(forward.share).toBeCloseTo(bytes / 1e10 / forward.seconds);
   });
 });

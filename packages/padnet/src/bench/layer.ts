@@ -43,6 +43,8 @@ export interface LayerBenchOptions {
   /** Timed passes of each. */
   readonly repeats: number;
   readonly threads: number;
+  /** @default measured just before */
+  readonly peaks?: MachinePeaks;
 }
 
 export interface PassCost extends Roofline {
@@ -70,7 +72,6 @@ export interface LayerCost {
 
 export interface LayerCosts {
   readonly results: readonly LayerCost[];
-  /** Of the machine, just before. */
   readonly peaks: MachinePeaks;
 }
 
@@ -87,8 +88,8 @@ export function benchLayer(options: LayerBenchOptions): LayerCosts {
   setNumThreads(threads);
   try {
     return scope(() => {
+      const { peaks = machinePeaks() } = options;
       manualSeed(0);
-      const peaks = machinePeaks();
       const shape = [batch, geometry.inChannels, size, size];
       const input = randn(shape).contiguous({ memoryFormat });
       input.requiresGrad = true;

@@ -90,6 +90,7 @@ async function benchLayers(options: LayerOptions, terminal: Terminal): Promise<v
       memoryFormat,
       repeats,
       threads,
+      ...(convolutions[0] && { peaks: convolutions[0].peaks }),
     });
     convolutions.push({ ...convolution, ...costs });
   }
