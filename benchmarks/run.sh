@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # Measures what docs/performance.md and docs/moe-layers.md say, and prints the ratios beside what they are to be at most:
-# `benchmarks/run.sh [OUT]`. Takes about ten minutes on two cores that do nothing else; results are in OUT (runs/benchmarks) as JSON.
+# `benchmarks/run.sh [OUT]`. Takes minutes, on a machine that does nothing else; results are in OUT (runs/benchmarks) as JSON.
 set -euo pipefail
-cd "$(dirname "$0")/.."
-out=${1:-runs/benchmarks}
+root=$(dirname "$0")/..
+out=${1:-$root/runs/benchmarks}
 mkdir -p "$out"
 
 # measure NAME ARGUMENTS…: `padnet bench ARGUMENTS… --json` into NAME.json
@@ -11,7 +11,7 @@ measure() {
   local name=$1
   shift
   echo "padnet bench $*" >&2
-  node packages/padnet/bin/padnet.js bench "$@" --json >"$out/$name.json"
+  node "$root/packages/padnet/bin/padnet.js" bench "$@" --json >"$out/$name.json"
 }
 
 layers=static,dyconv,pad,pad-filter
@@ -25,4 +25,4 @@ measure imp imp --model resnet18 --size 224 --batch 16
 measure moe-intermediate moe --tokens 1024 --in 768 --out 3072 --experts 8 --k 2
 measure moe-output moe --tokens 1024 --in 3072 --out 768 --experts 8 --k 2
 
-node benchmarks/dist/ratios.js "$out"
+node "$root/benchmarks/dist/ratios.js" "$out"
