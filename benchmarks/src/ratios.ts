@@ -10,9 +10,11 @@ import { alignGrid, formatRatio } from 'padnet';
 /** By measurement, layer and what it is measured against. */
 const bars: Readonly<Record<string, number>> = {
   'step-resnet18 static Python': 1,
+  'step-resnet18 dyconv Python': 1.4,
+  'step-resnet18 pad Python': 1.4,
   'step-resnet18 pad-filter Python': 1.2,
-  'step-mobilenetV2 pad Static': 1.5,
-  'step-mobilenetV2 pad-filter Static': 1.5,
+  'step-mobilenetV2 pad Python': 1.5,
+  'inference-resnet18-1 pad Python': 1.25,
   'imp batch Step': 1.3,
   'moe-intermediate moe Dense': 2.3,
   'moe-intermediate pad Dense': 2.3,
