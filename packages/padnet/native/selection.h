@@ -29,6 +29,15 @@ inline uint32_t bitsAt(const uint8_t* bits, int64_t index, int64_t size, bool va
 }
 
 #if defined(__AVX2__)
+/// How many of `size` bits from `first` on are `value`.
+inline int64_t countOf(const uint8_t* bits, int64_t first, int64_t size, bool value) {
+  constexpr int64_t block = 32;
+  int64_t count = 0;
+  for (int64_t i = 0; i < size; i += block)
+    count += __builtin_popcount(bitsAt<block>(bits, first + i, std::min(block, size - i), value));
+  return count;
+}
+
 // In registers, for a load that is expanded in memory takes several times as long. Lanes from `count` on are neither
 // read nor written: they may be outside the tensor, or another thread's.
 #if defined(__AVX512F__)
@@ -101,11 +110,20 @@ inline __m256d compressed(__m256d from, uint32_t found) {
 }
 #endif
 
-/// All lanes: masked stores are slow on some processors, so that the mask is left out where it selects everything.
+/// The first `count` lanes; others may be anything where `room` elements can be read. Where memory is far away, a
+/// masked load takes twice as long as a whole one on some processors.
 template <class T>
-inline void storeLanes(T* at, Vector<T> value, int64_t count) {
+inline auto loadSome(const T* at, int count, int64_t room) {
+  using V = decltype(loadFirst(at, count));
+  if (room < lanes<T>) return loadFirst(at, count);
+  const Vector<T> whole = load(at);
+  return reinterpret_cast<const V&>(whole);
+}
+/// Whole vectors are stored as such, which is far cheaper than by a mask on some processors.
+template <class T, class V>
+inline void storeSome(T* at, V value, int64_t count) {
   if (count == lanes<T>) {
-    store(at, value);
+    *reinterpret_cast<Vector<T>*>(at) = reinterpret_cast<Vector<T>&>(value);
   } else {
     storeFirst(at, value, int(count));
   }
@@ -128,25 +146,22 @@ int64_t expand(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t 
         const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
         const int numFound = __builtin_popcount(found);
         const auto from = loadFirst(in + taken, numFound);
-        storeLanes<T>(out + i, expandOver(decltype(from){}, from, found), count);
+        storeSome(out + i, expandOver(decltype(from){}, from, found), count);
         taken += numFound;
       });
   return taken;
 }
 template <class T>
 int64_t compress(T* out, const T* in, const uint8_t* bits, int64_t first, int64_t size, bool value) {
-  // What a whole vector writes too much is written again by the next one, as long as there is room for it.
-  int64_t room = 0;
-  for (int64_t i = 0; i < size; i += 32)
-    room += __builtin_popcount(bitsAt<32>(bits, first + i, std::min<int64_t>(32, size - i), value));
   int64_t put = 0;
+  const int64_t total = countOf(bits, first, size, value);
   forEachVector<T>(
       size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
         const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, value);
         const int numFound = __builtin_popcount(found);
-        const auto kept =
-            compressed(count == lanes<T> ? load(in + i) : Vector<T>(loadFirst(in + i, int(count))), found);
-        storeLanes<T>(out + put, kept, put + lanes<T> <= room ? lanes<T> : numFound);
+        const auto values = compressed(loadSome(in + i, int(count), count), found);
+        // What is too many is overwritten by the next ones.
+        storeSome(out + put, values, put + lanes<T> <= total ? lanes<T> : numFound);
         put += numFound;
       });
   return put;
@@ -155,13 +170,14 @@ template <class T>
 int64_t merge(T* out, const T* ones, T onesScale, const T* zeros, T zerosScale, const uint8_t* bits, int64_t first,
               int64_t size) {
   int64_t taken = 0;
+  const int64_t numOnes = countOf(bits, first, size, true);
   forEachVector<T>(
       size, [&](int64_t i, int64_t count) __attribute__((always_inline)) {
         const uint32_t found = bitsAt<lanes<T>>(bits, first + i, count, true), others = ~found & ((1u << count) - 1);
         const int numFound = __builtin_popcount(found);
-        const auto one = loadFirst(ones + taken, numFound) * onesScale;
-        const auto zero = loadFirst(zeros + i - taken, int(count) - numFound) * zerosScale;
-        storeLanes<T>(out + i, expandOver(expandOver(zero, zero, others), one, found), count);
+        const auto one = loadSome(ones + taken, numFound, numOnes - taken) * onesScale;
+        const auto zero = loadSome(zeros + i - taken, int(count) - numFound, size - numOnes - (i - taken)) * zerosScale;
+        storeSome(out + i, expandOver(expandOver(zero, zero, others), one, found), count);
         taken += numFound;
       });
   return taken;
@@ -176,14 +192,9 @@ int64_t mixOver(T* out, const T* base, const T* bank, const int64_t* entries, co
         const int numFound = __builtin_popcount(found);
         Vector<T> sum{};
         const T* from = bank + taken;
-        if (taken + lanes<T> <= available) {
-          for (int64_t k = 0; k < numEntries; k++) sum += coefficients[k] * load(from + entries[k]);
-        } else {
-          for (int64_t k = 0; k < numEntries; k++)
-            sum += coefficients[k] * Vector<T>(loadFirst(from + entries[k], numFound));
-        }
-        const Vector<T> under = count == lanes<T> ? load(base + i) : Vector<T>(loadFirst(base + i, int(count)));
-        storeLanes<T>(out + i, expandOver(under, sum, found), count);
+        for (int64_t k = 0; k < numEntries; k++)
+          sum += coefficients[k] * Vector<T>(loadSome(from + entries[k], numFound, available - taken));
+        storeSome(out + i, expandOver(loadSome(base + i, int(count), count), sum, found), count);
         taken += numFound;
       });
   return taken;
