@@ -29,11 +29,13 @@ struct Upcoming {
   const void* data;
   int64_t bytes;
 
-  void fetch(int64_t part, int64_t numParts) const {
+  void fetch(int64_t part = 0, int64_t numParts = 1) const {
     constexpr int64_t line = 64;
-    const char* at = static_cast<const char*>(data);
-    for (int64_t i = bytes * part / numParts / line * line; i < bytes * (part + 1) / numParts; i += line)
-      __builtin_prefetch(at + i, 0, 2);
+    const int64_t before = int64_t(reinterpret_cast<uintptr_t>(data) % line);
+    const int64_t numLines = (before + bytes + line - 1) / line;
+    const char* first = static_cast<const char*>(data) - before;
+    for (int64_t i = numLines * part / numParts; i < numLines * (part + 1) / numParts; i++)
+      __builtin_prefetch(first + i * line, 0, 2);
   }
 };
 

@@ -56,6 +56,52 @@ void product(const Product<T>& p, int64_t rows, int64_t vectors) {
   }
 }
 
+template <class T, int rows, int vectors, bool stepsFirst>
+void panelProductOf(const PanelProduct<T>& p) {
+  constexpr int64_t width = lanes<T>;
+  // What is in `c` comes from far away, and is needed last.
+  for (int row = 0; row < rows; row++)
+    for (int v = 0; v < vectors; v++) __builtin_prefetch(p.c + p.cRows[row] + v * width, 1);
+  Vector<T> sums[rows][vectors];
+  for (int row = 0; row < rows; row++)
+    for (int v = 0; v < vectors; v++) sums[row][v] = Vector<T>{};
+  const T* a = p.a;
+  const T* b = p.b;
+  for (int64_t step = 0; step < p.numSteps; step++) {
+    Vector<T> factor[vectors];
+    for (int v = 0; v < vectors; v++) factor[v] = load(b + v * width);
+#pragma GCC unroll 16
+    for (int row = 0; row < rows; row++) {
+      const T x = a[stepsFirst ? row : row * panelSteps];
+#pragma GCC unroll 2
+      for (int v = 0; v < vectors; v++) sums[row][v] += x * factor[v];
+    }
+    a += stepsFirst ? maxRows : 1;
+    b += 2 * width;
+  }
+  for (int row = 0; row < rows; row++)
+    for (int v = 0; v < vectors; v++) {
+      T* c = p.c + p.cRows[row] + v * width;
+      store(c, p.accumulate ? load(c) + sums[row][v] : sums[row][v]);
+    }
+}
+
+template <class T, int... rows>
+void choosePanel(const PanelProduct<T>& p, int64_t numRows, int64_t vectors, std::integer_sequence<int, rows...>) {
+  static constexpr void (*functions[][maxRows])(const PanelProduct<T>&) = {
+      {panelProductOf<T, rows + 1, 1, false>...},
+      {panelProductOf<T, rows + 1, 2, false>...},
+      {panelProductOf<T, rows + 1, 1, true>...},
+      {panelProductOf<T, rows + 1, 2, true>...},
+  };
+  functions[2 * p.stepsFirst + vectors - 1][numRows - 1](p);
+}
+
+template <class T>
+void panelProduct(const PanelProduct<T>& p, int64_t rows, int64_t vectors) {
+  choosePanel(p, rows, vectors, std::make_integer_sequence<int, int{maxRows}>());
+}
+
 template <class T, int count>
 void mixSome(T* out, const T* base, const T* bank, int64_t stride, const T* coefficients, int64_t size) {
   int64_t i = 0;
@@ -277,8 +323,9 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 
 template <class T>
 constexpr Kernels<T> table(const char* name) {
-  return {name,      lanes<T>,  maxRows,   product<T>,  mix<T>,   weighedSum<T>, dots<T>,   pack<T>, spread<T>,
-          panels<T>, unpack<T>, expand<T>, compress<T>, merge<T>, mixOver<T>,    countBits, dot<T>,  depthwise<T>};
+  return {name,     lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,    weighedSum<T>,
+          dots<T>,  pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>, compress<T>,
+          merge<T>, mixOver<T>, countBits, dot<T>,     depthwise<T>};
 }
 
 }  // namespace

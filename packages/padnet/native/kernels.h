@@ -24,6 +24,22 @@ struct Product {
   bool accumulate;
 };
 
+/// Steps from one row of a panel to the next; a product has at most so many where steps of a row lie side by side.
+constexpr int64_t panelSteps = 256;
+
+/// c[row] (+)= Σ_step a(row, step) · b[step · width …] of operands that are packed for it: a panel of at most maxRows
+/// rows and one tile.
+template <class T>
+struct PanelProduct {
+  const T* a;  // [maxRows, panelSteps], or [step, maxRows] with `stepsFirst`
+  const T* b;  // [step, width]; width is two vectors
+  int64_t numSteps;
+  T* c;
+  const int64_t* cRows;  // elements from `c` to each row
+  bool accumulate;
+  bool stepsFirst;
+};
+
 /// The kernels of one instruction set. A tile is as wide as one or two vectors.
 template <class T>
 struct Kernels {
@@ -32,6 +48,8 @@ struct Kernels {
   int64_t maxRows;  // of one product
   /// `vectors` is 1 or 2: the width of `b` and `c` in vectors.
   void (*product)(const Product<T>&, int64_t rows, int64_t vectors);
+  /// `vectors` is how many of a tile's two are needed.
+  void (*panelProduct)(const PanelProduct<T>&, int64_t rows, int64_t vectors);
   /// out = base + Σ_k coefficients[k] · bank[k · stride …]; `base` may be null.
   void (*mix)(T* out, const T* base, const T* bank, int64_t stride, const T* coefficients, int64_t numKernels,
               int64_t size);
