@@ -1,6 +1,20 @@
 #include "geometry.h"
 
+#include <algorithm>
+
 namespace padnet {
+
+void checkWeightShape(const char* name, at::IntArrayRef shape) {
+  TORCH_CHECK(shape.size() == 4, name,
+              ": weight_shape must be [outChannels, inChannels / groups, kernelHeight, kernelWidth], got ", shape);
+  constexpr int64_t most = int64_t{1} << 40;
+  int64_t size = 1;
+  for (const int64_t of : shape) {
+    TORCH_CHECK(of > 0, name, ": weight_shape must be positive, got ", shape);
+    TORCH_CHECK(of <= most / size, name, ": a weight of ", shape, " is too large");
+    size *= of;
+  }
+}
 
 Geometry geometryOf(const char* name, const at::Tensor& input, const Window& window) {
   const auto& [w, stride, padding, dilation, groups] = window;
@@ -11,10 +25,9 @@ Geometry geometryOf(const char* name, const at::Tensor& input, const Window& win
   const auto dtype = input.scalar_type();
   check(dtype == at::kFloat || dtype == at::kDouble, "float32 and float64 only, got ", dtype);
   check(input.device().is_cpu(), "CPU tensors only, got ", input.device());
-  check(w.size() == 4, "weight_shape must be [outChannels, inChannels / groups, kernelHeight, kernelWidth], got ", w);
+  checkWeightShape(name, w);
   for (const at::IntArrayRef list : {stride, padding, dilation})
     check(list.size() == 2, "stride, padding and dilation are two numbers each, got ", list);
-  for (const int64_t size : w) check(size > 0, "weight_shape must be positive, got ", w);
   constexpr int64_t most = int64_t{1} << 31;
   for (int axis = 0; axis < 2; axis++) {
     check(stride[axis] > 0 && stride[axis] < most, "the stride must be positive, got ", stride);
@@ -45,6 +58,12 @@ Geometry geometryOf(const char* name, const at::Tensor& input, const Window& win
   };
   g.outHeight = along(g.height, g.padHeight, g.dilationHeight, g.kernelHeight, g.strideHeight);
   g.outWidth = along(g.width, g.padWidth, g.dilationWidth, g.kernelWidth, g.strideWidth);
+  // A map with its borders, of input or gradient: no product of its sides and channels overflows.
+  const int64_t height = g.height + 2 * g.padHeight + g.dilationHeight * g.kernelHeight,
+                width = g.width + 2 * g.padWidth + g.dilationWidth * g.kernelWidth,
+                channels = std::max(g.inChannels, g.outChannels);
+  check(height <= (int64_t{1} << 48) / width / channels / std::max<int64_t>(1, g.batch), "maps of ", input.sizes(),
+        " with a padding of ", padding, " and a dilation of ", dilation, " are too large");
   check(g.outHeight > 0 && g.outWidth > 0, "a kernel of ", w, " does not fit an input of ", input.sizes());
   return g;
 }

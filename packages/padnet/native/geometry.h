@@ -13,6 +13,9 @@ struct Window {
   int64_t groups;
 };
 
+/// Throws in the name of the operator where a weight of this shape could not be in memory: sizes do not overflow then.
+void checkWeightShape(const char* name, at::IntArrayRef shape);
+
 /// Throws in the name of the operator where `input` is no map of floating numbers on the CPU or the window does not
 /// fit.
 Geometry geometryOf(const char* name, const at::Tensor& input, const Window& window);

@@ -17,10 +17,9 @@ using OptionalTensor = c10::optional<Tensor>;
 
 /// The weight's part of a geometry; a depth-wise one has kernels of its own.
 Geometry weightGeometry(at::IntArrayRef shape, int64_t groups) {
-  TORCH_CHECK(shape.size() == 4 && shape[0] > 0 && shape[1] > 0 && shape[2] > 0 && shape[3] > 0,
-              "padnet::pack_conv2d: weight_shape must be four positive numbers, got ", shape);
-  TORCH_CHECK(groups > 0 && shape[0] % groups == 0, "padnet::pack_conv2d: ", shape[0], " filters in ", groups,
-              " groups");
+  checkWeightShape("padnet::pack_conv2d", shape);
+  TORCH_CHECK(groups > 0 && groups <= shape[0] && shape[0] % groups == 0, "padnet::pack_conv2d: ", shape[0],
+              " filters in ", groups, " groups");
   Geometry g{};
   g.outChannels = shape[0];
   g.inChannels = shape[1] * groups;
@@ -76,9 +75,12 @@ PackedWeights<T> packedWeights(const Geometry& g, const Tensor& bank, const Tens
   check(is(filters, at::kLong) && filters.dim() == 1 && filters.numel() == g.outChannels,
         "filters must have an index for each", filters);
   const auto* index = filters.data_ptr<int64_t>();
-  for (int64_t i = 0; i < g.outChannels; i++)
-    check(index[i] / lanesPerGroup == i / lanesPerGroup && index[i] >= 0, "filters must be those of each group",
-          filters);
+  std::vector<bool> isNamed(g.outChannels);
+  for (int64_t i = 0; i < g.outChannels; i++) {
+    check(index[i] >= 0 && index[i] / lanesPerGroup == i / lanesPerGroup && !isNamed[index[i]],
+          "filters must be those of each group", filters);
+    isNamed[index[i]] = true;
+  }
   const bool isMasked = bits.numel() > 0;
   check(is(bits, at::kByte) && (!isMasked || bits.numel() == (size + 7) / 8), "mask_bits must have a bit an entry",
         bits);

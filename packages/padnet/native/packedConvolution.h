@@ -31,7 +31,7 @@ struct PackedWeights {
   int64_t numKernels, numDynamic;
 };
 
-/// Writes fixed, bits and filters, which gives the size of the bank.
+/// Writes fixed, bits and filters; returns how many entries are dynamic.
 template <class T>
 int64_t packStatic(const Geometry& geometry, const Mixture<T>& mixture, const PackedWeights<T>& packed);
 /// Writes the bank, multiplied by `scale`.

@@ -41,7 +41,7 @@ struct Item {
 inline std::vector<Item> itemsOf(int64_t groups, int64_t lanesPerGroup, int64_t width, int64_t batch) {
   const int64_t tiles = groups * ((lanesPerGroup + width - 1) / width), threads = at::get_num_threads();
   int64_t parts = 1;
-  if (tiles % threads != 0 && tiles < 4 * threads) parts = std::min<int64_t>(batch, threads);
+  if (tiles % threads != 0 && tiles < 4 * threads) parts = std::clamp<int64_t>(batch, 1, threads);
   const Split samples(batch, std::max<int64_t>(1, (batch + parts - 1) / parts));
   std::vector<Item> items;
   for (int64_t part = 0; part < samples.count; part++)

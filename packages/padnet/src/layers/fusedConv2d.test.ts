@@ -1,7 +1,20 @@
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { fromTypedArray, grad, memoryUsage, nn, noGrad, ops, randn, scope, zeros, type Tensor } from '@padnet/torch';
+import {
+  fromTypedArray,
+  getNumThreads,
+  grad,
+  memoryUsage,
+  nn,
+  noGrad,
+  ops,
+  randn,
+  scope,
+  setNumThreads,
+  zeros,
+  type Tensor,
+} from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank, KernelAttention } from '../dynamic/index.js';
@@ -49,6 +62,17 @@ describe('the native dynamic convolution', () => {
       const empty = fusedConv2d(zeros([0, 4, 5, 5]), zeros([0, 3]), bank, null, geometry);
       expect(empty.shape).toEqual([0, 6, 5, 5]);
       expect(grad(empty.sum(), [bank])[0]!.abs().sum().item()).toBe(0);
+      // One tile for several threads is cut by samples.
+      const before = getNumThreads();
+      for (const threads of [1, 2, 3]) {
+        setNumThreads(threads);
+        const x = zeros([0, 4, 5, 5], { requiresGrad: true });
+        const output = fusedConv2d(x, zeros([0, 3]), bank, null, geometry);
+        expect(grad(output.sum(), [x])[0]!.shape).toEqual([0, 4, 5, 5]);
+        const packed = packConv2d(bank, null, null, geometry);
+        expect(packedConv2d(zeros([0, 4, 5, 5]), zeros([0, 3]), packed, geometry).shape).toEqual([0, 6, 5, 5]);
+      }
+      setNumThreads(before);
       const broken = fusedConv2d(randn([1, 4, 5, 5]).mul(NaN), randn([1, 3]), bank, null, geometry);
       expect(broken.isnan().sum().item()).toBe(broken.numel);
     });
@@ -123,6 +147,32 @@ describe('the native dynamic convolution', () => {
       'stride must be positive',
     ],
     [
+      'a weight beyond measure',
+      () =>
+        packConv2d(
+          zeros([3, 0]),
+          null,
+          { ...fixed, weight: zeros([0]), maskBits: zeros([0], { dtype: 'uint8' }) },
+          {
+            ...geometry,
+            outChannels: 256,
+            inChannels: 2 ** 52,
+            kernelSize: [1, 1],
+          },
+        ),
+      'is too large',
+    ],
+    [
+      'maps beyond measure',
+      () =>
+        fusedConv2d(zeros([2, 4, 2, 2]), coefficients, bank, null, {
+          ...geometry,
+          stride: [2 ** 31 - 1, 2 ** 31 - 1],
+          padding: [2 ** 31 - 1, 2 ** 31 - 1],
+        }),
+      'are too large',
+    ],
+    [
       'padding beyond measure',
       () => fusedConv2d(input, coefficients, bank, null, { ...geometry, padding: [2 ** 40, 1] }),
       'padding',
@@ -146,6 +196,7 @@ describe('the native dynamic convolution', () => {
       expect(call(packedBank, staticWeight, zeros([7], { dtype: 'uint8' }), filters)).toThrow('a bit an entry');
       expect(call(packedBank, staticWeight, maskBits, filters.add(1))).toThrow('those of each group');
       expect(call(packedBank, staticWeight, maskBits, filters.sub(1))).toThrow('those of each group');
+      expect(call(packedBank, staticWeight, maskBits, filters.mul(0))).toThrow('those of each group');
       expect(call(packedBank.to('float64'), staticWeight, maskBits, filters)).toThrow('the bank must have');
       expect(() => packedConv2d(input, zeros([2, 4]), packed, geometry)).toThrow('the coefficients must be [2, K]');
       expect(() => packConv2d(bank, null, fixed, geometry)).toThrow('the bank must be [3, 0]');
