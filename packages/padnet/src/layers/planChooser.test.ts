@@ -81,8 +81,7 @@ describe('PlanChooser', () => {
     expect(plans({})).toEqual(['fused', 'perKernel', 'perSample', 'structured']);
     expect(plans({ dtype: 'float64' })).toContain('fused');
     expect(plans({ dtype: 'bfloat16' })).toEqual(['perKernel', 'perSample', 'structured']);
-    expect(plans({ device: 'cuda' })).toEqual(['perKernel', 'perSample', 'structured']);
-    expect(layer.planCosts({ ...input, device: 'cuda' }).dynamicFilters).not.toBe('fused');
+    expect(plans({ device: 'cuda' })).toEqual(['perKernel', 'perSample']);
   });
 
   it('chooses anew when a mask is loaded', () => {

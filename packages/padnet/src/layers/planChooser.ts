@@ -103,6 +103,7 @@ function planChoices(
     },
     isFusable: isFusable({ device, dtype }),
     isStatic: source.kind === 'static',
-    isStructured: filters !== null,
+    // Its parts are put together by a gradient of our own, which runs on the CPU alone.
+    isStructured: filters !== null && device === 'cpu',
   };
 }
