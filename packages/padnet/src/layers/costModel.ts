@@ -73,7 +73,8 @@ export function foldedWork(work: ConvolutionWork): Work {
 export function fusedWork(work: ConvolutionWork): Work {
   const { batch, numKernels, staticFilters, isCompact, geometry } = work;
   const { macs, entries, input, output } = sizes(work);
-  const { inChannels, outChannels, groups } = geometry;
+  const { inChannels, outChannels, groups, kernelSize } = geometry;
+  const filterSize = (inChannels / groups) * kernelSize[0] * kernelSize[1];
   // The input is copied into blocks first.
   const maps = 3 * input + output;
   // Compact filters are mixed, filled in twice and added up.
@@ -84,7 +85,7 @@ export function fusedWork(work: ConvolutionWork): Work {
     call: 1,
     fuse: macs,
     accumulate: output * Math.ceil(inChannels / groups / blockChannels),
-    mix: (batch * numKernels * entries * (outChannels - staticFilters)) / outChannels,
+    mix: batch * numKernels * (outChannels - staticFilters) * filterSize,
     order: ordered,
     expand: isCompact ? ordered : 0,
     // What static and dynamic tiles give is put back in the order of the filters.
