@@ -1,4 +1,4 @@
-import { manualSeed, nn, noGrad, ops, rand, randn, type Tensor } from '@padnet/torch';
+import { manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Bank, KernelAttention, StaticSource, type ParameterSource, type Router } from '../dynamic/index.js';
@@ -123,6 +123,25 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
 
 describe('DynamicConv2d', () => {
   const geometry = geometries['3×3'];
+
+  it('has one answer for a static weight with a dynamic bias, whatever its plan, in training and evaluation', () => {
+    scope(() => {
+      const source = new StaticSource(randn(nn.conv2dWeightShape(geometry)));
+      const router = new KernelAttention({ inChannels: geometry.inChannels, numKernels: 3 });
+      const layer = new DynamicConv2d({ geometry, router, source, biasBank: randn([3, geometry.outChannels]) });
+      const input = randn([2, geometry.inChannels, 9, 9]);
+      const expected = layer.forward(input);
+      layer.eval();
+      for (const plan of [null, 'fused', 'folded'] as const) {
+        layer.plan = plan;
+        expectClose(
+          noGrad(() => layer.forward(input)),
+          expected,
+          { rtol: 1e-5, atol: 1e-5 },
+        );
+      }
+    });
+  });
 
   it('counts what it multiplies', () => {
     const make = (source: (shape: number[]) => ParameterSource): DynamicConv2d =>

@@ -87,12 +87,13 @@ export class DynamicConv2d extends nn.Module {
     return mixed(input, allCoefficients, allBanks, geometry, plan as MixingPlan);
   }
 
-  /** Depth-wise kernels are mixed whole, and a source that is searched changes. */
+  /** Depth-wise kernels are mixed whole, a source that is searched changes, and a static one has nothing to mix. */
   private isPackable(): boolean {
-    return !isDepthwise(this.geometry) && !(this.source instanceof SearchSource);
+    const { geometry, source } = this;
+    return !isDepthwise(geometry) && !(source instanceof SearchSource) && source.kind !== 'static';
   }
 
-  /** As large as the layer's weights once more; made again where these have changed. */
+  /** As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these have changed. */
   private packedWeights(): PackedConv2d {
     const { source, router, geometry } = this;
     const make = (): Tensor[] => {
