@@ -1,7 +1,6 @@
 import { getNumThreads, nn } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import {
-  defaultRates,
   directions,
   outputSize,
   planSeconds,
@@ -43,10 +42,24 @@ function timesAt(rates: PlanRates): PlanTimes[] {
   );
 }
 
-/** As the defaults, but that an operator takes `call` seconds to be called. */
+/** A machine on which an operator takes `call` seconds to be called; training takes longer for some kinds. */
 function machine(call: number): PlanRates {
-  const { inference, training } = defaultRates.portable;
-  return { inference: { ...inference, call }, training: { ...training, call: 2 * call, fuse: 3 * training.fuse } };
+  const inference: Rates = {
+    call,
+    convolve: 5e-12,
+    multiply: 8e-12,
+    fuse: 6e-12,
+    accumulate: 1e-10,
+    mix: 3e-11,
+    filter: 3e-8,
+    order: 2e-10,
+    expand: 4e-10,
+    move: 1e-10,
+    bank: 1e-10,
+    pack: 1e-9,
+    scatter: 3e-10,
+  };
+  return { inference, training: { ...inference, call: 2 * call, fuse: 3 * inference.fuse } };
 }
 
 describe('planCases', () => {
