@@ -11,26 +11,31 @@ function halfOf(size: number) {
   return { weight: leaf([size / 2]), scale: leaf([]), maskBits };
 }
 
-function convolution({ groups = 1, isPartial = false }): () => void {
+interface ConvolutionKind {
+  readonly groups?: number;
+  readonly isPartial?: boolean;
+}
+
+function operands({ groups = 1, isPartial = false }: ConvolutionKind) {
   const geometry = nn.conv2dGeometry({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1, groups });
   const shape = nn.conv2dWeightShape(geometry);
   const size = shape.reduce((product, of) => product * of);
   const fixed = isPartial ? halfOf(size) : null;
   const bank = leaf(fixed ? [3, size / 2] : [3, ...shape]);
   const [input, coefficients] = [leaf([6, 16, 9, 9]), leaf([6, 3])];
+  return { geometry, fixed, bank, input, coefficients };
+}
+
+function convolution(kind: ConvolutionKind): () => void {
+  const { geometry, fixed, bank, input, coefficients } = operands(kind);
   const leaves = [input, coefficients, bank, ...(fixed ? [fixed.weight, fixed.scale] : [])];
   return () => {
     scope(() => grad(fusedConv2d(input, coefficients, bank, fixed, geometry).sum(), leaves).length);
   };
 }
 
-function packed({ groups = 1, isPartial = false }): () => void {
-  const geometry = nn.conv2dGeometry({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1, groups });
-  const shape = nn.conv2dWeightShape(geometry);
-  const size = shape.reduce((product, of) => product * of);
-  const fixed = isPartial ? halfOf(size) : null;
-  const bank = leaf(fixed ? [3, size / 2] : [3, ...shape]);
-  const [input, coefficients] = [leaf([6, 16, 9, 9]), leaf([6, 3])];
+function packed(kind: ConvolutionKind): () => void {
+  const { geometry, fixed, bank, input, coefficients } = operands(kind);
   return () => {
     scope(() => noGrad(() => packedConv2d(input, coefficients, packConv2d(bank, null, fixed, geometry), geometry).dim));
   };
