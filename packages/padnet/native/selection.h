@@ -116,14 +116,13 @@ template <class T>
 inline auto loadSome(const T* at, int count, int64_t room) {
   using V = decltype(loadFirst(at, count));
   if (room < lanes<T>) return loadFirst(at, count);
-  const Vector<T> whole = load(at);
-  return reinterpret_cast<const V&>(whole);
+  return (V)load(at);
 }
 /// Whole vectors are stored as such, which is far cheaper than by a mask on some processors.
 template <class T, class V>
 inline void storeSome(T* at, V value, int64_t count) {
   if (count == lanes<T>) {
-    *reinterpret_cast<Vector<T>*>(at) = reinterpret_cast<Vector<T>&>(value);
+    store(at, (Vector<T>)value);
   } else {
     storeFirst(at, value, int(count));
   }
