@@ -5,6 +5,7 @@ import { largestError, type Comparison } from './oracle/fixtures.js';
 import { verifyMoE } from './oracle/moe.js';
 import { verifyMetrics } from './oracle/metrics.js';
 import { verifyPartition } from './oracle/partition.js';
+import { verifyRouters } from './oracle/routers.js';
 import { hasTransformers, verifyTransformers } from './oracle/transformers.js';
 import { verifyVision } from './oracle/vision.js';
 import { tensor } from '@padnet/torch';
@@ -16,6 +17,12 @@ function beyond(comparisons: readonly Comparison[]): Comparison[] {
 describe('the oracle', () => {
   it('agrees on dynamic and partially dynamic convolutions', () => {
     const comparisons = verifyDyconv();
+    expect(comparisons.length).toBeGreaterThan(500);
+    expect(beyond(comparisons)).toEqual([]);
+  });
+
+  it('agrees on CondConv and ODConv, dynamic and partial, in training and evaluation', () => {
+    const comparisons = verifyRouters();
     expect(comparisons.length).toBeGreaterThan(500);
     expect(beyond(comparisons)).toEqual([]);
   });

@@ -5,6 +5,7 @@ import { fixturesFolder, type Comparison } from './fixtures.js';
 import { verifyMoE } from './moe.js';
 import { verifyMetrics } from './metrics.js';
 import { verifyPartition } from './partition.js';
+import { verifyRouters } from './routers.js';
 import { hasTransformers, verifyTransformers } from './transformers.js';
 import { verifyVision } from './vision.js';
 
@@ -12,6 +13,7 @@ export type { Comparison } from './fixtures.js';
 
 const families: Readonly<Record<string, () => Comparison[] | Promise<Comparison[]>>> = {
   'dyconv.json': verifyDyconv,
+  'routers.json': verifyRouters,
   'partition.json': verifyPartition,
   'moe.json': verifyMoE,
   'metrics.json': verifyMetrics,

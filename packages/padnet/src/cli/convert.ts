@@ -9,6 +9,7 @@ import { fraction, listOfNumbers, oneOf, nonNegativeNumber, wholeNumber, withExa
 import type { Terminal } from './terminal.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
+const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force'> {
@@ -37,6 +38,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
     .option('--layers <numbers>', 'feed-forward blocks to convert, from 0 (default: all)', listOfNumbers(0))
+    .option('--convolution <name>', 'of convolutions: dyconv (default), condconv or odconv', oneOf(convolutions))
     .option('--kernels <number>', 'kernels of each convolution (default: 4)', wholeNumber(1))
     .option(
       '--noise <number>',

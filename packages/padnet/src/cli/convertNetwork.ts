@@ -10,7 +10,7 @@ import {
   type MoEPosition,
 } from '../convert/index.js';
 import { InputError } from '../errors.js';
-import { savePretrained, textModelSchema } from '../models/index.js';
+import { convertOptions, savePretrained, textModelSchema, type DynamicConvolution } from '../models/index.js';
 import { applyPartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
 import { copyTokenizer, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
@@ -23,6 +23,8 @@ export interface ConvertNetworkOptions {
   readonly experts?: number;
   /** Experts computed for a token. @default 2 */
   readonly k?: number;
+  /** Whose dynamic convolution. @default 'dyconv' */
+  readonly convolution?: DynamicConvolution;
   /** K of convolutions. @default 4 */
   readonly kernels?: number;
   readonly position?: MoEPosition;
@@ -85,7 +87,8 @@ function checkOptions({ modality }: ConvertSource, path: string, options: Conver
     const what = modality === 'image' ? 'pictures' : 'texts';
     throw new UsageError(`--layer ${layer}: ${path} has a network for ${what}; expected ${kinds.join(', ')}`);
   }
-  const foreign = modality === 'image' ? (['experts', 'k', 'position', 'layers'] as const) : (['kernels'] as const);
+  const foreign =
+    modality === 'image' ? (['experts', 'k', 'position', 'layers'] as const) : (['kernels', 'convolution'] as const);
   for (const name of foreign) {
     if (options[name] !== undefined)
       throw new UsageError(`--${name} is for networks for ${modality === 'image' ? 'texts' : 'pictures'}`);
@@ -106,10 +109,10 @@ function countsOf(source: ConvertSource): NetworkCounts {
 }
 
 async function writePictures({ network, description }: PictureModel, options: ConvertNetworkOptions): Promise<void> {
-  const { layer, kernels: numKernels = 4, noise = 0, ratio = 1, out } = options;
-  const bank = { numKernels, noise, bankInitialisation: 'copies' } as const;
-  if (layer === 'dyconv') convertToDynamic(network, bank);
-  else convertToPartial(network, bank);
+  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0, ratio = 1, out } = options;
+  const bank = { convolution, numKernels, noise, bankInitialisation: 'copies' } as const;
+  if (layer === 'dyconv') convertToDynamic(network, convertOptions(bank));
+  else convertToPartial(network, convertOptions(bank));
   await partitionByMagnitude(network, ratio);
   const model = { ...description.model, ...bank, layer: layer === 'dyconv' ? layer : ('pad' as const) };
   savePictureModel(join(out, 'model.json'), network, { ...description, model });

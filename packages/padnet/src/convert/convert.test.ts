@@ -1,9 +1,9 @@
-import { manualSeed, nn, noGrad, randn } from '@padnet/torch';
+import { backward, manualSeed, nn, noGrad, rand, randn } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { Bank } from '../dynamic/index.js';
+import { Bank, CondRouter, OdAttention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { SearchSource } from '../partial/index.js';
+import { Mask, SearchSource } from '../partial/index.js';
 import { convertToDynamic, convertToPartial } from './convert.js';
 
 function network(): nn.Sequential {
@@ -61,6 +61,49 @@ describe('conversion', () => {
         if (module instanceof SearchSource) expectClose(module.staticWeight, module.bank.mean([0]), { atol: 1e-6 });
       }
     }
+  });
+
+  it.each([
+    ['CondConv', ({ inChannels }: nn.Conv2dGeometry, numKernels: number) => new CondRouter({ inChannels, numKernels })],
+    ['ODConv', (geometry: nn.Conv2dGeometry, numKernels: number) => new OdAttention({ geometry, numKernels })],
+  ])('leaves the output as it was with %s, before and after a mask, and its kernels do not stay equal', (_, router) => {
+    manualSeed(2);
+    const net = network();
+    const input = randn([3, 3, 9, 9]);
+    const expected = noGrad(() => net.forward(input));
+    for (const convert of [convertToDynamic, convertToPartial]) {
+      const copy = network();
+      copy.loadStateDict(net.stateDict());
+      convert(copy, { router });
+      expectClose(
+        noGrad(() => copy.forward(input)),
+        expected,
+        { atol: 1e-5 },
+      );
+      for (const [, module] of copy.namedModules())
+        if (module instanceof SearchSource) module.mask = Mask.fromTensor(rand(module.shape).lt(0.5));
+      expectClose(
+        noGrad(() => copy.forward(input)),
+        expected,
+        { atol: 1e-5 },
+      );
+    }
+    const layer = convertToDynamic(network(), { router }).getModule('3');
+    if (!(layer instanceof DynamicConv2d && layer.source instanceof Bank)) throw new Error('not converted');
+    backward(
+      layer
+        .forward(randn([3, 8, 7, 7]))
+        .square()
+        .mean(),
+    );
+    const { grad } = layer.source.bank;
+    expect(
+      grad!
+        .sub(grad!.mean([0]))
+        .abs()
+        .max()
+        .item(),
+    ).toBeGreaterThan(1e-4);
   });
 
   it('starts a bank from copies, noisy copies, or independent kernels of the same spread', () => {

@@ -1,8 +1,9 @@
 /**
  * Makes the convolutions of any network dynamic or partially dynamic, in place. The first convolution stays static, as in the
- * paper. With copies and no noise the output is unchanged (method.md §1: coefficients that sum to 1; §2: λ_d = 1 at φ = 0).
+ * paper. With copies and no noise the output is unchanged: λ_d = 1 at φ = 0 (method.md §2), and coefficients that do not sum to
+ * 1, or attentions beside them, start neutral, with the copies divided by what they come to.
  */
-import { nn, noGrad, scope } from '@padnet/torch';
+import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { Bank, KernelAttention, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
@@ -30,13 +31,8 @@ export interface ConvertToPartialOptions extends ConvertOptions {
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
   return convertEach(network, options, (conv) => {
     if (conv instanceof DynamicConv2d) return conv;
-    const { numKernels, router } = routerOf(conv.geometry, options);
-    return new DynamicConv2d({
-      geometry: conv.geometry,
-      router,
-      source: new Bank(initialBank(conv.weight, numKernels, options)),
-      biasBank: initialBias(conv.bias, numKernels),
-    });
+    const { router, bank, biasBank } = initialLayer(conv, options);
+    return new DynamicConv2d({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
   });
 }
 
@@ -50,15 +46,9 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, (conv) => {
     if (conv instanceof nn.Conv2d) {
-      const { numKernels, router } = routerOf(conv.geometry, options);
-      const bank = initialBank(conv.weight, numKernels, options);
-      const source = new SearchSource({ bank, staticWeight: conv.weight.detach().clone(), scaleMode });
-      return new DynamicConv2d({
-        geometry: conv.geometry,
-        router,
-        source,
-        biasBank: initialBias(conv.bias, numKernels),
-      });
+      const { router, bank, staticWeight, biasBank } = initialLayer(conv, options);
+      const source = new SearchSource({ bank, staticWeight, scaleMode });
+      return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank });
     }
     const { geometry, router, biasBank, source } = conv;
     if (!(source instanceof Bank)) return conv;
@@ -94,12 +84,31 @@ function convertEach<N extends nn.Module>(
   return network;
 }
 
-function routerOf(geometry: nn.Conv2dGeometry, options: ConvertOptions): { numKernels: number; router: Router } {
-  const { numKernels = 4 } = options;
+interface InitialLayer {
+  readonly router: Router;
+  /** Θ [K, …shape] */
+  readonly bank: Tensor;
+  /** Θ_s […shape] */
+  readonly staticWeight: Tensor;
+  /** [K, outChannels] */
+  readonly biasBank: Tensor | null;
+}
+
+/** Equal to a static convolution where its bank starts from copies; else as published. */
+function initialLayer({ geometry, weight, bias }: nn.Conv2d, options: ConvertOptions): InitialLayer {
+  const { numKernels = 4, bankInitialisation = 'copies' } = options;
   if (!(Number.isInteger(numKernels) && numKernels >= 1)) {
     throw new RangeError(`numKernels must be a whole number of at least 1, got ${numKernels}`);
   }
-  const router =
+  const router: Router =
     options.router?.(geometry, numKernels) ?? new KernelAttention({ inChannels: geometry.inChannels, numKernels });
-  return { numKernels, router };
+  const gains = bankInitialisation === 'copies' ? router.neutralise?.() : undefined;
+  const { coefficients, spatial, output } = gains ?? { coefficients: 1, spatial: 1, output: 1 };
+  const staticWeight = weight.detach().div(output);
+  return {
+    router,
+    bank: initialBank(staticWeight.div(coefficients * spatial), numKernels, options),
+    staticWeight,
+    biasBank: initialBias(bias?.detach().div(coefficients) ?? null, numKernels),
+  };
 }

@@ -1,7 +1,8 @@
 import { manualSeed, nn, noGrad, randn, tensor } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { KernelAttention, setTemperature } from './kernelAttention.js';
+import { KernelAttention } from './kernelAttention.js';
+import { setTemperature } from './temperature.js';
 
 describe('KernelAttention', () => {
   it('is softmax(fc2(relu(fc1(mean(x)))) / T)', () => {
@@ -31,7 +32,7 @@ describe('KernelAttention', () => {
     const router = new KernelAttention({ inChannels: 8, temperature: 1e6 });
     const coefficients = router.forward(randn([5, 8, 3, 3]));
     expectClose(coefficients, tensor(Array.from({ length: 5 }, () => [0.25, 0.25, 0.25, 0.25])), { atol: 1e-4 });
-    router.setTemperature(0.1);
+    setTemperature(router, 0.1);
     expectClose(router.forward(randn([5, 8, 3, 3])).sum([1]), tensor([1, 1, 1, 1, 1]), { atol: 1e-5 });
   });
 

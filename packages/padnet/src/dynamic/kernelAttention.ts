@@ -2,8 +2,9 @@
  * The router of DY-Conv (Chen et al. 2020, arXiv 1912.03458; method.md §1): α = softmax(fc2(relu(fc1(pool(x)))) / T).
  * The temperature T starts high (near-uniform coefficients, all kernels learn) and falls to 1 in the first epochs.
  */
-import { nn, noGrad, ops, tensor, type Tensor } from '@padnet/torch';
+import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import type { Router } from './router.js';
+import { createTemperature } from './temperature.js';
 
 export interface KernelAttentionOptions {
   readonly inChannels: number;
@@ -34,12 +35,7 @@ export class KernelAttention extends nn.Module implements Router {
     nn.init.kaimingNormal_(this.fc1.weight);
     nn.init.kaimingNormal_(this.fc2.weight);
     noGrad(() => this.fc2.bias?.zero_());
-    this.temperature = new nn.Buffer(tensor(checkedTemperature(temperature)));
-  }
-
-  /** @throws RangeError where it is not above 0 */
-  setTemperature(value: number): void {
-    noGrad(() => this.temperature.fill_(checkedTemperature(value)));
+    this.temperature = createTemperature(temperature);
   }
 
   forward(input: Tensor): Tensor {
@@ -50,15 +46,4 @@ export class KernelAttention extends nn.Module implements Router {
   countMacs([batch = 1]: readonly number[]): number {
     return batch * (this.fc1.weight.numel + this.fc2.weight.numel);
   }
-}
-
-function checkedTemperature(value: number): number {
-  if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`temperature must be above 0, got ${value}`);
-  return value;
-}
-
-/** Sets the temperature of every kernel attention in a network. */
-export function setTemperature(network: nn.Module, temperature: number): void {
-  for (const [, module] of network.namedModules())
-    if (module instanceof KernelAttention) module.setTemperature(temperature);
 }

@@ -8,6 +8,41 @@ export interface Router extends nn.Module {
   readonly sumsToOne: boolean;
   /** [batch, channels, height, width] → coefficients α [batch, K] */
   forward(input: Tensor): Tensor;
+  /** The coefficients with the attentions beside them; a router without it has coefficients alone. */
+  attend?(input: Tensor): Attention;
+  /** Whether `attend` gives a spatial attention. @default false */
+  readonly hasSpatialAttention?: boolean;
   /** Multiplications for one input of `shape` [batch, channels, height, width], all of the batch together. */
   countMacs(shape: readonly number[]): number;
+  /**
+   * Makes the router decide alike for every input, so that a layer converted from a static one can start equal to it; a router
+   * without it does so by itself, with coefficients that sum to 1.
+   */
+  neutralise?(): Gains;
+}
+
+/** What a router decides for each sample: of ODConv all four, of other routers the coefficients. Null: 1 everywhere. */
+export interface Attention {
+  /** α [batch, K] */
+  readonly coefficients: Tensor;
+  /** On each position of the mixed kernel [batch, kernelHeight · kernelWidth], before mask and static part. */
+  readonly spatial: Tensor | null;
+  /** On each channel of the layer's input [batch, inChannels]. */
+  readonly channel: Tensor | null;
+  /** On each filter, that is each channel of the layer's output [batch, outChannels], before the bias. */
+  readonly filter: Tensor | null;
+}
+
+/** What a router that decides alike for every input multiplies a layer of K equal bank entries by. */
+export interface Gains {
+  /** Σ_k α_k: kernel and bias. */
+  readonly coefficients: number;
+  /** The spatial attention: the kernel. */
+  readonly spatial: number;
+  /** Channel and filter attention: the output, before the bias. */
+  readonly output: number;
+}
+
+export function attend(router: Router, input: Tensor): Attention {
+  return router.attend?.(input) ?? { coefficients: router.forward(input), spatial: null, channel: null, filter: null };
 }

@@ -45,6 +45,7 @@ function choicesOf({ groups, inPerGroup, outPerGroup, kernelSize, stride, ...res
   const dynamicEntries = (geometry.outChannels - rest.staticFilters) * inPerGroup * kernelSize ** 2;
   return {
     work: { ...rest, geometry, inPositions: 14 * 14, positions: height * width, dynamicEntries, isCompact },
+    hasSpatialAttention: false,
     isFusable: true,
     isStatic: false,
     isStructured: isCompact,

@@ -33,6 +33,8 @@ export interface PlanCost<P extends ConvolutionPlan = ConvolutionPlan> {
 /** What decides which plans there are. */
 export interface PlanChoices {
   readonly work: ConvolutionWork;
+  /** Whether the positions of a mixed kernel are weighed for each sample: it has to be there as a whole then. */
+  readonly hasSpatialAttention: boolean;
   /** Whether our own kernels take the tensors. */
   readonly isFusable: boolean;
   /** Whether there is no bank. */
@@ -43,7 +45,8 @@ export interface PlanChoices {
 
 /** The plans that there are, the fastest first. */
 export function planCosts(choices: PlanChoices, rates: Rates): readonly PlanCost[] {
-  const { work, isStatic, isStructured } = choices;
+  const { work, isStatic, isStructured, hasSpatialAttention } = choices;
+  if (hasSpatialAttention && !isStatic) return fastestFirst(['perSample'], work, 'perSample', rates);
   const plans: ConvolutionPlan[] = isStatic ? [] : mixingPlans(choices);
   if (work.dynamicEntries === 0) plans.push('folded');
   if (isStructured && work.geometry.groups === 1) plans.push('structured');

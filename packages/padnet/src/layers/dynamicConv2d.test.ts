@@ -1,28 +1,17 @@
-import { manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
+import { backward, manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Bank, KernelAttention, StaticSource, type ParameterSource, type Router } from '../dynamic/index.js';
+import {
+  Bank,
+  CondRouter,
+  KernelAttention,
+  OdAttention,
+  StaticSource,
+  type ParameterSource,
+  type Router,
+} from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
 import { DynamicConv2d } from './dynamicConv2d.js';
-
-/** Coefficients that do not sum to 1, as CondConv's. */
-class SigmoidRouter extends nn.Module implements Router {
-  readonly sumsToOne = false;
-  readonly fc: nn.Linear;
-  constructor(
-    inChannels: number,
-    readonly numKernels: number,
-  ) {
-    super();
-    this.fc = new nn.Linear({ inFeatures: inChannels, outFeatures: numKernels });
-  }
-  forward(input: Tensor): Tensor {
-    return this.fc.forward(input.mean([2, 3])).sigmoid();
-  }
-  countMacs([batch = 1]: readonly number[]): number {
-    return batch * this.fc.weight.numel;
-  }
-}
 
 const numKernels = 3;
 const geometries = {
@@ -39,10 +28,12 @@ const geometries = {
   'depth-wise': nn.conv2dGeometry({ inChannels: 4, outChannels: 4, kernelSize: 3, padding: 1, groups: 4 }),
   'point-wise': nn.conv2dGeometry({ inChannels: 4, outChannels: 5, kernelSize: 1 }),
 };
-const routers = {
-  'kernel attention': (): Router =>
-    new KernelAttention({ inChannels: 4, numKernels, hiddenChannels: 3, temperature: 2 }),
-  'coefficients that do not sum to 1': (): Router => new SigmoidRouter(4, numKernels),
+const routers: Record<string, (geometry: nn.Conv2dGeometry) => Router> = {
+  'kernel attention': () => new KernelAttention({ inChannels: 4, numKernels, hiddenChannels: 3, temperature: 2 }),
+  'coefficients that do not sum to 1': () => new CondRouter({ inChannels: 4, numKernels }),
+  // In evaluation mode, in which a sample does not depend on the others.
+  'attention on kernels, positions, channels and filters': (geometry) =>
+    new OdAttention({ geometry, numKernels, hiddenChannels: 5, temperature: 2 }).eval(),
 };
 
 function layerOf(
@@ -82,7 +73,7 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
       ],
     ];
     it.each(sources)('%s has the gradients of finite differences', (_, source) => {
-      const layer = layerOf(geometry, makeRouter(), source);
+      const layer = layerOf(geometry, makeRouter(geometry), source);
       const input = randn([3, 4, 5, 5], { dtype: 'float64', requiresGrad: true });
       gradcheck((x) => layer.forward(x), [input, ...layer.parameters()]);
     });
@@ -91,7 +82,7 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
       const shape = nn.conv2dWeightShape(geometry);
       const bank = randn([numKernels, ...shape]);
       const staticWeight = randn(shape);
-      const router = makeRouter();
+      const router = makeRouter(geometry);
       const biasBank = randn([numKernels, geometry.outChannels]);
       const outputOf = (source: ParameterSource): Tensor =>
         new DynamicConv2d({ geometry, router, source, biasBank }).to('float64').forward(input);
@@ -107,7 +98,7 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
     });
 
     it('gives each sample what it would get alone: batch 1, batch 5, training and evaluation', () => {
-      const layer = layerOf(geometry, makeRouter(), sources[2]![1]);
+      const layer = layerOf(geometry, makeRouter(geometry), sources[2]![1]);
       const input = randn([5, 4, 6, 6], { dtype: 'float64' });
       const together = layer.forward(input);
       const alone = ops.cat(Array.from({ length: 5 }, (_, b) => layer.forward(input.narrow(0, b, 1))));
@@ -159,9 +150,21 @@ describe('DynamicConv2d', () => {
     expect(layer.countMacs([8, 4, 5, 5])).toBe(8 * (router + numKernels * 4 * 25 + numKernels * convolution));
   });
 
+  it('trains at batch 1 on maps of one pixel, whatever the router', () => {
+    for (const makeRouter of Object.values(routers)) {
+      const layer = layerOf(geometry, makeRouter(geometry), (shape) => new Bank(randn([numKernels, ...shape]))).train();
+      const input = randn([1, 4, 1, 1], { dtype: 'float64', requiresGrad: true });
+      backward(layer.forward(input).square().sum());
+      for (const tensor of [input, ...layer.parameters()])
+        expect(tensor.grad!.toArray().every(Number.isFinite)).toBe(true);
+      // A variance of one number would make the running one NaN.
+      for (const [, tensor] of layer.stateDict()) expect(tensor.toArray().every(Number.isFinite)).toBe(true);
+    }
+  });
+
   it('refuses a source of another shape', () => {
     expect(() =>
-      layerOf(geometry, routers['kernel attention'](), () => new Bank(randn([numKernels, 6, 4, 1, 1]))),
+      layerOf(geometry, routers['kernel attention']!(geometry), () => new Bank(randn([numKernels, 6, 4, 1, 1]))),
     ).toThrow('the source gives kernels [6, 4, 1, 1], the convolution needs [6, 4, 3, 3]');
   });
 });

@@ -3,15 +3,25 @@
  * bias, where there is one, is mixed by the same coefficients and stays dynamic.
  *
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
+ *
+ * Where the router gives more than coefficients (ODConv), the spatial attention acts on the mixed kernel, before mask and static
+ * part, the channel attention on the input, and the filter attention on the output, before the bias.
  */
 import { isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
-import type { CompactParameter, ParameterSource, Router } from '../dynamic/index.js';
+import {
+  attend,
+  mixBank,
+  type Attention,
+  type CompactParameter,
+  type ParameterSource,
+  type Router,
+} from '../dynamic/index.js';
 import { numEntries, SearchSource, TensorCache } from '../partial/index.js';
 import { fusedConv2d, packConv2d, packedConv2d, type PackedConv2d } from '../nativeOperators.js';
 import { roundCoefficients } from './coefficientThreshold.js';
 import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
 import { isDepthwise } from './costModel.js';
-import { mixedConv2d } from './mixedConv2d.js';
+import { mixedConv2d, perSampleConv2d } from './mixedConv2d.js';
 import { outputSize } from './outputSize.js';
 import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from './planChooser.js';
 import { structuredConv2d } from './structuredConv2d.js';
@@ -54,20 +64,33 @@ export class DynamicConv2d extends nn.Module {
 
   /** [batch, inChannels, height, width] → [batch, outChannels, height', width'] */
   forward(input: Tensor): Tensor {
-    const { source, geometry, biasBank } = this;
-    if (source.kind === 'static' && biasBank === null)
+    const { source, router, geometry, biasBank } = this;
+    if (source.kind === 'static' && biasBank === null && !router.attend)
       return convolve(input, source.effective(true).constant!, geometry);
-    const coefficients = this.coefficientsFor(input);
-    const output = this.mixedOutput(input, coefficients);
-    return biasBank ? output.add(ops.matmul(coefficients, biasBank).unsqueeze(2).unsqueeze(3)) : output;
+    const { coefficients, spatial, channel, filter } = this.attentionFor(input);
+    const scaled = channel ? input.mul(eachMap(channel)) : input;
+    const mixture = spatial
+      ? this.modulatedOutput(scaled, coefficients, spatial)
+      : this.mixedOutput(scaled, coefficients);
+    const output = filter ? mixture.mul(eachMap(filter)) : mixture;
+    return biasBank ? output.add(eachMap(ops.matmul(coefficients, biasBank))) : output;
   }
 
-  private coefficientsFor(input: Tensor): Tensor {
+  private attentionFor(input: Tensor): Attention {
     const { router, coefficientThreshold: threshold } = this;
-    const coefficients = router.forward(input);
-    return threshold > 0 && !this.training
-      ? roundCoefficients(coefficients, threshold, router.sumsToOne)
-      : coefficients;
+    const attention = attend(router, input);
+    if (threshold === 0 || this.training) return attention;
+    return { ...attention, coefficients: roundCoefficients(attention.coefficients, threshold, router.sumsToOne) };
+  }
+
+  /** With attention on the positions of the mixed kernel: a composition, as our own kernels mix by one number a bank entry. */
+  private modulatedOutput(input: Tensor, coefficients: Tensor, spatial: Tensor): Tensor {
+    const { source, geometry } = this;
+    const { bank, scale, constant } = source.effective(false);
+    if (bank === null) return convolve(input, constant!, geometry);
+    const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
+    const modulated = mixed.mul(spatial.reshape([-1, 1, 1, ...geometry.kernelSize]));
+    return perSampleConv2d(input, constant ? modulated.add(constant) : modulated, geometry);
   }
 
   private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
@@ -140,7 +163,8 @@ export class DynamicConv2d extends nn.Module {
   /** What each plan should cost for an input like `input`. */
   planCosts(input: InputDescription): PlanChoice {
     const { geometry, source, router } = this;
-    return this.#plans.choose({ geometry, source, numKernels: router.numKernels }, input);
+    const { numKernels, hasSpatialAttention = false } = router;
+    return this.#plans.choose({ geometry, source, numKernels, hasSpatialAttention }, input);
   }
 
   /**
@@ -158,7 +182,7 @@ export class DynamicConv2d extends nn.Module {
     const mixing =
       this.plan === 'perKernel'
         ? batch * numKernels * numEntries(shape.slice(1)) + (numKernels - 1) * convolution
-        : batch * numKernels * size;
+        : batch * (numKernels + (this.router.hasSpatialAttention ? 1 : 0)) * size;
     return this.router.countMacs(shape) + bias + mixing + convolution;
   }
 }
@@ -173,6 +197,11 @@ function mixed(
   return plan === 'fused'
     ? fusedConv2d(input, coefficients, bank, null, geometry)
     : mixedConv2d(input, coefficients, bank, geometry, plan);
+}
+
+/** [batch, channels] → [batch, channels, 1, 1] */
+function eachMap(values: Tensor): Tensor {
+  return values.unsqueeze(2).unsqueeze(3);
 }
 
 function convolve(input: Tensor, weight: Tensor, { stride, padding, dilation, groups }: nn.Conv2dGeometry): Tensor {

@@ -7,6 +7,7 @@ export * from './dynamicLayer.js';
 export * from './feedForward.js';
 export * from './fitRates.js';
 export * from './machineRates.js';
+export * from './meanAttention.js';
 export * from './mixedConv2d.js';
 export * from './moeLinear.js';
 export * from './outputSize.js';

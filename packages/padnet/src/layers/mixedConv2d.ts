@@ -27,19 +27,25 @@ export function mixedConv2d(
   plan: 'perSample' | 'perKernel',
 ): Tensor {
   return plan === 'perSample'
-    ? perSample(input, coefficients, bank, geometry)
+    ? perSampleConv2d(input, mixBank(coefficients, bank), geometry)
     : perKernel(input, coefficients, bank, geometry);
 }
 
-function perSample(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.Conv2dGeometry): Tensor {
+/**
+ * Each sample with a kernel of its own.
+ *
+ * @param input [batch, inChannels, height, width]
+ * @param kernels θ [batch, outChannels, inChannels / groups, kernelHeight, kernelWidth]
+ * @returns [batch, outChannels, height', width']
+ */
+export function perSampleConv2d(input: Tensor, kernels: Tensor, geometry: nn.Conv2dGeometry): Tensor {
   const { stride, padding, dilation, groups, inChannels, outChannels } = geometry;
   const [batch = 0, , height = 0, width = 0] = input.shape;
-  const mixed = mixBank(coefficients, bank);
-  if (batch > 1 && isPointwise(geometry)) return batchedProduct(input, mixed, geometry);
-  const kernels = mixed.flatten({ startDim: 0, endDim: 1 });
+  if (batch > 1 && isPointwise(geometry)) return batchedProduct(input, kernels, geometry);
+  const filters = kernels.flatten({ startDim: 0, endDim: 1 });
   // Also saves reshaping, which may lose the order of the channels.
-  if (batch === 1) return ops.conv2d(input, kernels, { stride, padding, dilation, groups });
-  const output = ops.conv2d(input.reshape([1, batch * inChannels, height, width]), kernels, {
+  if (batch === 1) return ops.conv2d(input, filters, { stride, padding, dilation, groups });
+  const output = ops.conv2d(input.reshape([1, batch * inChannels, height, width]), filters, {
     stride,
     padding,
     dilation,

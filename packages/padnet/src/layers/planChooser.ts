@@ -32,6 +32,8 @@ export interface PlannedConvolution {
   readonly source: ParameterSource;
   /** K */
   readonly numKernels: number;
+  /** Whether the positions of a mixed kernel are weighed for each sample. @default false */
+  readonly hasSpatialAttention?: boolean;
 }
 
 export interface PlanChoice {
@@ -84,7 +86,7 @@ export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
 }
 
 function planChoices(
-  { geometry, source, numKernels }: PlannedConvolution,
+  { geometry, source, numKernels, hasSpatialAttention = false }: PlannedConvolution,
   { dynamicEntries, staticFilters, filters }: FilterStructure,
   { device, dtype, shape }: InputDescription,
 ): PlanChoices {
@@ -101,6 +103,7 @@ function planChoices(
       staticFilters,
       isCompact: source instanceof PartialSource,
     },
+    hasSpatialAttention,
     isFusable: isFusable({ device, dtype }),
     isStatic: source.kind === 'static',
     // Its parts are put together by a gradient of our own, which runs on the CPU alone.

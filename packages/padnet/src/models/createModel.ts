@@ -1,21 +1,28 @@
 /** Networks by name, as recipes and saved models name them. */
 import type { nn } from '@padnet/torch';
 import { z } from 'zod';
-import { bankInitialisations, convertToDynamic, convertToPartial } from '../convert/index.js';
+import { bankInitialisations, convertToDynamic, convertToPartial, type ConvertOptions } from '../convert/index.js';
+import { CondRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
 import { scaleModes } from '../partial/index.js';
 import { MobileNetV2 } from './mobilenetV2.js';
 import { ResNet, resnetNames, stems } from './resnet.js';
 
 export const modelNames = [...resnetNames, 'mobilenetV2'] as const;
 
-/** What the convolutions are: static, fully dynamic (DY-Conv) or partially dynamic (PAD-Net). */
+/** What the convolutions are: static, fully dynamic or partially dynamic (PAD-Net). */
 export const layerKinds = ['static', 'dyconv', 'pad'] as const;
 export type LayerKind = (typeof layerKinds)[number];
+
+/** Whose dynamic convolution it is: what makes coefficients, and other attentions, of an input (method.md §1). */
+export const dynamicConvolutions = ['dyconv', 'condconv', 'odconv'] as const;
+export type DynamicConvolution = (typeof dynamicConvolutions)[number];
 
 /** Everything that makes a network but its weights. */
 export const modelSchema = z.strictObject({
   name: z.enum(modelNames),
   layer: z.enum(layerKinds).default('static'),
+  /** Of dynamic and partial layers. */
+  convolution: z.enum(dynamicConvolutions).default('dyconv'),
   stem: z.enum(stems).default('imagenet'),
   /** ResNet: channels of the first stage (64 as published). MobileNetV2: the multiplier (1). */
   width: z.number().positive().optional(),
@@ -41,11 +48,29 @@ export function createModel(options: ModelOptions, shape: ModelShape): nn.Layer 
     case 'static':
       return network;
     case 'dyconv':
-      return convertToDynamic(network, options);
+      return convertToDynamic(network, convertOptions(options));
     case 'pad':
-      return convertToPartial(network, options);
+      return convertToPartial(network, { ...convertOptions(options), scaleMode: options.scaleMode });
   }
 }
+
+/** How a static network becomes what the options say. */
+export function convertOptions({
+  convolution,
+  numKernels,
+  bankInitialisation,
+  noise,
+}: ConvolutionOptions): ConvertOptions {
+  return { router: routers[convolution], numKernels, bankInitialisation, noise };
+}
+
+type ConvolutionOptions = Pick<ModelOptions, 'convolution' | 'numKernels' | 'bankInitialisation' | 'noise'>;
+
+const routers: Readonly<Record<DynamicConvolution, NonNullable<ConvertOptions['router']>>> = {
+  dyconv: ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels }),
+  condconv: ({ inChannels }, numKernels) => new CondRouter({ inChannels, numKernels }),
+  odconv: (geometry, numKernels) => new OdAttention({ geometry, numKernels }),
+};
 
 function createStatic({ name, stem, width }: ModelOptions, shape: ModelShape): nn.Layer {
   if (name === 'mobilenetV2') return new MobileNetV2({ ...shape, stem, widthMultiplier: width ?? 1 });

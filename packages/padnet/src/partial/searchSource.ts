@@ -95,14 +95,16 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
   }
 
   /**
-   * Folds the bank's mean into the static weight, Θ_s ← (λ_d / λ_s) · mean_k Θ_k: while the coefficients are near uniform,
-   * applying a mask then leaves the output nearly as it was (method.md §6).
+   * Folds the mean kernel into the static weight, Θ_s ← (λ_d / λ_s) · θ̄: applying a mask then leaves the output nearly as it was
+   * (method.md §6).
+   *
+   * @param kernel θ̄ […shape], without λ_d. @default mean_k Θ_k, of coefficients that are near uniform and sum to 1
    */
-  foldMean(): void {
+  foldMean(kernel?: Tensor): void {
     scope(() => {
       noGrad(() => {
         const { dynamic, static: fixed } = scaleFactors(this.phi, this.scaleMode);
-        let mean = this.bank.mean([0]);
+        let mean = kernel ?? this.bank.mean([0]);
         if (dynamic) mean = mean.mul(dynamic);
         if (fixed) mean = mean.div(fixed);
         this.staticWeight.copy_(mean);

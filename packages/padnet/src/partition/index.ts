@@ -1,3 +1,4 @@
+export * from './foldMeans.js';
 export * from './granularity.js';
 export * from './iterativeModePartition.js';
 export * from './partition.js';

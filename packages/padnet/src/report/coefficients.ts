@@ -4,6 +4,7 @@
  */
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { applyTransform, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
+import { OdAttention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { encodePng } from './png.js';
 
@@ -106,11 +107,13 @@ export function routerCoefficients(
   }
 }
 
-/** Layer path by router. */
+/** Layer path by what gives its coefficients. */
 function dynamicRouters(network: nn.Module): Map<nn.Module, string> {
   const routers = new Map<nn.Module, string>();
   for (const [path, module] of network.namedModules()) {
-    if (module instanceof DynamicConv2d) routers.set(module.router, path);
+    if (!(module instanceof DynamicConv2d)) continue;
+    const { router } = module;
+    routers.set(router instanceof OdAttention ? router.kernel : router, path);
   }
   return routers;
 }

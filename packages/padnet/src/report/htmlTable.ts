@@ -47,7 +47,8 @@ function describe(run: RunSummary): Html | false {
 }
 
 function bankText({ model }: Recipe): string {
-  return 'numKernels' in model ? `K = ${model.numKernels}` : `${model.k} of ${model.numExperts} experts`;
+  if (!('numKernels' in model)) return `${model.k} of ${model.numExperts} experts`;
+  return `K = ${model.numKernels}${model.convolution === 'dyconv' ? '' : `, ${model.convolution}`}`;
 }
 
 function cell({ relative }: Column, { text, detail, best, toStatic, toDynamic }: Cell): Html {

@@ -1,13 +1,13 @@
 /** Iterative Mode Partition of the network that a run has trained. */
 import { convertToPartial, convertToPartialMoE, type ConvertToPartialMoEOptions } from '../convert/index.js';
 import { InputError } from '../errors.js';
-import { applyPartition, saliencies, searchLayers, type Partition, type RoundResult } from '../partition/index.js';
+import { applyPartition, saliencies, type Partition, type RoundResult } from '../partition/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
 import { loadRunModel, readRun } from './readRun.js';
 import type { PartitionOptions } from './recipe.js';
 import type { TextModel } from './savedModel.js';
-import { searchPartition } from './searchPartition.js';
+import { foldPartition, searchPartition } from './searchPartition.js';
 
 export interface PartitionRunOptions {
   readonly onRound?: (round: RoundResult) => void;
@@ -48,9 +48,10 @@ export async function partitionRun(
   else convertToPartialMoE(network, convertedParts(model));
   const before = await task.evaluate({ signal });
 
-  if (options.fold) for (const source of searchLayers(network).values()) source.foldMean();
+  const { seed } = recipe.training;
+  if (options.fold) await foldPartition(task, { batches: options.batches, seed, epoch: 0 });
   const partition = await searchPartition(task, options, {
-    seed: recipe.training.seed,
+    seed,
     epoch: 0,
     saliency: saliencies[options.saliency],
     onRound,

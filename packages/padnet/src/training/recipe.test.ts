@@ -17,6 +17,7 @@ it('fills in every default, which runs rely on', () => {
       layer: 'pad',
       stem: 'imagenet',
       numKernels: 4,
+      convolution: 'dyconv',
       bankInitialisation: 'independent',
       noise: 0,
       scaleMode: 'both',

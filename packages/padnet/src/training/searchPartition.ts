@@ -1,7 +1,31 @@
 /** Iterative Mode Partition on batches of the training set: what a trainer does at its epoch, and `partitionRun` afterwards. */
-import { iterativeModePartition, type Partition, type RoundResult, type Saliency } from '../partition/index.js';
+import {
+  foldMeans,
+  iterativeModePartition,
+  measuresFold,
+  type Partition,
+  type RoundResult,
+  type Saliency,
+} from '../partition/index.js';
 import type { PartitionOptions } from './recipe.js';
 import type { Task } from './task.js';
+
+/** Which batches of the training set a partition is made with: the first ones of an epoch (from 0), without random transforms. */
+export interface PartitionBatches {
+  readonly batches: number;
+  readonly seed: number;
+  readonly epoch: number;
+}
+
+/** `foldMeans` on the partition set. */
+export async function foldPartition(task: Task, batches: PartitionBatches): Promise<void> {
+  if (!measuresFold(task.network)) {
+    foldMeans(task.network, []);
+    return;
+  }
+  using losses = await task.partitionLosses(batches);
+  foldMeans(task.network, losses.batchLosses);
+}
 
 export interface SearchPartitionOptions {
   readonly seed: number;

@@ -10,7 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
 import { defaultGenerator, getNumThreads, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
-import { KernelAttention, setTemperature } from '../dynamic/index.js';
+import { setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import { loadCompactStateDict } from '../partial/index.js';
 import {
@@ -40,7 +40,7 @@ import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from './parseOptions.js';
 import { partitionedState } from './partitionedState.js';
 import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from './recipe.js';
-import { searchPartition } from './searchPartition.js';
+import { foldPartition, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
 
@@ -116,7 +116,7 @@ export class Trainer {
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
     if (this.#masks) assertPartitionFits(network, this.#masks);
-    this.#hasAttention = [...network.namedModules()].some(([, module]) => module instanceof KernelAttention);
+    this.#hasAttention = temperatureRouters(network).length > 0;
   }
 
   /** Events of the run (not of its sessions, see `isMetric`) told so far, those before `resume` included. */
@@ -360,7 +360,9 @@ export class Trainer {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TrainingEvent, void, undefined> {
     const start = performance.now();
-    if (options.fold) for (const source of searchLayers(this.network).values()) source.foldMean();
+    if (options.fold) {
+      await foldPartition(this.#task, { batches: options.batches, seed: this.#training.seed, epoch: this.#epoch });
+    }
     const rounds: PartitionRoundEvent[] = [];
     let partition: Partition;
     try {

@@ -1,0 +1,42 @@
+/**
+ * The router of CondConv (Yang et al. 2019, arXiv 1904.04971; method.md §1): α = sigmoid(fc(pool(x))). The coefficients do not
+ * sum to 1.
+ */
+import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
+import type { Gains, Router } from './router.js';
+
+export interface CondRouterOptions {
+  readonly inChannels: number;
+  /** K. @default 8, as published */
+  readonly numKernels?: number;
+}
+
+export class CondRouter extends nn.Module implements Router {
+  readonly numKernels: number;
+  readonly sumsToOne = false;
+  /** [K, inChannels], with bias */
+  readonly fc: nn.Linear;
+
+  constructor({ inChannels, numKernels = 8 }: CondRouterOptions) {
+    super();
+    this.numKernels = numKernels;
+    this.fc = new nn.Linear({ inFeatures: inChannels, outFeatures: numKernels });
+  }
+
+  forward(input: Tensor): Tensor {
+    return this.fc.forward(input.mean([2, 3])).sigmoid();
+  }
+
+  /** Different coefficients, N(0, 1) before the sigmoid: kernels that are equal would get equal gradients for ever. */
+  neutralise(): Gains {
+    noGrad(() => {
+      this.fc.weight.zero_();
+      nn.init.normal_(this.fc.bias!, 0, 1);
+    });
+    return { coefficients: scope(() => noGrad(() => this.fc.bias!.sigmoid().sum().item())), spatial: 1, output: 1 };
+  }
+
+  countMacs([batch = 1]: readonly number[]): number {
+    return batch * this.fc.weight.numel;
+  }
+}

@@ -1,0 +1,78 @@
+/** What the routers of a network decide on average over data. */
+import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+import { attend, type Attention } from '../dynamic/index.js';
+import { DynamicConv2d } from './dynamicConv2d.js';
+
+/** Mean over samples of each attention, without the dimension of the batch; null where the router has none. */
+export type MeanAttention = Attention;
+
+/**
+ * In evaluation mode, each sample by the same weight. The tensors belong to the caller's scope.
+ *
+ * @param layers of the network
+ * @param passes each runs the network forward once
+ * @returns of every layer that ran
+ */
+export function meanAttentions(
+  network: nn.Module,
+  layers: readonly DynamicConv2d[],
+  passes: Iterable<() => unknown>,
+): Map<DynamicConv2d, MeanAttention> {
+  const wanted = new Set<nn.Module>(layers);
+  const sums = new Map<DynamicConv2d, Sum>();
+  const observe = (_path: string, module: nn.Module, input: Tensor): void => {
+    if (module instanceof DynamicConv2d && wanted.has(module)) add(sums, module, attend(module.router, input));
+  };
+  const wasTraining = network.training;
+  network.eval();
+  try {
+    for (const pass of passes) scope(() => noGrad(() => nn.watchForward(network, observe, pass)));
+  } finally {
+    network.train(wasTraining);
+  }
+  const means = new Map<DynamicConv2d, MeanAttention>();
+  for (const [layer, { attention, samples }] of sums) {
+    means.set(
+      layer,
+      mapAttention(attention, (sum) => sum.div(samples)),
+    );
+    dispose(attention);
+  }
+  return means;
+}
+
+interface Sum {
+  readonly attention: Attention;
+  readonly samples: number;
+}
+
+function add(sums: Map<DynamicConv2d, Sum>, layer: DynamicConv2d, attention: Attention): void {
+  const before = sums.get(layer);
+  const batch = attention.coefficients.shape[0]!;
+  const summed = mapAttention(attention, (values) => values.sum([0]).keep());
+  if (before) {
+    ops._foreachAdd_(tensorsOf(before.attention), tensorsOf(summed));
+    dispose(summed);
+  }
+  sums.set(layer, { attention: before?.attention ?? summed, samples: (before?.samples ?? 0) + batch });
+}
+
+function dispose(attention: Attention): void {
+  for (const tensor of tensorsOf(attention)) tensor[Symbol.dispose]();
+}
+
+function tensorsOf({ coefficients, spatial, channel, filter }: Attention): Tensor[] {
+  return [coefficients, spatial, channel, filter].filter((tensor) => tensor !== null);
+}
+
+function mapAttention(
+  { coefficients, spatial, channel, filter }: Attention,
+  map: (tensor: Tensor) => Tensor,
+): Attention {
+  return {
+    coefficients: map(coefficients),
+    spatial: spatial && map(spatial),
+    channel: channel && map(channel),
+    filter: filter && map(filter),
+  };
+}

@@ -1,0 +1,39 @@
+import { manualSeed, nn, noGrad, ops, rand, randn } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
+import { describe, expect, it } from 'vitest';
+import { CondRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { Mask, SearchSource } from '../partial/index.js';
+import { foldMeans, measuresFold } from './foldMeans.js';
+
+const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 5, kernelSize: 3, padding: 1 });
+
+function searched(router: Router): { network: nn.Sequential; source: SearchSource } {
+  const source = new SearchSource({ bank: randn([3, 5, 4, 3, 3]), staticWeight: randn([5, 4, 3, 3]) });
+  const network = new nn.Sequential(new DynamicConv2d({ geometry, router, source })).to('float64');
+  return { network, source };
+}
+
+describe('foldMeans', () => {
+  it.each([
+    ['CondConv', () => new CondRouter({ inChannels: 4, numKernels: 3 })],
+    ['ODConv', () => new OdAttention({ geometry, numKernels: 3, temperature: 1 })],
+  ])('makes a mask change nothing for one input of %s, whatever its router decides', (_, makeRouter) => {
+    manualSeed(4);
+    const { network, source } = searched(makeRouter());
+    const input = randn([1, 4, 6, 6], { dtype: 'float64' });
+    const output = () => noGrad(() => network.eval().forward(input));
+    expect(measuresFold(network)).toBe(true);
+    const before = output();
+    foldMeans(network, [() => network.forward(input), () => network.forward(ops.cat([input, input]))]);
+    source.mask = Mask.fromTensor(rand([5, 4, 3, 3]).lt(0.3));
+    expectClose(output(), before, { atol: 1e-12 });
+  });
+
+  it("takes the bank's mean where coefficients sum to 1, without running the network", () => {
+    const { network, source } = searched(new KernelAttention({ inChannels: 4, numKernels: 3 }));
+    expect(measuresFold(network)).toBe(false);
+    foldMeans(network, []);
+    expectClose(source.staticWeight, source.bank.mean([0]), { atol: 1e-12 });
+  });
+});

@@ -1,0 +1,50 @@
+/** Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md §6). */
+import { scope, type nn, type Tensor } from '@padnet/torch';
+import { mixBank } from '../dynamic/index.js';
+import { DynamicConv2d, meanAttentions, type MeanAttention } from '../layers/index.js';
+import { SearchSource } from '../partial/index.js';
+import { searchLayers } from './partition.js';
+
+/** Whether the bank's plain mean is not the mean kernel: Σ_k α_k is not 1, or positions are weighed. */
+function isMeasured(module: nn.Module): module is SearchedLayer {
+  return (
+    module instanceof DynamicConv2d &&
+    module.source instanceof SearchSource &&
+    (!module.router.sumsToOne || module.router.hasSpatialAttention === true)
+  );
+}
+
+type SearchedLayer = DynamicConv2d & { readonly source: SearchSource };
+
+function measuredLayers(network: nn.Module): SearchedLayer[] {
+  return Array.from(network.namedModules(), ([, module]) => module).filter(isMeasured);
+}
+
+/** Whether `foldMeans` needs the batches. */
+export function measuresFold(network: nn.Module): boolean {
+  return measuredLayers(network).length > 0;
+}
+
+/**
+ * `SearchSource.foldMean` of every layer that is searched.
+ *
+ * @param batchLosses each runs the network on one batch; where coefficients sum to 1 they are not used
+ */
+export function foldMeans(network: nn.Module, batchLosses: readonly (() => Tensor)[]): void {
+  scope(() => {
+    const layers = measuredLayers(network);
+    const means = layers.length > 0 ? meanAttentions(network, layers, batchLosses) : new Map<DynamicConv2d, never>();
+    const kernels = new Map<SearchSource, Tensor>();
+    for (const layer of layers) {
+      const mean = means.get(layer);
+      if (mean) kernels.set(layer.source, meanKernel(layer, mean));
+    }
+    for (const source of searchLayers(network).values()) source.foldMean(kernels.get(source));
+  });
+}
+
+/** Σ_k ᾱ_k Θ_k by the mean spatial attention […shape] */
+function meanKernel({ source, geometry }: SearchedLayer, { coefficients, spatial }: MeanAttention): Tensor {
+  const kernel = mixBank(coefficients.unsqueeze(0), source.bank.detach()).squeeze(0);
+  return spatial ? kernel.mul(spatial.reshape([1, 1, ...geometry.kernelSize])) : kernel;
+}
