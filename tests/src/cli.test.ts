@@ -34,6 +34,7 @@ describe('help', () => {
     [['mask'], 'padnet mask show runs/pad30'],
     [['mask', 'show'], 'padnet mask show runs/pad30'],
     [['mask', 'diff'], 'padnet mask diff runs/pad30'],
+    [['models'], 'padnet models --json'],
     [['bench'], 'padnet bench ops'],
     [['bench', 'ops'], 'padnet bench ops --json'],
     [['bench', 'step'], 'padnet bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad --json'],
@@ -56,7 +57,7 @@ describe('help', () => {
   it('lists the commands, on stderr where none was given', async () => {
     const asked = await run('--help');
     expect(asked).toMatchObject({ code: 0, stderr: '' });
-    for (const command of ['train', 'partition', 'eval', 'inspect', 'compare', 'mask', 'bench', 'doctor']) {
+    for (const command of ['train', 'partition', 'eval', 'inspect', 'compare', 'mask', 'models', 'bench', 'doctor']) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     const bare = await run();
@@ -69,6 +70,28 @@ describe('help', () => {
       code: 0,
       stdout: expect.stringMatching(/^\d+\.\d+\.\d+\n$/) as string,
     });
+  });
+});
+
+describe('models', () => {
+  it('counts every network in each form', { timeout: 120_000 }, async () => {
+    const { code, stdout, stderr } = await run('models', '--json');
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    const { numKernels, ratio, networks } = JSON.parse(stdout) as {
+      numKernels: number;
+      ratio: number;
+      networks: { name: string; width: number; forms: Record<'static' | 'dyconv' | 'pad', { parameters: number }> }[];
+    };
+    expect([numKernels, ratio]).toEqual([4, 0.3]);
+    expect(networks.map(({ name, width, forms }) => [name, width, forms.static.parameters])).toContainEqual([
+      'resnet101',
+      64,
+      44_549_160,
+    ]);
+    for (const { forms } of networks) {
+      expect(forms.pad.parameters).toBeGreaterThan(forms.static.parameters);
+      expect(forms.pad.parameters).toBeLessThan(forms.dyconv.parameters);
+    }
   });
 });
 

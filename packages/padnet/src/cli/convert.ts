@@ -10,6 +10,8 @@ import type { Terminal } from './terminal.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
 const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
+/** `modelNames`, without loading the library. */
+export const networks = ['resnet10', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'mobilenetV2'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force'> {
@@ -26,7 +28,8 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     )
     .argument(
       '<network>',
-      "folder of a finished run or of a pretrained encoder, or an encoder's name on the Hugging Face hub",
+      "folder of a finished run or of a pretrained encoder, an encoder's name on the Hugging Face hub, or with --model a file of " +
+        "torchvision's weights",
     )
     .addOption(
       new Option('--layer <kind>', 'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad')
@@ -34,6 +37,10 @@ export function registerConvert(program: Command, terminal: Terminal): void {
         .makeOptionMandatory(),
     )
     .requiredOption('--out <folder>', 'where the network goes')
+    .addOption(
+      new Option('--model <name>', 'network of a file of weights, see `padnet models`').argParser(oneOf(networks)),
+    )
+    .option('--width <number>', 'its width, where it is not the published one', nonNegativeNumber)
     .option('--experts <number>', 'experts of each layer (default: 8)', wholeNumber(1))
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
@@ -54,6 +61,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     'convert pretrained/bert --layer moe --experts 8 --k 2 --out networks/bert-moe',
     'convert runs/rte-static --layer pad --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
     'convert runs/rte-static --layer static --out networks/rte-hf',
+    'convert resnet18.pth --model resnet18 --layer pad --ratio 0.3 --out networks/resnet18-pad30',
   );
 }
 

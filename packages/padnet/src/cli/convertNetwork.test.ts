@@ -1,13 +1,14 @@
-import { existsSync, mkdtempSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { manualSeed } from '@padnet/torch';
+import { encodeSafetensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createModel, modelSchema } from '../models/index.js';
+import { createModel, modelNames, modelSchema } from '../models/index.js';
 import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
 import { savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
 import { loadAnyModel } from './anyModel.js';
+import { networks } from './convert.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 
 let folder: string;
@@ -106,6 +107,26 @@ describe('convertNetwork', () => {
     expect(partial.difference).toBeLessThan(1e-4);
     expect(partial.after.stored.dynamicEntries / partial.after.stored.entries).toBeCloseTo(0.3, 2);
     expect(inspect('out').rows.some(({ kind }) => kind === 'DynamicConv2d partial')).toBe(true);
+  });
+
+  it('starts from a file of weights, where it is told the network', async () => {
+    manualSeed(1);
+    const network = createModel(modelSchema.parse({ name: 'resnet10', width: 4 }), { inChannels: 1, numClasses: 3 });
+    const file = join(folder, 'weights.safetensors');
+    writeFileSync(file, encodeSafetensors(network.stateDict()));
+    const named = { model: 'resnet10', width: 4 } as const;
+    const { difference, after } = await convert(file, { ...named, layer: 'pad', ratio: 0.3 });
+    expect(difference).toBeLessThan(1e-5);
+    expect(after.stored.dynamicEntries / after.stored.entries).toBeCloseTo(0.3, 2);
+    await expect(convert(file, { layer: 'pad' })).rejects.toThrow('say of which network with --model');
+    await expect(convert(file, { ...named, width: 8, layer: 'pad' })).rejects.toThrow(
+      'conv1.weight has shape [4, 1, 7, 7]',
+    );
+    await expect(convert(pictures, { ...named, layer: 'pad' })).rejects.toThrow('are for files of weights');
+  });
+
+  it('knows the networks of the library', () => {
+    expect(networks).toEqual(modelNames);
   });
 
   it('refuses what makes no sense, and writes nothing', async () => {

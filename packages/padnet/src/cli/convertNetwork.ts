@@ -10,7 +10,13 @@ import {
   type MoEPosition,
 } from '../convert/index.js';
 import { InputError } from '../errors.js';
-import { convertOptions, savePretrained, textModelSchema, type DynamicConvolution } from '../models/index.js';
+import {
+  convertOptions,
+  savePretrained,
+  textModelSchema,
+  type DynamicConvolution,
+  type ModelOptions,
+} from '../models/index.js';
 import { applyPartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
 import { copyTokenizer, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
@@ -19,6 +25,9 @@ import { UsageError } from './usageError.js';
 
 export interface ConvertNetworkOptions {
   readonly layer: RunLayer;
+  /** Of a file of weights for pictures: the network, and its width where it is not the published one. */
+  readonly model?: ModelOptions['name'];
+  readonly width?: number;
   /** E. @default 8 */
   readonly experts?: number;
   /** Experts computed for a token. @default 2 */
@@ -55,7 +64,7 @@ export interface Conversion {
  */
 export async function convertNetwork(path: string, options: ConvertNetworkOptions): Promise<Conversion> {
   const { out } = options;
-  const source = await convertSource(path);
+  const source = await convertSource(path, options);
   checkOptions(source, path, options);
   checkFolder(options);
   const before = countsOf(source);

@@ -1,17 +1,21 @@
 /** What `padnet convert` starts from: a static network with its weights, and outputs to compare by. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import {
+  loadPictureWeights,
   loadPretrained,
   maxTokens,
+  modelSchema,
   resolvePretrained,
   textModelSchema,
+  type ModelOptions,
   type SequenceClassifier,
 } from '../models/index.js';
 import { RunFolder, type PictureModel, type SavedModel, type TextDescription } from '../training/index.js';
 import { hasModel, loadAnyModel } from './anyModel.js';
+import { UsageError } from './usageError.js';
 
 export interface TextSource {
   readonly modality: 'text';
@@ -23,12 +27,23 @@ export interface TextSource {
 
 export type ConvertSource = TextSource | PictureModel;
 
+/** A file of weights says neither. */
+export interface NamedNetwork {
+  readonly model?: ModelOptions['name'];
+  readonly width?: number;
+}
+
 /**
- * @param source folder of a finished run, of a network that `padnet convert` wrote, or of an encoder as Hugging Face saves it; or an
+ * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an encoder as Hugging Face saves it; or an
  *   encoder's name on the hub
  * @throws InputError where it is none of these, or its network is not static
  */
-export async function convertSource(source: string): Promise<ConvertSource> {
+export async function convertSource(source: string, named: NamedNetwork = {}): Promise<ConvertSource> {
+  const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  const isNamed = named.model !== undefined || named.width !== undefined;
+  if (isNamed && isFolder)
+    throw new UsageError(`--model and --width are for files of weights, and ${source} is a folder`);
+  if (isNamed || (existsSync(source) && !isFolder)) return weightsSource(source, named);
   const run = new RunFolder(source);
   const isRun = existsSync(run.recipe);
   if (!isRun && !hasModel(source)) return await pretrainedSource(source);
@@ -42,6 +57,28 @@ export async function convertSource(source: string): Promise<ConvertSource> {
 
 function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
   return model.modality === 'image' ? model : { ...model, tokenizer };
+}
+
+/** ImageNet's mean and deviation by channel, which torchvision's weights were trained with. */
+const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
+
+function weightsSource(file: string, { model: name, width }: NamedNetwork): PictureModel {
+  if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
+  if (width === 0) throw new UsageError('--width must be more than 0');
+  const options = { name, ...(width !== undefined && { width }) };
+  const { network, shape } = loadPictureWeights(file, options);
+  const description: PictureModel['description'] = {
+    modality: 'image',
+    model: modelSchema.parse(options),
+    ...shape,
+    size: [224, 224],
+    classNames: Array.from({ length: shape.numClasses }, (_, index) => String(index)),
+    normalise:
+      shape.inChannels === 3
+        ? { mean: [...imageNet.mean], std: [...imageNet.std] }
+        : { mean: Array<number>(shape.inChannels).fill(0.5), std: Array<number>(shape.inChannels).fill(0.25) },
+  };
+  return { modality: 'image', network, description };
 }
 
 /** What `padnet convert` wrote. */

@@ -12,6 +12,7 @@ import { registerEval } from './eval.js';
 import { registerGlue } from './glue.js';
 import { registerInspect } from './inspect.js';
 import { registerMask } from './mask.js';
+import { registerModels } from './models.js';
 import { registerPartition } from './partition.js';
 import { registerPredict } from './predict.js';
 import { Terminal } from './terminal.js';
@@ -64,6 +65,7 @@ function createProgram(terminal: Terminal): Command {
     registerConvert,
     registerCompare,
     registerMask,
+    registerModels,
     registerBench,
     registerDoctor,
   ];

@@ -4,7 +4,8 @@ import { describe, expect, it } from 'vitest';
 import { countMacs, countStored } from '../layers/index.js';
 import { Mask } from '../partial/index.js';
 import { applyPartition, partialLayers } from '../partition/index.js';
-import { createModel, modelSchema, type LayerKind } from './createModel.js';
+import { createModel, modelNames, modelSchema, type LayerKind } from './createModel.js';
+import { countForms, registeredNetworks } from './registry.js';
 
 const shape = { inChannels: 3, numClasses: 1000 };
 const create = (name: string, layer: LayerKind = 'static'): ReturnType<typeof createModel> =>
@@ -14,13 +15,17 @@ const macs = (network: ReturnType<typeof createModel>): number =>
 
 describe('published counts', () => {
   it.each([
-    ['resnet18', 11.69e6, 1.81e9],
-    ['resnet50', 25.56e6, 4.09e9],
-    ['mobilenetV2', 3.5e6, 0.3e9],
-  ])('%s', (name, parameters, multiplications) => {
-    const network = create(name);
-    expect(countStored(network).parameters / parameters).toBeCloseTo(1, 2);
-    expect(macs(network) / multiplications).toBeCloseTo(1, 2);
+    ['resnet18', 64, 11_689_512, 1.82e9],
+    ['resnet34', 64, 21_797_672, 3.67e9],
+    ['resnet50', 64, 25_557_032, 4.1e9],
+    ['resnet101', 64, 44_549_160, 7.8e9],
+    ['mobilenetV2', 0.5, 1_968_680, 0.097e9],
+    ['mobilenetV2', 0.75, 2_636_424, 0.209e9],
+    ['mobilenetV2', 1, 3_504_872, 0.3e9],
+  ])('%s at width %d: the parameters of torchvision, and its multiplications', (name, width, parameters, published) => {
+    const network = createModel(modelSchema.parse({ name, width }), shape);
+    expect(countStored(network).parameters).toBe(parameters);
+    expect(macs(network) / published).toBeCloseTo(1, 2);
   });
 
   it('DY-Conv ResNet-18, K = 4: 45 million, and hardly more multiplications', () => {
@@ -49,5 +54,21 @@ describe('published counts', () => {
     const inUse = 4 * dynamicEntries + entries - dynamicEntries;
     expect(parameters - inUse - others).toBeGreaterThan(0); // routers and scale factors
     expect(parameters - inUse - others).toBeLessThan(0.2e6);
+  });
+});
+
+describe('countForms', () => {
+  it('counts what is stored and executed in each form', () => {
+    const forms = countForms({ name: 'resnet18', width: 64 });
+    expect(forms.static).toEqual({ parameters: 11_689_512, maskBits: 0, macs: macs(create('resnet18')) });
+    const dynamic = create('resnet18', 'dyconv');
+    expect(forms.dyconv).toEqual({ parameters: countStored(dynamic).parameters, maskBits: 0, macs: macs(dynamic) });
+    // Bank entries in use: 4 · 0.3 + 0.7 of each.
+    const saved = forms.dyconv.parameters - forms.pad.parameters;
+    expect(saved / ((4 - 1.9) * forms.pad.maskBits)).toBeCloseTo(1, 4);
+  });
+
+  it('is offered for every network', () => {
+    expect(new Set(registeredNetworks.map(({ name }) => name))).toEqual(new Set(modelNames));
   });
 });

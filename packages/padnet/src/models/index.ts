@@ -1,5 +1,7 @@
 export * from './createModel.js';
 export * from './mobilenetV2.js';
+export * from './pictureWeights.js';
+export * from './registry.js';
 export * from './resnet.js';
 export * from './text/index.js';
 export * from './textModel.js';

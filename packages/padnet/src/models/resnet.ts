@@ -1,11 +1,11 @@
 /**
- * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18 (basic blocks) and 50 (bottlenecks), for any number of
- * input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3 stride 1).
+ * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18, 34 (basic blocks), 50 and 101 (bottlenecks), for any
+ * number of input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3 stride 1).
  */
 import { nn, scope, type Tensor } from '@padnet/torch';
 import { DynamicConv2d } from '../layers/index.js';
 
-export const resnetNames = ['resnet10', 'resnet18', 'resnet50'] as const;
+export const resnetNames = ['resnet10', 'resnet18', 'resnet34', 'resnet50', 'resnet101'] as const;
 export type ResNetName = (typeof resnetNames)[number];
 export const stems = ['imagenet', 'small'] as const;
 export type Stem = (typeof stems)[number];
@@ -26,7 +26,9 @@ type Stages = readonly [number, number, number, number];
 const architectures: Record<ResNetName, { readonly bottleneck: boolean; readonly blocks: Stages }> = {
   resnet10: { bottleneck: false, blocks: [1, 1, 1, 1] },
   resnet18: { bottleneck: false, blocks: [2, 2, 2, 2] },
+  resnet34: { bottleneck: false, blocks: [3, 4, 6, 3] },
   resnet50: { bottleneck: true, blocks: [3, 4, 6, 3] },
+  resnet101: { bottleneck: true, blocks: [3, 4, 23, 3] },
 };
 
 /**

@@ -13,7 +13,9 @@ export interface NetworkFacts {
 const pictureNames: Record<ModelOptions['name'], string> = {
   resnet10: 'ResNet-10',
   resnet18: 'ResNet-18',
+  resnet34: 'ResNet-34',
   resnet50: 'ResNet-50',
+  resnet101: 'ResNet-101',
   mobilenetV2: 'MobileNetV2',
 };
 

@@ -99,7 +99,7 @@ describe('parseRecipe', () => {
     [
       minimal.replace('resnet10', 'resnet17'),
       [
-        'recipes/x.yaml:3: model.name: expected one of resnet10, resnet18, resnet50, mobilenetV2, got "resnet17"; did you mean resnet10?',
+        'recipes/x.yaml:3: model.name: expected one of resnet10, resnet18, resnet34, resnet50, resnet101, mobilenetV2, got "resnet17"; did you mean resnet10?',
       ],
     ],
     [
@@ -192,7 +192,7 @@ describe('parseRecipe', () => {
     ['modle.name=resnet18', '--set modle.name=resnet18: modle: unknown key; did you mean model?'],
     [
       'model.name=mobilenet',
-      '--set model.name=mobilenet: model.name: expected one of resnet10, resnet18, resnet50, mobilenetV2, got "mobilenet"; did you mean mobilenetV2?',
+      '--set model.name=mobilenet: model.name: expected one of resnet10, resnet18, resnet34, resnet50, resnet101, mobilenetV2, got "mobilenet"; did you mean mobilenetV2?',
     ],
     ['training.epochs', '--set training.epochs: expected key=value, such as training.epochs=5'],
     ['=3', '--set =3: expected key=value, such as training.epochs=5'],

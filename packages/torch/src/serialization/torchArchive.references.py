@@ -61,7 +61,9 @@ files = {
     "stateDict": saved(module.state_dict()),
     "module": saved(module),
     "code": saved({"weight": matrix, "other": Code()}),
-    "legacy": saved({"weight": matrix}, _use_new_zipfile_serialization=False),
+    "stream": saved(tensors, _use_new_zipfile_serialization=False),
+    "streamNested": saved(nested, _use_new_zipfile_serialization=False),
+    "streamCode": saved({"weight": matrix, "other": Code()}, _use_new_zipfile_serialization=False),
     "protocol4": saved({"weight": matrix}, pickle_protocol=4),
 }
 target = os.path.join(os.path.dirname(__file__), "torchArchive.references.generated.ts")

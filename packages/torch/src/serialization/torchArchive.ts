@@ -1,6 +1,7 @@
 /**
- * Tensors in files of `torch.save` (PyTorch 1.6 and later), such as `pytorch_model.bin`: a zip archive with a pickle that
- * says what is where, and one entry for the elements of each storage. Nothing in the file is executed.
+ * Tensors in files of `torch.save`, such as `pytorch_model.bin` or torchvision's `.pth`: a zip archive with a pickle that says
+ * what is where, and one entry for the elements of each storage; or before PyTorch 1.6 a stream (`torchStream.ts`). Nothing in
+ * the file is executed.
  */
 import { crc32 } from 'node:zlib';
 import AdmZip from 'adm-zip';
@@ -11,6 +12,7 @@ import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { TorchArchiveError } from './torchArchiveError.js';
 import { readPickle, StoredTensor, type PickleValue, type StoredStorage } from './torchArchivePickle.js';
+import { readTorchStream } from './torchStream.js';
 
 export { TorchArchiveError } from './torchArchiveError.js';
 
@@ -31,24 +33,20 @@ const maxRepeated = 2 ** 24;
  * share memory. New tensors on the CPU: they belong to the enclosing scope.
  *
  * @param file what messages call it
- * @throws TorchArchiveError in one line, where the file is damaged, names code, or is of PyTorch's form before 1.6
+ * @throws TorchArchiveError in one line, where the file is damaged or names code
  */
 export function decodeTorchArchive(bytes: Uint8Array, file = 'torch archive'): Map<string, Tensor> {
   try {
     return scope(() => {
-      const entries = openArchive(bytes);
-      const pickle = entries.read('data.pkl');
-      if (pickle.length > maxPickle) {
-        throw new TorchArchiveError(`its pickle has ${pickle.length} bytes, far too many; save a state_dict() alone`);
-      }
-      const stored = collectTensors(readPickle(pickle));
+      const { root, elements } = bytes[0] === 0x80 ? openStream(bytes) : openArchive(bytes);
+      const stored = collectTensors(root);
       const storages = new Map<string, Tensor>();
       let storageBytes = 0;
       const storageOf = (storage: StoredStorage): Tensor => {
         const key = `${storage.key} ${storage.dtype} ${storage.numel}`;
         const known = storages.get(key);
         if (known) return known;
-        const read = readStorage(storage, entries);
+        const read = readStorage(storage, elements(storage.key));
         storageBytes += read.byteLength;
         if (storageBytes > bytes.length) throw new TorchArchiveError('damaged, its storages overlap');
         storages.set(key, read);
@@ -63,18 +61,27 @@ export function decodeTorchArchive(bytes: Uint8Array, file = 'torch archive'): M
   }
 }
 
-interface Archive {
-  /** @throws TorchArchiveError where there is no such entry, or it is damaged */
-  read(name: string): Uint8Array;
+interface TorchFile {
+  /** What was saved. */
+  readonly root: PickleValue;
+  /** Of a storage, as bytes. @throws TorchArchiveError where there is no such storage, or it is damaged */
+  readonly elements: (key: string) => Uint8Array;
+}
+
+function openStream(bytes: Uint8Array): TorchFile {
+  const { root, storages } = readTorchStream(bytes, maxPickle);
+  return {
+    root,
+    elements: (key) => {
+      const elements = storages.get(key);
+      if (!elements) throw new TorchArchiveError(`damaged, its storage ${key} is missing`);
+      return elements;
+    },
+  };
 }
 
 /** All entries lie in one folder, whose name is that which the file had when it was saved. */
-function openArchive(bytes: Uint8Array): Archive {
-  if (bytes[0] === 0x80) {
-    throw new TorchArchiveError(
-      "is in PyTorch's form before 1.6; convert it: torch.save(torch.load(file, weights_only=True), file)",
-    );
-  }
+function openArchive(bytes: Uint8Array): TorchFile {
   if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) throw new TorchArchiveError('is no file of torch.save, a zip archive');
   const zip = new AdmZip(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { noSort: true });
   const entries = new Map(zip.getEntries().map((entry) => [entry.entryName, entry]));
@@ -96,7 +103,11 @@ function openArchive(bytes: Uint8Array): Archive {
   if (entries.has(`${folder}byteorder`) && new TextDecoder().decode(read('byteorder')) !== 'little') {
     throw new TorchArchiveError('was saved on a big-endian machine; save it again on another');
   }
-  return { read };
+  const pickle = read('data.pkl');
+  if (pickle.length > maxPickle) {
+    throw new TorchArchiveError(`its pickle has ${pickle.length} bytes, far too many; save a state_dict() alone`);
+  }
+  return { root: readPickle(pickle), elements: (key) => read(`data/${key}`) };
 }
 
 function collectTensors(root: PickleValue): Map<string, StoredTensor> {
@@ -126,8 +137,7 @@ function collectTensors(root: PickleValue): Map<string, StoredTensor> {
   return found;
 }
 
-function readStorage({ key, dtype, numel }: StoredStorage, archive: Archive): Tensor {
-  const bytes = archive.read(`data/${key}`);
+function readStorage({ key, dtype, numel }: StoredStorage, bytes: Uint8Array): Tensor {
   const itemSize = native.describe(empty([0], { dtype }).handle).itemSize;
   if (bytes.length !== numel * itemSize) {
     throw new TorchArchiveError(`damaged, data/${key} has ${bytes.length} bytes, expected ${numel} of ${dtype}`);

@@ -112,15 +112,26 @@ const mark = Symbol('mark');
 
 /** @throws TorchArchiveError where the pickle names code, is damaged, or has an opcode that `torch.save` does not write */
 export function readPickle(bytes: Uint8Array): PickleValue {
-  return new PickleMachine(bytes).read();
+  return readPickleAt(bytes).value;
+}
+
+/** The pickle that `bytes` begin with, its length, and every storage that it names. @throws as `readPickle` */
+export function readPickleAt(bytes: Uint8Array): {
+  readonly value: PickleValue;
+  readonly length: number;
+  readonly storages: readonly StoredStorage[];
+} {
+  const machine = new PickleMachine(bytes);
+  return { value: machine.read(), length: machine.position, storages: machine.storages };
 }
 
 class PickleMachine {
   readonly view: DataView;
-  private position = 0;
+  position = 0;
   private copied = 0;
   readonly stack: (PickleValue | typeof mark)[] = [];
   readonly memo = new Map<number, PickleValue>();
+  readonly storages: StoredStorage[] = [];
 
   constructor(private readonly bytes: Uint8Array) {
     this.view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
@@ -252,13 +263,15 @@ function decode(bytes: Uint8Array): string {
   return new TextDecoder().decode(bytes);
 }
 
-/** ('storage', its type, its key, where it was, its number of elements) */
+/** ('storage', its type, its key, where it was, its number of elements[, the part of another storage that it is]) */
 function storage(id: PickleValue): StoredStorage {
-  const [kind, type, key, , numel] = Array.isArray(id) ? (id as readonly PickleValue[]) : [];
+  const [kind, type, key, , numel, part = null] = Array.isArray(id) ? (id as readonly PickleValue[]) : [];
   const dtype = type instanceof Global ? storageDTypes.get(type.name) : undefined;
   if (kind !== 'storage' || dtype === undefined || typeof key !== 'string') {
     throw new TorchArchiveError('damaged, its pickle refers to something else than a storage');
   }
+  if (part !== null)
+    throw new TorchArchiveError(`its storage ${key} is a part of another; save it with a newer PyTorch`);
   return new StoredStorage(key, dtype, whole(numel));
 }
 
@@ -378,7 +391,9 @@ const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   },
   // BINPERSID
   0x51: (machine) => {
-    machine.push(storage(machine.pop()));
+    const named = storage(machine.pop());
+    machine.storages.push(named);
+    machine.push(named);
   },
   // REDUCE
   0x52: (machine) => {

@@ -1,0 +1,49 @@
+/** `padnet models`: every network for pictures, with what it stores and executes in static, dynamic and partial form. */
+import type { Command } from 'commander';
+import { formatCount } from '../report/format.js';
+import { alignGrid } from '../report/grid.js';
+import { layerNames } from '../report/layerNames.js';
+import type { FormCounts } from '../models/index.js';
+import { withExamples } from './options.js';
+import type { Terminal } from './terminal.js';
+
+interface ModelsOptions {
+  readonly json?: boolean;
+}
+
+export function registerModels(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('models')
+    .description(
+      'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on each. Takes ' +
+        'seconds.',
+    )
+    .option('--json', 'print the list as JSON')
+    .action((options: ModelsOptions) => listModels(options, terminal));
+  withExamples(command, 'models', 'models --json');
+}
+
+async function listModels({ json }: ModelsOptions, terminal: Terminal): Promise<void> {
+  const { countForms, layerKinds, registeredNetworks, registryForms } = await import('../models/index.js');
+  const networks = registeredNetworks.map((network) => ({ ...network, forms: countForms(network) }));
+  if (json) {
+    terminal.printJson({ inChannels: 3, numClasses: 1000, size: [224, 224], ...registryForms, networks });
+    return;
+  }
+  const cells = ({ parameters, macs }: FormCounts): string[] => [formatCount(parameters), formatCount(macs)];
+  const rows = networks.map(({ name, width, forms }) => [
+    name,
+    String(width),
+    ...layerKinds.flatMap((layer) => cells(forms[layer])),
+    formatCount(forms.pad.maskBits),
+  ]);
+  const heading = ['model.name', 'width', ...layerKinds.flatMap((layer) => [layerNames[layer], 'MACs']), 'mask bits'];
+  const { numKernels, ratio } = registryForms;
+  terminal.print(
+    [
+      alignGrid({ heading, rows, leftColumns: 1 }),
+      '',
+      `stored numbers, and multiply-accumulates of one picture of 3×224×224; 1000 classes, K = ${numKernels}, κ = ${ratio}`,
+    ].join('\n'),
+  );
+}
