@@ -8,7 +8,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
-import { defaultGenerator, getNumThreads, optim, scope, type nn, type Tensor } from '@padnet/torch';
+import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import { KernelAttention, setTemperature } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
@@ -58,6 +58,16 @@ export interface TrainerOptions {
   readonly checkpoints?: string;
   /** Called with the masks as soon as they are found, before the checkpoint that contains them. */
   readonly onPartition?: (partition: Partition) => void;
+}
+
+/** Of a batch whose gradients are taken. */
+interface BatchResult {
+  readonly size: number;
+  /** Mean over the batch. */
+  readonly loss: number;
+  readonly routing: RouterStatistics | null;
+  readonly temperature: number | null;
+  readonly seconds: number;
 }
 
 export class Trainer {
@@ -234,54 +244,63 @@ export class Trainer {
     const { accumulation } = this.#training;
     const { batchesPerEpoch } = this.#loader;
     this.network.train();
-    let gathered: SampleBatch[] = [];
+    let gathered: BatchResult[] = [];
     let waited = this.#loader.waitSeconds;
     for await (const batch of this.#loader.epoch(this.#epoch, { startBatch: this.#batch })) {
-      gathered.push(batch);
-      if (gathered.length < accumulation && batch.index + 1 < batchesPerEpoch) continue;
-      const event = this.#trainStep(gathered);
-      this.#batch = batch.index + 1;
-      this.#lastBatch = batch;
-      this.#waitSeconds += this.#loader.waitSeconds - waited;
-      waited = this.#loader.waitSeconds;
-      gathered = [];
-      yield event;
+      // At once: the loader prepares the next batch meanwhile, and no more than one is held.
+      gathered.push(this.#backward(batch, batch.size / (gathered[0]?.size ?? batch.size)));
+      if (gathered.length === accumulation || batch.index + 1 === batchesPerEpoch) {
+        const event = this.#trainStep(gathered);
+        this.#batch = batch.index + 1;
+        this.#lastBatch = batch;
+        this.#waitSeconds += this.#loader.waitSeconds - waited;
+        waited = this.#loader.waitSeconds;
+        gathered = [];
+        yield event;
+      }
       await setImmediate(); // signals, timers and other work get their turn
     }
   }
 
-  #trainStep(batches: readonly SampleBatch[]): StepEvent {
+  /** Adds the gradients of a batch's mean loss, `weight` times. */
+  #backward(batch: SampleBatch, weight: number): BatchResult {
+    const start = performance.now();
+    const temperature = this.#setTemperature();
+    const result = scope(() => {
+      const { loss: batchLoss, routing } = this.#task.loss(batch);
+      const loss = batchLoss.item();
+      if (!Number.isFinite(loss))
+        throw new NonFiniteLossError(
+          this.#step + 1,
+          findNonFinite(this.network, () => this.#task.output(batch)) ??
+            'every layer of the network is finite, the loss itself is not',
+        );
+      (weight === 1 ? batchLoss : batchLoss.mul(weight)).backward();
+      return { loss, routing };
+    });
+    return { ...result, size: batch.size, temperature, seconds: (performance.now() - start) / 1000 };
+  }
+
+  /** With the gradients of some batches, weighted by their sizes over the first one's. */
+  #trainStep(batches: readonly BatchResult[]): StepEvent {
     const start = performance.now();
     const { clipGradNorm, learningRate } = this.#training;
+    const [{ size: firstSize, temperature }] = batches as [BatchResult];
+    const sum = (value: (batch: BatchResult) => number): number => batches.reduce((all, each) => all + value(each), 0);
+    const samples = sum(({ size }) => size);
+    const lossSum = sum(({ loss, size }) => loss * size);
     const factor = this.#schedule(this.#step);
-    const temperature = this.#setTemperature();
-    const samples = batches.reduce((sum, batch) => sum + batch.size, 0);
     this.#optimizer.learningRateScale = factor;
-    const routing: RouterStatistics[] = [];
-    const loss = scope(() => {
-      let sum = 0;
-      for (const batch of batches) {
-        const { loss: batchLoss, routing: decided } = this.#task.loss(batch);
-        const value = batchLoss.item();
-        if (!Number.isFinite(value))
-          throw new NonFiniteLossError(
-            this.#step + 1,
-            findNonFinite(this.network, () => this.#task.output(batch)) ??
-              'every layer of the network is finite, the loss itself is not',
-          );
-        sum += value * batch.size;
-        if (decided) routing.push(decided);
-        batchLoss.mul(batch.size / samples).backward();
-      }
+    scope(() => {
+      if (batches.length > 1) scaleGradients(this.network, firstSize / samples);
       if (clipGradNorm !== undefined) optim.clipGradNorm(this.network.parameters(), clipGradNorm);
       this.#optimizer.step();
       this.network.zeroGrad();
-      return sum / samples;
     });
     this.#step++;
-    this.#lossSum += loss * samples;
+    this.#lossSum += lossSum;
     this.#samples += samples;
-    const seconds = (performance.now() - start) / 1000;
+    const seconds = (performance.now() - start) / 1000 + sum((batch) => batch.seconds);
     this.#stepSeconds += seconds;
     this.#trainingSeconds += seconds;
     return {
@@ -289,10 +308,10 @@ export class Trainer {
       epoch: this.#epoch + 1,
       step: this.#step,
       totalSteps: this.totalSteps,
-      loss,
+      loss: lossSum / samples,
       learningRate: learningRate * factor,
       temperature,
-      routing: meanStatistics(routing),
+      routing: meanStatistics(batches.flatMap(({ routing }) => routing ?? [])),
       samples,
       seconds,
     };
@@ -466,6 +485,13 @@ export class Trainer {
     this.#savedEvents = this.#events;
     yield { type: 'checkpoint', step: this.#step, file };
   }
+}
+
+function scaleGradients(network: nn.Module, factor: number): void {
+  const gradients = network.parameters().flatMap(({ grad }) => grad ?? []);
+  noGrad(() => {
+    ops._foreachMul_(gradients, factor);
+  });
 }
 
 /** The mean of several batches; null where there are none. */
