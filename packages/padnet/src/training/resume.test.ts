@@ -185,6 +185,13 @@ it('with another number of data workers', async () => {
   expect(await interrupted(changing, ['step 3', 'step 8'], 'abort')).toEqual(whole);
 });
 
+it.each(['abort', 'leave'] as const)('with a moving average of the weights; %s', async (how) => {
+  const training = { ema: 0.9, accumulation: 2, checkpointSteps: 2, earlyStopping: { patience: 3 } };
+  const options = make('pad', { training });
+  const whole = await uninterrupted(options);
+  expect(await interrupted(options, ['step 3', 'epoch 5', 'step 6', 'step 9'], how)).toEqual(whole);
+});
+
 it('of MobileNetV2, with dropout', async () => {
   const mobile: Make = () => {
     const network = smallNetwork('pad', { name: 'mobilenetV2', width: 0.1 });

@@ -43,6 +43,7 @@ import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOp
 import { searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
+import { WeightAverage } from './weightAverage.js';
 
 export interface TrainerOptions {
   readonly task: Task;
@@ -87,6 +88,8 @@ export class Trainer {
   readonly #hasAttention: boolean;
   /** With `earlyStopping`. */
   readonly #best: BestNetwork | null;
+  /** With `ema`. */
+  readonly #average: WeightAverage | null;
   // Where the run stands; saved in checkpoints. Epochs and batches are counted from 0 here, from 1 in events.
   #step = 0;
   #epoch = 0;
@@ -117,8 +120,9 @@ export class Trainer {
     this.#saliency = options.saliency ?? saliencies[this.#partition?.saliency ?? 'maskGradient'];
     this.#checkpoints = checkpoints;
     this.#onPartition = options.onPartition ?? (() => undefined);
-    const { seed, accumulation, epochs, earlyStopping } = this.#training;
+    const { seed, accumulation, epochs, earlyStopping, ema } = this.#training;
     this.#best = earlyStopping ? new BestNetwork(earlyStopping.patience) : null;
+    this.#average = ema === undefined ? null : new WeightAverage(network, ema);
     this.#loader = task.openLoader(seed);
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
@@ -157,6 +161,7 @@ export class Trainer {
           this.#optimizer = createOptimizer(this.network, this.#training);
         } else this.network.loadStateDict(weights);
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
+        this.#average?.load(state.averageUpdates, withoutPrefix(tensors, 'average.'));
       } catch (error) {
         throw new InputError(`${file} is of another network: ${(error as Error).message}`, { cause: error });
       }
@@ -213,15 +218,17 @@ export class Trainer {
         if (this.#step % this.#training.checkpointSteps === 0 && this.#batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
       }
-      const test = await this.#test(signal);
+      const test = await (this.#average?.during(() => this.#test(signal)) ?? this.#test(signal));
       if (test === null) return yield* this.#interrupt();
       last = this.#finishEpoch(stepSeconds, test);
       // Before the partition it is another network.
       if (!this.#partition || this.#partitioned)
-        this.#best?.offer(this.network, { score: test.testScore, epoch: this.#epoch });
+        this.#best?.offer(this.#keptWeights(), { score: test.testScore, epoch: this.#epoch });
       yield last;
       yield* this.#save();
     }
+    // Everything is saved by now: a run that is interrupted in a last test goes on from the weights that were trained.
+    if (this.#average) this.network.loadStateDict(this.#keptWeights());
     if (this.#best?.restore(this.network, this.#epoch)) last = null;
     const test = last ?? (await this.#test(signal));
     if (test === null) return yield* this.#interrupt();
@@ -237,6 +244,11 @@ export class Trainer {
       peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
       trainingSeconds: this.#trainingSeconds,
     };
+  }
+
+  /** What is tested and kept at this step. */
+  #keptWeights(): ReadonlyMap<string, Tensor> {
+    return this.#average?.stateDict() ?? this.network.stateDict();
   }
 
   /** The rest of the epoch under way, step by step. */
@@ -295,6 +307,7 @@ export class Trainer {
       if (batches.length > 1) scaleGradients(this.network, firstSize / samples);
       if (clipGradNorm !== undefined) optim.clipGradNorm(this.network.parameters(), clipGradNorm);
       this.#optimizer.step();
+      this.#average?.update();
       this.network.zeroGrad();
     });
     this.#step++;
@@ -391,6 +404,7 @@ export class Trainer {
     this.network.zeroGrad(); // a score of one's own may have left gradients
     applyPartition(this.network, partition);
     this.#partitionOptimizer(partition);
+    this.#average?.restart();
     this.#onPartition(partition);
     this.#partitioned = true;
     yield* rounds;
@@ -458,6 +472,7 @@ export class Trainer {
       const tensors = new Map<string, Tensor>();
       for (const [name, value] of this.network.stateDict()) tensors.set(`network.${name}`, value);
       for (const [name, value] of optimizer.tensors) tensors.set(`optimizer.${name}`, value);
+      for (const [name, value] of this.#average?.tensors ?? []) tensors.set(`average.${name}`, value);
       for (const [name, value] of this.#best?.tensors ?? []) tensors.set(`best.${name}`, value);
       assertFinite(tensors, this.#step);
       this.#assertFiniteOutput();
@@ -469,6 +484,7 @@ export class Trainer {
           epoch: this.#epoch,
           batch: this.#batch,
           partitioned: this.#partitioned,
+          averageUpdates: this.#average?.updates ?? 0,
           best: this.#best?.state ?? null,
           events: this.#events,
           lossSum: this.#lossSum,
