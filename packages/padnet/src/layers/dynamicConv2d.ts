@@ -4,7 +4,7 @@
  *
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  */
-import { isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
+import { autocast, isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
 import type { CompactParameter, ParameterSource, Router } from '../dynamic/index.js';
 import { numEntries, SearchSource, TensorCache } from '../partial/index.js';
 import { fusedConv2d, packConv2d, packedConv2d, type PackedConv2d } from '../nativeOperators.js';
@@ -52,8 +52,20 @@ export class DynamicConv2d extends nn.Module {
     this.biasBank = biasBank && new nn.Parameter(biasBank);
   }
 
-  /** [batch, inChannels, height, width] → [batch, outChannels, height', width'] */
+  /**
+   * [batch, inChannels, height, width] → [batch, outChannels, height', width']. On the CPU autocast is off within: our kernels
+   * there are for float32 and float64, and the coefficients are better for it.
+   */
   forward(input: Tensor): Tensor {
+    return input.device === 'cpu' ? autocast(null, () => this.computed(this.widened(input))) : this.computed(input);
+  }
+
+  /** An input as autocast gives it, in the dtype of the layer. */
+  private widened(input: Tensor): Tensor {
+    return input.dtype === 'bfloat16' ? input.to(this.router.parameters()[0]?.dtype ?? input.dtype) : input;
+  }
+
+  private computed(input: Tensor): Tensor {
     const { source, geometry, biasBank } = this;
     if (source.kind === 'static' && biasBank === null)
       return convolve(input, source.effective(true).constant!, geometry);

@@ -95,6 +95,8 @@ export const pictureTrainingSchema = trainingSchema.extend({
   labelSmoothing: z.number().min(0).max(1).default(0),
   /** α of Beta(α, α); 0: no mix-up. */
   mixup: z.number().min(0).default(0),
+  /** `bf16`: static convolutions and linear layers of a training step in bfloat16; on CUDA the dynamic ones too. */
+  autocast: z.enum(['none', 'bf16']).default('none'),
 });
 
 /** AdamW, without weight decay on biases and norms. */

@@ -473,3 +473,25 @@ describe('bad options', () => {
     expect(() => new Trainer(trainerOptions(network, 'static')).resume()).toThrow('nothing to resume from');
   });
 });
+
+describe('autocast', () => {
+  it.each(['static', 'dyconv', 'pad'] as const)(
+    'of a %s network: nearly the same losses, and they fall',
+    async (layer) => {
+      const losses = async (autocast: 'none' | 'bf16'): Promise<number[]> => {
+        const network = smallNetwork(layer);
+        const training = { autocast, mixup: 0.1, epochs: 2 };
+        const events = await collect(new Trainer(trainerOptions(network, layer, { training })).run());
+        for (const [name, parameter] of network.namedParameters())
+          expect([name, parameter.dtype]).toEqual([name, 'float32']);
+        return ofType(events, 'step').map(({ loss }) => loss);
+      };
+      const [exact, cast] = [await losses('none'), await losses('bf16')];
+      expect(cast[0]).not.toBe(exact[0]);
+      expect(cast[0]).toBeCloseTo(exact[0]!, 1);
+      const mean = (some: number[]): number => some.reduce((sum, each) => sum + each / some.length, 0);
+      expect(mean(cast.slice(-9))).toBeLessThan(0.8 * mean(cast.slice(0, 3)));
+      expect(Math.abs(mean(cast) - mean(exact))).toBeLessThan(0.1);
+    },
+  );
+});
