@@ -192,6 +192,12 @@ it.each(['abort', 'leave'] as const)('with a moving average of the weights; %s',
   expect(await interrupted(options, ['step 3', 'epoch 5', 'step 6', 'step 9'], how)).toEqual(whole);
 });
 
+it('in bfloat16', async () => {
+  const options = make('pad', { training: { autocast: 'bf16', checkpointSteps: 4 } });
+  const whole = await uninterrupted(options);
+  expect(await interrupted(options, ['step 3', 'step 12'], 'abort')).toEqual(whole);
+});
+
 it('of MobileNetV2, with dropout', async () => {
   const mobile: Make = () => {
     const network = smallNetwork('pad', { name: 'mobilenetV2', width: 0.1 });
