@@ -174,6 +174,7 @@ describe('without training', () => {
       resume: false,
       stepsPerEpoch: 6,
       totalSteps: 12,
+      samplesPerStep: 16,
       samples: { train: 96, test: 40, each: '1×8×8 pixels' },
       macs: expect.any(Number) as number,
       parameters: expect.any(Number) as number,
@@ -181,6 +182,11 @@ describe('without training', () => {
     const text = await run('train', 'pad.yaml', '--dry-run');
     expect(text.stdout).toContain('# steps        12: 2 epochs of 6');
     expect(text.stdout).toContain('  ratio: 0.3\n');
+    expect(text.stdout).toContain('# each step    16 samples\n');
+    const accumulated = await run('train', 'pad.yaml', '--dry-run', '--set', 'training.accumulation=4');
+    expect(accumulated.stdout).toContain(
+      '# steps        4: 2 epochs of 2\n# each step    64 samples: 4 batches of 16\n',
+    );
   });
 
   it('inspects a recipe', async () => {

@@ -1,4 +1,5 @@
 // Everything that crosses between TypeScript and C++; the typed declaration is src/native.ts.
+#include "autocast.h"
 #include "autograd.h"
 #include "dispatcher.h"
 #include "library.h"
@@ -37,6 +38,7 @@ constexpr Export kExports[] = {
     {"backward", exported<4, backward>},
     {"grad", exported<6, grad>},
     {"setGradEnabled", exported<1, setGradEnabled>},
+    {"setAutocast", exported<1, setAutocast>},
     {"isGradEnabled", exported<0, isGradEnabled>},
     {"gradInfo", exported<1, gradInfo>},
     {"setRequiresGrad", exported<2, setRequiresGrad>},

@@ -1,6 +1,7 @@
 /** Reverse-mode differentiation. */
 import { native, type Handle } from './native.js';
 import { scope } from './scope.js';
+import { runSynchronous } from './synchronous.js';
 import { Tensor } from './tensor.js';
 
 export interface BackwardOptions {
@@ -69,14 +70,7 @@ export function isGradEnabled(): boolean {
 function withGrad<T>(enabled: boolean, body: () => T): T {
   const before = native.setGradEnabled(enabled);
   try {
-    const result = body();
-    if (result instanceof Promise) {
-      result.catch(() => undefined);
-      throw new TypeError(
-        `${enabled ? 'enableGrad' : 'noGrad'}() was given an async function; use it between the awaits`,
-      );
-    }
-    return result;
+    return runSynchronous(enabled ? 'enableGrad' : 'noGrad', body);
   } finally {
     native.setGradEnabled(before);
   }

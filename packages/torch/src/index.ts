@@ -5,6 +5,7 @@
  */
 import './operatorMethods.js';
 
+export { autocast } from './autocast.js';
 export * from './autograd.js';
 export * from './creation.js';
 export { dtypes, type Device, type DType, type TypedArray } from './dtype.js';

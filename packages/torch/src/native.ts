@@ -90,6 +90,7 @@ interface Native {
     allowUnused: boolean,
   ): (Handle | null)[];
   setGradEnabled(enabled: boolean): boolean;
+  setAutocast(dtype: string | null): string | null;
   isGradEnabled(): boolean;
   gradInfo(tensor: Handle): { requiresGrad: boolean; isLeaf: boolean; gradFunction: string | null };
   setRequiresGrad(tensor: Handle, requiresGrad: boolean): void;

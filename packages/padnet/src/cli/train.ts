@@ -170,6 +170,9 @@ async function showPlan({ recipe, out, resume }: RunPlan, { json }: TrainOptions
   const macs = prepared.countMacs();
   const { parameters, entries } = countStored(task.network);
   const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, partition: recipe.partition });
+  const { batchSize } = recipe.data;
+  const { accumulation } = recipe.training;
+  const samplesPerStep = Math.min(batchSize * accumulation, trainSamples);
   if (json) {
     terminal.printJson({
       recipe,
@@ -180,6 +183,7 @@ async function showPlan({ recipe, out, resume }: RunPlan, { json }: TrainOptions
       macs,
       stepsPerEpoch,
       totalSteps,
+      samplesPerStep,
       samples: { train: trainSamples, test: testSamples, each: sample },
     });
     return;
@@ -193,6 +197,7 @@ async function showPlan({ recipe, out, resume }: RunPlan, { json }: TrainOptions
       `# parameters   ${formatCount(parameters)}${recipe.partition ? ', before the partition' : ''}`,
       `# MACs         ${formatCount(macs)} for ${sample}`,
       `# steps        ${totalSteps}: ${training.epochs} epochs of ${stepsPerEpoch}`,
+      `# each step    ${samplesPerStep} samples${accumulation > 1 ? `: ${accumulation} batches of ${batchSize}` : ''}`,
     ].join('\n'),
   );
 }

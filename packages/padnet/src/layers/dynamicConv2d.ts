@@ -7,7 +7,7 @@
  * Where the router gives more than coefficients (ODConv), the spatial attention acts on the mixed kernel, before mask and static
  * part, the channel attention on the input, and the filter attention on the output, before the bias.
  */
-import { isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
+import { autocast, isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
 import {
   attend,
   mixBank,
@@ -62,8 +62,20 @@ export class DynamicConv2d extends nn.Module {
     this.biasBank = biasBank && new nn.Parameter(biasBank);
   }
 
-  /** [batch, inChannels, height, width] → [batch, outChannels, height', width'] */
+  /**
+   * [batch, inChannels, height, width] → [batch, outChannels, height', width']. On the CPU autocast is off within: our kernels
+   * there are for float32 and float64, and the coefficients are better for it.
+   */
   forward(input: Tensor): Tensor {
+    return input.device === 'cpu' ? autocast(null, () => this.computed(this.widened(input))) : this.computed(input);
+  }
+
+  /** An input as autocast gives it, in the dtype of the layer. */
+  private widened(input: Tensor): Tensor {
+    return input.dtype === 'bfloat16' ? input.to(this.router.parameters()[0]?.dtype ?? input.dtype) : input;
+  }
+
+  private computed(input: Tensor): Tensor {
     const { source, router, geometry, biasBank } = this;
     if (source.kind === 'static' && biasBank === null && !router.attend)
       return convolve(input, source.effective(true).constant!, geometry);

@@ -27,9 +27,9 @@ export class BestNetwork {
     return this.#tensors;
   }
 
-  /** Keeps a copy of the network where its score is the best so far. */
-  offer(network: nn.Module, state: BestState): void {
-    if (this.#state === null || state.score > this.#state.score) this.load(state, network.stateDict());
+  /** Keeps a copy of a network's weights where its score is the best so far. */
+  offer(weights: nn.StateDict, state: BestState): void {
+    if (this.#state === null || state.score > this.#state.score) this.load(state, weights);
   }
 
   hasStoppedImproving(epoch: number): boolean {

@@ -18,6 +18,7 @@ const state = (step: number, events = step) => ({
   step,
   epoch: 1,
   batch: 3,
+  averageUpdates: 0,
   best: null,
   partitioned: true,
   events,

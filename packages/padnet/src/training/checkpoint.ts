@@ -20,6 +20,8 @@ const stateSchema = z.strictObject({
   /** Batches done of the epoch under way. */
   batch: z.int().min(0),
   partitioned: z.boolean(),
+  /** Steps in the average of the weights, which is in the tensors; 0 without one. */
+  averageUpdates: z.int().min(0).default(0),
   /** Of early stopping: the best epoch so far, whose network is in the tensors. */
   best: z.strictObject({ score: z.number(), epoch: z.int().min(1) }).nullable(),
   /** Lines of `metrics.jsonl` so far. */

@@ -14,7 +14,7 @@ export function classificationLoss(logits: Tensor, labels: Tensor, labelSmoothin
  * @param alpha α; 0: no mix-up
  */
 export function mixupLoss(
-  network: nn.Layer,
+  network: Pick<nn.Layer, 'forward'>,
   images: Tensor,
   labels: Tensor,
   { alpha = 0, labelSmoothing = 0 } = {},

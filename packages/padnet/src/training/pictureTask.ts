@@ -1,5 +1,5 @@
 /** Classification of pictures: cross-entropy with label smoothing and mix-up, scored by accuracy. */
-import type { Device, nn, Tensor } from '@padnet/torch';
+import { autocast, type Device, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import {
   channelStatistics,
@@ -25,6 +25,8 @@ export interface PictureTaskOptions {
   readonly labelSmoothing?: number;
   /** α of Beta(α, α). @default 0: no mix-up */
   readonly mixup?: number;
+  /** What the network computes a training step in, besides float32; tests and scores are of float32. @default 'none' */
+  readonly autocast?: 'none' | 'bf16';
   /** What the pixels are normalised with. @default mean and deviation of the training pictures, by channel */
   readonly normalise?: NonNullable<ImageTransform['normalise']>;
   /** @default 'cpu' */
@@ -38,6 +40,7 @@ export class PictureTask implements Task<ImageBatch> {
   readonly #data: PictureDataOptions;
   readonly #labelSmoothing: number;
   readonly #mixup: number;
+  readonly #autocast: boolean;
   readonly #device: Device;
 
   /** @throws InputError where an option is out of range */
@@ -48,6 +51,7 @@ export class PictureTask implements Task<ImageBatch> {
     this.#data = parseOptions('data', pictureDataSchema, data);
     this.#labelSmoothing = labelSmoothing;
     this.#mixup = mixup;
+    this.#autocast = options.autocast === 'bf16';
     this.normalise = options.normalise ?? channelStatistics(splits.train);
   }
 
@@ -70,12 +74,18 @@ export class PictureTask implements Task<ImageBatch> {
   loss(batch: ImageBatch): StepLoss {
     const { images, labels } = batchTensors(batch, this.#splits.train, this.#device);
     const options = { alpha: this.#mixup, labelSmoothing: this.#labelSmoothing };
-    return { loss: mixupLoss(this.network, images, labels, options), routing: null };
+    return { loss: mixupLoss({ forward: (input) => this.#logits(input) }, images, labels, options), routing: null };
   }
 
   output(batch: ImageBatch): Tensor {
     const { images } = batchTensors(batch, this.#splits.train, this.#device);
-    return this.network.forward(images.narrow(0, 0, Math.min(16, batch.size)));
+    return this.#logits(images.narrow(0, 0, Math.min(16, batch.size)));
+  }
+
+  /** In the dtype of the images, so that the loss is computed in it. */
+  #logits(images: Tensor): Tensor {
+    if (!this.#autocast) return this.network.forward(images);
+    return autocast('bfloat16', () => this.network.forward(images)).to(images.dtype);
   }
 
   evaluate({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Evaluation> {

@@ -64,14 +64,15 @@ export function trainerOptions(
   layer: Kind,
   changes: {
     readonly data?: PictureTaskOptions['data'];
-    readonly training?: Partial<TrainerOptions['training']> & Pick<PictureTaskOptions, 'labelSmoothing' | 'mixup'>;
+    readonly training?: Partial<TrainerOptions['training']> &
+      Pick<PictureTaskOptions, 'labelSmoothing' | 'mixup' | 'autocast'>;
     readonly partition?: Partial<TrainerOptions['partition']>;
   } = {},
 ): TrainerOptions {
-  const { labelSmoothing = 0, mixup = 0, ...training } = changes.training ?? {};
+  const { labelSmoothing = 0, mixup = 0, autocast = 'none', ...training } = changes.training ?? {};
   const data = { batchSize: 8, numWorkers: 0, ...changes.data };
   return {
-    task: new PictureTask({ network, splits, data, labelSmoothing, mixup }),
+    task: new PictureTask({ network, splits, data, labelSmoothing, mixup, autocast }),
     training: { epochs: 2, learningRate: 0.05, ...training },
     ...(layer === 'pad' && { partition: { ratio: 0.3, rounds: 2, batches: 2, ...changes.partition } }),
   };

@@ -83,6 +83,7 @@ function trainerOptions(training: PictureRecipe['training']): TrainerOptions['tr
   const kept: Partial<PictureRecipe['training']> = { ...training };
   delete kept.labelSmoothing;
   delete kept.mixup;
+  delete kept.autocast;
   return { ...kept, epochs: training.epochs };
 }
 
@@ -165,7 +166,7 @@ function taskOptions({ data }: TextRecipe) {
 }
 
 function pictureTask(
-  { data, training: { labelSmoothing, mixup } }: PictureRecipe,
+  { data, training: { labelSmoothing, mixup, autocast } }: PictureRecipe,
   options: {
     readonly network: PictureModel['network'];
     readonly splits: ImageSplits;
@@ -181,6 +182,7 @@ function pictureTask(
     data,
     labelSmoothing,
     mixup,
+    autocast,
     ...(normalise && { normalise }),
     ...(device !== undefined && { device }),
   });

@@ -37,6 +37,7 @@ it('fills in every default, which runs rely on', () => {
       gamma: 0.1,
       labelSmoothing: 0,
       mixup: 0,
+      autocast: 'none',
       accumulation: 1,
       temperature: { start: 30, end: 1, epochs: 10 },
       bankFactor: 'numKernels',

@@ -67,6 +67,8 @@ export const trainingSchema = z.strictObject({
   clipGradNorm: z.number().positive().optional(),
   /** Batches whose gradients are averaged into one step. */
   accumulation: z.int().min(1).default(1),
+  /** Decay of the moving average of the weights, which is what is tested and kept; absent: the weights themselves are. */
+  ema: z.number().positive().max(0.999999).optional(),
   /** Temperature of kernel attention: linear, per step, from `start` to `end` over the first `epochs`. */
   temperature: z
     .strictObject({
@@ -93,11 +95,13 @@ export const pictureTrainingSchema = trainingSchema.extend({
   labelSmoothing: z.number().min(0).max(1).default(0),
   /** α of Beta(α, α); 0: no mix-up. */
   mixup: z.number().min(0).default(0),
+  /** `bf16`: static convolutions and linear layers of a training step in bfloat16; on CUDA the dynamic ones too. */
+  autocast: z.enum(['none', 'bf16']).default('none'),
 });
 
 /** AdamW, without weight decay on biases and norms. */
 export const textTrainingSchema = trainingSchema
-  .pick({ epochs: true, seed: true, accumulation: true, checkpointSteps: true, earlyStopping: true })
+  .pick({ epochs: true, seed: true, accumulation: true, ema: true, checkpointSteps: true, earlyStopping: true })
   .extend({
     learningRate: z.number().positive().default(5e-5),
     weightDecay: z.number().min(0).default(0.01),

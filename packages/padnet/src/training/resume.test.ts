@@ -146,11 +146,56 @@ it.each([
   expect(await interrupted(options, ['step 2', 'step 3', 'step 7'], 'abort')).toEqual(whole);
 });
 
+it.each<Kind>(['dyconv', 'pad'])('%s with accumulation, killed within the batches of a step', async (layer) => {
+  const options = make(layer, { training: { accumulation: 4, checkpointSteps: 1, mixup: 0.2 } }); // 3 steps an epoch
+  const whole = await uninterrupted(options);
+  const crash: Make = () => {
+    const { task, ...rest } = options();
+    const loss = task.loss.bind(task);
+    let batches = 0;
+    task.loss = (batch) => {
+      if (++batches === 7) throw new Error('killed');
+      return loss(batch);
+    };
+    return { ...rest, task };
+  };
+  const checkpoints = join(folder, 'parts');
+  const killed = new Trainer({ ...crash(), checkpoints });
+  const events: TrainingEvent[] = [];
+  await expect(
+    (async () => {
+      for await (const event of killed.run()) events.push(event);
+    })(),
+  ).rejects.toThrow('killed');
+  const again = options();
+  const trainer = new Trainer({ ...again, checkpoints });
+  manualSeed(100);
+  trainer.resume();
+  const rest: TrainingEvent[] = [];
+  for await (const event of trainer.run()) rest.push(event);
+  const told = events.filter(isMetric).slice(0, 1);
+  expect(rest[0]).toMatchObject({ type: 'step', step: 2 });
+  expect(outcome(again.task.network, [...told, ...rest], checkpoints)).toEqual(whole);
+});
+
 it('with another number of data workers', async () => {
   const whole = await uninterrupted(make('static'));
   let session = 0;
   const changing: Make = () => make('static', { data: { numWorkers: session++ % 3 } })();
   expect(await interrupted(changing, ['step 3', 'step 8'], 'abort')).toEqual(whole);
+});
+
+it.each(['abort', 'leave'] as const)('with a moving average of the weights; %s', async (how) => {
+  const training = { ema: 0.9, accumulation: 2, checkpointSteps: 2, earlyStopping: { patience: 3 } };
+  const options = make('pad', { training });
+  const whole = await uninterrupted(options);
+  expect(await interrupted(options, ['step 3', 'epoch 5', 'step 6', 'step 9'], how)).toEqual(whole);
+});
+
+it('in bfloat16', async () => {
+  const options = make('pad', { training: { autocast: 'bf16', checkpointSteps: 4 } });
+  const whole = await uninterrupted(options);
+  expect(await interrupted(options, ['step 3', 'step 12'], 'abort')).toEqual(whole);
 });
 
 it('of MobileNetV2, with dropout', async () => {

@@ -4,12 +4,14 @@ import { join } from 'node:path';
 import { fromTypedArray, liveTensors, manualSeed, nn, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { convertToDynamic } from '../convert/index.js';
 import { KernelAttention } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import { partialLayers, type Partition, type Saliency } from '../partition/index.js';
 import type { TrainingEvent } from './events.js';
 import { NonFiniteLossError } from './nonFinite.js';
 import { collect, pictures, smallNetwork, trainerOptions, checksums } from './pictures.test.fixture.js';
+import type { Task } from './task.js';
 import { Trainer } from './trainer.js';
 
 let folder: string;
@@ -102,19 +104,73 @@ describe('a step', () => {
   };
 
   it('of 4 accumulated batches of 5 is that of one batch of 20, the smaller last one too', async () => {
+    /** In float64, and with a layer of attention that has a temperature. */
+    class Float64 extends nn.Sequential {
+      override forward(input: Tensor): Tensor {
+        return super.forward(input.to('float64'));
+      }
+    }
     const train = async (batchSize: number, accumulation: number) => {
-      const network = linear();
-      const training = { accumulation, epochs: 2, clipGradNorm: 0.5 };
+      manualSeed(4);
+      const conv = new nn.Conv2d({ inChannels: 1, outChannels: 4, kernelSize: 3, bias: false });
+      const network = convertToDynamic(
+        new Float64(
+          conv,
+          new nn.ReLU(),
+          new nn.Conv2d({ inChannels: 4, outChannels: 4, kernelSize: 3 }),
+          new nn.Flatten(),
+          new nn.Linear({ inFeatures: 64, outFeatures: 4 }),
+        ),
+        { numKernels: 2 },
+      ).to('float64');
+      const training = { accumulation, epochs: 2, clipGradNorm: 0.5, temperature: { epochs: 2 } };
       const events = await collect(
-        new Trainer(trainerOptions(network, 'static', { data: { batchSize }, training })).run(),
+        new Trainer(trainerOptions(network, 'dyconv', { data: { batchSize }, training })).run(),
       );
       return { network, steps: ofType(events, 'step') };
     };
     const [big, small] = [await train(20, 1), await train(5, 4)];
     expect(small.steps.map(({ samples }) => samples)).toEqual([20, 20, 20, 12, 20, 20, 20, 12]);
-    for (const [index, { loss }] of small.steps.entries()) expect(loss).toBeCloseTo(big.steps[index]!.loss, 5);
+    for (const [index, { loss, learningRate, temperature, step, totalSteps }] of small.steps.entries()) {
+      const expected = big.steps[index]!;
+      expect(loss).toBeCloseTo(expected.loss, 10);
+      expect([learningRate, temperature]).toEqual([expected.learningRate, expected.temperature]);
+      expect([step, totalSteps]).toEqual([index + 1, 8]);
+    }
+    expect(small.steps.at(-1)!.temperature).toBeLessThan(small.steps[0]!.temperature!);
     for (const [name, value] of big.network.stateDict())
-      expectClose(small.network.stateDict().get(name)!, value, { atol: 1e-5 });
+      expectClose(small.network.stateDict().get(name)!, value, { atol: 1e-10 });
+  });
+
+  it('trains on each batch as it comes, so that no more than one is held', async () => {
+    const { task, training } = trainerOptions(linear(), 'static', { training: { accumulation: 4, epochs: 1 } });
+    const order: string[] = [];
+    const watched: Task = {
+      network: task.network,
+      openLoader(seed) {
+        const loader = task.openLoader(seed);
+        return {
+          batchesPerEpoch: loader.batchesPerEpoch,
+          waitSeconds: 0,
+          close: () => loader.close(),
+          async *epoch(epoch, options) {
+            for await (const batch of loader.epoch(epoch, options)) {
+              order.push(`load ${batch.index}`);
+              yield batch;
+            }
+          },
+        };
+      },
+      loss(batch) {
+        order.push(`loss ${batch.index}`);
+        return task.loss(batch);
+      },
+      output: (batch) => task.output(batch),
+      evaluate: (options) => task.evaluate(options),
+      partitionLosses: (options) => task.partitionLosses(options),
+    };
+    await collect(new Trainer({ task: watched, training }).run());
+    expect(order).toEqual(Array.from({ length: 9 }, (_, index) => [`load ${index}`, `loss ${index}`]).flat());
   });
 
   it('is shorter where gradients are clipped', async () => {
@@ -416,4 +472,26 @@ describe('bad options', () => {
     expect(readdirSync(folder)).toEqual(before);
     expect(() => new Trainer(trainerOptions(network, 'static')).resume()).toThrow('nothing to resume from');
   });
+});
+
+describe('autocast', () => {
+  it.each(['static', 'dyconv', 'pad'] as const)(
+    'of a %s network: nearly the same losses, and they fall',
+    async (layer) => {
+      const losses = async (autocast: 'none' | 'bf16'): Promise<number[]> => {
+        const network = smallNetwork(layer);
+        const training = { autocast, mixup: 0.1, epochs: 2 };
+        const events = await collect(new Trainer(trainerOptions(network, layer, { training })).run());
+        for (const [name, parameter] of network.namedParameters())
+          expect([name, parameter.dtype]).toEqual([name, 'float32']);
+        return ofType(events, 'step').map(({ loss }) => loss);
+      };
+      const [exact, cast] = [await losses('none'), await losses('bf16')];
+      expect(cast[0]).not.toBe(exact[0]);
+      expect(cast[0]).toBeCloseTo(exact[0]!, 1);
+      const mean = (some: number[]): number => some.reduce((sum, each) => sum + each / some.length, 0);
+      expect(mean(cast.slice(-9))).toBeLessThan(0.8 * mean(cast.slice(0, 3)));
+      expect(Math.abs(mean(cast) - mean(exact))).toBeLessThan(0.1);
+    },
+  );
 });

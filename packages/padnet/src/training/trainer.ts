@@ -8,7 +8,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
-import { defaultGenerator, getNumThreads, optim, scope, type nn, type Tensor } from '@padnet/torch';
+import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import { setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
@@ -43,6 +43,7 @@ import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOp
 import { foldPartition, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
+import { WeightAverage } from './weightAverage.js';
 
 export interface TrainerOptions {
   readonly task: Task;
@@ -58,6 +59,16 @@ export interface TrainerOptions {
   readonly checkpoints?: string;
   /** Called with the masks as soon as they are found, before the checkpoint that contains them. */
   readonly onPartition?: (partition: Partition) => void;
+}
+
+/** Of a batch whose gradients are taken. */
+interface BatchResult {
+  readonly size: number;
+  /** Mean over the batch. */
+  readonly loss: number;
+  readonly routing: RouterStatistics | null;
+  readonly temperature: number | null;
+  readonly seconds: number;
 }
 
 export class Trainer {
@@ -77,6 +88,8 @@ export class Trainer {
   readonly #hasAttention: boolean;
   /** With `earlyStopping`. */
   readonly #best: BestNetwork | null;
+  /** With `ema`. */
+  readonly #average: WeightAverage | null;
   // Where the run stands; saved in checkpoints. Epochs and batches are counted from 0 here, from 1 in events.
   #step = 0;
   #epoch = 0;
@@ -107,8 +120,9 @@ export class Trainer {
     this.#saliency = options.saliency ?? saliencies[this.#partition?.saliency ?? 'maskGradient'];
     this.#checkpoints = checkpoints;
     this.#onPartition = options.onPartition ?? (() => undefined);
-    const { seed, accumulation, epochs, earlyStopping } = this.#training;
+    const { seed, accumulation, epochs, earlyStopping, ema } = this.#training;
     this.#best = earlyStopping ? new BestNetwork(earlyStopping.patience) : null;
+    this.#average = ema === undefined ? null : new WeightAverage(network, ema);
     this.#loader = task.openLoader(seed);
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
@@ -147,6 +161,7 @@ export class Trainer {
           this.#optimizer = createOptimizer(this.network, this.#training);
         } else this.network.loadStateDict(weights);
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
+        this.#average?.load(state.averageUpdates, withoutPrefix(tensors, 'average.'));
       } catch (error) {
         throw new InputError(`${file} is of another network: ${(error as Error).message}`, { cause: error });
       }
@@ -203,15 +218,17 @@ export class Trainer {
         if (this.#step % this.#training.checkpointSteps === 0 && this.#batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
       }
-      const test = await this.#test(signal);
+      const test = await (this.#average?.during(() => this.#test(signal)) ?? this.#test(signal));
       if (test === null) return yield* this.#interrupt();
       last = this.#finishEpoch(stepSeconds, test);
       // Before the partition it is another network.
       if (!this.#partition || this.#partitioned)
-        this.#best?.offer(this.network, { score: test.testScore, epoch: this.#epoch });
+        this.#best?.offer(this.#keptWeights(), { score: test.testScore, epoch: this.#epoch });
       yield last;
       yield* this.#save();
     }
+    // Everything is saved by now: a run that is interrupted in a last test goes on from the weights that were trained.
+    if (this.#average) this.network.loadStateDict(this.#keptWeights());
     if (this.#best?.restore(this.network, this.#epoch)) last = null;
     const test = last ?? (await this.#test(signal));
     if (test === null) return yield* this.#interrupt();
@@ -229,59 +246,74 @@ export class Trainer {
     };
   }
 
+  /** What is tested and kept at this step. */
+  #keptWeights(): ReadonlyMap<string, Tensor> {
+    return this.#average?.stateDict() ?? this.network.stateDict();
+  }
+
   /** The rest of the epoch under way, step by step. */
   async *#trainEpoch(): AsyncGenerator<StepEvent> {
     const { accumulation } = this.#training;
     const { batchesPerEpoch } = this.#loader;
     this.network.train();
-    let gathered: SampleBatch[] = [];
+    let gathered: BatchResult[] = [];
     let waited = this.#loader.waitSeconds;
     for await (const batch of this.#loader.epoch(this.#epoch, { startBatch: this.#batch })) {
-      gathered.push(batch);
-      if (gathered.length < accumulation && batch.index + 1 < batchesPerEpoch) continue;
-      const event = this.#trainStep(gathered);
-      this.#batch = batch.index + 1;
-      this.#lastBatch = batch;
-      this.#waitSeconds += this.#loader.waitSeconds - waited;
-      waited = this.#loader.waitSeconds;
-      gathered = [];
-      yield event;
+      // At once: the loader prepares the next batch meanwhile, and no more than one is held.
+      gathered.push(this.#backward(batch, batch.size / (gathered[0]?.size ?? batch.size)));
+      if (gathered.length === accumulation || batch.index + 1 === batchesPerEpoch) {
+        const event = this.#trainStep(gathered);
+        this.#batch = batch.index + 1;
+        this.#lastBatch = batch;
+        this.#waitSeconds += this.#loader.waitSeconds - waited;
+        waited = this.#loader.waitSeconds;
+        gathered = [];
+        yield event;
+      }
       await setImmediate(); // signals, timers and other work get their turn
     }
   }
 
-  #trainStep(batches: readonly SampleBatch[]): StepEvent {
+  /** Adds the gradients of a batch's mean loss, `weight` times. */
+  #backward(batch: SampleBatch, weight: number): BatchResult {
+    const start = performance.now();
+    const temperature = this.#setTemperature();
+    const result = scope(() => {
+      const { loss: batchLoss, routing } = this.#task.loss(batch);
+      const loss = batchLoss.item();
+      if (!Number.isFinite(loss))
+        throw new NonFiniteLossError(
+          this.#step + 1,
+          findNonFinite(this.network, () => this.#task.output(batch)) ??
+            'every layer of the network is finite, the loss itself is not',
+        );
+      (weight === 1 ? batchLoss : batchLoss.mul(weight)).backward();
+      return { loss, routing };
+    });
+    return { ...result, size: batch.size, temperature, seconds: (performance.now() - start) / 1000 };
+  }
+
+  /** With the gradients of some batches, weighted by their sizes over the first one's. */
+  #trainStep(batches: readonly BatchResult[]): StepEvent {
     const start = performance.now();
     const { clipGradNorm, learningRate } = this.#training;
+    const [{ size: firstSize, temperature }] = batches as [BatchResult];
+    const sum = (value: (batch: BatchResult) => number): number => batches.reduce((all, each) => all + value(each), 0);
+    const samples = sum(({ size }) => size);
+    const lossSum = sum(({ loss, size }) => loss * size);
     const factor = this.#schedule(this.#step);
-    const temperature = this.#setTemperature();
-    const samples = batches.reduce((sum, batch) => sum + batch.size, 0);
     this.#optimizer.learningRateScale = factor;
-    const routing: RouterStatistics[] = [];
-    const loss = scope(() => {
-      let sum = 0;
-      for (const batch of batches) {
-        const { loss: batchLoss, routing: decided } = this.#task.loss(batch);
-        const value = batchLoss.item();
-        if (!Number.isFinite(value))
-          throw new NonFiniteLossError(
-            this.#step + 1,
-            findNonFinite(this.network, () => this.#task.output(batch)) ??
-              'every layer of the network is finite, the loss itself is not',
-          );
-        sum += value * batch.size;
-        if (decided) routing.push(decided);
-        batchLoss.mul(batch.size / samples).backward();
-      }
+    scope(() => {
+      if (batches.length > 1) scaleGradients(this.network, firstSize / samples);
       if (clipGradNorm !== undefined) optim.clipGradNorm(this.network.parameters(), clipGradNorm);
       this.#optimizer.step();
+      this.#average?.update();
       this.network.zeroGrad();
-      return sum / samples;
     });
     this.#step++;
-    this.#lossSum += loss * samples;
+    this.#lossSum += lossSum;
     this.#samples += samples;
-    const seconds = (performance.now() - start) / 1000;
+    const seconds = (performance.now() - start) / 1000 + sum((batch) => batch.seconds);
     this.#stepSeconds += seconds;
     this.#trainingSeconds += seconds;
     return {
@@ -289,10 +321,10 @@ export class Trainer {
       epoch: this.#epoch + 1,
       step: this.#step,
       totalSteps: this.totalSteps,
-      loss,
+      loss: lossSum / samples,
       learningRate: learningRate * factor,
       temperature,
-      routing: meanStatistics(routing),
+      routing: meanStatistics(batches.flatMap(({ routing }) => routing ?? [])),
       samples,
       seconds,
     };
@@ -374,6 +406,7 @@ export class Trainer {
     this.network.zeroGrad(); // a score of one's own may have left gradients
     applyPartition(this.network, partition);
     this.#partitionOptimizer(partition);
+    this.#average?.restart();
     this.#onPartition(partition);
     this.#partitioned = true;
     yield* rounds;
@@ -441,6 +474,7 @@ export class Trainer {
       const tensors = new Map<string, Tensor>();
       for (const [name, value] of this.network.stateDict()) tensors.set(`network.${name}`, value);
       for (const [name, value] of optimizer.tensors) tensors.set(`optimizer.${name}`, value);
+      for (const [name, value] of this.#average?.tensors ?? []) tensors.set(`average.${name}`, value);
       for (const [name, value] of this.#best?.tensors ?? []) tensors.set(`best.${name}`, value);
       assertFinite(tensors, this.#step);
       this.#assertFiniteOutput();
@@ -452,6 +486,7 @@ export class Trainer {
           epoch: this.#epoch,
           batch: this.#batch,
           partitioned: this.#partitioned,
+          averageUpdates: this.#average?.updates ?? 0,
           best: this.#best?.state ?? null,
           events: this.#events,
           lossSum: this.#lossSum,
@@ -468,6 +503,13 @@ export class Trainer {
     this.#savedEvents = this.#events;
     yield { type: 'checkpoint', step: this.#step, file };
   }
+}
+
+function scaleGradients(network: nn.Module, factor: number): void {
+  const gradients = network.parameters().flatMap(({ grad }) => grad ?? []);
+  noGrad(() => {
+    ops._foreachMul_(gradients, factor);
+  });
 }
 
 /** The mean of several batches; null where there are none. */

@@ -62,14 +62,16 @@ export class BatchNorm2d extends Module {
   }
 
   /**
-   * activation(batch norm of `input` + `residual`), both of one shape.
+   * activation(batch norm of `input` + `residual`), both of one shape. On the CPU bfloat16, as autocast gives it, is computed
+   * in the dtype of the layer.
    *
    * @throws TypeError unless `input` has four dimensions
    */
-  forward(input: Tensor, residual: Tensor | null = null): Tensor {
-    if (input.dim !== 4) {
-      throw new TypeError(`BatchNorm2d expects [batch, channels, height, width], got [${input.shape.join(', ')}]`);
+  forward(given: Tensor, addend: Tensor | null = null): Tensor {
+    if (given.dim !== 4) {
+      throw new TypeError(`BatchNorm2d expects [batch, channels, height, width], got [${given.shape.join(', ')}]`);
     }
+    const [input, residual] = [this.widened(given), addend && this.widened(addend)];
     const { weight, bias, runningMean, runningVar, eps, activation } = this;
     const useBatch = this.training || runningMean === null;
     const momentum = this.training ? this.countBatch() : (this.momentum ?? 0);
@@ -89,6 +91,11 @@ export class BatchNorm2d extends Module {
       eps,
       activation,
     );
+  }
+
+  private widened(tensor: Tensor): Tensor {
+    const { weight } = this;
+    return tensor.dtype === 'bfloat16' && tensor.device === 'cpu' && weight ? tensor.to(weight.dtype) : tensor;
   }
 
   /** Counts one more batch. @returns its weight in the running statistics */
