@@ -48,7 +48,7 @@ export function registerPartition(program: Command, terminal: Terminal): void {
       '--granularity <name>',
       'entry; kernel or filter of a convolution; filter, neuron or block of a linear layer',
     )
-    .option('--score <name>', 'maskGradient, magnitude or random')
+    .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude or random')
     .option('--batches <number>', 'batches of training data that are scored')
     .option('--out <file>', 'where the masks go (default: <run>/partition-<ratio>.safetensors)')
     .option('--force', 'replace the file where it is there already')

@@ -271,6 +271,18 @@ describe('MoELinear', () => {
     },
   );
 
+  it.each([null, ...layouts])('gives the same by plan dense, which can be differentiated twice (%s)', (layout) => {
+    const layer = makeLayer({ layout });
+    const input = randn([5, 4], { dtype: 'float64' });
+    const run = (plan: 'dense' | 'composed'): Tensor => {
+      layer.plan = plan;
+      return (manualSeed(4), layer.forward(input));
+    };
+    expectClose(run('dense'), run('composed'), { atol: 1e-12 });
+    const [gradient] = grad(run('dense').square().sum(), [layer.source.parameters()[0]!], { createGraph: true });
+    expect(gradient!.requiresGrad).toBe(true);
+  });
+
   it('needs a router for as many experts as the source has', () => {
     const router = new NoisyTopK({ inFeatures: 2, numExperts: 3, k: 1 });
     expect(() => new MoELinear({ router, source: new Bank(randn([4, 5, 2])) })).toThrow(

@@ -28,8 +28,9 @@ export interface MoELinearOptions {
 /**
  * - `fused`: our own kernels (`native/experts.cc`), float32 and float64 on the CPU.
  * - `composed`: libtorch's operators, one product an expert.
+ * - `dense`: libtorch's operators, every expert for every token. The gradient can be differentiated again.
  */
-export type ExpertPlan = 'fused' | 'composed';
+export type ExpertPlan = 'fused' | 'composed' | 'dense';
 
 /** What the experts of each real token are weighted by. */
 interface Choice {
@@ -146,7 +147,9 @@ export class MoELinear extends nn.Module {
 
   private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
     const { source, biasBank } = this;
-    const isFused = this.planFor(tokens) === 'fused';
+    const plan = this.planFor(tokens);
+    if (plan === 'dense') return this.dense(tokens, gates);
+    const isFused = plan === 'fused';
     const chosen = { tokens, experts, weights, biasBank };
     const [outFeatures = 0] = source.shape;
     if (source instanceof PartialSource) {
@@ -159,6 +162,14 @@ export class MoELinear extends nn.Module {
     if (bank && isFused) return fusedExperts({ ...chosen, bank, scale, fixed: null, outFeatures });
     if (bank) return groupedExperts({ tokens, experts, weights, bank, part: { kind: 'all' }, biasBank, scale });
     return this.fixed(tokens, constant!, gates, biasBank);
+  }
+
+  private dense(tokens: Tensor, gates: Tensor): Tensor {
+    const { bank, scale, constant } = this.source.effective(true);
+    if (!bank) return this.fixed(tokens, constant!, gates, this.biasBank);
+    const scaled = scale ? gates.mul(scale) : gates;
+    const outputs = ops.matmul(tokens, bank.transpose(1, 2)).mul(scaled.t().unsqueeze(2)).sum([0]);
+    return this.biasBank ? outputs.add(ops.matmul(gates, this.biasBank)) : outputs;
   }
 
   /** By the plan that the mask's structure allows: see docs/moe-layers.md. */

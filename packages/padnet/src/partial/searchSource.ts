@@ -33,7 +33,8 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
   /** The mask's bits (see `Mask.bits`). */
   readonly maskBits: nn.Buffer;
   readonly #cache = new TensorCache<'mask'>();
-  #maskVariable: Tensor | null = null;
+  /** What gradients are computed for meanwhile. */
+  #variable: { readonly of: 'mask' | 'bank'; readonly tensor: Tensor } | null = null;
   /** Of the mask's bits at a version. */
   #full = { version: '', value: false };
 
@@ -79,19 +80,20 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
    * Runs `body` with the mask as a float tensor that gradients are computed for: ∂L/∂M is the saliency of method.md §3.
    */
   withMaskVariable<T>(body: (mask: Tensor) => T): T {
-    const variable = noGrad(() => this.maskTensor().to(this.bank.dtype).clone());
-    variable.requiresGrad = true;
-    this.#maskVariable = variable;
-    try {
-      return body(variable);
-    } finally {
-      this.#maskVariable = null;
-    }
+    return this.withVariable('mask', () => this.maskTensor().to(this.bank.dtype).clone(), body);
   }
 
-  /** Whether `withMaskVariable` is running. */
+  /**
+   * Runs `body` with the bank in use, Φ = M ⊙ Θ [K, …shape], as a tensor that gradients are computed for, static entries
+   * included: ∂L/∂Φ says what they would add to the static weight.
+   */
+  withBankVariable<T>(body: (bank: Tensor) => T): T {
+    return this.withVariable('bank', () => this.bank.mul(this.maskTensor()), body);
+  }
+
+  /** Whether `withMaskVariable` or `withBankVariable` is running. */
   get isScored(): boolean {
-    return this.#maskVariable !== null;
+    return this.#variable !== null;
   }
 
   /**
@@ -122,14 +124,14 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
   effective(sumsToOne: boolean): EffectiveParameter {
     const { bank } = this;
     const { dynamic: scale, static: fixed } = scaleFactors(this.phi, this.scaleMode);
-    const variable = this.#maskVariable;
+    const variable = this.#variable;
     if (!variable && this.isFull()) return { bank, scale, constant: null };
     let constant: Tensor = fixed ? this.staticWeight.mul(fixed) : this.staticWeight;
     if (sumsToOne && scale) constant = constant.div(scale);
-    const mask = variable ?? this.maskTensor();
+    const mask = variable?.of === 'mask' ? variable.tensor : this.maskTensor();
     if (sumsToOne && !variable) return { bank: ops.where(mask, bank, constant), scale, constant: null };
-    const inside = bank.mul(mask);
-    const outside = constant.mul(variable ? variable.neg().add(1) : mask.logicalNot());
+    const inside = variable?.of === 'bank' ? variable.tensor : bank.mul(mask);
+    const outside = constant.mul(variable?.of === 'mask' ? mask.neg().add(1) : mask.logicalNot());
     return sumsToOne
       ? { bank: inside.add(outside), scale, constant: null }
       : { bank: inside, scale, constant: outside };
@@ -149,6 +151,17 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
   [Symbol.dispose](): void {
     for (const tensor of this.stateDict().values()) tensor[Symbol.dispose]();
     this.#cache.forget('mask');
+  }
+
+  private withVariable<T>(of: 'mask' | 'bank', make: () => Tensor, body: (variable: Tensor) => T): T {
+    const tensor = noGrad(make);
+    tensor.requiresGrad = true;
+    this.#variable = { of, tensor };
+    try {
+      return body(tensor);
+    } finally {
+      this.#variable = null;
+    }
   }
 
   private isFull(): boolean {

@@ -3,6 +3,6 @@ export * from './granularity.js';
 export * from './iterativeModePartition.js';
 export * from './partition.js';
 export * from './partitionUnits.js';
-export * from './saliency.js';
+export * from './saliency/index.js';
 export * from './schedule.js';
 export * from './selectDynamic.js';

@@ -6,7 +6,7 @@ import { Mask, SearchSource } from '../partial/index.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
 import { applyPartition, overallDynamicRatio, partialLayers, searchLayers } from './partition.js';
 import { partitionUnits } from './partitionUnits.js';
-import { magnitude, random, type Saliency } from './saliency.js';
+import { magnitude, random, type Saliency } from './saliency/index.js';
 
 function partialConv(inChannels: number, outChannels: number): DynamicConv2d {
   const geometry = nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 });

@@ -13,7 +13,7 @@ import {
   type PartitionSettings,
 } from './partition.js';
 import { partitionUnits, unitMasks, unitScores, type UnitGroup } from './partitionUnits.js';
-import { maskGradient, type Saliency } from './saliency.js';
+import { maskGradient, type Saliency } from './saliency/index.js';
 import { keepRatio } from './schedule.js';
 import { selectDynamic } from './selectDynamic.js';
 
@@ -34,6 +34,8 @@ export interface IterativeModePartitionOptions {
   readonly seed?: number;
   /** The loss of each batch of the partition set, computed anew at every call. */
   readonly batchLosses: readonly (() => Tensor)[];
+  /** [channels, height, width] of an input, for scores without data. @default null: an input is more than a tensor */
+  readonly sampleShape?: readonly number[] | null;
   /** Called after every round. */
   readonly onRound?: (round: RoundResult) => void;
   readonly signal?: AbortSignal;
@@ -42,7 +44,7 @@ export interface IterativeModePartitionOptions {
 export interface RoundResult extends PartitionRound {
   readonly masks: ReadonlyMap<string, Mask>;
   /**
-   * Saliency of every unit [units] by layer, normalised to sum 1 over all layers; freed after `onRound`. Units that span two
+   * Saliency of every unit [units] by layer, normalised so that absolute values sum to 1 over all layers; freed after `onRound`. Units that span two
    * layers stand under the first.
    */
   readonly scores: ReadonlyMap<string, Tensor>;
@@ -67,7 +69,7 @@ export async function iterativeModePartition(
     saliency = maskGradient,
     seed = 0,
   } = options;
-  const { scope: partitionScope = 'global', batchLosses, onRound, signal } = options;
+  const { scope: partitionScope = 'global', batchLosses, sampleShape = null, onRound, signal } = options;
   if (!(ratio >= 0 && ratio <= 1)) throw new RangeError(`the dynamic ratio κ must be from 0 to 1, got ${ratio}`);
   if (!(Number.isInteger(rounds) && rounds >= 1))
     throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
@@ -86,11 +88,11 @@ export async function iterativeModePartition(
   network.eval();
   try {
     for (let round = 1; round <= rounds; round++) {
-      const raw = await saliency.score({ network, sources, batchLosses, seed, signal });
+      const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal });
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {
         ({ masks, scores } = scope(() => {
-          const unitSaliency = normalisedScores(groups, raw);
+          const unitSaliency = normalisedScores(groups, raw, saliency.isSigned);
           const selected = selectDynamic(
             groups.map(({ unitSize }, index) => ({ scores: unitSaliency[index]!, unitSize })),
             keep,
@@ -130,11 +132,15 @@ function setMasks(sources: ReadonlyMap<string, SearchSource>, masks: ReadonlyMap
   for (const [path, source] of sources) source.mask = masks.get(path)!;
 }
 
-/** |sum| of each unit [units], by group, divided by the sum over all groups. */
-function normalisedScores(groups: readonly UnitGroup[], raw: ReadonlyMap<string, Tensor>): Tensor[] {
+/** The score of each unit [units], by group, divided by the sum of absolute values over all groups. */
+function normalisedScores(
+  groups: readonly UnitGroup[],
+  raw: ReadonlyMap<string, Tensor>,
+  isSigned: boolean | undefined,
+): Tensor[] {
   return noGrad(() => {
-    const scores = groups.map((group) => unitScores(group, raw));
-    const total = scores.reduce((sum, tensor) => sum + tensor.sum({ dtype: 'float64' }).item(), 0);
+    const scores = groups.map((group) => unitScores(group, raw, isSigned));
+    const total = scores.reduce((sum, tensor) => sum + tensor.abs().sum({ dtype: 'float64' }).item(), 0);
     if (!Number.isFinite(total))
       throw new RangeError('the saliency is not finite; the loss of the partition set is not either');
     if (total === 0) {

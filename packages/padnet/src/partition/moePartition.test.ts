@@ -9,7 +9,7 @@ import { compactStateDict, loadCompactStateDict, Mask } from '../partial/index.j
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
 import { applyPartition, comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, searchLayers, type Partition } from './partition.js'; // prettier-ignore
 import { partitionUnits } from './partitionUnits.js';
-import { maskGradient, random } from './saliency.js';
+import { maskGradient, random } from './saliency/index.js';
 
 const shape = { depth: 2, hiddenSize: 6, intermediateSize: 20 };
 
@@ -47,7 +47,13 @@ const run = (options: Partial<IterativeModePartitionOptions> = {}): Promise<Part
   iterativeModePartition(network, { ratio: 0.5, batchLosses, ...options });
 
 const naiveScores = async (): Promise<Map<string, number[][]>> => {
-  const raw = await maskGradient.score({ network, sources: searchLayers(network), batchLosses, seed: 0 });
+  const raw = await maskGradient.score({
+    network,
+    sources: searchLayers(network),
+    batchLosses,
+    sampleShape: null,
+    seed: 0,
+  });
   return new Map(
     Array.from(raw, ([path, scores]) => {
       const [rows = 0, columns = 0] = scores.shape;

@@ -33,12 +33,10 @@ export function partitionUnits(network: nn.Module, granularity: Granularity): Un
   });
 }
 
-/** Signed scores of the entries by layer → |sum| of each unit [units]. */
-export function unitScores({ parts }: UnitGroup, entryScores: ReadonlyMap<string, Tensor>): Tensor {
-  return parts
-    .map(({ path, layout }) => layout.sum(entryScores.get(path)!))
-    .reduce((sum, part) => sum.add(part))
-    .abs();
+/** Signed scores of the entries by layer → |sum| of each unit [units], or the sum where `isSigned`. */
+export function unitScores({ parts }: UnitGroup, entryScores: ReadonlyMap<string, Tensor>, isSigned = false): Tensor {
+  const sums = parts.map(({ path, layout }) => layout.sum(entryScores.get(path)!)).reduce((sum, part) => sum.add(part));
+  return isSigned ? sums : sums.abs();
 }
 
 /** @param selected bool [units]: true stays dynamic */

@@ -7,7 +7,7 @@ export const partitionScopes = ['global', 'local'] as const;
 export type PartitionScope = (typeof partitionScopes)[number];
 
 export interface LayerScores {
-  /** Saliency of each unit [units], not negative. */
+  /** Saliency of each unit [units]. */
   readonly scores: Tensor;
   /** Entries in each unit; by unit where they differ. */
   readonly unitSize: number | Int32Array;

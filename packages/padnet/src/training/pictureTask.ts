@@ -125,6 +125,7 @@ export class PictureTask implements Task<ImageBatch> {
           () =>
             classificationLoss(this.network.forward(images), labels, this.#labelSmoothing),
       ),
+      sampleShape: [train.channels, train.height, train.width],
       [Symbol.dispose]: () => {
         for (const { images, labels } of inputs) for (const tensor of [images, labels]) tensor[Symbol.dispose]();
       },

@@ -48,6 +48,7 @@ export async function searchPartition(
     saliency,
     seed,
     batchLosses: losses.batchLosses,
+    sampleShape: losses.sampleShape,
     ...(onRound && { onRound }),
     ...(signal && { signal }),
   });

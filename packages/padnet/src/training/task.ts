@@ -32,6 +32,8 @@ export interface StepLoss {
 /** The loss of each batch of a partition set, computed anew at every call. */
 export interface PartitionLosses extends Disposable {
   readonly batchLosses: readonly (() => Tensor)[];
+  /** [channels, height, width] of an input; null where an input is more than a tensor. */
+  readonly sampleShape: readonly number[] | null;
 }
 
 export interface Task<Batch extends SampleBatch = SampleBatch> {

@@ -97,6 +97,7 @@ export class TextTask implements Task<TextBatch> {
       batchLosses: batches.map(
         (batch) => () => this.#labelLoss(this.network.forward(textInputs(batch, this.#device)).logits, batch),
       ),
+      sampleShape: null,
       [Symbol.dispose]: () => undefined, // batches are plain arrays
     };
   }

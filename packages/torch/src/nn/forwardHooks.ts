@@ -24,7 +24,11 @@ export function watchForward<T>(root: Module, observe: ForwardObserver, body: ()
     for (const [path, module] of root.namedModules()) {
       if (seen.has(module)) continue;
       seen.add(module);
-      undo.push(patchForward(path, module, observe));
+      undo.push(
+        observeForward(module, ([input], output) => {
+          if (input instanceof Tensor && output instanceof Tensor) observe(path, module, input, output);
+        }),
+      );
     }
     const result = body();
     if (result instanceof Promise) {
@@ -37,8 +41,16 @@ export function watchForward<T>(root: Module, observe: ForwardObserver, body: ()
   }
 }
 
-/** Puts a `forward` of its own on `module`, before that of its class. @returns what takes it away again */
-function patchForward(path: string, module: Module, observe: ForwardObserver): () => void {
+/**
+ * Calls `observe` after each `forward` of one module, whatever it takes and gives: it gets a `forward` of its own, before that of
+ * its class.
+ *
+ * @returns what ends that; of several, the last comes first
+ */
+export function observeForward(
+  module: Module,
+  observe: (inputs: readonly unknown[], output: unknown) => void,
+): () => void {
   const forward: unknown = Reflect.get(module, 'forward');
   if (typeof forward !== 'function') return () => undefined;
   const before = Object.getOwnPropertyDescriptor(module, 'forward');
@@ -48,8 +60,7 @@ function patchForward(path: string, module: Module, observe: ForwardObserver): (
     enumerable: false,
     value: (...inputs: unknown[]): unknown => {
       const output: unknown = Reflect.apply(forward, module, inputs);
-      const [input] = inputs;
-      if (input instanceof Tensor && output instanceof Tensor) observe(path, module, input, output);
+      observe(inputs, output);
       return output;
     },
   });

@@ -1,0 +1,8 @@
+import type { Saliency } from './saliency.js';
+import { scoreEach } from './scoring.js';
+
+/** For comparison: |Θ|, mean over the bank. */
+export const magnitude: Saliency = {
+  name: 'magnitude',
+  score: ({ sources }) => Promise.resolve(scoreEach(sources, ({ bank }) => bank.abs().mean([0]))),
+};

@@ -1,0 +1,80 @@
+/** What scores have in common: sums over the batches of the partition set, and variables that gradients are computed for. */
+import { setImmediate } from 'node:timers/promises';
+import { noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
+import type { SearchSource } from '../../partial/index.js';
+import type { ScoringContext } from './saliency.js';
+
+/**
+ * Σ over the batches of a tensor for each layer, by path; the caller frees them.
+ *
+ * @param shapeOf what each layer's tensor is like
+ * @param compute of a batch's loss: the tensors in the order of the layers
+ * @throws where the signal is aborted, between two batches
+ */
+export async function sumOverBatches(
+  { sources, batchLosses, signal }: Pick<ScoringContext, 'sources' | 'batchLosses' | 'signal'>,
+  shapeOf: (source: SearchSource) => readonly number[],
+  compute: (batchLoss: () => Tensor) => Tensor[],
+): Promise<Map<string, Tensor>> {
+  const totals = new Map<string, Tensor>();
+  for (const [path, source] of sources) {
+    const { dtype, device } = source.bank;
+    totals.set(path, zeros(shapeOf(source), { dtype, device }).keep());
+  }
+  try {
+    for (const batchLoss of batchLosses) {
+      await setImmediate(); // the event loop runs between batches
+      signal?.throwIfAborted();
+      scope(() => {
+        const terms = compute(batchLoss);
+        noGrad(() => {
+          ops._foreachAdd_([...totals.values()], terms);
+        });
+      });
+    }
+  } catch (error) {
+    for (const total of totals.values()) total[Symbol.dispose]();
+    throw error;
+  }
+  return totals;
+}
+
+/** A score of each layer by itself; the caller frees them. */
+export function scoreEach(
+  sources: ReadonlyMap<string, SearchSource>,
+  score: (source: SearchSource, path: string) => Tensor,
+): Map<string, Tensor> {
+  return new Map(
+    Array.from(sources, ([path, source]) => [path, scope(() => noGrad(() => score(source, path))).keep()]),
+  );
+}
+
+/** Runs `body` with the masks of all layers as variables, in order: see `SearchSource.withMaskVariable`. */
+export function withMaskVariables<T>(
+  sources: ReadonlyMap<string, SearchSource>,
+  body: (masks: readonly Tensor[]) => T,
+): T {
+  return nested([...sources.values()], (source, inner: (mask: Tensor) => T) => source.withMaskVariable(inner), body);
+}
+
+/** Runs `body` with the banks of all layers as variables, in order: see `SearchSource.withBankVariable`. */
+export function withBankVariables<T>(
+  sources: ReadonlyMap<string, SearchSource>,
+  body: (banks: readonly Tensor[]) => T,
+): T {
+  return nested([...sources.values()], (source, inner: (bank: Tensor) => T) => source.withBankVariable(inner), body);
+}
+
+/** Σ_k Θ_k ⊙ G_k for each layer: [K, …shape] → […shape]. */
+export function timesBank(sources: ReadonlyMap<string, SearchSource>, gradients: readonly Tensor[]): Tensor[] {
+  return noGrad(() => Array.from(sources.values(), ({ bank }, index) => bank.mul(gradients[index]!).sum([0])));
+}
+
+function nested<T>(
+  [first, ...rest]: readonly SearchSource[],
+  withVariable: (source: SearchSource, inner: (variable: Tensor) => T) => T,
+  body: (variables: readonly Tensor[]) => T,
+): T {
+  if (!first) return body([]);
+  return withVariable(first, (variable) => nested(rest, withVariable, (others) => body([variable, ...others])));
+}
