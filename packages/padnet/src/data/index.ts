@@ -1,5 +1,6 @@
 /** Datasets in memory, and loaders that turn them into batches. Knows nothing of tensors. */
 
+export { CIFAR_SHAPE, cifarFormats, type CifarName, cifarNames, loadCifar } from './cifar.js';
 export {
   channelStatistics,
   type ChannelStatistics,

@@ -1,5 +1,5 @@
 /** What a run's recipe says, in words. */
-import { glueTasks } from '../data/index.js';
+import { cifarFormats, glueTasks } from '../data/index.js';
 import type { Recipe } from '../training/recipe.js';
 
 export function trainingText({ training, data: { batchSize } }: Recipe): string {
@@ -11,6 +11,9 @@ export function dataName({ data }: Recipe): string {
   switch (data.name) {
     case 'fashionMnist':
       return 'Fashion-MNIST';
+    case 'cifar10':
+    case 'cifar100':
+      return cifarFormats[data.name].title;
     case 'idx':
       return data.path ?? data.name;
     case 'glue':

@@ -1,6 +1,6 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
 import type { nn } from '@padnet/torch';
-import { FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
+import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
 import {
   createModel,
   createTextShape,
@@ -61,6 +61,9 @@ function pictureShape(data: PictureDataOptions): {
   switch (data.name) {
     case 'fashionMnist':
       return { shape: [1, 28, 28], numClasses: FASHION_MNIST_CLASSES.length };
+    case 'cifar10':
+    case 'cifar100':
+      return { shape: CIFAR_SHAPE, numClasses: cifarFormats[data.name].numClasses };
     case 'idx': {
       const { channels, height, width, numClasses } = loadPictures(data).train;
       return { shape: [channels, height, width], numClasses };

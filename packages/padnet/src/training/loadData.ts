@@ -2,6 +2,7 @@
 import {
   limit,
   limitText,
+  loadCifar,
   loadFashionMnist,
   loadGlue,
   loadIdxFolder,
@@ -28,6 +29,9 @@ function loadPictureSplits(name: PictureDataOptions['name'], path: string | unde
   switch (name) {
     case 'fashionMnist':
       return loadFashionMnist(path === undefined ? {} : { path });
+    case 'cifar10':
+    case 'cifar100':
+      return loadCifar(name, { path });
     case 'idx':
       if (path === undefined)
         throw new InputError('data.path: data.name is idx, so the folder with the IDX files is needed');

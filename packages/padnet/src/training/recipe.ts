@@ -8,9 +8,12 @@ import { modelSchema, textModelSchema } from '../models/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
 export const pictureDataSchema = z.strictObject({
-  /** `fashionMnist` (checksums verified) or `idx`: a folder of IDX pictures of one's own. */
-  name: z.enum(['fashionMnist', 'idx']).default('fashionMnist'),
-  /** Folder. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`. */
+  /**
+   * `fashionMnist` (checksums verified), `cifar10`, `cifar100` (binary version), or `idx`: a folder of IDX pictures of one's
+   * own.
+   */
+  name: z.enum(['fashionMnist', 'cifar10', 'cifar100', 'idx']).default('fashionMnist'),
+  /** Folder. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`; for CIFAR one of `../shared/data`. */
   path: z.string().optional(),
   /** Only the first so many training pictures. */
   trainLimit: z.int().min(1).optional(),
