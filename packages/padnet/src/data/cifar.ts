@@ -8,7 +8,7 @@ import { gunzipSync } from 'node:zlib';
 
 import { InputError } from '../errors.js';
 import { readClassNames } from './classNames.js';
-import { type ImageDataset, type ImageSplits, imageDataset } from './dataset.js';
+import { imageDataset, type ImageSplits, type StoredImages } from './dataset.js';
 import { readBytes } from './idxSplit.js';
 
 interface CifarFormat {
@@ -71,7 +71,7 @@ interface Records {
  *
  * @throws InputError if a file is missing, cut off or damaged
  */
-export function loadCifar(name: CifarName, options: { path?: string | undefined } = {}): ImageSplits {
+export function loadCifar(name: CifarName, options: { path?: string | undefined } = {}): ImageSplits<StoredImages> {
   const format: CifarFormat = cifarFormats[name];
   const { path = format.defaultPath } = options;
   const trainFiles = format.train.map((file) => find(path, file)).filter((file) => file !== null);
@@ -90,7 +90,7 @@ export function loadCifar(name: CifarName, options: { path?: string | undefined 
     );
   }
   const classNames = named ?? Array.from({ length: format.numClasses }, (_, label) => String(label));
-  const split = (splitName: string, files: readonly string[]): ImageDataset =>
+  const split = (splitName: string, files: readonly string[]): StoredImages =>
     imageDataset({
       name: `${format.title.toLowerCase()}/${splitName}`,
       ...joined(files.map((file) => decodeRecords(inflated(file, format), file, format))),

@@ -4,7 +4,7 @@ import { basename, join, resolve } from 'node:path';
 
 import { InputError } from '../errors.js';
 import { readClassNames } from './classNames.js';
-import type { ImageSplits } from './dataset.js';
+import type { ImageSplits, StoredImages } from './dataset.js';
 import { idxDataset, type IdxSplit, readIdxSplit } from './idxSplit.js';
 
 const WAY_OUT =
@@ -27,7 +27,7 @@ function classNamesOf(path: string, splits: readonly IdxSplit[]): readonly strin
  * @throws InputError if a file is missing or damaged, if the splits have pictures of different shape, or if a label has
  *   no class name
  */
-export function loadIdxFolder(path: string): ImageSplits {
+export function loadIdxFolder(path: string): ImageSplits<StoredImages> {
   const train = readIdxSplit(path, 'train', WAY_OUT);
   const test = readIdxSplit(path, 't10k', WAY_OUT);
   const [trainShape, testShape] = [train, test].map(({ images }) => images.shape.slice(1).join(', '));

@@ -15,6 +15,7 @@ export function dataName({ data }: Recipe): string {
     case 'cifar100':
       return cifarFormats[data.name].title;
     case 'idx':
+    case 'imageFolder':
       return data.path ?? data.name;
     case 'glue':
       return glueTasks[data.task].folder;
@@ -23,8 +24,9 @@ export function dataName({ data }: Recipe): string {
 
 /** With its limits. */
 export function dataText(recipe: Recipe): string {
-  const { trainLimit, testLimit } = recipe.data;
-  const [kind, samples] = recipe.modality === 'image' ? ['first', 'pictures'] : ['sample of', 'sentences'];
+  const { name, trainLimit, testLimit } = recipe.data;
+  const kind = name === 'glue' || name === 'imageFolder' ? 'sample of' : 'first';
+  const samples = recipe.modality === 'image' ? 'pictures' : 'sentences';
   const limited = (limit: number | undefined, split: string): string[] =>
     limit === undefined ? [] : [`${kind} ${limit.toLocaleString('en')} ${split} ${samples}`];
   return [dataName(recipe), ...limited(trainLimit, 'training'), ...limited(testLimit, 'test')].join(', ');
