@@ -1,5 +1,5 @@
 /** How fast batches are prepared: pictures of Fashion-MNIST's shape, cropped, flipped and normalised. */
-import { DataLoader, imageDataset, type ImageDataset } from '../data/index.js';
+import { DataLoader, imageDataset, type StoredImages } from '../data/index.js';
 import { median, spread } from './statistics.js';
 
 export interface LoaderSpeed {
@@ -44,7 +44,7 @@ export async function benchLoader({ workers, images, batchSize, repeats }: Loade
   });
 }
 
-function randomPictures(length: number): ImageDataset {
+function randomPictures(length: number): StoredImages {
   const images = Uint8Array.from({ length: length * 28 * 28 }, (_, index) => (index * 2654435761) >>> 24);
   const labels = Uint8Array.from({ length }, (_, index) => index % 10);
   const classNames = Array.from({ length: 10 }, (_, index) => String(index));

@@ -9,13 +9,16 @@ export interface ClassAccuracy {
   readonly accuracy: number | null;
 }
 
+/** @param predictions NaN: the sample is left out */
 export function classAccuracies(
   classNames: readonly string[],
   labels: ArrayLike<number>,
   predictions: ArrayLike<number>,
 ): ClassAccuracy[] {
   return classNames.map((name, label) => {
-    const members = Array.from(predictions).filter((_, index) => labels[index] === label);
+    const members = Array.from(predictions).filter(
+      (prediction, index) => labels[index] === label && !Number.isNaN(prediction),
+    );
     const correct = members.filter((prediction) => prediction === label).length;
     return { name, samples: members.length, accuracy: members.length === 0 ? null : correct / members.length };
   });

@@ -2,6 +2,7 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { formatPercent, formatSeconds } from '../report/format.js';
+import type { OnBadPicture } from '../data/index.js';
 import type { PictureModel, PictureRecipe } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
@@ -27,7 +28,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
       "another value for one of the recipe's data keys, such as data.path=<folder>",
       collected,
     )
-    .option('--batch-size <number>', 'pictures at once (default: 256)', wholeNumber(1))
+    .option('--batch-size <number>', 'pictures at once (default: 256, fewer of large ones)', wholeNumber(1))
     .option(
       '--coefficient-threshold <number>',
       'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
@@ -74,10 +75,15 @@ interface PictureEvaluation {
 }
 
 async function evaluatePictures(options: PictureEvaluation, terminal: Terminal): Promise<void> {
-  const { run, recipe, model, batchSize = 256, coefficientThreshold = 0, json } = options;
+  const { run, recipe, model, batchSize, coefficientThreshold = 0, json } = options;
   const { evaluate, loadPictures } = await import('../training/index.js');
   const { setCoefficientThreshold } = await import('../layers/index.js');
-  const { test } = loadPictures(recipe.data);
+  const bad = new Set<string>();
+  const onBadPicture: OnBadPicture = ({ file, reason }) => {
+    if (!bad.has(file)) terminal.remark(`padnet: left out: ${file}: ${reason}`);
+    bad.add(file);
+  };
+  const { test } = await loadPictures(recipe.data, onBadPicture);
   setCoefficientThreshold(model.network, coefficientThreshold);
   const start = performance.now();
   const { normalise } = model.description;
@@ -85,11 +91,17 @@ async function evaluatePictures(options: PictureEvaluation, terminal: Terminal):
     score: accuracy,
     loss,
     predictions,
-  } = await evaluate(model.network, test, { batchSize, normalise, signal: terminal.closed });
+  } = await evaluate(model.network, test, {
+    ...(batchSize !== undefined && { batchSize }),
+    normalise,
+    ...(test.kind === 'folder' && { numWorkers: recipe.data.numWorkers }),
+    onBadPicture: recipe.data.onBadPicture === 'skip' ? onBadPicture : undefined,
+    signal: terminal.closed,
+  });
   const seconds = (performance.now() - start) / 1000;
+  const length = predictions.filter((each) => !Number.isNaN(each)).length;
   const classes = classAccuracies(test.classNames, test.labels, predictions);
   if (json) {
-    const { length } = test;
     terminal.printJson({
       run,
       accuracy,
@@ -104,7 +116,7 @@ async function evaluatePictures(options: PictureEvaluation, terminal: Terminal):
   terminal.print(
     [
       `test accuracy ${formatPercent(accuracy, 2)}, loss ${loss.toFixed(4)}`,
-      `${test.length} pictures in ${formatSeconds(seconds)}, ${Math.round(test.length / seconds)} a second`,
+      `${length} pictures in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
       '',
       classTable(classes, 'pictures'),
     ].join('\n'),

@@ -24,7 +24,7 @@ export async function evaluateTexts(options: TextEvaluation, terminal: Terminal)
   // What is missing is said before anything is computed.
   const submitted = submission === null ? [] : await submissionSets(sets, options);
   const remark = truncationRemark(terminal);
-  const task = savedTask(recipe, model, {
+  const task = await savedTask(recipe, model, {
     // The task has the training set too, which is not looked at.
     onTruncate: (truncation) => {
       if (truncation.name !== sets.train.name) remark(truncation);

@@ -145,6 +145,8 @@ function sentence(event: TrainingEvent): string | null {
       return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
     case 'truncated':
       return truncationText(event);
+    case 'badPicture':
+      return `left out, the ${event.count}. picture that can not be used: ${event.file}: ${event.reason}`;
     case 'step':
     case 'checkpoint':
     case 'interrupted':

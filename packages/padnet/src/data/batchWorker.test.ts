@@ -16,10 +16,10 @@ describe('BatchWorker', () => {
   it('matches replies with requests, in whatever order they come', async () => {
     const worker = workerThat(`
       if (epoch === 0) globalThis.first = id;
-      else for (const id of [1, 0]) parentPort.postMessage({ id, images: new Float32Array([id + 0.5]) });`);
+      else for (const id of [1, 0]) parentPort.postMessage({ id, result: { images: new Float32Array([id + 0.5]) } });`);
     const replies = [worker.request(0, new Uint32Array(1)), worker.request(1, new Uint32Array(1))];
-    expect([...(await worker.wait(replies[0]!))]).toEqual([0.5]);
-    expect([...(await worker.wait(replies[1]!))]).toEqual([1.5]);
+    expect([...(await worker.wait(replies[0]!)).images]).toEqual([0.5]);
+    expect([...(await worker.wait(replies[1]!)).images]).toEqual([1.5]);
     await worker.close(new Error('done'));
   });
 

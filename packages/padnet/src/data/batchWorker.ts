@@ -1,11 +1,10 @@
 import type { Worker } from 'node:worker_threads';
 
 import type { BatchReply, BatchRequest } from './dataLoaderWorker.js';
-
-type Images = Float32Array<ArrayBuffer>;
+import type { BatchImages } from './imageBatch.js';
 
 interface Pending {
-  readonly resolve: (images: Images) => void;
+  readonly resolve: (images: BatchImages) => void;
   readonly reject: (error: Error) => void;
 }
 
@@ -27,7 +26,7 @@ export class BatchWorker {
       const pending = this.#pending.get(reply.id);
       this.#pending.delete(reply.id);
       if ('error' in reply) pending?.reject(reply.error);
-      else pending?.resolve(reply.images);
+      else pending?.resolve(reply.result);
     });
     thread.on('error', (error: Error) => {
       this.#fail(error);
@@ -53,8 +52,8 @@ export class BatchWorker {
   }
 
   /** Asks for the pictures of these examples. The promise may be dropped: it never ends up as an unhandled rejection. */
-  request(epoch: number, sampleIndices: Uint32Array): Promise<Images> {
-    const images = new Promise<Images>((resolve, reject) => {
+  request(epoch: number, sampleIndices: Uint32Array<ArrayBuffer>): Promise<BatchImages> {
+    const images = new Promise<BatchImages>((resolve, reject) => {
       if (this.#failure) {
         reject(this.#failure);
         return;
@@ -68,7 +67,7 @@ export class BatchWorker {
   }
 
   /** Waits for a promise of `request`, keeping the process alive meanwhile. */
-  async wait(images: Promise<Images>): Promise<Images> {
+  async wait(images: Promise<BatchImages>): Promise<BatchImages> {
     if (this.#numWaiting++ === 0) this.#thread.ref();
     try {
       return await images;

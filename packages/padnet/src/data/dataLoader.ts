@@ -6,11 +6,10 @@ import { BatchWorker } from './batchWorker.js';
 import { checkInteger } from './checks.js';
 import type { DataLoaderWorkerData } from './dataLoaderWorker.js';
 import type { ImageDataset } from './dataset.js';
-import { batchImages, batchLabels, type ImageBatch } from './imageBatch.js';
+import { badPictureError, type OnBadPicture } from './badPicture.js';
+import { batchImages, type BatchImages, batchLabels, type ImageBatch } from './imageBatch.js';
 import { sampleOrder } from './sampleOrder.js';
 import { type ImageTransform, prepareTransform, type PreparedTransform } from './transforms.js';
-
-type Images = ImageBatch['images'];
 
 export interface DataLoaderOptions {
   readonly dataset: ImageDataset;
@@ -28,6 +27,11 @@ export interface DataLoaderOptions {
   readonly numWorkers?: number | undefined;
   /** Batches that each worker has in preparation or ready, at least 1. @default 2 */
   readonly prefetch?: number | undefined;
+  /**
+   * Told of each picture that can not be decoded, which is then left out of its batch (all of a batch may be); absent: it is
+   * an InputError.
+   */
+  readonly onBadPicture?: OnBadPicture | undefined;
 }
 
 /**
@@ -47,6 +51,7 @@ export class DataLoader {
   readonly #transform: ImageTransform;
   readonly #prepared: PreparedTransform;
   readonly #prefetch: number;
+  readonly #onBadPicture: OnBadPicture | null;
   readonly #workers: (BatchWorker | undefined)[];
   #waitSeconds = 0;
   #closed = false;
@@ -61,6 +66,7 @@ export class DataLoader {
     this.#transform = transform;
     this.#prepared = prepareTransform(transform, dataset);
     this.#prefetch = checkInteger('prefetch', options.prefetch ?? 2, 1);
+    this.#onBadPicture = options.onBadPicture ?? null;
     this.#workers = new Array<undefined>(checkInteger('numWorkers', options.numWorkers ?? 0, 0, 256)).fill(undefined);
     this.batchesPerEpoch = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize);
     if (this.batchesPerEpoch === 0) {
@@ -116,7 +122,9 @@ export class DataLoader {
     return new Uint32Array(order.subarray(start, Math.min(start + this.batchSize, this.#numSamples)));
   }
 
-  #batch(index: number, sampleIndices: Uint32Array<ArrayBuffer>, images: Float32Array<ArrayBuffer>): ImageBatch {
+  #batch(index: number, { sampleIndices, images, bad }: BatchImages): ImageBatch {
+    if (bad.length > 0 && !this.#onBadPicture) throw badPictureError(bad);
+    for (const picture of bad) this.#onBadPicture?.(picture);
     const labels = batchLabels(this.dataset, sampleIndices);
     return { index, images, labels, size: sampleIndices.length, sampleIndices };
   }
@@ -129,8 +137,7 @@ export class DataLoader {
       const start = performance.now();
       const sampleIndices = this.#sampleIndices(order, index);
       const key = { seed: this.#seed, epoch };
-      const images = batchImages(this.dataset, sampleIndices, this.#prepared, key);
-      const batch = this.#batch(index, sampleIndices, images);
+      const batch = this.#batch(index, await batchImages(this.dataset, sampleIndices, this.#prepared, key));
       this.#waitSeconds += (performance.now() - start) / 1000;
       yield batch;
     }
@@ -138,21 +145,21 @@ export class DataLoader {
 
   async *#inWorkers(epoch: number, order: Uint32Array, startBatch: number): AsyncGenerator<ImageBatch, undefined> {
     const ahead = this.#workers.length * this.#prefetch;
-    const requests: { worker: BatchWorker; sampleIndices: Uint32Array<ArrayBuffer>; images: Promise<Images> }[] = [];
+    const requests: { worker: BatchWorker; images: Promise<BatchImages> }[] = [];
     let next = startBatch;
     const requestUpTo = (end: number) => {
       for (; next < Math.min(end, this.batchesPerEpoch); next++) {
         const worker = this.#worker(next % this.#workers.length);
         const sampleIndices = this.#sampleIndices(order, next);
-        requests.push({ worker, sampleIndices, images: worker.request(epoch, sampleIndices) });
+        requests.push({ worker, images: worker.request(epoch, sampleIndices) });
       }
     };
     for (let index = startBatch; index < this.batchesPerEpoch; index++) {
       this.#checkOpen();
       const start = performance.now();
       requestUpTo(index + ahead);
-      const { worker, sampleIndices, images } = requests.shift()!;
-      const batch = this.#batch(index, sampleIndices, await worker.wait(images));
+      const { worker, images } = requests.shift()!;
+      const batch = this.#batch(index, await worker.wait(images));
       // A place is free: the workers go on while the consumer is busy with this batch.
       this.#checkOpen();
       requestUpTo(index + 1 + ahead);

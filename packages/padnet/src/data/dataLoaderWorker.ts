@@ -3,7 +3,7 @@
 import { parentPort, workerData } from 'node:worker_threads';
 
 import type { ImageDataset } from './dataset.js';
-import { batchImages } from './imageBatch.js';
+import { batchImages, type BatchImages } from './imageBatch.js';
 import { type ImageTransform, prepareTransform } from './transforms.js';
 
 /** What the thread is started with; the dataset's arrays are shared, not copied. */
@@ -16,22 +16,24 @@ export interface DataLoaderWorkerData {
 export interface BatchRequest {
   readonly id: number;
   readonly epoch: number;
-  readonly sampleIndices: Uint32Array;
+  readonly sampleIndices: Uint32Array<ArrayBuffer>;
 }
 
-/** `images` is handed over, not copied. */
+/** The pictures are handed over, not copied. */
 export type BatchReply =
-  { readonly id: number; readonly images: Float32Array<ArrayBuffer> } | { readonly id: number; readonly error: Error };
+  { readonly id: number; readonly result: BatchImages } | { readonly id: number; readonly error: Error };
 
 const { dataset, transform, seed } = workerData as DataLoaderWorkerData;
 const prepared = prepareTransform(transform, dataset);
 
-parentPort!.on('message', ({ id, epoch, sampleIndices }: BatchRequest) => {
+async function answer({ id, epoch, sampleIndices }: BatchRequest): Promise<void> {
   try {
-    const images = batchImages(dataset, sampleIndices, prepared, { seed, epoch });
-    parentPort!.postMessage({ id, images } satisfies BatchReply, [images.buffer]);
+    const result = await batchImages(dataset, sampleIndices, prepared, { seed, epoch });
+    parentPort!.postMessage({ id, result } satisfies BatchReply, [result.images.buffer]);
   } catch (thrown) {
     const error = thrown instanceof Error ? thrown : new Error(String(thrown));
     parentPort!.postMessage({ id, error } satisfies BatchReply);
   }
-});
+}
+
+parentPort!.on('message', (request: BatchRequest) => void answer(request));

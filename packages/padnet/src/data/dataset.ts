@@ -1,15 +1,11 @@
 import { InputError } from '../errors.js';
 import { checkInteger } from './checks.js';
+import type { PictureFiles } from './pictureFiles.js';
 
-/**
- * Labelled pictures in memory. Both arrays lie in shared memory, so that worker threads read them without a copy, and
- * nobody writes to them. A plain object: it travels to a worker as it is.
- */
-export interface ImageDataset {
+/** What all sets of labelled pictures have. Their arrays lie in shared memory, so that worker threads read them without a copy. */
+interface LabelledPictures {
   /** What messages call it, such as `fashion-mnist/train`. */
   readonly name: string;
-  /** Raw pixels, `[length, channels, height, width]`. */
-  readonly images: Uint8Array<SharedArrayBuffer>;
   /** Class of each example, below `numClasses`. */
   readonly labels: Uint8Array<SharedArrayBuffer> | Uint16Array<SharedArrayBuffer>;
   readonly length: number;
@@ -21,10 +17,25 @@ export interface ImageDataset {
   readonly classNames: readonly string[];
 }
 
+/** Pictures in memory. Nobody writes to the arrays. A plain object: it travels to a worker as it is. */
+export interface StoredImages extends LabelledPictures {
+  readonly kind: 'stored';
+  /** Raw pixels, `[length, channels, height, width]`. */
+  readonly images: Uint8Array<SharedArrayBuffer>;
+}
+
+/** Picture files, decoded for each batch to RGB of `height × width`. A plain object too. */
+export interface PictureFolder extends LabelledPictures {
+  readonly kind: 'folder';
+  readonly files: PictureFiles;
+}
+
+export type ImageDataset = StoredImages | PictureFolder;
+
 /** A dataset to train on and one to test on, of the same shape and classes. */
-export interface ImageSplits {
-  readonly train: ImageDataset;
-  readonly test: ImageDataset;
+export interface ImageSplits<Dataset extends ImageDataset = ImageDataset> {
+  readonly train: Dataset;
+  readonly test: Dataset;
 }
 
 export interface ImageDatasetOptions {
@@ -69,7 +80,7 @@ function sharedLabels(labels: Uint8Array | Uint16Array): ImageDataset['labels'] 
  * @throws InputError if there is no example, if `images` does not hold one picture for each label, or if a label is not
  *   below the number of classes (the message names the example and its label)
  */
-export function imageDataset(options: ImageDatasetOptions): ImageDataset {
+export function imageDataset(options: ImageDatasetOptions): StoredImages {
   const { name, images, labels, classNames } = options;
   const channels = checkInteger(`${name}: channels`, options.channels, 1);
   const height = checkInteger(`${name}: height`, options.height, 1);
@@ -91,6 +102,7 @@ export function imageDataset(options: ImageDatasetOptions): ImageDataset {
     );
   }
   return {
+    kind: 'stored',
     name,
     images: sharedBytes(images),
     labels: sharedLabels(labels),
@@ -104,7 +116,7 @@ export function imageDataset(options: ImageDatasetOptions): ImageDataset {
 }
 
 /** The first `count` examples (all of them where there are fewer), without a copy; `count` is at least 1. */
-export function limit(dataset: ImageDataset, count: number): ImageDataset {
+export function limit(dataset: StoredImages, count: number): StoredImages {
   checkInteger(`limit of ${dataset.name}`, count, 1);
   if (count >= dataset.length) return dataset;
   return {
@@ -115,8 +127,15 @@ export function limit(dataset: ImageDataset, count: number): ImageDataset {
   };
 }
 
-/** Mean and standard deviation of each channel over the whole dataset, exact but for the last rounding. */
+/** Of ImageNet's training pictures, as torchvision's networks are trained with. */
+export const IMAGENET_STATISTICS: ChannelStatistics = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
+
+/**
+ * Mean and standard deviation of each channel over the whole dataset, exact but for the last rounding; of a folder of
+ * pictures, which is not read for that, ImageNet's.
+ */
 export function channelStatistics(dataset: ImageDataset): ChannelStatistics {
+  if (dataset.kind === 'folder') return IMAGENET_STATISTICS;
   const { images, length, channels, height, width } = dataset;
   const area = height * width;
   const mean: number[] = [];

@@ -6,7 +6,7 @@
 import { createHash } from 'node:crypto';
 
 import { InputError } from '../errors.js';
-import type { ImageSplits } from './dataset.js';
+import type { ImageSplits, StoredImages } from './dataset.js';
 import { idxHeader } from './idx.js';
 import { idxDataset, type IdxFile, type IdxSplit, type IdxSplitName, readIdxSplit } from './idxSplit.js';
 
@@ -65,7 +65,9 @@ function readSplit(path: string, name: IdxSplitName): IdxSplit {
  *
  * @throws InputError if a file is missing, damaged or not Fashion-MNIST's
  */
-export function loadFashionMnist({ path = FASHION_MNIST_PATH }: { path?: string | undefined } = {}): ImageSplits {
+export function loadFashionMnist({
+  path = FASHION_MNIST_PATH,
+}: { path?: string | undefined } = {}): ImageSplits<StoredImages> {
   const test = readSplit(path, 't10k');
   const train = readSplit(path, 'train');
   return {

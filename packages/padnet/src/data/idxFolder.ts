@@ -1,38 +1,22 @@
 /** Pictures of one's own as IDX files, the way MNIST's relatives (KMNIST, EMNIST, …) come. */
 
-import { existsSync } from 'node:fs';
 import { basename, join, resolve } from 'node:path';
 
 import { InputError } from '../errors.js';
-import type { ImageSplits } from './dataset.js';
-import { idxDataset, type IdxSplit, readBytes, readIdxSplit } from './idxSplit.js';
+import { readClassNames } from './classNames.js';
+import type { ImageSplits, StoredImages } from './dataset.js';
+import { idxDataset, type IdxSplit, readIdxSplit } from './idxSplit.js';
 
 const WAY_OUT =
   'set data.path to a folder with train-images-idx3-ubyte, train-labels-idx1-ubyte, t10k-images-idx3-ubyte and ' +
   't10k-labels-idx1-ubyte (idx4 for pictures with channels), plain or gzipped';
 
 /** The lines of `classes.txt`, or `0`, `1`, … up to the largest label where there is no such file. */
-function readClassNames(path: string, splits: readonly IdxSplit[]): readonly string[] {
-  const file = join(path, 'classes.txt');
-  if (!existsSync(file)) {
-    const largest = splits.reduce((max, { labels }) => labels.data.reduce((a, b) => Math.max(a, b), max), 0);
-    return Array.from({ length: largest + 1 }, (_, label) => String(label));
-  }
-  const names = readBytes(file)
-    .toString('utf8')
-    .trimEnd()
-    .split(/\r?\n/)
-    .map((name) => name.trim());
-  names.forEach((name, label) => {
-    if (name === '') throw new InputError(`${file}: line ${label + 1} is empty, expected the name of class ${label}`);
-    const first = names.indexOf(name);
-    if (first !== label) {
-      throw new InputError(
-        `${file}: line ${label + 1} repeats "${name}" of line ${first + 1}; give each class its own name`,
-      );
-    }
-  });
-  return names;
+function classNamesOf(path: string, splits: readonly IdxSplit[]): readonly string[] {
+  const names = readClassNames(join(path, 'classes.txt'));
+  if (names) return names;
+  const largest = splits.reduce((max, { labels }) => labels.data.reduce((a, b) => Math.max(a, b), max), 0);
+  return Array.from({ length: largest + 1 }, (_, label) => String(label));
 }
 
 /**
@@ -43,7 +27,7 @@ function readClassNames(path: string, splits: readonly IdxSplit[]): readonly str
  * @throws InputError if a file is missing or damaged, if the splits have pictures of different shape, or if a label has
  *   no class name
  */
-export function loadIdxFolder(path: string): ImageSplits {
+export function loadIdxFolder(path: string): ImageSplits<StoredImages> {
   const train = readIdxSplit(path, 'train', WAY_OUT);
   const test = readIdxSplit(path, 't10k', WAY_OUT);
   const [trainShape, testShape] = [train, test].map(({ images }) => images.shape.slice(1).join(', '));
@@ -52,7 +36,7 @@ export function loadIdxFolder(path: string): ImageSplits {
       `${test.images.file}: expected pictures of [${trainShape!}] as in ${train.images.file}, found [${testShape!}]`,
     );
   }
-  const classNames = readClassNames(path, [train, test]);
+  const classNames = classNamesOf(path, [train, test]);
   const name = basename(resolve(path));
   return {
     train: idxDataset(`${name}/train`, train, classNames),

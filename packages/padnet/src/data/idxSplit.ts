@@ -4,7 +4,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { InputError } from '../errors.js';
-import { type ImageDataset, imageDataset } from './dataset.js';
+import { imageDataset, type StoredImages } from './dataset.js';
 import { decodeIdx, type IdxArray } from './idx.js';
 
 /** MNIST's names of its two splits. */
@@ -75,7 +75,7 @@ export function readIdxSplit(folder: string, split: IdxSplitName, wayOut: string
 }
 
 /** The dataset of a split; errors of `imageDataset` apply. */
-export function idxDataset(name: string, { images, labels }: IdxSplit, classNames: readonly string[]): ImageDataset {
+export function idxDataset(name: string, { images, labels }: IdxSplit, classNames: readonly string[]): StoredImages {
   const [channels, height, width] = images.shape.length === 3 ? [1, ...images.shape.slice(1)] : images.shape.slice(1);
   return imageDataset({
     name,

@@ -1,5 +1,11 @@
-import type { ImageDataset } from './dataset.js';
-import { applyTransform, type PreparedTransform, type TransformKey } from './transforms.js';
+import { badPictureError, type BadPicture } from './badPicture.js';
+import type { ImageDataset, PictureFolder, StoredImages } from './dataset.js';
+import { decodePicture } from './decodePicture.js';
+import { inParallel } from './inParallel.js';
+import { absolutePath, pictureFile } from './pictureFiles.js';
+import { centreGeometry, randomRegion, regionGeometry } from './pictureGeometry.js';
+import { RandomStream } from './random.js';
+import { applyTransform, type PreparedTransform, type TransformKey, transformPixels } from './transforms.js';
 
 /** Some examples, ready for the network. The arrays are the receiver's to keep and to change. */
 export interface ImageBatch {
@@ -9,24 +15,102 @@ export interface ImageBatch {
   readonly images: Float32Array<ArrayBuffer>;
   /** `[size]`. */
   readonly labels: Int32Array<ArrayBuffer>;
+  /** Examples in it; fewer than asked for where pictures can not be decoded. */
   readonly size: number;
   /** Which examples of the dataset these are, `[size]`. */
   readonly sampleIndices: Uint32Array<ArrayBuffer>;
 }
 
-/** The transformed pictures of these examples, `[sampleIndices.length, channels, height, width]`, in a new array. */
-export function batchImages(
+export interface BatchImages {
+  /** `[sampleIndices.length, channels, height, width]`, in a new array. */
+  readonly images: Float32Array<ArrayBuffer>;
+  /** Those that were asked for, but the bad ones. */
+  readonly sampleIndices: Uint32Array<ArrayBuffer>;
+  readonly bad: readonly BadPicture[];
+}
+
+/** Pictures that are decoded at a time: as many as Node's thread pool has threads. */
+const decodedAtOnce = 4;
+
+/** The transformed pictures of these examples. */
+export async function batchImages(
   dataset: ImageDataset,
-  sampleIndices: Uint32Array,
+  sampleIndices: Uint32Array<ArrayBuffer>,
   transform: PreparedTransform,
   key: TransformKey,
-): Float32Array<ArrayBuffer> {
-  const size = dataset.channels * dataset.height * dataset.width;
-  const images = new Float32Array(sampleIndices.length * size);
-  for (let i = 0; i < sampleIndices.length; i++) {
-    applyTransform(dataset, sampleIndices[i]!, transform, key, images, i * size);
-  }
+): Promise<BatchImages> {
+  return dataset.kind === 'stored'
+    ? storedImages(dataset, sampleIndices, transform, key)
+    : await decodedImages(dataset, sampleIndices, transform, key);
+}
+
+/** The same where each of them is needed. @throws InputError naming those that can not be decoded */
+export async function allImages(...parameters: Parameters<typeof batchImages>): Promise<Float32Array<ArrayBuffer>> {
+  const { images, bad } = await batchImages(...parameters);
+  if (bad.length > 0) throw badPictureError(bad);
   return images;
+}
+
+function pictureSize({ channels, height, width }: ImageDataset): number {
+  return channels * height * width;
+}
+
+function storedImages(
+  dataset: StoredImages,
+  sampleIndices: Uint32Array<ArrayBuffer>,
+  transform: PreparedTransform,
+  key: TransformKey,
+): BatchImages {
+  const size = pictureSize(dataset);
+  const images = new Float32Array(sampleIndices.length * size);
+  sampleIndices.forEach((sample, place) => {
+    applyTransform(dataset, sample, transform, key, images, place * size);
+  });
+  return { images, sampleIndices, bad: [] };
+}
+
+async function decodedImages(
+  dataset: PictureFolder,
+  sampleIndices: Uint32Array<ArrayBuffer>,
+  transform: PreparedTransform,
+  key: TransformKey,
+): Promise<BatchImages> {
+  const { files, channels, height } = dataset;
+  const size = pictureSize(dataset);
+  const images = new Float32Array(sampleIndices.length * size);
+  const reasons = new Map<number, string>();
+  await inParallel(sampleIndices.length, decodedAtOnce, async (place) => {
+    const sample = sampleIndices[place]!;
+    const picture = pictureFile(files, sample);
+    const { resizedCrop } = transform;
+    const geometry = resizedCrop
+      ? regionGeometry(
+          picture,
+          randomRegion(picture, resizedCrop, new RandomStream(key.seed, 'resizedCrop', key.epoch, sample)),
+          height,
+        )
+      : centreGeometry(picture, height);
+    let data: Uint8Array;
+    try {
+      data = await decodePicture(absolutePath(files, sample), picture.hasAlpha, geometry);
+    } catch (error) {
+      reasons.set(sample, (error as Error).message);
+      return;
+    }
+    const source = { data, start: 0, channelStep: 1, pixelStep: channels };
+    transformPixels(source, dataset, sample, transform, key, images, place * size);
+  });
+  if (reasons.size === 0) return { images, sampleIndices, bad: [] };
+  const kept = Array.from(sampleIndices.keys()).filter((place) => !reasons.has(sampleIndices[place]!));
+  const rest = new Float32Array(kept.length * size);
+  kept.forEach((place, to) => {
+    rest.set(images.subarray(place * size, (place + 1) * size), to * size);
+  });
+  const bad = Array.from(sampleIndices).flatMap((sample) => {
+    const reason = reasons.get(sample);
+    return reason === undefined ? [] : [{ file: absolutePath(files, sample), reason }];
+  });
+  return { images: rest, sampleIndices: Uint32Array.from(kept, (place) => sampleIndices[place]!), bad };
 }
 
 /** The labels of these examples, in a new array. */

@@ -1,5 +1,6 @@
 /** Datasets in memory, and loaders that turn them into batches. Knows nothing of tensors. */
 
+export { CIFAR_SHAPE, cifarFormats, type CifarName, cifarNames, loadCifar } from './cifar.js';
 export {
   channelStatistics,
   type ChannelStatistics,
@@ -7,13 +8,18 @@ export {
   type ImageDataset,
   type ImageDatasetOptions,
   type ImageSplits,
+  IMAGENET_STATISTICS,
   limit,
+  type PictureFolder,
+  type StoredImages,
 } from './dataset.js';
 export { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_PATH, loadFashionMnist } from './fashionMnist.js';
 export { decodeIdx, encodeIdx, type IdxArray } from './idx.js';
 export { loadIdxFolder } from './idxFolder.js';
-export type { ImageBatch } from './imageBatch.js';
+export { type BadPicture, type OnBadPicture } from './badPicture.js';
+export { allImages, type ImageBatch } from './imageBatch.js';
+export { loadPictureFolder, type PictureFolderOptions } from './pictureFolder.js';
 export { type RandomPurpose, RandomStream } from './random.js';
 export { sampleOrder, type SampleOrderOptions } from './sampleOrder.js';
 export {

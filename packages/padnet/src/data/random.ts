@@ -17,10 +17,16 @@ const TWO_32 = 2 ** 32;
 const MAX_UINT32 = TWO_32 - 1;
 
 /** What a stream is for; each purpose has its own, so that shuffling never correlates with augmentation. */
-export type RandomPurpose = 'order' | 'transform' | 'batches' | 'subset';
+export type RandomPurpose = 'order' | 'transform' | 'batches' | 'subset' | 'resizedCrop';
 
 /** Fixed for ever: stored runs resume by these numbers. */
-const PURPOSE_WORD = { order: 1, transform: 2, batches: 3, subset: 4 } as const satisfies Record<RandomPurpose, number>;
+const PURPOSE_WORD = {
+  order: 1,
+  transform: 2,
+  batches: 3,
+  subset: 4,
+  resizedCrop: 5,
+} as const satisfies Record<RandomPurpose, number>;
 
 /** Upper 32 bits of the 64-bit product of two unsigned 32-bit integers. */
 function multiplyHigh(a: number, b: number): number {

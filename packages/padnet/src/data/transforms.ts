@@ -1,17 +1,20 @@
 /**
- * What happens to a picture before the network sees it, in torchvision's order: RandomCrop (with padding), then
- * RandomHorizontalFlip, then ToTensor and Normalize. Random choices are a function of (seed, epoch, sample) alone.
+ * What happens to a picture before the network sees it, in torchvision's order: RandomResizedCrop (of picture files, see
+ * `pictureGeometry.ts`), RandomCrop (with padding), then RandomHorizontalFlip, then ToTensor and Normalize. Random choices are a function of (seed, epoch, sample) alone.
  */
 
 import { InputError } from '../errors.js';
 import { checkInteger } from './checks.js';
-import type { ImageDataset } from './dataset.js';
+import type { ImageDataset, StoredImages } from './dataset.js';
+import type { ResizedCrop } from './pictureGeometry.js';
 import { RandomStream } from './random.js';
 
 /** Nothing set: pixels become numbers from 0 to 1, and nothing is random. */
 export interface ImageTransform {
   /** `(pixel / 255 − mean) / std`, one number for each channel; see `channelStatistics`. */
   readonly normalise?: { readonly mean: readonly number[]; readonly std: readonly number[] } | undefined;
+  /** Of picture files: a random part of the picture, resized; absent: resized whole, its centre cropped. */
+  readonly randomResizedCrop?: ResizedCrop | undefined;
   /** Pads each side with `padding` pixels of 0 (black, before normalisation), then crops at random to the old size. */
   readonly randomCrop?: { readonly padding: number } | undefined;
   /** Mirrors left and right with probability ½. */
@@ -22,8 +25,17 @@ export interface ImageTransform {
 export interface PreparedTransform {
   /** Value of pixel p in channel c at `256 × c + p`. */
   readonly values: Float32Array;
+  readonly resizedCrop: ResizedCrop | null;
   readonly padding: number;
   readonly flip: boolean;
+}
+
+/** Where a picture's pixels lie: pixel (row, column) of channel c at `start + c × channelStep + (row × width + column) × pixelStep`. */
+export interface PixelSource {
+  readonly data: Uint8Array;
+  readonly start: number;
+  readonly channelStep: number;
+  readonly pixelStep: number;
 }
 
 /** Where a picture's random choices come from, together with its index. */
@@ -49,7 +61,10 @@ function channelNumbers(name: string, numbers: readonly number[], dataset: Image
 
 /** @throws InputError if the transform does not fit the dataset's channels, or an option is out of range */
 export function prepareTransform(transform: ImageTransform, dataset: ImageDataset): PreparedTransform {
-  const { normalise, randomCrop, randomFlip = false } = transform;
+  const { normalise, randomResizedCrop = null, randomCrop, randomFlip = false } = transform;
+  if (randomResizedCrop && dataset.kind !== 'folder') {
+    throw new InputError(`randomResizedCrop is for folders of picture files, ${dataset.name} is in memory`);
+  }
   if (normalise) {
     channelNumbers('mean', normalise.mean, dataset);
     channelNumbers('std', normalise.std, dataset);
@@ -61,7 +76,7 @@ export function prepareTransform(transform: ImageTransform, dataset: ImageDatase
     for (let pixel = 0; pixel < 256; pixel++) values[256 * channel + pixel] = (pixel / 255 - mean) / std;
   }
   const padding = randomCrop ? checkInteger('randomCrop.padding', randomCrop.padding, 0, 2 ** 15) : 0;
-  return { values, padding, flip: randomFlip };
+  return { values, resizedCrop: randomResizedCrop, padding, flip: randomFlip };
 }
 
 /**
@@ -71,7 +86,7 @@ export function prepareTransform(transform: ImageTransform, dataset: ImageDatase
  * @throws RangeError if the dataset has no such example or `out` no such room
  */
 export function applyTransform(
-  dataset: ImageDataset,
+  dataset: StoredImages,
   index: number,
   transform: PreparedTransform,
   key: TransformKey,
@@ -86,7 +101,20 @@ export function applyTransform(
   if (offset < 0 || offset + size > out.length) {
     throw new RangeError(`an example of ${size} numbers does not fit at ${offset} of ${out.length}`);
   }
-  const { values, padding, flip } = transform;
+  const source = { data: images, start: index * size, channelStep: height * width, pixelStep: 1 };
+  transformPixels(source, dataset, index, transform, key, out, offset);
+}
+
+/** The same for the pixels of any picture of the dataset's shape, its example `index`. */
+export function transformPixels(
+  { data, start, channelStep, pixelStep }: PixelSource,
+  { channels, height, width }: Pick<ImageDataset, 'channels' | 'height' | 'width'>,
+  index: number,
+  { values, padding, flip }: PreparedTransform,
+  key: TransformKey,
+  out: Float32Array,
+  offset: number,
+): void {
   let top = 0;
   let left = 0;
   let step = 1;
@@ -109,10 +137,10 @@ export function applyTransform(
       const inside = sourceRow >= 0 && sourceRow < height;
       if (!inside || left !== 0) out.fill(values[base]!, outRow, outRow + width);
       if (!inside) continue;
-      const source = index * size + (channel * height + sourceRow) * width + left;
+      const source = start + channel * channelStep + (sourceRow * width + left) * pixelStep;
       let to = step === 1 ? outRow + firstColumn : outRow + width - 1 - firstColumn;
       for (let column = firstColumn; column < endColumn; column++) {
-        out[to] = values[base + images[source + column]!]!;
+        out[to] = values[base + data[source + column * pixelStep]!]!;
         to += step;
       }
     }

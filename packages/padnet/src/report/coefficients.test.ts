@@ -1,7 +1,7 @@
 import { inflateSync } from 'node:zlib';
 import { liveTensors, nn, ops, tensor, zeros, type Tensor } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { imageDataset, type ImageDataset } from '../data/index.js';
+import { imageDataset, type StoredImages } from '../data/index.js';
 import { Bank, type ParameterSource, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
@@ -49,7 +49,7 @@ function brightnessConv(source: ParameterSource = new Bank(tensor([1, 1]).reshap
 }
 
 /** Class 0: pixels of 51 (0.2) and 102 (0.4); class 1: of 255 (1). */
-function pictures(): ImageDataset {
+function pictures(): StoredImages {
   const levels = [51, 255, 102, 255];
   const images = Uint8Array.from(levels.flatMap((level) => [level, level, level, level]));
   const shape = { channels: 1, height: 2, width: 2 };
@@ -63,8 +63,8 @@ function pictures(): ImageDataset {
 }
 
 describe('routerCoefficients', () => {
-  it('gives the mean coefficients of each class that has pictures', () => {
-    const found = routerCoefficients(new Tiny(), pictures())!;
+  it('gives the mean coefficients of each class that has pictures', async () => {
+    const found = (await routerCoefficients(new Tiny(), pictures()))!;
     expect(found.classes).toEqual([0, 1]);
     expect(found.paths).toEqual(['first', 'second', 'third']);
     expect(found.layers.map(({ path }) => path)).toEqual(['first', 'second', 'third']);
@@ -81,28 +81,28 @@ describe('routerCoefficients', () => {
     }
   });
 
-  it('passes over layers without a dynamic entry', () => {
+  it('passes over layers without a dynamic entry', async () => {
     const bank = tensor([1, 1]).reshape([2, 1, 1, 1, 1]);
     const staticWeight = tensor([1]).reshape([1, 1, 1, 1]);
     const still = new PartialSource({ bank, staticWeight, mask: Mask.empty([1, 1, 1, 1]) });
-    const found = routerCoefficients(new Tiny(brightnessConv(still)), pictures())!;
+    const found = (await routerCoefficients(new Tiny(brightnessConv(still)), pictures()))!;
     expect(found.layers.map(({ path }) => path)).toEqual(['first', 'third']);
     expect(found.paths).toEqual(['first', 'second', 'third']);
   });
 
-  it('takes the first pictures of a class', () => {
-    const { layers } = routerCoefficients(new Tiny(), pictures(), { perClass: 1 })!;
+  it('takes the first pictures of a class', async () => {
+    const { layers } = (await routerCoefficients(new Tiny(), pictures(), { perClass: 1 }))!;
     expect(layers[0]!.means[0]![0]).toBeCloseTo(0.2, 6);
   });
 
-  it('applies the transform of the test', () => {
+  it('applies the transform of the test', async () => {
     const transform = { normalise: { mean: [0.2], std: [0.8] } };
-    const { layers } = routerCoefficients(new Tiny(), pictures(), { perClass: 1, transform })!;
+    const { layers } = (await routerCoefficients(new Tiny(), pictures(), { perClass: 1, transform }))!;
     expect(layers[0]!.means[0]![0]).toBeCloseTo(0, 6);
   });
 
-  it('describes single pictures of different classes', () => {
-    const { inputs } = routerCoefficients(new Tiny(), pictures())!;
+  it('describes single pictures of different classes', async () => {
+    const { inputs } = (await routerCoefficients(new Tiny(), pictures()))!;
     expect(inputs.map(({ label, predicted }) => [label, predicted])).toEqual([
       [0, 1],
       [1, 0],
@@ -116,19 +116,19 @@ describe('routerCoefficients', () => {
     expect([...inflateSync(png.subarray(start, start + png.readUInt32BE(start - 8)))]).toEqual([0, 51, 51, 0, 51, 51]);
   });
 
-  it('leaves the network in its mode and no tensor behind', () => {
+  it('leaves the network in its mode and no tensor behind', async () => {
     const network = new Tiny();
     const data = pictures();
-    routerCoefficients(network, data);
+    await routerCoefficients(network, data);
     const before = liveTensors();
-    routerCoefficients(network, data);
+    await routerCoefficients(network, data);
     expect(liveTensors()).toBe(before);
     expect(network.first.training).toBe(true);
   });
 
-  it('gives null for a static network', () => {
+  it('gives null for a static network', async () => {
     const network = new nn.Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1 });
-    expect(routerCoefficients(network, pictures())).toBeNull();
+    expect(await routerCoefficients(network, pictures())).toBeNull();
     expect(network.forward(zeros([1, 1, 2, 2])).shape).toEqual([1, 1, 2, 2]);
   });
 });

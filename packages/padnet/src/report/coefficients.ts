@@ -3,7 +3,7 @@
  * layer. Static networks have none.
  */
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
-import { applyTransform, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
+import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { OdAttention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { encodePng } from './png.js';
@@ -56,11 +56,11 @@ export interface CoefficientOptions {
 const batchSize = 64;
 
 /** Runs the network in evaluation mode on the first pictures of each class; null where it has no dynamic layer. */
-export function routerCoefficients(
+export async function routerCoefficients(
   network: nn.Layer,
   dataset: ImageDataset,
   options: CoefficientOptions = {},
-): RouterCoefficients | null {
+): Promise<RouterCoefficients | null> {
   const { transform = {}, perClass = 32, maxClasses = 20, numInputs = 6 } = options;
   const routers = dynamicRouters(network);
   if (routers.size === 0) return null;
@@ -70,12 +70,13 @@ export function routerCoefficients(
   const wasTraining = network.training;
   network.eval();
   try {
-    const watch = (indices: readonly number[]): Watched => watchRouters(network, routers, dataset, transform, indices);
+    const watch = async (indices: readonly number[]): Promise<Watched> =>
+      watchRouters(network, routers, await pictures(dataset, transform, indices), inputShape(dataset, indices));
     const sums = new Map<string, number[][]>();
     const all = samples.flat();
     for (let start = 0; start < all.length; start += batchSize) {
       const batch = all.slice(start, start + batchSize);
-      for (const [path, rows] of watch(batch).coefficients) {
+      for (const [path, rows] of (await watch(batch)).coefficients) {
         const layer = sums.get(path) ?? samples.map(() => rows[0]!.map(() => 0));
         rows.forEach((row, position) => {
           const sum = layer[dataset.labels[batch[position]!]!]!;
@@ -100,7 +101,7 @@ export function routerCoefficients(
       perClass,
       layers,
       paths,
-      inputs: describeInputs(dataset, singles, paths, watch(singles)),
+      inputs: await describeInputs(dataset, singles, paths, await watch(singles)),
     };
   } finally {
     network.train(wasTraining);
@@ -157,9 +158,8 @@ interface Watched {
 function watchRouters(
   network: nn.Layer,
   routers: ReadonlyMap<nn.Module, string>,
-  dataset: ImageDataset,
-  transform: ImageTransform,
-  indices: readonly number[],
+  images: Float32Array,
+  shape: readonly number[],
 ): Watched {
   const coefficients = new Map<string, number[][]>();
   const record = (_path: string, module: nn.Module, _input: Tensor, output: Tensor): void => {
@@ -168,7 +168,7 @@ function watchRouters(
   };
   const probabilities = scope(() =>
     noGrad(() => {
-      const input = pictures(dataset, transform, indices);
+      const input = fromTypedArray(images, shape);
       return toRows(
         ops.softmax(
           nn.watchForward(network, record, () => network.forward(input)),
@@ -180,16 +180,13 @@ function watchRouters(
   return { coefficients, probabilities };
 }
 
+function inputShape({ channels, height, width }: ImageDataset, indices: readonly number[]): number[] {
+  return [indices.length, channels, height, width];
+}
+
 /** [batch, channels, height, width] */
-function pictures(dataset: ImageDataset, transform: ImageTransform, indices: readonly number[]): Tensor {
-  const { channels, height, width } = dataset;
-  const prepared = prepareTransform(transform, dataset);
-  const data = new Float32Array(indices.length * channels * height * width);
-  indices.forEach((index, position) => {
-    const offset = position * channels * height * width;
-    applyTransform(dataset, index, prepared, { seed: 0, epoch: 0 }, data, offset);
-  });
-  return fromTypedArray(data, [indices.length, channels, height, width]);
+function pictures(dataset: ImageDataset, transform: ImageTransform, indices: readonly number[]): Promise<Float32Array> {
+  return allImages(dataset, Uint32Array.from(indices), prepareTransform(transform, dataset), { seed: 0, epoch: 0 });
 }
 
 function toRows(matrix: Tensor): number[][] {
@@ -198,17 +195,18 @@ function toRows(matrix: Tensor): number[][] {
   return Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));
 }
 
-function describeInputs(
+async function describeInputs(
   dataset: ImageDataset,
   indices: readonly number[],
   paths: readonly string[],
   { coefficients, probabilities }: Watched,
-): InputCoefficients[] {
-  const { channels, height, width, images } = dataset;
+): Promise<InputCoefficients[]> {
+  const { channels, height, width } = dataset;
   const size = channels * height * width;
+  const pixels = Uint8Array.from(await pictures(dataset, {}, indices), (value) => Math.round(255 * value));
   return indices.map((index, position) => {
     const confidence = Math.max(...probabilities[position]!);
-    const data = images.subarray(index * size, (index + 1) * size);
+    const data = pixels.subarray(position * size, (position + 1) * size);
     const shown = channels === 3 ? 3 : 1;
     return {
       label: dataset.labels[index]!,

@@ -1,5 +1,5 @@
 /** What a run's recipe says, in words. */
-import { glueTasks } from '../data/index.js';
+import { cifarFormats, glueTasks } from '../data/index.js';
 import type { Recipe } from '../training/recipe.js';
 
 export function trainingText({ training, data: { batchSize } }: Recipe): string {
@@ -11,7 +11,11 @@ export function dataName({ data }: Recipe): string {
   switch (data.name) {
     case 'fashionMnist':
       return 'Fashion-MNIST';
+    case 'cifar10':
+    case 'cifar100':
+      return cifarFormats[data.name].title;
     case 'idx':
+    case 'imageFolder':
       return data.path ?? data.name;
     case 'glue':
       return glueTasks[data.task].folder;
@@ -20,8 +24,9 @@ export function dataName({ data }: Recipe): string {
 
 /** With its limits. */
 export function dataText(recipe: Recipe): string {
-  const { trainLimit, testLimit } = recipe.data;
-  const [kind, samples] = recipe.modality === 'image' ? ['first', 'pictures'] : ['sample of', 'sentences'];
+  const { name, trainLimit, testLimit } = recipe.data;
+  const kind = name === 'glue' || name === 'imageFolder' ? 'sample of' : 'first';
+  const samples = recipe.modality === 'image' ? 'pictures' : 'sentences';
   const limited = (limit: number | undefined, split: string): string[] =>
     limit === undefined ? [] : [`${kind} ${limit.toLocaleString('en')} ${split} ${samples}`];
   return [dataName(recipe), ...limited(trainLimit, 'training'), ...limited(testLimit, 'test')].join(', ');

@@ -1,6 +1,6 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
 import type { nn } from '@padnet/torch';
-import { FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
+import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
 import {
   createModel,
   createTextShape,
@@ -34,7 +34,7 @@ export function networkOfModel(model: SavedModel): ShownNetwork {
  */
 export async function networkOfRecipe({ modality, model, data }: Recipe): Promise<ShownNetwork> {
   if (modality === 'text') return await encoderOf(model, glueTasks[data.task].labels?.length ?? 1);
-  const { shape, numClasses } = pictureShape(data);
+  const { shape, numClasses } = await pictureShape(data);
   const network = createModel(model, { inChannels: shape[0], numClasses });
   return { network, pass: picturePass(network, shape), config: null };
 }
@@ -54,15 +54,19 @@ async function encoderOf(model: TextModelOptions, numLabels: number): Promise<Sh
 }
 
 /** Reads no file where the data set's name says it all. */
-function pictureShape(data: PictureDataOptions): {
+async function pictureShape(data: PictureDataOptions): Promise<{
   readonly shape: readonly [channels: number, height: number, width: number];
   readonly numClasses: number;
-} {
+}> {
   switch (data.name) {
     case 'fashionMnist':
       return { shape: [1, 28, 28], numClasses: FASHION_MNIST_CLASSES.length };
-    case 'idx': {
-      const { channels, height, width, numClasses } = loadPictures(data).train;
+    case 'cifar10':
+    case 'cifar100':
+      return { shape: CIFAR_SHAPE, numClasses: cifarFormats[data.name].numClasses };
+    case 'idx':
+    case 'imageFolder': {
+      const { channels, height, width, numClasses } = (await loadPictures(data)).train;
       return { shape: [channels, height, width], numClasses };
     }
   }

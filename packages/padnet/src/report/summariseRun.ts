@@ -53,11 +53,11 @@ async function lookAtRouters(
   model: SavedModel,
 ): Promise<Pick<RunSummaryOptions, 'testSamples' | 'coefficients' | 'experts'>> {
   if (model.modality === 'image' && recipe.modality === 'image') {
-    const { test } = loadPictures(recipe.data);
+    const { test } = await loadPictures(recipe.data);
     const { normalise } = model.description;
     return {
       testSamples: test.length,
-      coefficients: routerCoefficients(model.network, test, { transform: { normalise } }),
+      coefficients: await routerCoefficients(model.network, test, { transform: { normalise } }),
     };
   }
   if (model.modality === 'text' && recipe.modality === 'text') {

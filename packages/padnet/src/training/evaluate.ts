@@ -1,36 +1,49 @@
 /** Accuracy and loss of a network on pictures. */
 import { noGrad, scope, type Device, type nn } from '@padnet/torch';
-import { DataLoader, type ImageDataset, type ImageTransform } from '../data/index.js';
+import { DataLoader, type ImageDataset, type ImageTransform, type OnBadPicture } from '../data/index.js';
+import { InputError } from '../errors.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss } from './classificationLoss.js';
 import type { Evaluation } from './evaluation.js';
 
 export interface EvaluateOptions {
-  /** @default 256 */
+  /** @default as many as have 2²⁰ pixels, 256 at most */
   readonly batchSize?: number;
   /** What the network was trained with, but for its random parts. @default pixels from 0 to 1 */
   readonly normalise?: ImageTransform['normalise'];
   /** @default 'cpu' */
   readonly device?: Device;
+  /** As of a `DataLoader`. @default 0 */
+  readonly numWorkers?: number;
+  /** Told of each picture that is left out; absent: they are an error. */
+  readonly onBadPicture?: OnBadPicture | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Evaluates in evaluation mode; the network's mode is left as it was. Yields to the event loop after every batch. */
+/**
+ * Evaluates in evaluation mode; the network's mode is left as it was. Yields to the event loop after every batch. Pictures
+ * that are left out count for nothing; their prediction is NaN.
+ */
 export async function evaluate(
   network: nn.Layer,
   dataset: ImageDataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { batchSize = 256, normalise, device = 'cpu', signal } = options;
-  const loader = new DataLoader({ dataset, batchSize, transform: { normalise } });
+  const { normalise, device = 'cpu', numWorkers = 0, onBadPicture, signal } = options;
+  const fitting = Math.floor(2 ** 20 / (dataset.height * dataset.width));
+  const { batchSize = Math.max(1, Math.min(256, fitting)) } = options;
+  const loader = new DataLoader({ dataset, batchSize, numWorkers, transform: { normalise }, onBadPicture });
   const wasTraining = network.training;
-  const predictions = new Float32Array(dataset.length);
+  const predictions = new Float32Array(dataset.length).fill(NaN);
+  let seen = 0;
   let correct = 0;
   let loss = 0;
   network.eval();
   try {
     for await (const batch of loader.epoch(0)) {
       signal?.throwIfAborted();
+      if (batch.size === 0) continue;
+      seen += batch.size;
       scope(() => {
         noGrad(() => {
           const { images, labels } = batchTensors(batch, dataset, device);
@@ -48,6 +61,7 @@ export async function evaluate(
     network.train(wasTraining);
     await loader.close();
   }
-  const accuracy = correct / dataset.length;
-  return { metric: 'accuracy', score: accuracy, metrics: { accuracy }, loss: loss / dataset.length, predictions };
+  if (seen === 0) throw new InputError(`${dataset.name}: no picture can be decoded`);
+  const accuracy = correct / seen;
+  return { metric: 'accuracy', score: accuracy, metrics: { accuracy }, loss: loss / seen, predictions };
 }

@@ -96,6 +96,16 @@ export interface TruncatedEvent {
   readonly maxLength: number;
 }
 
+/** A picture that can not be used is left out (`data.onBadPicture: skip`); told once in a session. */
+export interface BadPictureEvent {
+  readonly type: 'badPicture';
+  readonly file: string;
+  /** In words. */
+  readonly reason: string;
+  /** How many there have been in this session, this one included. */
+  readonly count: number;
+}
+
 /** Stopped by the signal; the last step is saved. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
@@ -120,6 +130,7 @@ export type TrainingEvent =
   | EpochEvent
   | CheckpointEvent
   | TruncatedEvent
+  | BadPictureEvent
   | InterruptedEvent
   | FinishedEvent;
 
@@ -128,5 +139,5 @@ export type TrainingEvent =
  * others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
-  return type !== 'checkpoint' && type !== 'interrupted' && type !== 'truncated';
+  return type !== 'checkpoint' && type !== 'interrupted' && type !== 'truncated' && type !== 'badPicture';
 }

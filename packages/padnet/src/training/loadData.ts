@@ -2,11 +2,15 @@
 import {
   limit,
   limitText,
+  loadCifar,
   loadFashionMnist,
   loadGlue,
   loadIdxFolder,
+  loadPictureFolder,
   tokenise,
   type ImageSplits,
+  type OnBadPicture,
+  type StoredImages,
   type TextDataset,
   type TextTokenizer,
   type Truncation,
@@ -15,19 +19,44 @@ import { InputError } from '../errors.js';
 import type { PictureDataOptions, TextDataOptions } from './recipe.js';
 import type { TextSplits } from './textTask.js';
 
-/** @throws InputError where files are missing or damaged */
-export function loadPictures({ name, path, trainLimit, testLimit }: PictureDataOptions): ImageSplits {
-  const { train, test } = loadPictureSplits(name, path);
+/**
+ * @param onBadPicture told of the pictures that `data.onBadPicture: skip` leaves out
+ * @throws InputError where files are missing or damaged
+ */
+export async function loadPictures(
+  { name, path, trainLimit, testLimit, ...options }: PictureDataOptions,
+  onBadPicture: OnBadPicture = () => undefined,
+): Promise<ImageSplits> {
+  if (name === 'imageFolder') {
+    if (path === undefined)
+      throw new InputError('data.path: data.name is imageFolder, so the folder with train and val is needed');
+    const { size, classIndex } = options;
+    const skip = options.onBadPicture === 'skip';
+    return await loadPictureFolder(path, {
+      size,
+      classIndex,
+      trainLimit,
+      testLimit,
+      ...(skip && { onBadPicture }),
+    });
+  }
+  const { train, test } = loadStoredSplits(name, path);
   return {
     train: trainLimit === undefined ? train : limit(train, trainLimit),
     test: testLimit === undefined ? test : limit(test, testLimit),
   };
 }
 
-function loadPictureSplits(name: PictureDataOptions['name'], path: string | undefined): ImageSplits {
+function loadStoredSplits(
+  name: Exclude<PictureDataOptions['name'], 'imageFolder'>,
+  path: string | undefined,
+): ImageSplits<StoredImages> {
   switch (name) {
     case 'fashionMnist':
       return loadFashionMnist(path === undefined ? {} : { path });
+    case 'cifar10':
+    case 'cifar100':
+      return loadCifar(name, { path });
     case 'idx':
       if (path === undefined)
         throw new InputError('data.path: data.name is idx, so the folder with the IDX files is needed');

@@ -131,7 +131,7 @@ describe('parseRecipe', () => {
     [
       `${minimal}data: fashionMnist`,
       [
-        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, batchSize, randomCrop, randomFlip, numWorkers, got "fashionMnist"',
+        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, numWorkers, got "fashionMnist"',
       ],
     ],
     [

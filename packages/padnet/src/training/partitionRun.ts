@@ -43,7 +43,7 @@ export async function partitionRun(
   }
   const model = loadRunModel(path);
   const { network } = model;
-  const task = savedTask(recipe, model);
+  const task = await savedTask(recipe, model);
   if (model.modality === 'image') convertToPartial(network);
   else convertToPartialMoE(network, convertedParts(model));
   const before = await task.evaluate({ signal });

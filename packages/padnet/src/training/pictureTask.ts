@@ -7,11 +7,13 @@ import {
   type ImageBatch,
   type ImageSplits,
   type ImageTransform,
+  type OnBadPicture,
 } from '../data/index.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss, mixupLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
 import type { Evaluation } from './evaluation.js';
+import { InputError } from '../errors.js';
 import { parseOptions } from './parseOptions.js';
 import { pictureDataSchema, type PictureDataOptions } from './recipe.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
@@ -29,8 +31,22 @@ export interface PictureTaskOptions {
   readonly autocast?: 'none' | 'bf16';
   /** What the pixels are normalised with. @default mean and deviation of the training pictures, by channel */
   readonly normalise?: NonNullable<ImageTransform['normalise']>;
+  /** Told once of each picture that `data.onBadPicture: skip` leaves out. */
+  readonly onBadPicture?: OnBadPicture | undefined;
   /** @default 'cpu' */
   readonly device?: Device;
+}
+
+/** torchvision's RandomResizedCrop. */
+const standardCrop = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] } as const;
+
+function onceEach(onBadPicture: OnBadPicture = () => undefined): OnBadPicture {
+  const told = new Set<string>();
+  return (picture) => {
+    if (told.has(picture.file)) return;
+    told.add(picture.file);
+    onBadPicture(picture);
+  };
 }
 
 export class PictureTask implements Task<ImageBatch> {
@@ -42,6 +58,8 @@ export class PictureTask implements Task<ImageBatch> {
   readonly #mixup: number;
   readonly #autocast: boolean;
   readonly #device: Device;
+  /** None: a bad picture is an error. */
+  readonly #onBadPicture: OnBadPicture | undefined;
 
   /** @throws InputError where an option is out of range */
   constructor({ network, splits, data = {}, labelSmoothing = 0, mixup = 0, ...options }: PictureTaskOptions) {
@@ -52,26 +70,31 @@ export class PictureTask implements Task<ImageBatch> {
     this.#labelSmoothing = labelSmoothing;
     this.#mixup = mixup;
     this.#autocast = options.autocast === 'bf16';
+    if (this.#data.onBadPicture === 'skip') this.#onBadPicture = onceEach(options.onBadPicture);
     this.normalise = options.normalise ?? channelStatistics(splits.train);
   }
 
   openLoader(seed: number): BatchSource<ImageBatch> {
-    const { batchSize, numWorkers, randomCrop, randomFlip } = this.#data;
+    const { batchSize, numWorkers, randomResizedCrop, randomCrop, randomFlip } = this.#data;
+    const dataset = this.#splits.train;
     return new DataLoader({
-      dataset: this.#splits.train,
+      dataset,
       batchSize,
       seed,
       shuffle: true,
       numWorkers,
+      onBadPicture: this.#onBadPicture,
       transform: {
         normalise: this.normalise,
         randomFlip,
+        ...(dataset.kind === 'folder' && { randomResizedCrop: randomResizedCrop ?? standardCrop }),
         ...(randomCrop > 0 && { randomCrop: { padding: randomCrop } }),
       },
     });
   }
 
   loss(batch: ImageBatch): StepLoss {
+    if (batch.size === 0) throw new InputError('a batch has no picture that can be decoded; raise data.batchSize');
     const { images, labels } = batchTensors(batch, this.#splits.train, this.#device);
     const options = { alpha: this.#mixup, labelSmoothing: this.#labelSmoothing };
     return { loss: mixupLoss({ forward: (input) => this.#logits(input) }, images, labels, options), routing: null };
@@ -89,7 +112,13 @@ export class PictureTask implements Task<ImageBatch> {
   }
 
   evaluate({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Evaluation> {
-    return evaluate(this.network, this.#splits.test, { normalise: this.normalise, device: this.#device, signal });
+    return evaluate(this.network, this.#splits.test, {
+      normalise: this.normalise,
+      device: this.#device,
+      numWorkers: this.#splits.test.kind === 'folder' ? this.#data.numWorkers : 0,
+      onBadPicture: this.#onBadPicture,
+      signal,
+    });
   }
 
   async partitionLosses({
@@ -108,12 +137,14 @@ export class PictureTask implements Task<ImageBatch> {
       batchSize,
       seed,
       shuffle: true,
+      onBadPicture: this.#onBadPicture,
       transform: { normalise: this.normalise },
     });
     const inputs: ReturnType<typeof batchTensors>[] = [];
     try {
       for await (const batch of loader.epoch(epoch)) {
         if (inputs.length === batches) break;
+        if (batch.size === 0) continue;
         inputs.push(batchTensors(batch, train, this.#device));
       }
     } finally {

@@ -3,7 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, scope, type nn } from '@padnet/torch';
-import { encodeIdx, imageDataset, type ImageDataset, type ImageSplits } from '../data/index.js';
+import { encodeIdx, imageDataset, type ImageSplits, type StoredImages } from '../data/index.js';
 import { createModel, modelSchema } from '../models/index.js';
 import type { TrainingEvent } from './events.js';
 import { PictureTask, type PictureTaskOptions } from './pictureTask.js';
@@ -13,7 +13,7 @@ import type { TrainerOptions } from './trainer.js';
 const side = 8;
 
 /** 8 × 8, of four classes that differ in which quarter is bright. */
-export function pictures(length: number, seed = 1): ImageDataset {
+export function pictures(length: number, seed = 1): StoredImages {
   const labels = Uint8Array.from({ length }, (_, index) => index % 4);
   const images = Uint8Array.from({ length: length * side * side }, (_, position) => {
     const example = Math.floor(position / (side * side));
@@ -33,10 +33,10 @@ export function pictures(length: number, seed = 1): ImageDataset {
   });
 }
 
-export const splits: ImageSplits = { train: pictures(72), test: pictures(40, 2) };
+export const splits: ImageSplits<StoredImages> = { train: pictures(72), test: pictures(40, 2) };
 
 /** The same pictures as IDX files. */
-export function writePictures(folder: string, { train, test }: ImageSplits = splits): void {
+export function writePictures(folder: string, { train, test }: ImageSplits<StoredImages> = splits): void {
   mkdirSync(folder, { recursive: true });
   for (const [name, { images, labels, length }] of [
     ['train', train],

@@ -1,6 +1,13 @@
 /** From a recipe to what is trained: the one place that knows every modality. */
 import { manualSeed, type Device } from '@padnet/torch';
-import { glueTasks, loadTokenizer, type GlueTaskName, type ImageSplits, type Truncation } from '../data/index.js';
+import {
+  glueTasks,
+  loadTokenizer,
+  type GlueTaskName,
+  type ImageSplits,
+  type OnBadPicture,
+  type Truncation,
+} from '../data/index.js';
 import { InputError } from '../errors.js';
 import { countMacs, type LayerCost } from '../layers/index.js';
 import {
@@ -24,6 +31,8 @@ export interface PrepareOptions {
   readonly device?: Device;
   /** Told once a data set, where texts are longer than `data.maxLength` or the encoder's positions. */
   readonly onTruncate?: ((truncation: Truncation) => void) | undefined;
+  /** Told of each picture that `data.onBadPicture: skip` leaves out, once. */
+  readonly onBadPicture?: OnBadPicture | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -48,15 +57,18 @@ export interface PreparedTask {
  * @throws InputError where data or pretrained weights are missing or damaged
  */
 export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}): Promise<PreparedTask> {
-  return recipe.modality === 'image' ? preparePictures(recipe, options) : await prepareTexts(recipe, options);
+  return recipe.modality === 'image' ? await preparePictures(recipe, options) : await prepareTexts(recipe, options);
 }
 
-function preparePictures(recipe: PictureRecipe, { device = 'cpu' }: PrepareOptions): PreparedTask {
-  const splits = loadPictures(recipe.data);
+async function preparePictures(
+  recipe: PictureRecipe,
+  { device = 'cpu', onBadPicture }: PrepareOptions,
+): Promise<PreparedTask> {
+  const splits = await loadPictures(recipe.data, onBadPicture);
   const { train } = splits;
   manualSeed(recipe.training.seed);
   const network = createModel(recipe.model, { inChannels: train.channels, numClasses: train.numClasses });
-  const task = pictureTask(recipe, { network, splits, device });
+  const task = pictureTask(recipe, { network, splits, device, onBadPicture });
   return {
     task,
     training: trainerOptions(recipe.training),
@@ -140,9 +152,14 @@ function sumMacs(costs: readonly LayerCost[]): number {
  *
  * @throws InputError where the recipe is for another kind of network, or data are missing or damaged
  */
-export function savedTask(recipe: Recipe, model: SavedModel, { onTruncate }: PrepareOptions = {}): Task {
+export async function savedTask(
+  recipe: Recipe,
+  model: SavedModel,
+  { onTruncate, onBadPicture }: PrepareOptions = {},
+): Promise<Task> {
   if (recipe.modality === 'image' && model.modality === 'image') {
-    return pictureTask(recipe, { network: model.network, splits: loadPictures(recipe.data), model });
+    const splits = await loadPictures(recipe.data, onBadPicture);
+    return pictureTask(recipe, { network: model.network, splits, model, onBadPicture });
   }
   if (recipe.modality === 'text' && model.modality === 'text') return textTask(recipe, model, onTruncate);
   throw new InputError(`the recipe is for ${recipe.modality}, the network for ${model.modality}`);
@@ -172,9 +189,10 @@ function pictureTask(
     readonly splits: ImageSplits;
     readonly model?: PictureModel;
     readonly device?: Device;
+    readonly onBadPicture: OnBadPicture | undefined;
   },
 ): PictureTask {
-  const { network, splits, model, device } = options;
+  const { network, splits, model, device, onBadPicture } = options;
   const normalise = model?.description.normalise;
   return new PictureTask({
     network,
@@ -184,6 +202,7 @@ function pictureTask(
     mixup,
     autocast,
     ...(normalise && { normalise }),
+    onBadPicture,
     ...(device !== undefined && { device }),
   });
 }

@@ -7,15 +7,31 @@ import { glueTaskNames, paddings } from '../data/index.js';
 import { modelSchema, textModelSchema } from '../models/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
+/** From and to. */
+const fractions = z.tuple([z.number().positive(), z.number().positive()]);
+
 export const pictureDataSchema = z.strictObject({
-  /** `fashionMnist` (checksums verified) or `idx`: a folder of IDX pictures of one's own. */
-  name: z.enum(['fashionMnist', 'idx']).default('fashionMnist'),
-  /** Folder. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`. */
+  /**
+   * `fashionMnist` (checksums verified), `cifar10`, `cifar100` (binary version), `idx`: a folder of IDX pictures of one's own,
+   * or `imageFolder`: picture files in `train/<class>` and `val/<class>`.
+   */
+  name: z.enum(['fashionMnist', 'cifar10', 'cifar100', 'idx', 'imageFolder']).default('fashionMnist'),
+  /** Folder. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`; for CIFAR one of `../shared/data`. */
   path: z.string().optional(),
-  /** Only the first so many training pictures. */
+  /** Only the first so many training pictures; of imageFolder a fixed random sample. */
   trainLimit: z.int().min(1).optional(),
-  /** Only the first so many test pictures. */
+  /** Only so many test pictures. */
   testLimit: z.int().min(1).optional(),
+  /** Of imageFolder: side of the square that pictures are resized and cropped to. Default: 224. */
+  size: z.int().min(8).optional(),
+  /** Of imageFolder: `imagenet_class_index.json`, which names the classes. */
+  classIndex: z.string().optional(),
+  /** Of imageFolder: a picture that can not be read or decoded is left out and told, or ends the run. Default: fail. */
+  onBadPicture: z.enum(['fail', 'skip']).optional(),
+  /** Of imageFolder, in training: share of the area, and width over height, of the part that is drawn and resized. */
+  randomResizedCrop: z
+    .strictObject({ scale: fractions.default([0.08, 1]), ratio: fractions.default([3 / 4, 4 / 3]) })
+    .optional(),
   batchSize: z.int().min(1).default(128),
   /** Zeros on each side before cropping back to the picture's size; 0: no crop. */
   randomCrop: z.int().min(0).default(0),
@@ -143,7 +159,11 @@ export const pictureRecipeSchema = z
     partition: partitionSchema.optional(),
   })
   .superRefine((recipe, context) => {
-    for (const issue of [...partitionIssues(recipe), ...milestoneIssues(recipe.training.milestones)])
+    for (const issue of [
+      ...dataIssues(recipe.data),
+      ...partitionIssues(recipe),
+      ...milestoneIssues(recipe.training.milestones),
+    ])
       context.addIssue({ ...issue });
   });
 
@@ -190,6 +210,19 @@ function partitionIssues(recipe: {
     issues.push(issue(['partition', 'epoch'], message));
   }
   return issues;
+}
+
+function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {
+  const issue = (key: string, message: string): Issue => ({ code: 'custom', path: ['data', key], message });
+  if (data.name !== 'imageFolder') {
+    return (['size', 'classIndex', 'onBadPicture', 'randomResizedCrop'] as const)
+      .filter((key) => data[key] !== undefined)
+      .map((key) => issue(key, `is for data.name: imageFolder, it is ${data.name}`));
+  }
+  const { scale, ratio } = data.randomResizedCrop ?? {};
+  if ((scale && (scale[0] > scale[1] || scale[1] > 1)) || (ratio && ratio[0] > ratio[1]))
+    return [issue('randomResizedCrop', 'expected [from, to] in ascending order, scale of 1 at most')];
+  return [];
 }
 
 function milestoneIssues(milestones: readonly number[]): Issue[] {

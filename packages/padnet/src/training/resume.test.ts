@@ -70,7 +70,7 @@ async function interrupted(make: Make, stops: readonly string[], how: 'abort' | 
     const controller = new AbortController();
     for await (const event of trainer.run(controller)) {
       if (isMetric(event)) events.push(event);
-      const name = event.type === 'truncated' ? event.type : `${event.type} ${event.step}`;
+      const name = 'step' in event ? `${event.type} ${event.step}` : event.type;
       if (name !== stops[session]) continue;
       if (how === 'leave') break;
       controller.abort();

@@ -5,7 +5,7 @@ import { InputError } from '../errors.js';
 import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
 import { appendLine, writeFileAtomic } from './atomicWrite.js';
 import { describeEnvironment } from './environment.js';
-import { isMetric, type TrainingEvent, type TruncatedEvent } from './events.js';
+import { isMetric, type BadPictureEvent, type TrainingEvent, type TruncatedEvent } from './events.js';
 import { serialiseRecipe } from './loadRecipe.js';
 import { prepareTask } from './prepare.js';
 import { readEvents } from './readRun.js';
@@ -49,11 +49,13 @@ export async function* trainRecipe(
     folder.checkNew(force);
   }
 
-  const truncations: TruncatedEvent[] = [];
+  const remarks: (TruncatedEvent | BadPictureEvent)[] = [];
+  let badPictures = 0;
   const prepared = await prepareTask(recipe, {
     device,
     signal,
-    onTruncate: (truncation) => truncations.push({ type: 'truncated', ...truncation }),
+    onTruncate: (truncation) => remarks.push({ type: 'truncated', ...truncation }),
+    onBadPicture: (picture) => remarks.push({ type: 'badPicture', ...picture, count: ++badPictures }),
   });
   const trainer = new Trainer({
     task: prepared.task,
@@ -78,8 +80,9 @@ export async function* trainRecipe(
   mkdirSync(folder.checkpoints, { recursive: true });
   truncateLines(folder.metrics, trainer.events);
 
-  yield* truncations;
+  yield* remarks.splice(0);
   for await (const event of trainer.run({ signal })) {
+    yield* remarks.splice(0);
     if (event.type === 'finished') prepared.save(folder.model);
     if (isMetric(event)) appendLine(folder.metrics, JSON.stringify(event));
     yield event;

@@ -42,10 +42,10 @@ describe('a run on texts', () => {
     const [finished] = ofType(events, 'finished');
     expect(finished).toMatchObject({ metric: 'accuracy', testMetrics: { accuracy: finished!.testScore } });
     const model = loadRunModel(out);
-    const evaluation = await savedTask(recipe, model).evaluate();
+    const evaluation = await (await savedTask(recipe, model)).evaluate();
     expect(evaluation.score).toBe(finished!.testScore);
     expect(evaluation.loss).toBeCloseTo(finished!.testLoss, 6);
-    expect(() => savedTask({ ...recipe, data: { ...recipe.data, task: 'mnli' } }, model)).toThrow(
+    await expect(savedTask({ ...recipe, data: { ...recipe.data, task: 'mnli' } }, model)).rejects.toThrow(
       'data.task: mnli needs a network with 3 outputs, that of the run has 2',
     );
     for (const { routing } of ofType(events, 'step')) {
@@ -137,7 +137,7 @@ describe('early stopping', () => {
     expect(finished!.testScore).toBe(best.testScore);
     expect(epochs.length).toBe(Math.min(12, best.epoch + 2));
     const model = loadRunModel(join(folder, 'early'));
-    expect((await savedTask(recipe, model).evaluate()).score).toBe(best.testScore);
+    expect((await (await savedTask(recipe, model)).evaluate()).score).toBe(best.testScore);
 
     const parts = join(folder, 'early-parts');
     const controller = new AbortController();

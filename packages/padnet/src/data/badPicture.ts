@@ -1,0 +1,26 @@
+import { InputError } from '../errors.js';
+
+/** A picture file that can not be used. */
+export interface BadPicture {
+  readonly file: string;
+  /** In words. */
+  readonly reason: string;
+}
+
+/** Told of each picture that is left out. Without one, a bad picture is an error. */
+export type OnBadPicture = (picture: BadPicture) => void;
+
+const shown = 5;
+
+/** One line a picture, the first few of them. */
+export function badPictureError(pictures: readonly BadPicture[]): InputError {
+  const more = pictures.length - shown;
+  return new InputError(
+    [
+      ...pictures.slice(0, shown).map(({ file, reason }) => `${file}: ${reason}`),
+      ...(more > 0 ? [`and ${more} more`] : []),
+      `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} can not be used: replace or remove them, or set ` +
+        'data.onBadPicture to skip',
+    ].join('\n'),
+  );
+}
