@@ -120,6 +120,11 @@ export class OdAttention extends nn.Module implements Router {
   }
 }
 
+/** The module of a router whose `forward` gives the coefficients whenever the layer runs: what an observer watches. */
+export function coefficientModule(router: Router): nn.Module {
+  return router instanceof OdAttention ? router.kernel : router;
+}
+
 function head(inFeatures: number, outFeatures: number): nn.Linear {
   const layer = new nn.Linear({ inFeatures, outFeatures });
   nn.init.kaimingNormal_(layer.weight);

@@ -4,7 +4,7 @@
  */
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
-import { OdAttention } from '../dynamic/index.js';
+import { coefficientModule } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { encodePng } from './png.js';
 
@@ -112,9 +112,7 @@ export async function routerCoefficients(
 function dynamicRouters(network: nn.Module): Map<nn.Module, string> {
   const routers = new Map<nn.Module, string>();
   for (const [path, module] of network.namedModules()) {
-    if (!(module instanceof DynamicConv2d)) continue;
-    const { router } = module;
-    routers.set(router instanceof OdAttention ? router.kernel : router, path);
+    if (module instanceof DynamicConv2d) routers.set(coefficientModule(module.router), path);
   }
   return routers;
 }

@@ -233,10 +233,33 @@ describe('serialiseRecipe', () => {
 });
 
 describe('the recipes that are shipped', () => {
-  const folder = new URL('../../recipes/fashion-mnist/', import.meta.url);
+  const folder = new URL('../../recipes/', import.meta.url);
+  const data = {
+    'fashion-mnist': 'fashionMnist',
+    cifar10: 'cifar10',
+    photos: 'imageFolder',
+    imagenet: 'imageFolder',
+    glue: 'glue',
+  };
+  const recipes = Object.entries(data).flatMap(([name, source]) =>
+    readdirSync(new URL(`${name}/`, folder)).map((file) => [`${name}/${file}`, source] as const),
+  );
 
-  it.each(readdirSync(folder))('%s is valid', (name) => {
+  it('are of data that is told here', () => {
+    expect(readdirSync(folder).sort()).toEqual(Object.keys(data).sort());
+  });
+
+  it.each(recipes)('%s is valid', (name, source) => {
     const recipe = parseRecipe(readFileSync(new URL(name, folder), 'utf8'), name);
-    expect(recipe.data.name).toBe('fashionMnist');
+    expect(recipe.data.name).toBe(source);
+  });
+
+  it.each(recipes.filter(([name]) => name.startsWith('imagenet/')))('%s has the twins of its comment', (name) => {
+    const text = readFileSync(new URL(name, folder), 'utf8');
+    const twins = text.match(/--set [^;.]*/g) ?? [];
+    const settings = (twin: string): string[] => twin.match(/[\w.]+=[\w.]+/g) ?? [];
+    for (const layer of ['dyconv', 'static'])
+      expect(parseRecipe(text, name, [`model.layer=${layer}`, 'partition=null']).model.layer).toBe(layer);
+    expect(twins.flatMap(settings)).toContain('partition=null');
   });
 });

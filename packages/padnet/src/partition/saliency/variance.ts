@@ -5,12 +5,12 @@
  *
  * Only the K × K covariance of the coefficients is summed up, no parameter is formed for an input. They are those of the
  * partition set at the current mask: one vector a picture, and the gates of one token (sentence, task) in a mixture of experts, 0
- * where an expert is not chosen. Says nothing of the loss.
+ * where an expert is not chosen. Says nothing of the loss, nor of ODConv's other attentions.
  */
 import { setImmediate } from 'node:timers/promises';
 import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
-import type { Gating } from '../../dynamic/index.js';
-import { isDynamicLayer } from '../../layers/index.js';
+import { coefficientModule, type Gating } from '../../dynamic/index.js';
+import { DynamicConv2d, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
 import { scaleFactors, type SearchSource } from '../../partial/index.js';
 import type { Saliency, ScoringContext } from './saliency.js';
 import { scoreEach } from './scoring.js';
@@ -69,6 +69,10 @@ class CoefficientSums implements Disposable {
   }
 }
 
+function decidingModule(layer: DynamicLayer): nn.Module {
+  return layer instanceof DynamicConv2d ? coefficientModule(layer.router) : layer.router;
+}
+
 async function coefficientCovariances({
   network,
   sources,
@@ -84,7 +88,7 @@ async function coefficientCovariances({
       const sums = isDynamicLayer(layer) && covariances.get(layer.source);
       if (!sums) continue;
       undo.push(
-        nn.observeForward(layer.router, (_inputs, output) => {
+        nn.observeForward(decidingModule(layer), (_inputs, output) => {
           sums.add(output instanceof Tensor ? output : (output as Gating).gates);
         }),
       );
