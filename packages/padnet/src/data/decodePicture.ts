@@ -38,8 +38,14 @@ export async function inspectPicture(file: string): Promise<Omit<PictureFile, 'p
         `${width}×${height} pixels are more than the ${MAX_PICTURE_PIXELS} that are decoded; make it smaller`,
       );
     if (!(await endsAsItShould(file, format)))
-      // Not by stats(): side by side with others it loses errors.
-      await sharp(file, options).resize(8, 8, { fit: 'fill' }).raw().toBuffer();
+      // Not by stats(): side by side with others it loses errors. The reason of libvips may be lost too, so ours comes first.
+      await sharp(file, options)
+        .resize(8, 8, { fit: 'fill' })
+        .raw()
+        .toBuffer()
+        .catch((cause: unknown) => {
+          throw new Error(`it is damaged or cut off (${(cause as Error).message})`, { cause });
+        });
     return { width, height, hasAlpha };
   } catch (error) {
     throw new Error(await reasonOf(file, error as Error), { cause: error });
