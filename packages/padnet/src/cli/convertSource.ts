@@ -2,6 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
+import { IMAGENET_STATISTICS } from '../data/index.js';
 import { InputError } from '../errors.js';
 import {
   loadPictureWeights,
@@ -59,9 +60,6 @@ function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
   return model.modality === 'image' ? model : { ...model, tokenizer };
 }
 
-/** ImageNet's mean and deviation by channel, which torchvision's weights were trained with. */
-const imageNet = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] } as const;
-
 function weightsSource(file: string, { model: name, width }: NamedNetwork): PictureModel {
   if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
   if (width === 0) throw new UsageError('--width must be more than 0');
@@ -75,7 +73,7 @@ function weightsSource(file: string, { model: name, width }: NamedNetwork): Pict
     classNames: Array.from({ length: shape.numClasses }, (_, index) => String(index)),
     normalise:
       shape.inChannels === 3
-        ? { mean: [...imageNet.mean], std: [...imageNet.std] }
+        ? { mean: [...IMAGENET_STATISTICS.mean], std: [...IMAGENET_STATISTICS.std] }
         : { mean: Array<number>(shape.inChannels).fill(0.5), std: Array<number>(shape.inChannels).fill(0.25) },
   };
   return { modality: 'image', network, description };

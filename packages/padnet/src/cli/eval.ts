@@ -2,7 +2,6 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { formatPercent, formatSeconds } from '../report/format.js';
-import type { OnBadPicture } from '../data/index.js';
 import type { PictureModel, PictureRecipe } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
@@ -78,11 +77,10 @@ async function evaluatePictures(options: PictureEvaluation, terminal: Terminal):
   const { run, recipe, model, batchSize, coefficientThreshold = 0, json } = options;
   const { evaluate, loadPictures } = await import('../training/index.js');
   const { setCoefficientThreshold } = await import('../layers/index.js');
-  const bad = new Set<string>();
-  const onBadPicture: OnBadPicture = ({ file, reason }) => {
-    if (!bad.has(file)) terminal.remark(`padnet: left out: ${file}: ${reason}`);
-    bad.add(file);
-  };
+  const { onceEach } = await import('../data/index.js');
+  const onBadPicture = onceEach(({ file, reason }) => {
+    terminal.remark(`padnet: left out: ${file}: ${reason}`);
+  });
   const { test } = await loadPictures(recipe.data, onBadPicture);
   setCoefficientThreshold(model.network, coefficientThreshold);
   const start = performance.now();

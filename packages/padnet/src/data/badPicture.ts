@@ -10,6 +10,16 @@ export interface BadPicture {
 /** Told of each picture that is left out. Without one, a bad picture is an error. */
 export type OnBadPicture = (picture: BadPicture) => void;
 
+/** Tells of each file once, however often it is met. */
+export function onceEach(onBadPicture: OnBadPicture): OnBadPicture {
+  const told = new Set<string>();
+  return (picture) => {
+    if (told.has(picture.file)) return;
+    told.add(picture.file);
+    onBadPicture(picture);
+  };
+}
+
 const shown = 5;
 
 /** One line a picture, the first few of them. */

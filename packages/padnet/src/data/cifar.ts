@@ -9,7 +9,8 @@ import { gunzipSync } from 'node:zlib';
 import { InputError } from '../errors.js';
 import { readClassNames } from './classNames.js';
 import { imageDataset, type ImageSplits, type StoredImages } from './dataset.js';
-import { readBytes } from './idxSplit.js';
+import { gzipError } from './idx.js';
+import { existingFile, readBytes } from './idxSplit.js';
 
 interface CifarFormat {
   readonly title: string;
@@ -74,8 +75,8 @@ interface Records {
 export function loadCifar(name: CifarName, options: { path?: string | undefined } = {}): ImageSplits<StoredImages> {
   const format: CifarFormat = cifarFormats[name];
   const { path = format.defaultPath } = options;
-  const trainFiles = format.train.map((file) => find(path, file)).filter((file) => file !== null);
-  const testFile = find(path, format.test);
+  const trainFiles = format.train.map((file) => existingFile(path, [file])).filter((file) => file !== null);
+  const testFile = existingFile(path, [format.test]);
   if (trainFiles.length === 0 || testFile === null) {
     const missing = testFile === null ? format.test : format.train[0]!;
     const found = existsSync(path) ? 'it is not there' : 'there is no such folder';
@@ -102,19 +103,13 @@ export function loadCifar(name: CifarName, options: { path?: string | undefined 
   return { train: split('train', trainFiles), test: split('test', [testFile]) };
 }
 
-/** The file or its gzipped form; null where there is neither. */
-function find(folder: string, name: string): string | null {
-  return [name, `${name}.gz`].map((each) => join(folder, each)).find((file) => existsSync(file)) ?? null;
-}
-
 function inflated(file: string, { labelBytes, maxRecords }: CifarFormat): Uint8Array {
   const bytes = readBytes(file);
   if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || !file.endsWith('.gz')) return bytes;
   try {
     return gunzipSync(bytes, { maxOutputLength: maxRecords * (labelBytes + pictureBytes) });
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`${file}: the gzip data are cut off or damaged (${reason}); get the file again`, { cause });
+    throw gzipError(file, cause);
   }
 }
 

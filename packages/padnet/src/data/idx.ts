@@ -91,7 +91,7 @@ function tooLong(file: string, shape: readonly number[], expected: number): Inpu
 }
 
 /** The error of a zlib failure `cause`. */
-function gzipError(file: string, cause: unknown): InputError {
+export function gzipError(file: string, cause: unknown): InputError {
   const reason = cause instanceof Error ? cause.message : String(cause);
   return new InputError(`${file}: the gzip data are cut off or damaged (${reason}); get the file again`, { cause });
 }

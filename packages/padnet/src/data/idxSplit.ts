@@ -32,13 +32,16 @@ export function readBytes(file: string): Buffer {
   }
 }
 
-/** Reads `<name>` or `<name>.gz` for the first of `names` that exists in `folder`. */
+/** Path of `<name>` or `<name>.gz` for the first of `names` that exists in `folder`; null where none does. */
+export function existingFile(folder: string, names: readonly string[]): string | null {
+  const paths = names.flatMap((name) => [name, `${name}.gz`]).map((name) => join(folder, name));
+  return paths.find((path) => existsSync(path)) ?? null;
+}
+
+/** Reads the `existingFile` of these names. */
 function readIdxFile(folder: string, names: readonly string[], wayOut: string): IdxFile {
-  const file = names
-    .flatMap((name) => [name, `${name}.gz`])
-    .map((name) => join(folder, name))
-    .find((path) => existsSync(path));
-  if (file === undefined) {
+  const file = existingFile(folder, names);
+  if (file === null) {
     const missing = names.length === 1 ? 'it is not there' : 'neither is there';
     const found = existsSync(folder) ? missing : 'there is no such folder';
     throw new InputError(

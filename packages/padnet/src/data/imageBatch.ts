@@ -1,8 +1,10 @@
+import { join } from 'node:path';
+
 import { badPictureError, type BadPicture } from './badPicture.js';
 import type { ImageDataset, PictureFolder, StoredImages } from './dataset.js';
 import { decodePicture } from './decodePicture.js';
 import { inParallel } from './inParallel.js';
-import { absolutePath, pictureFile } from './pictureFiles.js';
+import { pictureFile } from './pictureFiles.js';
 import { centreGeometry, randomRegion, regionGeometry } from './pictureGeometry.js';
 import { RandomStream } from './random.js';
 import { applyTransform, type PreparedTransform, type TransformKey, transformPixels } from './transforms.js';
@@ -78,10 +80,11 @@ async function decodedImages(
   const { files, channels, height } = dataset;
   const size = pictureSize(dataset);
   const images = new Float32Array(sampleIndices.length * size);
-  const reasons = new Map<number, string>();
+  const failures = new Map<number, BadPicture>(); // by place
   await inParallel(sampleIndices.length, decodedAtOnce, async (place) => {
     const sample = sampleIndices[place]!;
     const picture = pictureFile(files, sample);
+    const file = join(files.root, picture.path);
     const { resizedCrop } = transform;
     const geometry = resizedCrop
       ? regionGeometry(
@@ -92,25 +95,26 @@ async function decodedImages(
       : centreGeometry(picture, height);
     let data: Uint8Array;
     try {
-      data = await decodePicture(absolutePath(files, sample), picture.hasAlpha, geometry);
+      data = await decodePicture(file, picture.hasAlpha, geometry);
     } catch (error) {
-      reasons.set(sample, (error as Error).message);
+      failures.set(place, { file, reason: (error as Error).message });
       return;
     }
     const source = { data, start: 0, channelStep: 1, pixelStep: channels };
     transformPixels(source, dataset, sample, transform, key, images, place * size);
   });
-  if (reasons.size === 0) return { images, sampleIndices, bad: [] };
-  const kept = Array.from(sampleIndices.keys()).filter((place) => !reasons.has(sampleIndices[place]!));
+  if (failures.size === 0) return { images, sampleIndices, bad: [] };
+  const places = Array.from(sampleIndices.keys());
+  const kept = places.filter((place) => !failures.has(place));
   const rest = new Float32Array(kept.length * size);
   kept.forEach((place, to) => {
     rest.set(images.subarray(place * size, (place + 1) * size), to * size);
   });
-  const bad = Array.from(sampleIndices).flatMap((sample) => {
-    const reason = reasons.get(sample);
-    return reason === undefined ? [] : [{ file: absolutePath(files, sample), reason }];
-  });
-  return { images: rest, sampleIndices: Uint32Array.from(kept, (place) => sampleIndices[place]!), bad };
+  return {
+    images: rest,
+    sampleIndices: Uint32Array.from(kept, (place) => sampleIndices[place]!),
+    bad: places.flatMap((place) => failures.get(place) ?? []),
+  };
 }
 
 /** The labels of these examples, in a new array. */

@@ -17,9 +17,10 @@ export { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_PATH, loadFashionMnist } from './fashionMnist.js';
 export { decodeIdx, encodeIdx, type IdxArray } from './idx.js';
 export { loadIdxFolder } from './idxFolder.js';
-export { type BadPicture, type OnBadPicture } from './badPicture.js';
+export { type BadPicture, type OnBadPicture, onceEach } from './badPicture.js';
 export { allImages, type ImageBatch } from './imageBatch.js';
 export { loadPictureFolder, type PictureFolderOptions } from './pictureFolder.js';
+export { STANDARD_CROP } from './pictureGeometry.js';
 export { type RandomPurpose, RandomStream } from './random.js';
 export { sampleOrder, type SampleOrderOptions } from './sampleOrder.js';
 export {

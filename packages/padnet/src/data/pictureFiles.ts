@@ -1,6 +1,4 @@
 /** A list of picture files in shared memory: a million paths go to worker threads without a copy. */
-import { join } from 'node:path';
-
 export interface PictureFile {
   /** Path below the root. */
   readonly path: string;
@@ -40,8 +38,4 @@ export function pictureFile({ paths, offsets, facts }: PictureFiles, index: numb
   // A copy: text is not decoded from shared memory.
   const path = Buffer.from(paths.slice(offsets[index], offsets[index + 1])).toString('utf8');
   return { path, width: facts[3 * index]!, height: facts[3 * index + 1]!, hasAlpha: facts[3 * index + 2] === 1 };
-}
-
-export function absolutePath(files: PictureFiles, index: number): string {
-  return join(files.root, pictureFile(files, index).path);
 }

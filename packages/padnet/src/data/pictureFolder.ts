@@ -53,19 +53,16 @@ export async function loadPictureFolder(
       limit,
     );
     const inspected: (PictureFile | null)[] = listed.map(() => null);
-    const reasons = new Map<number, string>();
+    const failures = new Map<number, BadPicture>();
     await inParallel(listed.length, 4, async (index) => {
       const file = listed[index]!.path;
       try {
         inspected[index] = { path: file, ...(await inspectPicture(join(root, file))) };
       } catch (error) {
-        reasons.set(index, (error as Error).message);
+        failures.set(index, { file: join(root, file), reason: (error as Error).message });
       }
     });
-    for (const [index, { path: file }] of listed.entries()) {
-      const reason = reasons.get(index);
-      if (reason !== undefined) bad.push({ file: join(root, file), reason });
-    }
+    for (const index of listed.keys()) if (failures.has(index)) bad.push(failures.get(index)!);
     const labels = listed.filter((_, index) => inspected[index] !== null).map(({ label }) => label);
     const files = inspected.filter((file) => file !== null);
     const shared = new Uint16Array(new SharedArrayBuffer(2 * labels.length));

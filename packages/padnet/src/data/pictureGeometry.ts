@@ -22,6 +22,9 @@ export interface ResizedCrop {
   readonly ratio: readonly [number, number];
 }
 
+/** torchvision's. */
+export const STANDARD_CROP: ResizedCrop = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] };
+
 interface Size {
   readonly width: number;
   readonly height: number;

@@ -7,6 +7,8 @@ import {
   type ImageBatch,
   type ImageSplits,
   type ImageTransform,
+  onceEach,
+  STANDARD_CROP,
   type OnBadPicture,
 } from '../data/index.js';
 import { batchTensors } from './batchTensors.js';
@@ -37,18 +39,6 @@ export interface PictureTaskOptions {
   readonly device?: Device;
 }
 
-/** torchvision's RandomResizedCrop. */
-const standardCrop = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] } as const;
-
-function onceEach(onBadPicture: OnBadPicture = () => undefined): OnBadPicture {
-  const told = new Set<string>();
-  return (picture) => {
-    if (told.has(picture.file)) return;
-    told.add(picture.file);
-    onBadPicture(picture);
-  };
-}
-
 export class PictureTask implements Task<ImageBatch> {
   readonly network: nn.Layer;
   readonly normalise: NonNullable<ImageTransform['normalise']>;
@@ -70,7 +60,7 @@ export class PictureTask implements Task<ImageBatch> {
     this.#labelSmoothing = labelSmoothing;
     this.#mixup = mixup;
     this.#autocast = options.autocast === 'bf16';
-    if (this.#data.onBadPicture === 'skip') this.#onBadPicture = onceEach(options.onBadPicture);
+    if (this.#data.onBadPicture === 'skip') this.#onBadPicture = onceEach(options.onBadPicture ?? (() => undefined));
     this.normalise = options.normalise ?? channelStatistics(splits.train);
   }
 
@@ -87,7 +77,7 @@ export class PictureTask implements Task<ImageBatch> {
       transform: {
         normalise: this.normalise,
         randomFlip,
-        ...(dataset.kind === 'folder' && { randomResizedCrop: randomResizedCrop ?? standardCrop }),
+        ...(dataset.kind === 'folder' && { randomResizedCrop: randomResizedCrop ?? STANDARD_CROP }),
         ...(randomCrop > 0 && { randomCrop: { padding: randomCrop } }),
       },
     });

@@ -3,7 +3,7 @@
  * nearest known key is `loadRecipe.ts`. Units: epochs, samples (pictures, sentences) and fractions.
  */
 import { z } from 'zod';
-import { glueTaskNames, paddings } from '../data/index.js';
+import { glueTaskNames, paddings, STANDARD_CROP } from '../data/index.js';
 import { modelSchema, textModelSchema } from '../models/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
@@ -30,7 +30,10 @@ export const pictureDataSchema = z.strictObject({
   onBadPicture: z.enum(['fail', 'skip']).optional(),
   /** Of imageFolder, in training: share of the area, and width over height, of the part that is drawn and resized. */
   randomResizedCrop: z
-    .strictObject({ scale: fractions.default([0.08, 1]), ratio: fractions.default([3 / 4, 4 / 3]) })
+    .strictObject({
+      scale: fractions.default([...STANDARD_CROP.scale]),
+      ratio: fractions.default([...STANDARD_CROP.ratio]),
+    })
     .optional(),
   batchSize: z.int().min(1).default(128),
   /** Zeros on each side before cropping back to the picture's size; 0: no crop. */
