@@ -7,7 +7,7 @@ import { savedTask } from './prepare.js';
 import { loadRunModel, readRun } from './readRun.js';
 import type { PartitionOptions } from './recipe.js';
 import type { TextModel } from './savedModel.js';
-import { foldPartition, searchPartition } from './searchPartition.js';
+import { searchPartition } from './searchPartition.js';
 
 export interface PartitionRunOptions {
   readonly onRound?: (round: RoundResult) => void;
@@ -48,10 +48,8 @@ export async function partitionRun(
   else convertToPartialMoE(network, convertedParts(model));
   const before = await task.evaluate({ signal });
 
-  const { seed } = recipe.training;
-  if (options.fold) await foldPartition(task, { batches: options.batches, seed, epoch: 0 });
   const partition = await searchPartition(task, options, {
-    seed,
+    seed: recipe.training.seed,
     epoch: 0,
     saliency: saliencies[options.saliency],
     onRound,

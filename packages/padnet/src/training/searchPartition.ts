@@ -10,20 +10,13 @@ import {
 import type { PartitionOptions } from './recipe.js';
 import type { Task } from './task.js';
 
-/** Which batches of the training set a partition is made with: the first ones of an epoch (from 0), without random transforms. */
-export interface PartitionBatches {
-  readonly batches: number;
-  readonly seed: number;
-  readonly epoch: number;
-}
-
-/** `foldMeans` on the partition set. */
-export async function foldPartition(task: Task, batches: PartitionBatches): Promise<void> {
+/** Before masks that are given: `foldMeans` on the partition set, which is read only where that needs it. */
+export async function foldForMasks(task: Task, set: Parameters<Task['partitionLosses']>[0]): Promise<void> {
   if (!measuresFold(task.network)) {
     foldMeans(task.network, []);
     return;
   }
-  using losses = await task.partitionLosses(batches);
+  using losses = await task.partitionLosses(set);
   foldMeans(task.network, losses.batchLosses);
 }
 
@@ -36,13 +29,14 @@ export interface SearchPartitionOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Masks for a network with partial layers, which is left as it was. */
+/** Masks for a network with partial layers, which is left as it was but for `fold`. */
 export async function searchPartition(
   task: Task,
-  settings: Omit<PartitionOptions, 'epoch' | 'masks' | 'fold' | 'saliency'>,
+  { fold, ...settings }: Omit<PartitionOptions, 'epoch' | 'masks' | 'saliency'>,
   { seed, epoch, saliency, onRound, signal }: SearchPartitionOptions,
 ): Promise<Partition> {
   using losses = await task.partitionLosses({ batches: settings.batches, seed, epoch });
+  if (fold) foldMeans(task.network, losses.batchLosses);
   return await iterativeModePartition(task.network, {
     ...settings,
     saliency,

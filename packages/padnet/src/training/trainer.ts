@@ -40,7 +40,7 @@ import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from './parseOptions.js';
 import { partitionedState } from './partitionedState.js';
 import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from './recipe.js';
-import { foldPartition, searchPartition } from './searchPartition.js';
+import { foldForMasks, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
 import { WeightAverage } from './weightAverage.js';
@@ -392,9 +392,8 @@ export class Trainer {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TrainingEvent, void, undefined> {
     const start = performance.now();
-    if (options.fold) {
-      await foldPartition(this.#task, { batches: options.batches, seed: this.#training.seed, epoch: this.#epoch });
-    }
+    if (options.fold && this.#masks)
+      await foldForMasks(this.#task, { batches: options.batches, seed: this.#training.seed, epoch: this.#epoch });
     const rounds: PartitionRoundEvent[] = [];
     let partition: Partition;
     try {

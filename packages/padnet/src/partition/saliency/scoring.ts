@@ -5,6 +5,24 @@ import type { SearchSource } from '../../partial/index.js';
 import type { ScoringContext } from './saliency.js';
 
 /**
+ * Calls `use` in a scope of its own for each batch; the event loop runs between two.
+ *
+ * @throws where the signal is aborted, between two batches
+ */
+export async function forEachBatch(
+  { batchLosses, signal }: Pick<ScoringContext, 'batchLosses' | 'signal'>,
+  use: (batchLoss: () => Tensor) => void,
+): Promise<void> {
+  for (const batchLoss of batchLosses) {
+    await setImmediate();
+    signal?.throwIfAborted();
+    scope(() => {
+      use(batchLoss);
+    });
+  }
+}
+
+/**
  * Σ over the batches of a tensor for each layer, by path; the caller frees them.
  *
  * @param shapeOf what each layer's tensor is like
@@ -22,16 +40,12 @@ export async function sumOverBatches(
     totals.set(path, zeros(shapeOf(source), { dtype, device }).keep());
   }
   try {
-    for (const batchLoss of batchLosses) {
-      await setImmediate(); // the event loop runs between batches
-      signal?.throwIfAborted();
-      scope(() => {
-        const terms = compute(batchLoss);
-        noGrad(() => {
-          ops._foreachAdd_([...totals.values()], terms);
-        });
+    await forEachBatch({ batchLosses, signal }, (batchLoss) => {
+      const terms = compute(batchLoss);
+      noGrad(() => {
+        ops._foreachAdd_([...totals.values()], terms);
       });
-    }
+    });
   } catch (error) {
     for (const total of totals.values()) total[Symbol.dispose]();
     throw error;
@@ -42,11 +56,9 @@ export async function sumOverBatches(
 /** A score of each layer by itself; the caller frees them. */
 export function scoreEach(
   sources: ReadonlyMap<string, SearchSource>,
-  score: (source: SearchSource, path: string) => Tensor,
+  score: (source: SearchSource) => Tensor,
 ): Map<string, Tensor> {
-  return new Map(
-    Array.from(sources, ([path, source]) => [path, scope(() => noGrad(() => score(source, path))).keep()]),
-  );
+  return new Map(Array.from(sources, ([path, source]) => [path, scope(() => noGrad(() => score(source))).keep()]));
 }
 
 /** Runs `body` with the masks of all layers as variables, in order: see `SearchSource.withMaskVariable`. */

@@ -13,7 +13,7 @@ import { grad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { InputError } from '../../errors.js';
 import { DynamicConv2d } from '../../layers/index.js';
 import type { Saliency } from './saliency.js';
-import { scoreEach, timesBank, withBankVariables } from './scoring.js';
+import { timesBank, withBankVariables } from './scoring.js';
 
 /** Of the input. Scores are relative, and small numbers stay where ReLU6 is linear too. */
 const one = 1e-100;
@@ -34,8 +34,7 @@ export const synFlow: Saliency = {
         const input = ops.full([1, ...sampleShape], one, { dtype: 'float64', device });
         const gradients = withBankVariables(sources, (banks) => grad(network.forward(input).sum(), banks));
         const scores = timesBank(sources, gradients);
-        const paths = [...sources.keys()];
-        return scoreEach(sources, (_, path) => scores[paths.indexOf(path)]!);
+        return new Map(Array.from(sources.keys(), (path, index) => [path, scores[index]!.keep()]));
       }),
     );
   },

@@ -7,13 +7,12 @@
  * partition set at the current mask: one vector a picture, and the gates of one token (sentence, task) in a mixture of experts, 0
  * where an expert is not chosen. Says nothing of the loss, nor of ODConv's other attentions.
  */
-import { setImmediate } from 'node:timers/promises';
 import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';
 import { DynamicConv2d, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
 import { scaleFactors, type SearchSource } from '../../partial/index.js';
 import type { Saliency, ScoringContext } from './saliency.js';
-import { scoreEach } from './scoring.js';
+import { forEachBatch, scoreEach } from './scoring.js';
 
 export const variance: Saliency = {
   name: 'variance',
@@ -93,11 +92,7 @@ async function coefficientCovariances({
         }),
       );
     }
-    for (const batchLoss of batchLosses) {
-      await setImmediate(); // the event loop runs between batches
-      signal?.throwIfAborted();
-      scope(() => void noGrad(batchLoss)); // what it returned would outlive the scope
-    }
+    await forEachBatch({ batchLosses, signal }, noGrad);
     return covariances;
   } catch (error) {
     for (const sums of covariances.values()) sums[Symbol.dispose]();
