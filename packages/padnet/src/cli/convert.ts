@@ -9,8 +9,8 @@ import { fraction, listOfNumbers, oneOf, nonNegativeNumber, wholeNumber, withExa
 import type { Terminal } from './terminal.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
-const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
-/** `modelNames`, without loading the library. */
+/** `dynamicConvolutions` and `modelNames`, without loading the library. */
+export const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
 export const networks = ['resnet10', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'mobilenetV2'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 

@@ -3,12 +3,12 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeSafetensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createModel, modelNames, modelSchema } from '../models/index.js';
+import { createModel, dynamicConvolutions, modelNames, modelSchema } from '../models/index.js';
 import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
 import { savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
 import { loadAnyModel } from './anyModel.js';
-import { networks } from './convert.js';
+import { convolutions, networks } from './convert.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 
 let folder: string;
@@ -125,8 +125,9 @@ describe('convertNetwork', () => {
     await expect(convert(pictures, { ...named, layer: 'pad' })).rejects.toThrow('are for files of weights');
   });
 
-  it('knows the networks of the library', () => {
+  it('knows the networks and dynamic convolutions of the library', () => {
     expect(networks).toEqual(modelNames);
+    expect(convolutions).toEqual(dynamicConvolutions);
   });
 
   it('refuses what makes no sense, and writes nothing', async () => {

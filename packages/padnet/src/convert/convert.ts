@@ -78,9 +78,11 @@ function convertEach<N extends nn.Module>(
   const chosen = convolutions.filter(([path]) => !kept.has(path));
   if (chosen.length === 0)
     throw new RangeError('the network has no convolution to convert besides those that stay static');
-  scope(() => {
-    for (const [path, conv] of chosen) network.replaceModule(path, convert(conv));
-  });
+  // Of one layer at a time, so that what its weights are made from is not held for all.
+  for (const [path, conv] of chosen)
+    scope(() => {
+      network.replaceModule(path, convert(conv));
+    });
   return network;
 }
 

@@ -29,11 +29,15 @@ export class CondRouter extends nn.Module implements Router {
 
   /** Different coefficients, N(0, 1) before the sigmoid: kernels that are equal would get equal gradients for ever. */
   neutralise(): Gains {
-    noGrad(() => {
-      this.fc.weight.zero_();
-      nn.init.normal_(this.fc.bias!, 0, 1);
-    });
-    return { coefficients: scope(() => noGrad(() => this.fc.bias!.sigmoid().sum().item())), spatial: 1, output: 1 };
+    const bias = this.fc.bias!;
+    const coefficients = scope(() =>
+      noGrad(() => {
+        this.fc.weight.zero_();
+        nn.init.normal_(bias, 0, 1);
+        return bias.sigmoid().sum().item();
+      }),
+    );
+    return { coefficients, spatial: 1, output: 1 };
   }
 
   countMacs([batch = 1]: readonly number[]): number {
