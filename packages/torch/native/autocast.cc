@@ -46,6 +46,7 @@ napi_value setAutocast(Environment& environment, const napi_value* arguments) {
   napi_env env = environment.env;
   napi_value before = isEnabled() ? fromString(env, scalarTypeName(currentType())) : null(env);
   const bool enabled = !isNullish(env, arguments[0]);
+  if (!enabled && !isEnabled()) return before;  // as every dynamic layer asks for
   if (enabled) setType(toScalarType(env, arguments[0]));
   setEnabled(enabled);
   at::autocast::clear_cache();  // of weights, which may change before the next time

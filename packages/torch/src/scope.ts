@@ -8,6 +8,7 @@
  * Scopes are synchronous: one that is open across an `await` would also own what unrelated code makes meanwhile.
  */
 import { native, type Handle } from './native.js';
+import { runSynchronous } from './synchronous.js';
 
 /** What a scope tracks; implemented by `Tensor`. */
 export interface Owned {
@@ -59,11 +60,7 @@ export function scope<T>(body: () => T): T {
   let result: T;
   const survivors = new Set<Owned>();
   try {
-    result = body();
-    if (result instanceof Promise) {
-      result.catch(() => undefined);
-      throw new TypeError('scope() was given an async function; use scopes between the awaits instead');
-    }
+    result = runSynchronous('scope', body, 'use scopes between the awaits instead');
     collectTensors(result, survivors);
   } finally {
     current = outer;

@@ -1,4 +1,5 @@
 /** Looking at what every layer computes, without the layers knowing. */
+import { runSynchronous } from '../synchronous.js';
 import { Tensor } from '../tensor.js';
 import type { Module } from './module.js';
 
@@ -30,12 +31,7 @@ export function watchForward<T>(root: Module, observe: ForwardObserver, body: ()
         }),
       );
     }
-    const result = body();
-    if (result instanceof Promise) {
-      result.catch(() => undefined);
-      throw new TypeError('watchForward() was given an async function; watch between the awaits instead');
-    }
-    return result;
+    return runSynchronous('watchForward', body, 'watch between the awaits instead');
   } finally {
     for (const restore of undo.reverse()) restore();
   }

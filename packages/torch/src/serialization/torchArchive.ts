@@ -12,7 +12,7 @@ import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { TorchArchiveError } from './torchArchiveError.js';
 import { readPickle, StoredTensor, type PickleValue, type StoredStorage } from './torchArchivePickle.js';
-import { readTorchStream } from './torchStream.js';
+import { itemSize, readTorchStream } from './torchStream.js';
 
 export { TorchArchiveError } from './torchArchiveError.js';
 
@@ -138,8 +138,7 @@ function collectTensors(root: PickleValue): Map<string, StoredTensor> {
 }
 
 function readStorage({ key, dtype, numel }: StoredStorage, bytes: Uint8Array): Tensor {
-  const itemSize = native.describe(empty([0], { dtype }).handle).itemSize;
-  if (bytes.length !== numel * itemSize) {
+  if (bytes.length !== numel * itemSize({ dtype })) {
     throw new TorchArchiveError(`damaged, data/${key} has ${bytes.length} bytes, expected ${numel} of ${dtype}`);
   }
   if (dtype === 'bool' && bytes.some((byte) => byte > 1)) {

@@ -66,6 +66,7 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
   return { root, storages };
 }
 
-function itemSize({ dtype }: StoredStorage): number {
+/** Bytes of an element. */
+export function itemSize({ dtype }: Pick<StoredStorage, 'dtype'>): number {
   return native.describe(empty([0], { dtype }).handle).itemSize;
 }
