@@ -11,10 +11,10 @@ import {
   type OracleDType,
 } from './fixtures.js';
 import {
-  buildSearchSource,
   buildSource,
+  namedGradients,
+  scoredGradients,
   sourceTensors,
-  wholeGradients,
   type AnySource,
   type OracleSource,
 } from './source.js';
@@ -59,6 +59,7 @@ export function verifyConvolution(convolution: OracleConvolution, dtype: OracleD
   input.requiresGrad = true;
   const compare = comparer(file, name, dtype);
   const { output, gradients } = run(convolution, source, input);
+  const scored = scoredGradients(oracle, dtype, (searched, mask) => run(convolution, searched, input, mask).gradients);
   return [
     compare('attention', buildLayer(convolution, source, dtype).router.forward(input), coefficients),
     compare('y', output, oracle.y),
@@ -67,15 +68,8 @@ export function verifyConvolution(convolution: OracleConvolution, dtype: OracleD
       noGrad(() => buildLayer(convolution, source, dtype).forward(input)),
       oracle.y,
     ),
-    ...compareGradients(compare, oracle.grads, scoredGradients() ?? gradients, gradients),
+    ...compareGradients(compare, oracle.grads, scored ?? gradients, gradients),
   ];
-
-  /** With the mask as a variable. */
-  function scoredGradients(): Gradients | null {
-    if (oracle.kind === 'dynamic') return null;
-    const searched = buildSearchSource(oracle, dtype);
-    return searched.withMaskVariable((mask) => run(convolution, searched, input, mask).gradients);
-  }
 }
 
 /** Gradients by the oracle's names. */
@@ -94,16 +88,10 @@ function run(
     ...sourceTensors(source),
     mask,
   };
-  const wanted = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null);
-  const gradients = grad(
-    output,
-    wanted.map(([, tensor]) => tensor),
-    { gradients: [toTensor(convolution.oracle.dy, output.dtype)], allowUnused: true },
+  const gradients = namedGradients(source, tensors, (wanted) =>
+    grad(output, wanted, { gradients: [toTensor(convolution.oracle.dy, output.dtype)], allowUnused: true }),
   );
-  return {
-    output,
-    gradients: wholeGradients(source, new Map(wanted.map(([name], i) => [name, gradients[i] ?? null]))),
-  };
+  return { output, gradients };
 }
 
 function buildLayer({ oracle, buildRouter }: OracleConvolution, source: AnySource, dtype: OracleDType): DynamicConv2d {

@@ -13,10 +13,10 @@ import {
   type Gradients,
 } from './fixtures.js';
 import {
-  buildSearchSource,
   buildSource,
+  namedGradients,
+  scoredGradients,
   sourceTensors,
-  wholeGradients,
   type AnySource,
   type OracleSource,
 } from './source.js';
@@ -77,18 +77,12 @@ function verifyCase(oracle: MoECase, dtype: OracleDType): Comparison[] {
       oracle.y,
     ),
   ];
-  return [
-    ...comparisons,
-    ...compareGradients(compare, oracle.grads, scoredGradients() ?? trained.gradients, trained.gradients),
-  ];
-
-  /** With the mask as a variable. */
-  function scoredGradients(): Gradients | null {
-    if (kind === 'dynamic') return null;
-    const searched = buildSearchSource(oracle, dtype);
-    const layer = buildLayer(oracle, searched, dtype);
-    return searched.withMaskVariable((mask) => run(oracle, layer, searched, input, mask).gradients);
-  }
+  const scored = scoredGradients(
+    oracle,
+    dtype,
+    (searched, mask) => run(oracle, buildLayer(oracle, searched, dtype), searched, input, mask).gradients,
+  );
+  return [...comparisons, ...compareGradients(compare, oracle.grads, scored ?? trained.gradients, trained.gradients)];
 }
 
 /** Gradients by the oracle's names. */
@@ -111,14 +105,9 @@ function run(
     ...sourceTensors(source),
     mask,
   };
-  const wanted = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null);
-  const gradients = grad(
-    output.mul(toTensor(oracle.dy, output.dtype)).sum().add(routing.auxiliaryLoss()!),
-    wanted.map(([, tensor]) => tensor),
-    { allowUnused: true },
-  );
-  const named = new Map(wanted.map(([name], index) => [name, gradients[index] ?? null]));
-  return { output, decision, gradients: wholeGradients(source, named) };
+  const loss = output.mul(toTensor(oracle.dy, output.dtype)).sum().add(routing.auxiliaryLoss()!);
+  const gradients = namedGradients(source, tensors, (wanted) => grad(loss, wanted, { allowUnused: true }));
+  return { output, decision, gradients };
 }
 
 function buildLayer(oracle: MoECase, source: AnySource, dtype: OracleDType): MoELinear {

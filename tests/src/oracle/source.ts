@@ -41,8 +41,35 @@ export function sourceTensors(source: AnySource): Record<string, Tensor | null> 
   return { bank: source.bank, static: source.staticWeight, phi: source.phi };
 }
 
+/**
+ * Gradients by the oracle's names.
+ *
+ * @param tensors by those names; null: the case has none
+ * @param differentiate gives the gradients of tensors, in their order
+ */
+export function namedGradients(
+  source: AnySource,
+  tensors: Readonly<Record<string, Tensor | null>>,
+  differentiate: (tensors: Tensor[]) => readonly (Tensor | null)[],
+): Gradients {
+  const wanted = Object.entries(tensors).filter((entry): entry is [string, Tensor] => entry[1] !== null);
+  const gradients = differentiate(wanted.map(([, tensor]) => tensor));
+  return wholeGradients(source, new Map(wanted.map(([name], index) => [name, gradients[index] ?? null])));
+}
+
+/** With the mask as a variable; null where there is none. */
+export function scoredGradients(
+  oracle: OracleSource,
+  dtype: OracleDType,
+  run: (source: SearchSource, mask: Tensor) => Gradients,
+): Gradients | null {
+  if (oracle.kind === 'dynamic') return null;
+  const source = buildSearchSource(oracle, dtype);
+  return source.withMaskVariable((mask) => run(source, mask));
+}
+
 /** Gradients of the numbers in use, put where they belong in the whole weights: the oracle has 0 elsewhere. */
-export function wholeGradients(source: AnySource, gradients: Gradients): Gradients {
+function wholeGradients(source: AnySource, gradients: Gradients): Gradients {
   if (!(source instanceof PartialSource)) return gradients;
   const { shape, numKernels } = source;
   const mask = source.maskTensor();
