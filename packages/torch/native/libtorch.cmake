@@ -40,6 +40,9 @@ set(CMAKE_CXX_EXTENSIONS OFF)
 # at::parallel_for stands in a header: without OpenMP its loops run on one thread.
 find_package(OpenMP REQUIRED COMPONENTS CXX)
 
+# g++ 13 takes the std::vector<bool> of libtorch 2.11's own headers for an overflow.
+set(WARNINGS -Wall -Wextra -Werror -Wno-error=array-bounds)
+
 set(TORCH_INCLUDES ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
 set(TORCH_LIBRARIES ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} OpenMP::OpenMP_CXX)
 get_filename_component(TORCH_LIBRARY_DIR "${TORCH_CPU_LIBRARY}" DIRECTORY)
