@@ -143,6 +143,7 @@ describe('convertNetwork', () => {
     await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
     await convert(encoder, { layer: 'moe' }, 'mixture');
     await refuse(join(folder, 'mixture'), { layer: 'pad' }, 'model.layer: moe; only a static one can be converted');
+    await refuse(join(folder, 'mixture'), { layer: 'static' }, 'a mixture has no static form: each token');
     await expect(convert(encoder, { layer: 'moe' }, 'mixture')).rejects.toThrow(
       'has a network already; --force replaces',
     );

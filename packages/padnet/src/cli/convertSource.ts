@@ -1,9 +1,8 @@
-/** What `padnet convert` starts from: a static network with its weights, and outputs to compare by. */
+/** What `padnet convert` starts from: a network with its weights, and outputs to compare by. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
 import { IMAGENET_STATISTICS } from '../data/index.js';
-import { InputError } from '../errors.js';
 import {
   loadPictureWeights,
   loadPretrained,
@@ -37,7 +36,7 @@ export interface NamedNetwork {
 /**
  * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an encoder as Hugging Face saves it; or an
  *   encoder's name on the hub
- * @throws InputError where it is none of these, or its network is not static
+ * @throws InputError where it is none of these
  */
 export async function convertSource(source: string, named: NamedNetwork = {}): Promise<ConvertSource> {
   const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -49,10 +48,6 @@ export async function convertSource(source: string, named: NamedNetwork = {}): P
   const isRun = existsSync(run.recipe);
   if (!isRun && !hasModel(source)) return await pretrainedSource(source);
   const model = loadAnyModel(source);
-  const { layer } = model.description.model;
-  if (layer !== 'static') {
-    throw new InputError(`${source} has a network with model.layer: ${layer}; only a static one can be converted`);
-  }
   return withTokenizer(model, isRun ? dirname(run.model) : source);
 }
 

@@ -6,6 +6,7 @@ export * from './environment.js';
 export * from './evaluate.js';
 export * from './evaluation.js';
 export * from './events.js';
+export * from './foldModel.js';
 export * from './glueRuns.js';
 export * from './loadData.js';
 export * from './loadRecipe.js';
