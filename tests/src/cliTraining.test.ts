@@ -182,9 +182,26 @@ describe('convert', () => {
     expect([after.stored.parameters, after.macs]).toEqual([parameters, macs]);
     expect(before.macs).toBeGreaterThan(macs);
 
+    // And on from there, as any static network.
+    const options = ['--set', `model.pretrained=${out}`, '--set', 'training.epochs=1', '--out', `runs/${layer}-tuned`];
+    const tuned = await run(
+      'train',
+      `${layer}.yaml`,
+      ...options,
+      '--set',
+      'partition=null',
+      '--set',
+      'model.layer=dyconv',
+    );
+    expect(tuned).toMatchObject({ code: 0, stderr: '' });
+    const recipe = readFileSync(join(cwd, `runs/${layer}-tuned/recipe.yaml`), 'utf8');
+    expect(recipe).toContain(`pretrained: ${join(cwd, out)}\n`);
+    expect(recipe).toContain('bankInitialisation: copies\n');
+    expect((await score(`runs/${layer}-tuned`)).accuracy).toBeGreaterThan(cost.after.score - 0.1);
+
     const text = await run('convert', `runs/${layer}`, '--layer', 'static', '--out', out, '--force');
     expect(text.stdout).toMatch(/^test accuracy +\d+\.\d\d % +\d+\.\d\d %$/m);
-    expect(text.stdout).toMatch(/^time of 1 picture +\S+ m?s +\S+ m?s$/m);
+    expect(text.stdout).toMatch(/^time of 1 picture +\S+ [mµ]?s +\S+ [mµ]?s$/m);
   });
 
   it('says what can not be folded, and what a network without data needs', async () => {

@@ -5,9 +5,8 @@ import { encodeSafetensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createModel, dynamicConvolutions, modelNames, modelSchema } from '../models/index.js';
 import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
-import { savePictureModel } from '../training/index.js';
+import { loadAnyModel, savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
-import { loadAnyModel } from './anyModel.js';
 import { convolutions, networks } from './convert.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 

@@ -13,8 +13,14 @@ import {
   type ModelOptions,
   type SequenceClassifier,
 } from '../models/index.js';
-import { RunFolder, type PictureModel, type SavedModel, type TextDescription } from '../training/index.js';
-import { hasModel, loadAnyModel } from './anyModel.js';
+import {
+  hasModel,
+  loadAnyModel,
+  RunFolder,
+  type PictureModel,
+  type SavedModel,
+  type TextDescription,
+} from '../training/index.js';
 import { UsageError } from './usageError.js';
 
 export interface TextSource {

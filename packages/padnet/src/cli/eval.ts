@@ -51,10 +51,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
   const { set = [], batchSize, coefficientThreshold, submission, json = false } = options;
-  const [{ readRun }, { hasModel, loadAnyModel }] = await Promise.all([
-    import('../training/index.js'),
-    import('./anyModel.js'),
-  ]);
+  const { hasModel, loadAnyModel, readRun } = await import('../training/index.js');
   if (options.recipe === undefined && hasModel(run)) {
     throw new InputError(
       `${run} is a network without data of its own; give the recipe whose data it is evaluated on with --recipe <file>`,

@@ -1,3 +1,4 @@
+export * from './anyModel.js';
 export { writeFileAtomic } from './atomicWrite.js';
 export * from './batchTensors.js';
 export { listCheckpoints } from './checkpoint.js';
