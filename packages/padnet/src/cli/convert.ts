@@ -7,13 +7,21 @@ import { layerNames } from '../report/layerNames.js';
 import type { NetworkCounts } from '../report/index.js';
 import type { ConvertNetworkOptions } from './convertNetwork.js';
 import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
-import { fraction, listOfNumbers, oneOf, nonNegativeNumber, wholeNumber, withExamples } from './options.js';
+import { networks } from './networkNames.js';
+import {
+  fraction,
+  listOfNumbers,
+  nonNegativeNumber,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+  withExamples,
+} from './options.js';
 import type { Terminal } from './terminal.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
-/** `dynamicConvolutions` and `modelNames`, without loading the library. */
+/** `dynamicConvolutions`, without loading the library. */
 export const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
-export const networks = ['resnet10', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'mobilenetV2'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onBadPicture' | 'signal'> {
@@ -45,7 +53,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     .addOption(
       new Option('--model <name>', 'network of a file of weights, see `padnet models`').argParser(oneOf(networks)),
     )
-    .option('--width <number>', 'its width, where it is not the published one', nonNegativeNumber)
+    .option('--width <number>', 'its width, where it is not the published one', positiveNumber)
     .option('--experts <number>', 'experts of each layer (default: 8)', wholeNumber(1))
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))

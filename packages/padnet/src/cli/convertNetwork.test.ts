@@ -7,7 +7,8 @@ import { createModel, dynamicConvolutions, modelNames, modelSchema } from '../mo
 import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
 import { loadAnyModel, savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
-import { convolutions, networks } from './convert.js';
+import { convolutions } from './convert.js';
+import { networks } from './networkNames.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 
 let folder: string;

@@ -63,7 +63,6 @@ function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
 
 function weightsSource(file: string, { model: name, width }: NamedNetwork): PictureModel {
   if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
-  if (width === 0) throw new UsageError('--width must be more than 0');
   const options = { name, ...(width !== undefined && { width }) };
   const { network, shape } = loadPictureWeights(file, options);
   const description: PictureModel['description'] = {
