@@ -4,7 +4,7 @@ import type { OnBadPicture } from '../data/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { layerNames } from '../report/layerNames.js';
-import type { NetworkCounts } from '../report/index.js';
+import type { LayerRatio, NetworkCounts } from '../report/index.js';
 import type { ConvertNetworkOptions } from './convertNetwork.js';
 import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
 import { networks } from './networkNames.js';
@@ -90,7 +90,14 @@ async function convert(
   };
   const conversion = await convertNetwork(path, { ...options, force, onBadPicture, signal: terminal.closed });
   if (json) {
-    terminal.printJson({ from: path, layer: options.layer, ...conversion });
+    const compact = (counts: NetworkCounts): object => ({ ...counts, layers: counts.layers.map(withoutFilters) });
+    terminal.printJson({
+      from: path,
+      layer: options.layer,
+      ...conversion,
+      before: compact(conversion.before),
+      after: compact(conversion.after),
+    });
     return;
   }
   const { before, after, cost, difference, inputs, file, fileBytes } = conversion;
@@ -112,6 +119,11 @@ async function convert(
       `${formatBytes(fileBytes)} in ${file}`,
     ].join('\n'),
   );
+}
+
+/** A network has thousands of filters. */
+function withoutFilters({ path, entries, dynamicEntries }: LayerRatio): Omit<LayerRatio, 'filterShares'> {
+  return { path, entries, dynamicEntries };
 }
 
 function costRows({ before, after }: FoldCost): string[][] {

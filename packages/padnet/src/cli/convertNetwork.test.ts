@@ -57,7 +57,9 @@ describe('convertNetwork', () => {
     const { before, after, difference, inputs } = await convert(encoder, options);
     expect(difference).toBeLessThan(1e-6);
     expect(inputs).toBe('4 random texts of 32 tokens');
-    expect(after.layers).toEqual([{ path: 'encoder.layers.1.feed_forward.output', entries: 128, dynamicEntries: 128 }]);
+    expect(after.layers).toMatchObject([
+      { path: 'encoder.layers.1.feed_forward.output', entries: 128, dynamicEntries: 128 },
+    ]);
     // Two more experts with biases; gates and noise of 16 × 3 each.
     expect(after.stored.parameters - before.stored.parameters).toBe(2 * (8 * 16 + 8) + 2 * 16 * 3);
     expect(inspect('out').parameters).toBe(after.stored.parameters);
