@@ -151,6 +151,73 @@ describe('eval', () => {
   });
 });
 
+describe('convert', () => {
+  it.each(['dyconv', 'pad'])('folds a run of %s to a static network and says what it costs', async (layer) => {
+    interface Conversion {
+      readonly before: { stored: { parameters: number }; macs: number };
+      readonly after: { stored: { parameters: number }; macs: number };
+      readonly difference: number;
+      readonly cost: Record<'before' | 'after', { score: number; loss: number; seconds: number }>;
+    }
+    const out = `networks/${layer}`;
+    const converted = await run('convert', `runs/${layer}`, '--layer', 'static', '--out', out, '--json');
+    expect(converted).toMatchObject({ code: 0, stderr: '' });
+    const { before, after, difference, cost } = JSON.parse(converted.stdout) as Conversion;
+    const score = async (...parameters: string[]): Promise<{ accuracy: number; loss: number }> =>
+      JSON.parse((await run('eval', ...parameters, '--json')).stdout) as { accuracy: number; loss: number };
+    const [dynamic, folded, plain] = await Promise.all([
+      score(`runs/${layer}`),
+      score(out, '--recipe', `runs/${layer}/recipe.yaml`),
+      run('inspect', 'runs/static', '--json'),
+    ]);
+    expect(cost.before).toMatchObject({ score: dynamic.accuracy });
+    expect(cost.before.loss).toBeCloseTo(dynamic.loss, 5);
+    expect(cost.after).toMatchObject({ score: folded.accuracy });
+    expect(cost.after.loss).toBeCloseTo(folded.loss, 5);
+    expect(cost.after.seconds).toBeGreaterThan(0);
+    expect(difference).toBeGreaterThan(0);
+    // Routers of a short training hardly decide: their mean serves nearly as well.
+    expect(cost.after.score).toBeGreaterThan(cost.before.score - 0.1);
+    const { parameters, macs } = JSON.parse(plain.stdout) as { parameters: number; macs: number };
+    expect([after.stored.parameters, after.macs]).toEqual([parameters, macs]);
+    expect(before.macs).toBeGreaterThan(macs);
+
+    // And on from there, as any static network.
+    const options = ['--set', `model.pretrained=${out}`, '--set', 'training.epochs=1', '--out', `runs/${layer}-tuned`];
+    const tuned = await run(
+      'train',
+      `${layer}.yaml`,
+      ...options,
+      '--set',
+      'partition=null',
+      '--set',
+      'model.layer=dyconv',
+    );
+    expect(tuned).toMatchObject({ code: 0, stderr: '' });
+    const recipe = readFileSync(join(cwd, `runs/${layer}-tuned/recipe.yaml`), 'utf8');
+    expect(recipe).toContain(`pretrained: ${join(cwd, out)}\n`);
+    expect(recipe).toContain('bankInitialisation: copies\n');
+    expect((await score(`runs/${layer}-tuned`)).accuracy).toBeGreaterThan(cost.after.score - 0.1);
+
+    const text = await run('convert', `runs/${layer}`, '--layer', 'static', '--out', out, '--force');
+    expect(text.stdout).toMatch(/^test accuracy +\d+\.\d\d % +\d+\.\d\d %$/m);
+    expect(text.stdout).toMatch(/^time of 1 picture +\S+ [mµ]?s +\S+ [mµ]?s$/m);
+  });
+
+  it('says what can not be folded, and what a network without data needs', async () => {
+    const dynamic = await run('convert', 'runs/dyconv', '--layer', 'pad', '--out', 'networks/wrong');
+    expect(dynamic.stderr).toBe(
+      'padnet: runs/dyconv has a network with model.layer: dyconv; only a static one can be converted; --layer static folds it to one\n',
+    );
+    const model = await run('convert', 'runs/dyconv/model', '--layer', 'static', '--out', 'networks/wrong');
+    expect(model.stderr).toMatch(/^padnet: runs\/dyconv\/model is no training run: .*; give the folder of a run\n$/);
+    const evaluated = await run('eval', 'runs/dyconv/model');
+    expect(evaluated.stderr).toMatch(/^padnet: runs\/dyconv\/model is a network without data of its own; .*--recipe/);
+    expect([dynamic.code, model.code, evaluated.code]).toEqual([1, 1, 1]);
+    expect(existsSync(join(cwd, 'networks/wrong'))).toBe(false);
+  });
+});
+
 describe('inspect', () => {
   it('prints a trained network, and files of tensors', async () => {
     const { code, stdout } = await run('inspect', 'runs/pad', '--json');

@@ -43,7 +43,13 @@ class Block(nn.Module):
         return functional.relu(out, inplace=True)
 
 
-BLOCKS = {"resnet10": (False, [1, 1, 1, 1]), "resnet18": (False, [2, 2, 2, 2]), "resnet50": (True, [3, 4, 6, 3])}
+BLOCKS = {
+    "resnet10": (False, [1, 1, 1, 1]),
+    "resnet18": (False, [2, 2, 2, 2]),
+    "resnet34": (False, [3, 4, 6, 3]),
+    "resnet50": (True, [3, 4, 6, 3]),
+    "resnet101": (True, [3, 4, 23, 3]),
+}
 
 
 def resnet(name, stem, width, in_channels, num_classes):

@@ -6,7 +6,8 @@ import type { ConvolutionKind, LayerCost, LayerCosts, PassCost } from '../bench/
 import { convolutionPlans, type ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { models, withThreadsAndJson } from './benchNetwork.js';
+import { withThreadsAndJson } from './benchNetwork.js';
+import { networks } from './networkNames.js';
 import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';
 import type { Terminal } from './terminal.js';
@@ -16,7 +17,7 @@ const kinds = ['static', 'dyconv', 'pad', 'pad-filter'] as const satisfies reado
 const memoryFormats = ['contiguous', 'channels_last'] as const;
 
 interface LayerOptions {
-  readonly model?: (typeof models)[number];
+  readonly model?: (typeof networks)[number];
   readonly in: number;
   readonly out: number;
   readonly kernel: number;
@@ -43,8 +44,8 @@ export function registerLayer(bench: Command, terminal: Terminal): void {
         'distinct convolution of a network.',
     )
     .addOption(
-      new Option('--model <name>', `of this network instead: ${models.join(', ')}`)
-        .argParser(oneOf(models))
+      new Option('--model <name>', `of this network instead: ${networks.join(', ')}`)
+        .argParser(oneOf(networks))
         .conflicts(['in', 'out', 'kernel', 'stride', 'groups']),
     )
     .option('--in <number>', 'input channels', wholeNumber(1), 128)

@@ -2,13 +2,13 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { NetworkShape } from '../bench/benchNetwork.js';
-import { oneOf, wholeNumber } from './options.js';
+import { networks } from './networkNames.js';
+import { oneOf, positiveNumber, wholeNumber } from './options.js';
 
-export const models = ['resnet10', 'resnet18', 'resnet50', 'mobilenetV2'] as const;
 const stems = ['imagenet', 'small'] as const;
 
 export interface NetworkOptions {
-  readonly model: (typeof models)[number];
+  readonly model: (typeof networks)[number];
   readonly stem: (typeof stems)[number];
   readonly width?: number;
   readonly size: number;
@@ -20,9 +20,13 @@ export interface NetworkOptions {
 /** @param batch the default */
 export function withNetworkOptions(command: Command, batch: number): Command {
   return command
-    .option('--model <name>', models.join(', '), oneOf(models), 'resnet18')
+    .option('--model <name>', networks.join(', '), oneOf(networks), 'resnet18')
     .option('--stem <name>', stems.join(' or '), oneOf(stems), 'imagenet')
-    .option('--width <number>', 'channels of the first stage (default: as published)', wholeNumber(1))
+    .option(
+      '--width <number>',
+      'channels of the first stage, of mobilenetV2 their multiplier (default: as published)',
+      positiveNumber,
+    )
     .option('--size <pixels>', 'side of the pictures', wholeNumber(1), 224)
     .option('--channels <number>', 'channels of the pictures', wholeNumber(1), 3)
     .option('--classes <number>', 'classes', wholeNumber(1), 1000)

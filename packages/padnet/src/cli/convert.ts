@@ -1,20 +1,30 @@
-/** `padnet convert`: a static network as a mixture of experts, dynamic or partial; and a static one for Hugging Face. */
+/** `padnet convert`: a static network as a mixture of experts, dynamic or partial; and the way back. */
 import { Option, type Command } from 'commander';
-import { formatBytes, formatCount, formatPercent } from '../report/format.js';
+import type { OnBadPicture } from '../data/index.js';
+import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { layerNames } from '../report/layerNames.js';
-import type { NetworkCounts } from '../report/index.js';
+import type { LayerRatio, NetworkCounts } from '../report/index.js';
 import type { ConvertNetworkOptions } from './convertNetwork.js';
-import { fraction, listOfNumbers, oneOf, nonNegativeNumber, wholeNumber, withExamples } from './options.js';
+import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
+import { networks } from './networkNames.js';
+import {
+  fraction,
+  listOfNumbers,
+  nonNegativeNumber,
+  oneOf,
+  positiveNumber,
+  wholeNumber,
+  withExamples,
+} from './options.js';
 import type { Terminal } from './terminal.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
-/** `dynamicConvolutions` and `modelNames`, without loading the library. */
+/** `dynamicConvolutions`, without loading the library. */
 export const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
-export const networks = ['resnet10', 'resnet18', 'resnet34', 'resnet50', 'resnet101', 'mobilenetV2'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
-interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force'> {
+interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onBadPicture' | 'signal'> {
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -24,7 +34,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     .command('convert')
     .description(
       'Make a trained static network dynamic or partially dynamic without changing what it computes, ready for `padnet inspect` and ' +
-        '`predict`; or save a static text encoder as Hugging Face does.',
+        '`predict`; fold a dynamic one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
     )
     .argument(
       '<network>',
@@ -32,7 +42,10 @@ export function registerConvert(program: Command, terminal: Terminal): void {
         "torchvision's weights",
     )
     .addOption(
-      new Option('--layer <kind>', 'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad')
+      new Option(
+        '--layer <kind>',
+        'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad, or static of a dynamic run',
+      )
         .argParser(oneOf(layers))
         .makeOptionMandatory(),
     )
@@ -40,7 +53,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     .addOption(
       new Option('--model <name>', 'network of a file of weights, see `padnet models`').argParser(oneOf(networks)),
     )
-    .option('--width <number>', 'its width, where it is not the published one', nonNegativeNumber)
+    .option('--width <number>', 'its width, where it is not the published one', positiveNumber)
     .option('--experts <number>', 'experts of each layer (default: 8)', wholeNumber(1))
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
@@ -61,6 +74,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     'convert pretrained/bert --layer moe --experts 8 --k 2 --out networks/bert-moe',
     'convert runs/rte-static --layer pad --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
     'convert runs/rte-static --layer static --out networks/rte-hf',
+    'convert runs/pad30 --layer static --out networks/folded',
     'convert resnet18.pth --model resnet18 --layer pad --ratio 0.3 --out networks/resnet18-pad30',
   );
 }
@@ -71,12 +85,22 @@ async function convert(
   terminal: Terminal,
 ): Promise<void> {
   const { convertNetwork } = await import('./convertNetwork.js');
-  const conversion = await convertNetwork(path, { ...options, force });
+  const onBadPicture: OnBadPicture = ({ file, reason }) => {
+    terminal.remark(`padnet: left out: ${file}: ${reason}`);
+  };
+  const conversion = await convertNetwork(path, { ...options, force, onBadPicture, signal: terminal.closed });
   if (json) {
-    terminal.printJson({ from: path, layer: options.layer, ...conversion });
+    const compact = (counts: NetworkCounts): object => ({ ...counts, layers: counts.layers.map(withoutFilters) });
+    terminal.printJson({
+      from: path,
+      layer: options.layer,
+      ...conversion,
+      before: compact(conversion.before),
+      after: compact(conversion.after),
+    });
     return;
   }
-  const { before, after, difference, inputs, file, fileBytes } = conversion;
+  const { before, after, cost, difference, inputs, file, fileBytes } = conversion;
   const row = (name: string, value: (of: NetworkCounts) => string): string[] => [name, value(before), value(after)];
   const rows = [
     row('stored numbers', ({ stored }) => formatCount(stored.parameters)),
@@ -85,6 +109,7 @@ async function convert(
       formatPercent(entries === 0 ? 0 : dynamicEntries / entries),
     ),
     row(`MACs of ${after.sample}`, ({ macs }) => formatCount(macs)),
+    ...(cost ? costRows(cost) : []),
   ];
   terminal.print(
     [
@@ -94,4 +119,18 @@ async function convert(
       `${formatBytes(fileBytes)} in ${file}`,
     ].join('\n'),
   );
+}
+
+/** A network has thousands of filters. */
+function withoutFilters({ path, entries, dynamicEntries }: LayerRatio): Omit<LayerRatio, 'filterShares'> {
+  return { path, entries, dynamicEntries };
+}
+
+function costRows({ before, after }: FoldCost): string[][] {
+  const row = (name: string, value: (of: MeasuredNetwork) => string): string[] => [name, value(before), value(after)];
+  return [
+    row('time of 1 picture', ({ seconds }) => formatSeconds(seconds)),
+    row('test accuracy', ({ score }) => formatPercent(score, 2)),
+    row('test loss', ({ loss }) => formatLoss(loss, 4)),
+  ];
 }

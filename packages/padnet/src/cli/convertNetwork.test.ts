@@ -5,10 +5,10 @@ import { encodeSafetensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createModel, dynamicConvolutions, modelNames, modelSchema } from '../models/index.js';
 import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
-import { savePictureModel } from '../training/index.js';
+import { loadAnyModel, savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
-import { loadAnyModel } from './anyModel.js';
-import { convolutions, networks } from './convert.js';
+import { convolutions } from './convert.js';
+import { networks } from './networkNames.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 
 let folder: string;
@@ -57,7 +57,9 @@ describe('convertNetwork', () => {
     const { before, after, difference, inputs } = await convert(encoder, options);
     expect(difference).toBeLessThan(1e-6);
     expect(inputs).toBe('4 random texts of 32 tokens');
-    expect(after.layers).toEqual([{ path: 'encoder.layers.1.feed_forward.output', entries: 128, dynamicEntries: 128 }]);
+    expect(after.layers).toMatchObject([
+      { path: 'encoder.layers.1.feed_forward.output', entries: 128, dynamicEntries: 128 },
+    ]);
     // Two more experts with biases; gates and noise of 16 × 3 each.
     expect(after.stored.parameters - before.stored.parameters).toBe(2 * (8 * 16 + 8) + 2 * 16 * 3);
     expect(inspect('out').parameters).toBe(after.stored.parameters);
@@ -143,6 +145,7 @@ describe('convertNetwork', () => {
     await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
     await convert(encoder, { layer: 'moe' }, 'mixture');
     await refuse(join(folder, 'mixture'), { layer: 'pad' }, 'model.layer: moe; only a static one can be converted');
+    await refuse(join(folder, 'mixture'), { layer: 'static' }, 'a mixture has no static form: each token');
     await expect(convert(encoder, { layer: 'moe' }, 'mixture')).rejects.toThrow(
       'has a network already; --force replaces',
     );

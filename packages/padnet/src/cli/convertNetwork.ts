@@ -1,4 +1,4 @@
-/** Makes a static network dynamic or partially dynamic, or a Hugging Face folder of it. */
+/** Makes a static network dynamic or partially dynamic, or a Hugging Face folder of it; and a dynamic one static. */
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, type nn } from '@padnet/torch';
@@ -9,9 +9,11 @@ import {
   convertToPartialMoE,
   type MoEPosition,
 } from '../convert/index.js';
+import type { OnBadPicture } from '../data/index.js';
 import { InputError } from '../errors.js';
 import {
   convertOptions,
+  modelSchema,
   savePretrained,
   textModelSchema,
   type DynamicConvolution,
@@ -21,6 +23,7 @@ import { applyPartition, iterativeModePartition, saliencies } from '../partition
 import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
 import { copyTokenizer, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
 import { convertedSource, convertSource, probe, type ConvertSource, type TextSource } from './convertSource.js';
+import { foldNetwork, type FoldCost } from './foldNetwork.js';
 import { UsageError } from './usageError.js';
 
 export interface ConvertNetworkOptions {
@@ -45,6 +48,9 @@ export interface ConvertNetworkOptions {
   readonly ratio?: number;
   readonly out: string;
   readonly force: boolean;
+  /** Told of each picture that is left out where a network is folded. */
+  readonly onBadPicture?: OnBadPicture;
+  readonly signal?: AbortSignal;
 }
 
 export interface Conversion {
@@ -53,6 +59,8 @@ export interface Conversion {
   /** Largest difference of logits before and after, and of what. */
   readonly difference: number;
   readonly inputs: string;
+  /** Of a dynamic or partial network that became static; else null. */
+  readonly cost: FoldCost | null;
   readonly file: string;
   readonly fileBytes: number;
 }
@@ -60,7 +68,7 @@ export interface Conversion {
 /**
  * Reads what was written before it compares.
  *
- * @throws InputError where `path` has no static network, or the folder to write has one already
+ * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has one already
  */
 export async function convertNetwork(path: string, options: ConvertNetworkOptions): Promise<Conversion> {
   const { out } = options;
@@ -71,11 +79,15 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
   const { logits: wanted, inputs } = probe(source);
   // Noise is the same every time.
   manualSeed(1);
-  if (source.modality === 'image') await writePictures(source, options);
-  else if (options.layer === 'static') writeHuggingFace(source, out);
-  else await writeTexts(source, options);
+  const isHuggingFace = source.modality === 'text' && options.layer === 'static';
+  let cost: FoldCost | null = null;
+  if (source.modality === 'text') {
+    if (isHuggingFace) writeHuggingFace(source, out);
+    else await writeTexts(source, options);
+  } else if (options.layer === 'static') cost = await writeStatic(path, source, options);
+  else await writePictures(source, options);
   // Of a network of the other form that was replaced.
-  rmSync(join(out, options.layer === 'static' ? 'model.json' : 'config.json'), { force: true });
+  rmSync(join(out, isHuggingFace ? 'model.json' : 'config.json'), { force: true });
   const written = await convertedSource(out);
   const file = join(out, 'model.safetensors');
   return {
@@ -83,16 +95,19 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
     after: countsOf(written),
     difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
     inputs,
+    cost,
     file,
     fileBytes: statSync(file).size,
   };
 }
 
 /** Options that mean nothing for this network are mistakes. */
-function checkOptions({ modality }: ConvertSource, path: string, options: ConvertNetworkOptions): void {
-  const kinds: readonly RunLayer[] = modality === 'image' ? ['dyconv', 'pad'] : ['moe', 'pad', 'static'];
+function checkOptions(source: ConvertSource, path: string, options: ConvertNetworkOptions): void {
+  const { modality, description } = source;
   const { layer, ratio } = options;
-  if (!kinds.includes(layer)) {
+  const kinds: readonly RunLayer[] = modality === 'image' ? ['dyconv', 'pad'] : ['moe', 'pad', 'static'];
+  if (description.model.layer !== 'static') checkFold(source, path, layer);
+  else if (!kinds.includes(layer)) {
     const what = modality === 'image' ? 'pictures' : 'texts';
     throw new UsageError(`--layer ${layer}: ${path} has a network for ${what}; expected ${kinds.join(', ')}`);
   }
@@ -103,6 +118,18 @@ function checkOptions({ modality }: ConvertSource, path: string, options: Conver
       throw new UsageError(`--${name} is for networks for ${modality === 'image' ? 'texts' : 'pictures'}`);
   }
   if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
+}
+
+/** Of a network that is not static: convolutions have a mean, experts have none. */
+function checkFold({ modality, description }: ConvertSource, path: string, layer: RunLayer): void {
+  if (modality === 'image' && layer === 'static') return;
+  const reason =
+    modality === 'image'
+      ? '; --layer static folds it to one'
+      : ', and a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+  throw new InputError(
+    `${path} has a network with model.layer: ${description.model.layer}; only a static one can be converted${reason}`,
+  );
 }
 
 function checkFolder({ out, force }: ConvertNetworkOptions): void {
@@ -125,6 +152,17 @@ async function writePictures({ network, description }: PictureModel, options: Co
   await partitionByMagnitude(network, ratio);
   const model = { ...description.model, ...bank, layer: layer === 'dyconv' ? layer : ('pad' as const) };
   savePictureModel(join(out, 'model.json'), network, { ...description, model });
+}
+
+async function writeStatic(path: string, model: PictureModel, options: ConvertNetworkOptions): Promise<FoldCost> {
+  const { network, description } = model;
+  const cost = await foldNetwork(path, model, options);
+  const { name, stem, width } = description.model;
+  savePictureModel(join(options.out, 'model.json'), network, {
+    ...description,
+    model: modelSchema.parse({ name, stem, width }),
+  });
+  return cost;
 }
 
 async function writeTexts(

@@ -1,9 +1,8 @@
-/** What `padnet convert` starts from: a static network with its weights, and outputs to compare by. */
+/** What `padnet convert` starts from: a network with its weights, and outputs to compare by. */
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
 import { IMAGENET_STATISTICS } from '../data/index.js';
-import { InputError } from '../errors.js';
 import {
   loadPictureWeights,
   loadPretrained,
@@ -14,8 +13,14 @@ import {
   type ModelOptions,
   type SequenceClassifier,
 } from '../models/index.js';
-import { RunFolder, type PictureModel, type SavedModel, type TextDescription } from '../training/index.js';
-import { hasModel, loadAnyModel } from './anyModel.js';
+import {
+  hasModel,
+  loadAnyModel,
+  RunFolder,
+  type PictureModel,
+  type SavedModel,
+  type TextDescription,
+} from '../training/index.js';
 import { UsageError } from './usageError.js';
 
 export interface TextSource {
@@ -37,7 +42,7 @@ export interface NamedNetwork {
 /**
  * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an encoder as Hugging Face saves it; or an
  *   encoder's name on the hub
- * @throws InputError where it is none of these, or its network is not static
+ * @throws InputError where it is none of these
  */
 export async function convertSource(source: string, named: NamedNetwork = {}): Promise<ConvertSource> {
   const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
@@ -49,10 +54,6 @@ export async function convertSource(source: string, named: NamedNetwork = {}): P
   const isRun = existsSync(run.recipe);
   if (!isRun && !hasModel(source)) return await pretrainedSource(source);
   const model = loadAnyModel(source);
-  const { layer } = model.description.model;
-  if (layer !== 'static') {
-    throw new InputError(`${source} has a network with model.layer: ${layer}; only a static one can be converted`);
-  }
   return withTokenizer(model, isRun ? dirname(run.model) : source);
 }
 
@@ -62,7 +63,6 @@ function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
 
 function weightsSource(file: string, { model: name, width }: NamedNetwork): PictureModel {
   if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
-  if (width === 0) throw new UsageError('--width must be more than 0');
   const options = { name, ...(width !== undefined && { width }) };
   const { network, shape } = loadPictureWeights(file, options);
   const description: PictureModel['description'] = {

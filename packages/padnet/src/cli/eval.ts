@@ -1,15 +1,17 @@
 /** `padnet eval`: the score of a run's network on the test data. */
-import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import { InputError } from '../errors.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import type { PictureModel, PictureRecipe } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
 import { collected, fraction, wholeNumber, withExamples } from './options.js';
+import { readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
 interface EvalOptions {
+  readonly recipe?: string;
   readonly set?: readonly string[];
   readonly batchSize?: number;
   readonly coefficientThreshold?: number;
@@ -21,7 +23,8 @@ export function registerEval(program: Command, terminal: Terminal): void {
   const command = program
     .command('eval')
     .description("Evaluate a run's network on its test data, or on others.")
-    .argument('<run>', 'folder of a finished run')
+    .argument('<run>', 'folder of a finished run; or with --recipe, of a network that `padnet convert` wrote')
+    .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .option(
       '--set <key=value>',
       "another value for one of the recipe's data keys, such as data.path=<folder>",
@@ -41,16 +44,21 @@ export function registerEval(program: Command, terminal: Terminal): void {
     'eval runs/pad30',
     'eval runs/pad30 --set data.testLimit=1000',
     'eval runs/pad30 --batch-size 1 --coefficient-threshold 0.05',
+    'eval networks/folded --recipe runs/pad30/recipe.yaml',
     'eval runs/rte-pad50 --submission submissions',
   );
 }
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
   const { set = [], batchSize, coefficientThreshold, submission, json = false } = options;
-  const { loadRunModel, parseRecipe, readRun } = await import('../training/index.js');
-  const { folder } = readRun(run);
-  const recipe = parseRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe, set);
-  const model = loadRunModel(run);
+  const { hasModel, loadAnyModel, readRun } = await import('../training/index.js');
+  if (options.recipe === undefined && hasModel(run)) {
+    throw new InputError(
+      `${run} is a network without data of its own; give the recipe whose data it is evaluated on with --recipe <file>`,
+    );
+  }
+  const recipe = await readRecipe(options.recipe ?? readRun(run).folder.recipe, set);
+  const model = loadAnyModel(run);
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
     await evaluatePictures({ run, recipe, model, batchSize, coefficientThreshold, json }, terminal);
@@ -60,7 +68,7 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
       throw new UsageError(`--coefficient-threshold is for dynamic convolutions; ${run} is on sentences`);
     await evaluateTexts({ run, recipe, model, submission: submission ?? null, json }, terminal);
   } else {
-    throw new UsageError(`--set: ${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
+    throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
   }
 }
 
@@ -82,6 +90,13 @@ async function evaluatePictures(options: PictureEvaluation, terminal: Terminal):
     terminal.remark(`padnet: left out: ${file}: ${reason}`);
   });
   const { test } = await loadPictures(recipe.data, onBadPicture);
+  const { inChannels, numClasses } = model.description;
+  if (test.channels !== inChannels || test.numClasses !== numClasses) {
+    throw new InputError(
+      `${run} is for pictures of ${inChannels} channels and ${numClasses} classes; ${test.name} has ${test.channels} and ` +
+        `${test.numClasses}`,
+    );
+  }
   setCoefficientThreshold(model.network, coefficientThreshold);
   const start = performance.now();
   const { normalise } = model.description;

@@ -70,8 +70,8 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
 
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
 async function networkOf(folder: string): Promise<ShownNetwork> {
-  const [{ loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }, { hasModel, loadAnyModel }] =
-    await Promise.all([import('../training/index.js'), import('../report/index.js'), import('./anyModel.js')]);
+  const [{ hasModel, loadAnyModel, loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }] =
+    await Promise.all([import('../training/index.js'), import('../report/index.js')]);
   if (existsSync(join(folder, 'config.json'))) return networkOfFolder(folder);
   if (hasModel(folder)) return networkOfModel(loadAnyModel(folder));
   const run = readRun(folder);

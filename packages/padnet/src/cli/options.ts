@@ -30,6 +30,13 @@ export function nonNegativeNumber(text: string): number {
   throw new InvalidArgumentError('Expected a number of at least 0.');
 }
 
+/** A number above 0. */
+export function positiveNumber(text: string): number {
+  const value = Number(text);
+  if (value > 0 && Number.isFinite(value)) return value;
+  throw new InvalidArgumentError('Expected a number above 0.');
+}
+
 /** One of `known`, or several with commas between. */
 export function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
   const one = oneOf(known);

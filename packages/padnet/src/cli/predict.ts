@@ -51,7 +51,7 @@ async function predict(run: string, question: Question, terminal: Terminal): Pro
     throw new UsageError('give a sentence, or a file of them with --file');
   }
   const [{ loadAnyModel }, { answerTexts }, { glueTasks }] = await Promise.all([
-    import('./anyModel.js'),
+    import('../training/index.js'),
     import('../report/index.js'),
     import('../data/index.js'),
   ]);

@@ -41,8 +41,11 @@ async function withAbsolutePaths(recipe: Recipe): Promise<Recipe> {
   const masks = recipe.partition?.masks;
   const partition = recipe.partition && { ...recipe.partition, ...(masks !== undefined && { masks: resolve(masks) }) };
   const absolute = (path: string | undefined) => (path === undefined ? {} : { path: resolve(path) });
-  if (recipe.modality === 'image')
-    return { ...recipe, data: { ...recipe.data, ...absolute(recipe.data.path) }, partition };
+  if (recipe.modality === 'image') {
+    const { model, data } = recipe;
+    const pretrained = model.pretrained !== undefined && { pretrained: resolve(model.pretrained) };
+    return { ...recipe, model: { ...model, ...pretrained }, data: { ...data, ...absolute(data.path) }, partition };
+  }
   const { GLUE_PATH } = await import('../data/index.js');
   const { model } = recipe;
   // A folder; the name of a model on the hub stays.

@@ -145,6 +145,8 @@ function sentence(event: TrainingEvent): string | null {
       return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
     case 'truncated':
       return truncationText(event);
+    case 'newClassifier':
+      return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
     case 'badPicture':
       return `left out, the ${event.count}. picture that can not be used: ${event.file}: ${event.reason}`;
     case 'step':

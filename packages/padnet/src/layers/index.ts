@@ -8,6 +8,7 @@ export * from './feedForward.js';
 export * from './fitRates.js';
 export * from './machineRates.js';
 export * from './meanAttention.js';
+export * from './meanKernel.js';
 export * from './mixedConv2d.js';
 export * from './moeLinear.js';
 export * from './outputSize.js';

@@ -17,8 +17,7 @@ export type LayerKind = (typeof layerKinds)[number];
 export const dynamicConvolutions = ['dyconv', 'condconv', 'odconv'] as const;
 export type DynamicConvolution = (typeof dynamicConvolutions)[number];
 
-/** Everything that makes a network but its weights. */
-export const modelSchema = z.strictObject({
+const modelKeys = z.strictObject({
   name: z.enum(modelNames),
   layer: z.enum(layerKinds).default('static'),
   /** Of dynamic and partial layers. */
@@ -28,11 +27,20 @@ export const modelSchema = z.strictObject({
   width: z.number().positive().optional(),
   /** K of dynamic and partial layers. */
   numKernels: z.int().min(1).max(64).default(4),
-  bankInitialisation: z.enum(bankInitialisations).default('independent'),
+  /** Default: `copies` of pretrained weights, else `independent`. */
+  bankInitialisation: z.enum(bankInitialisations).optional(),
   /** Noise on bank entries that are copies, in standard deviations of the kernel. */
   noise: z.number().min(0).default(0),
   scaleMode: z.enum(scaleModes).default('both'),
+  /** File of static weights, or folder of a static network, that training starts from; absent: fresh weights. */
+  pretrained: z.string().min(1).optional(),
 });
+
+/** What makes a network; its weights are loaded, or those that training starts from. */
+export const modelSchema = modelKeys.transform((model) => ({
+  ...model,
+  bankInitialisation: model.bankInitialisation ?? (model.pretrained === undefined ? 'independent' : 'copies'),
+}));
 export type ModelOptions = z.infer<typeof modelSchema>;
 
 /** What the data decide. */
@@ -41,9 +49,13 @@ export interface ModelShape {
   readonly numClasses: number;
 }
 
-/** A network with fresh weights, from the default generator. */
+/** A network with fresh weights, from the default generator, whatever `pretrained` says. */
 export function createModel(options: ModelOptions, shape: ModelShape): nn.Layer {
-  const network = createStatic(options, shape);
+  return convertModel(createStatic(options, shape), options);
+}
+
+/** A static network as the options say, in place. */
+export function convertModel(network: nn.Layer, options: ModelOptions): nn.Layer {
   switch (options.layer) {
     case 'static':
       return network;

@@ -1,4 +1,5 @@
 export * from './createModel.js';
+export * from './createPretrained.js';
 export * from './mobilenetV2.js';
 export * from './pictureWeights.js';
 export * from './registry.js';

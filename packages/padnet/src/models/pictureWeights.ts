@@ -13,39 +13,70 @@ export interface PictureWeights {
 /** What checkpoints put around a state dict, and `DataParallel` before each name. */
 const wrapping = /^(?:(?:state_dict|model_state_dict|model)\.)?(?:module\.)?$/;
 
+/** Of a static network. */
+export interface StaticWeights {
+  /** By torchvision's names. */
+  readonly state: ReadonlyMap<string, Tensor>;
+  /** As the first convolution and the classifier have it. */
+  readonly shape: ModelShape;
+}
+
+/** Path of the linear layer that gives the logits. */
+export function classifierOf(name: ModelOptions['name']): string {
+  return name === 'mobilenetV2' ? 'classifier.1' : 'fc';
+}
+
+/**
+ * The weights in `file`, in the caller's scope.
+ *
+ * @throws InputError where it is missing, damaged, or has not the first convolution and the classifier of the network `name`
+ */
+export function readPictureWeights(file: string, name: ModelOptions['name']): StaticWeights {
+  const first = name === 'mobilenetV2' ? 'features.0.0.weight' : 'conv1.weight';
+  const classifier = `${classifierOf(name)}.weight`;
+  const state = unwrap(readTensors(file), first);
+  const [, inChannels] = state.get(first)?.shape ?? [];
+  const [numClasses] = state.get(classifier)?.shape ?? [];
+  if (!inChannels || !numClasses) {
+    const missing = inChannels ? classifier : first;
+    throw new InputError(`${file}: no weights of ${name}, ${missing} is missing; give the network that they are of`);
+  }
+  return { state, shape: { inChannels, numClasses } };
+}
+
+/**
+ * Loads weights into a static network.
+ *
+ * @param source of the weights, for errors
+ * @throws InputError naming the tensors that are missing, unexpected or of another shape
+ */
+export function loadStaticWeights(network: nn.Layer, weights: StaticWeights['state'], source: string): void {
+  const state = new Map(weights);
+  // Counters of batches, which files of before PyTorch 0.4.1 lack, do not matter once training is over.
+  for (const name of network.stateDict().keys()) {
+    if (name.endsWith('num_batches_tracked') && !state.has(name)) state.set(name, zeros([], { dtype: 'int64' }));
+  }
+  try {
+    network.loadStateDict(state);
+  } catch (error) {
+    const { message } = error as Error;
+    throw new InputError(`${source}: ${message}; give the network and width that the weights are of`, { cause: error });
+  }
+}
+
 /**
  * The network of `options`, which is static, with the weights in `file`. Numbers of input channels and classes are the file's.
  *
- * @throws InputError where the file is missing or damaged, or names the tensors that are missing, unexpected or of another shape
+ * @throws InputError as `readPictureWeights` and `loadStaticWeights`
  */
 export function loadPictureWeights(
   file: string,
   options: Pick<ModelOptions, 'name'> & { width?: number },
 ): PictureWeights {
   return scope(() => {
-    const [first, classifier] =
-      options.name === 'mobilenetV2' ? ['features.0.0.weight', 'classifier.1.weight'] : ['conv1.weight', 'fc.weight'];
-    const state = unwrap(readTensors(file), first);
-    const [, inChannels] = state.get(first)?.shape ?? [];
-    const [numClasses] = state.get(classifier)?.shape ?? [];
-    if (!inChannels || !numClasses) {
-      const missing = inChannels ? classifier : first;
-      throw new InputError(
-        `${file}: no weights of ${options.name}, ${missing} is missing; give the network that they are of`,
-      );
-    }
-    const shape = { inChannels, numClasses };
+    const { state, shape } = readPictureWeights(file, options.name);
     const network = createModel(modelSchema.parse(options), shape);
-    // Counters of batches, which files of before PyTorch 0.4.1 lack, do not matter once training is over.
-    for (const name of network.stateDict().keys()) {
-      if (name.endsWith('num_batches_tracked') && !state.has(name)) state.set(name, zeros([], { dtype: 'int64' }));
-    }
-    try {
-      network.loadStateDict(state);
-    } catch (error) {
-      const { message } = error as Error;
-      throw new InputError(`${file}: ${message}; give the network and width that the weights are of`, { cause: error });
-    }
+    loadStaticWeights(network, state, file);
     return { network, shape };
   });
 }

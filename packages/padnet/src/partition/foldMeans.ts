@@ -1,7 +1,6 @@
 /** Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md §6). */
 import { scope, type nn, type Tensor } from '@padnet/torch';
-import { mixBank } from '../dynamic/index.js';
-import { DynamicConv2d, meanAttentions, type MeanAttention } from '../layers/index.js';
+import { DynamicConv2d, meanAttentions, meanKernel } from '../layers/index.js';
 import { SearchSource } from '../partial/index.js';
 import { searchLayers } from './partition.js';
 
@@ -37,14 +36,8 @@ export function foldMeans(network: nn.Module, batchLosses: readonly (() => Tenso
     const kernels = new Map<SearchSource, Tensor>();
     for (const layer of layers) {
       const mean = means.get(layer);
-      if (mean) kernels.set(layer.source, meanKernel(layer, mean));
+      if (mean) kernels.set(layer.source, meanKernel(layer, layer.source.bank.detach(), mean));
     }
     for (const source of searchLayers(network).values()) source.foldMean(kernels.get(source));
   });
-}
-
-/** Σ_k ᾱ_k Θ_k by the mean spatial attention […shape] */
-function meanKernel({ source, geometry }: SearchedLayer, { coefficients, spatial }: MeanAttention): Tensor {
-  const kernel = mixBank(coefficients.unsqueeze(0), source.bank.detach()).squeeze(0);
-  return spatial ? kernel.mul(spatial.reshape([1, 1, ...geometry.kernelSize])) : kernel;
 }

@@ -1,24 +1,30 @@
 /** The report's pages on routers: coefficients by class, and of single pictures. */
-import { coefficientHeatMap } from './charts/coefficientHeatMap.js';
+import { attentionSection } from './attentionSection.js';
+import { classHeatMap } from './charts/classHeatMap.js';
 import { inputCoefficientChart } from './charts/inputCoefficients.js';
 import { runColours } from './charts/runColours.js';
+import type { DynamicConvolution } from '../models/index.js';
 import type { InputCoefficients, RouterCoefficients } from './coefficients.js';
 import { formatPercent } from './format.js';
 import { html, type Html } from './html.js';
 import { swatch } from './htmlTable.js';
+import { convolutionNames } from './layerNames.js';
 import type { RunSummary } from './runSummary.js';
 
 interface Routed {
   readonly name: string;
   readonly colour: string;
+  readonly convolution: DynamicConvolution;
   readonly routed: RouterCoefficients;
 }
 
 /** Null where no run has routers. */
 export function coefficientSection(runs: readonly RunSummary[]): Html | null {
   const colours = runColours(runs);
-  const routedRuns = runs.flatMap(({ name, coefficients }, index): Routed[] =>
-    coefficients === null ? [] : [{ name, colour: colours[index]!, routed: coefficients }],
+  const routedRuns = runs.flatMap(({ name, coefficients, recipe: { model } }, index): Routed[] =>
+    coefficients === null || !('convolution' in model)
+      ? []
+      : [{ name, colour: colours[index]!, convolution: model.convolution, routed: coefficients }],
   );
   if (routedRuns.length === 0) return null;
   // One scale for all, so that equal colours are equal coefficients.
@@ -40,8 +46,10 @@ export function coefficientSection(runs: readonly RunSummary[]): Html | null {
                 ({ path, means }) =>
                   html`<figure>
                     <figcaption><code>${path}</code></figcaption>
-                    ${coefficientHeatMap({
+                    ${classHeatMap({
+                      label: 'Mean coefficients by class and kernel',
                       means,
+                      columnNames: means[0]?.map((_, kernel) => `kernel ${kernel + 1}`) ?? [],
                       classNames: routed.classes.map((label) => routed.classNames[label] ?? String(label)),
                       most,
                       colour,
@@ -52,12 +60,18 @@ export function coefficientSection(runs: readonly RunSummary[]): Html | null {
       )}
       <p class="read">
         <b>How to read this.</b> The router of a layer looks at its input x and weighs the K kernels of the bank: θ(x) =
-        Σ α<sub>k</sub>(x) Θ<sub>k</sub>. Coefficients of a row sum to 1 in DY-Conv; where all are
-        ${uniform(routedRuns)} the layer treats every kernel alike, as a static one would. Rows that differ show that
-        the layer uses other kernels for other classes. In a partial layer the coefficients weigh only the entries under
-        the mask.
+        Σ α<sub>k</sub>(x) Θ<sub>k</sub>. ${sumText(routedRuns)} Rows that are alike treat every class alike, as a
+        static layer would. Rows that differ show that the layer uses other kernels for other classes. In a partial
+        layer the coefficients weigh only the entries under the mask.
       </p>
     </section>
+    ${attentionSection(
+      routedRuns.map(({ name, colour, routed }) => ({
+        colour,
+        routed,
+        heading: (most) => runHeading(name, colour, most, 'attention'),
+      })),
+    )}
     <section>
       <h2>What the routers decide, for single pictures</h2>
       <p class="sub">One test picture of each of some classes, and its coefficients in every dynamic layer.</p>
@@ -76,11 +90,29 @@ export function coefficientSection(runs: readonly RunSummary[]): Html | null {
     </section>`;
 }
 
-function runHeading(name: string, colour: string, most: number): Html {
+function runHeading(name: string, colour: string, most: number, what = 'α'): Html {
   return html`<h3 class="run">
     ${swatch(colour)}${name}
-    <small style="display:inline">α from 0<span class="scale" style="--c:${colour}"></span>${most.toFixed(2)}</small>
+    <small style="display:inline"
+      >${what} from 0<span class="scale" style="--c:${colour}"></span>${most.toFixed(2)}</small
+    >
   </h3>`;
+}
+
+/** What the coefficients of a row add up to. */
+function sumText(routed: readonly Routed[]): string {
+  const names = (sumsToOne: boolean): string =>
+    [...new Set(routed.map(({ convolution }) => convolution))]
+      .filter((convolution) => (convolution !== 'condconv') === sumsToOne)
+      .map((convolution) => convolutionNames[convolution].name)
+      .join(' and ');
+  const [one, any] = [names(true), names(false)];
+  return [
+    ...(one === ''
+      ? []
+      : [`Coefficients of a row sum to 1 in ${one}; where all are ${uniform(routed)} no kernel is preferred.`]),
+    ...(any === '' ? [] : [`In ${any} each coefficient is from 0 to 1 by itself.`]),
+  ].join(' ');
 }
 
 /** 1/K as text, where all layers agree on K. */

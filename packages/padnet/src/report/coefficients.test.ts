@@ -1,8 +1,8 @@
 import { inflateSync } from 'node:zlib';
-import { liveTensors, nn, ops, tensor, zeros, type Tensor } from '@padnet/torch';
+import { liveTensors, manualSeed, nn, noGrad, ops, randn, tensor, zeros, type Tensor } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { imageDataset, type StoredImages } from '../data/index.js';
-import { Bank, type ParameterSource, type Router } from '../dynamic/index.js';
+import { Bank, OdAttention, type ParameterSource, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
 import { routerCoefficients } from './coefficients.js';
@@ -79,6 +79,25 @@ describe('routerCoefficients', () => {
         });
       });
     }
+  });
+
+  it('gives the other attentions of ODConv by class, those that a layer has', async () => {
+    manualSeed(1);
+    const geometry = nn.conv2dGeometry({ inChannels: 1, outChannels: 1, kernelSize: [1, 3], padding: [0, 1] });
+    const router = new OdAttention({ geometry, numKernels: 2, temperature: 1 });
+    const layer = new DynamicConv2d({ geometry, router, source: new Bank(randn([2, 1, 1, 1, 3])) });
+    const found = (await routerCoefficients(new Tiny(layer), pictures()))!;
+    const [first, second] = found.layers;
+    expect(first!.attentions).toEqual([]);
+    // Of one input and one output channel it is depth-wise, and so has no attention on filters.
+    expect(second!.attentions.map(({ name }) => name)).toEqual(['spatial', 'channel']);
+    const wanted = noGrad(() => router.eval().attend(tensor([0.2, 0.4, 1, 1]).reshape([4, 1, 1, 1])));
+    const rows = wanted.spatial!.toArray();
+    const dim = [0, 1, 2].map((position) => (rows[position]! + rows[3 + position]!) / 2);
+    const [ofDim, ofBright] = second!.attentions[0]!.means;
+    expect(ofDim!.map((value, position) => value - dim[position]!).every((each) => Math.abs(each) < 1e-6)).toBe(true);
+    expect(ofBright![2]).toBeCloseTo(rows[8]!, 6);
+    expect(second!.means[1]![0]).toBeCloseTo(wanted.coefficients.toArray()[4]!, 6);
   });
 
   it('passes over layers without a dynamic entry', async () => {

@@ -4,14 +4,27 @@
  */
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
-import { coefficientModule } from '../dynamic/index.js';
+import { attend, type Attention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { encodePng } from './png.js';
 
 export interface LayerCoefficients {
   readonly path: string;
   /** Mean α by class: [classes][K], rows as in `classes`. */
-  readonly means: readonly (readonly number[])[];
+  readonly means: ClassMeans;
+  /** Of ODConv: the means of what else its router decides, those that the layer has. */
+  readonly attentions: readonly LayerAttention[];
+}
+
+/** Rows as in `classes`. */
+export type ClassMeans = readonly (readonly number[])[];
+
+export const attentionNames = ['spatial', 'channel', 'filter'] as const;
+
+export interface LayerAttention {
+  readonly name: (typeof attentionNames)[number];
+  /** By class: [classes][positions, input channels or filters]. */
+  readonly means: ClassMeans;
 }
 
 export interface InputCoefficients {
@@ -62,8 +75,7 @@ export async function routerCoefficients(
   options: CoefficientOptions = {},
 ): Promise<RouterCoefficients | null> {
   const { transform = {}, perClass = 32, maxClasses = 20, numInputs = 6 } = options;
-  const routers = dynamicRouters(network);
-  if (routers.size === 0) return null;
+  if (!hasDynamicConvolution(network)) return null;
   const { classNames } = dataset;
   const samples = classNames.slice(0, maxClasses).map((_, label) => firstOfClass(dataset, label, perClass));
   const classes = [...samples.keys()].filter((label) => samples[label]!.length > 0);
@@ -71,26 +83,29 @@ export async function routerCoefficients(
   network.eval();
   try {
     const watch = async (indices: readonly number[]): Promise<Watched> =>
-      watchRouters(network, routers, await pictures(dataset, transform, indices), inputShape(dataset, indices));
-    const sums = new Map<string, number[][]>();
+      watchRouters(network, await pictures(dataset, transform, indices), inputShape(dataset, indices));
+    const sums = new Map<string, Record<AttentionKind, ClassSums | null>>();
     const all = samples.flat();
     for (let start = 0; start < all.length; start += batchSize) {
       const batch = all.slice(start, start + batchSize);
-      for (const [path, rows] of (await watch(batch)).coefficients) {
-        const layer = sums.get(path) ?? samples.map(() => rows[0]!.map(() => 0));
-        rows.forEach((row, position) => {
-          const sum = layer[dataset.labels[batch[position]!]!]!;
-          row.forEach((value, kernel) => (sum[kernel]! += value));
-        });
-        sums.set(path, layer);
+      const labels = batch.map((index) => dataset.labels[index]!);
+      for (const [path, attention] of (await watch(batch)).attentions) {
+        const layer = sums.get(path);
+        sums.set(
+          path,
+          mapKinds((kind) => addByClass(layer?.[kind] ?? null, attention[kind], labels)),
+        );
       }
     }
     const paths = [...sums.keys()];
     const shown = chooseLayers(network, paths);
-    const layers = shown.map((path) => ({
-      path,
-      means: classes.map((label) => sums.get(path)![label]!.map((sum) => sum / samples[label]!.length)),
-    }));
+    const means = (of: ClassSums): number[][] =>
+      classes.map((label) => of.get(label)!.map((sum) => sum / samples[label]!.length));
+    const layers = shown.map((path): LayerCoefficients => {
+      const layer = sums.get(path)!;
+      const others = attentionNames.flatMap((name) => (layer[name] ? [{ name, means: means(layer[name]) }] : []));
+      return { path, means: means(layer.coefficients!), attentions: others };
+    });
     const singles = spread(
       samples.flatMap((indices) => indices.slice(0, 1)),
       numInputs,
@@ -108,13 +123,34 @@ export async function routerCoefficients(
   }
 }
 
-/** Layer path by what gives its coefficients. */
-function dynamicRouters(network: nn.Module): Map<nn.Module, string> {
-  const routers = new Map<nn.Module, string>();
-  for (const [path, module] of network.namedModules()) {
-    if (module instanceof DynamicConv2d) routers.set(coefficientModule(module.router), path);
-  }
-  return routers;
+function hasDynamicConvolution(network: nn.Module): boolean {
+  return Array.from(network.namedModules()).some(([, module]) => module instanceof DynamicConv2d);
+}
+
+type AttentionKind = keyof Attention;
+
+function mapKinds<T>(map: (kind: AttentionKind) => T): Record<AttentionKind, T> {
+  return {
+    coefficients: map('coefficients'),
+    spatial: map('spatial'),
+    channel: map('channel'),
+    filter: map('filter'),
+  };
+}
+
+/** By class. */
+type ClassSums = Map<number, number[]>;
+
+/** Adds the rows of a batch, those of `labels`. */
+function addByClass(sums: ClassSums | null, rows: Rows | null, labels: readonly number[]): ClassSums | null {
+  if (rows === null) return null;
+  const all = sums ?? new Map<number, number[]>();
+  rows.forEach((row, position) => {
+    const sum = all.get(labels[position]!);
+    if (sum) row.forEach((value, index) => (sum[index]! += value));
+    else all.set(labels[position]!, [...row]);
+  });
+  return all;
 }
 
 function dependsOnInput(network: nn.Module, path: string): boolean {
@@ -146,23 +182,25 @@ function firstOfClass({ labels, length }: ImageDataset, label: number, count: nu
   return found;
 }
 
+/** [batch][values] */
+type Rows = readonly (readonly number[])[];
+
 interface Watched {
-  /** By layer path: [batch][K]. */
-  readonly coefficients: ReadonlyMap<string, readonly (readonly number[])[]>;
+  /** By layer path. */
+  readonly attentions: ReadonlyMap<string, Record<AttentionKind, Rows | null>>;
   /** [batch][classes] */
   readonly probabilities: readonly (readonly number[])[];
 }
 
-function watchRouters(
-  network: nn.Layer,
-  routers: ReadonlyMap<nn.Module, string>,
-  images: Float32Array,
-  shape: readonly number[],
-): Watched {
-  const coefficients = new Map<string, number[][]>();
-  const record = (_path: string, module: nn.Module, _input: Tensor, output: Tensor): void => {
-    const path = routers.get(module);
-    if (path !== undefined) coefficients.set(path, toRows(output));
+function watchRouters(network: nn.Layer, images: Float32Array, shape: readonly number[]): Watched {
+  const attentions = new Map<string, Record<AttentionKind, Rows | null>>();
+  const record = (path: string, module: nn.Module, input: Tensor): void => {
+    if (!(module instanceof DynamicConv2d)) return;
+    const attention = attend(module.router, input);
+    attentions.set(
+      path,
+      mapKinds((kind) => attention[kind] && toRows(attention[kind])),
+    );
   };
   const probabilities = scope(() =>
     noGrad(() => {
@@ -175,7 +213,7 @@ function watchRouters(
       );
     }),
   );
-  return { coefficients, probabilities };
+  return { attentions, probabilities };
 }
 
 function inputShape({ channels, height, width }: ImageDataset, indices: readonly number[]): number[] {
@@ -197,7 +235,7 @@ async function describeInputs(
   dataset: ImageDataset,
   indices: readonly number[],
   paths: readonly string[],
-  { coefficients, probabilities }: Watched,
+  { attentions, probabilities }: Watched,
 ): Promise<InputCoefficients[]> {
   const { channels, height, width } = dataset;
   const size = channels * height * width;
@@ -213,7 +251,7 @@ async function describeInputs(
       png: encodePng({ data, channels: shown, height, width }).toString('base64'),
       width,
       height,
-      coefficients: paths.map((path) => coefficients.get(path)![position]!),
+      coefficients: paths.map((path) => attentions.get(path)!.coefficients![position]!),
     };
   });
 }

@@ -17,7 +17,8 @@ export interface Metric {
 }
 
 export function sameNetwork({ recipe: { model: a } }: RunSummary, { recipe: { model: b } }: RunSummary): boolean {
-  if ('pretrained' in a) return 'pretrained' in b && a.pretrained === b.pretrained && a.fromScratch === b.fromScratch;
+  if (a.pretrained !== b.pretrained) return false;
+  if ('fromScratch' in a) return 'fromScratch' in b && a.fromScratch === b.fromScratch;
   return 'name' in b && a.name === b.name && a.stem === b.stem && a.width === b.width;
 }
 

@@ -1,6 +1,7 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { htmlReport } from './htmlReport.js';
+import type { PictureRecipe } from '../training/recipe.js';
 import { threeRuns } from './runs.test.fixture.js';
 
 const date = new Date('2026-01-02T03:04:05Z');
@@ -82,6 +83,7 @@ describe('htmlReport', () => {
       'Loss by epoch',
       'Accuracy against stored numbers',
       'partial: dynamic ratio by layer',
+      'partial: filters that stayed dynamic',
       ...['layer1.0.conv1', 'layer1.0.conv1'],
       ...['cat taken for dog, 88 %', 'cat taken for dog, 88 %'],
     ]);
@@ -104,9 +106,50 @@ describe('htmlReport', () => {
       'Test accuracy against stored numbers: plain: 90.00 % with 1.00 M numbers, mixed: 91.00 % with 4.00 M numbers, ' +
         'partial: 92.00 % with 2.00 M numbers',
       'Dynamic ratio by layer: layer1.0.conv1 70 %, layer4.0.conv2 20 %; overall 30.0 %',
+      'Filters with dynamic entries by layer: layer1.0.conv1 1 of 1, layer4.0.conv2 1 of 2',
       ...Array<string>(2).fill('Mean coefficients by class and kernel: cat 0.25 0.75, dog 0.63 0.38'),
       ...Array<string>(2).fill('Coefficients of one picture: 2 layers, 2 kernels'),
     ]);
+  });
+
+  it('names the convolutions, and the score that masks were decided by', () => {
+    const [, mixed, partial] = threeRuns();
+    const model = { ...(mixed.recipe as PictureRecipe).model, convolution: 'condconv' } as const;
+    const condconv = { ...mixed, recipe: { ...mixed.recipe, model } as PictureRecipe };
+    const partition = { ...partial.recipe.partition!, saliency: 'snip', scope: 'local' } as const;
+    const snip = { ...partial, recipe: { ...partial.recipe, partition } as PictureRecipe };
+    const text = (runs: Parameters<typeof htmlReport>[0]): string =>
+      textOf(parse(htmlReport(runs, { date })), 'main').join(' ');
+    expect(text([mixed, partial])).toContain(
+      'One threshold on the score, the mask gradient |∂L/∂M|, serves all layers',
+    );
+    expect(text([mixed, snip])).toContain(
+      'The score is SNIP |Σₖ Θₖ · ∂L/∂Θₖ|, with a threshold of its own for each layer',
+    );
+    expect(text([mixed])).toMatch(/DY-Conv, K = 4 .*Coefficients of a row sum to 1 in DY-Conv; .*; DY-Conv \(Chen/);
+    expect(text([condconv])).toMatch(
+      /CondConv, K = 4 .*In CondConv each coefficient is from 0 to 1.*; CondConv \(Yang/,
+    );
+    expect(text([condconv])).not.toContain('DY-Conv');
+  });
+
+  it("shows ODConv's other attentions by class, of many channels those that differ most", () => {
+    const [, , partial] = threeRuns();
+    const flat = Array<number>(20).fill(0.5);
+    const attentions = [
+      { name: 'spatial', means: [flat.slice(0, 9), flat.slice(0, 9)] },
+      { name: 'filter', means: [flat.with(16, 0.125), flat.with(3, 0.25)] },
+    ] as const;
+    const [layer] = partial.coefficients!.layers;
+    const coefficients = { ...partial.coefficients!, layers: [{ ...layer!, attentions }] };
+    const page = htmlReport([{ ...partial, coefficients }], { date });
+    expectWellFormed(page);
+    expect(textOf(parse(page), 'h2')).toContain('Where the routers of ODConv look, by class');
+    const labels = Array.from(parse(page).querySelectorAll('svg'), (svg) => svg.getAttribute('aria-label') ?? '');
+    const shown = labels.filter((label) => label.includes('attention')).map((label) => label.split(': ')[1]);
+    expect(shown).toHaveLength(2);
+    // Columns 4 and 17 are among the nine.
+    expect(shown[1]).toMatch(/^cat 0\.50 .*0\.13, dog .*0\.25/);
   });
 
   it('leaves out what a run does not have', () => {

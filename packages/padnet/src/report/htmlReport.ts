@@ -2,6 +2,7 @@
 import { summarySentence } from './comparison.js';
 import { html, type Html } from './html.js';
 import { htmlTable } from './htmlTable.js';
+import { convolutionNames } from './layerNames.js';
 import { dataName, dataText, trainingText } from './recipeTexts.js';
 import { reportPage } from './reportPage.js';
 import { runSections } from './runSections.js';
@@ -54,10 +55,24 @@ export function runFacts(runs: readonly RunSummary[], date: Date): [name: string
 export function methodReferences(runs: readonly RunSummary[]): Html {
   const modalities = new Set(runs.map(({ recipe }) => recipe.modality));
   const dynamic = [
-    ...(modalities.has('image') ? ['DY-Conv (Chen et al. 2020, arXiv 1912.03458)'] : []),
+    ...convolutionReferences(runs),
     ...(modalities.has('text') ? ['mixtures of experts (Shazeer et al. 2017, arXiv 1701.06538)'] : []),
   ];
-  return html`The method: PAD-Net, partially dynamic networks (He et al. 2022, arXiv 2211.05528); ${dynamic.join('; ')}.`;
+  return html`The method: PAD-Net, partially dynamic networks (He et al. 2022, arXiv
+  2211.05528)${dynamic.map((each) => `; ${each}`).join('')}.`;
+}
+
+/** Those of the dynamic convolutions that runs have. */
+function convolutionReferences(runs: readonly RunSummary[]): string[] {
+  const used = new Set(
+    runs.flatMap(({ layer, recipe: { model } }) =>
+      layer !== 'static' && 'convolution' in model ? model.convolution : [],
+    ),
+  );
+  return [...used].map((convolution) => {
+    const { name, paper } = convolutionNames[convolution];
+    return `${name} (${paper})`;
+  });
 }
 
 /** The different values, `; ` between them. */

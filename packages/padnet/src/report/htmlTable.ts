@@ -1,7 +1,7 @@
 /** The comparison as an HTML table: the value, and beneath it what it is relative to. */
 import { compareRuns, type Cell, type Column } from './comparison.js';
 import { html, type Html } from './html.js';
-import { layerNames } from './layerNames.js';
+import { modelLayerName } from './layerNames.js';
 import { runColours } from './charts/runColours.js';
 import type { RunSummary } from './runSummary.js';
 import type { Recipe } from '../training/recipe.js';
@@ -41,14 +41,14 @@ export function swatch(colour: string): Html {
 
 /** Such as `PAD-Net, K = 4` and `MoE, 2 of 8 experts`; nothing where the name says it already. */
 function describe(run: RunSummary): Html | false {
-  const { name, layer } = run;
-  const bank = layer === 'static' ? '' : `, ${bankText(run.recipe)}`;
-  return (name !== layer || bank !== '') && html`<small>${layerNames[layer]}${bank}</small>`;
+  const { name, layer, recipe } = run;
+  const bank = layer === 'static' ? '' : `, ${bankText(recipe)}`;
+  return (name !== layer || bank !== '') && html`<small>${modelLayerName(recipe.model)}${bank}</small>`;
 }
 
 function bankText({ model }: Recipe): string {
   if (!('numKernels' in model)) return `${model.k} of ${model.numExperts} experts`;
-  return `K = ${model.numKernels}${model.convolution === 'dyconv' ? '' : `, ${model.convolution}`}`;
+  return `K = ${model.numKernels}`;
 }
 
 function cell({ relative }: Column, { text, detail, best, toStatic, toDynamic }: Cell): Html {

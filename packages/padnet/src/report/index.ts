@@ -14,7 +14,7 @@ export { htmlReport, methodReferences, type ReportOptions, runFacts } from './ht
 export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow, planText } from './inspectPlans.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
-export { layerNames, type RunLayer } from './layerNames.js';
+export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
 export { reportPage, type ReportPageOptions } from './reportPage.js';
 export { runSections } from './runSections.js';

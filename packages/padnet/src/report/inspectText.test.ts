@@ -75,7 +75,7 @@ describe('inspectNetwork', () => {
       stored: countStored(model),
       macs: countMacs(model, [1, 1, 4, 4]).reduce((sum, cost) => sum + cost.macs, 0),
       sample: '1 picture',
-      layers: [{ path: '2', entries: 8, dynamicEntries: 3 }],
+      layers: [{ path: '2', entries: 8, dynamicEntries: 3, filterShares: [1, 0.5, 0, 0] }],
     });
     expect(macs).toBe(124);
   });

@@ -1,5 +1,6 @@
 /** What the layers of a run are, in the words of papers, and what one layer is called in a figure. */
-import type { LayerKind, TextLayerKind } from '../models/index.js';
+import type { DynamicConvolution, LayerKind, TextLayerKind } from '../models/index.js';
+import type { Recipe } from '../training/recipe.js';
 
 export type RunLayer = LayerKind | TextLayerKind;
 
@@ -9,6 +10,22 @@ export const layerNames: Readonly<Record<RunLayer, string>> = {
   moe: 'MoE',
   pad: 'PAD-Net',
 };
+
+/** Whose dynamic convolution a network for pictures has, and where it was published. */
+export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly name: string; readonly paper: string }>> =
+  {
+    dyconv: { name: 'DY-Conv', paper: 'Chen et al. 2020, arXiv 1912.03458' },
+    condconv: { name: 'CondConv', paper: 'Yang et al. 2019, arXiv 1904.04971' },
+    odconv: { name: 'ODConv', paper: 'Li et al. 2022, arXiv 2209.07947' },
+  };
+
+/** Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. */
+export function modelLayerName(model: Recipe['model']): string {
+  const name = layerNames[model.layer];
+  if (!('convolution' in model) || model.layer === 'static' || model.convolution === 'dyconv') return name;
+  const { name: convolution } = convolutionNames[model.convolution];
+  return model.layer === 'pad' ? `${name} (${convolution})` : convolution;
+}
 
 /** The same for pictures and texts: nothing, everything or some of a layer depends on the input. */
 export type LayerRole = 'static' | 'dynamic' | 'partial';

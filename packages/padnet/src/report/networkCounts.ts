@@ -1,7 +1,7 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
 import { countMacs, countStored, isDynamicLayer, type StoredNumbers } from '../layers/index.js';
-import { numEntries, PartialSource, SearchSource } from '../partial/index.js';
+import { numEntries, PartialSource, SearchSource, type Mask } from '../partial/index.js';
 import type { SamplePass } from './samplePass.js';
 
 /** One dynamic or partial layer. */
@@ -12,6 +12,8 @@ export interface LayerRatio {
   readonly entries: number;
   /** Those that depend on the input: κn. */
   readonly dynamicEntries: number;
+  /** Of each filter (output channel, output neuron), the fraction of its entries that depend on the input. */
+  readonly filterShares: readonly number[];
 }
 
 export interface NetworkCounts {
@@ -41,8 +43,25 @@ export function layerRatios(network: nn.Module): LayerRatio[] {
     const { source } = module;
     const entries = numEntries(source.shape);
     const isPartial = source instanceof PartialSource || source instanceof SearchSource;
-    const dynamicEntries = isPartial ? source.mask.count : source.kind === 'dynamic' ? entries : 0;
-    layers.push({ path, entries, dynamicEntries });
+    const mask = isPartial ? source.mask : null;
+    const whole = source.kind === 'dynamic' ? 1 : 0;
+    layers.push({
+      path,
+      entries,
+      dynamicEntries: mask?.count ?? whole * entries,
+      filterShares: mask ? sharesByFilter(mask) : Array<number>(source.shape[0] ?? 0).fill(whole),
+    });
   }
   return layers;
+}
+
+/** Of each slice of the first dimension. */
+function sharesByFilter(mask: Mask): number[] {
+  const [filters = 0] = mask.shape;
+  const filterSize = mask.size / filters;
+  return Array.from({ length: filters }, (_, filter) => {
+    let count = 0;
+    for (let entry = 0; entry < filterSize; entry++) if (mask.has(filter * filterSize + entry)) count++;
+    return count / filterSize;
+  });
 }

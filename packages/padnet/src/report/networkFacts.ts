@@ -31,7 +31,8 @@ export function networkFacts({ modality, model }: Recipe, config: TextConfig | n
   if (modality === 'image') {
     const name = pictureNames[model.name];
     const width = model.width ? `, width ${model.width}` : '';
-    return { name, text: `${name}${width}, ${model.stem} stem` };
+    const origin = model.pretrained === undefined ? '' : `, from ${pretrainedName(model.pretrained)}`;
+    return { name, text: `${name}${width}, ${model.stem} stem${origin}` };
   }
   const weights = pretrainedName(model.pretrained);
   const origin = model.fromScratch ? `shape of ${weights}, from scratch` : weights;
@@ -42,7 +43,7 @@ export function networkFacts({ modality, model }: Recipe, config: TextConfig | n
   return { name, text: `${name} (${origin}), ${layers}, ${hiddenSize} wide` };
 }
 
-/** The name on the hub; of a folder, its own name and that of the one above. */
+/** The name on the hub; of a file or folder, its own name and that of the folder above. */
 function pretrainedName(pretrained: string): string {
   const parent = basename(dirname(pretrained));
   const own = basename(pretrained);

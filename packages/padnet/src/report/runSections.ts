@@ -1,5 +1,6 @@
 /** What a report shows of runs beneath its table: learning curves, sizes, routers, experts. */
 import { dynamicRatioChart } from './charts/dynamicRatioByLayer.js';
+import { filterShareChart } from './charts/filterShares.js';
 import { lossChart, scoreChart } from './charts/learningCurves.js';
 import { runColours } from './charts/runColours.js';
 import { tradeOffChart } from './charts/tradeOff.js';
@@ -11,6 +12,7 @@ import { html, type Html } from './html.js';
 import { swatch } from './htmlTable.js';
 import type { RunSummary } from './runSummary.js';
 import { samplesOf } from './sampleWords.js';
+import { scoreFormulas } from './scoreFormulas.js';
 import { formatScore } from './scoreText.js';
 
 /** A colour for each run, the same in every figure; sections that no run has anything for are left out. */
@@ -118,6 +120,13 @@ function sizeSection(runs: readonly RunSummary[]): Html {
             ${dynamicRatioChart(run.layers, run.kappa.reached, colour)}
           </figure>`,
       )}
+      ${partial.map(
+        ({ run, colour }) =>
+          html`<figure>
+            <figcaption>${swatch(colour)}${run.name}: filters that stayed dynamic</figcaption>
+            ${filterShareChart(run.layers, colour)}
+          </figure>`,
+      )}
     </div>
     <p class="read">
       <b>How to read this.</b> First chart: up is better, left is
@@ -126,10 +135,22 @@ function sizeSection(runs: readonly RunSummary[]): Html {
         `; where the 95 % intervals overlap widely, these test ${samplesOf(runs)} do not tell the runs apart`
       }.${
         partial.length > 0 &&
-        ' By layer, from input to output: on the left the fraction of its entries that still depend on the input (mask M = 1), the rest coming from one static tensor; on the right its size n, with the dynamic part κn in full colour. The dashed line is κ of all layers together. With global scope one threshold on the saliency |∂L/∂M| serves all layers, so layers beyond the line hold more entries that matter to the loss when they are dynamic.'
-      }
+        ' By layer, from input to output: on the left the fraction of its entries that still depend on the input (mask M = 1), the rest coming from one static tensor; on the right its size n, with the dynamic part κn in full colour. The dashed line is κ of all layers together.'
+      }${
+        partial.length > 0 &&
+        " By filter (output channel, or neuron of a linear layer): each strip has a layer's filters side by side, in fuller colour the more of a filter's entries are dynamic; beside it how many have any. Where strips end early, whole filters became static and need no mixing; partition.granularity: filter makes it so."
+      }${[...new Set(partial.map(({ run }) => thresholdText(run)))].map((text) => ` ${text}`)}
     </p>
   </section>`;
+}
+
+/** What the masks were decided by. */
+function thresholdText({ recipe: { partition } }: RunSummary): string {
+  if (!partition) return '';
+  const score = scoreFormulas[partition.saliency];
+  return partition.scope === 'global'
+    ? `One threshold on the score, ${score}, serves all layers: those beyond the line hold more of the entries that score high.`
+    : `The score is ${score}, with a threshold of its own for each layer (local scope).`;
 }
 
 function partitionText({ recipe: { partition } }: RunSummary): string {

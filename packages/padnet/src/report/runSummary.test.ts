@@ -6,8 +6,8 @@ import { counts, epoch, finished, partitionDone, recipe, step } from './runs.tes
 describe('runSummary', () => {
   it('takes the outcome from the finished event and sizes from the counts', () => {
     const layers = [
-      { path: 'a', entries: 30, dynamicEntries: 10 },
-      { path: 'b', entries: 10, dynamicEntries: 2 },
+      { path: 'a', entries: 30, dynamicEntries: 10, filterShares: [1, 0, 0] },
+      { path: 'b', entries: 10, dynamicEntries: 2, filterShares: [0.2] },
     ];
     const summary = runSummary({
       name: 'mine',
@@ -39,7 +39,7 @@ describe('runSummary', () => {
   });
 
   it('gives κ of 0 to a static and of 1 to a dynamic network', () => {
-    const layers = [{ path: 'a', entries: 5, dynamicEntries: 5 }];
+    const layers = [{ path: 'a', entries: 5, dynamicEntries: 5, filterShares: [1] }];
     const options = { name: 'x', events: [] };
     expect(runSummary({ ...options, recipe: recipe('static'), counts: counts(1, 1) }).kappa).toEqual({
       target: 0,

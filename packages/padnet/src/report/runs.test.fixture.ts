@@ -70,6 +70,7 @@ export const coefficients: RouterCoefficients = {
         [0.25, 0.75],
         [0.625, 0.375],
       ],
+      attentions: [],
     },
   ],
   paths: ['layer1.0.conv1', 'layer4.0.conv2'],
@@ -98,8 +99,8 @@ function run(options: Omit<RunSummaryOptions, 'environment' | 'testSamples'>): R
 /** Static, dynamic and partial: 1, 4 and 2 million numbers, 0.90, 0.91 and 0.92 accurate. */
 export function threeRuns(): [RunSummary, RunSummary, RunSummary] {
   const layers = (dynamic: readonly [number, number]): NetworkCounts['layers'] => [
-    { path: 'layer1.0.conv1', entries: 1000, dynamicEntries: dynamic[0] },
-    { path: 'layer4.0.conv2', entries: 4000, dynamicEntries: dynamic[1] },
+    { path: 'layer1.0.conv1', entries: 1000, dynamicEntries: dynamic[0], filterShares: [dynamic[0] / 1000] },
+    { path: 'layer4.0.conv2', entries: 4000, dynamicEntries: dynamic[1], filterShares: [dynamic[1] / 2000, 0] },
   ];
   return [
     run({
@@ -197,7 +198,7 @@ export function textRun({ layer, task, result, parameters, dynamicEntries = 1000
       ...counts(
         parameters,
         1e9,
-        paths.map((path) => ({ path, entries: 1000, dynamicEntries })),
+        paths.map((path) => ({ path, entries: 1000, dynamicEntries, filterShares: [dynamicEntries / 1000] })),
       ),
       sample: '128 tokens',
     },

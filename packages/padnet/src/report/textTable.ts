@@ -2,7 +2,7 @@
 import { compareRuns, type Column } from './comparison.js';
 import { unknown } from './format.js';
 import { alignGrid, type Grid } from './grid.js';
-import { layerNames } from './layerNames.js';
+import { modelLayerName } from './layerNames.js';
 import type { RunSummary } from './runSummary.js';
 
 /** The text of a value, whether it is the best of its line or not. */
@@ -33,7 +33,7 @@ export function markdownTable(runs: readonly RunSummary[]): string {
 
 /** A column for each run, a line for each value and each comparison. */
 function comparisonGrid(runs: readonly RunSummary[], columns: readonly Column[], markBest: MarkBest): Grid {
-  const rows = [['', ...runs.map(({ layer }) => markBest(layerNames[layer], false))]];
+  const rows = [['', ...runs.map(({ recipe }) => markBest(modelLayerName(recipe.model), false))]];
   for (const { title, relative, cells } of columns) {
     rows.push([title, ...cells.map(({ text, best }) => markBest(text, best))]);
     for (const [key, kind] of [

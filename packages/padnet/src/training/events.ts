@@ -106,6 +106,15 @@ export interface BadPictureEvent {
   readonly count: number;
 }
 
+/** The weights that training starts from are for other classes, so the classifier is fresh; told before the first step. */
+export interface NewClassifierEvent {
+  readonly type: 'newClassifier';
+  /** File or folder of the weights. */
+  readonly pretrained: string;
+  readonly pretrainedClasses: number;
+  readonly classes: number;
+}
+
 /** Stopped by the signal; the last step is saved. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
@@ -131,6 +140,7 @@ export type TrainingEvent =
   | CheckpointEvent
   | TruncatedEvent
   | BadPictureEvent
+  | NewClassifierEvent
   | InterruptedEvent
   | FinishedEvent;
 
@@ -139,5 +149,5 @@ export type TrainingEvent =
  * others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
-  return type !== 'checkpoint' && type !== 'interrupted' && type !== 'truncated' && type !== 'badPicture';
+  return !(['checkpoint', 'interrupted', 'truncated', 'badPicture', 'newClassifier'] as string[]).includes(type);
 }

@@ -1,3 +1,4 @@
+export * from './anyModel.js';
 export { writeFileAtomic } from './atomicWrite.js';
 export * from './batchTensors.js';
 export { listCheckpoints } from './checkpoint.js';
@@ -6,6 +7,7 @@ export * from './environment.js';
 export * from './evaluate.js';
 export * from './evaluation.js';
 export * from './events.js';
+export * from './foldModel.js';
 export * from './glueRuns.js';
 export * from './loadData.js';
 export * from './loadRecipe.js';

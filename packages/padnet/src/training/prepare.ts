@@ -1,5 +1,5 @@
 /** From a recipe to what is trained: the one place that knows every modality. */
-import { manualSeed, type Device } from '@padnet/torch';
+import { manualSeed, scope, type Device, type nn } from '@padnet/torch';
 import {
   glueTasks,
   loadTokenizer,
@@ -13,13 +13,16 @@ import { countMacs, type LayerCost } from '../layers/index.js';
 import {
   countTextMacs,
   createModel,
+  createPretrained,
   createTextModel,
   maxTokens,
   resolvePretrained,
+  type ModelShape,
   type TextConfig,
 } from '../models/index.js';
 import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
+import { readPretrained } from './pretrainedWeights.js';
 import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
 import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
 import type { Task } from './task.js';
@@ -33,7 +36,18 @@ export interface PrepareOptions {
   readonly onTruncate?: ((truncation: Truncation) => void) | undefined;
   /** Told of each picture that `data.onBadPicture: skip` leaves out, once. */
   readonly onBadPicture?: OnBadPicture | undefined;
+  /** Told where the classifier of `model.pretrained` is for other classes, and so a fresh one takes its place. */
+  readonly onNewClassifier?: ((classifier: NewClassifier) => void) | undefined;
+  /** Whether the weights of a checkpoint are loaded next: `model.pretrained` of pictures is then not read. @default false */
+  readonly loadsCheckpoint?: boolean;
   readonly signal?: AbortSignal | undefined;
+}
+
+export interface NewClassifier {
+  /** What `model.pretrained` names. */
+  readonly pretrained: string;
+  readonly pretrainedClasses: number;
+  readonly classes: number;
 }
 
 /** A task that is ready to be trained. */
@@ -60,14 +74,12 @@ export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}):
   return recipe.modality === 'image' ? await preparePictures(recipe, options) : await prepareTexts(recipe, options);
 }
 
-async function preparePictures(
-  recipe: PictureRecipe,
-  { device = 'cpu', onBadPicture }: PrepareOptions,
-): Promise<PreparedTask> {
+async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): Promise<PreparedTask> {
+  const { device = 'cpu', onBadPicture } = options;
   const splits = await loadPictures(recipe.data, onBadPicture);
   const { train } = splits;
   manualSeed(recipe.training.seed);
-  const network = createModel(recipe.model, { inChannels: train.channels, numClasses: train.numClasses });
+  const network = startingNetwork(recipe, { inChannels: train.channels, numClasses: train.numClasses }, options);
   const task = pictureTask(recipe, { network, splits, device, onBadPicture });
   return {
     task,
@@ -79,7 +91,7 @@ async function preparePictures(
     save: (file) => {
       savePictureModel(file, network, {
         modality: 'image',
-        model: recipe.model,
+        model: { ...recipe.model, pretrained: undefined },
         inChannels: train.channels,
         numClasses: train.numClasses,
         size: [train.height, train.width],
@@ -88,6 +100,23 @@ async function preparePictures(
       });
     },
   };
+}
+
+function startingNetwork(
+  { model }: PictureRecipe,
+  shape: ModelShape,
+  { loadsCheckpoint = false, onNewClassifier }: PrepareOptions,
+): nn.Layer {
+  const { pretrained, name } = model;
+  if (pretrained === undefined || loadsCheckpoint) return createModel(model, shape);
+  return scope(() => {
+    const weights = readPretrained(pretrained, name);
+    const network = createPretrained(model, shape, weights, pretrained);
+    const { numClasses: pretrainedClasses } = weights.shape;
+    if (pretrainedClasses !== shape.numClasses)
+      onNewClassifier?.({ pretrained, pretrainedClasses, classes: shape.numClasses });
+    return network;
+  });
 }
 
 /** Without what the task does by itself. */

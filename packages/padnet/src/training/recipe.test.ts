@@ -58,6 +58,17 @@ it('fills in every default, which runs rely on', () => {
 });
 
 describe('what sections say together', () => {
+  it('a bank that starts from pretrained weights starts as copies', () => {
+    const model = { ...pad.model, pretrained: 'resnet10.pth' };
+    expect(pictureRecipeSchema.parse({ ...pad, model }).model.bankInitialisation).toBe('copies');
+    expect(problems({ ...pad, model: { ...model, bankInitialisation: 'independent' } })).toEqual([
+      [
+        'model.bankInitialisation',
+        'expected copies, since model.pretrained is given and the bank starts from it, got independent',
+      ],
+    ]);
+  });
+
   it('needs a partition exactly where the layers are partial', () => {
     expect(problems(pad)).toEqual([]);
     expect(problems({ ...pad, partition: undefined })).toEqual([

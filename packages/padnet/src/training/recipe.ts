@@ -163,6 +163,7 @@ export const pictureRecipeSchema = z
   })
   .superRefine((recipe, context) => {
     for (const issue of [
+      ...modelIssues(recipe.model),
       ...dataIssues(recipe.data),
       ...partitionIssues(recipe),
       ...milestoneIssues(recipe.training.milestones),
@@ -213,6 +214,12 @@ function partitionIssues(recipe: {
     issues.push(issue(['partition', 'epoch'], message));
   }
   return issues;
+}
+
+function modelIssues({ pretrained, layer, bankInitialisation }: z.infer<typeof modelSchema>): Issue[] {
+  if (pretrained === undefined || layer === 'static' || bankInitialisation === 'copies') return [];
+  const message = `expected copies, since model.pretrained is given and the bank starts from it, got ${bankInitialisation}`;
+  return [{ code: 'custom', path: ['model', 'bankInitialisation'], message }];
 }
 
 function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {

@@ -4,8 +4,15 @@ import type { Device } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
 import { appendLine, writeFileAtomic } from './atomicWrite.js';
+import { listCheckpoints } from './checkpoint.js';
 import { describeEnvironment } from './environment.js';
-import { isMetric, type BadPictureEvent, type TrainingEvent, type TruncatedEvent } from './events.js';
+import {
+  isMetric,
+  type BadPictureEvent,
+  type NewClassifierEvent,
+  type TrainingEvent,
+  type TruncatedEvent,
+} from './events.js';
 import { serialiseRecipe } from './loadRecipe.js';
 import { prepareTask } from './prepare.js';
 import { readEvents } from './readRun.js';
@@ -49,12 +56,14 @@ export async function* trainRecipe(
     folder.checkNew(force);
   }
 
-  const remarks: (TruncatedEvent | BadPictureEvent)[] = [];
+  const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent)[] = [];
   let badPictures = 0;
   const prepared = await prepareTask(recipe, {
     device,
     signal,
     onTruncate: (truncation) => remarks.push({ type: 'truncated', ...truncation }),
+    loadsCheckpoint: resume && listCheckpoints(folder.checkpoints).length > 0,
+    onNewClassifier: (classifier) => remarks.push({ type: 'newClassifier', ...classifier }),
     onBadPicture: (picture) => remarks.push({ type: 'badPicture', ...picture, count: ++badPictures }),
   });
   const trainer = new Trainer({

@@ -1,7 +1,8 @@
 /** Networks that are ready to be used, wherever they lie. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { loadModel, loadRunModel, type SavedModel } from '../training/index.js';
+import { loadRunModel } from './readRun.js';
+import { loadModel, type SavedModel } from './savedModel.js';
 
 /** Whether the folder has a network itself, as `padnet convert` writes it; a run has one in `model/`. */
 export function hasModel(folder: string): boolean {

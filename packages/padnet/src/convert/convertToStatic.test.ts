@@ -1,0 +1,128 @@
+import { manualSeed, nn, noGrad, ops, rand, randn, tensor, type Tensor } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
+import { describe, expect, it } from 'vitest';
+import { CondRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
+import { DynamicConv2d, FeedForward } from '../layers/index.js';
+import { Mask, SearchSource } from '../partial/index.js';
+import { convertToDynamic, convertToPartial } from './convert.js';
+import { convertToMoE } from './convertMoE.js';
+import { convertToStatic } from './convertToStatic.js';
+
+type MakeRouter = (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
+
+const routers: readonly [string, MakeRouter][] = [
+  ['DY-Conv', ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels, temperature: 1 })],
+  ['CondConv', ({ inChannels }, numKernels) => new CondRouter({ inChannels, numKernels })],
+  ['ODConv', (geometry, numKernels) => new OdAttention({ geometry, numKernels, temperature: 1 })],
+];
+
+/** Dense with bias, grouped, depth-wise, 1×1. */
+function network(): nn.Sequential {
+  const conv = (options: Partial<nn.Conv2dOptions>) =>
+    new nn.Conv2d({ inChannels: 4, outChannels: 4, kernelSize: 3, padding: 1, ...options });
+  return new nn.Sequential(
+    conv({}),
+    conv({ outChannels: 6, stride: 2 }),
+    new nn.ReLU(),
+    conv({ inChannels: 6, outChannels: 4, groups: 2 }),
+    conv({ groups: 4, kernelSize: [1, 3], padding: [0, 1] }),
+    conv({ kernelSize: 1, padding: 0, bias: false }),
+  );
+}
+
+const bank = { numKernels: 3, bankInitialisation: 'independent' } as const;
+
+function convolution(net: nn.Module, path: string): nn.Conv2d {
+  const layer = net.getModule(path);
+  if (layer instanceof nn.Conv2d) return layer;
+  throw new Error(`${path} is no static convolution`);
+}
+
+function dynamicLayers(net: nn.Module): DynamicConv2d[] {
+  return Array.from(net.namedModules(), ([, module]) => module).filter((module) => module instanceof DynamicConv2d);
+}
+
+/** Every layer decides alike for all inputs, though not evenly: weights of what sees the input are 0, biases are not. */
+function makeConstant(net: nn.Module): void {
+  noGrad(() => {
+    for (const { router } of dynamicLayers(net)) {
+      for (const [name, value] of router.namedParameters()) {
+        if (name.endsWith('bias')) nn.init.normal_(value, 0, 1);
+        else value.zero_();
+      }
+    }
+  });
+}
+
+/** With masks, static weights of their own and λ's that are not 1. */
+function makePartial(net: nn.Module): void {
+  for (const [path, source] of [...net.namedModules()]) {
+    if (!(source instanceof SearchSource)) continue;
+    noGrad(() => {
+      source.staticWeight.copy_(randn(source.shape));
+      source.phi!.fill_(0.7);
+    });
+    net.replaceModule(path, source.toPartial(Mask.fromTensor(rand(source.shape).lt(0.4))));
+  }
+}
+
+describe.each(routers)('convertToStatic of %s', (_, router) => {
+  it.each([
+    ['dynamic', (net: nn.Sequential) => convertToDynamic(net, { router, ...bank })],
+    ['partial', (net: nn.Sequential) => convertToPartial(net, { router, ...bank })],
+  ])('%s: changes nothing where routers decide alike for every input', (_kind, convert) => {
+    manualSeed(3);
+    const net = convert(network());
+    makePartial(net);
+    makeConstant(net);
+    const input = randn([5, 4, 8, 8]);
+    const output = (): Tensor => noGrad(() => net.eval().forward(input));
+    const before = output();
+    convertToStatic(net, [() => net.forward(randn([2, 4, 8, 8]))]);
+    expect(dynamicLayers(net)).toEqual([]);
+    expectClose(output(), before, { atol: 1e-5 });
+    const [was, is] = [network(), net].map((each) => convolution(each, '4'));
+    expect(is!.geometry).toEqual(was!.geometry);
+    expect(is!.training).toBe(false);
+  });
+
+  it('takes the means of all samples, whatever batches they come in', () => {
+    manualSeed(4);
+    const net = convertToDynamic(network(), { router, ...bank }).eval();
+    const copy = convertToDynamic(network(), { router, ...bank }).eval();
+    copy.loadStateDict(net.stateDict());
+    const [first, second] = [randn([1, 4, 8, 8]), randn([3, 4, 8, 8])];
+    convertToStatic(net, [() => net.forward(first), () => net.forward(second)]);
+    convertToStatic(copy, [() => copy.forward(ops.cat([second, first]))]);
+    for (const [name, value] of net.stateDict()) expectClose(value, copy.stateDict().get(name)!, { atol: 1e-6 });
+  });
+});
+
+describe('convertToStatic', () => {
+  it('is Σ ᾱ_k Θ_k of the mean coefficients', () => {
+    const conv = new nn.Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1, bias: false });
+    const router = new CondRouter({ inChannels: 1, numKernels: 2 });
+    const net = convertToDynamic(new nn.Sequential(conv), { keepStatic: [], numKernels: 2, router: () => router });
+    const [layer] = dynamicLayers(net);
+    noGrad(() => {
+      router.fc.weight.copy_(tensor([[1], [0]]));
+      router.fc.bias!.copy_(tensor([0, 0]));
+      layer!.source
+        .stateDict()
+        .get('bank')!
+        .copy_(tensor([4, 10]).reshape([2, 1, 1, 1, 1]));
+    });
+    // α_1 = sigmoid(0) = ½ and sigmoid(ln 3) = ¾, α_2 = ½: 4 · 5/8 + 10 · ½.
+    convertToStatic(net, [() => net.forward(tensor([0, Math.log(3)]).reshape([2, 1, 1, 1]))]);
+    expectClose(convolution(net, '0').weight.reshape([1]), [7.5], { atol: 1e-6 });
+  });
+
+  it('refuses mixtures of experts, static networks and layers that no pass reaches, and changes nothing', () => {
+    const block = new FeedForward({ hiddenSize: 4, intermediateSize: 4, activation: (input) => input });
+    expect(() => convertToStatic(convertToMoE(block), [])).toThrow('intermediate is a mixture of experts');
+    expect(() => convertToStatic(network(), [])).toThrow('the network has no dynamic convolution');
+    const net = convertToDynamic(network());
+    expect(() => convertToStatic(net, [])).toThrow('1 did not run');
+    expect(dynamicLayers(net)).toHaveLength(4);
+  });
+});

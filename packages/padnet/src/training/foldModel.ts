@@ -1,0 +1,42 @@
+/** A dynamic or partial network as a static one, by what its routers decide on average over its training data. */
+import { convertToStatic } from '../convert/index.js';
+import type { OnBadPicture } from '../data/index.js';
+import type { Evaluation } from './evaluation.js';
+import { savedTask } from './prepare.js';
+import { partitionSchema, type PictureRecipe } from './recipe.js';
+import type { PictureModel } from './savedModel.js';
+
+export interface FoldModelOptions {
+  /** Told of each picture that `data.onBadPicture: skip` leaves out, once. */
+  readonly onBadPicture?: OnBadPicture | undefined;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Both on the test data. */
+export interface FoldModelResult {
+  readonly before: Evaluation;
+  readonly after: Evaluation;
+}
+
+/**
+ * `convertToStatic` of the network, in place, on as many batches of training data as the recipe partitions by (10 where it does
+ * not), without anything random.
+ *
+ * @throws InputError where data are missing or damaged; RangeError as `convertToStatic`
+ */
+export async function foldModel(
+  recipe: PictureRecipe,
+  model: PictureModel,
+  { onBadPicture, signal }: FoldModelOptions = {},
+): Promise<FoldModelResult> {
+  const task = await savedTask(recipe, model, { onBadPicture });
+  const before = await task.evaluate({ signal });
+  const { batches } = recipe.partition ?? partitionSchema.parse({ ratio: 1 });
+  using losses = await task.partitionLosses({ batches, seed: recipe.training.seed, epoch: 0 });
+  const passes = losses.batchLosses.map((loss) => () => {
+    signal?.throwIfAborted();
+    return loss();
+  });
+  convertToStatic(model.network, passes);
+  return { before, after: await task.evaluate({ signal }) };
+}
