@@ -102,6 +102,8 @@ function checkOptions({ modality }: ConvertSource, path: string, options: Conver
     if (options[name] !== undefined)
       throw new UsageError(`--${name} is for networks for ${modality === 'image' ? 'texts' : 'pictures'}`);
   }
+  if (options.kernels !== undefined && options.convolution === 'dcd')
+    throw new UsageError('--kernels is for convolutions that mix kernels, and dcd does not');
   if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
 }
 
