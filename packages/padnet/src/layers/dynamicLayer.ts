@@ -17,8 +17,8 @@ export function isDynamicConvolution(module: nn.Module): module is DynamicConvol
 }
 
 /**
- * Lets every dynamic convolution of a network round its coefficients in evaluation, see `DynamicConv2d.coefficientThreshold`; 0
- * ends that.
+ * Lets every convolution of a network that mixes kernels round its coefficients in evaluation, see
+ * `DynamicConv2d.coefficientThreshold`; 0 ends that. Those of DCD stay as they are.
  *
  * @throws RangeError where the threshold is not from 0 to 1
  */
