@@ -21,7 +21,7 @@ import type { Terminal } from './terminal.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
 /** `dynamicConvolutions`, without loading the library. */
-export const convolutions = ['dyconv', 'condconv', 'odconv'] as const;
+export const convolutions = ['dyconv', 'condconv', 'odconv', 'dcd'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onBadPicture' | 'signal'> {
@@ -58,8 +58,8 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
     .option('--layers <numbers>', 'feed-forward blocks to convert, from 0 (default: all)', listOfNumbers(0))
-    .option('--convolution <name>', 'of convolutions: dyconv (default), condconv or odconv', oneOf(convolutions))
-    .option('--kernels <number>', 'kernels of each convolution (default: 4)', wholeNumber(1))
+    .option('--convolution <name>', 'of convolutions: dyconv (default), condconv, odconv or dcd', oneOf(convolutions))
+    .option('--kernels <number>', 'kernels of each convolution, but for dcd (default: 4)', wholeNumber(1))
     .option(
       '--noise <number>',
       'noise on the copies, in standard deviations of the weight (default: 0)',

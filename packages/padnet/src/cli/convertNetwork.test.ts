@@ -111,6 +111,22 @@ describe('convertNetwork', () => {
     expect(inspect('out').rows.some(({ kind }) => kind === 'DynamicConv2d partial')).toBe(true);
   });
 
+  it('makes them dynamic and partial by DCD, which has no kernels to mix', async () => {
+    for (const options of [{ layer: 'dyconv' }, { layer: 'pad', ratio: 0.3 }] as const) {
+      const { difference, after } = await convert(pictures, { ...options, convolution: 'dcd' });
+      expect(difference).toBeLessThan(1e-5);
+      const { entries, dynamicEntries } = after.stored;
+      expect(dynamicEntries / entries).toBeCloseTo(options.layer === 'pad' ? 0.3 : 1, 2);
+      const { rows } = inspect('out');
+      const kind = options.layer === 'pad' ? 'partial' : 'dynamic';
+      // 4 channels: 16 = 4² of Φ's rows and columns.
+      expect(rows[2]).toMatchObject({ kind: `DecomposedConv2d ${kind}`, kernel: '3×3 /1 L 4' });
+    }
+    await expect(convert(pictures, { layer: 'pad', convolution: 'dcd', kernels: 2 })).rejects.toThrow(
+      '--kernels is for convolutions that mix kernels, and dcd does not',
+    );
+  });
+
   it('starts from a file of weights, where it is told the network', async () => {
     manualSeed(1);
     const network = createModel(modelSchema.parse({ name: 'resnet10', width: 4 }), { inChannels: 1, numClasses: 3 });

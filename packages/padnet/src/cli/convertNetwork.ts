@@ -117,14 +117,18 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
     if (options[name] !== undefined)
       throw new UsageError(`--${name} is for networks for ${modality === 'image' ? 'texts' : 'pictures'}`);
   }
+  if (options.kernels !== undefined && options.convolution === 'dcd')
+    throw new UsageError('--kernels is for convolutions that mix kernels, and dcd does not');
   if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
 }
 
 /** Of a network that is not static: convolutions have a mean, experts have none. */
 function checkFold({ modality, description }: ConvertSource, path: string, layer: RunLayer): void {
-  if (modality === 'image' && layer === 'static') return;
-  const reason =
-    modality === 'image'
+  const isDcd = modality === 'image' && description.model.convolution === 'dcd';
+  if (modality === 'image' && layer === 'static' && !isDcd) return;
+  const reason = isDcd
+    ? ', and DCD has no static form: its branch sees all channels and adds a bias, which the static network has not'
+    : modality === 'image'
       ? '; --layer static folds it to one'
       : ', and a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
   throw new InputError(

@@ -1,10 +1,10 @@
-import { backward, manualSeed, nn, noGrad, rand, randn } from '@padnet/torch';
+import { backward, manualSeed, nn, noGrad, optim, rand, randn, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { Bank, CondRouter, OdAttention } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { Bank, CondRouter, DcdRouter, OdAttention } from '../dynamic/index.js';
+import { DecomposedConv2d, DynamicConv2d, isDynamicConvolution } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
-import { convertToDynamic, convertToPartial } from './convert.js';
+import { convertToDynamic, convertToPartial, type ConvertOptions } from './convert.js';
 
 function network(): nn.Sequential {
   return new nn.Sequential(
@@ -20,7 +20,7 @@ function network(): nn.Sequential {
 
 const kinds = (net: nn.Module): string[] =>
   Array.from(net.namedModules(), ([path, module]) =>
-    module instanceof DynamicConv2d
+    isDynamicConvolution(module)
       ? `${path} ${module.source.kind}`
       : module instanceof nn.Conv2d
         ? `${path} static`
@@ -104,6 +104,46 @@ describe('conversion', () => {
         .max()
         .item(),
     ).toBeGreaterThan(1e-4);
+  });
+
+  it('leaves the output as it was with DCD, before and after a mask, and all of it learns from there', () => {
+    manualSeed(2);
+    const router = (geometry: nn.Conv2dGeometry): DcdRouter => new DcdRouter({ geometry });
+    const net = network();
+    const input = randn([3, 3, 9, 9]);
+    const output = (of: nn.Sequential): Tensor => noGrad(() => of.forward(input));
+    const copy = (options: ConvertOptions = {}, convert = convertToDynamic): nn.Sequential => {
+      const made = network();
+      made.loadStateDict(net.stateDict());
+      return convert(made, { router, ...options });
+    };
+    const partial = convertToPartial(copy());
+    expect(kinds(partial)).toEqual(['0 static', '2.0 partial', '3 partial']);
+    for (const same of [copy(), partial, copy({}, convertToPartial)]) {
+      for (const training of [false, true]) expectClose(output(same.train(training)), output(net), { atol: 1e-6 });
+      for (const [, module] of same.namedModules())
+        if (module instanceof SearchSource) module.mask = Mask.fromTensor(rand(module.shape).lt(0.5));
+      expectClose(output(same), output(net), { atol: 1e-6 });
+    }
+    const fresh = copy({ bankInitialisation: 'independent' });
+    const noisy = copy({ noise: 0.1 });
+    const moved = (of: nn.Sequential): number => output(of).sub(output(net)).abs().max().item();
+    expect(moved(noisy)).toBeGreaterThan(1e-3);
+    expect(moved(fresh)).toBeGreaterThan(3 * moved(noisy));
+
+    const learning = copy();
+    const layer = learning.getModule('2.0');
+    if (!(layer instanceof DecomposedConv2d && layer.source instanceof Bank)) throw new Error('not converted');
+    const optimizer = new optim.SGD([{ parameters: [...learning.namedParameters()] }], { learningRate: 0.1 });
+    const { p, q, router: branch, source } = layer;
+    const moves = (): boolean[] =>
+      [p, branch.scale.weight, q, source.bank, branch.fc.weight].map(({ grad }) => grad!.abs().max().item() > 1e-7);
+    for (const all of [false, true]) {
+      optimizer.zeroGrad();
+      backward(learning.forward(input).square().mean());
+      expect(moves()).toEqual([true, true, all, all, all]);
+      optimizer.step();
+    }
   });
 
   it('starts a bank from copies, noisy copies, or independent kernels of the same spread', () => {

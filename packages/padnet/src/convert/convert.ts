@@ -1,18 +1,24 @@
 /**
  * Makes the convolutions of any network dynamic or partially dynamic, in place. The first convolution stays static, as in the
  * paper. With copies and no noise the output is unchanged: λ_d = 1 at φ = 0 (method.md §2), and coefficients that do not sum to
- * 1, or attentions beside them, start neutral, with the copies divided by what they come to.
+ * 1, or attentions beside them, start neutral, with the copies divided by what they come to. A router of DCD makes the layer one
+ * of DCD around the static convolution.
  */
-import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
-import { Bank, KernelAttention, type Router } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
+import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
+import {
+  DecomposedConv2d,
+  DynamicConv2d,
+  isDynamicConvolution,
+  type DynamicConvolutionLayer,
+} from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 
 export interface ConvertOptions extends InitialBankOptions {
   /** K. @default 4 */
   readonly numKernels?: number;
-  /** The router of each layer. @default kernel attention (DY-Conv) */
+  /** The router of each layer, which decides whose dynamic convolution it is. @default kernel attention (DY-Conv) */
   readonly router?: (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
   /** Paths of convolutions that stay static. @default the first one */
   readonly keepStatic?: readonly string[];
@@ -30,8 +36,10 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
   return convertEach(network, options, (conv) => {
-    if (conv instanceof DynamicConv2d) return conv;
-    const { router, bank, biasBank } = initialLayer(conv, options);
+    if (!(conv instanceof nn.Conv2d)) return conv;
+    const router = initialRouter(conv, options);
+    if (router instanceof DcdRouter) return decompose(conv, router, options);
+    const { bank, biasBank } = initialLayer(conv, router, options);
     return new DynamicConv2d({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
   });
 }
@@ -45,30 +53,33 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, (conv) => {
-    if (conv instanceof nn.Conv2d) {
-      const { router, bank, staticWeight, biasBank } = initialLayer(conv, options);
-      const source = new SearchSource({ bank, staticWeight, scaleMode });
-      return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank });
-    }
-    const { geometry, router, biasBank, source } = conv;
-    if (!(source instanceof Bank)) return conv;
-    const partial = new SearchSource({
-      bank: source.bank,
-      staticWeight: noGrad(() => source.bank.mean([0])),
-      scaleMode,
-    });
-    return new DynamicConv2d({ geometry, router, source: partial, biasBank });
+    if (!(conv instanceof nn.Conv2d)) return searched(conv, scaleMode);
+    const router = initialRouter(conv, options);
+    if (router instanceof DcdRouter) return searched(decompose(conv, router, options), scaleMode);
+    const { bank, staticWeight, biasBank } = initialLayer(conv, router, options);
+    const source = new SearchSource({ bank, staticWeight, scaleMode });
+    return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank });
   });
+}
+
+/** A dynamic layer that becomes partial; one that is not dynamic stays as it is. */
+function searched<L extends DynamicConvolutionLayer>(layer: L, scaleMode: ScaleMode): L {
+  const { source } = layer;
+  if (source instanceof Bank) {
+    const staticWeight = noGrad(() => source.bank.mean([0]));
+    layer.setChild('source', new SearchSource({ bank: source.bank, staticWeight, scaleMode }));
+  }
+  return layer;
 }
 
 function convertEach<N extends nn.Module>(
   network: N,
   { keepStatic }: ConvertOptions,
-  convert: (conv: nn.Conv2d | DynamicConv2d) => DynamicConv2d,
+  convert: (conv: nn.Conv2d | DynamicConvolutionLayer) => DynamicConvolutionLayer,
 ): N {
   const convolutions = [...network.namedModules()].filter(
-    (entry): entry is [string, nn.Conv2d | DynamicConv2d] =>
-      entry[1] instanceof nn.Conv2d || entry[1] instanceof DynamicConv2d,
+    (entry): entry is [string, nn.Conv2d | DynamicConvolutionLayer] =>
+      entry[1] instanceof nn.Conv2d || isDynamicConvolution(entry[1]),
   );
   const kept = new Set(keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
@@ -86,8 +97,14 @@ function convertEach<N extends nn.Module>(
   return network;
 }
 
+function initialRouter({ geometry }: nn.Conv2d, { numKernels = 4, router }: ConvertOptions): Router {
+  if (!(Number.isInteger(numKernels) && numKernels >= 1)) {
+    throw new RangeError(`numKernels must be a whole number of at least 1, got ${numKernels}`);
+  }
+  return router?.(geometry, numKernels) ?? new KernelAttention({ inChannels: geometry.inChannels, numKernels });
+}
+
 interface InitialLayer {
-  readonly router: Router;
   /** Θ [K, …shape] */
   readonly bank: Tensor;
   /** Θ_s […shape] */
@@ -97,20 +114,43 @@ interface InitialLayer {
 }
 
 /** Equal to a static convolution where its bank starts from copies; else as published. */
-function initialLayer({ geometry, weight, bias }: nn.Conv2d, options: ConvertOptions): InitialLayer {
-  const { numKernels = 4, bankInitialisation = 'copies' } = options;
-  if (!(Number.isInteger(numKernels) && numKernels >= 1)) {
-    throw new RangeError(`numKernels must be a whole number of at least 1, got ${numKernels}`);
-  }
-  const router: Router =
-    options.router?.(geometry, numKernels) ?? new KernelAttention({ inChannels: geometry.inChannels, numKernels });
+function initialLayer({ weight, bias }: nn.Conv2d, router: Router, options: ConvertOptions): InitialLayer {
+  const { numKernels } = router;
+  const { bankInitialisation = 'copies' } = options;
   const gains = bankInitialisation === 'copies' ? router.neutralise?.() : undefined;
   const { coefficients, spatial, output } = gains ?? { coefficients: 1, spatial: 1, output: 1 };
   const staticWeight = weight.detach().div(output);
   return {
-    router,
     bank: initialBank(staticWeight.div(coefficients * spatial), numKernels, options),
     staticWeight,
     biasBank: initialBias(bias?.detach().div(coefficients) ?? null, numKernels),
   };
+}
+
+/**
+ * DCD around a static convolution. Where nothing is to change, P starts at 0 and the channel scale at 1. Training moves both from
+ * the first step, P by the gradient that z + BN(Φ(x) · z) gives it, and all that lies before them from the second. Noise is
+ * the share of P's usual start.
+ */
+function decompose(
+  { geometry, weight, bias }: nn.Conv2d,
+  router: DcdRouter,
+  { bankInitialisation = 'copies', noise = 0 }: ConvertOptions,
+): DecomposedConv2d {
+  const latent = latentChannels(geometry);
+  const { numKernels } = router;
+  // As the linear layer starts that it is.
+  const bank = nn.init.defaultUniform_(zeros([numKernels, latent, latent, 1, 1]), numKernels);
+  const layer = new DecomposedConv2d({
+    geometry,
+    router,
+    source: new Bank(bank),
+    weight: weight.detach(),
+    bias: bias?.detach() ?? null,
+  });
+  if (bankInitialisation === 'copies') {
+    router.neutralise();
+    noGrad(() => layer.p.mul_(noise));
+  }
+  return layer;
 }

@@ -1,7 +1,7 @@
 import { manualSeed, nn, noGrad, ops, rand, randn, tensor, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { CondRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
+import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
 import { DynamicConv2d, FeedForward } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { convertToDynamic, convertToPartial } from './convert.js';
@@ -117,9 +117,11 @@ describe('convertToStatic', () => {
     expectClose(convolution(net, '0').weight.reshape([1]), [7.5], { atol: 1e-6 });
   });
 
-  it('refuses mixtures of experts, static networks and layers that no pass reaches, and changes nothing', () => {
+  it('refuses mixtures of experts, DCD, static networks and layers that no pass reaches, and changes nothing', () => {
     const block = new FeedForward({ hiddenSize: 4, intermediateSize: 4, activation: (input) => input });
     expect(() => convertToStatic(convertToMoE(block), [])).toThrow('intermediate is a mixture of experts');
+    const decomposed = convertToDynamic(network(), { router: (geometry) => new DcdRouter({ geometry }) });
+    expect(() => convertToStatic(decomposed, [])).toThrow('1 is a convolution of DCD, which has no static form');
     expect(() => convertToStatic(network(), [])).toThrow('the network has no dynamic convolution');
     const net = convertToDynamic(network());
     expect(() => convertToStatic(net, [])).toThrow('1 did not run');

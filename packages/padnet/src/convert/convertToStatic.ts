@@ -7,18 +7,29 @@
  * The output stays the same where a router decides alike for every input; by how much it moves elsewhere is to be measured.
  */
 import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
-import { DynamicConv2d, isDynamicLayer, meanAttentions, meanKernel, type MeanAttention } from '../layers/index.js';
+import {
+  DecomposedConv2d,
+  DynamicConv2d,
+  isDynamicLayer,
+  meanAttentions,
+  meanKernel,
+  type MeanAttention,
+} from '../layers/index.js';
 
 /**
  * @param passes each runs the network forward once, on data such as it was trained on; more are more exact means
  * @throws RangeError where the network has no dynamic convolution, one that no pass reaches, or a mixture of experts, in which a
- * token has only its own k experts: their mean is no layer that was trained. Then nothing was changed
+ * token has only its own k experts: their mean is no layer that was trained; or DCD, whose branch sees all channels whatever
+ * the groups and adds a bias that the static network has not. Then nothing was changed
  */
 export function convertToStatic<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
   const layers = Array.from(network.namedModules()).filter((entry) => isDynamicLayer(entry[1]));
   const convolutions = layers.filter((entry): entry is [string, DynamicConv2d] => entry[1] instanceof DynamicConv2d);
-  const [mixture] = layers.filter(([, layer]) => !(layer instanceof DynamicConv2d));
-  if (mixture) throw new RangeError(`${mixture[0]} is a mixture of experts, which has no static form`);
+  const other = layers.find(([, layer]) => !(layer instanceof DynamicConv2d));
+  if (other) {
+    const what = other[1] instanceof DecomposedConv2d ? 'a convolution of DCD' : 'a mixture of experts';
+    throw new RangeError(`${other[0]} is ${what}, which has no static form`);
+  }
   if (convolutions.length === 0) throw new RangeError('the network has no dynamic convolution');
   scope(() => {
     const means = meanAttentions(

@@ -7,6 +7,7 @@
  * has no filter attention, for it is the channel's; a 1×1 layer no spatial one.
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
+import { normalise } from './normalise.js';
 import type { Attention, Gains, Router } from './router.js';
 import { createTemperature } from './temperature.js';
 
@@ -104,19 +105,10 @@ export class OdAttention extends nn.Module implements Router {
     );
   }
 
-  /** [batch, hidden]. A single sample has no variance: in training too it is normalised by the running statistics. */
+  /** [batch, hidden] */
   private hidden(input: Tensor): Tensor {
-    const { bn, training } = this;
-    const features = this.fc
-      .forward(input.mean([2, 3]))
-      .unsqueeze(2)
-      .unsqueeze(3);
-    bn.train(training && input.shape[0]! > 1);
-    try {
-      return bn.forward(features).flatten({ startDim: 1 });
-    } finally {
-      bn.train(training);
-    }
+    const features = this.fc.forward(input.mean([2, 3]));
+    return normalise(this.bn, features.unsqueeze(2).unsqueeze(3)).flatten({ startDim: 1 });
   }
 }
 

@@ -1,17 +1,24 @@
 /** The layers that have a parameter source: whether they are static, dynamic or partial is the source's affair. */
 import type { nn } from '@padnet/torch';
+import { DecomposedConv2d } from './decomposedConv2d.js';
 import { DynamicConv2d } from './dynamicConv2d.js';
 import { MoELinear } from './moeLinear.js';
 
-export type DynamicLayer = DynamicConv2d | MoELinear;
+/** Those of them that are convolutions. */
+export type DynamicConvolutionLayer = DynamicConv2d | DecomposedConv2d;
+export type DynamicLayer = DynamicConvolutionLayer | MoELinear;
 
 export function isDynamicLayer(module: nn.Module): module is DynamicLayer {
-  return module instanceof DynamicConv2d || module instanceof MoELinear;
+  return isDynamicConvolution(module) || module instanceof MoELinear;
+}
+
+export function isDynamicConvolution(module: nn.Module): module is DynamicConvolutionLayer {
+  return module instanceof DynamicConv2d || module instanceof DecomposedConv2d;
 }
 
 /**
- * Lets every dynamic convolution of a network round its coefficients in evaluation, see `DynamicConv2d.coefficientThreshold`; 0
- * ends that.
+ * Lets every convolution of a network that mixes kernels round its coefficients in evaluation, see
+ * `DynamicConv2d.coefficientThreshold`; 0 ends that. Those of DCD stay as they are.
  *
  * @throws RangeError where the threshold is not from 0 to 1
  */

@@ -2,6 +2,7 @@ export * from './coefficientThreshold.js';
 export * from './convolutionPlan.js';
 export * from './costModel.js';
 export * from './counting.js';
+export * from './decomposedConv2d.js';
 export * from './dynamicConv2d.js';
 export * from './dynamicLayer.js';
 export * from './feedForward.js';

@@ -1,12 +1,12 @@
 /** The kernel of a bank at mean attentions, before mask, static part and scale factors: Σ_k ᾱ_k Θ_k, its positions weighed. */
 import type { Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';
-import type { DynamicConv2d } from './dynamicConv2d.js';
+import type { DynamicConvolutionLayer } from './dynamicLayer.js';
 import type { MeanAttention } from './meanAttention.js';
 
 /** @param bank of `layer` [K, …shape], or one that stands in for it @returns […shape] */
 export function meanKernel(
-  { geometry }: DynamicConv2d,
+  { geometry }: DynamicConvolutionLayer,
   bank: Tensor,
   { coefficients, spatial }: MeanAttention,
 ): Tensor {

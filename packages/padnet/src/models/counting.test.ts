@@ -1,6 +1,8 @@
 /** Parameters and MACs of the published networks, in static, dynamic and partial form. */
 import { rand } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
+import { convertToDynamic } from '../convert/index.js';
+import { DcdRouter } from '../dynamic/index.js';
 import { countMacs, countStored } from '../layers/index.js';
 import { Mask } from '../partial/index.js';
 import { applyPartition, partialLayers } from '../partition/index.js';
@@ -46,6 +48,17 @@ describe('published counts', () => {
     expect(entries).toBe(dynamicEntries);
     expect(entries / 11.16e6).toBeCloseTo(1, 2);
     expect(macs(network) / 1.81e9).toBeLessThan(1.05);
+  });
+
+  it('DCD ResNet-18: 14.70 million with static shortcuts and the published classifier', () => {
+    const network = create('resnet18');
+    const keepStatic = Array.from(network.namedModules(), ([path]) => path).filter((path) =>
+      /^conv1$|downsample\.0$/.test(path),
+    );
+    convertToDynamic(network, { router: (geometry) => new DcdRouter({ geometry }), keepStatic });
+    // P, Q, 32 latent channels and their norms, and a router of 32 for 512 features and 1000 classes.
+    const classifier = 32 * (512 + 1000 + 4) + 32 * (512 + 32 + 32 ** 2 + 1000);
+    expect((countStored(network).parameters + classifier) / 14.7e6).toBeCloseTo(1, 3);
   });
 
   it('PAD ResNet-18 at κ = 0.3: (1 − κ)n + Kκn and n mask bits', () => {

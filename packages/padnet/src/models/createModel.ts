@@ -2,7 +2,7 @@
 import type { nn } from '@padnet/torch';
 import { z } from 'zod';
 import { bankInitialisations, convertToDynamic, convertToPartial, type ConvertOptions } from '../convert/index.js';
-import { CondRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
+import { CondRouter, DcdRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
 import { scaleModes } from '../partial/index.js';
 import { MobileNetV2 } from './mobilenetV2.js';
 import { ResNet, resnetNames, stems } from './resnet.js';
@@ -14,7 +14,7 @@ export const layerKinds = ['static', 'dyconv', 'pad'] as const;
 export type LayerKind = (typeof layerKinds)[number];
 
 /** Whose dynamic convolution it is: what makes coefficients, and other attentions, of an input (method.md §1). */
-export const dynamicConvolutions = ['dyconv', 'condconv', 'odconv'] as const;
+export const dynamicConvolutions = ['dyconv', 'condconv', 'odconv', 'dcd'] as const;
 export type DynamicConvolution = (typeof dynamicConvolutions)[number];
 
 const modelKeys = z.strictObject({
@@ -25,7 +25,7 @@ const modelKeys = z.strictObject({
   stem: z.enum(stems).default('imagenet'),
   /** ResNet: channels of the first stage (64 as published). MobileNetV2: the multiplier (1). */
   width: z.number().positive().optional(),
-  /** K of dynamic and partial layers. */
+  /** K of dynamic and partial layers, but for dcd. */
   numKernels: z.int().min(1).max(64).default(4),
   /** Default: `copies` of pretrained weights, else `independent`. */
   bankInitialisation: z.enum(bankInitialisations).optional(),
@@ -82,6 +82,7 @@ const routers: Readonly<Record<DynamicConvolution, NonNullable<ConvertOptions['r
   dyconv: ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels }),
   condconv: ({ inChannels }, numKernels) => new CondRouter({ inChannels, numKernels }),
   odconv: (geometry, numKernels) => new OdAttention({ geometry, numKernels }),
+  dcd: (geometry) => new DcdRouter({ geometry }),
 };
 
 function createStatic({ name, stem, width }: ModelOptions, shape: ModelShape): nn.Layer {

@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { encodeSafetensors, manualSeed, noGrad, randn, scope, type nn, type Tensor } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { convertToDynamic, convertToPartial } from '../convert/index.js';
+import { DcdRouter } from '../dynamic/index.js';
 import { createModel, modelNames, modelSchema } from './createModel.js';
 import { loadPictureWeights } from './pictureWeights.js';
 
@@ -49,6 +50,8 @@ describe.each(modelNames)('%s', (name) => {
     expect(error(load())).toBe(0);
     expect(error(convertToDynamic(load()))).toBeLessThan(1e-5);
     expect(error(convertToPartial(load()))).toBeLessThan(1e-5);
+    const router = (geometry: nn.Conv2dGeometry): DcdRouter => new DcdRouter({ geometry });
+    expect(error(convertToPartial(convertToDynamic(load(), { router })))).toBeLessThan(1e-5);
   });
 });
 

@@ -1,8 +1,8 @@
 import { manualSeed, nn, noGrad, ops, rand, randn } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { CondRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
+import { DecomposedConv2d, DynamicConv2d } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { foldMeans, measuresFold } from './foldMeans.js';
 
@@ -27,6 +27,22 @@ describe('foldMeans', () => {
     const before = output();
     foldMeans(network, [() => network.forward(input), () => network.forward(ops.cat([input, input]))]);
     source.mask = Mask.fromTensor(rand([5, 4, 3, 3]).lt(0.3));
+    expectClose(output(), before, { atol: 1e-12 });
+  });
+
+  it('makes a mask change nothing for one input of DCD', () => {
+    manualSeed(4);
+    const router = new DcdRouter({ geometry, hiddenChannels: 3 });
+    const source = new SearchSource({ bank: randn([3, 4, 4, 1, 1]), staticWeight: randn([4, 4, 1, 1]) });
+    const layer = new DecomposedConv2d({ geometry, router, source, weight: randn([5, 4, 3, 3]) });
+    const network = new nn.Sequential(layer).to('float64').eval();
+    noGrad(() => source.phi!.fill_(0.4));
+    const input = randn([1, 4, 6, 6], { dtype: 'float64' });
+    const output = () => noGrad(() => network.forward(input));
+    const before = output();
+    expect(measuresFold(network)).toBe(true);
+    foldMeans(network, [() => network.forward(input)]);
+    source.mask = Mask.fromTensor(rand([4, 4, 1, 1]).lt(0.3));
     expectClose(output(), before, { atol: 1e-12 });
   });
 

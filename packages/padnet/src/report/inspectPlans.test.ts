@@ -118,6 +118,6 @@ describe('inspectPlans', () => {
     const conv = new nn.Conv2d({ inChannels: 1, outChannels: 2, kernelSize: 3 });
     const plans = inspectPlans(conv, picturePass(conv, [1, 6, 6]), options);
     expect(plans.rows).toEqual([]);
-    expect(planText(plans)).toBe('no layer is dynamic: there is nothing to plan');
+    expect(planText(plans)).toBe('no layer can be computed in more than one way: there is nothing to plan');
   });
 });

@@ -2,6 +2,7 @@
 import type { nn } from '@padnet/torch';
 import {
   convolutionPlans,
+  DecomposedConv2d,
   DynamicConv2d,
   isDynamicLayer,
   machineRates,
@@ -48,7 +49,7 @@ export interface PlanInspection {
     /** Why a file was not read. */
     readonly problem: string | null;
   };
-  /** Dynamic layers that a forward pass reaches, in the order of the network. */
+  /** Dynamic layers that a forward pass reaches, in the order of the network; not those of DCD, which are computed in one way. */
   readonly rows: readonly PlanRow[];
 }
 
@@ -66,13 +67,19 @@ export function inspectPlans(
   const rows: PlanRow[] = [];
   for (const [path, [inputShape]] of forwardShapes(network, pass)) {
     const layer = network.getModule(path);
-    if (isDynamicLayer(layer)) rows.push(planRow(path, layer, [batch, ...inputShape], direction));
+    if (isDynamicLayer(layer) && !(layer instanceof DecomposedConv2d))
+      rows.push(planRow(path, layer, [batch, ...inputShape], direction));
   }
   const { file, problem } = machineRates();
   return { batch, direction, sample: pass.sample, rates: { ...thisMachine(), file, problem }, rows };
 }
 
-function planRow(path: string, layer: DynamicLayer, inputShape: readonly number[], direction: Direction): PlanRow {
+function planRow(
+  path: string,
+  layer: Exclude<DynamicLayer, DecomposedConv2d>,
+  inputShape: readonly number[],
+  direction: Direction,
+): PlanRow {
   const { source } = layer;
   const { device, dtype } = source.parameters()[0]!;
   const common = { path, inputShape, dynamicRatio: source.dynamicRatio, isOverridden: layer.plan !== null };
@@ -94,7 +101,7 @@ function planRow(path: string, layer: DynamicLayer, inputShape: readonly number[
 
 /** The rows as aligned text, with a column for each plan that any layer could take. */
 export function planText({ rows, batch, direction, sample, rates }: PlanInspection): string {
-  if (rows.length === 0) return 'no layer is dynamic: there is nothing to plan';
+  if (rows.length === 0) return 'no layer can be computed in more than one way: there is nothing to plan';
   const plans = convolutionPlans.filter((plan) => rows.some(({ seconds }) => seconds?.[plan] !== undefined));
   const lines = rows.map((row) => [
     row.path,

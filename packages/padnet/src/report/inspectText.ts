@@ -1,6 +1,6 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
-import { countMacs, countStored, DynamicConv2d, isDynamicLayer, MoELinear } from '../layers/index.js';
+import { countMacs, countStored, DecomposedConv2d, DynamicConv2d, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
 import type { SamplePass } from './samplePass.js';
@@ -12,7 +12,7 @@ export interface InspectRow {
   /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
   readonly inputShape: readonly number[] | null;
   readonly outputShape: readonly number[] | null;
-  /** Such as `3×3 /2`, `5×5 /1 groups 32`; null where there is none. */
+  /** Such as `3×3 /2`, `5×5 /1 groups 32`, `3×3 /1 L 16` of DCD; null where there is none. */
   readonly kernel: string | null;
   /** Such as `2 of 8` that are computed for a token; null where there are none. */
   readonly experts: string | null;
@@ -50,7 +50,7 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
       kind: dynamic ? `${module.constructor.name} ${dynamic.kind}` : module.constructor.name,
       inputShape,
       outputShape,
-      kernel: module instanceof DynamicConv2d || module instanceof nn.Conv2d ? kernelText(module.geometry) : null,
+      kernel: kernelOf(module),
       experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
       dynamicRatio: dynamic?.dynamicRatio ?? null,
       parameters,
@@ -103,6 +103,11 @@ export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string,
     network.train(wasTraining);
   }
   return shapes;
+}
+
+function kernelOf(module: nn.Module): string | null {
+  if (module instanceof DecomposedConv2d) return `${kernelText(module.geometry)} L ${module.latentGeometry.inChannels}`;
+  return module instanceof DynamicConv2d || module instanceof nn.Conv2d ? kernelText(module.geometry) : null;
 }
 
 export function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry): string {

@@ -17,6 +17,7 @@ export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly na
     dyconv: { name: 'DY-Conv', paper: 'Chen et al. 2020, arXiv 1912.03458' },
     condconv: { name: 'CondConv', paper: 'Yang et al. 2019, arXiv 1904.04971' },
     odconv: { name: 'ODConv', paper: 'Li et al. 2022, arXiv 2209.07947' },
+    dcd: { name: 'DCD', paper: 'Li et al. 2021, arXiv 2103.08756' },
   };
 
 /** Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. */

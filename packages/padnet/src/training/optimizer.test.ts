@@ -42,6 +42,13 @@ it('counts the bank of biases too', () => {
   expect(banks!.names).toEqual(['0.bias_bank', '0.source.bank']);
 });
 
+it('takes what Φ of DCD is generated from for the linear layer that it is', () => {
+  const network = smallNetwork('pad', { convolution: 'dcd' });
+  const [ordinary, ...more] = createOptimizer(network, training({ bankFactor: 4 })).groups;
+  expect(more).toEqual([]);
+  expect(ordinary!.names).toContain('layer1.0.conv1.source.bank');
+});
+
 it('decays neither biases nor norms under AdamW, but routers, kernels and banks', () => {
   const optimizer = createOptimizer(smallNetwork('pad'), training({ optimizer: 'adamw', weightDecay: 0.1 }));
   const names = (decays: boolean): string[] =>

@@ -1,7 +1,7 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
-import { DynamicConv2d, MoELinear } from '../layers/index.js';
+import { DecomposedConv2d, DynamicConv2d, MoELinear } from '../layers/index.js';
 import { PartialSource, SearchSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
@@ -41,21 +41,23 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
   for (const [, module] of network.namedModules()) {
     if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm2d)
       for (const parameter of module.parameters()) found.add(parameter);
-    if ((module instanceof nn.Linear || module instanceof nn.Conv2d) && module.bias) found.add(module.bias);
+    const isBiased = module instanceof nn.Linear || module instanceof nn.Conv2d || module instanceof DecomposedConv2d;
+    if (isBiased && module.bias) found.add(module.bias);
     if ((module instanceof MoELinear || module instanceof DynamicConv2d) && module.biasBank) found.add(module.biasBank);
     if ((module instanceof PartialSource || module instanceof SearchSource) && module.phi) found.add(module.phi);
   }
   return found;
 }
 
-/** Parameters that are banks, and their K. */
+/** Parameters that are banks, and their K; not those of DCD, whose coefficients are features and come to nothing like 1 together. */
 function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {
-    if (module instanceof Bank || module instanceof PartialSource || module instanceof SearchSource)
-      found.set(module.bank, module.bank.shape[0]!);
-    if ((module instanceof DynamicConv2d || module instanceof MoELinear) && module.biasBank)
-      found.set(module.biasBank, module.biasBank.shape[0]!);
+    if (!(module instanceof DynamicConv2d || module instanceof MoELinear)) continue;
+    const { source, biasBank } = module;
+    if (source instanceof Bank || source instanceof PartialSource || source instanceof SearchSource)
+      found.set(source.bank, source.bank.shape[0]!);
+    if (biasBank) found.set(biasBank, biasBank.shape[0]!);
   }
   return found;
 }

@@ -207,6 +207,15 @@ it('of MobileNetV2, with dropout', async () => {
   expect(await interrupted(mobile, ['step 2', 'step 5'], 'abort')).toEqual(whole);
 });
 
+it('of DCD, before and after its partition', async () => {
+  // Evaluation grows with the square of activations at every layer where running statistics lag behind, as they do after 9 steps.
+  const training = { learningRate: 0.005 };
+  const options: Make = () => trainerOptions(smallNetwork('pad', { convolution: 'dcd' }), 'pad', { training });
+  const whole = await uninterrupted(options);
+  expect(await interrupted(options, ['step 4', 'partitionRound 9', 'step 12'], 'abort')).toEqual(whole);
+  expect(whole.masks.flat().some((byte) => byte !== 255)).toBe(true);
+});
+
 it('counts pictures a second over the whole epoch', async () => {
   const options = make('static', { training: { epochs: 1 } });
   const trainer = new Trainer({ ...options(), checkpoints: folder });

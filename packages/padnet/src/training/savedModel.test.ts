@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { loadSafetensors, noGrad, randn, saveSafetensors, scope, zeros, type nn } from '@padnet/torch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { modelSchema } from '../models/index.js';
+import { modelSchema, type DynamicConvolution } from '../models/index.js';
 import { Mask } from '../partial/index.js';
 import { applyPartition, partialLayers } from '../partition/index.js';
 import { smallNetwork, type Kind } from './pictures.test.fixture.js';
@@ -22,9 +22,9 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-const description = (layer: Kind): PictureDescription => ({
+const description = (layer: Kind, convolution: DynamicConvolution = 'dyconv'): PictureDescription => ({
   modality: 'image',
-  model: modelSchema.parse({ name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2 }),
+  model: modelSchema.parse({ name: 'resnet10', layer, convolution, stem: 'small', width: 4, numKernels: 2 }),
   inChannels: 1,
   numClasses: 4,
   size: [8, 8],
@@ -33,8 +33,8 @@ const description = (layer: Kind): PictureDescription => ({
 });
 
 /** With statistics of batch norm, scale factors and masks that are not what a fresh network has. */
-function lived(layer: Kind): nn.Layer {
-  const network = smallNetwork(layer);
+function lived(layer: Kind, convolution: DynamicConvolution = 'dyconv'): nn.Layer {
+  const network = smallNetwork(layer, { convolution });
   scope(() => {
     network.forward(randn([8, 1, 8, 8]));
     const masks = Array.from(partialLayers(network), ([path, { shape }]): [string, Mask] => [
@@ -49,11 +49,17 @@ function lived(layer: Kind): nn.Layer {
   return network.eval();
 }
 
-it.each<Kind>(['static', 'dyconv', 'pad'])('keeps a %s network: the same logits to the bit', (layer) => {
-  const network = lived(layer);
-  savePictureModel(file, network, description(layer));
+it.each<[Kind, DynamicConvolution]>([
+  ['static', 'dyconv'],
+  ['dyconv', 'dyconv'],
+  ['pad', 'dyconv'],
+  ['dyconv', 'dcd'],
+  ['pad', 'dcd'],
+])('keeps a %s network of %s: the same logits to the bit', (layer, convolution) => {
+  const network = lived(layer, convolution);
+  savePictureModel(file, network, description(layer, convolution));
   const loaded = loadModel(file) as PictureModel;
-  expect(loaded.description).toEqual(description(layer));
+  expect(loaded.description).toEqual(description(layer, convolution));
   expect(loaded.network.training).toBe(false);
   const [kept, got] = scope(() => {
     const images = randn([3, 1, 8, 8]);

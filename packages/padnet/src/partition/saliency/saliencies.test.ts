@@ -14,10 +14,10 @@ import {
 } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { convertToPartial, convertToPartialMoE } from '../../convert/index.js';
-import { KernelAttention, mixBank } from '../../dynamic/index.js';
+import { convertToPartial, convertToPartialMoE, type ConvertOptions } from '../../convert/index.js';
+import { DcdRouter, KernelAttention, mixBank } from '../../dynamic/index.js';
 import { pretrainedStack } from '../../layers/feedForwardStack.test.fixture.js';
-import { DynamicConv2d, MoELinear } from '../../layers/index.js';
+import { DecomposedConv2d, DynamicConv2d, MoELinear } from '../../layers/index.js';
 import { MobileNetV2 } from '../../models/index.js';
 import { Mask, SearchSource } from '../../partial/index.js';
 import { iterativeModePartition } from '../iterativeModePartition.js';
@@ -45,6 +45,22 @@ function smallNetwork(): nn.Sequential {
   return new nn.Sequential(layer(4, 2, 0.3), new nn.ReLU(), new nn.BatchNorm2d({ numFeatures: 4 }), layer(3, 4, -0.2))
     .to('float64')
     .eval();
+}
+
+/** 3×3 layers of DCD in float64, a mask each; P is not 0. */
+function decomposed(): nn.Sequential {
+  const conv = (inChannels: number, outChannels: number): nn.Conv2d =>
+    new nn.Conv2d({ inChannels, outChannels, kernelSize: 3, padding: 1 });
+  const made = convertToPartial(new nn.Sequential(conv(2, 4), new nn.ReLU(), conv(4, 3)), {
+    router: (geometry) => new DcdRouter({ geometry, hiddenChannels: 3 }),
+    bankInitialisation: 'independent',
+    keepStatic: [],
+  });
+  for (const source of searchLayers(made).values()) {
+    source.mask = Mask.fromTensor(randn(source.shape).gt(-0.4));
+    noGrad(() => source.staticWeight.copy_(randn(source.shape)));
+  }
+  return made.to('float64').eval();
 }
 
 let network: nn.Sequential;
@@ -172,6 +188,14 @@ describe('grasp', () => {
       expectClose([...scores.values()][index]!, expected, { atol: 1e-7 });
   });
 
+  it('is that of DCD too', async () => {
+    network = decomposed();
+    const scores = await scoresOf(grasp);
+    for (const [index, expected] of graspByDifferences(network, totalLoss).entries())
+      expectClose([...scores.values()][index]!, expected, { atol: 1e-6, rtol: 1e-6 });
+    expect(Math.max(...scores.get('2')!.abs().toArray())).toBeGreaterThan(1e-4);
+  });
+
   it('makes the entries static that are below 0', async () => {
     const scores = await scoresOf(grasp);
     const values = [...scores.values()].flatMap((layer) => layer.toArray());
@@ -223,7 +247,7 @@ describe('synFlow', () => {
       seed: 0,
     });
     // First layer: |bank| [2, 6] and [4, 5] → means 3 and 5.5 (of its coming back; static it is 7). Two positions.
-    const one = 1e-100;
+    const one = 1e-250;
     const flow = (values: number[]): number[] => values.map((value) => 2 * value * one);
     const close = (path: string, expected: number[]): void => {
       scores
@@ -245,6 +269,26 @@ describe('synFlow', () => {
     const context = { sources: searchLayers(network), batchLosses: [], sampleShape: [1, 1, 1], seed: 0 };
     await synFlow.score({ network, ...context });
     expect(Array.from(network.stateDict(), ([name, value]) => [name, value.dtype, value.toArray()])).toEqual(before);
+  });
+
+  it('has coefficients of 1 / K and scales of 1 in DCD', async () => {
+    const geometry = nn.conv2dGeometry({ inChannels: 1, outChannels: 1, kernelSize: 1 });
+    const column = (values: number[]): Tensor => tensor(values, { dtype: 'float64' }).reshape([-1, 1, 1, 1, 1]);
+    const source = new SearchSource({ bank: column([-2, 3]), staticWeight: column([7]).squeeze(0) });
+    const router = new DcdRouter({ geometry, hiddenChannels: 2 });
+    const layer = new DecomposedConv2d({ geometry, router, source, weight: column([-5]).squeeze(0) }).eval();
+    noGrad(() => {
+      for (const bn of [layer.bn1, layer.bn2]) bn.runningVar!.fill_(4 - bn.eps);
+      layer.q.fill_(-3);
+      layer.p.fill_(8);
+    });
+    const alone = new nn.Sequential(layer);
+    const sources = searchLayers(alone);
+    const before = router.forward(zeros([1, 1, 1, 1]).add(2)).toArray();
+    const scores = await synFlow.score({ network: alone, sources, batchLosses: [], sampleShape: [1, 1, 1], seed: 0 });
+    // R = 5 x + 8 (z + (2 + 3) / 2 · z / 2), z = 3 x / 2: what passes Φ is 8 · 5 / 2 · 3 / 4.
+    expect(scores.get('0')!.item() / 1e-250).toBeCloseTo(15, 5);
+    expect(router.forward(zeros([1, 1, 1, 1]).add(2)).toArray()).toEqual(before);
   });
 
   it('is not for encoders of text', async () => {
@@ -271,6 +315,23 @@ describe('variance', () => {
     expect(Math.max(...expected.toArray())).toBeGreaterThan(1e-3);
   });
 
+  it('is that of Φ(x) in DCD', async () => {
+    network = decomposed();
+    const scores = await scoresOf(variance);
+    const layer = network.getModule('0');
+    if (!(layer instanceof DecomposedConv2d)) throw new Error('no DCD');
+    const source = searchLayers(network).get('0')!;
+    const expected = noGrad(() => {
+      const phi = mixBank(layer.router.forward(images.reshape([10, 2, 3, 3])), source.bank);
+      return phi
+        .sub(phi.mean([0]))
+        .square()
+        .mean([0]);
+    });
+    expectClose(scores.get('0')!, expected, { atol: 1e-12 });
+    expect(Math.max(...expected.toArray())).toBeGreaterThan(1e-4);
+  });
+
   it('is over the gates of tokens in a mixture of experts, 0 where routing never changes', async () => {
     const stack = convertToPartialMoE(pretrainedStack({ depth: 1 }), { numExperts: 3, k: 2, noise: 0.5 }).to('float64');
     const inputs = randn([3, 4, 6], { dtype: 'float64' });
@@ -292,10 +353,13 @@ describe('variance', () => {
 });
 
 describe.each(Object.values(saliencies))('$name', (saliency) => {
-  it('partitions a network with depth-wise layers in float32, leaves it as it was and leaks nothing', async () => {
+  it.each<[string, ConvertOptions]>([
+    ['depth-wise layers', { numKernels: 2 }],
+    ['DCD', { router: (geometry) => new DcdRouter({ geometry }), noise: 0.01 }],
+  ])('partitions a network with %s in float32, leaves it as it was and leaks nothing', async (_, conversion) => {
     const mobile = convertToPartial(
       new MobileNetV2({ inChannels: 1, numClasses: 3, stem: 'small', widthMultiplier: 0.1 }),
-      { numKernels: 2 },
+      conversion,
     );
     const inputs = randn([4, 1, 8, 8]);
     const labels = tensor([0, 1, 2, 0]).to('int64');

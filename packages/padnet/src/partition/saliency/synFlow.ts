@@ -5,18 +5,18 @@
  *     s_j = Σ_k |Θ_kj| · ∂R/∂Φ_kj   at Φ = M ⊙ |Θ|
  *
  * R has to be linear in the parameters of each layer, so that what flows in flows out: biases, β and running means are 0, batch
- * norm only scales, and routers give every input the same coefficients, as they do where all their parameters are 0. A product
- * over many layers needs the range of float64.
+ * norm only scales, and routers give every input the same coefficients, as they do where all their parameters are 0 (those of DCD,
+ * which would be 0 too, are 1 / K). A product over many layers needs the range of float64.
  */
 import { setImmediate } from 'node:timers/promises';
 import { grad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { InputError } from '../../errors.js';
-import { DynamicConv2d } from '../../layers/index.js';
+import { DecomposedConv2d, isDynamicConvolution } from '../../layers/index.js';
 import type { Saliency } from './saliency.js';
 import { timesBank, withBankVariables } from './scoring.js';
 
 /** Of the input. Scores are relative, and small numbers stay where ReLU6 is linear too. */
-const one = 1e-100;
+const one = 1e-250;
 
 export const synFlow: Saliency = {
   name: 'synFlow',
@@ -32,13 +32,32 @@ export const synFlow: Saliency = {
       scope(() => {
         const { device } = [...sources.values()][0]!.bank;
         const input = ops.full([1, ...sampleShape], one, { dtype: 'float64', device });
-        const gradients = withBankVariables(sources, (banks) => grad(network.forward(input).sum(), banks));
+        const gradients = withEvenCoefficients(network, () =>
+          withBankVariables(sources, (banks) => grad(network.forward(input).sum(), banks)),
+        );
         const scores = timesBank(sources, gradients);
         return new Map(Array.from(sources.keys(), (path, index) => [path, scores[index]!.keep()]));
       }),
     );
   },
 };
+
+/** Of DCD's routers. */
+function withEvenCoefficients<T>(network: nn.Module, body: () => T): T {
+  const routers = Array.from(network.namedModules()).flatMap(([, module]) =>
+    module instanceof DecomposedConv2d ? [module.router] : [],
+  );
+  for (const router of routers) {
+    const { fc, numKernels } = router;
+    const even = (input: Tensor): Tensor => fc.weight.newOnes([input.shape[0]!, numKernels]).div(numKernels);
+    Object.defineProperty(router, 'forward', { configurable: true, value: even });
+  }
+  try {
+    return body();
+  } finally {
+    for (const router of routers) Reflect.deleteProperty(router, 'forward');
+  }
+}
 
 function isLayer(network: nn.Module): network is nn.Layer {
   return 'forward' in network;
@@ -70,7 +89,7 @@ function withAbsoluteParameters<T>(network: nn.Module, body: () => T): T {
 function flowTensors(network: nn.Module): Map<nn.Parameter | nn.Buffer, (value: Tensor) => Tensor> {
   const routers = new Set<nn.Module>();
   for (const [, module] of network.namedModules()) {
-    if (module instanceof DynamicConv2d) for (const [, part] of module.router.namedModules()) routers.add(part);
+    if (isDynamicConvolution(module)) for (const [, part] of module.router.namedModules()) routers.add(part);
   }
   const found = new Map<nn.Parameter | nn.Buffer, (value: Tensor) => Tensor>();
   for (const [, module] of network.namedModules()) {

@@ -1,0 +1,131 @@
+/**
+ * Dynamic convolution decomposition (DCD; Li et al. 2021, arXiv 2103.08756; method.md §1): a static convolution whose channels are
+ * scaled by the input, and a branch that fuses L latent channels by a matrix that the input makes.
+ *
+ *     y = s(x) ⊙ (W ∗ x) + P · (z + BN(Φ(x) · z)) + b,   z = BN(Q ∗ x)
+ *
+ * The router gives s and the coefficients h of the source, a bank of L×L matrices: Φ(x) = Σ_k h_k(x) Θ_k. In a partial layer
+ * the source's masked entries come from the input and the rest are a learned constant, with λ_d and λ_s as everywhere (§2). W may
+ * be dense, grouped or depth-wise; Q and P always see all channels, at the centre of W's kernel.
+ */
+import { autocast, nn, ops, zeros, type Tensor } from '@padnet/torch';
+import { mixBank, normalise, type DcdRouter, type ParameterSource } from '../dynamic/index.js';
+import { numEntries, PartialSource } from '../partial/index.js';
+import { perSampleConv2d } from './mixedConv2d.js';
+import { outputSize } from './outputSize.js';
+
+export interface DecomposedConv2dOptions {
+  readonly geometry: nn.Conv2dGeometry;
+  readonly router: DcdRouter;
+  /** Of Φ, the kernel of a 1×1 convolution: [L, L, 1, 1] */
+  readonly source: ParameterSource;
+  /** W [outChannels, inChannels / groups, kernelHeight, kernelWidth]; its memory is shared. */
+  readonly weight: Tensor;
+  /** b [outChannels]; its memory is shared. @default null */
+  readonly bias?: Tensor | null;
+}
+
+export class DecomposedConv2d extends nn.Module {
+  readonly geometry: nn.Conv2dGeometry;
+  /** Between latent channels. */
+  readonly latentGeometry: nn.Conv2dGeometry;
+  readonly router: DcdRouter;
+  readonly source: ParameterSource;
+  /** W [outChannels, inChannels / groups, kernelHeight, kernelWidth] */
+  readonly weight: nn.Parameter;
+  /** b [outChannels] */
+  readonly bias: nn.Parameter | null;
+  /** Q [L, inChannels, 1, 1] */
+  readonly q: nn.Parameter;
+  /** P [outChannels, L, 1, 1] */
+  readonly p: nn.Parameter;
+  /** Of Q ∗ x. */
+  readonly bn1: nn.BatchNorm2d;
+  /** Of Φ(x) · z. */
+  readonly bn2: nn.BatchNorm2d;
+
+  /** P and Q start as convolutions do in the published networks. @throws RangeError where Φ is no square matrix */
+  constructor({ geometry, router, source, weight, bias = null }: DecomposedConv2dOptions) {
+    super();
+    const [latent = 0] = source.shape;
+    if (source.shape.join() !== [latent, latent, 1, 1].join())
+      throw new RangeError(`the source gives Φ [${source.shape.join(', ')}], expected [L, L, 1, 1]`);
+    this.geometry = geometry;
+    this.latentGeometry = nn.conv2dGeometry({ inChannels: latent, outChannels: latent, kernelSize: 1 });
+    this.router = router;
+    this.source = source;
+    this.weight = new nn.Parameter(weight);
+    this.bias = bias && new nn.Parameter(bias);
+    this.q = new nn.Parameter(nn.init.kaimingNormal_(zeros([latent, geometry.inChannels, 1, 1])));
+    this.p = new nn.Parameter(nn.init.kaimingNormal_(zeros([geometry.outChannels, latent, 1, 1])));
+    this.bn1 = new nn.BatchNorm2d({ numFeatures: latent });
+    this.bn2 = new nn.BatchNorm2d({ numFeatures: latent });
+  }
+
+  /**
+   * [batch, inChannels, height, width] → [batch, outChannels, height', width']. On the CPU autocast is off within, as in
+   * `DynamicConv2d`.
+   */
+  forward(input: Tensor): Tensor {
+    if (input.device !== 'cpu') return this.computed(input);
+    return autocast(null, () => this.computed(input.dtype === 'bfloat16' ? input.to(this.weight.dtype) : input));
+  }
+
+  private computed(input: Tensor): Tensor {
+    const { geometry, latentGeometry, router, weight, bias, q, p, bn1, bn2 } = this;
+    const { stride, padding, dilation, groups } = geometry;
+    const { coefficients, filter } = router.attend(input);
+    const z = normalise(bn1, ops.conv2d(atKernelCentres(input, geometry), q, { stride }));
+    const fused = normalise(bn2, perSampleConv2d(z, this.fusion(coefficients), latentGeometry), z);
+    const main = ops.conv2d(input, weight, { stride, padding, dilation, groups });
+    return main.mul(filter.unsqueeze(2).unsqueeze(3)).add(ops.conv2d(fused, p, { bias }));
+  }
+
+  /** Φ(x): h [batch, K] → [batch, L, L, 1, 1] */
+  private fusion(coefficients: Tensor): Tensor {
+    const { source } = this;
+    if (source instanceof PartialSource) return mixInUse(coefficients, source);
+    const { bank, scale, constant } = source.effective(false);
+    const batch = coefficients.shape[0]!;
+    if (bank === null) return constant!.expand([batch, ...source.shape]);
+    const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
+    return constant ? mixed.add(constant) : mixed;
+  }
+
+  /**
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, the entries of
+   * Φ that depend on the input, W, Q, Φ and P.
+   */
+  countMacs(shape: readonly number[]): number {
+    const [batch = 1] = shape;
+    const { geometry, router, source, weight, q, p } = this;
+    const [height, width] = outputSize(geometry, shape);
+    const size = numEntries(source.shape);
+    const inUse = source.kind === 'static' ? 0 : source instanceof PartialSource ? source.mask.count : size;
+    const convolutions = height * width * (weight.numel + q.numel + size + p.numel);
+    return router.countMacs(shape) + batch * (router.numKernels * inUse + convolutions);
+  }
+}
+
+/** λ_d · M ⊙ Σ_k h_k Θ_k + λ_s · (1 − M) ⊙ Θ_s by the numbers in use: h [batch, K] → [batch, …shape]. */
+function mixInUse(coefficients: Tensor, source: PartialSource): Tensor {
+  const { bank, scale, fixed } = source.compact();
+  const entries = source.entries();
+  const batch = coefficients.shape[0]!;
+  const mixed = ops.matmul(scale ? coefficients.mul(scale) : coefficients, bank);
+  const constant = fixed.weight.mul(fixed.scale).to(mixed.dtype);
+  const each = (values: Tensor): Tensor => values.expand([batch, values.numel]);
+  const inside = ops.scatter(mixed.newZeros([batch, numEntries(source.shape)]), 1, each(entries.dynamic), mixed);
+  return ops.scatter(inside, 1, each(entries.fixed), each(constant)).reshape([batch, ...source.shape]);
+}
+
+/** What the middle of the kernel meets, so that a 1×1 kernel with the same stride gives as many outputs at the same places. */
+function atKernelCentres(input: Tensor, { kernelSize, padding, dilation }: nn.Conv2dGeometry): Tensor {
+  // Of the last dimension first, as the operator has them; below 0: cropped.
+  const sides = ([1, 0] as const).flatMap((axis) => {
+    const reach = dilation[axis] * (kernelSize[axis] - 1);
+    const before = Math.floor(reach / 2);
+    return [padding[axis] - before, padding[axis] - (reach - before)];
+  });
+  return sides.every((side) => side === 0) ? input : input.constantPadNd(sides);
+}
