@@ -129,20 +129,32 @@ export function transformPixels(
   // Columns of the crop that lie in the picture; the others are padding.
   const firstColumn = Math.max(0, -left);
   const endColumn = Math.min(width, width - left);
-  for (let channel = 0; channel < channels; channel++) {
-    const base = 256 * channel;
-    for (let row = 0; row < height; row++) {
-      const outRow = offset + (channel * height + row) * width;
-      const sourceRow = row + top;
-      const inside = sourceRow >= 0 && sourceRow < height;
-      if (!inside || left !== 0) out.fill(values[base]!, outRow, outRow + width);
-      if (!inside) continue;
-      const source = start + channel * channelStep + (sourceRow * width + left) * pixelStep;
-      let to = step === 1 ? outRow + firstColumn : outRow + width - 1 - firstColumn;
-      for (let column = firstColumn; column < endColumn; column++) {
-        out[to] = values[base + data[source + column * pixelStep]!]!;
-        to += step;
+  const area = height * width;
+  for (let row = 0; row < height; row++) {
+    const outRow = offset + row * width;
+    const sourceRow = row + top;
+    const inside = sourceRow >= 0 && sourceRow < height;
+    if (!inside || left !== 0) {
+      for (let channel = 0; channel < channels; channel++) {
+        const outStart = outRow + channel * area;
+        out.fill(values[256 * channel]!, outStart, outStart + width);
       }
+    }
+    if (!inside) continue;
+    let from = start + (sourceRow * width + left + firstColumn) * pixelStep;
+    let to = step === 1 ? outRow + firstColumn : outRow + width - 1 - firstColumn;
+    for (let column = firstColumn; column < endColumn; column++) {
+      out[to] = values[data[from]!]!;
+      // RGB at once takes half the time of a loop over channels.
+      if (channels === 3) {
+        out[to + area] = values[256 + data[from + channelStep]!]!;
+        out[to + 2 * area] = values[512 + data[from + 2 * channelStep]!]!;
+      } else {
+        for (let channel = 1; channel < channels; channel++)
+          out[to + channel * area] = values[256 * channel + data[from + channel * channelStep]!]!;
+      }
+      from += pixelStep;
+      to += step;
     }
   }
 }
