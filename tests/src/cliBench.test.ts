@@ -240,4 +240,38 @@ describe('padnet bench', () => {
     expect(results.map(({ workers }) => workers)).toEqual([0, 1]);
     for (const { imagesPerSecond } of results) expect(imagesPerSecond).toBeGreaterThan(0);
   });
+
+  it('measures a folder of pictures beside sharp, in memory that does not grow', async () => {
+    const { bytesPerPicture, sharp, results, residentBytes } = await measured<{
+      bytesPerPicture: number;
+      sharp: { imagesPerSecond: number };
+      results: { workers: number; imagesPerSecond: number; ratioToSharp: number }[];
+      residentBytes: number[];
+    }>('loader', '--files', '--workers', '1', '--images', '64', '--batch', '8', '--repeats', '3');
+    expect(bytesPerPicture).toBeGreaterThan(50e3);
+    expect(bytesPerPicture).toBeLessThan(100e3);
+    expect(results.map(({ workers }) => workers)).toEqual([1]);
+    const [{ imagesPerSecond, ratioToSharp }] = results as [(typeof results)[0]];
+    // The target, 0.8, is for a quiet machine and thousands of pictures.
+    expect(ratioToSharp).toBeGreaterThan(0.3);
+    expect(imagesPerSecond / sharp.imagesPerSecond).toBeGreaterThan(0.3);
+    expect(residentBytes).toHaveLength(3);
+    // A round decodes 40 MB and gives 39 MB of batches.
+    expect(residentBytes[2]! - residentBytes[0]!).toBeLessThan(30e6);
+    const { stdout } = await bench(
+      'loader',
+      '--files',
+      '--workers',
+      '0',
+      '--images',
+      '8',
+      '--batch',
+      '4',
+      '--repeats',
+      '1',
+    );
+    expect(stdout).toMatch(/^8 JPEGs of 500×375, [\d.]+ kB each, to 224×224\n/);
+    expect(stdout).toMatch(/\nsharp alone +\d+ +0\.0 % +1\.00\n0 workers +/);
+    expect(stdout).toMatch(/\nresident memory after each round: [\d.]+ MB\n$/);
+  });
 });

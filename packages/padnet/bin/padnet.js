@@ -1,4 +1,8 @@
 #!/usr/bin/env node
-import { main } from '../dist/cli/main.js';
+/// <reference types="node" />
+// Pictures are decoded in Node's thread pool, whose size counts only if it is set before anything is imported. That is why this
+// file is CommonJS (package.json beside it): an ES module is read by the pool.
+const { availableParallelism } = process.getBuiltinModule('node:os');
+process.env.UV_THREADPOOL_SIZE ??= String(Math.max(4, availableParallelism()));
 
-await main();
+void import('../dist/cli/main.js').then(({ main }) => main());

@@ -4,6 +4,7 @@ import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { registerImp } from './benchImp.js';
 import { registerLayer } from './benchLayer.js';
+import { registerLoader } from './benchLoader.js';
 import { registerMoE } from './benchMoe.js';
 import { registerInference, registerStep } from './benchPasses.js';
 import { registerPlans } from './benchPlans.js';
@@ -62,46 +63,4 @@ async function benchOps({ repeats, json }: OpsOptions, terminal: Terminal): Prom
   ]);
   terminal.print(alignGrid({ heading: ['operator', 'µs a call', 'spread'], rows, leftColumns: 1 }));
   terminal.print(`\na call costs ${callMicroseconds.toFixed(2)} µs; at most ${targetMicroseconds} is the target`);
-}
-
-interface LoaderOptions {
-  readonly workers: readonly number[];
-  readonly images: number;
-  readonly batch: number;
-  readonly repeats: number;
-  readonly json?: boolean;
-}
-
-function registerLoader(bench: Command, terminal: Terminal): void {
-  const whole = wholeNumber(0);
-  const command = bench
-    .command('loader')
-    .description(
-      'Measure how fast pictures (28×28, cropped, flipped, normalised) are prepared, by number of worker threads.',
-    )
-    .option('--workers <numbers>', 'numbers of worker threads', (text) => text.split(',').map(whole), [0, 1, 2])
-    .option('--images <number>', 'pictures in an epoch', wholeNumber(1), 20_000)
-    .option('--batch <number>', 'pictures in a batch', wholeNumber(1), 128)
-    .option('--repeats <number>', 'epochs of each, in turns', wholeNumber(1), 3)
-    .option('--json', 'print the result as JSON')
-    .action((options: LoaderOptions) => benchLoaders(options, terminal));
-  withExamples(command, 'bench loader --workers 0,1,2');
-}
-
-async function benchLoaders(
-  { workers, images, batch, repeats, json }: LoaderOptions,
-  terminal: Terminal,
-): Promise<void> {
-  const { benchLoader } = await import('../bench/loader.js');
-  const results = await benchLoader({ workers, images, batchSize: batch, repeats });
-  if (json) {
-    terminal.printJson({ images, batch, results });
-    return;
-  }
-  const rows = results.map((result) => [
-    String(result.workers),
-    String(Math.round(result.imagesPerSecond)),
-    formatPercent(result.spread),
-  ]);
-  terminal.print(alignGrid({ heading: ['workers', 'images/s', 'spread'], rows, leftColumns: 0 }));
 }

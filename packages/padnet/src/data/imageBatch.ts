@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import { badPictureError, type BadPicture } from './badPicture.js';
 import type { ImageDataset, PictureFolder, StoredImages } from './dataset.js';
 import { decodePicture } from './decodePicture.js';
-import { inParallel } from './inParallel.js';
+import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFile } from './pictureFiles.js';
 import { centreGeometry, randomRegion, regionGeometry } from './pictureGeometry.js';
 import { RandomStream } from './random.js';
@@ -30,9 +30,6 @@ export interface BatchImages {
   readonly sampleIndices: Uint32Array<ArrayBuffer>;
   readonly bad: readonly BadPicture[];
 }
-
-/** Pictures that are decoded at a time: as many as Node's thread pool has threads. */
-const decodedAtOnce = 4;
 
 /** The transformed pictures of these examples. */
 export async function batchImages(
@@ -81,7 +78,7 @@ async function decodedImages(
   const size = pictureSize(dataset);
   const images = new Float32Array(sampleIndices.length * size);
   const failures = new Map<number, BadPicture>(); // by place
-  await inParallel(sampleIndices.length, decodedAtOnce, async (place) => {
+  await inParallel(sampleIndices.length, poolThreads, async (place) => {
     const sample = sampleIndices[place]!;
     const picture = pictureFile(files, sample);
     const file = join(files.root, picture.path);

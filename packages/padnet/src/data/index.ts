@@ -20,7 +20,10 @@ export { loadIdxFolder } from './idxFolder.js';
 export { type BadPicture, type OnBadPicture, onceEach } from './badPicture.js';
 export { allImages, type ImageBatch } from './imageBatch.js';
 export { loadPictureFolder, type PictureFolderOptions } from './pictureFolder.js';
+export type { ColorJitter } from './colorJitter.js';
 export { STANDARD_CROP } from './pictureGeometry.js';
+export { MAX_MAGNITUDE, type RandAugment } from './randAugment.js';
+export type { RandomErasing } from './randomErasing.js';
 export { type RandomPurpose, RandomStream } from './random.js';
 export { sampleOrder, type SampleOrderOptions } from './sampleOrder.js';
 export {

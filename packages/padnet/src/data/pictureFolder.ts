@@ -7,7 +7,7 @@ import { describeIssues, InputError } from '../errors.js';
 import { badPictureError, type BadPicture, type OnBadPicture } from './badPicture.js';
 import type { ImageSplits, PictureFolder } from './dataset.js';
 import { inspectPicture } from './decodePicture.js';
-import { inParallel } from './inParallel.js';
+import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFiles, type PictureFile } from './pictureFiles.js';
 import { RandomStream } from './random.js';
 import { permutation } from './sampleOrder.js';
@@ -54,7 +54,7 @@ export async function loadPictureFolder(
     );
     const inspected: (PictureFile | null)[] = listed.map(() => null);
     const failures = new Map<number, BadPicture>();
-    await inParallel(listed.length, 4, async (index) => {
+    await inParallel(listed.length, poolThreads, async (index) => {
       const file = listed[index]!.path;
       try {
         inspected[index] = { path: file, ...(await inspectPicture(join(root, file))) };

@@ -17,7 +17,8 @@ const TWO_32 = 2 ** 32;
 const MAX_UINT32 = TWO_32 - 1;
 
 /** What a stream is for; each purpose has its own, so that shuffling never correlates with augmentation. */
-export type RandomPurpose = 'order' | 'transform' | 'batches' | 'subset' | 'resizedCrop';
+export type RandomPurpose =
+  'order' | 'transform' | 'batches' | 'subset' | 'resizedCrop' | 'erasing' | 'colorJitter' | 'randAugment';
 
 /** Fixed for ever: stored runs resume by these numbers. */
 const PURPOSE_WORD = {
@@ -26,6 +27,9 @@ const PURPOSE_WORD = {
   batches: 3,
   subset: 4,
   resizedCrop: 5,
+  erasing: 6,
+  colorJitter: 7,
+  randAugment: 8,
 } as const satisfies Record<RandomPurpose, number>;
 
 /** Upper 32 bits of the 64-bit product of two unsigned 32-bit integers. */

@@ -2,8 +2,11 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
 import { InputError } from '../errors.js';
+import { jitterColours } from './colorJitter.js';
 import { imageDataset } from './dataset.js';
+import { augmentAtRandom } from './randAugment.js';
 import { RandomStream } from './random.js';
+import { eraseAtRandom } from './randomErasing.js';
 import { applyTransform, type ImageTransform, prepareTransform } from './transforms.js';
 
 const toy = imageDataset({
@@ -90,6 +93,41 @@ describe('applyTransform', () => {
     expect(chiSquared).toBeLessThan(46); // 99.98 % of chi-squared with 17 degrees of freedom
   });
 
+  it('crops and flips, then changes colours, then normalises, then erases', () => {
+    const rgb = imageDataset({
+      name: 'rgb',
+      images: Uint8Array.from({ length: 2 * 3 * 16 * 20 }, (_, i) => (i * 37) % 251),
+      labels: Uint8Array.from([0, 0]),
+      channels: 3,
+      height: 16,
+      width: 20,
+      classNames: ['x'],
+    });
+    const normalise = { mean: [0.5, 0.4, 0.3], std: [0.2, 0.3, 0.4] };
+    const moved = { randomCrop: { padding: 2 }, randomFlip: true };
+    const colorJitter = { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 };
+    const randAugment = { numOps: 2, magnitude: 9 };
+    const randomErasing = { probability: 1, scale: [0.1, 0.3], ratio: [0.5, 2] } as const;
+    const key = { seed: 5, epoch: 3 };
+    const of = (transform: ImageTransform): Float32Array => {
+      const out = new Float32Array(960);
+      applyTransform(rgb, 1, prepareTransform(transform, rgb), key, out, 0);
+      return out;
+    };
+    const data = Uint8Array.from(of(moved), (value) => Math.round(255 * value));
+    const pixels = { data, channels: 3, height: 16, width: 20 };
+    jitterColours(pixels, colorJitter, new RandomStream(5, 'colorJitter', 3, 1));
+    augmentAtRandom(pixels, randAugment, new RandomStream(5, 'randAugment', 3, 1));
+    const expected = Float32Array.from(data, (pixel, place) => {
+      const channel = Math.floor(place / 320);
+      return (pixel / 255 - normalise.mean[channel]!) / normalise.std[channel]!;
+    });
+    eraseAtRandom(expected, 0, pixels, randomErasing, new RandomStream(5, 'erasing', 3, 1));
+    const all = of({ ...moved, normalise, colorJitter, randAugment, randomErasing });
+    expect(all).toEqual(expected);
+    expect(all).not.toEqual(of({ ...moved, normalise }));
+  });
+
   it('writes at the offset and nowhere else', () => {
     const out = new Float32Array(20).fill(7);
     applyTransform(toy, 0, prepareTransform({ randomCrop: { padding: 2 } }, toy), { seed: 0, epoch: 0 }, out, 4);
@@ -116,6 +154,7 @@ describe('prepareTransform', () => {
     [{ normalise: { mean: [0, 0], std: [1, 0] } }, 'normalise.std of channel 1 must be a number above 0, got 0'],
     [{ normalise: { mean: [NaN, 0], std: [1, 1] } }, 'normalise.mean of channel 0 must be a finite number, got NaN'],
     [{ randomCrop: { padding: -1 } }, 'randomCrop.padding must be an integer from 0 to 32768, got -1'],
+    [{ randAugment: { numOps: 1, magnitude: 9 } }, 'randAugment is for grey and RGB, toy has 2 channels'],
   ])('refuses %o', (transform, message) => {
     expect(() => prepareTransform(transform, toy)).toThrow(InputError);
     expect(() => prepareTransform(transform, toy)).toThrow(message);

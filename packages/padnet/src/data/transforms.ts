@@ -1,13 +1,19 @@
 /**
  * What happens to a picture before the network sees it, in torchvision's order: RandomResizedCrop (of picture files, see
- * `pictureGeometry.ts`), RandomCrop (with padding), then RandomHorizontalFlip, then ToTensor and Normalize. Random choices are a function of (seed, epoch, sample) alone.
+ * `pictureGeometry.ts`), RandomCrop (with padding), RandomHorizontalFlip, ColorJitter, RandAugment, ToTensor, Normalize,
+ * RandomErasing. Random choices are a function of (seed, epoch, sample) alone.
  */
 
 import { InputError } from '../errors.js';
 import { checkInteger } from './checks.js';
+import { type ColorJitter, jitterColours } from './colorJitter.js';
+import { copyPixels, type PixelSource, type Placement } from './copyPixels.js';
 import type { ImageDataset, StoredImages } from './dataset.js';
 import type { ResizedCrop } from './pictureGeometry.js';
-import { RandomStream } from './random.js';
+import type { Pixels } from './pixels.js';
+import { augmentAtRandom, type RandAugment } from './randAugment.js';
+import { type RandomPurpose, RandomStream } from './random.js';
+import { eraseAtRandom, type RandomErasing } from './randomErasing.js';
 
 /** Nothing set: pixels become numbers from 0 to 1, and nothing is random. */
 export interface ImageTransform {
@@ -19,23 +25,23 @@ export interface ImageTransform {
   readonly randomCrop?: { readonly padding: number } | undefined;
   /** Mirrors left and right with probability ½. */
   readonly randomFlip?: boolean | undefined;
+  readonly colorJitter?: ColorJitter | undefined;
+  readonly randAugment?: RandAugment | undefined;
+  readonly randomErasing?: RandomErasing | undefined;
 }
 
 /** An `ImageTransform` checked against its dataset, with each pixel's value worked out. */
 export interface PreparedTransform {
   /** Value of pixel p in channel c at `256 × c + p`. */
   readonly values: Float32Array;
+  /** p for each of them. */
+  readonly rawValues: Uint8Array;
   readonly resizedCrop: ResizedCrop | null;
   readonly padding: number;
   readonly flip: boolean;
-}
-
-/** Where a picture's pixels lie: pixel (row, column) of channel c at `start + c × channelStep + (row × width + column) × pixelStep`. */
-export interface PixelSource {
-  readonly data: Uint8Array;
-  readonly start: number;
-  readonly channelStep: number;
-  readonly pixelStep: number;
+  readonly colorJitter: ColorJitter | null;
+  readonly randAugment: RandAugment | null;
+  readonly erasing: RandomErasing | null;
 }
 
 /** Where a picture's random choices come from, together with its index. */
@@ -62,8 +68,14 @@ function channelNumbers(name: string, numbers: readonly number[], dataset: Image
 /** @throws InputError if the transform does not fit the dataset's channels, or an option is out of range */
 export function prepareTransform(transform: ImageTransform, dataset: ImageDataset): PreparedTransform {
   const { normalise, randomResizedCrop = null, randomCrop, randomFlip = false } = transform;
+  const { colorJitter = null, randAugment = null, randomErasing = null } = transform;
   if (randomResizedCrop && dataset.kind !== 'folder') {
     throw new InputError(`randomResizedCrop is for folders of picture files, ${dataset.name} is in memory`);
+  }
+  if ((colorJitter ?? randAugment) && dataset.channels !== 1 && dataset.channels !== 3) {
+    throw new InputError(
+      `${colorJitter ? 'colorJitter' : 'randAugment'} is for grey and RGB, ${dataset.name} has ${dataset.channels} channels`,
+    );
   }
   if (normalise) {
     channelNumbers('mean', normalise.mean, dataset);
@@ -76,7 +88,16 @@ export function prepareTransform(transform: ImageTransform, dataset: ImageDatase
     for (let pixel = 0; pixel < 256; pixel++) values[256 * channel + pixel] = (pixel / 255 - mean) / std;
   }
   const padding = randomCrop ? checkInteger('randomCrop.padding', randomCrop.padding, 0, 2 ** 15) : 0;
-  return { values, resizedCrop: randomResizedCrop, padding, flip: randomFlip };
+  return {
+    values,
+    rawValues: Uint8Array.from(values.keys()),
+    resizedCrop: randomResizedCrop,
+    padding,
+    flip: randomFlip,
+    colorJitter,
+    randAugment,
+    erasing: randomErasing,
+  };
 }
 
 /**
@@ -107,42 +128,39 @@ export function applyTransform(
 
 /** The same for the pixels of any picture of the dataset's shape, its example `index`. */
 export function transformPixels(
-  { data, start, channelStep, pixelStep }: PixelSource,
+  source: PixelSource,
   { channels, height, width }: Pick<ImageDataset, 'channels' | 'height' | 'width'>,
   index: number,
-  { values, padding, flip }: PreparedTransform,
+  transform: PreparedTransform,
   key: TransformKey,
   out: Float32Array,
   offset: number,
 ): void {
-  let top = 0;
-  let left = 0;
-  let step = 1;
-  if (padding > 0 || flip) {
-    const random = new RandomStream(key.seed, 'transform', key.epoch, index);
-    if (padding > 0) {
-      top = random.nextBelow(2 * padding + 1) - padding;
-      left = random.nextBelow(2 * padding + 1) - padding;
-    }
-    if (flip && random.nextBelow(2) === 1) step = -1;
+  const { values, rawValues, colorJitter, randAugment, erasing } = transform;
+  const shape = { channels, height, width };
+  const random = (purpose: RandomPurpose): RandomStream => new RandomStream(key.seed, purpose, key.epoch, index);
+  const placement = drawPlacement(transform, random);
+  if (colorJitter === null && randAugment === null) copyPixels(source, shape, placement, values, out, offset);
+  else {
+    const pixels: Pixels = { data: new Uint8Array(channels * height * width), ...shape };
+    copyPixels(source, shape, placement, rawValues, pixels.data, 0);
+    if (colorJitter) jitterColours(pixels, colorJitter, random('colorJitter'));
+    if (randAugment) augmentAtRandom(pixels, randAugment, random('randAugment'));
+    const changed = { data: pixels.data, start: 0, channelStep: height * width, pixelStep: 1 };
+    copyPixels(changed, shape, unmoved, values, out, offset);
   }
-  // Columns of the crop that lie in the picture; the others are padding.
-  const firstColumn = Math.max(0, -left);
-  const endColumn = Math.min(width, width - left);
-  for (let channel = 0; channel < channels; channel++) {
-    const base = 256 * channel;
-    for (let row = 0; row < height; row++) {
-      const outRow = offset + (channel * height + row) * width;
-      const sourceRow = row + top;
-      const inside = sourceRow >= 0 && sourceRow < height;
-      if (!inside || left !== 0) out.fill(values[base]!, outRow, outRow + width);
-      if (!inside) continue;
-      const source = start + channel * channelStep + (sourceRow * width + left) * pixelStep;
-      let to = step === 1 ? outRow + firstColumn : outRow + width - 1 - firstColumn;
-      for (let column = firstColumn; column < endColumn; column++) {
-        out[to] = values[base + data[source + column * pixelStep]!]!;
-        to += step;
-      }
-    }
-  }
+  if (erasing) eraseAtRandom(out, offset, shape, erasing, random('erasing'));
+}
+
+const unmoved: Placement = { top: 0, left: 0, mirrored: false };
+
+function drawPlacement(
+  { padding, flip }: PreparedTransform,
+  stream: (purpose: RandomPurpose) => RandomStream,
+): Placement {
+  if (padding === 0 && !flip) return unmoved;
+  const random = stream('transform');
+  const shift = (): number => (padding > 0 ? random.nextBelow(2 * padding + 1) - padding : 0);
+  const [top, left] = [shift(), shift()];
+  return { top, left, mirrored: flip && random.nextBelow(2) === 1 };
 }

@@ -1,7 +1,7 @@
 import { defaultGenerator, liveTensors, manualSeed, nn, ops, scope, tensor, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { expect, it } from 'vitest';
-import { classificationLoss, mixupLoss } from './classificationLoss.js';
+import { classificationLoss, mixedLoss } from './classificationLoss.js';
 
 const logits = tensor(
   [
@@ -50,7 +50,7 @@ it('mixes pictures and losses with one λ of Beta(α, α) a batch', () => {
   const network = new Flat();
   manualSeed(11);
   const state = defaultGenerator.getState();
-  const loss = mixupLoss(network, images(), classes, { alpha: 0.4, labelSmoothing: 0.1 });
+  const loss = mixedLoss(network, images(), classes, { mixup: 0.4, labelSmoothing: 0.1 });
   const after = defaultGenerator.getState().toArray();
 
   defaultGenerator.setState(state);
@@ -78,14 +78,72 @@ it('mixes pictures and losses with one λ of Beta(α, α) a batch', () => {
 it('draws another λ for the next batch', () => {
   manualSeed(2);
   const network = new Flat();
-  const losses = [0, 1, 2].map(() => mixupLoss(network, images(), classes, { alpha: 1 }).item());
+  const losses = [0, 1, 2].map(() => mixedLoss(network, images(), classes, { mixup: 1 }).item());
   expect(new Set(losses).size).toBe(3);
 });
 
-it('leaves the pictures and the generator alone without mix-up', () => {
+/** Pictures of 8 × 6 pixels, all of them 0, 10 or 20. */
+const plain = (): Tensor =>
+  ops.arange(3, { dtype: 'float32' }).mul(10).reshape([3, 1, 1, 1]).expand([3, 1, 8, 6]).contiguous();
+
+/** Classes are told by the mean: what the network has seen is what the loss is of. */
+class Seen extends nn.Module implements nn.Layer {
+  readonly linear = new nn.Linear({ inFeatures: 48, outFeatures: 3 });
+  seen: number[] = [];
+
+  forward(input: Tensor): Tensor {
+    this.seen = input.toArray();
+    return this.linear.forward(input.flatten({ startDim: 1 }));
+  }
+}
+
+it('cuts a rectangle out of another picture, and mixes the losses by what is left', () => {
+  const network = new Seen();
+  const shares: number[] = [];
+  for (let seed = 0; seed < 30; seed++) {
+    manualSeed(seed);
+    const loss = mixedLoss(network, plain(), classes, { cutmix: 1, labelSmoothing: 0.1 });
+    const pictures = [0, 1, 2].map((index) => network.seen.slice(48 * index, 48 * (index + 1)));
+    // The pixel that differs most tells the partner; where none does, it is the picture itself or nothing was cut.
+    const partners = pictures.map((pixels, index) => (pixels.find((value) => value !== 10 * index) ?? 10 * index) / 10);
+    const cut = pictures.flatMap((pixels, index) =>
+      partners[index] === index ? [] : [pixels.map((value) => value !== 10 * index)],
+    );
+    if (cut.length === 0) continue;
+    for (const each of cut) expect(each).toEqual(cut[0]);
+    const places = cut[0]!.flatMap((isCut, place) => (isCut ? [place] : []));
+    const rows = new Set(places.map((place) => Math.floor(place / 6)));
+    const columns = new Set(places.map((place) => place % 6));
+    expect(places).toHaveLength(rows.size * columns.size);
+    const share = 1 - places.length / 48;
+    shares.push(share);
+    const output = network.forward(tensor(network.seen).reshape([3, 1, 8, 6]));
+    const others = tensor(partners, { dtype: 'int64' });
+    const [own, other] = [classes, others].map((target) => classificationLoss(output, target, 0.1).item());
+    expectClose(loss.item(), share * own! + (1 - share) * other!, { atol: 1e-5 });
+  }
+  // λ ~ Beta(1, 1) is uniform.
+  expect(shares.length).toBeGreaterThan(15);
+  expect(Math.min(...shares)).toBeLessThan(0.6);
+  expect(Math.max(...shares)).toBeGreaterThan(0.8);
+});
+
+it('gives a batch mix-up or CutMix where both are asked for', () => {
+  const network = new Seen();
+  let mixed = 0;
+  for (let seed = 0; seed < 60; seed++) {
+    manualSeed(seed);
+    mixedLoss(network, plain(), classes, { mixup: 1, cutmix: 1 });
+    if (network.seen.some((value) => value % 10 !== 0)) mixed++;
+  }
+  expect(mixed).toBeGreaterThan(10);
+  expect(mixed).toBeLessThan(45);
+});
+
+it('leaves the pictures and the generator alone without mix-up and CutMix', () => {
   const network = new Flat();
   const before = defaultGenerator.getState().toArray();
-  const plain = mixupLoss(network, images(), classes);
+  const plain = mixedLoss(network, images(), classes);
   expect(plain.item()).toBe(classificationLoss(network.forward(images()), classes).item());
   expect(network.seen).toEqual(images().toArray());
   expect(defaultGenerator.getState().toArray()).toEqual(before);
@@ -94,6 +152,7 @@ it('leaves the pictures and the generator alone without mix-up', () => {
 it('leaks nothing', () => {
   const network = new Flat();
   const live = liveTensors();
-  scope(() => mixupLoss(network, images(), classes, { alpha: 0.5 }).item());
+  for (const options of [{ mixup: 0.5 }, { cutmix: 0.5 }])
+    scope(() => mixedLoss(network, images(), classes, options).item());
   expect(liveTensors()).toBe(live);
 });

@@ -1,4 +1,4 @@
-/** Cross-entropy with label smoothing, and mix-up (Zhang et al. 2017). */
+/** Cross-entropy with label smoothing, mix-up (Zhang et al. 2017) and CutMix (Yun et al. 2019). */
 import { ops, tensor, type nn, type Tensor } from '@padnet/torch';
 
 /** Mean over the batch: logits [batch, classes], labels [batch] (int64) → scalar. */
@@ -7,26 +7,57 @@ export function classificationLoss(logits: Tensor, labels: Tensor, labelSmoothin
 }
 
 /**
- * The loss of pictures mixed in pairs: x = λ·x_i + (1 − λ)·x_j with λ ~ Beta(α, α), one λ a batch, and the same mixture of
- * the two losses. Draws from the default generator.
+ * The loss of pictures mixed in pairs, and the same mixture of the two losses: λ of the picture itself and 1 − λ of the other,
+ * with one λ ~ Beta(α, α) a batch. Mix-up: x = λ·x_i + (1 − λ)·x_j. CutMix: a rectangle of about 1 − λ of the area comes from x_j,
+ * and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from the default generator.
  *
  * @param images [batch, channels, height, width]
- * @param alpha α; 0: no mix-up
+ * @param mixup α; 0: no mix-up
+ * @param cutmix α; 0: no CutMix
  */
-export function mixupLoss(
+export function mixedLoss(
   network: Pick<nn.Layer, 'forward'>,
   images: Tensor,
   labels: Tensor,
-  { alpha = 0, labelSmoothing = 0 } = {},
+  { mixup = 0, cutmix = 0, labelSmoothing = 0 } = {},
 ): Tensor {
-  if (alpha === 0) return classificationLoss(network.forward(images), labels, labelSmoothing);
-  const lambda = ops
+  if (mixup === 0 && cutmix === 0) return classificationLoss(network.forward(images), labels, labelSmoothing);
+  const cuts = cutmix > 0 && (mixup === 0 || drawBelow(2) === 1);
+  const lambda = drawBeta(cuts ? cutmix : mixup);
+  const partner = ops.randperm(images.shape[0]!, { dtype: 'int64' }).to(images.device);
+  const others = images.indexSelect(0, partner);
+  const { mixed, share } = cuts
+    ? cutAndPaste(images, others, lambda)
+    : { mixed: images.mul(lambda).add(others, { alpha: 1 - lambda }), share: lambda };
+  const logits = network.forward(mixed);
+  const own = classificationLoss(logits, labels, labelSmoothing).mul(share);
+  return own.add(classificationLoss(logits, labels.indexSelect(0, partner), labelSmoothing), { alpha: 1 - share });
+}
+
+function drawBeta(alpha: number): number {
+  return ops
     ._sampleDirichlet(tensor([alpha, alpha]))
     .select(0, 0)
     .item();
-  const partner = ops.randperm(images.shape[0]!, { dtype: 'int64' }).to(images.device);
-  const mixed = images.mul(lambda).add(images.indexSelect(0, partner), { alpha: 1 - lambda });
-  const logits = network.forward(mixed);
-  const own = classificationLoss(logits, labels, labelSmoothing).mul(lambda);
-  return own.add(classificationLoss(logits, labels.indexSelect(0, partner), labelSmoothing), { alpha: 1 - lambda });
+}
+
+function drawBelow(bound: number): number {
+  return ops.randint(bound, [1], { dtype: 'int64' }).item();
+}
+
+/** The same rectangle in all pictures, as torchvision's CutMix draws it: it may reach over the border and is then smaller. */
+function cutAndPaste(images: Tensor, others: Tensor, lambda: number): { mixed: Tensor; share: number } {
+  const [height, width] = images.shape.slice(2) as [number, number];
+  const half = 0.5 * Math.sqrt(1 - lambda);
+  const span = (side: number): readonly [number, number] => {
+    const middle = drawBelow(side);
+    const reach = Math.trunc(half * side);
+    return [Math.max(0, middle - reach), Math.min(side, middle + reach)];
+  };
+  const [left, right] = span(width);
+  const [top, bottom] = span(height);
+  const mixed = images.clone();
+  const rectangle = (of: Tensor): Tensor => of.narrow(2, top, bottom - top).narrow(3, left, right - left);
+  rectangle(mixed).copy_(rectangle(others));
+  return { mixed, share: 1 - ((right - left) * (bottom - top)) / (width * height) };
 }

@@ -83,7 +83,7 @@ describe('parseRecipe', () => {
     [
       'model: { name: resnet10 }',
       [
-        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, checkpointSteps, earlyStopping, labelSmoothing, mixup, autocast',
+        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, checkpointSteps, earlyStopping, labelSmoothing, mixup, cutmix, autocast',
       ],
     ],
     [
@@ -131,8 +131,16 @@ describe('parseRecipe', () => {
     [
       `${minimal}data: fashionMnist`,
       [
-        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, numWorkers, got "fashionMnist"',
+        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
       ],
+    ],
+    [
+      `${minimal}data:\n  randomErasing:\n    scale: [0.4, 0.2]`,
+      ['recipes/x.yaml:7: data.randomErasing: expected [from, to] in ascending order, scale of 1 at most'],
+    ],
+    [
+      `${minimal}data:\n  randAugment:\n    magnitude: 31`,
+      ['recipes/x.yaml:8: data.randAugment.magnitude: expected a whole number from 0 to 30, got 31'],
     ],
     [
       `${minimal}data:\n  numWorkers: 65`,

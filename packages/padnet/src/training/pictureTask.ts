@@ -1,4 +1,4 @@
-/** Classification of pictures: cross-entropy with label smoothing and mix-up, scored by accuracy. */
+/** Classification of pictures: cross-entropy with label smoothing, mix-up and CutMix, scored by accuracy. */
 import { autocast, type Device, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import {
@@ -12,7 +12,7 @@ import {
   type OnBadPicture,
 } from '../data/index.js';
 import { batchTensors } from './batchTensors.js';
-import { classificationLoss, mixupLoss } from './classificationLoss.js';
+import { classificationLoss, mixedLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
 import type { Evaluation } from './evaluation.js';
 import { InputError } from '../errors.js';
@@ -29,6 +29,8 @@ export interface PictureTaskOptions {
   readonly labelSmoothing?: number;
   /** α of Beta(α, α). @default 0: no mix-up */
   readonly mixup?: number;
+  /** α of Beta(α, α). @default 0: no CutMix */
+  readonly cutmix?: number;
   /** What the network computes a training step in, besides float32; tests and scores are of float32. @default 'none' */
   readonly autocast?: 'none' | 'bf16';
   /** What the pixels are normalised with. @default mean and deviation of the training pictures, by channel */
@@ -46,19 +48,29 @@ export class PictureTask implements Task<ImageBatch> {
   readonly #data: PictureDataOptions;
   readonly #labelSmoothing: number;
   readonly #mixup: number;
+  readonly #cutmix: number;
   readonly #autocast: boolean;
   readonly #device: Device;
   /** None: a bad picture is an error. */
   readonly #onBadPicture: OnBadPicture | undefined;
 
   /** @throws InputError where an option is out of range */
-  constructor({ network, splits, data = {}, labelSmoothing = 0, mixup = 0, ...options }: PictureTaskOptions) {
+  constructor({
+    network,
+    splits,
+    data = {},
+    labelSmoothing = 0,
+    mixup = 0,
+    cutmix = 0,
+    ...options
+  }: PictureTaskOptions) {
     this.#device = options.device ?? 'cpu';
     this.network = network.to(this.#device);
     this.#splits = splits;
     this.#data = parseOptions('data', pictureDataSchema, data);
     this.#labelSmoothing = labelSmoothing;
     this.#mixup = mixup;
+    this.#cutmix = cutmix;
     this.#autocast = options.autocast === 'bf16';
     if (this.#data.onBadPicture === 'skip') this.#onBadPicture = onceEach(options.onBadPicture ?? (() => undefined));
     this.normalise = options.normalise ?? channelStatistics(splits.train);
@@ -66,6 +78,7 @@ export class PictureTask implements Task<ImageBatch> {
 
   openLoader(seed: number): BatchSource<ImageBatch> {
     const { batchSize, numWorkers, randomResizedCrop, randomCrop, randomFlip } = this.#data;
+    const { colorJitter, randAugment, randomErasing } = this.#data;
     const dataset = this.#splits.train;
     return new DataLoader({
       dataset,
@@ -77,6 +90,9 @@ export class PictureTask implements Task<ImageBatch> {
       transform: {
         normalise: this.normalise,
         randomFlip,
+        colorJitter,
+        randAugment,
+        randomErasing,
         ...(dataset.kind === 'folder' && { randomResizedCrop: randomResizedCrop ?? STANDARD_CROP }),
         ...(randomCrop > 0 && { randomCrop: { padding: randomCrop } }),
       },
@@ -86,8 +102,8 @@ export class PictureTask implements Task<ImageBatch> {
   loss(batch: ImageBatch): StepLoss {
     if (batch.size === 0) throw new InputError('a batch has no picture that can be decoded; raise data.batchSize');
     const { images, labels } = batchTensors(batch, this.#splits.train, this.#device);
-    const options = { alpha: this.#mixup, labelSmoothing: this.#labelSmoothing };
-    return { loss: mixupLoss({ forward: (input) => this.#logits(input) }, images, labels, options), routing: null };
+    const options = { mixup: this.#mixup, cutmix: this.#cutmix, labelSmoothing: this.#labelSmoothing };
+    return { loss: mixedLoss({ forward: (input) => this.#logits(input) }, images, labels, options), routing: null };
   }
 
   output(batch: ImageBatch): Tensor {

@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, scope, type nn } from '@padnet/torch';
+import sharp from 'sharp';
 import { encodeIdx, imageDataset, type ImageSplits, type StoredImages } from '../data/index.js';
 import { createModel, modelSchema } from '../models/index.js';
 import type { TrainingEvent } from './events.js';
@@ -50,12 +51,38 @@ export function writePictures(folder: string, { train, test }: ImageSplits<Store
   }
 }
 
+/** JPEG files of noise: 12 to train on, 4 to test on, of two classes. */
+export async function writePictureFolder(folder: string): Promise<void> {
+  for (const [split, count] of [
+    ['train', 6],
+    ['val', 2],
+  ] as const) {
+    for (const [name, mean] of [
+      ['dark', 60],
+      ['light', 190],
+    ] as const) {
+      mkdirSync(join(folder, split, name), { recursive: true });
+      for (let index = 0; index < count; index++) {
+        const noise = { type: 'gaussian', mean, sigma: 40 } as const;
+        const picture = sharp({
+          create: { width: 40 + 4 * index, height: 32, channels: 3, background: '#000', noise },
+        });
+        writeFileSync(join(folder, split, name, `${index}.jpg`), await picture.jpeg().toBuffer());
+      }
+    }
+  }
+}
+
 export type Kind = PictureRecipe['model']['layer'];
 
-export function smallNetwork(layer: Kind = 'static', model: Partial<PictureRecipe['model']> = {}): nn.Layer {
+export function smallNetwork(
+  layer: Kind = 'static',
+  model: Partial<PictureRecipe['model']> = {},
+  shape = { inChannels: 1, numClasses: 4 },
+): nn.Layer {
   manualSeed(3);
   const options = modelSchema.parse({ name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2, ...model });
-  return createModel(options, { inChannels: 1, numClasses: 4 });
+  return createModel(options, shape);
 }
 
 /** Nine steps in an epoch of 72 pictures; two epochs; a partition after the first where the network is `pad`. */
@@ -65,14 +92,14 @@ export function trainerOptions(
   changes: {
     readonly data?: PictureTaskOptions['data'];
     readonly training?: Partial<TrainerOptions['training']> &
-      Pick<PictureTaskOptions, 'labelSmoothing' | 'mixup' | 'autocast'>;
+      Pick<PictureTaskOptions, 'labelSmoothing' | 'mixup' | 'cutmix' | 'autocast'>;
     readonly partition?: Partial<TrainerOptions['partition']>;
   } = {},
 ): TrainerOptions {
-  const { labelSmoothing = 0, mixup = 0, autocast = 'none', ...training } = changes.training ?? {};
+  const { labelSmoothing = 0, mixup = 0, cutmix = 0, autocast = 'none', ...training } = changes.training ?? {};
   const data = { batchSize: 8, numWorkers: 0, ...changes.data };
   return {
-    task: new PictureTask({ network, splits, data, labelSmoothing, mixup, autocast }),
+    task: new PictureTask({ network, splits, data, labelSmoothing, mixup, cutmix, autocast }),
     training: { epochs: 2, learningRate: 0.05, ...training },
     ...(layer === 'pad' && { partition: { ratio: 0.3, rounds: 2, batches: 2, ...changes.partition } }),
   };

@@ -124,6 +124,7 @@ function trainerOptions(training: PictureRecipe['training']): TrainerOptions['tr
   const kept: Partial<PictureRecipe['training']> = { ...training };
   delete kept.labelSmoothing;
   delete kept.mixup;
+  delete kept.cutmix;
   delete kept.autocast;
   return { ...kept, epochs: training.epochs };
 }
@@ -212,7 +213,7 @@ function taskOptions({ data }: TextRecipe) {
 }
 
 function pictureTask(
-  { data, training: { labelSmoothing, mixup, autocast } }: PictureRecipe,
+  { data, training: { labelSmoothing, mixup, cutmix, autocast } }: PictureRecipe,
   options: {
     readonly network: PictureModel['network'];
     readonly splits: ImageSplits;
@@ -229,6 +230,7 @@ function pictureTask(
     data,
     labelSmoothing,
     mixup,
+    cutmix,
     autocast,
     ...(normalise && { normalise }),
     onBadPicture,

@@ -3,7 +3,7 @@
  * nearest known key is `loadRecipe.ts`. Units: epochs, samples (pictures, sentences) and fractions.
  */
 import { z } from 'zod';
-import { glueTaskNames, paddings, STANDARD_CROP } from '../data/index.js';
+import { glueTaskNames, MAX_MAGNITUDE, paddings, STANDARD_CROP } from '../data/index.js';
 import { modelSchema, textModelSchema } from '../models/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
@@ -39,6 +39,30 @@ export const pictureDataSchema = z.strictObject({
   /** Zeros on each side before cropping back to the picture's size; 0: no crop. */
   randomCrop: z.int().min(0).default(0),
   randomFlip: z.boolean().default(false),
+  /** In training: the ranges of brightness, contrast and saturation are factors around 1, that of hue a share of a turn. */
+  colorJitter: z
+    .strictObject({
+      brightness: z.number().min(0).default(0),
+      contrast: z.number().min(0).default(0),
+      saturation: z.number().min(0).default(0),
+      hue: z.number().min(0).max(0.5).default(0),
+    })
+    .optional(),
+  /** In training: so many random operations on each picture, of one magnitude. */
+  randAugment: z
+    .strictObject({
+      numOps: z.int().min(1).default(2),
+      magnitude: z.int().min(0).max(MAX_MAGNITUDE).default(9),
+    })
+    .optional(),
+  /** In training: a rectangle becomes the mean colour. Share of the area, and height over width, from and to. */
+  randomErasing: z
+    .strictObject({
+      probability: z.number().min(0).max(1).default(0.5),
+      scale: fractions.default([0.02, 0.33]),
+      ratio: fractions.default([0.3, 3.3]),
+    })
+    .optional(),
   /** Worker threads that prepare batches; 0: the training thread does. */
   numWorkers: z.int().min(0).max(64).default(1),
 });
@@ -114,6 +138,8 @@ export const pictureTrainingSchema = trainingSchema.extend({
   labelSmoothing: z.number().min(0).max(1).default(0),
   /** α of Beta(α, α); 0: no mix-up. */
   mixup: z.number().min(0).default(0),
+  /** α of Beta(α, α); 0: no CutMix. With mix-up, a batch gets one of the two. */
+  cutmix: z.number().min(0).default(0),
   /** `bf16`: static convolutions and linear layers of a training step in bfloat16; on CUDA the dynamic ones too. */
   autocast: z.enum(['none', 'bf16']).default('none'),
 });
@@ -224,15 +250,19 @@ function modelIssues({ pretrained, layer, bankInitialisation }: z.infer<typeof m
 
 function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {
   const issue = (key: string, message: string): Issue => ({ code: 'custom', path: ['data', key], message });
-  if (data.name !== 'imageFolder') {
-    return (['size', 'classIndex', 'onBadPicture', 'randomResizedCrop'] as const)
-      .filter((key) => data[key] !== undefined)
-      .map((key) => issue(key, `is for data.name: imageFolder, it is ${data.name}`));
-  }
-  const { scale, ratio } = data.randomResizedCrop ?? {};
-  if ((scale && (scale[0] > scale[1] || scale[1] > 1)) || (ratio && ratio[0] > ratio[1]))
-    return [issue('randomResizedCrop', 'expected [from, to] in ascending order, scale of 1 at most')];
-  return [];
+  const misplaced =
+    data.name === 'imageFolder'
+      ? []
+      : (['size', 'classIndex', 'onBadPicture', 'randomResizedCrop'] as const)
+          .filter((key) => data[key] !== undefined)
+          .map((key) => issue(key, `is for data.name: imageFolder, it is ${data.name}`));
+  const disordered = (['randomResizedCrop', 'randomErasing'] as const)
+    .filter((key) => {
+      const { scale = [0, 1], ratio = [1, 1] } = data[key] ?? {};
+      return scale[0] > scale[1] || scale[1] > 1 || ratio[0] > ratio[1];
+    })
+    .map((key) => issue(key, 'expected [from, to] in ascending order, scale of 1 at most'));
+  return [...misplaced, ...disordered];
 }
 
 function milestoneIssues(milestones: readonly number[]): Issue[] {

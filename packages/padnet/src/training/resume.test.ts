@@ -4,9 +4,18 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { manualSeed, noGrad, type nn } from '@padnet/torch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { loadPictureFolder } from '../data/index.js';
 import { maskGradient, partialLayers, type Saliency } from '../partition/index.js';
 import { isMetric, type TrainingEvent } from './events.js';
-import { smallNetwork, trainerOptions, checksums, withoutTimings, type Kind } from './pictures.test.fixture.js';
+import {
+  smallNetwork,
+  trainerOptions,
+  checksums,
+  withoutTimings,
+  writePictureFolder,
+  type Kind,
+} from './pictures.test.fixture.js';
+import { PictureTask } from './pictureTask.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 let folder: string;
@@ -144,6 +153,30 @@ it.each([
   });
   const whole = await uninterrupted(options);
   expect(await interrupted(options, ['step 2', 'step 3', 'step 7'], 'abort')).toEqual(whole);
+});
+
+it.each([0, 2])('of picture files with every augmentation; %i data workers', async (numWorkers) => {
+  const pictures = join(folder, 'pictures');
+  await writePictureFolder(pictures);
+  const splits = await loadPictureFolder(pictures, { size: 16 });
+  const augmented: Make = () => {
+    const network = smallNetwork('pad', {}, { inChannels: 3, numClasses: 2 });
+    const data = {
+      batchSize: 3,
+      numWorkers,
+      randomResizedCrop: {},
+      randomCrop: 1,
+      randomFlip: true,
+      colorJitter: { brightness: 0.4, contrast: 0.4, saturation: 0.4, hue: 0.1 },
+      randAugment: {},
+      randomErasing: { probability: 1 },
+    };
+    const task = new PictureTask({ network, splits, data, mixup: 0.2, cutmix: 1 });
+    const partition = { ratio: 0.3, rounds: 2, batches: 2 };
+    return { task, training: { epochs: 3, learningRate: 0.02, checkpointSteps: 2 }, partition };
+  };
+  const whole = await uninterrupted(augmented); // 4 steps an epoch
+  expect(await interrupted(augmented, ['step 3', 'epoch 4', 'step 7', 'step 12'], 'leave')).toEqual(whole);
 });
 
 it.each<Kind>(['dyconv', 'pad'])('%s with accumulation, killed within the batches of a step', async (layer) => {
