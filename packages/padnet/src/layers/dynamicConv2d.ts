@@ -50,7 +50,7 @@ export class DynamicConv2d extends nn.Module {
   /** @throws RangeError where the source's kernel does not fit the geometry */
   constructor({ geometry, router, source, biasBank = null }: DynamicConv2dOptions) {
     super();
-    const expected = nn.conv2dWeightShape(geometry);
+    const expected = nn.convWeightShape(geometry);
     if (source.shape.join() !== expected.join()) {
       throw new RangeError(
         `the source gives kernels [${source.shape.join(', ')}], the convolution needs [${expected.join(', ')}]`,

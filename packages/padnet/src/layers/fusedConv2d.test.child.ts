@@ -80,7 +80,7 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
         });
         const coefficients = randn([batch, numKernels]);
         if (given.isSparse) coefficients.mul_(rand([batch, numKernels]).lt(0.5));
-        const source = sourceOf(nn.conv2dWeightShape(geometry), numKernels, given.source);
+        const source = sourceOf(nn.convWeightShape(geometry), numKernels, given.source);
         const memoryFormat = given.channelsLast ? 'channels_last' : 'contiguous';
         const input = randn([batch, geometry.inChannels, height, width]).contiguous({ memoryFormat });
         let gradient: Tensor | null = null;

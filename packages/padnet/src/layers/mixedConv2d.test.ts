@@ -41,7 +41,7 @@ describe('mixedConv2d', () => {
           });
           const input = randn([batch, geometry.inChannels, size, size], { dtype: 'float64' });
           const coefficients = randn([batch, numKernels], { dtype: 'float64' });
-          const bank = randn([numKernels, ...nn.conv2dWeightShape(geometry)], { dtype: 'float64' });
+          const bank = randn([numKernels, ...nn.convWeightShape(geometry)], { dtype: 'float64' });
           const expected = convolveEach(input, coefficients, bank, geometry);
           for (const plan of ['perSample', 'perKernel'] as const) {
             expectClose(mixedConv2d(input, coefficients, bank, geometry, plan), expected, {

@@ -6,7 +6,7 @@ import { DynamicConv2d } from './dynamicConv2d.js';
 import { checkPlan, PlanChooser, type InputDescription } from './planChooser.js';
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, stride: 2, padding: 1 });
-const shape = nn.conv2dWeightShape(geometry);
+const shape = nn.convWeightShape(geometry);
 
 function partial(mask: Mask): PartialSource {
   return new PartialSource({ bank: randn([3, ...shape]), staticWeight: randn(shape), mask });

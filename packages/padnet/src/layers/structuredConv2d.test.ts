@@ -38,7 +38,7 @@ describe('the structured plan', () => {
           const { memoryFormat, scaleMode, ...convolution } = given;
           const outChannels = filters.length;
           const geometry = nn.conv2dGeometry({ ...convolution, inChannels, outChannels });
-          const shape = nn.conv2dWeightShape(geometry);
+          const shape = nn.convWeightShape(geometry);
           const mask = Mask.fromTensor(tensor(filters).reshape([-1, 1, 1, 1]).expand(shape));
           const layer = new DynamicConv2d({
             geometry,
