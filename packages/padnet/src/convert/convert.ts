@@ -5,7 +5,7 @@
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { Bank, KernelAttention, type Router } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { DynamicConv, dynamicConv } from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 
@@ -13,7 +13,7 @@ export interface ConvertOptions extends InitialBankOptions {
   /** K. @default 4 */
   readonly numKernels?: number;
   /** The router of each layer. @default kernel attention (DY-Conv) */
-  readonly router?: (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
+  readonly router?: (geometry: nn.ConvGeometry, numKernels: number) => Router;
   /** Paths of convolutions that stay static. @default the first one */
   readonly keepStatic?: readonly string[];
 }
@@ -30,9 +30,9 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
   return convertEach(network, options, (conv) => {
-    if (conv instanceof DynamicConv2d) return conv;
+    if (conv instanceof DynamicConv) return conv;
     const { router, bank, biasBank } = initialLayer(conv, options);
-    return new DynamicConv2d({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
+    return dynamicConv({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
   });
 }
 
@@ -45,10 +45,10 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, (conv) => {
-    if (conv instanceof nn.Conv2d) {
+    if (conv instanceof nn.Conv) {
       const { router, bank, staticWeight, biasBank } = initialLayer(conv, options);
       const source = new SearchSource({ bank, staticWeight, scaleMode });
-      return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank });
+      return dynamicConv({ geometry: conv.geometry, router, source, biasBank });
     }
     const { geometry, router, biasBank, source } = conv;
     if (!(source instanceof Bank)) return conv;
@@ -57,18 +57,17 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
       staticWeight: noGrad(() => source.bank.mean([0])),
       scaleMode,
     });
-    return new DynamicConv2d({ geometry, router, source: partial, biasBank });
+    return dynamicConv({ geometry, router, source: partial, biasBank });
   });
 }
 
 function convertEach<N extends nn.Module>(
   network: N,
   { keepStatic }: ConvertOptions,
-  convert: (conv: nn.Conv2d | DynamicConv2d) => DynamicConv2d,
+  convert: (conv: nn.Conv | DynamicConv) => DynamicConv,
 ): N {
   const convolutions = [...network.namedModules()].filter(
-    (entry): entry is [string, nn.Conv2d | DynamicConv2d] =>
-      entry[1] instanceof nn.Conv2d || entry[1] instanceof DynamicConv2d,
+    (entry): entry is [string, nn.Conv | DynamicConv] => entry[1] instanceof nn.Conv || entry[1] instanceof DynamicConv,
   );
   const kept = new Set(keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
@@ -97,7 +96,7 @@ interface InitialLayer {
 }
 
 /** Equal to a static convolution where its bank starts from copies; else as published. */
-function initialLayer({ geometry, weight, bias }: nn.Conv2d, options: ConvertOptions): InitialLayer {
+function initialLayer({ geometry, weight, bias }: nn.Conv, options: ConvertOptions): InitialLayer {
   const { numKernels = 4, bankInitialisation = 'copies' } = options;
   if (!(Number.isInteger(numKernels) && numKernels >= 1)) {
     throw new RangeError(`numKernels must be a whole number of at least 1, got ${numKernels}`);

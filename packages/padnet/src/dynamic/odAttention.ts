@@ -7,11 +7,11 @@
  * has no filter attention, for it is the channel's; a 1×1 layer no spatial one.
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
-import type { Attention, Gains, Router } from './router.js';
+import { pooled, type Attention, type Gains, type Router } from './router.js';
 import { createTemperature } from './temperature.js';
 
 export interface OdAttentionOptions {
-  readonly geometry: nn.Conv2dGeometry;
+  readonly geometry: nn.ConvGeometry;
   /** K. @default 4 */
   readonly numKernels?: number;
   /** Width of the trunk. @default max(16, ⌊inChannels / 16⌋) */
@@ -41,7 +41,7 @@ export class OdAttention extends nn.Module implements Router {
   readonly fc: nn.Linear;
   readonly bn: nn.BatchNorm2d;
   readonly kernel: KernelHead;
-  /** [kernelHeight · kernelWidth, hidden] */
+  /** [positions of the kernel, hidden] */
   readonly spatial: nn.Linear | null;
   /** [inChannels, hidden] */
   readonly channel: nn.Linear;
@@ -54,7 +54,7 @@ export class OdAttention extends nn.Module implements Router {
     super();
     const { inChannels, outChannels, groups, kernelSize } = geometry;
     const hidden = hiddenChannels ?? Math.max(16, Math.floor(inChannels / 16));
-    const positions = kernelSize[0] * kernelSize[1];
+    const positions = kernelSize.reduce((product, size) => product * size);
     this.numKernels = numKernels;
     this.temperature = createTemperature(temperature);
     this.fc = new nn.Linear({ inFeatures: inChannels, outFeatures: hidden, bias: false });
@@ -107,10 +107,7 @@ export class OdAttention extends nn.Module implements Router {
   /** [batch, hidden]. A single sample has no variance: in training too it is normalised by the running statistics. */
   private hidden(input: Tensor): Tensor {
     const { bn, training } = this;
-    const features = this.fc
-      .forward(input.mean([2, 3]))
-      .unsqueeze(2)
-      .unsqueeze(3);
+    const features = this.fc.forward(pooled(input)).unsqueeze(2).unsqueeze(3);
     bn.train(training && input.shape[0]! > 1);
     try {
       return bn.forward(features).flatten({ startDim: 1 });

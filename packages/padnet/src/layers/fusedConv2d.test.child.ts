@@ -13,7 +13,7 @@ import { Bank, type ParameterSource } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
 import type { Router } from '../dynamic/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 
 /** Coefficients given from outside, that do not sum to 1. */
 class Coefficients extends nn.Module implements Router {

@@ -1,7 +1,7 @@
 /** What the routers of a network decide on average over data. */
 import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { attend, type Attention } from '../dynamic/index.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv } from './dynamicConv.js';
 
 /** Mean over samples of each attention, without the dimension of the batch; null where the router has none. */
 export type MeanAttention = Attention;
@@ -15,13 +15,13 @@ export type MeanAttention = Attention;
  */
 export function meanAttentions(
   network: nn.Module,
-  layers: readonly DynamicConv2d[],
+  layers: readonly DynamicConv[],
   passes: Iterable<() => unknown>,
-): Map<DynamicConv2d, MeanAttention> {
+): Map<DynamicConv, MeanAttention> {
   const wanted = new Set<nn.Module>(layers);
-  const sums = new Map<DynamicConv2d, Sum>();
+  const sums = new Map<DynamicConv, Sum>();
   const observe = (_path: string, module: nn.Module, input: Tensor): void => {
-    if (module instanceof DynamicConv2d && wanted.has(module)) add(sums, module, attend(module.router, input));
+    if (module instanceof DynamicConv && wanted.has(module)) add(sums, module, attend(module.router, input));
   };
   const wasTraining = network.training;
   network.eval();
@@ -30,7 +30,7 @@ export function meanAttentions(
   } finally {
     network.train(wasTraining);
   }
-  const means = new Map<DynamicConv2d, MeanAttention>();
+  const means = new Map<DynamicConv, MeanAttention>();
   for (const [layer, { attention, samples }] of sums) {
     means.set(
       layer,
@@ -46,7 +46,7 @@ interface Sum {
   readonly samples: number;
 }
 
-function add(sums: Map<DynamicConv2d, Sum>, layer: DynamicConv2d, attention: Attention): void {
+function add(sums: Map<DynamicConv, Sum>, layer: DynamicConv, attention: Attention): void {
   const before = sums.get(layer);
   const batch = attention.coefficients.shape[0]!;
   const summed = mapAttention(attention, (values) => values.sum([0]).keep());

@@ -6,7 +6,7 @@ import { KernelAttention } from '../dynamic/index.js';
 import { fusedConv2d } from '../nativeOperators.js';
 import { Mask, PartialSource, scaleModes } from '../partial/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 import { structuredConv2d } from './structuredConv2d.js';
 
 const shapes = fc.record({

@@ -1,20 +1,20 @@
 /** Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md §6). */
 import { scope, type nn, type Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';
-import { DynamicConv2d, meanAttentions, type MeanAttention } from '../layers/index.js';
+import { DynamicConv, meanAttentions, type MeanAttention } from '../layers/index.js';
 import { SearchSource } from '../partial/index.js';
 import { searchLayers } from './partition.js';
 
 /** Whether the bank's plain mean is not the mean kernel: Σ_k α_k is not 1, or positions are weighed. */
 function isMeasured(module: nn.Module): module is SearchedLayer {
   return (
-    module instanceof DynamicConv2d &&
+    module instanceof DynamicConv &&
     module.source instanceof SearchSource &&
     (!module.router.sumsToOne || module.router.hasSpatialAttention === true)
   );
 }
 
-type SearchedLayer = DynamicConv2d & { readonly source: SearchSource };
+type SearchedLayer = DynamicConv & { readonly source: SearchSource };
 
 function measuredLayers(network: nn.Module): SearchedLayer[] {
   return Array.from(network.namedModules(), ([, module]) => module).filter(isMeasured);
@@ -33,7 +33,7 @@ export function measuresFold(network: nn.Module): boolean {
 export function foldMeans(network: nn.Module, batchLosses: readonly (() => Tensor)[]): void {
   scope(() => {
     const layers = measuredLayers(network);
-    const means = layers.length > 0 ? meanAttentions(network, layers, batchLosses) : new Map<DynamicConv2d, never>();
+    const means = layers.length > 0 ? meanAttentions(network, layers, batchLosses) : new Map<DynamicConv, never>();
     const kernels = new Map<SearchSource, Tensor>();
     for (const layer of layers) {
       const mean = means.get(layer);

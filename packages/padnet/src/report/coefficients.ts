@@ -5,7 +5,7 @@
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { coefficientModule } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { DynamicConv } from '../layers/index.js';
 import { encodePng } from './png.js';
 
 export interface LayerCoefficients {
@@ -112,14 +112,14 @@ export async function routerCoefficients(
 function dynamicRouters(network: nn.Module): Map<nn.Module, string> {
   const routers = new Map<nn.Module, string>();
   for (const [path, module] of network.namedModules()) {
-    if (module instanceof DynamicConv2d) routers.set(coefficientModule(module.router), path);
+    if (module instanceof DynamicConv) routers.set(coefficientModule(module.router), path);
   }
   return routers;
 }
 
 function dependsOnInput(network: nn.Module, path: string): boolean {
   const layer = network.getModule(path);
-  return layer instanceof DynamicConv2d && layer.source.dynamicRatio > 0;
+  return layer instanceof DynamicConv && layer.source.dynamicRatio > 0;
 }
 
 /** First, middle and last of all, or the nearest to them that depend on their input: runs of one network show the same layers. */

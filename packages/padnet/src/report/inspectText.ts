@@ -1,6 +1,6 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
-import { countMacs, countStored, DynamicConv2d, isDynamicLayer, MoELinear } from '../layers/index.js';
+import { countMacs, countStored, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
 import type { SamplePass } from './samplePass.js';
@@ -50,7 +50,7 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
       kind: dynamic ? `${module.constructor.name} ${dynamic.kind}` : module.constructor.name,
       inputShape,
       outputShape,
-      kernel: module instanceof DynamicConv2d || module instanceof nn.Conv2d ? kernelText(module.geometry) : null,
+      kernel: module instanceof DynamicConv || module instanceof nn.Conv ? kernelText(module.geometry) : null,
       experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
       dynamicRatio: dynamic?.dynamicRatio ?? null,
       parameters,
@@ -105,10 +105,10 @@ export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string,
   return shapes;
 }
 
-export function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry): string {
-  const pair = ([height, width]: nn.Pair): string => (height === width ? String(height) : `${height}×${width}`);
-  const parts = [`${kernelSize.join('×')} /${pair(stride)}`];
-  if (Math.max(...dilation) > 1) parts.push(`dilation ${pair(dilation)}`);
+export function kernelText({ kernelSize, stride, dilation, groups }: nn.ConvGeometry): string {
+  const text = (sizes: readonly number[]): string => (new Set(sizes).size === 1 ? String(sizes[0]) : sizes.join('×'));
+  const parts = [`${kernelSize.join('×')} /${text(stride)}`];
+  if (Math.max(...dilation) > 1) parts.push(`dilation ${text(dilation)}`);
   if (groups > 1) parts.push(`groups ${groups}`);
   return parts.join(' ');
 }

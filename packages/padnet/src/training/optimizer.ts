@@ -1,7 +1,7 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
-import { DynamicConv2d, MoELinear } from '../layers/index.js';
+import { DynamicConv, MoELinear } from '../layers/index.js';
 import { PartialSource, SearchSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
@@ -39,10 +39,10 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
 function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
   const found = new Set<nn.Parameter>();
   for (const [, module] of network.namedModules()) {
-    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm2d)
+    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm)
       for (const parameter of module.parameters()) found.add(parameter);
-    if ((module instanceof nn.Linear || module instanceof nn.Conv2d) && module.bias) found.add(module.bias);
-    if ((module instanceof MoELinear || module instanceof DynamicConv2d) && module.biasBank) found.add(module.biasBank);
+    if ((module instanceof nn.Linear || module instanceof nn.Conv) && module.bias) found.add(module.bias);
+    if ((module instanceof MoELinear || module instanceof DynamicConv) && module.biasBank) found.add(module.biasBank);
     if ((module instanceof PartialSource || module instanceof SearchSource) && module.phi) found.add(module.phi);
   }
   return found;
@@ -54,7 +54,7 @@ function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   for (const [, module] of network.namedModules()) {
     if (module instanceof Bank || module instanceof PartialSource || module instanceof SearchSource)
       found.set(module.bank, module.bank.shape[0]!);
-    if ((module instanceof DynamicConv2d || module instanceof MoELinear) && module.biasBank)
+    if ((module instanceof DynamicConv || module instanceof MoELinear) && module.biasBank)
       found.set(module.biasBank, module.biasBank.shape[0]!);
   }
   return found;

@@ -11,7 +11,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { grad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { InputError } from '../../errors.js';
-import { DynamicConv2d } from '../../layers/index.js';
+import { DynamicConv } from '../../layers/index.js';
 import type { Saliency } from './saliency.js';
 import { timesBank, withBankVariables } from './scoring.js';
 
@@ -70,7 +70,7 @@ function withAbsoluteParameters<T>(network: nn.Module, body: () => T): T {
 function flowTensors(network: nn.Module): Map<nn.Parameter | nn.Buffer, (value: Tensor) => Tensor> {
   const routers = new Set<nn.Module>();
   for (const [, module] of network.namedModules()) {
-    if (module instanceof DynamicConv2d) for (const [, part] of module.router.namedModules()) routers.add(part);
+    if (module instanceof DynamicConv) for (const [, part] of module.router.namedModules()) routers.add(part);
   }
   const found = new Map<nn.Parameter | nn.Buffer, (value: Tensor) => Tensor>();
   for (const [, module] of network.namedModules()) {

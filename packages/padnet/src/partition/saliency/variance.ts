@@ -9,7 +9,7 @@
  */
 import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';
-import { DynamicConv2d, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
+import { DynamicConv, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
 import { scaleFactors, type SearchSource } from '../../partial/index.js';
 import type { Saliency, ScoringContext } from './saliency.js';
 import { forEachBatch, scoreEach } from './scoring.js';
@@ -69,7 +69,7 @@ class CoefficientSums implements Disposable {
 }
 
 function decidingModule(layer: DynamicLayer): nn.Module {
-  return layer instanceof DynamicConv2d ? coefficientModule(layer.router) : layer.router;
+  return layer instanceof DynamicConv ? coefficientModule(layer.router) : layer.router;
 }
 
 async function coefficientCovariances({

@@ -11,7 +11,7 @@ import {
   type Router,
 } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 
 const numKernels = 3;
 const geometries = {
