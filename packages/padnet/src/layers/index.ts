@@ -7,6 +7,7 @@ export * from './dynamicConvolutions.js';
 export * from './dynamicLayer.js';
 export * from './feedForward.js';
 export * from './fitRates.js';
+export * from './foldBatchNorms.js';
 export * from './machineRates.js';
 export * from './meanAttention.js';
 export * from './mixedConv.js';
