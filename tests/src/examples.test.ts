@@ -60,9 +60,21 @@ it('ownSaliency: decides layer by layer', async () => {
   expect(new Set(ratios.map(([, , ratio]) => ratio)).size).toBeGreaterThan(3);
 });
 
+it('signals: a 1-D network is partitioned kernel by kernel and still tells tones apart', async () => {
+  const [first, second, score] = (await run('signals')).trim().split('\n');
+  expect([first, second]).toEqual([
+    expect.stringMatching(/^2: \d+ % dynamic$/),
+    expect.stringMatching(/^4: \d+ % dynamic$/),
+  ]);
+  const ratios = [first, second].map((line) => Number(/ (\d+) %/.exec(line!)![1]));
+  // 32 × 16 and 32 × 32 kernels: 30 % of all of them.
+  expect((ratios[0]! + 2 * ratios[1]!) / 3).toBeCloseTo(30, -0.5);
+  expect(Number(/^([\d.]+) % right$/.exec(score!)![1])).toBeGreaterThan(85);
+});
+
 it('each has less than 40 lines of code', () => {
   const files = readdirSync(join(examples, 'src'));
-  expect(files.sort()).toEqual(['ownRouter.ts', 'ownSaliency.ts', 'pictures.ts', 'train.ts']);
+  expect(files.sort()).toEqual(['ownRouter.ts', 'ownSaliency.ts', 'pictures.ts', 'signals.ts', 'train.ts']);
   for (const file of files) {
     const text = readFileSync(join(examples, 'src', file), 'utf8');
     const code = text.slice(text.indexOf('*/') + 2).trim();

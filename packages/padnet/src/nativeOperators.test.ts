@@ -18,7 +18,7 @@ interface ConvolutionKind {
 
 function operands({ groups = 1, isPartial = false }: ConvolutionKind) {
   const geometry = nn.conv2dGeometry({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1, groups });
-  const shape = nn.conv2dWeightShape(geometry);
+  const shape = nn.convWeightShape(geometry);
   const size = shape.reduce((product, of) => product * of);
   const fixed = isPartial ? halfOf(size) : null;
   const bank = leaf(fixed ? [3, size / 2] : [3, ...shape]);

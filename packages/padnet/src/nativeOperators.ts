@@ -142,7 +142,7 @@ export function fusedConv2d(
     weight,
     scale,
     maskBits,
-    nn.conv2dWeightShape(geometry),
+    nn.convWeightShape(geometry),
     stride,
     padding,
     dilation,
@@ -166,7 +166,7 @@ export function packConv2d(
   geometry: nn.Conv2dGeometry,
 ): PackedConv2d {
   const { weight = null, scale: fixedScale = null, maskBits = null } = fixed ?? {};
-  const shape = nn.conv2dWeightShape(geometry);
+  const shape = nn.convWeightShape(geometry);
   return packWeights()(bank, scale, weight, fixedScale, maskBits, shape, geometry.groups);
 }
 
@@ -182,7 +182,7 @@ export function packedConv2d(
   geometry: nn.Conv2dGeometry,
 ): Tensor {
   const { stride, padding, dilation, groups } = geometry;
-  const shape = nn.conv2dWeightShape(geometry);
+  const shape = nn.convWeightShape(geometry);
   return convolvePacked()(input, coefficients, ...packed, shape, stride, padding, dilation, groups);
 }
 

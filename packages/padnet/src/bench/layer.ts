@@ -148,7 +148,7 @@ function measuredRows(
   outputGradient: Tensor,
 ): MeasuredRow[] {
   const { geometry, numKernels, ratio, plans } = options;
-  const shape = nn.conv2dWeightShape(geometry);
+  const shape = nn.convWeightShape(geometry);
   if (layer === 'static') {
     const create = (): nn.Layer => new nn.Conv2d({ ...geometry, bias: false });
     return [{ layer, plan: null, ...measureLayer(create, input, outputGradient) }];

@@ -1,7 +1,7 @@
 /** The process that measures one layer kind: see `networkProcess.ts` for what it is told and answers. */
 import { createInterface } from 'node:readline';
 import { manualSeed, noGrad, ops, scope, setNumThreads, type nn, type Tensor } from '@padnet/torch';
-import { countStored } from '../layers/index.js';
+import { countStored, foldBatchNorms } from '../layers/index.js';
 import { createBenchNetwork, inputShape, trainingStep } from './benchNetwork.js';
 import type { NetworkJob } from './networks.js';
 
@@ -25,7 +25,7 @@ function say(answer: unknown): void {
 }
 
 function inference(trained: nn.Layer, batch: Tensor): () => void {
-  trained.eval();
+  foldBatchNorms(trained.eval());
   return () => {
     noGrad(() => trained.forward(batch));
   };

@@ -17,7 +17,7 @@ const plans = ['fused', 'perSample', 'perKernel'] as const;
 
 /** As if a whole bank was measured, or a compact one that is dynamic by entry. */
 function workOf({ geometry, batch, size, numKernels, granularity }: PlanCase): ConvolutionWork {
-  const [height, width] = outputSize(geometry, [batch, geometry.inChannels, size, size]);
+  const [height = 0, width = 0] = outputSize(geometry, [batch, geometry.inChannels, size, size]);
   const positions = { inPositions: size ** 2, positions: height * width };
   return {
     geometry,

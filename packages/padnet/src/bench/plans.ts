@@ -260,7 +260,7 @@ function qualityOf(losses: readonly number[]): PlanQuality {
 }
 
 function sourceOf({ geometry, numKernels, granularity, ratio }: PlanCase): ParameterSource {
-  const shape = nn.conv2dWeightShape(geometry);
+  const shape = nn.convWeightShape(geometry);
   const bank = randn([numKernels, ...shape]);
   if (granularity === 'dynamic') return new Bank(bank);
   return new PartialSource({ bank, staticWeight: randn(shape), mask: randomMask(shape, ratio, granularity) });

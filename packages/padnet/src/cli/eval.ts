@@ -84,7 +84,7 @@ interface PictureEvaluation {
 async function evaluatePictures(options: PictureEvaluation, terminal: Terminal): Promise<void> {
   const { run, recipe, model, batchSize, coefficientThreshold = 0, json } = options;
   const { evaluate, loadPictures } = await import('../training/index.js');
-  const { setCoefficientThreshold } = await import('../layers/index.js');
+  const { foldBatchNorms, setCoefficientThreshold } = await import('../layers/index.js');
   const { onceEach } = await import('../data/index.js');
   const onBadPicture = onceEach(({ file, reason }) => {
     terminal.remark(`padnet: left out: ${file}: ${reason}`);
@@ -98,6 +98,7 @@ async function evaluatePictures(options: PictureEvaluation, terminal: Terminal):
     );
   }
   setCoefficientThreshold(model.network, coefficientThreshold);
+  foldBatchNorms(model.network);
   const start = performance.now();
   const { normalise } = model.description;
   const {

@@ -1,9 +1,10 @@
-import { backward, manualSeed, nn, noGrad, optim, rand, randn, type Tensor } from '@padnet/torch';
+import { backward, manualSeed, nn, noGrad, ops, optim, rand, randn, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank, CondRouter, DcdRouter, OdAttention } from '../dynamic/index.js';
 import { DecomposedConv2d, DynamicConv2d, isDynamicConvolution } from '../layers/index.js';
-import { Mask, SearchSource } from '../partial/index.js';
+import { Mask, numEntries, SearchSource } from '../partial/index.js';
+import { iterativeModePartition } from '../partition/index.js';
 import { convertToDynamic, convertToPartial, type ConvertOptions } from './convert.js';
 
 function network(): nn.Sequential {
@@ -64,8 +65,8 @@ describe('conversion', () => {
   });
 
   it.each([
-    ['CondConv', ({ inChannels }: nn.Conv2dGeometry, numKernels: number) => new CondRouter({ inChannels, numKernels })],
-    ['ODConv', (geometry: nn.Conv2dGeometry, numKernels: number) => new OdAttention({ geometry, numKernels })],
+    ['CondConv', ({ inChannels }: nn.ConvGeometry, numKernels: number) => new CondRouter({ inChannels, numKernels })],
+    ['ODConv', (geometry: nn.ConvGeometry, numKernels: number) => new OdAttention({ geometry, numKernels })],
   ])('leaves the output as it was with %s, before and after a mask, and its kernels do not stay equal', (_, router) => {
     manualSeed(2);
     const net = network();
@@ -108,7 +109,7 @@ describe('conversion', () => {
 
   it('leaves the output as it was with DCD, before and after a mask, and all of it learns from there', () => {
     manualSeed(2);
-    const router = (geometry: nn.Conv2dGeometry): DcdRouter => new DcdRouter({ geometry });
+    const router = (geometry: nn.ConvGeometry): DcdRouter => new DcdRouter({ geometry });
     const net = network();
     const input = randn([3, 3, 9, 9]);
     const output = (of: nn.Sequential): Tensor => noGrad(() => of.forward(input));
@@ -143,6 +144,43 @@ describe('conversion', () => {
       backward(learning.forward(input).square().mean());
       expect(moves()).toEqual([true, true, all, all, all]);
       optimizer.step();
+    }
+  });
+
+  it.each([
+    ['1-D', nn.Conv1d, [9]],
+    ['3-D', nn.Conv3d, [3, 4, 3]],
+  ] as const)('makes %s convolutions dynamic and partial by the same rules', async (name, Conv, size) => {
+    manualSeed(2);
+    const shaped = (): nn.Sequential =>
+      new nn.Sequential(
+        new Conv({ inChannels: 2, outChannels: 4, kernelSize: 3, padding: 1 }),
+        new nn.ReLU(),
+        new Conv({ inChannels: 4, outChannels: 6, kernelSize: 2, stride: 2, groups: 2 }),
+      );
+    const net = shaped();
+    const input = randn([3, 2, ...size]);
+    const expected = noGrad(() => net.forward(input));
+    const routers = [
+      undefined,
+      ({ inChannels }: nn.ConvGeometry, numKernels: number) => new CondRouter({ inChannels, numKernels }),
+      (geometry: nn.ConvGeometry, numKernels: number) => new OdAttention({ geometry, numKernels }),
+    ];
+    for (const router of routers) {
+      const copy = shaped();
+      copy.loadStateDict(net.stateDict());
+      convertToPartial(copy, { numKernels: 3, ...(router && { router }) });
+      expect(copy.getModule('2').constructor.name).toBe(name === '1-D' ? 'DynamicConv1d' : 'DynamicConv3d');
+      expectClose(noGrad(() => copy.eval().forward(input)), expected, { atol: 1e-5 }); // prettier-ignore
+      for (const granularity of ['kernel', 'filter'] as const) {
+        const batchLosses = [(): Tensor => copy.forward(input).square().mean()];
+        const partition = await iterativeModePartition(copy, { ratio: 0.5, rounds: 1, granularity, batchLosses });
+        const unit = numEntries([...(granularity === 'filter' ? [2] : []), ...size.map(() => 2)]);
+        const runs = partition.masks.get('2')!.toTensor().reshape([-1, unit]);
+        expect(ops.equal(runs.any(1), runs.all(1))).toBe(true);
+        // Units of equal scores become static together.
+        expect(partition.masks.get('2')!.dynamicRatio).toBeGreaterThan(0.2);
+      }
     }
   });
 

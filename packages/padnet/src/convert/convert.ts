@@ -6,12 +6,7 @@
  */
 import { nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
 import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
-import {
-  DecomposedConv2d,
-  DynamicConv2d,
-  isDynamicConvolution,
-  type DynamicConvolutionLayer,
-} from '../layers/index.js';
+import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 
@@ -19,7 +14,7 @@ export interface ConvertOptions extends InitialBankOptions {
   /** K. @default 4 */
   readonly numKernels?: number;
   /** The router of each layer, which decides whose dynamic convolution it is. @default kernel attention (DY-Conv) */
-  readonly router?: (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
+  readonly router?: (geometry: nn.ConvGeometry, numKernels: number) => Router;
   /** Paths of convolutions that stay static. @default the first one */
   readonly keepStatic?: readonly string[];
 }
@@ -36,11 +31,11 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
   return convertEach(network, options, (conv) => {
-    if (!(conv instanceof nn.Conv2d)) return conv;
+    if (!(conv instanceof nn.Conv)) return conv;
     const router = initialRouter(conv, options);
     if (router instanceof DcdRouter) return decompose(conv, router, options);
     const { bank, biasBank } = initialLayer(conv, router, options);
-    return new DynamicConv2d({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
+    return dynamicConv({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
   });
 }
 
@@ -53,12 +48,12 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, (conv) => {
-    if (!(conv instanceof nn.Conv2d)) return searched(conv, scaleMode);
+    if (!(conv instanceof nn.Conv)) return searched(conv, scaleMode);
     const router = initialRouter(conv, options);
     if (router instanceof DcdRouter) return searched(decompose(conv, router, options), scaleMode);
     const { bank, staticWeight, biasBank } = initialLayer(conv, router, options);
     const source = new SearchSource({ bank, staticWeight, scaleMode });
-    return new DynamicConv2d({ geometry: conv.geometry, router, source, biasBank });
+    return dynamicConv({ geometry: conv.geometry, router, source, biasBank });
   });
 }
 
@@ -75,11 +70,11 @@ function searched<L extends DynamicConvolutionLayer>(layer: L, scaleMode: ScaleM
 function convertEach<N extends nn.Module>(
   network: N,
   { keepStatic }: ConvertOptions,
-  convert: (conv: nn.Conv2d | DynamicConvolutionLayer) => DynamicConvolutionLayer,
+  convert: (conv: nn.Conv | DynamicConvolutionLayer) => DynamicConvolutionLayer,
 ): N {
   const convolutions = [...network.namedModules()].filter(
-    (entry): entry is [string, nn.Conv2d | DynamicConvolutionLayer] =>
-      entry[1] instanceof nn.Conv2d || isDynamicConvolution(entry[1]),
+    (entry): entry is [string, nn.Conv | DynamicConvolutionLayer] =>
+      entry[1] instanceof nn.Conv || isDynamicConvolution(entry[1]),
   );
   const kept = new Set(keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
@@ -97,7 +92,7 @@ function convertEach<N extends nn.Module>(
   return network;
 }
 
-function initialRouter({ geometry }: nn.Conv2d, { numKernels = 4, router }: ConvertOptions): Router {
+function initialRouter({ geometry }: nn.Conv, { numKernels = 4, router }: ConvertOptions): Router {
   if (!(Number.isInteger(numKernels) && numKernels >= 1)) {
     throw new RangeError(`numKernels must be a whole number of at least 1, got ${numKernels}`);
   }
@@ -114,7 +109,7 @@ interface InitialLayer {
 }
 
 /** Equal to a static convolution where its bank starts from copies; else as published. */
-function initialLayer({ weight, bias }: nn.Conv2d, router: Router, options: ConvertOptions): InitialLayer {
+function initialLayer({ weight, bias }: nn.Conv, router: Router, options: ConvertOptions): InitialLayer {
   const { numKernels } = router;
   const { bankInitialisation = 'copies' } = options;
   const gains = bankInitialisation === 'copies' ? router.neutralise?.() : undefined;
@@ -133,10 +128,13 @@ function initialLayer({ weight, bias }: nn.Conv2d, router: Router, options: Conv
  * the share of P's usual start.
  */
 function decompose(
-  { geometry, weight, bias }: nn.Conv2d,
+  conv: nn.Conv,
   router: DcdRouter,
   { bankInitialisation = 'copies', noise = 0 }: ConvertOptions,
 ): DecomposedConv2d {
+  if (!(conv instanceof nn.Conv2d))
+    throw new RangeError(`DCD is for two dimensions, this is a ${conv.constructor.name}`);
+  const { geometry, weight, bias } = conv;
   const latent = latentChannels(geometry);
   const { numKernels } = router;
   // As the linear layer starts that it is.

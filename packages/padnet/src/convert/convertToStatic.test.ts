@@ -8,7 +8,7 @@ import { convertToDynamic, convertToPartial } from './convert.js';
 import { convertToMoE } from './convertMoE.js';
 import { convertToStatic } from './convertToStatic.js';
 
-type MakeRouter = (geometry: nn.Conv2dGeometry, numKernels: number) => Router;
+type MakeRouter = (geometry: nn.ConvGeometry, numKernels: number) => Router;
 
 const routers: readonly [string, MakeRouter][] = [
   ['DY-Conv', ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels, temperature: 1 })],
@@ -115,6 +115,25 @@ describe('convertToStatic', () => {
     // α_1 = sigmoid(0) = ½ and sigmoid(ln 3) = ¾, α_2 = ½: 4 · 5/8 + 10 · ½.
     convertToStatic(net, [() => net.forward(tensor([0, Math.log(3)]).reshape([2, 1, 1, 1]))]);
     expectClose(convolution(net, '0').weight.reshape([1]), [7.5], { atol: 1e-6 });
+  });
+
+  it.each([
+    ['1-D', nn.Conv1d, [9]],
+    ['3-D', nn.Conv3d, [3, 4, 3]],
+  ] as const)('makes %s convolutions static too', (_name, Conv, size) => {
+    manualSeed(5);
+    const conv = new Conv({ inChannels: 2, outChannels: 4, kernelSize: 3, groups: 2 });
+    const net = convertToDynamic(new nn.Sequential(conv), { ...bank, keepStatic: [], router: routers[2]![1] });
+    makeConstant(net);
+    const input = randn([2, 2, ...size]);
+    const before = noGrad(() => net.eval().forward(input));
+    convertToStatic(net, [() => net.forward(input)]);
+    expect(net.getModule('0')).toBeInstanceOf(Conv);
+    expectClose(
+      noGrad(() => net.forward(input)),
+      before,
+      { atol: 1e-5 },
+    );
   });
 
   it('refuses mixtures of experts, DCD, static networks and layers that no pass reaches, and changes nothing', () => {

@@ -9,7 +9,7 @@
 import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import {
   DecomposedConv2d,
-  DynamicConv2d,
+  DynamicConv,
   isDynamicLayer,
   meanAttentions,
   meanKernel,
@@ -24,8 +24,8 @@ import {
  */
 export function convertToStatic<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
   const layers = Array.from(network.namedModules()).filter((entry) => isDynamicLayer(entry[1]));
-  const convolutions = layers.filter((entry): entry is [string, DynamicConv2d] => entry[1] instanceof DynamicConv2d);
-  const other = layers.find(([, layer]) => !(layer instanceof DynamicConv2d));
+  const convolutions = layers.filter((entry): entry is [string, DynamicConv] => entry[1] instanceof DynamicConv);
+  const other = layers.find(([, layer]) => !(layer instanceof DynamicConv));
   if (other) {
     const what = other[1] instanceof DecomposedConv2d ? 'a convolution of DCD' : 'a mixture of experts';
     throw new RangeError(`${other[0]} is ${what}, which has no static form`);
@@ -47,18 +47,21 @@ export function convertToStatic<N extends nn.Module>(network: N, passes: Iterabl
   return network;
 }
 
-function staticConvolution(layer: DynamicConv2d, mean: MeanAttention): nn.Conv2d {
+/** For as many dimensions as the layer has. */
+function staticConvolution(layer: DynamicConv, mean: MeanAttention): nn.Conv {
   return noGrad(() => {
     const { geometry, biasBank, training } = layer;
     const weight = staticKernel(layer, mean);
-    const conv = new nn.Conv2d({ ...geometry, bias: biasBank !== null }).to(weight.dtype).to(weight.device);
+    const layers: readonly (new (options: never) => nn.Conv)[] = [nn.Conv1d, nn.Conv2d, nn.Conv3d];
+    const Conv = layers[geometry.kernelSize.length - 1]!;
+    const conv = new Conv({ ...geometry, bias: biasBank !== null } as never).to(weight.dtype).to(weight.device);
     conv.weight.copy_(weight);
     if (biasBank) conv.bias!.copy_(ops.matmul(mean.coefficients, biasBank));
     return conv.train(training);
   });
 }
 
-function staticKernel(layer: DynamicConv2d, mean: MeanAttention): Tensor {
+function staticKernel(layer: DynamicConv, mean: MeanAttention): Tensor {
   const { outChannels, inChannels, groups } = layer.geometry;
   const { bank, scale, constant } = layer.source.effective(false);
   let kernel = constant;
@@ -67,11 +70,12 @@ function staticKernel(layer: DynamicConv2d, mean: MeanAttention): Tensor {
     const scaled = scale ? mixed.mul(scale) : mixed;
     kernel = constant ? scaled.add(constant) : scaled;
   }
-  if (mean.filter) kernel = kernel!.mul(mean.filter.reshape([outChannels, 1, 1, 1]));
+  const ones = layer.geometry.kernelSize.map(() => 1);
+  if (mean.filter) kernel = kernel!.mul(mean.filter.reshape([outChannels, 1, ...ones]));
   if (mean.channel) {
     // Filters of a group see that group's channels alone.
     const seen = mean.channel.reshape([groups, 1, -1]).expand([groups, outChannels / groups, inChannels / groups]);
-    kernel = kernel!.mul(seen.reshape([outChannels, -1, 1, 1]));
+    kernel = kernel!.mul(seen.reshape([outChannels, -1, ...ones]));
   }
   return kernel!;
 }

@@ -3,7 +3,7 @@
  * sum to 1.
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
-import type { Gains, Router } from './router.js';
+import { pooled, type Gains, type Router } from './router.js';
 
 export interface CondRouterOptions {
   readonly inChannels: number;
@@ -24,7 +24,7 @@ export class CondRouter extends nn.Module implements Router {
   }
 
   forward(input: Tensor): Tensor {
-    return this.fc.forward(input.mean([2, 3])).sigmoid();
+    return this.fc.forward(pooled(input)).sigmoid();
   }
 
   /** Different coefficients, N(0, 1) before the sigmoid: kernels that are equal would get equal gradients for ever. */

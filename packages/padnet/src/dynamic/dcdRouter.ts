@@ -11,7 +11,7 @@ import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import type { Attention, Gains, Router } from './router.js';
 
 export interface DcdRouterOptions {
-  readonly geometry: nn.Conv2dGeometry;
+  readonly geometry: nn.ConvGeometry;
   /** Width of h. @default max(4, ⌊4 · inChannels / 16⌋); for 1×1 kernels max(4, ⌊inChannels / 16⌋) */
   readonly hiddenChannels?: number;
 }
@@ -20,12 +20,12 @@ export interface DcdRouterOptions {
 const quarters = [2, 2] as const;
 
 /** What DCD's widths are chosen by: fewer latent channels for 1×1 kernels, as in the published ResNet-50. */
-function fusedChannels({ inChannels, kernelSize }: nn.Conv2dGeometry): number {
+function fusedChannels({ inChannels, kernelSize }: nn.ConvGeometry): number {
   return Math.max(...kernelSize) > 1 ? 4 * inChannels : inChannels;
 }
 
 /** L, channels of DCD's latent space: ⌊√(4 · inChannels)⌋, for 1×1 kernels ⌊√inChannels⌋. */
-export function latentChannels(geometry: nn.Conv2dGeometry): number {
+export function latentChannels(geometry: nn.ConvGeometry): number {
   return Math.floor(Math.sqrt(fusedChannels(geometry)));
 }
 

@@ -3,7 +3,7 @@
  * The temperature T starts high (near-uniform coefficients, all kernels learn) and falls to 1 in the first epochs.
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
-import type { Router } from './router.js';
+import { pooled, type Router } from './router.js';
 import { createTemperature } from './temperature.js';
 
 export interface KernelAttentionOptions {
@@ -39,7 +39,7 @@ export class KernelAttention extends nn.Module implements Router {
   }
 
   forward(input: Tensor): Tensor {
-    const hidden = this.fc1.forward(input.mean([2, 3])).relu();
+    const hidden = this.fc1.forward(pooled(input)).relu();
     return ops.softmax(this.fc2.forward(hidden).div(this.temperature), 1);
   }
 

@@ -8,11 +8,11 @@
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import { normalise } from './normalise.js';
-import type { Attention, Gains, Router } from './router.js';
+import { pooled, type Attention, type Gains, type Router } from './router.js';
 import { createTemperature } from './temperature.js';
 
 export interface OdAttentionOptions {
-  readonly geometry: nn.Conv2dGeometry;
+  readonly geometry: nn.ConvGeometry;
   /** K. @default 4 */
   readonly numKernels?: number;
   /** Width of the trunk. @default max(16, ⌊inChannels / 16⌋) */
@@ -42,7 +42,7 @@ export class OdAttention extends nn.Module implements Router {
   readonly fc: nn.Linear;
   readonly bn: nn.BatchNorm2d;
   readonly kernel: KernelHead;
-  /** [kernelHeight · kernelWidth, hidden] */
+  /** [positions of the kernel, hidden] */
   readonly spatial: nn.Linear | null;
   /** [inChannels, hidden] */
   readonly channel: nn.Linear;
@@ -55,7 +55,7 @@ export class OdAttention extends nn.Module implements Router {
     super();
     const { inChannels, outChannels, groups, kernelSize } = geometry;
     const hidden = hiddenChannels ?? Math.max(16, Math.floor(inChannels / 16));
-    const positions = kernelSize[0] * kernelSize[1];
+    const positions = kernelSize.reduce((product, size) => product * size);
     this.numKernels = numKernels;
     this.temperature = createTemperature(temperature);
     this.fc = new nn.Linear({ inFeatures: inChannels, outFeatures: hidden, bias: false });
@@ -107,7 +107,7 @@ export class OdAttention extends nn.Module implements Router {
 
   /** [batch, hidden] */
   private hidden(input: Tensor): Tensor {
-    const features = this.fc.forward(input.mean([2, 3]));
+    const features = this.fc.forward(pooled(input));
     return normalise(this.bn, features.unsqueeze(2).unsqueeze(3)).flatten({ startDim: 1 });
   }
 }

@@ -6,13 +6,13 @@ export interface Router extends nn.Module {
   readonly numKernels: number;
   /** Whether the coefficients of one input always sum to 1; then a static part can be folded into every bank entry. */
   readonly sumsToOne: boolean;
-  /** [batch, channels, height, width] → coefficients α [batch, K] */
+  /** [batch, channels, …size], of a 1-D layer [batch, channels, 1, length] → coefficients α [batch, K] */
   forward(input: Tensor): Tensor;
   /** The coefficients with the attentions beside them; a router without it has coefficients alone. */
   attend?(input: Tensor): Attention;
   /** Whether `attend` gives a spatial attention. @default false */
   readonly hasSpatialAttention?: boolean;
-  /** Multiplications for one input of `shape` [batch, channels, height, width], all of the batch together. */
+  /** Multiplications for one input of `shape` [batch, channels, …size], all of the batch together. */
   countMacs(shape: readonly number[]): number;
   /**
    * Makes the router decide alike for every input, so that a layer converted from a static one can start equal to it; a router
@@ -25,7 +25,7 @@ export interface Router extends nn.Module {
 export interface Attention {
   /** α [batch, K] */
   readonly coefficients: Tensor;
-  /** On each position of the mixed kernel [batch, kernelHeight · kernelWidth], before mask and static part. */
+  /** On each position of the mixed kernel [batch, positions], before mask and static part. */
   readonly spatial: Tensor | null;
   /** On each channel of the layer's input [batch, inChannels]. */
   readonly channel: Tensor | null;
@@ -45,4 +45,9 @@ export interface Gains {
 
 export function attend(router: Router, input: Tensor): Attention {
   return router.attend?.(input) ?? { coefficients: router.forward(input), spatial: null, channel: null, filter: null };
+}
+
+/** Global average pooling over all dimensions of a map: [batch, channels, …size] → [batch, channels]. */
+export function pooled(input: Tensor): Tensor {
+  return input.mean(input.shape.slice(2).map((_, index) => 2 + index));
 }

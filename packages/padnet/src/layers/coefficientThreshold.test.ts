@@ -3,7 +3,7 @@ import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank, KernelAttention } from '../dynamic/index.js';
 import { roundCoefficients } from './coefficientThreshold.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 import { setCoefficientThreshold } from './dynamicLayer.js';
 
 describe('rounded coefficients', () => {

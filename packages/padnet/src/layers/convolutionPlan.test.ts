@@ -40,7 +40,7 @@ function choicesOf({ groups, inPerGroup, outPerGroup, kernelSize, stride, ...res
     padding: (kernelSize - 1) / 2,
     groups,
   });
-  const [height, width] = outputSize(geometry, [1, geometry.inChannels, 14, 14]);
+  const [height = 0, width = 0] = outputSize(geometry, [1, geometry.inChannels, 14, 14]);
   const isCompact = rest.staticFilters > 0;
   const dynamicEntries = (geometry.outChannels - rest.staticFilters) * inPerGroup * kernelSize ** 2;
   return {

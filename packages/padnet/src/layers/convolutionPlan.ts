@@ -16,7 +16,7 @@ import {
 /**
  * - `fused`: our own kernels (`native/convolution.cc`), float32 and float64 on the CPU: each sample's kernel is mixed tile by
  *   tile in cache. Filters that are static as a whole are neither mixed nor read K times.
- * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv2d.ts`; they can be differentiated twice.
+ * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv.ts`; they can be differentiated twice.
  * - `structured`: filters that are static as a whole by one convolution, the dynamic ones by the fastest of the plans above.
  * - `folded`: one convolution, where nothing depends on the sample.
  */

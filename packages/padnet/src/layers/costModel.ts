@@ -4,13 +4,14 @@
  * entries, n entries of a kernel, d of them dynamic.
  */
 import type { nn } from '@padnet/torch';
+import { numEntries } from '../partial/index.js';
 
 /** What the time of a convolution depends on. */
 export interface ConvolutionWork {
-  readonly geometry: nn.Conv2dGeometry;
+  readonly geometry: nn.ConvGeometry;
   /** B */
   readonly batch: number;
-  /** Height × width of the input, and of the output. */
+  /** Positions of the input, and of the output: height × width of a picture. */
   readonly inPositions: number;
   readonly positions: number;
   /** K */
@@ -74,7 +75,7 @@ export function fusedWork(work: ConvolutionWork): Work {
   const { batch, numKernels, staticFilters, isCompact, geometry } = work;
   const { macs, entries, input, output } = sizes(work);
   const { inChannels, outChannels, groups, kernelSize } = geometry;
-  const filterSize = (inChannels / groups) * kernelSize[0] * kernelSize[1];
+  const filterSize = (inChannels / groups) * numEntries(kernelSize);
   // The input is copied into blocks first.
   const maps = 3 * input + output;
   // Compact filters are mixed, filled in twice and added up.
@@ -93,13 +94,13 @@ export function fusedWork(work: ConvolutionWork): Work {
   };
 }
 
-export function isDepthwise({ groups, inChannels, outChannels }: nn.Conv2dGeometry): boolean {
+export function isDepthwise({ groups, inChannels, outChannels }: nn.ConvGeometry): boolean {
   return groups > 1 && groups === inChannels && groups === outChannels;
 }
 
 /** Whether each output position meets one input position, and every channel of it. */
-export function isPointwise({ kernelSize, padding, groups }: nn.Conv2dGeometry): boolean {
-  return groups === 1 && [...kernelSize, ...padding].join() === '1,1,0,0';
+export function isPointwise({ kernelSize, padding, groups }: nn.ConvGeometry): boolean {
+  return groups === 1 && kernelSize.every((size) => size === 1) && padding.every((size) => size === 0);
 }
 
 /** B kernels are mixed and packed. Beyond one sample maps change their layout, except for matrix products. */
@@ -164,7 +165,7 @@ function sizes({ geometry, batch, inPositions, positions }: ConvolutionWork): {
   readonly output: number;
 } {
   const { inChannels, outChannels, groups, kernelSize } = geometry;
-  const entries = outChannels * (inChannels / groups) * kernelSize[0] * kernelSize[1];
+  const entries = outChannels * (inChannels / groups) * numEntries(kernelSize);
   return {
     macs: batch * positions * entries,
     entries,

@@ -81,7 +81,7 @@ export function countMacs(network: nn.Module | nn.Layer, pass: readonly number[]
 function moduleMacs(module: nn.Module, inputShape: readonly number[], outputShape: readonly number[]): number | null {
   if (isDynamicLayer(module)) return module.countMacs(inputShape);
   const positions = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
-  if (module instanceof nn.Conv2d) {
+  if (module instanceof nn.Conv) {
     const [, groupChannels = 0, ...kernel] = module.weight.shape;
     return positions(outputShape) * groupChannels * positions(kernel);
   }

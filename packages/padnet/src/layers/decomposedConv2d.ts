@@ -11,7 +11,7 @@
 import { autocast, nn, ops, zeros, type Tensor } from '@padnet/torch';
 import { mixBank, normalise, type DcdRouter, type ParameterSource } from '../dynamic/index.js';
 import { numEntries, PartialSource } from '../partial/index.js';
-import { perSampleConv2d } from './mixedConv2d.js';
+import { perSampleConv } from './mixedConv.js';
 import { outputSize } from './outputSize.js';
 
 export interface DecomposedConv2dOptions {
@@ -76,7 +76,7 @@ export class DecomposedConv2d extends nn.Module {
     const { stride, padding, dilation, groups } = geometry;
     const { coefficients, filter } = router.attend(input);
     const z = normalise(bn1, ops.conv2d(atKernelCentres(input, geometry), q, { stride }));
-    const fused = normalise(bn2, perSampleConv2d(z, this.fusion(coefficients), latentGeometry), z);
+    const fused = normalise(bn2, perSampleConv(z, this.fusion(coefficients), latentGeometry), z);
     const main = ops.conv2d(input, weight, { stride, padding, dilation, groups });
     return main.mul(filter.unsqueeze(2).unsqueeze(3)).add(ops.conv2d(fused, p, { bias }));
   }
@@ -99,7 +99,7 @@ export class DecomposedConv2d extends nn.Module {
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;
     const { geometry, router, source, weight, q, p } = this;
-    const [height, width] = outputSize(geometry, shape);
+    const [height = 0, width = 0] = outputSize(geometry, shape);
     const size = numEntries(source.shape);
     const inUse = source.kind === 'static' ? 0 : source instanceof PartialSource ? source.mask.count : size;
     const convolutions = height * width * (weight.numel + q.numel + size + p.numel);

@@ -1,11 +1,11 @@
 /** The layers that have a parameter source: whether they are static, dynamic or partial is the source's affair. */
 import type { nn } from '@padnet/torch';
 import { DecomposedConv2d } from './decomposedConv2d.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv } from './dynamicConv.js';
 import { MoELinear } from './moeLinear.js';
 
 /** Those of them that are convolutions. */
-export type DynamicConvolutionLayer = DynamicConv2d | DecomposedConv2d;
+export type DynamicConvolutionLayer = DynamicConv | DecomposedConv2d;
 export type DynamicLayer = DynamicConvolutionLayer | MoELinear;
 
 export function isDynamicLayer(module: nn.Module): module is DynamicLayer {
@@ -13,12 +13,12 @@ export function isDynamicLayer(module: nn.Module): module is DynamicLayer {
 }
 
 export function isDynamicConvolution(module: nn.Module): module is DynamicConvolutionLayer {
-  return module instanceof DynamicConv2d || module instanceof DecomposedConv2d;
+  return module instanceof DynamicConv || module instanceof DecomposedConv2d;
 }
 
 /**
  * Lets every convolution of a network that mixes kernels round its coefficients in evaluation, see
- * `DynamicConv2d.coefficientThreshold`; 0 ends that. Those of DCD stay as they are.
+ * `DynamicConv.coefficientThreshold`; 0 ends that. Those of DCD stay as they are.
  *
  * @throws RangeError where the threshold is not from 0 to 1
  */
@@ -26,5 +26,5 @@ export function setCoefficientThreshold(network: nn.Module, threshold: number): 
   if (!(threshold >= 0 && threshold <= 1))
     throw new RangeError(`the threshold of coefficients must be a number from 0 to 1, got ${threshold}`);
   for (const [, module] of network.namedModules())
-    if (module instanceof DynamicConv2d) module.coefficientThreshold = threshold;
+    if (module instanceof DynamicConv) module.coefficientThreshold = threshold;
 }

@@ -13,7 +13,7 @@ import { Bank, type ParameterSource } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
 import type { Router } from '../dynamic/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 
 /** Coefficients given from outside, that do not sum to 1. */
 class Coefficients extends nn.Module implements Router {
@@ -80,7 +80,7 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
         });
         const coefficients = randn([batch, numKernels]);
         if (given.isSparse) coefficients.mul_(rand([batch, numKernels]).lt(0.5));
-        const source = sourceOf(nn.conv2dWeightShape(geometry), numKernels, given.source);
+        const source = sourceOf(nn.convWeightShape(geometry), numKernels, given.source);
         const memoryFormat = given.channelsLast ? 'channels_last' : 'contiguous';
         const input = randn([batch, geometry.inChannels, height, width]).contiguous({ memoryFormat });
         let gradient: Tensor | null = null;

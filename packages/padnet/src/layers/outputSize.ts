@@ -1,11 +1,12 @@
 import type { nn } from '@padnet/torch';
 
-/** Height and width of a convolution's output for an input [batch, channels, height, width]. */
+/** Size of a convolution's output along each dimension for an input [batch, channels, …size]. */
 export function outputSize(
-  { kernelSize, stride, padding, dilation }: nn.Conv2dGeometry,
+  { kernelSize, stride, padding, dilation }: nn.ConvGeometry,
   shape: readonly number[],
-): [number, number] {
-  const along = (axis: 0 | 1): number =>
-    Math.floor((shape[2 + axis]! + 2 * padding[axis] - dilation[axis] * (kernelSize[axis] - 1) - 1) / stride[axis]) + 1;
-  return [along(0), along(1)];
+): number[] {
+  return kernelSize.map((kernel, axis) => {
+    const span = shape[2 + axis]! + 2 * padding[axis]! - dilation[axis]! * (kernel - 1) - 1;
+    return Math.floor(span / stride[axis]!) + 1;
+  });
 }

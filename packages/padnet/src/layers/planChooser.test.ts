@@ -2,11 +2,11 @@ import { nn, noGrad, ops, rand, randn, scope, tensor, zeros } from '@padnet/torc
 import { describe, expect, it } from 'vitest';
 import { Bank, KernelAttention, StaticSource, type ParameterSource } from '../dynamic/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 import { checkPlan, PlanChooser, type InputDescription } from './planChooser.js';
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, stride: 2, padding: 1 });
-const shape = nn.conv2dWeightShape(geometry);
+const shape = nn.convWeightShape(geometry);
 
 function partial(mask: Mask): PartialSource {
   return new PartialSource({ bank: randn([3, ...shape]), staticWeight: randn(shape), mask });

@@ -2,7 +2,7 @@
 import { isGradEnabled, type nn, type Tensor } from '@padnet/torch';
 import type { ParameterSource } from '../dynamic/index.js';
 import { isFusable } from '../nativeOperators.js';
-import { PartialSource } from '../partial/index.js';
+import { numEntries, PartialSource } from '../partial/index.js';
 import {
   dynamicFiltersPlan,
   planCosts,
@@ -20,7 +20,7 @@ import type { Direction } from './planRates.js';
 
 /** What a plan depends on; a tensor is one. */
 export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
-  /** [batch, inChannels, height, width] */
+  /** [batch, inChannels, …size] */
   readonly shape: readonly number[];
   /** @default training where gradients are recorded */
   readonly direction?: Direction;
@@ -28,7 +28,7 @@ export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
 
 /** A convolution that is to be computed. */
 export interface PlannedConvolution {
-  readonly geometry: nn.Conv2dGeometry;
+  readonly geometry: nn.ConvGeometry;
   readonly source: ParameterSource;
   /** K */
   readonly numKernels: number;
@@ -90,23 +90,23 @@ function planChoices(
   { dynamicEntries, staticFilters, filters }: FilterStructure,
   { device, dtype, shape }: InputDescription,
 ): PlanChoices {
-  const [batch = 0, , height = 0, width = 0] = shape;
-  const [outHeight, outWidth] = outputSize(geometry, shape);
+  const [batch = 0, , ...size] = shape;
+  const isPlanar = geometry.kernelSize.length === 2;
   return {
     work: {
       geometry,
       batch,
-      inPositions: height * width,
-      positions: outHeight * outWidth,
+      inPositions: numEntries(size),
+      positions: numEntries(outputSize(geometry, shape)),
       numKernels,
       dynamicEntries,
       staticFilters,
       isCompact: source instanceof PartialSource,
     },
     hasSpatialAttention,
-    isFusable: isFusable({ device, dtype }),
+    isFusable: isPlanar && isFusable({ device, dtype }),
     isStatic: source.kind === 'static',
     // Its parts are put together by a gradient of our own, which runs on the CPU alone.
-    isStructured: filters !== null && device === 'cpu',
+    isStructured: isPlanar && filters !== null && device === 'cpu',
   };
 }

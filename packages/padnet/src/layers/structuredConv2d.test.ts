@@ -6,7 +6,7 @@ import { KernelAttention } from '../dynamic/index.js';
 import { fusedConv2d } from '../nativeOperators.js';
 import { Mask, PartialSource, scaleModes } from '../partial/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 import { structuredConv2d } from './structuredConv2d.js';
 
 const shapes = fc.record({
@@ -38,7 +38,7 @@ describe('the structured plan', () => {
           const { memoryFormat, scaleMode, ...convolution } = given;
           const outChannels = filters.length;
           const geometry = nn.conv2dGeometry({ ...convolution, inChannels, outChannels });
-          const shape = nn.conv2dWeightShape(geometry);
+          const shape = nn.convWeightShape(geometry);
           const mask = Mask.fromTensor(tensor(filters).reshape([-1, 1, 1, 1]).expand(shape));
           const layer = new DynamicConv2d({
             geometry,

@@ -50,7 +50,7 @@ describe.each(modelNames)('%s', (name) => {
     expect(error(load())).toBe(0);
     expect(error(convertToDynamic(load()))).toBeLessThan(1e-5);
     expect(error(convertToPartial(load()))).toBeLessThan(1e-5);
-    const router = (geometry: nn.Conv2dGeometry): DcdRouter => new DcdRouter({ geometry });
+    const router = (geometry: nn.ConvGeometry): DcdRouter => new DcdRouter({ geometry });
     expect(error(convertToPartial(convertToDynamic(load(), { router })))).toBeLessThan(1e-5);
   });
 });

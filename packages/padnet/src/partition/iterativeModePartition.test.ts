@@ -10,7 +10,7 @@ import { magnitude, random, type Saliency } from './saliency/index.js';
 
 function partialConv(inChannels: number, outChannels: number): DynamicConv2d {
   const geometry = nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 });
-  const shape = nn.conv2dWeightShape(geometry);
+  const shape = nn.convWeightShape(geometry);
   const source = new SearchSource({ bank: randn([3, ...shape]), staticWeight: randn(shape) });
   return new DynamicConv2d({
     geometry,

@@ -5,7 +5,7 @@
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { attend, type Attention } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { DynamicConv } from '../layers/index.js';
 import { encodePng } from './png.js';
 
 export interface LayerCoefficients {
@@ -124,7 +124,7 @@ export async function routerCoefficients(
 }
 
 function hasDynamicConvolution(network: nn.Module): boolean {
-  return Array.from(network.namedModules()).some(([, module]) => module instanceof DynamicConv2d);
+  return Array.from(network.namedModules()).some(([, module]) => module instanceof DynamicConv);
 }
 
 type AttentionKind = keyof Attention;
@@ -155,7 +155,7 @@ function addByClass(sums: ClassSums | null, rows: Rows | null, labels: readonly 
 
 function dependsOnInput(network: nn.Module, path: string): boolean {
   const layer = network.getModule(path);
-  return layer instanceof DynamicConv2d && layer.source.dynamicRatio > 0;
+  return layer instanceof DynamicConv && layer.source.dynamicRatio > 0;
 }
 
 /** First, middle and last of all, or the nearest to them that depend on their input: runs of one network show the same layers. */
@@ -195,7 +195,7 @@ interface Watched {
 function watchRouters(network: nn.Layer, images: Float32Array, shape: readonly number[]): Watched {
   const attentions = new Map<string, Record<AttentionKind, Rows | null>>();
   const record = (path: string, module: nn.Module, input: Tensor): void => {
-    if (!(module instanceof DynamicConv2d)) return;
+    if (!(module instanceof DynamicConv)) return;
     const attention = attend(module.router, input);
     attentions.set(
       path,

@@ -3,7 +3,7 @@ import type { nn } from '@padnet/torch';
 import {
   convolutionPlans,
   DecomposedConv2d,
-  DynamicConv2d,
+  DynamicConv,
   isDynamicLayer,
   machineRates,
   thisMachine,
@@ -83,7 +83,7 @@ function planRow(
   const { source } = layer;
   const { device, dtype } = source.parameters()[0]!;
   const common = { path, inputShape, dynamicRatio: source.dynamicRatio, isOverridden: layer.plan !== null };
-  if (!(layer instanceof DynamicConv2d)) {
+  if (!(layer instanceof DynamicConv)) {
     const plan = layer.planFor({ device, dtype });
     return { ...common, kernel: null, numKernels: layer.router.numExperts, staticFilters: null, plan, seconds: null };
   }

@@ -1,6 +1,6 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
-import { countMacs, countStored, DecomposedConv2d, DynamicConv2d, isDynamicLayer, MoELinear } from '../layers/index.js';
+import { countMacs, countStored, DecomposedConv2d, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
 import type { SamplePass } from './samplePass.js';
@@ -107,13 +107,13 @@ export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string,
 
 function kernelOf(module: nn.Module): string | null {
   if (module instanceof DecomposedConv2d) return `${kernelText(module.geometry)} L ${module.latentGeometry.inChannels}`;
-  return module instanceof DynamicConv2d || module instanceof nn.Conv2d ? kernelText(module.geometry) : null;
+  return module instanceof DynamicConv || module instanceof nn.Conv ? kernelText(module.geometry) : null;
 }
 
-export function kernelText({ kernelSize, stride, dilation, groups }: nn.Conv2dGeometry): string {
-  const pair = ([height, width]: nn.Pair): string => (height === width ? String(height) : `${height}×${width}`);
-  const parts = [`${kernelSize.join('×')} /${pair(stride)}`];
-  if (Math.max(...dilation) > 1) parts.push(`dilation ${pair(dilation)}`);
+export function kernelText({ kernelSize, stride, dilation, groups }: nn.ConvGeometry): string {
+  const text = (sizes: readonly number[]): string => (new Set(sizes).size === 1 ? String(sizes[0]) : sizes.join('×'));
+  const parts = [`${kernelSize.join('×')} /${text(stride)}`];
+  if (Math.max(...dilation) > 1) parts.push(`dilation ${text(dilation)}`);
   if (groups > 1) parts.push(`groups ${groups}`);
   return parts.join(' ');
 }

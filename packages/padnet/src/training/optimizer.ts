@@ -1,7 +1,7 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
-import { DecomposedConv2d, DynamicConv2d, MoELinear } from '../layers/index.js';
+import { DecomposedConv2d, DynamicConv, MoELinear } from '../layers/index.js';
 import { PartialSource, SearchSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
@@ -39,11 +39,11 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
 function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
   const found = new Set<nn.Parameter>();
   for (const [, module] of network.namedModules()) {
-    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm2d)
+    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm)
       for (const parameter of module.parameters()) found.add(parameter);
-    const isBiased = module instanceof nn.Linear || module instanceof nn.Conv2d || module instanceof DecomposedConv2d;
+    const isBiased = module instanceof nn.Linear || module instanceof nn.Conv || module instanceof DecomposedConv2d;
     if (isBiased && module.bias) found.add(module.bias);
-    if ((module instanceof MoELinear || module instanceof DynamicConv2d) && module.biasBank) found.add(module.biasBank);
+    if ((module instanceof MoELinear || module instanceof DynamicConv) && module.biasBank) found.add(module.biasBank);
     if ((module instanceof PartialSource || module instanceof SearchSource) && module.phi) found.add(module.phi);
   }
   return found;
@@ -53,7 +53,7 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
 function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {
-    if (!(module instanceof DynamicConv2d || module instanceof MoELinear)) continue;
+    if (!(module instanceof DynamicConv || module instanceof MoELinear)) continue;
     const { source, biasBank } = module;
     if (source instanceof Bank || source instanceof PartialSource || source instanceof SearchSource)
       found.set(source.bank, source.bank.shape[0]!);

@@ -1,7 +1,8 @@
 /** What the constructors of layers ask of their options; every failure names the option and the value. */
 
-/** Height and width. */
+export type Single = readonly [length: number];
 export type Pair = readonly [height: number, width: number];
+export type Triple = readonly [depth: number, height: number, width: number];
 
 /** @throws RangeError unless `value` is a whole number of at least `least` */
 export function checkWhole(name: string, value: number, least: number): number {
@@ -11,10 +12,22 @@ export function checkWhole(name: string, value: number, least: number): number {
   return value;
 }
 
-/** One number stands for both. @throws RangeError unless both are whole numbers of at least `least` */
-export function checkPair(name: string, value: number | Pair, least: number): Pair {
-  const [height, width] = typeof value === 'number' ? [value, value] : value;
-  return [checkWhole(name, height, least), checkWhole(name, width, least)];
+/**
+ * A size for each of `dims` dimensions; one number stands for all.
+ *
+ * @throws RangeError unless all are whole numbers of at least `least`, and as many as dimensions
+ */
+export function checkSizes<Size extends readonly number[]>(
+  name: string,
+  value: number | Size,
+  dims: Size['length'],
+  least: number,
+): Size {
+  const sizes = typeof value === 'number' ? Array<number>(dims).fill(value) : value;
+  if (sizes.length !== dims)
+    throw new RangeError(`${name} must be a number or ${dims} of them, got [${sizes.join(', ')}]`);
+  for (const size of sizes) checkWhole(name, size, least);
+  return sizes as Size;
 }
 
 /** @throws RangeError unless `least` ≤ `value` ≤ `most` (so not for NaN) */

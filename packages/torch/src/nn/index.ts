@@ -1,9 +1,9 @@
 /** Layers, networks and losses, under the names of `torch.nn`. */
 export * from './activations.js';
-export * from './batchNorm2d.js';
-export type { Pair } from './checks.js';
+export * from './batchNorm.js';
+export type { Pair, Single, Triple } from './checks.js';
 export * from './containers.js';
-export * from './conv2d.js';
+export * from './convolutions.js';
 export * from './dropout.js';
 export * from './embedding.js';
 export * from './forwardHooks.js';

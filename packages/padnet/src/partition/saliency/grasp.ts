@@ -9,7 +9,7 @@
  * static first. The loss is differentiated twice, which the native layers refuse: it is computed by compositions meanwhile.
  */
 import { grad, noGrad, type nn, type Tensor } from '@padnet/torch';
-import { DynamicConv2d, isDepthwise, MoELinear } from '../../layers/index.js';
+import { DynamicConv, isDepthwise, MoELinear } from '../../layers/index.js';
 import type { Saliency, ScoringContext } from './saliency.js';
 import { sumOverBatches, timesBank, withBankVariables } from './scoring.js';
 
@@ -49,7 +49,7 @@ async function scoreEntries(context: ScoringContext): Promise<Map<string, Tensor
 async function withTwiceDifferentiablePlans<T>(network: nn.Module, body: () => Promise<T>): Promise<T> {
   const undo: (() => void)[] = [];
   for (const [, layer] of network.namedModules()) {
-    if (layer instanceof DynamicConv2d) {
+    if (layer instanceof DynamicConv) {
       const { plan } = layer;
       undo.push(() => (layer.plan = plan));
       layer.plan = isDepthwise(layer.geometry) ? 'perSample' : 'perKernel';

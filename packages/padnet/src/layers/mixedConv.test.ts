@@ -2,7 +2,7 @@ import { grad, nn, ops, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { mixedConv2d } from './mixedConv2d.js';
+import { mixedConv } from './mixedConv.js';
 
 /** One convolution a sample. */
 function convolveEach(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.Conv2dGeometry): Tensor {
@@ -28,7 +28,7 @@ const shapes = fc.record({
   size: fc.integer({ min: 5, max: 7 }),
 });
 
-describe('mixedConv2d', () => {
+describe('mixedConv', () => {
   it('equals one convolution a sample with its own mixed kernel, by either plan', () => {
     fc.assert(
       fc.property(shapes, ({ batch, groups, inPerGroup, outPerGroup, numKernels, size, ...conv }) => {
@@ -41,10 +41,10 @@ describe('mixedConv2d', () => {
           });
           const input = randn([batch, geometry.inChannels, size, size], { dtype: 'float64' });
           const coefficients = randn([batch, numKernels], { dtype: 'float64' });
-          const bank = randn([numKernels, ...nn.conv2dWeightShape(geometry)], { dtype: 'float64' });
+          const bank = randn([numKernels, ...nn.convWeightShape(geometry)], { dtype: 'float64' });
           const expected = convolveEach(input, coefficients, bank, geometry);
           for (const plan of ['perSample', 'perKernel'] as const) {
-            expectClose(mixedConv2d(input, coefficients, bank, geometry, plan), expected, {
+            expectClose(mixedConv(input, coefficients, bank, geometry, plan), expected, {
               atol: 1e-12,
               rtol: 1e-10,
             });
@@ -76,7 +76,7 @@ describe('mixedConv2d', () => {
           const inputs = [input, coefficients, bank];
           for (const tensor of inputs) tensor.requiresGrad = true;
           const expected = convolveEach(input, coefficients, bank, geometry);
-          const output = mixedConv2d(input, coefficients, bank, geometry, 'perSample');
+          const output = mixedConv(input, coefficients, bank, geometry, 'perSample');
           expectClose(output, expected, { atol: 1e-12, rtol: 1e-10 });
           expect(output.stride).toEqual(expected.contiguous({ memoryFormat }).stride);
           const weight = randn(expected.shape, { dtype: 'float64' });

@@ -11,7 +11,7 @@ import {
   type Router,
 } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
-import { DynamicConv2d } from './dynamicConv2d.js';
+import { DynamicConv2d } from './dynamicConvolutions.js';
 
 const numKernels = 3;
 const geometries = {
@@ -43,9 +43,7 @@ function layerOf(
   biased = true,
 ): DynamicConv2d {
   const biasBank = biased ? randn([numKernels, geometry.outChannels]) : null;
-  return new DynamicConv2d({ geometry, router, source: source(nn.conv2dWeightShape(geometry)), biasBank }).to(
-    'float64',
-  );
+  return new DynamicConv2d({ geometry, router, source: source(nn.convWeightShape(geometry)), biasBank }).to('float64');
 }
 
 beforeEach(() => {
@@ -79,7 +77,7 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
     });
 
     it('is the fully dynamic layer at κ = 1 and the static one at κ = 0', () => {
-      const shape = nn.conv2dWeightShape(geometry);
+      const shape = nn.convWeightShape(geometry);
       const bank = randn([numKernels, ...shape]);
       const staticWeight = randn(shape);
       const router = makeRouter(geometry);
@@ -117,7 +115,7 @@ describe('DynamicConv2d', () => {
 
   it('has one answer for a static weight with a dynamic bias, whatever its plan, in training and evaluation', () => {
     scope(() => {
-      const source = new StaticSource(randn(nn.conv2dWeightShape(geometry)));
+      const source = new StaticSource(randn(nn.convWeightShape(geometry)));
       const router = new KernelAttention({ inChannels: geometry.inChannels, numKernels: 3 });
       const layer = new DynamicConv2d({ geometry, router, source, biasBank: randn([3, geometry.outChannels]) });
       const input = randn([2, geometry.inChannels, 9, 9]);

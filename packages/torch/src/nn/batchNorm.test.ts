@@ -4,7 +4,7 @@ import { expectClose, gradcheck } from '../testing/index.js';
 import { ramp, rampLeaf } from './ramp.fixture.js';
 import { references } from './references.generated.js';
 
-describe('BatchNorm2d', () => {
+describe('batch norm', () => {
   it.each([
     ['plain', {}],
     ['cumulative', { momentum: null, eps: 0.1 }],
@@ -47,6 +47,28 @@ describe('BatchNorm2d', () => {
     gradcheck((x) => layer.forward(x), [rampLeaf(3, 2, 2, 2), ...layer.parameters()]);
   });
 
+  it.each([
+    ['BatchNorm1d', nn.BatchNorm1d, [5, 2]],
+    ['BatchNorm1d', nn.BatchNorm1d, [3, 2, 5]],
+    ['BatchNorm3d', nn.BatchNorm3d, [2, 2, 3, 1, 2]],
+  ] as const)('%s normalises each channel over all else, residual and activation included', (_, Norm, shape) => {
+    const [batch, channels, ...size] = shape as readonly number[];
+    const plane = [batch!, channels!, size.reduce((product, each) => product * each, 1), 1];
+    const [layer, plain] = [Norm, nn.BatchNorm2d].map((Kind) =>
+      new Kind({ numFeatures: 2, activation: 'relu', eps: 0.1 }).to('float64'),
+    );
+    const [input, residual] = [rampLeaf(...shape), rampLeaf(...shape)];
+    expectClose(
+      layer!.forward(input, residual),
+      plain!.forward(input.reshape(plane), residual.reshape(plane)).reshape(shape),
+    );
+    expectClose(layer!.runningVar!, plain!.runningVar!);
+    expectClose(layer!.eval().forward(input), plain!.eval().forward(input.reshape(plane)).reshape(shape));
+    expect(layer!.forward(input.narrow(0, 0, 0)).shape).toEqual([0, ...shape.slice(1)]);
+    layer!.train();
+    gradcheck((x) => layer!.forward(x), [input, ...layer!.parameters()]);
+  });
+
   it('refuses bad options and inputs', () => {
     expect(() => new nn.BatchNorm2d({ numFeatures: 0 })).toThrow('numFeatures must be');
     expect(() => new nn.BatchNorm2d({ numFeatures: 1, momentum: 2 })).toThrow(
@@ -55,6 +77,9 @@ describe('BatchNorm2d', () => {
     expect(() => new nn.BatchNorm2d({ numFeatures: 1, eps: -1 })).toThrow('eps must be');
     expect(() => new nn.BatchNorm2d({ numFeatures: 2 }).forward(ramp(3, 2))).toThrow(
       'BatchNorm2d expects [batch, channels, height, width], got [3, 2]',
+    );
+    expect(() => new nn.BatchNorm1d({ numFeatures: 2 }).forward(ramp(3, 2, 1, 1))).toThrow(
+      'BatchNorm1d expects [batch, channels] or [batch, channels, length], got [3, 2, 1, 1]',
     );
   });
 });

@@ -1,6 +1,7 @@
 /**
- * y = γ (x − E[x]) / √(Var[x] + eps) + β per channel, as `torch.nn.BatchNorm2d`: [batch, numFeatures, height, width] → the
- * same shape; and activation(y + residual) in the same passes over memory, where they are asked for. While training, mean and (biased) variance are the batch's, and the running ones follow:
+ * y = γ (x − E[x]) / √(Var[x] + eps) + β per channel, as `torch.nn.BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`:
+ * [batch, numFeatures, …size] → the same shape; and activation(y + residual) in the same passes over memory, where they are asked
+ * for. While training, mean and (biased) variance are the batch's, and the running ones follow:
  * running ← (1 − momentum) running + momentum · batch, with the unbiased variance. In evaluation the running ones are used.
  * (Ioffe and Szegedy 2015.)
  */
@@ -13,7 +14,7 @@ import { checkNonNegative, checkRange, checkWhole } from './checks.js';
 import { Module } from './module.js';
 import { Buffer, Parameter } from './parameter.js';
 
-export interface BatchNorm2dOptions {
+export interface BatchNormOptions {
   /** Channels. */
   readonly numFeatures: number;
   /** @default 1e-5 */
@@ -30,7 +31,8 @@ export interface BatchNorm2dOptions {
 
 export type { Activation };
 
-export class BatchNorm2d extends Module {
+/** What the batch norms share: make a `BatchNorm1d`, `BatchNorm2d` or `BatchNorm3d`. */
+export abstract class BatchNorm extends Module {
   /** γ: [numFeatures], from 1 */
   readonly weight: Parameter | null;
   /** β: [numFeatures], from 0 */
@@ -44,9 +46,11 @@ export class BatchNorm2d extends Module {
   readonly eps: number;
   readonly momentum: number | null;
   readonly activation: Activation;
+  /** The shapes that it takes, in words, by their number of dimensions. */
+  protected abstract get shapes(): Readonly<Record<number, string>>;
 
   /** @throws RangeError naming the option that is out of range */
-  constructor(options: BatchNorm2dOptions) {
+  constructor(options: BatchNormOptions) {
     super();
     const { numFeatures, eps = 1e-5, momentum = 0.1, affine = true, trackRunningStats = true } = options;
     const { activation = 'none' } = options;
@@ -65,12 +69,21 @@ export class BatchNorm2d extends Module {
    * activation(batch norm of `input` + `residual`), both of one shape. On the CPU bfloat16, as autocast gives it, is computed
    * in the dtype of the layer.
    *
-   * @throws TypeError unless `input` has four dimensions
+   * @throws TypeError unless `input` has the dimensions that the layer is for
    */
-  forward(given: Tensor, addend: Tensor | null = null): Tensor {
-    if (given.dim !== 4) {
-      throw new TypeError(`BatchNorm2d expects [batch, channels, height, width], got [${given.shape.join(', ')}]`);
+  forward(input: Tensor, residual: Tensor | null = null): Tensor {
+    const { shape } = input;
+    if (!(input.dim in this.shapes)) {
+      const expected = Object.values(this.shapes).join(' or ');
+      throw new TypeError(`${this.constructor.name} expects ${expected}, got [${shape.join(', ')}]`);
     }
+    if (input.dim === 4) return this.normalised(input, residual);
+    // Channels do not care how their elements lie.
+    const plane = [...shape.slice(0, 2), 1, shape.slice(2).reduce((product, size) => product * size, 1)];
+    return this.normalised(input.reshape(plane), residual?.reshape(plane) ?? null).reshape(shape);
+  }
+
+  private normalised(given: Tensor, addend: Tensor | null): Tensor {
     const [input, residual] = [this.widened(given), addend && this.widened(addend)];
     const { weight, bias, runningMean, runningVar, eps, activation } = this;
     const useBatch = this.training || runningMean === null;
@@ -103,6 +116,24 @@ export class BatchNorm2d extends Module {
     const counter = this.numBatchesTracked;
     if (counter !== null) noGrad(() => counter.add_(1));
     return this.momentum ?? (counter === null ? 0 : 1 / counter.item());
+  }
+}
+
+export class BatchNorm1d extends BatchNorm {
+  protected get shapes(): Readonly<Record<number, string>> {
+    return { 2: '[batch, channels]', 3: '[batch, channels, length]' };
+  }
+}
+
+export class BatchNorm2d extends BatchNorm {
+  protected get shapes(): Readonly<Record<number, string>> {
+    return { 4: '[batch, channels, height, width]' };
+  }
+}
+
+export class BatchNorm3d extends BatchNorm {
+  protected get shapes(): Readonly<Record<number, string>> {
+    return { 5: '[batch, channels, depth, height, width]' };
   }
 }
 

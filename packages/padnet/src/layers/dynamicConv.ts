@@ -1,11 +1,13 @@
 /**
- * A convolution that asks its parameter source for a kernel and its router for the coefficients (method.md §1, §2). The
+ * A convolution over one, two or three dimensions that asks its parameter source for a kernel and its router for the coefficients (method.md §1, §2). The
  * bias, where there is one, is mixed by the same coefficients and stays dynamic.
  *
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  *
  * Where the router gives more than coefficients (ODConv), the spatial attention acts on the mixed kernel, before mask and static
  * part, the channel attention on the input, and the filter attention on the output, before the bias.
+ *
+ * One dimension is computed as two of which the first is 1, so that our own kernels serve it; three are compositions.
  */
 import { autocast, isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
 import {
@@ -13,6 +15,7 @@ import {
   mixBank,
   type Attention,
   type CompactParameter,
+  type EffectiveParameter,
   type ParameterSource,
   type Router,
 } from '../dynamic/index.js';
@@ -21,21 +24,22 @@ import { fusedConv2d, packConv2d, packedConv2d, type PackedConv2d } from '../nat
 import { roundCoefficients } from './coefficientThreshold.js';
 import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
 import { isDepthwise } from './costModel.js';
-import { mixedConv2d, perSampleConv2d } from './mixedConv2d.js';
+import { mixedConv, perSampleConv } from './mixedConv.js';
 import { outputSize } from './outputSize.js';
 import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from './planChooser.js';
 import { structuredConv2d } from './structuredConv2d.js';
 
-export interface DynamicConv2dOptions {
-  readonly geometry: nn.Conv2dGeometry;
+export interface DynamicConvOptions<Geometry extends nn.ConvGeometry = nn.ConvGeometry> {
+  readonly geometry: Geometry;
   readonly router: Router;
   readonly source: ParameterSource;
   /** [K, outChannels]; its memory is shared. @default null */
   readonly biasBank?: Tensor | null;
 }
 
-export class DynamicConv2d extends nn.Module {
-  readonly geometry: nn.Conv2dGeometry;
+/** What the dynamic convolutions share: make a `DynamicConv1d`, `DynamicConv2d` or `DynamicConv3d`. */
+export abstract class DynamicConv extends nn.Module {
+  readonly geometry: nn.ConvGeometry;
   readonly router: Router;
   readonly source: ParameterSource;
   /** [K, outChannels] */
@@ -44,13 +48,19 @@ export class DynamicConv2d extends nn.Module {
   plan: ConvolutionPlan | null = null;
   /** In evaluation, coefficients below it are rounded to 0 (`roundCoefficients`), so that their bank entries are not read. */
   coefficientThreshold = 0;
+  readonly #layout: string;
+  /** As it is computed. */
+  readonly #plane: nn.ConvGeometry;
   readonly #plans = new PlanChooser();
   readonly #packed = new TensorCache<'weights'>();
 
-  /** @throws RangeError where the source's kernel does not fit the geometry */
-  constructor({ geometry, router, source, biasBank = null }: DynamicConv2dOptions) {
+  /**
+   * @param layout of inputs, for errors
+   * @throws RangeError where the source's kernel does not fit the geometry
+   */
+  constructor({ geometry, router, source, biasBank = null }: DynamicConvOptions, layout: string) {
     super();
-    const expected = nn.conv2dWeightShape(geometry);
+    const expected = nn.convWeightShape(geometry);
     if (source.shape.join() !== expected.join()) {
       throw new RangeError(
         `the source gives kernels [${source.shape.join(', ')}], the convolution needs [${expected.join(', ')}]`,
@@ -60,13 +70,20 @@ export class DynamicConv2d extends nn.Module {
     this.router = router;
     this.source = source;
     this.biasBank = biasBank && new nn.Parameter(biasBank);
+    this.#layout = layout;
+    this.#plane = planeOf(geometry);
   }
 
   /**
-   * [batch, inChannels, height, width] → [batch, outChannels, height', width']. On the CPU autocast is off within: our kernels
-   * there are for float32 and float64, and the coefficients are better for it.
+   * [batch, inChannels, …size] → [batch, outChannels, …size']. On the CPU autocast is off within: our kernels there are for
+   * float32 and float64, and the coefficients are better for it.
+   *
+   * @throws TypeError where the input has another number of dimensions
    */
   forward(input: Tensor): Tensor {
+    if (input.dim !== this.geometry.kernelSize.length + 2) {
+      throw new TypeError(`${this.constructor.name} expects ${this.#layout}, got [${input.shape.join(', ')}]`);
+    }
     return input.device === 'cpu' ? autocast(null, () => this.computed(this.widened(input))) : this.computed(input);
   }
 
@@ -76,10 +93,19 @@ export class DynamicConv2d extends nn.Module {
   }
 
   private computed(input: Tensor): Tensor {
-    const { source, router, geometry, biasBank } = this;
-    if (source.kind === 'static' && biasBank === null && !router.attend)
-      return convolve(input, source.effective(true).constant!, geometry);
-    const { coefficients, spatial, channel, filter } = this.attentionFor(input);
+    const { source, router, biasBank } = this;
+    const isLine = input.dim === 3;
+    const map = isLine ? input.unsqueeze(2) : input;
+    const output =
+      source.kind === 'static' && biasBank === null && !router.attend
+        ? nn.convolve(map, this.effective(true).constant!, null, this.#plane)
+        : this.attendedOutput(map, this.attentionFor(input));
+    return isLine ? output.squeeze(2) : output;
+  }
+
+  private attendedOutput(input: Tensor, { coefficients, spatial, channel, filter }: Attention): Tensor {
+    const { biasBank } = this;
+    const eachMap = (values: Tensor): Tensor => values.reshape([...values.shape, ...input.shape.slice(2).map(() => 1)]);
     const scaled = channel ? input.mul(eachMap(channel)) : input;
     const mixture = spatial
       ? this.modulatedOutput(scaled, coefficients, spatial)
@@ -97,29 +123,42 @@ export class DynamicConv2d extends nn.Module {
 
   /** With attention on the positions of the mixed kernel: a composition, as our own kernels mix by one number a bank entry. */
   private modulatedOutput(input: Tensor, coefficients: Tensor, spatial: Tensor): Tensor {
-    const { source, geometry } = this;
-    const { bank, scale, constant } = source.effective(false);
-    if (bank === null) return convolve(input, constant!, geometry);
+    const plane = this.#plane;
+    const { bank, scale, constant } = this.effective(false);
+    if (bank === null) return nn.convolve(input, constant!, null, plane);
     const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
-    const modulated = mixed.mul(spatial.reshape([-1, 1, 1, ...geometry.kernelSize]));
-    return perSampleConv2d(input, constant ? modulated.add(constant) : modulated, geometry);
+    const modulated = mixed.mul(spatial.reshape([-1, 1, 1, ...plane.kernelSize]));
+    return perSampleConv(input, constant ? modulated.add(constant) : modulated, plane);
   }
 
   private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
-    const { source, router, geometry } = this;
-    const plan = this.planFor(input);
+    const { source, router } = this;
+    const plane = this.#plane;
+    const plan = this.planInPlane(input);
     if (this.training) this.#packed.forget('weights');
     else if (plan === 'fused' && !isGradEnabled() && this.isPackable())
-      return packedConv2d(input, coefficients, this.packedWeights(), geometry);
+      return packedConv2d(input, coefficients, this.packedWeights(), this.planar);
     if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
       const compact = source.compact();
       if (compact) return this.compactOutput(input, coefficients, compact, plan);
     }
-    const { bank, scale, constant } = source.effective(router.sumsToOne);
-    if (bank === null) return convolve(input, constant!, geometry);
+    const { bank, scale, constant } = this.effective(router.sumsToOne);
+    if (bank === null) return nn.convolve(input, constant!, null, plane);
     const scaled = scale ? coefficients.mul(scale) : coefficients;
     const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, scaled) : [bank, scaled];
-    return mixed(input, allCoefficients, allBanks, geometry, plan as MixingPlan);
+    return mixed(input, allCoefficients, allBanks, plane, plan as MixingPlan);
+  }
+
+  /** What the source gives, of the plane's shape. */
+  private effective(sumsToOne: boolean): EffectiveParameter {
+    const { bank, scale, constant } = this.source.effective(sumsToOne);
+    if (this.geometry.kernelSize.length !== 1) return { bank, scale, constant };
+    return { bank: bank?.unsqueeze(-2) ?? null, scale, constant: constant?.unsqueeze(-2) ?? null };
+  }
+
+  /** For our own kernels, and what else there is for two dimensions alone. */
+  private get planar(): nn.Conv2dGeometry {
+    return this.#plane as nn.Conv2dGeometry;
   }
 
   /** Depth-wise kernels are mixed whole, a source that is searched changes, and a static one has nothing to mix. */
@@ -130,10 +169,10 @@ export class DynamicConv2d extends nn.Module {
 
   /** As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these have changed. */
   private packedWeights(): PackedConv2d {
-    const { source, router, geometry } = this;
+    const { source, router, planar } = this;
     const make = (): Tensor[] => {
-      const { bank, scale, fixed } = source.compact() ?? { ...source.effective(router.sumsToOne), fixed: null };
-      return [...packConv2d(bank!, scale, fixed, geometry)];
+      const { bank, scale, fixed } = source.compact() ?? { ...this.effective(router.sumsToOne), fixed: null };
+      return [...packConv2d(bank!, scale, fixed, planar)];
     };
     const [bank, staticWeight, maskBits, filters] = this.#packed.get('weights', [...source.stateDict().values()], make);
     return [bank!, staticWeight!, maskBits!, filters!];
@@ -146,17 +185,20 @@ export class DynamicConv2d extends nn.Module {
     { bank, scale, fixed }: CompactParameter,
     plan: 'fused' | 'structured' | 'folded',
   ): Tensor {
-    const { source, geometry } = this;
-    if (plan === 'folded') return convolve(input, fixed.weight.mul(fixed.scale).reshape(source.shape), geometry);
+    const plane = this.#plane;
+    if (plan === 'folded') {
+      const weight = fixed.weight.mul(fixed.scale).reshape(nn.convWeightShape(plane));
+      return nn.convolve(input, weight, null, plane);
+    }
     const scaled = scale ? coefficients.mul(scale) : coefficients;
-    if (plan === 'fused') return fusedConv2d(input, scaled, bank, fixed, geometry);
-    const { dynamicFilters, filters } = this.planCosts(input);
+    if (plan === 'fused') return fusedConv2d(input, scaled, bank, fixed, this.planar);
+    const { dynamicFilters, filters } = this.costsInPlane(input);
     return structuredConv2d({
       input,
       bank,
       staticWeight: fixed.weight.mul(fixed.scale),
       filters: filters!,
-      geometry,
+      geometry: this.planar,
       dynamic: (filterBank, filterGeometry) => mixed(input, scaled, filterBank, filterGeometry, dynamicFilters),
     });
   }
@@ -167,27 +209,34 @@ export class DynamicConv2d extends nn.Module {
    * @throws RangeError where `plan` needs what the layer has not
    */
   planFor(input: InputDescription): ConvolutionPlan {
-    const choice = this.planCosts(input);
-    if (this.plan) checkPlan(this.plan, choice);
-    return this.plan ?? choice.costs[0]!.plan;
+    return this.planInPlane(inPlane(input));
   }
 
   /** What each plan should cost for an input like `input`. */
   planCosts(input: InputDescription): PlanChoice {
-    const { geometry, source, router } = this;
+    return this.costsInPlane(inPlane(input));
+  }
+
+  private planInPlane(input: InputDescription): ConvolutionPlan {
+    const choice = this.costsInPlane(input);
+    if (this.plan) checkPlan(this.plan, choice);
+    return this.plan ?? choice.costs[0]!.plan;
+  }
+
+  private costsInPlane(input: InputDescription): PlanChoice {
+    const { source, router } = this;
     const { numKernels, hasSpatialAttention = false } = router;
-    return this.#plans.choose({ geometry, source, numKernels, hasSpatialAttention }, input);
+    return this.#plans.choose({ geometry: this.#plane, source, numKernels, hasSpatialAttention }, input);
   }
 
   /**
-   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, mixing
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, …size]: router, mixing
    * and convolution, by `plan`, else as if a kernel was mixed for each sample, whichever plan is the fastest on a machine.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;
     const size = numEntries(this.source.shape);
-    const [height, width] = outputSize(this.geometry, shape);
-    const convolution = batch * height * width * size;
+    const convolution = batch * numEntries(outputSize(this.geometry, shape)) * size;
     const bias = this.biasBank ? batch * this.biasBank.numel : 0;
     if (this.source.kind === 'static') return convolution + (bias > 0 ? this.router.countMacs(shape) + bias : 0);
     const { numKernels } = this.router;
@@ -199,25 +248,24 @@ export class DynamicConv2d extends nn.Module {
   }
 }
 
-function mixed(
-  input: Tensor,
-  coefficients: Tensor,
-  bank: Tensor,
-  geometry: nn.Conv2dGeometry,
-  plan: MixingPlan,
-): Tensor {
+/** One dimension as the second of two. */
+function planeOf(geometry: nn.ConvGeometry): nn.ConvGeometry {
+  const { kernelSize, stride, padding, dilation } = geometry;
+  if (kernelSize.length !== 1) return geometry;
+  const [size, step, border, spread] = [kernelSize, stride, padding, dilation].map(([value]) => value!);
+  return { ...geometry, kernelSize: [1, size!], stride: [1, step!], padding: [0, border!], dilation: [1, spread!] };
+}
+
+function inPlane({ device, dtype, shape, direction }: InputDescription): InputDescription {
+  const [batch, channels, ...size] = shape;
+  const plane = size.length === 1 ? [batch!, channels!, 1, ...size] : shape;
+  return { device, dtype, shape: plane, ...(direction && { direction }) };
+}
+
+function mixed(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.ConvGeometry, plan: MixingPlan): Tensor {
   return plan === 'fused'
-    ? fusedConv2d(input, coefficients, bank, null, geometry)
-    : mixedConv2d(input, coefficients, bank, geometry, plan);
-}
-
-/** [batch, channels] → [batch, channels, 1, 1] */
-function eachMap(values: Tensor): Tensor {
-  return values.unsqueeze(2).unsqueeze(3);
-}
-
-function convolve(input: Tensor, weight: Tensor, { stride, padding, dilation, groups }: nn.Conv2dGeometry): Tensor {
-  return ops.conv2d(input, weight, { stride, padding, dilation, groups });
+    ? fusedConv2d(input, coefficients, bank, null, geometry as nn.Conv2dGeometry)
+    : mixedConv(input, coefficients, bank, geometry, plan);
 }
 
 /** The constant part as one more bank entry, with coefficient 1: for routers whose coefficients do not sum to 1. */

@@ -1,0 +1,143 @@
+import { backward, liveTensors, manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
+import { expectClose } from '@padnet/torch/testing';
+import { beforeEach, describe, expect, it } from 'vitest';
+import { createModel, dynamicConvolutions, layerKinds, modelSchema, type ModelOptions } from '../models/index.js';
+import { Mask } from '../partial/index.js';
+import { applyPartition, partialLayers } from '../partition/index.js';
+import { foldBatchNorms } from './foldBatchNorms.js';
+
+beforeEach(() => {
+  manualSeed(4);
+});
+
+/** With statistics of data, and γ and β as training leaves them: no two alike. */
+function networkOf(options: Partial<ModelOptions> & Pick<ModelOptions, 'name'>): nn.Layer {
+  const network = createModel(modelSchema.parse({ stem: 'small', ...options }), { inChannels: 3, numClasses: 5 });
+  applyPartition(network, {
+    masks: new Map(
+      Array.from(partialLayers(network), ([path, { shape }]) => [path, Mask.fromTensor(rand(shape).lt(0.4))]),
+    ),
+  });
+  scope(() => {
+    noGrad(() => {
+      for (const [, module] of network.namedModules()) {
+        if (!(module instanceof nn.BatchNorm)) continue;
+        Object.assign(module, { momentum: 1 });
+        module.weight!.uniform_({ from: 0.5, to: 1.5 });
+        module.bias!.normal_({ std: 0.3 });
+      }
+      network.train().forward(randn([8, 3, 20, 20]));
+    });
+  });
+  return network.eval();
+}
+
+const networks = [
+  { name: 'resnet10', width: 8 },
+  { name: 'resnet18', width: 8 },
+  { name: 'resnet50', width: 8 },
+  { name: 'mobilenetV2', width: 0.25 },
+] as const;
+
+describe('foldBatchNorms', () => {
+  it.each(
+    networks.flatMap((network) =>
+      layerKinds.flatMap((layer) =>
+        (layer === 'static' ? (['dyconv'] as const) : dynamicConvolutions).map(
+          (convolution) => [network.name, layer, convolution, { ...network, layer, convolution }] as const,
+        ),
+      ),
+    ),
+  )('%s, %s, %s: the same output, and the same state to be saved', (_name, _layer, _convolution, options) => {
+    // Dynamic layers are not folded, but what is before them rounds otherwise, and their coefficients with it.
+    const float32 = options.layer === 'static' ? 1e-5 : 5e-5;
+    const tolerances = [['float64', 1e-10], ['float32', float32]] as const; // prettier-ignore
+    for (const [dtype, atol] of tolerances) {
+      const network = networkOf(options).to(dtype);
+      const input = randn([2, 3, 20, 20], { dtype });
+      const run = (): Tensor => noGrad(() => network.forward(input));
+      const expected = run();
+      const state = new Map(network.stateDict());
+      const unfold = foldBatchNorms(network);
+      expectClose(run(), expected, { atol, rtol: atol });
+      expect([...network.stateDict()]).toEqual([...state]);
+      unfold();
+      expect(ops.equal(run(), expected)).toBe(true);
+    }
+  });
+
+  it('folds over one and three dimensions, a bias and batch norms without γ', () => {
+    for (const [Conv, Norm, size] of [
+      [nn.Conv1d, nn.BatchNorm1d, [9]],
+      [nn.Conv3d, nn.BatchNorm3d, [3, 4, 5]],
+    ] as const) {
+      const network = new nn.Sequential(
+        new Conv({ inChannels: 2, outChannels: 4, kernelSize: 3, padding: 1 }),
+        new Norm({ numFeatures: 4, affine: false, activation: 'relu6' }),
+      ).to('float64');
+      network.forward(randn([4, 2, ...size], { dtype: 'float64' })); // statistics
+      const input = randn([2, 2, ...size], { dtype: 'float64' });
+      network.eval();
+      const expected = noGrad(() => network.forward(input));
+      foldBatchNorms(network);
+      expectClose(noGrad(() => network.forward(input)), expected, { atol: 1e-12 }); // prettier-ignore
+    }
+  });
+
+  it('is undone in training and with gradients, and follows weights that change', () => {
+    const [network, plain] = [networkOf(networks[0]), networkOf(networks[0])];
+    plain.loadStateDict(network.stateDict());
+    foldBatchNorms(network);
+    const input = randn([4, 3, 16, 16]);
+    const evaluated = (): void => {
+      expectClose(noGrad(() => network.forward(input)), noGrad(() => plain.forward(input)), { atol: 1e-5, rtol: 1e-5 }); // prettier-ignore
+    };
+    evaluated();
+    for (const training of [true, false]) {
+      for (const net of [network, plain]) {
+        net.train(training).zeroGrad();
+        backward(net.forward(input).square().sum());
+      }
+      for (const [index, { grad }] of network.parameters().entries())
+        expect(ops.equal(grad!, plain.parameters()[index]!.grad!)).toBe(true);
+    }
+    noGrad(() => {
+      for (const net of [network, plain]) for (const parameter of net.parameters()) parameter.mul_(0.9);
+    });
+    evaluated();
+  });
+
+  it('normalises what does not come from its convolution', () => {
+    const [conv, norm] = [
+      new nn.Conv2d({ inChannels: 2, outChannels: 2, kernelSize: 1 }),
+      new nn.BatchNorm2d({ numFeatures: 2, eps: 0 }),
+    ];
+    noGrad(() => norm.runningVar!.fill_(4));
+    const network = new nn.Sequential(conv, norm).eval();
+    foldBatchNorms(network);
+    const input = randn([1, 2, 3, 3]);
+    noGrad(() => {
+      conv.forward(input);
+      expectClose(norm.forward(input), input.div(2));
+    });
+  });
+
+  it('keeps no more than a copy of the weights', () => {
+    const network = networkOf(networks[0]);
+    const input = randn([1, 3, 16, 16]);
+    const pass = (): void => {
+      scope(() => {
+        noGrad(() => network.forward(input));
+      });
+    };
+    pass();
+    const before = liveTensors();
+    const unfold = foldBatchNorms(network);
+    pass();
+    const after = liveTensors();
+    pass();
+    expect(liveTensors()).toBe(after);
+    unfold();
+    expect(liveTensors()).toBe(before);
+  });
+});
