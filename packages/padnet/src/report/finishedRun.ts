@@ -49,3 +49,13 @@ export function readFinishedRun(folder: RunFolder): FinishedRun {
     environment,
   };
 }
+
+/** What has to be known of their times. */
+export function machineNotes(runs: readonly FinishedRun[]): string[] {
+  if (new Set(runs.map(machineOf)).size <= 1) return [];
+  return ['Runs come from different machines or numbers of threads: their times and memory cannot be compared.'];
+}
+
+function machineOf({ environment }: FinishedRun): string {
+  return environment ? [environment.cpu, environment.cores, environment.threads].join() : '';
+}
