@@ -58,7 +58,18 @@ describe('help', () => {
   it('lists the commands, on stderr where none was given', async () => {
     const asked = await run('--help');
     expect(asked).toMatchObject({ code: 0, stderr: '' });
-    for (const command of ['train', 'ablate', 'partition', 'eval', 'inspect', 'compare', 'mask', 'models', 'bench', 'doctor']) {
+    for (const command of [
+      'train',
+      'ablate',
+      'partition',
+      'eval',
+      'inspect',
+      'compare',
+      'mask',
+      'models',
+      'bench',
+      'doctor',
+    ]) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     const bare = await run();

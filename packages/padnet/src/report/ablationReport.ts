@@ -12,7 +12,7 @@ import {
 import { differenceChart, type DifferenceGroup, type DifferenceRow } from './charts/differenceChart.js';
 import { referenceColours, seriesColours } from './charts/runColours.js';
 import { sweepChart, type SweepReference } from './charts/sweepChart.js';
-import { html, type Html } from './html.js';
+import { html, trusted, type Html } from './html.js';
 import { methodReferences, originFacts } from './htmlReport.js';
 import { swatch } from './htmlTable.js';
 import { networkFacts } from './networkFacts.js';
@@ -50,7 +50,9 @@ export function ablationReport(
     body: html`<section>
         <h2>What the keys of the recipe change</h2>
         <p class="sub">${scoreName(table)} of each recipe minus that of the base, in points, on the same seeds.</p>
-        <figure>${differenceChart('Differences to the base', differenceGroups(table))}</figure>
+        <figure class="scroll wide" tabindex="0" aria-label="Differences to the base">
+          ${differenceChart('Differences to the base', differenceGroups(table))}
+        </figure>
         <p class="read">
           <b>How to read this.</b> A ring is a seed, a dot the mean, a bar the standard deviation of the difference over
           seeds. Grey where the mean is no larger than that. Choosing the best line by these test scores makes its score
@@ -161,18 +163,19 @@ function sweepSection(
 
 /** @param colours by the first name of a row */
 function tableOf({ title, headings, rows }: AblationTextTable, colours?: ReadonlyMap<string, string>): Html {
+  const keys = rows[0]!.names.length;
   return html`<div class="scroll" tabindex="0" role="region" aria-label="${title}">
     <table class="compact">
       <thead>
         <tr>
-          ${headings.map((heading) => html`<th scope="col">${heading}</th>`)}
+          ${headings.map((heading, at) => html`<th scope="col" ${at < keys && trusted(' class="name"')}>${heading}</th>`)}
         </tr>
       </thead>
       <tbody>
         ${rows.map(({ names, cells }) => {
           const colour = colours?.get(names[0]!);
           return html`<tr>
-            ${names.map((name, at) => html`<th scope="row">${at === 0 && colour !== undefined && swatch(colour)}${name}</th>`)}
+            ${names.map((name, at) => html`<th scope="row" class="name">${at === 0 && colour !== undefined && swatch(colour)}${name}</th>`)}
             ${cells.map(cell)}
           </tr> `;
         })}
