@@ -48,7 +48,12 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   const { ablationCells, ablationRunName, parseAblation, planAblation, RunFolder } =
     await import('../training/index.js');
   const ablation = parseAblation(readYaml(file, 'an ablation'), file);
-  const plan = await planAblation(ablation, (recipe, overrides) => readRecipe(recipe, [...set, ...overrides]));
+  const plan = await planAblation(ablation, async (recipe, overrides) => {
+    const { partition } = await readRecipe(recipe, []);
+    // A static reference has none to change.
+    const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
+    return await readRecipe(recipe, [...own, ...overrides]);
+  });
   const out = options.out ?? join('runs', basename(file, extname(file)));
   const runs = ablationCells(plan).map(({ recipe, ...cell }): AblationRunPlan => {
     const name = ablationRunName(cell);
