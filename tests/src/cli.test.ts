@@ -27,6 +27,7 @@ describe('help', () => {
   it.each([
     [['train'], 'padnet train recipes/fashion-mnist/pad30.yaml'],
     [['glue'], 'padnet glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3'],
+    [['ablate'], 'padnet ablate recipes/fashion-mnist/ablation.yaml'],
     [['partition'], 'padnet partition runs/dyconv --ratio 0.5'],
     [['eval'], 'padnet eval runs/pad30'],
     [['inspect'], 'padnet inspect runs/pad30'],
@@ -57,7 +58,18 @@ describe('help', () => {
   it('lists the commands, on stderr where none was given', async () => {
     const asked = await run('--help');
     expect(asked).toMatchObject({ code: 0, stderr: '' });
-    for (const command of ['train', 'partition', 'eval', 'inspect', 'compare', 'mask', 'models', 'bench', 'doctor']) {
+    for (const command of [
+      'train',
+      'ablate',
+      'partition',
+      'eval',
+      'inspect',
+      'compare',
+      'mask',
+      'models',
+      'bench',
+      'doctor',
+    ]) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
     }
     const bare = await run();

@@ -1,5 +1,5 @@
 /** The report in a real browser: Debian's Chromium, offline, wide and narrow, light and dark. Skipped where there is none. */
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
@@ -10,16 +10,32 @@ import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlu
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 const kinds = [
-  { kind: 'pictures', names: ['static', 'dyconv', 'pad'], headings: ['What the routers decide, by class'] },
+  { kind: 'pictures', names: ['static', 'dyconv', 'pad'], headings: ['What the routers decide, by class'], figures: 4 },
   {
     kind: 'texts',
     names: ['static', 'moe', 'pad'],
     headings: ['How evenly the experts are used', 'Which tokens go where', 'Router entropy over training'],
+    figures: 4,
   },
+  { kind: 'an ablation', names: ['base', 'static'], headings: ['partition.ratio × partition.scope'], figures: 2 },
 ] as const;
 
-/** Runs of each layer kind in `cwd`, each under its name. */
-async function train(kind: (typeof kinds)[number], cwd: string): Promise<void> {
+/** Five recipes. */
+async function ablate(cwd: string, report: string): Promise<void> {
+  writePictures(join(cwd, 'pictures'));
+  for (const name of ['static', 'pad'] as const) writeFileSync(join(cwd, `${name}.yaml`), tinyRecipe(name));
+  const sweep = '{ partition.ratio: [0.1, 0.3], partition.scope: [global, local] }';
+  writeFileSync(join(cwd, 'report.yaml'), `recipe: pad.yaml\nreferences: [static.yaml]\nsweeps: [${sweep}]\n`);
+  expect(await padnet(['ablate', 'report.yaml', '--out', cwd], { cwd })).toMatchObject({ code: 0, stderr: '' });
+  renameSync(join(cwd, 'ablation.html'), report);
+}
+
+/** Runs of each layer kind in `cwd`, each under its name, and their comparison. */
+async function compare(
+  kind: Exclude<(typeof kinds)[number], { kind: 'an ablation' }>,
+  cwd: string,
+  report: string,
+): Promise<void> {
   if (kind.kind === 'pictures') {
     writePictures(join(cwd, 'pictures'));
     for (const name of kind.names) writeFileSync(join(cwd, `${name}.yaml`), tinyRecipe(name));
@@ -35,6 +51,7 @@ async function train(kind: (typeof kinds)[number], cwd: string): Promise<void> {
     expect(stderr).toBe('');
     expect(code).toBe(0);
   }
+  expect((await padnet(['compare', ...kind.names, '--out', report], { cwd })).code).toBe(0);
 }
 
 describe.skipIf(executablePath === undefined).each(kinds)('the report page of $kind', (kind) => {
@@ -44,8 +61,7 @@ describe.skipIf(executablePath === undefined).each(kinds)('the report page of $k
   let browser: Browser;
 
   beforeAll(async () => {
-    await train(kind, cwd);
-    expect((await padnet(['compare', ...names, '--out', report], { cwd })).code).toBe(0);
+    await (kind.kind === 'an ablation' ? ablate(cwd, report) : compare(kind, cwd, report));
     browser = await chromium.launch({
       executablePath: executablePath!,
       args: ['--no-sandbox', '--disable-gpu', '--no-first-run', '--disable-background-networking', '--disable-sync'],
@@ -74,7 +90,7 @@ describe.skipIf(executablePath === undefined).each(kinds)('the report page of $k
     const text = await page.innerText('body');
     for (const words of [...names, ...headings]) expect(text).toContain(words);
     const figures = page.locator('figure svg');
-    expect(await figures.count()).toBeGreaterThanOrEqual(4);
+    expect(await figures.count()).toBeGreaterThanOrEqual(kind.figures);
     for (const figure of await figures.all()) {
       const box = (await figure.boundingBox())!;
       expect(box.width).toBeGreaterThan(20);

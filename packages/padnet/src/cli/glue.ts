@@ -1,5 +1,4 @@
 /** `padnet glue`: trains what is missing of GLUE's table, and writes the table. */
-import { rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
@@ -16,15 +15,13 @@ import {
   type GlueMatrix,
   type GlueNetwork,
 } from '../training/glueRuns.js';
-import type { RecipeOverride, RunFolder, TextRecipe } from '../training/index.js';
+import type { RecipeOverride, TextRecipe } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { GlueTableWriter } from './glueTableWriter.js';
-import { Interruption, isAbort } from './interruption.js';
 import { collected, listOf, listOfNumbers, withExamples } from './options.js';
-import { checkSameRecipe, readRecipe } from './runRecipe.js';
+import { readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { trainingView, type TrainingView } from './trainingView.js';
-import { fetchPretrained, trainRun } from './trainRun.js';
+import { runObstacle, trainRuns, type PlannedRun } from './trainRuns.js';
 import { UsageError } from './usageError.js';
 
 interface GlueOptions {
@@ -40,10 +37,9 @@ interface GlueOptions {
 }
 
 /** A run of the table, whether it has been trained or not. */
-export interface GluePlan {
+export interface GluePlan extends PlannedRun {
   readonly cell: GlueCell;
   readonly recipe: TextRecipe;
-  readonly folder: RunFolder;
 }
 
 /** Those that are installed with the program. */
@@ -95,58 +91,18 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   checkSets(set);
   const matrix = glueMatrix(options);
   const plans = await planRuns(matrix, options);
-  const { lockRun, runState } = await import('../training/index.js');
   const command = commandLine();
   const table = await GlueTableWriter.create({ matrix, plans, out, command, terminal });
-  using interruption = new Interruption(terminal);
-  const signal = AbortSignal.any([interruption.signal, terminal.closed]);
-  const waiting = plans.filter(({ folder }) => runState(folder) !== 'finished');
-  try {
-    for (const name of new Set(waiting.map(({ recipe }) => recipe.model.pretrained)))
-      await fetchPretrained(name, signal, terminal);
-  } catch (error) {
-    if (!isAbort(error, signal)) throw error;
-    terminal.exitCode = interruption.exitCode;
-    return;
-  }
-  const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
-  for (const [index, { cell, recipe, folder }] of plans.entries()) {
-    const name = glueRunName(cell);
-    using lock = lockRun(folder);
-    if (!lock) {
-      terminal.remark(`${name} is left to the process that trains it`);
-      continue;
-    }
-    // Read only now: another process may have trained it.
-    const state = runState(folder);
-    if (state === 'finished') {
-      removeCheckpoints(folder);
-      continue;
-    }
-    const title = `[${index + 1}/${plans.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
-    try {
-      const plan = { recipe, out: folder.path, resume: state === 'started' };
-      const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
-      if (end.type === 'interrupted') {
-        terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);
-        terminal.exitCode = interruption.exitCode;
-        return;
-      }
-    } catch (error) {
-      if (isAbort(error, signal)) {
-        terminal.exitCode = interruption.exitCode;
-        return;
-      }
-      const { message } = error as Error;
-      terminal.remark(`padnet: ${name} failed: ${message}`);
-      terminal.exitCode = 1;
-      if (signal.aborted) return;
+  const wholly = await trainRuns(plans, {
+    terminal,
+    json,
+    command,
+    onFinished: () => table.write(),
+    onFailed: ({ cell }, message) => {
       table.fail({ ...cell, message });
-      continue;
-    }
-    removeCheckpoints(folder);
-    await table.write();
-  }
+    },
+  });
+  if (!wholly) return;
   const { document, text, files } = await table.write();
   if (json) terminal.printJson(document);
   else terminal.print(`${text}\n\n${files.join('\n')}`);
@@ -154,14 +110,15 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
 
 /** @throws before anything is trained, where a recipe is wrong or a run was started with another */
 async function planRuns(matrix: GlueMatrix, options: GlueOptions): Promise<GluePlan[]> {
-  const { RunFolder, runState } = await import('../training/index.js');
+  const { RunFolder } = await import('../training/index.js');
   const plans: GluePlan[] = [];
   for (const cell of glueCells(matrix)) {
+    const name = glueRunName(cell);
     const recipe = await cellRecipe(cell, options);
-    const folder = new RunFolder(join(options.out, glueRunName(cell)));
-    if (runState(folder) === 'missing') folder.checkNew(false);
-    else await checkSameRecipe(recipe, folder.path);
-    plans.push({ cell, recipe, folder });
+    const plan = { name, cell, recipe, folder: new RunFolder(join(options.out, name)) };
+    const obstacle = await runObstacle(plan);
+    if (obstacle) throw obstacle;
+    plans.push(plan);
   }
   return plans;
 }
@@ -178,20 +135,4 @@ async function cellRecipe(cell: GlueCell, { recipes, set = [], pretrained, data 
   ]);
   if (recipe.modality === 'text' && recipe.data.task === cell.task) return recipe;
   throw new InputError(`${file}: expected a recipe with modality: text and data.task: ${cell.task}`);
-}
-
-/** Nobody resumes a finished run, and they are three times as large as its network. */
-function removeCheckpoints(folder: RunFolder): void {
-  rmSync(folder.checkpoints, { recursive: true, force: true });
-}
-
-/** With --json stdout is for the table. */
-function remarks(terminal: Terminal): TrainingView {
-  return {
-    start: (text) => {
-      terminal.remark(text);
-    },
-    show: () => undefined,
-    end: () => undefined,
-  };
 }

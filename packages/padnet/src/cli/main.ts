@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { registerAblate } from './ablate.js';
 import { registerBench } from './bench.js';
 import { registerCompare } from './compare.js';
 import { registerConvert } from './convert.js';
@@ -58,6 +59,7 @@ function createProgram(terminal: Terminal): Command {
   const commands = [
     registerTrain,
     registerGlue,
+    registerAblate,
     registerPartition,
     registerEval,
     registerPredict,

@@ -7,7 +7,7 @@ import type { Recipe, RecipeOverride } from '../training/index.js';
 /** A recipe's file with what overrides it. @throws InputError where there is no such file, RecipeError where it is wrong */
 export async function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
   const { parseRecipe } = await import('../training/index.js');
-  return await withAbsolutePaths(parseRecipe(readText(file), file, overrides));
+  return await withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
 }
 
 /** The recipe that a run was started with. @throws InputError where `run` is none */
@@ -58,13 +58,14 @@ async function withAbsolutePaths(recipe: Recipe): Promise<Recipe> {
   };
 }
 
-function readText(file: string): string {
+/** @param expected what it should be, for messages. @throws InputError where there is no such file */
+export function readYaml(file: string, expected: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     const reason =
       code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new InputError(`${file}: expected a recipe, but ${reason}`, { cause: error });
+    throw new InputError(`${file}: expected ${expected}, but ${reason}`, { cause: error });
   }
 }

@@ -2,63 +2,21 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { glueScore, glueTasks, type GlueTaskName, type TextDataset } from '../data/index.js';
 import { InputError } from '../errors.js';
-import { median } from '../training/median.js';
-import {
-  loadTexts,
-  readRun,
-  type Environment,
-  type GlueCell,
-  type RunFolder,
-  type TextRecipe,
-} from '../training/index.js';
-import { timedSteps } from './runSummary.js';
+import { loadTexts, type GlueCell, type RunFolder, type TextRecipe } from '../training/index.js';
+import { readFinishedRun, type FinishedRun } from './finishedRun.js';
 
-/** A run that has finished. */
-export interface GlueRun extends GlueCell {
-  /** Its folder. */
-  readonly run: string;
-  /** The mean of the task's metrics on the development set, a fraction. */
-  readonly score: number;
-  /** All metrics by name. */
-  readonly metrics: Readonly<Record<string, number>>;
-  readonly testLoss: number;
-  /** Epochs and steps trained. */
-  readonly epochs: number;
-  readonly steps: number;
+/** A cell of the table that has been trained. */
+export interface GlueRun extends GlueCell, FinishedRun {
   /** Trained numbers in the compact form. */
   readonly parameters: number;
-  /** κ that the masks give; 0 of a static network, 1 of a mixture of experts. */
-  readonly dynamicRatio: number;
-  /** Median of the steps; of a partitioned network, of those after the partition. */
-  readonly stepSeconds: number | null;
-  readonly peakMemoryBytes: number;
-  readonly trainingSeconds: number;
   readonly recipe: TextRecipe;
-  readonly environment: Environment | null;
 }
 
 /** @throws InputError where the run has not finished, or a file of it is damaged */
 export function readGlueRun(folder: RunFolder, cell: GlueCell): GlueRun {
-  const { recipe, events, environment } = readRun(folder.path);
-  const finished = events.findLast((event) => event.type === 'finished');
-  if (!finished || recipe.modality !== 'text') throw new InputError(`${folder.path} has no finished run on texts`);
-  const partition = events.findLast((event) => event.type === 'partition');
-  return {
-    ...cell,
-    run: folder.path,
-    score: finished.testScore,
-    metrics: finished.testMetrics,
-    testLoss: finished.testLoss,
-    epochs: finished.epoch,
-    steps: finished.step,
-    parameters: storedNumbers(folder.modelWeights),
-    dynamicRatio: partition?.dynamicRatio ?? (recipe.model.layer === 'static' ? 0 : 1),
-    stepSeconds: median(timedSteps(events).map(({ seconds }) => seconds)),
-    peakMemoryBytes: finished.peakMemoryBytes,
-    trainingSeconds: finished.trainingSeconds,
-    recipe,
-    environment,
-  };
+  const { recipe, ...run } = readFinishedRun(folder);
+  if (recipe.modality !== 'text') throw new InputError(`${folder.path} has no run on texts`);
+  return { ...cell, ...run, parameters: storedNumbers(folder.modelWeights), recipe };
 }
 
 /**

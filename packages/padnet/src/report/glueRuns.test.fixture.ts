@@ -22,6 +22,7 @@ export function glueRun(cell: GlueCell, score: number, changes: Partial<GlueRun>
     ...cell,
     run: `runs/${cell.task}-${cell.network}-seed${cell.seed}`,
     score,
+    metric: 'accuracy',
     metrics: { accuracy: score },
     testLoss: 0.5,
     epochs: 2,

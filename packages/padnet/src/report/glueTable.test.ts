@@ -1,6 +1,7 @@
 import { expect, it } from 'vitest';
 import { glueResults, glueRun } from './glueRuns.test.fixture.js';
-import { glueTable, isBeyondSpread } from './glueTable.js';
+import { glueTable } from './glueTable.js';
+import { isBeyondSpread } from './seedSpread.js';
 
 const matrix = { tasks: ['rte', 'cola'], networks: ['static', 'moe', 'pad'], seeds: [1, 2] } as const;
 const results = glueResults(matrix, {

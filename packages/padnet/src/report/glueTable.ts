@@ -123,11 +123,6 @@ function costsOf(runs: readonly (readonly GlueRun[])[]): GlueCosts | null {
   };
 }
 
-/** Whether seeds agree: a mean difference larger than its standard deviation over them. Null where one seed tells nothing. */
-export function isBeyondSpread({ mean: difference, deviation }: MeanDeviation): boolean | null {
-  return deviation === null ? null : Math.abs(difference) > deviation;
-}
-
 function mean(values: readonly number[]): number {
   return values.reduce((sum, value) => sum + value, 0) / values.length;
 }

@@ -3,16 +3,12 @@ import { glueTasks, type GlueTaskName } from '../data/index.js';
 import type { GlueMatrix, GlueNetwork } from '../training/index.js';
 import type { MeanDeviation } from '../training/meanDeviation.js';
 import { formatBytes, formatCount, formatPercent, formatSeconds, unknown } from './format.js';
+import { machineNotes } from './finishedRun.js';
 import type { GlueOrigin } from './glueDocument.js';
 import { glueHeading, type GlueRun } from './glueResults.js';
-import {
-  isBeyondSpread,
-  type GlueDifference,
-  type GlueResults,
-  type GlueTable,
-  type GlueTableCell,
-} from './glueTable.js';
+import type { GlueDifference, GlueResults, GlueTable, GlueTableCell } from './glueTable.js';
 import { alignGrid } from './grid.js';
+import { isBeyondSpread, spreadNote } from './seedSpread.js';
 
 export interface GlueTextCell {
   readonly value: string;
@@ -232,12 +228,6 @@ function finding({ network, than, cells }: GlueDifference, tasks: readonly GlueT
   return `${upperFirst(glueShortNames[network])} against ${glueShortNames[than]}: ${said.join('; ')}.`;
 }
 
-/**
- * In percent by number of seeds n, how often the mean of n normal differences around 0 is larger than their deviation: Student's
- * t with n − 1 degrees of freedom beyond √n.
- */
-const chanceBeyondSpread: Readonly<Record<number, number>> = { 2: 39, 3: 23, 4: 14, 5: 9 };
-
 function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, rows }: GlueTable): string[] {
   const { tasks, seeds, networks } = matrix;
   const notes = [
@@ -249,11 +239,7 @@ function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, r
     if (rows.some(({ cells }) => cells.some(({ score }) => score !== null && score.count < seeds.length))) {
       notes.push(`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`);
     }
-    const chance = chanceBeyondSpread[seeds.length];
-    notes.push(
-      'Differences are of the same seeds, mean ± standard deviation; * where the mean is larger than the deviation' +
-        (chance === undefined ? '.' : `, as it is by chance in ${chance} % of cells where two networks are equal.`),
-    );
+    notes.push(spreadNote(seeds.length));
   }
   const answers = majority.map(({ task, answer }) => `${glueTasks[task].folder} ${answer}`);
   notes.push(`Majority class: the training set's most frequent answer, always (${answers.join(', ')}).`);
@@ -280,16 +266,10 @@ function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, r
         `${costTasks.map((task) => glueTasks[task].folder).join(', ')}.`,
     );
   }
-  if (new Set(runs.map(machineOf)).size > 1) {
-    notes.push('Runs come from different machines or numbers of threads: their times and memory cannot be compared.');
-  }
+  notes.push(...machineNotes(runs));
   for (const { task, network, seed, message } of failed)
     notes.push(`Failed: ${glueTasks[task].folder}, ${glueShortNames[network]}, seed ${seed}: ${message}`);
   return notes;
-}
-
-function machineOf({ environment }: GlueRun): string {
-  return environment ? [environment.cpu, environment.cores, environment.threads].join() : '';
 }
 
 function namesWhere(

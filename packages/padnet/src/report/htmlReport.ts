@@ -43,6 +43,16 @@ export function runFacts(runs: readonly RunSummary[], date: Date): [name: string
   return [
     ['Network', unique(runs, ({ network }) => network.text)],
     ['Training', unique(runs, ({ recipe }) => trainingText(recipe))],
+    ...originFacts(runs, date),
+  ];
+}
+
+/** Where runs were made, and when they were looked at. */
+export function originFacts(
+  runs: readonly Pick<RunSummary, 'environment'>[],
+  date: Date,
+): [name: string, value: string][] {
+  return [
     [
       'Machine',
       unique(runs, ({ environment }) => environment && `${environment.machine}, ${environment.threads} threads`),
@@ -52,7 +62,7 @@ export function runFacts(runs: readonly RunSummary[], date: Date): [name: string
   ];
 }
 
-export function methodReferences(runs: readonly RunSummary[]): Html {
+export function methodReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): Html {
   const modalities = new Set(runs.map(({ recipe }) => recipe.modality));
   const dynamic = [
     ...convolutionReferences(runs),
@@ -76,6 +86,6 @@ function convolutionReferences(runs: readonly RunSummary[]): string[] {
 }
 
 /** The different values, `; ` between them. */
-function unique(runs: readonly RunSummary[], value: (run: RunSummary) => string | null): string {
+function unique<Run>(runs: readonly Run[], value: (run: Run) => string | null): string {
   return [...new Set(runs.map(value).filter((each) => each !== null))].join('; ');
 }

@@ -1,5 +1,16 @@
 /** Runs compared: summaries, the HTML report, text tables; networks layer by layer. */
 
+export { type AblationDocument, ablationDocument } from './ablationDocument.js';
+export { ablationReport } from './ablationReport.js';
+export {
+  type AblationResults,
+  type AblationRun,
+  type AblationTable,
+  ablationTable,
+  type FailedAblationRun,
+  readAblationRun,
+} from './ablationTable.js';
+export { type AblationText, ablationText, ablationTextTables } from './ablationText.js';
 export { type CoefficientOptions, type RouterCoefficients, routerCoefficients } from './coefficients.js';
 export { type Comparison, compareRuns, summarySentence } from './comparison.js';
 export { type ExpertLayer, expertLoad, type ExpertLoad, type ExpertLoadOptions } from './expertLoad.js';

@@ -2,9 +2,14 @@
 import { cifarFormats, glueTasks } from '../data/index.js';
 import type { Recipe } from '../training/recipe.js';
 
-export function trainingText({ training, data: { batchSize } }: Recipe): string {
+export function trainingText(recipe: Recipe): string {
+  return `${scheduleText(recipe)}, seed ${recipe.training.seed}`;
+}
+
+/** The same for every seed. */
+export function scheduleText({ training, data: { batchSize } }: Recipe): string {
   const optimizer = 'optimizer' in training ? training.optimizer : 'adamw';
-  return `${training.epochs} epochs, batch ${batchSize}, ${optimizer}, seed ${training.seed}`;
+  return `${training.epochs} ${training.epochs === 1 ? 'epoch' : 'epochs'}, batch ${batchSize}, ${optimizer}`;
 }
 
 export function dataName({ data }: Recipe): string {

@@ -1,4 +1,5 @@
 /** Settings of runs that differ besides what the runs compare. */
+import { recipeSettings } from '../training/recipeSettings.js';
 import { unknown } from './format.js';
 import type { RunSummary } from './runSummary.js';
 
@@ -15,10 +16,10 @@ const ofDynamicLayers =
   /^model\.(convolution|numKernels|bankInitialisation|numExperts|k|position|routing|layers|noise|auxiliaryWeight)$/;
 
 /** Such as `training.epochs 10, 10, 5` (by run). */
-export function settingDifferences(runs: readonly RunSummary[]): string[] {
+export function settingDifferences(runs: readonly Pick<RunSummary, 'recipe' | 'layer'>[]): string[] {
   const settings = runs.map(({ recipe, layer }) => {
-    const all = flatten('', recipe).filter(([key]) => layer !== 'static' || !ofDynamicLayers.test(key));
-    return new Map(all);
+    const all = [...recipeSettings(recipe)];
+    return new Map(all.filter(([key]) => layer !== 'static' || !ofDynamicLayers.test(key)));
   });
   const keys = new Set(settings.flatMap((each) => [...each.keys()]));
   return [...keys]
@@ -28,11 +29,4 @@ export function settingDifferences(runs: readonly RunSummary[]): string[] {
       return new Set(concerned.map((each) => each.get(key) ?? unknown)).size > 1;
     })
     .map((key) => `${key} ${settings.map((each) => each.get(key) ?? unknown).join(', ')}`);
-}
-
-function flatten(prefix: string, value: unknown): [key: string, value: string][] {
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    return value === undefined ? [] : [[prefix, typeof value === 'string' ? value : JSON.stringify(value)]];
-  }
-  return Object.entries(value).flatMap(([key, inner]) => flatten(prefix === '' ? key : `${prefix}.${key}`, inner));
 }

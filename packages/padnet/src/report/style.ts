@@ -57,11 +57,24 @@ figcaption small{display:inline;margin-left:6px}
 .scale{display:inline-block;width:120px;height:10px;border-radius:3px;margin:0 8px;vertical-align:-1px;background:linear-gradient(90deg,transparent,color-mix(in srgb,var(--c) ${100 * fullColour}%,transparent));border:1px solid var(--rule);print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .settings{color:var(--muted);font-size:13px;margin:-6px 0 6px}
 .empty{color:var(--muted)}
+.wide svg{min-width:760px}
+.sweep{display:grid;gap:28px 36px;grid-template-columns:minmax(0,9fr) minmax(0,11fr);align-items:start}
+.legend{display:flex;flex-wrap:wrap;gap:2px 20px;margin:0 0 8px;font-size:14px;font-weight:600}
+.compact th,.compact td{padding:7px 0 7px 14px}
+.compact th:first-child{padding-left:0}
+.compact tbody th{min-width:0;max-width:none;white-space:nowrap;font-size:15px}
+.compact .name{text-align:left}
+.compact .name+.name{position:static}
+.compact td .value,.compact td small{display:inline;font-size:15px}
+.compact td small{font-size:13px;margin-left:5px}
 details{margin-top:18px;font-size:14.5px}
 summary{cursor:pointer;color:var(--muted)}
 details th,details td{padding-top:5px;padding-bottom:5px;font-size:14px}
 footer{margin-top:64px;padding-top:16px;border-top:1px solid var(--rule);color:var(--muted);font-size:13.5px}
 code{font:.92em ui-monospace,SFMono-Regular,Menlo,Consolas,monospace}
+@media (max-width:1000px){
+.sweep{grid-template-columns:minmax(0,1fr)}
+}
 @media (max-width:600px){
 main{padding:32px 18px 48px}
 .lead{font-size:17px}

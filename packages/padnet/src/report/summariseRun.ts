@@ -8,6 +8,7 @@ import {
   loadRunModel,
   loadTexts,
   readRun,
+  type Environment,
   type Recipe,
   type Run,
   type SavedModel,
@@ -33,7 +34,7 @@ export interface SummariseRunOptions {
  */
 export async function summariseRun(path: string, { name, onRemark }: SummariseRunOptions): Promise<RunSummary> {
   const run = readRun(path);
-  const common = { name, recipe: run.recipe, events: run.events, environment: environmentOf(run) };
+  const common = { name, recipe: run.recipe, events: run.events, environment: runEnvironment(run.environment) };
   if (!existsSync(run.folder.model)) return runSummary({ ...common, ...(await countUnfinished(run)) });
   const model = loadRunModel(path);
   const { network, pass, config } = networkOfModel(model);
@@ -69,7 +70,7 @@ async function lookAtRouters(
   throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
 }
 
-function environmentOf({ environment }: Run): RunEnvironment | null {
+export function runEnvironment(environment: Environment | null): RunEnvironment | null {
   if (!environment) return null;
   const { cpu, cores, threads, commit } = environment;
   return { machine: `${cpu}, ${cores} cores`, threads, commit };

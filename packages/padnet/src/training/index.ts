@@ -1,5 +1,7 @@
 export * from './anyModel.js';
 export { writeFileAtomic } from './atomicWrite.js';
+export * from './ablation.js';
+export * from './ablationPlan.js';
 export * from './batchTensors.js';
 export { listCheckpoints } from './checkpoint.js';
 export * from './classificationLoss.js';

@@ -36,10 +36,12 @@ export class RecipeError extends InputError {
   }
 }
 
-type Path = readonly (string | number)[];
+/** Of a value in a file: keys and, in lists, numbers from 0. */
+export type Path = readonly (string | number)[];
 
 /** The parts of a JSON Schema that recipes use. */
 interface Schema {
+  readonly title?: string;
   readonly type?: string;
   readonly enum?: readonly string[];
   readonly const?: string;
@@ -72,6 +74,27 @@ export function parseRecipe(text: string, file: string, sets: readonly (string |
   const parsed = recipeSchemas[modality].safeParse(input);
   if (parsed.success) return parsed.data;
   throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, schema), overrides));
+}
+
+export interface ParsedFile<T> {
+  readonly values: T;
+  /** Line of the value at `path`, from 1; of the section that it would be in where it is missing. */
+  readonly lineOf: (path: Path) => number;
+}
+
+/**
+ * A YAML file that is about recipes, with the same messages.
+ *
+ * @param schema its title is what messages call the whole, such as `an ablation`
+ * @throws RecipeError with every problem found
+ */
+export function parseFile<T>(schema: z.ZodType<T>, text: string, file: string): ParsedFile<T> {
+  const shape = z.toJSONSchema(schema, { io: 'input' }) as Schema;
+  const document = new Source(text, file);
+  const input = document.values(shape, []);
+  const parsed = schema.safeParse(input);
+  if (parsed.success) return { values: parsed.data, lineOf: (path) => document.lineOf(path) };
+  throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, shape), []));
 }
 
 /** Complete YAML that parses back to the same recipe. */
@@ -162,7 +185,7 @@ class Source {
       throw this.#unreadable(0, error as Error);
     }
     if (!isSection(values)) {
-      const line = values === null ? 1 : this.#lineOf([]);
+      const line = values === null ? 1 : this.lineOf([]);
       const message = `${this.#file}:${line}: expected ${described(schema)}, got ${shown(values)}`;
       throw new RecipeError([{ line, message }]);
     }
@@ -182,14 +205,14 @@ class Source {
           overrides.findLast((candidate) => startsWith(path, candidate.path)) ??
           (this.#document.hasIn(path) ? undefined : overrides.findLast((inner) => startsWith(inner.path, path)));
         if (override) return { line: null, message: `${override.label}: ${key}${message}` };
-        const line = this.#lineOf(path);
+        const line = this.lineOf(path);
         return { line, message: `${this.#file}:${line}: ${key}${message}` };
       })
       .sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0);
   }
 
   /** Of the key at `path`, or of the section where it is missing. */
-  #lineOf(path: Path): number {
+  lineOf(path: Path): number {
     let node: unknown = this.#document.contents;
     let found = (node as Node | null)?.range?.[0] ?? 0;
     for (const key of path) {
@@ -261,7 +284,7 @@ function unknownKeyMessage(path: Path, schema: Schema): string {
   const keys = Object.keys(section.properties);
   const [near = keyOfOtherSection(key, schema)] = nearest(key, keys).map((name) => keyName([...parent, name]));
   if (near !== null) return `unknown key; did you mean ${near}?`;
-  const place = parent.length === 0 ? 'a recipe' : keyName(parent);
+  const place = parent.length === 0 ? (schema.title ?? 'a recipe') : keyName(parent);
   return `unknown key; ${place} has ${keys.join(', ')}`;
 }
 
@@ -305,7 +328,7 @@ function described(expected: Schema): string {
     case 'array':
       return `a list, each ${described(expected.items ?? {})}`;
     default:
-      return `a section with ${Object.keys(expected.properties ?? {}).join(', ')}`;
+      return expected.properties ? `a section with ${Object.keys(expected.properties).join(', ')}` : 'a section';
   }
 }
 

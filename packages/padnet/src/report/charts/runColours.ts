@@ -20,6 +20,18 @@ export function runColours(runs: readonly { readonly layer: RunLayer }[]): strin
   });
 }
 
+/** Of recipes that others are measured by: grey, orange, then what `seriesColours` takes last. */
+export function referenceColours(count: number): string[] {
+  const order = [0, 1, 7, 6, 5, 4, 3];
+  return Array.from({ length: count }, (_, index) => `var(--run-${order[index % order.length]!})`);
+}
+
+/** Of what is partial and varied: blue, then others. */
+export function seriesColours(count: number): string[] {
+  const order = [2, 3, 4, 5, 6, 7];
+  return Array.from({ length: count }, (_, index) => `var(--run-${order[index % order.length]!})`);
+}
+
 /** The declarations of the variables. */
 export function colourVariables(theme: keyof typeof palette): string {
   return palette[theme].map((colour, index) => `--run-${index}:${colour}`).join(';');

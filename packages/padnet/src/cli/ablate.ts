@@ -1,0 +1,90 @@
+/** `padnet ablate`: trains a recipe with other values of its keys, and writes what that changes. */
+import { basename, extname, join } from 'node:path';
+import type { Command } from 'commander';
+import { InputError } from '../errors.js';
+import type { AblationCell, AblationPlan } from '../training/index.js';
+import { AblationWriter } from './ablationWriter.js';
+import { commandLine } from './commandLine.js';
+import { collected, withExamples } from './options.js';
+import { readRecipe, readYaml } from './runRecipe.js';
+import type { Terminal } from './terminal.js';
+import { runObstacle, trainRuns, type PlannedRun } from './trainRuns.js';
+
+interface AblateOptions {
+  readonly set?: readonly string[];
+  readonly out?: string;
+  readonly force?: boolean;
+  readonly json?: boolean;
+}
+
+/** A run of the ablation, whether it has been trained or not. */
+export interface AblationRunPlan extends PlannedRun {
+  readonly cell: AblationCell;
+}
+
+export function registerAblate(program: Command, terminal: Terminal): void {
+  const command = program
+    .command('ablate')
+    .description('Vary keys of a recipe, one at a time or two as a grid, over seeds: tables and a page with plots.')
+    .argument('<ablation>', 'YAML file: recipe, seeds, references, sweeps')
+    .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
+    .option('--out <folder>', "where runs and tables go (default: runs/<the ablation's name>)")
+    .option('--force', 'start runs anew that are there with another recipe, which are then deleted')
+    .option('--json', 'print the tables as JSON')
+    .action((file: string, options: AblateOptions) => ablate(file, options, terminal));
+  withExamples(
+    command,
+    'ablate recipes/fashion-mnist/ablation.yaml',
+    'ablate recipes/fashion-mnist/ablation.yaml --set training.epochs=2 --out runs/short',
+  ).addHelpText(
+    'after',
+    '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command continues.\n' +
+      'Sweeps, values and seeds can be added later; recipes that are the same share a run.',
+  );
+}
+
+async function ablate(file: string, options: AblateOptions, terminal: Terminal): Promise<void> {
+  const { set = [], force = false, json = false } = options;
+  const { ablationCells, ablationRunName, parseAblation, planAblation, RunFolder } =
+    await import('../training/index.js');
+  const ablation = parseAblation(readYaml(file, 'an ablation'), file);
+  const plan = await planAblation(ablation, async (recipe, overrides) => {
+    const { partition } = await readRecipe(recipe, []);
+    // A static reference has none to change.
+    const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
+    return await readRecipe(recipe, [...own, ...overrides]);
+  });
+  const out = options.out ?? join('runs', basename(file, extname(file)));
+  const runs = ablationCells(plan).map(({ recipe, ...cell }): AblationRunPlan => {
+    const name = ablationRunName(cell);
+    return { name, cell, recipe, folder: new RunFolder(join(out, name)) };
+  });
+  for (const run of runs) {
+    const obstacle = await runObstacle(run);
+    if (obstacle && !force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+  }
+  const command = commandLine();
+  const table = new AblationWriter({ file, plan, runs, out, command });
+  await table.read();
+  if (!json) terminal.print(sizeText(plan, runs));
+  const wholly = await trainRuns(runs, {
+    terminal,
+    json,
+    command,
+    force,
+    onFinished: () => table.write(),
+    onFailed: ({ cell }, message) => {
+      table.fail({ ...cell, message });
+    },
+  });
+  if (!wholly) return;
+  const { document, text, files } = await table.write();
+  if (json) terminal.printJson(document);
+  else terminal.print(`${text}\n\n${files.join('\n')}`);
+}
+
+/** Such as `8 recipes × 3 seeds: 24 runs`. */
+function sizeText({ variants, seeds }: AblationPlan, runs: readonly unknown[]): string {
+  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+  return `${counted(variants.length, 'recipe')} × ${counted(seeds.length, 'seed')}: ${counted(runs.length, 'run')}`;
+}

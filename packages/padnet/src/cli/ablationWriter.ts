@@ -1,0 +1,73 @@
+/** An ablation's tables in the folder of its runs: JSON and a page, written anew whenever a run has finished. */
+import { resolve } from 'node:path';
+import type { AblationDocument, AblationRun, FailedAblationRun } from '../report/index.js';
+import type { AblationPlan } from '../training/index.js';
+import type { AblationRunPlan } from './ablate.js';
+import { runObstacle } from './trainRuns.js';
+
+export interface AblationWriterOptions {
+  /** Of the ablation. */
+  readonly file: string;
+  readonly plan: AblationPlan;
+  readonly runs: readonly AblationRunPlan[];
+  readonly out: string;
+  /** What makes the tables. */
+  readonly command: string;
+}
+
+export interface WrittenAblation {
+  readonly document: AblationDocument;
+  readonly text: string;
+  /** `page: …` */
+  readonly files: readonly string[];
+}
+
+export class AblationWriter {
+  readonly #options: AblationWriterOptions;
+  /** By folder: a finished run does not change. */
+  readonly #runs = new Map<string, AblationRun>();
+  readonly #failed: FailedAblationRun[] = [];
+
+  constructor(options: AblationWriterOptions) {
+    this.#options = options;
+  }
+
+  fail(run: FailedAblationRun): void {
+    this.#failed.push(run);
+  }
+
+  /** Reads what has finished, whichever process trained it. @throws InputError where it is damaged */
+  async read(): Promise<void> {
+    const [{ readAblationRun }, { runState }] = await Promise.all([
+      import('../report/index.js'),
+      import('../training/index.js'),
+    ]);
+    for (const run of this.#options.runs) {
+      const { cell, folder } = run;
+      // One of another recipe is there until it is started anew.
+      if (this.#runs.has(folder.path) || (await runObstacle(run)) || runState(folder) !== 'finished') continue;
+      this.#runs.set(folder.path, readAblationRun(folder, cell));
+    }
+  }
+
+  async write(): Promise<WrittenAblation> {
+    const { file: name, plan, runs: plannedRuns, out, command } = this.#options;
+    const [{ ablationDocument, ablationReport, ablationTable, ablationText, ablationTextTables }, { writeFileAtomic }] =
+      await Promise.all([import('../report/index.js'), import('../training/index.js')]);
+    await this.read();
+    const runs = plannedRuns.flatMap(({ folder }) => this.#runs.get(folder.path) ?? []);
+    const results = { plan, runs, failed: this.#failed };
+    const table = ablationTable(results);
+    const text = ablationText(results, table);
+    const origin = { command, date: new Date() };
+    const document = ablationDocument(results, table, text, origin);
+    const file = (end: string): string => resolve(out, `ablation.${end}`);
+    writeFileAtomic(file('json'), `${JSON.stringify(document, null, 2)}\n`);
+    writeFileAtomic(file('html'), ablationReport(name, results, table, text, origin));
+    return {
+      document,
+      text: ablationTextTables(text),
+      files: [`numbers: ${file('json')}`, `page: ${file('html')}`],
+    };
+  }
+}

@@ -1,0 +1,133 @@
+/** Several runs, one after the other, each in a folder and a process of its own: what `glue` and `ablate` do. */
+import { rmSync } from 'node:fs';
+import { InputError } from '../errors.js';
+import type { Recipe, RunFolder } from '../training/index.js';
+import { Interruption, isAbort } from './interruption.js';
+import { checkSameRecipe } from './runRecipe.js';
+import type { Terminal } from './terminal.js';
+import { trainingView, type TrainingView } from './trainingView.js';
+import { fetchPretrained, trainRun } from './trainRun.js';
+
+export interface PlannedRun {
+  /** That of its folder, within the folder of all. */
+  readonly name: string;
+  readonly recipe: Recipe;
+  readonly folder: RunFolder;
+}
+
+export interface TrainRunsOptions<Run extends PlannedRun> {
+  readonly terminal: Terminal;
+  /** Whether stdout is for the results: what is trained is told on stderr then. */
+  readonly json: boolean;
+  /** What goes on where this stops. */
+  readonly command: string;
+  /** Start anew what can not be gone on with. @default false */
+  readonly force?: boolean;
+  /** After each run that is trained to its end here. */
+  readonly onFinished: () => Promise<unknown>;
+  readonly onFailed: (run: Run, message: string) => void;
+}
+
+/**
+ * Why a run can not be gone on with: it was started with another recipe, or a file of it is damaged. Null where nothing is in the
+ * way.
+ *
+ * @throws InputError where the folder has something else than a run
+ */
+export async function runObstacle({ recipe, folder }: PlannedRun): Promise<InputError | null> {
+  const { runState } = await import('../training/index.js');
+  try {
+    if (runState(folder) !== 'missing') {
+      await checkSameRecipe(recipe, folder.path);
+      return null;
+    }
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+  folder.checkNew(false);
+  return null;
+}
+
+/**
+ * Trains those that have not finished; those that another process has are left to it. A run that fails does not end the others.
+ *
+ * @returns whether it came to the end: else a signal stopped it. The exit code says both
+ */
+export async function trainRuns<Run extends PlannedRun>(
+  runs: readonly Run[],
+  { terminal, json, command, force = false, onFinished, onFailed }: TrainRunsOptions<Run>,
+): Promise<boolean> {
+  const { lockRun, runState } = await import('../training/index.js');
+  using interruption = new Interruption(terminal);
+  const signal = AbortSignal.any([interruption.signal, terminal.closed]);
+  const stopped = (): false => {
+    terminal.exitCode = interruption.exitCode;
+    return false;
+  };
+  const isAnew = async (run: Run): Promise<boolean> => force && (await runObstacle(run)) !== null;
+  const waiting: Run[] = [];
+  for (const run of runs) if ((await isAnew(run)) || runState(run.folder) !== 'finished') waiting.push(run);
+  try {
+    for (const name of pretrainedNames(waiting)) await fetchPretrained(name, signal, terminal);
+  } catch (error) {
+    if (!isAbort(error, signal)) throw error;
+    return stopped();
+  }
+  const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
+  for (const [index, run] of runs.entries()) {
+    const { name, recipe, folder } = run;
+    using lock = lockRun(folder);
+    if (!lock) {
+      terminal.remark(`${name} is left to the process that trains it`);
+      continue;
+    }
+    // Read only now: another process may have trained it.
+    const anew = await isAnew(run);
+    const state = anew ? 'missing' : runState(folder);
+    if (state === 'finished') {
+      removeCheckpoints(folder);
+      continue;
+    }
+    const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
+    try {
+      const plan = { recipe, out: folder.path, resume: state === 'started', force: anew };
+      const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
+      if (end.type === 'interrupted') {
+        terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);
+        return stopped();
+      }
+    } catch (error) {
+      if (isAbort(error, signal)) return stopped();
+      const { message } = error as Error;
+      terminal.remark(`padnet: ${name} failed: ${message}`);
+      terminal.exitCode = 1;
+      if (signal.aborted) return false;
+      onFailed(run, message);
+      continue;
+    }
+    removeCheckpoints(folder);
+    await onFinished();
+  }
+  return true;
+}
+
+function pretrainedNames(runs: readonly PlannedRun[]): Set<string> {
+  return new Set(runs.flatMap(({ recipe }) => (recipe.modality === 'text' ? [recipe.model.pretrained] : [])));
+}
+
+/** Nobody resumes a finished run, and they are three times as large as its network. */
+function removeCheckpoints(folder: RunFolder): void {
+  rmSync(folder.checkpoints, { recursive: true, force: true });
+}
+
+/** Titles alone. */
+function remarks(terminal: Terminal): TrainingView {
+  return {
+    start: (text) => {
+      terminal.remark(text);
+    },
+    show: () => undefined,
+    end: () => undefined,
+  };
+}

@@ -1,0 +1,61 @@
+/** What a run that has finished gave: a line of the tables that compare many of them. */
+import { InputError } from '../errors.js';
+import { median } from '../training/median.js';
+import { readRun, type Environment, type Recipe, type RunFolder } from '../training/index.js';
+import { timedSteps } from './runSummary.js';
+
+export interface FinishedRun {
+  /** Its folder. */
+  readonly run: string;
+  /** What the task is scored by, such as `accuracy`, or `f1/accuracy`, whose mean is the score. */
+  readonly metric: string;
+  /** The value of `metric` on the test data (of GLUE the development set), a fraction. */
+  readonly score: number;
+  /** All metrics by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly testLoss: number;
+  /** Epochs and steps trained. */
+  readonly epochs: number;
+  readonly steps: number;
+  /** κ that the masks give; 0 of a static network, 1 of a dynamic one. */
+  readonly dynamicRatio: number;
+  /** Median of the steps; of a partitioned network, of those after the partition. */
+  readonly stepSeconds: number | null;
+  readonly peakMemoryBytes: number;
+  readonly trainingSeconds: number;
+  readonly recipe: Recipe;
+  readonly environment: Environment | null;
+}
+
+/** @throws InputError where the run has not finished, or a file of it is damaged */
+export function readFinishedRun(folder: RunFolder): FinishedRun {
+  const { recipe, events, environment } = readRun(folder.path);
+  const finished = events.findLast((event) => event.type === 'finished');
+  if (!finished) throw new InputError(`${folder.path} has no finished run`);
+  const partition = events.findLast((event) => event.type === 'partition');
+  return {
+    run: folder.path,
+    metric: finished.metric,
+    score: finished.testScore,
+    metrics: finished.testMetrics,
+    testLoss: finished.testLoss,
+    epochs: finished.epoch,
+    steps: finished.step,
+    dynamicRatio: partition?.dynamicRatio ?? (recipe.model.layer === 'static' ? 0 : 1),
+    stepSeconds: median(timedSteps(events).map(({ seconds }) => seconds)),
+    peakMemoryBytes: finished.peakMemoryBytes,
+    trainingSeconds: finished.trainingSeconds,
+    recipe,
+    environment,
+  };
+}
+
+/** What has to be known of their times. */
+export function machineNotes(runs: readonly FinishedRun[]): string[] {
+  if (new Set(runs.map(machineOf)).size <= 1) return [];
+  return ['Runs come from different machines or numbers of threads: their times and memory cannot be compared.'];
+}
+
+function machineOf({ environment }: FinishedRun): string {
+  return environment ? [environment.cpu, environment.cores, environment.threads].join() : '';
+}

@@ -1,0 +1,14 @@
+/** A recipe as a list of its settings. */
+import type { Recipe } from './recipe.js';
+
+/** By key, such as `training.epochs`: text as it is, other values as JSON. */
+export function recipeSettings(recipe: Recipe): Map<string, string> {
+  return new Map(flatten('', recipe));
+}
+
+function flatten(prefix: string, value: unknown): [key: string, value: string][] {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
+    return value === undefined ? [] : [[prefix, typeof value === 'string' ? value : JSON.stringify(value)]];
+  }
+  return Object.entries(value).flatMap(([key, inner]) => flatten(prefix === '' ? key : `${prefix}.${key}`, inner));
+}

@@ -1,0 +1,187 @@
+/** `padnet ablate` as a process, on pictures that take a second to train on. */
+import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import type { AblationDocument } from 'padnet';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+
+import { checksums, padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+
+let cwd: string;
+const ablate = (...parameters: string[]): Promise<Finished> => padnet(['ablate', ...parameters], { cwd });
+
+const ablation = `recipe: pad.yaml
+seeds: [1, 2]
+references: [static.yaml]
+sweeps:
+  - partition.ratio: [0.1, 0.3]
+`;
+
+beforeAll(() => {
+  cwd = mkdtempSync(join(tmpdir(), 'padnet-ablate-'));
+  writePictures(join(cwd, 'pictures'));
+  for (const layer of ['static', 'pad'] as const) writeFileSync(join(cwd, `${layer}.yaml`), tinyRecipe(layer));
+  writeFileSync(join(cwd, 'ablation.yaml'), ablation);
+});
+
+afterAll(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+const document = (out: string): AblationDocument =>
+  JSON.parse(readFileSync(join(cwd, out, 'ablation.json'), 'utf8')) as AblationDocument;
+
+/** Without what differs from one time to the next. */
+const lasting = (of: AblationDocument, out: string): unknown => {
+  const changing = ['command', 'date', 'environment', 'stepSeconds', 'peakMemoryBytes', 'trainingSeconds'];
+  const text = JSON.stringify(of, (key, value: unknown) => (changing.includes(key) ? undefined : value));
+  return JSON.parse(text.replaceAll(`${out}/`, 'out/'));
+};
+
+describe('the tables', () => {
+  it('are the same however often it was interrupted', async () => {
+    let stopped = false;
+    const first = await padnet(['ablate', 'ablation.yaml', '--set', 'training.epochs=4', '--out', 'parts'], {
+      cwd,
+      onLine: (line, child) => {
+        // In the third run, once it trains.
+        stopped ||= line.startsWith('[3/6]');
+        if (stopped && line.startsWith('epoch 2/4')) child.kill('SIGINT');
+      },
+    });
+    expect(first.code).toBe(130);
+    expect(first.stdout).toMatch(/^3 recipes × 2 seeds: 6 runs\n\[1\/6\] training base-seed1\n/);
+    expect(first.stderr).toMatch(
+      /stopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=4 --out parts\n$/,
+    );
+    expect(document('parts').runs.map(({ variant, seed }) => [variant, seed])).toEqual([
+      ['base', 1],
+      ['static', 1],
+    ]);
+    const trained = checksums(join(cwd, 'parts/base-seed1'));
+
+    const second = await ablate('ablation.yaml', '--set', 'training.epochs=4', '--out', 'parts', '--json');
+    expect(second.code).toBe(0);
+    expect(second.stderr).toMatch(/^\[3\/6\] resuming partition\.ratio=0\.1-seed1\n\[4\/6\] training base-seed2\n/);
+    expect(checksums(join(cwd, 'parts/base-seed1'))).toEqual(trained);
+    expect(existsSync(join(cwd, 'parts/partition.ratio=0.1-seed1/checkpoints'))).toBe(false);
+
+    const whole = await ablate('ablation.yaml', '--set', 'training.epochs=4', '--out', 'whole');
+    expect(whole).toMatchObject({ code: 0, stderr: '' });
+    expect(whole.stdout).toMatch(/^0\.3 +\d+\.\d\d ± \d+\.\d\d +base /m);
+    expect(whole.stdout).toContain(`page: ${join(cwd, 'whole/ablation.html')}`);
+    const { runs } = document('whole');
+    expect(runs).toHaveLength(6);
+    expect(runs[0]).toMatchObject({
+      variant: 'base',
+      seed: 1,
+      run: 'whole/base-seed1',
+      environment: { cores: expect.any(Number) as number },
+    });
+    expect(lasting(document('parts'), 'parts')).toEqual(lasting(document('whole'), 'whole'));
+    expect(lasting(JSON.parse(second.stdout) as AblationDocument, 'parts')).toEqual(
+      lasting(document('parts'), 'parts'),
+    );
+    expect(readFileSync(join(cwd, 'whole/ablation.html'), 'utf8')).toContain('<h2>partition.ratio</h2>');
+  }, 180_000);
+
+  it('take what is there for sweeps that are added, and refuse runs of another recipe, but for --force', async () => {
+    const before = checksums(join(cwd, 'whole'));
+    const same = await ablate('ablation.yaml', '--out', 'whole');
+    expect(same).toMatchObject({ code: 1, stdout: '' });
+    expect(same.stderr).toMatch(
+      /^padnet: whole\/base-seed1 was started with another recipe \(there `epochs: 4`, here `epochs: 2`\); .*; --force starts it anew\n$/,
+    );
+    expect(checksums(join(cwd, 'whole'))).toEqual(before);
+
+    writeFileSync(join(cwd, 'more.yaml'), ablation.replace('0.3]', '0.3, 0.5]').replace('[1, 2]', '[1]'));
+    const more = ['more.yaml', '--set', 'training.epochs=4', '--out', 'whole', '--json'];
+    const added = await ablate(...more);
+    expect(added).toMatchObject({ code: 0, stderr: '[4/4] training partition.ratio=0.5-seed1\n' });
+    expect((JSON.parse(added.stdout) as AblationDocument).runs).toHaveLength(4);
+
+    // A static reference has no partition to change.
+    const forced = await ablate(
+      'more.yaml',
+      '--set',
+      'training.epochs=1',
+      '--set',
+      'partition.epoch=0.5',
+      '--out',
+      'whole',
+      '--force',
+      '--json',
+    );
+    expect(forced.code).toBe(0);
+    expect((JSON.parse(forced.stdout) as AblationDocument).runs.map(({ epochs }) => epochs)).toEqual([1, 1, 1, 1]);
+    const again = await ablate(
+      'more.yaml',
+      '--set',
+      'training.epochs=1',
+      '--set',
+      'partition.epoch=0.5',
+      '--out',
+      'whole',
+      '--force',
+      '--json',
+    );
+    expect(again).toMatchObject({ code: 0, stderr: '' });
+  }, 120_000);
+
+  it('say which run failed, and have the others', async () => {
+    writeFileSync(
+      join(cwd, 'fails.yaml'),
+      'recipe: static.yaml\nsweeps: [{ training.learningRate: [0.05, 1.0e30] }]\n',
+    );
+    const { code, stdout, stderr } = await ablate('fails.yaml', '--set', 'training.epochs=1');
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^padnet: training\.learningRate=1e\+30-seed1 failed: the loss is not finite at step \d+: .*\n$/,
+    );
+    expect(stdout).toMatch(/^1e\+30 +failed +– /m);
+    expect(document('runs/fails').failed).toMatchObject([{ variant: 'training.learningRate=1e+30', seed: 1 }]);
+  }, 60_000);
+});
+
+describe('a run that is damaged', () => {
+  it.each([
+    ['model/model.safetensors', /^padnet: runs\/fails\/base-seed1\/model\/model\.safetensors: .*\n$/],
+    [
+      'metrics.jsonl',
+      /^padnet: runs\/fails\/base-seed1\/metrics\.jsonl:1: damaged: expected one JSON event a line; --force starts it anew\n$/,
+    ],
+  ])('in %s is told, before anything is trained', async (name, message) => {
+    const file = join(cwd, 'runs/fails/base-seed1', name);
+    const bytes = readFileSync(file);
+    if (name.startsWith('model')) truncateSync(file, 100);
+    else writeFileSync(file, `?${bytes.toString()}`);
+    const { code, stdout, stderr } = await ablate('fails.yaml', '--set', 'training.epochs=1');
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+    writeFileSync(file, bytes);
+  });
+});
+
+describe('bad usage', () => {
+  it.each([
+    [['nowhere.yaml'], 1, 'nowhere.yaml: expected an ablation, but there is no such file'],
+    [
+      ['static.yaml'],
+      1,
+      /^padnet: static\.yaml:2: model: unknown key; an ablation has recipe, seeds, references, sweeps\n/,
+    ],
+    [
+      ['ablation.yaml', '--set', 'training.epoch=1'],
+      2,
+      '--set training.epoch=1: training.epoch: unknown key; did you mean training.epochs?',
+    ],
+    [['bad.yaml'], 1, 'bad.yaml:2: partition.ratio: expected a number from 0 to 1, got 1.5'],
+  ])('%j', async (parameters, expectedCode, message) => {
+    writeFileSync(join(cwd, 'bad.yaml'), 'recipe: pad.yaml\nsweeps: [{ partition.ratio: [0.1, 1.5] }]\n');
+    const { code, stdout, stderr } = await ablate(...parameters, '--out', 'nothing');
+    expect({ code, stdout }).toEqual({ code: expectedCode, stdout: '' });
+    if (typeof message === 'string') expect(stderr).toBe(`padnet: ${message}\n`);
+    else expect(stderr).toMatch(message);
+    expect(existsSync(join(cwd, 'nothing'))).toBe(false);
+  });
+});
