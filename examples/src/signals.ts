@@ -28,7 +28,9 @@ const loss = ([signals, labels]: [Tensor, Tensor]): Tensor => ops.crossEntropyLo
 function train(steps: number): void {
   const optimizer = new optim.AdamW(network.namedParameters(), { learningRate: 0.003 });
   for (let step = 0; step < steps; step++) {
-    scope(() => loss(tones(64)).backward());
+    scope(() => {
+      loss(tones(64)).backward();
+    });
     optimizer.step();
     network.zeroGrad();
   }

@@ -73,10 +73,10 @@ export function methodReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): H
 }
 
 /** Those of the dynamic convolutions that runs have. */
-function convolutionReferences(runs: readonly RunSummary[]): string[] {
+function convolutionReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): string[] {
   const used = new Set(
-    runs.flatMap(({ layer, recipe: { model } }) =>
-      layer !== 'static' && 'convolution' in model ? model.convolution : [],
+    runs.flatMap(({ recipe: { model } }) =>
+      model.layer !== 'static' && 'convolution' in model ? model.convolution : [],
     ),
   );
   return [...used].map((convolution) => {
