@@ -55,7 +55,10 @@ export function originFacts(
   return [
     [
       'Machine',
-      unique(runs, ({ environment }) => environment && `${environment.machine}, ${environment.threads} threads`),
+      unique(
+        runs,
+        ({ environment: of }) => of && `${of.machine}, ${of.threads} ${of.threads === 1 ? 'thread' : 'threads'}`,
+      ),
     ],
     ['Commit', unique(runs, ({ environment }) => environment?.commit?.slice(0, 12) ?? null)],
     ['Date', date.toISOString().slice(0, 16).replace('T', ' ') + ' UTC'],

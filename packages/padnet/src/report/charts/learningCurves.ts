@@ -29,7 +29,8 @@ export function lossChart(runs: readonly RunSummary[]): Html {
       title: `${run.name}: test loss`,
     }),
   ]);
-  return lineChart(lines, { name: 'Loss by epoch', axis: '↑ loss: test (solid), training (dashed)', from: 1 });
+  const axis = '↑ loss: test (solid), training (dashed)';
+  return lineChart(lines, { name: 'Loss by epoch', axis, from: 1, mostRatio: 20 });
 }
 
 function line(

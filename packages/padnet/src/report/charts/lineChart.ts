@@ -25,22 +25,31 @@ export interface LineChartOptions {
   readonly most?: number;
   /** Values closer than this are drawn close. @default 0 */
   readonly leastSpan?: number;
+  /** Logarithmic where values above 0 differ by more than this factor, so that one that has blown up leaves the others apart. @default Infinity */
+  readonly mostRatio?: number;
 }
 
 const size = { width: 460, height: 300, marginTop: 28, marginBottom: 42, marginLeft: 46 };
 
 export function lineChart(lines: readonly Line[], options: LineChartOptions): Html {
-  const { name, axis, from, most = Infinity, leastSpan = 0 } = options;
+  const { name, axis, from, most = Infinity, leastSpan = 0, mostRatio = Infinity } = options;
   const points = lines.flatMap((each) => each.points);
   if (points.length === 0) return html`<p class="empty">No epoch has been completed yet.</p>`;
-  const [low, high] = valueDomain(
-    points.map(({ value }) => value),
-    most,
-    leastSpan,
-  );
+  const values = points.map(({ value }) => value);
+  const isLogarithmic = Math.min(...values) > 0 && Math.max(...values) > mostRatio * Math.min(...values);
+  const [low, high] = isLogarithmic
+    ? [Math.min(...values) / 1.2, Math.max(...values) * 1.2]
+    : valueDomain(values, most, leastSpan);
   const epochs = Math.max(...points.map(({ epoch }) => epoch));
   const plotHeight = size.height - size.marginTop - size.marginBottom;
-  const toPixels = (value: number): number => ((high - value) / (high - low)) * plotHeight;
+  const scale = isLogarithmic ? Math.log : (value: number): number => value;
+  const span = scale(high) - scale(low);
+  const ticks = isLogarithmic ? powersOfTen(low, high) : 5;
+  const toPixels = (value: number): number => ((scale(high) - scale(value)) / span) * plotHeight;
+  const toValue = (pixels: number): number => {
+    const scaled = scale(high) - (pixels / plotHeight) * span;
+    return isLogarithmic ? Math.exp(scaled) : scaled;
+  };
   const labelled = lines.filter((each) => each.label !== null && each.points.length > 0);
   const spread = spreadLabels(
     labelled.map((each) => toPixels(each.points.at(-1)!.value)),
@@ -60,9 +69,9 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
       ticks: [...(from === 0 ? [0] : []), ...epochTicks(epochs)],
       tickFormat: 'd',
     },
-    y: { domain: [low, high], ticks: 5, tickSize: 0, label: null },
+    y: { type: isLogarithmic ? 'log' : 'linear', domain: [low, high], ticks, tickSize: 0, label: null },
     marks: [
-      Plot.gridY({ ticks: 5, stroke: 'var(--rule)', strokeOpacity: 1 }),
+      Plot.gridY({ ticks, stroke: 'var(--rule)', strokeOpacity: 1 }),
       Plot.text([axis], { frameAnchor: 'top-left', dx: -size.marginLeft, dy: -24, fill: 'var(--muted)' }),
       ...lines.map(({ points: own, colour, dashed, title }) => [
         Plot.line(own, {
@@ -92,7 +101,7 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
       ...labelled.map(({ label, points: own, colour }, index) =>
         Plot.text([label], {
           x: own.at(-1)!.epoch,
-          y: high - (spread[index]! / plotHeight) * (high - low),
+          y: toValue(spread[index]!),
           dx: 9,
           textAnchor: 'start',
           fill: colour,
@@ -110,6 +119,11 @@ function valueDomain(values: readonly number[], most: number, leastSpan: number)
   const high = Math.min(most, largest + margin);
   const low = Math.min(least - margin, high - leastSpan);
   return [least < 0 ? low : Math.max(0, low), high];
+}
+
+function powersOfTen(low: number, high: number): number[] {
+  const [first, last] = [Math.ceil(Math.log10(low)), Math.floor(Math.log10(high))];
+  return Array.from({ length: last - first + 1 }, (_, index) => 10 ** (first + index));
 }
 
 /** Whole epochs, about six of them, the last one included. */
