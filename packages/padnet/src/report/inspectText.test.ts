@@ -1,6 +1,7 @@
 import { nn, rand } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { KernelAttention } from '../dynamic/index.js';
+import { convertToDynamic } from '../convert/index.js';
+import { CondRouter, KernelAttention } from '../dynamic/index.js';
 import { countMacs, countStored, DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
 import { inspectNetwork, inspectText, type Inspection } from './inspectText.js';
@@ -43,6 +44,7 @@ describe('inspectNetwork', () => {
       outputShape: [2, 2, 2],
       kernel: '3×3 /2',
       experts: null,
+      filters: null,
       dynamicRatio: null,
       parameters: 2 * 9 + 2,
       macs: 2 * 4 * 9,
@@ -54,6 +56,7 @@ describe('inspectNetwork', () => {
       inputShape: [2, 2, 2],
       outputShape: [4, 2, 2],
       kernel: '1×1 /1',
+      filters: '2 of 4',
       dynamicRatio: 3 / 8,
       parameters: partialParameters,
       macs: 4 + 2 * 8 + 4 * 8,
@@ -86,15 +89,25 @@ describe('inspectNetwork', () => {
         .split('\n')
         .map((line) => line.replace(/ {2,}/g, ' | ')),
     ).toEqual([
-      'layer | kind | input → output | kernel | κ | stored | MACs',
+      'layer | kind | input → output | kernel | dynamic filters | κ | stored | MACs',
       expect.stringMatching(/^─/),
       '0 | Conv2d | 1×4×4 → 2×2×2 | 3×3 /2 | 20 | 72',
-      '2 | DynamicConv2d partial | 2×2×2 → 4×2×2 | 1×1 /1 | 37.5 % | 18 | 52',
+      '2 | DynamicConv2d partial | 2×2×2 → 4×2×2 | 1×1 /1 | 2 of 4 | 37.5 % | 18 | 52',
       '(1 more) | BatchNorm2d | 4 | 0',
       'total | 37.5 % | 42 | 124',
       'and 8 bits of masks',
       'shapes and MACs are of 1 picture',
     ]);
+  });
+
+  it("names routers other than DY-Conv's", () => {
+    const conv = new nn.Conv2d({ inChannels: 1, outChannels: 2, kernelSize: 3 });
+    const router = ({ inChannels }: nn.ConvGeometry): CondRouter => new CondRouter({ inChannels });
+    const model = convertToDynamic(new nn.Sequential(conv), { keepStatic: [], router });
+    expect(inspectPicture(model, [1, 4, 4]).rows[0]).toMatchObject({
+      kind: 'DynamicConv2d dynamic CondRouter',
+      filters: null,
+    });
   });
 
   it('names groups and dilation', () => {

@@ -1,13 +1,18 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
 import { countMacs, countStored, DecomposedConv2d, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
+import { KernelAttention } from '../dynamic/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
 import { alignGrid } from './grid.js';
+import { layerRatios, type LayerRatio } from './networkCounts.js';
 import type { SamplePass } from './samplePass.js';
 
 export interface InspectRow {
   readonly path: string;
-  /** `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`. */
+  /**
+   * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its router where that is
+   * not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
+   */
   readonly kind: string;
   /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
   readonly inputShape: readonly number[] | null;
@@ -16,6 +21,8 @@ export interface InspectRow {
   readonly kernel: string | null;
   /** Such as `2 of 8` that are computed for a token; null where there are none. */
   readonly experts: string | null;
+  /** Such as `12 of 64` with entries that depend on the input; null where the layer is not partial. */
+  readonly filters: string | null;
   /** κ; null where the layer is not dynamic. */
   readonly dynamicRatio: number | null;
   /** Trained numbers, router and bias included. */
@@ -41,17 +48,19 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
   const macs = new Map<string, number>();
   for (const cost of countMacs(network, () => pass.run())) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
   const shapes = forwardShapes(network, pass);
+  const ratios = new Map(layerRatios(network).map((ratio) => [ratio.path, ratio]));
   const rows = [...storedByLayer(network)].map(([path, parameters]): InspectRow => {
     const module = network.getModule(path);
     const [inputShape = null, outputShape = null] = shapes.get(path) ?? [];
     const dynamic = isDynamicLayer(module) ? module.source : null;
     return {
       path,
-      kind: dynamic ? `${module.constructor.name} ${dynamic.kind}` : module.constructor.name,
+      kind: kindOf(module),
       inputShape,
       outputShape,
       kernel: kernelOf(module),
       experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
+      filters: dynamic?.kind === 'partial' ? dynamicFilters(ratios.get(path)!) : null,
       dynamicRatio: dynamic?.dynamicRatio ?? null,
       parameters,
       macs: macs.get(path) ?? 0,
@@ -105,6 +114,17 @@ export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string,
   return shapes;
 }
 
+function kindOf(module: nn.Module): string {
+  const { name } = module.constructor;
+  if (!isDynamicLayer(module)) return name;
+  const isPlain = !(module instanceof DynamicConv) || module.router instanceof KernelAttention;
+  return `${name} ${module.source.kind}${isPlain ? '' : ` ${module.router.constructor.name}`}`;
+}
+
+function dynamicFilters({ filterShares }: LayerRatio): string {
+  return `${filterShares.filter((share) => share > 0).length} of ${filterShares.length}`;
+}
+
 function kernelOf(module: nn.Module): string | null {
   if (module instanceof DecomposedConv2d) return `${kernelText(module.geometry)} L ${module.latentGeometry.inChannels}`;
   return module instanceof DynamicConv || module instanceof nn.Conv ? kernelText(module.geometry) : null;
@@ -122,8 +142,8 @@ export function kernelText({ kernelSize, stride, dilation, groups }: nn.ConvGeom
 export function inspectText({ rows, parameters, maskBits, macs, sample, dynamicRatio }: Inspection): string {
   const shapeText = (shape: readonly number[] | null): string => shape?.join('×') ?? unknown;
   const [multiplying, others] = [rows.filter((row) => row.macs > 0), rows.filter((row) => row.macs === 0)];
-  // Convolutions have kernels, mixtures of experts have experts, other networks neither.
-  const details = (['kernel', 'experts'] as const).filter((key) => rows.some((row) => row[key] !== null));
+  // Convolutions have kernels, mixtures of experts have experts, partial layers dynamic filters, other networks none of them.
+  const details = (['kernel', 'experts', 'filters'] as const).filter((key) => rows.some((row) => row[key] !== null));
   const lines = multiplying.map((row) => [
     row.path,
     row.kind,
@@ -142,7 +162,15 @@ export function inspectText({ rows, parameters, maskBits, macs, sample, dynamicR
   }
   const total = dynamicRatio === null ? '' : formatPercent(dynamicRatio);
   lines.push(['total', '', '', ...noDetails, total, formatCount(parameters), formatCount(macs)]);
-  const heading = ['layer', 'kind', 'input → output', ...details, 'κ', 'stored', 'MACs'];
+  const heading = [
+    'layer',
+    'kind',
+    'input → output',
+    ...details.map((key) => (key === 'filters' ? 'dynamic filters' : key)),
+    'κ',
+    'stored',
+    'MACs',
+  ];
   const table = alignGrid({ heading, rows: lines, leftColumns: 3 + details.length });
   const notes = [
     ...(maskBits === 0 ? [] : [`and ${formatCount(maskBits)} bits of masks`]),
