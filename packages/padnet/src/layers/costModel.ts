@@ -4,7 +4,7 @@
  * entries, n entries of a kernel, d of them dynamic.
  */
 import type { nn } from '@padnet/torch';
-import { numEntries } from '../partial/index.js';
+import { numEntries } from '../partial/numEntries.js';
 
 /** What the time of a convolution depends on. */
 export interface ConvolutionWork {

@@ -1,5 +1,6 @@
 export * from './compact.js';
 export * from './mask.js';
+export * from './numEntries.js';
 export {
   PartialSource,
   type EmptyPartialSourceOptions,

@@ -3,6 +3,7 @@
  * bit i mod 8 of byte ⌊i / 8⌋, padding bits zero. It never changes once made.
  */
 import { fromTypedArray, ops, scope, type Tensor } from '@padnet/torch';
+import { numEntries } from './numEntries.js';
 
 export class Mask {
   /** The entries, in row-major order, as bits. */
@@ -103,9 +104,5 @@ export function unpackBits(bits: Tensor, shape: readonly number[]): Tensor {
   return flat.slice({ end: numEntries(shape) }).reshape(shape);
 }
 
-/** Entries of a weight of `shape`. */
-export function numEntries(shape: readonly number[]): number {
-  return shape.reduce((product, size) => product * size, 1);
-}
 
 const bitCount = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);

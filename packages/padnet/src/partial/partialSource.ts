@@ -8,7 +8,8 @@
  */
 import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DType, type Tensor } from '@padnet/torch';
 import type { CompactParameter, EffectiveParameter, ParameterSource } from '../dynamic/index.js';
-import { Mask, numEntries, unpackBits } from './mask.js';
+import { Mask, unpackBits } from './mask.js';
+import { numEntries } from './numEntries.js';
 import { scaleFactors, type ScaleFactors, type ScaleMode } from './scaleFactors.js';
 import { TensorCache } from './tensorCache.js';
 
