@@ -111,7 +111,13 @@ async function receive(options: DownloadOptions, { response, checksum }: HubResp
     if (etag !== null && !etag.startsWith('W/')) await writeFile(validatorOf(target), etag);
   }
   // Written by position, not appended: two processes that go on with the same part write the same bytes.
-  const handle = await open(partOf(target), from === 0 ? 'w+' : 'r+');
+  // One that begins anew has a file of its own, so that it does not empty that of another.
+  const handle = await open(partOf(target), from === 0 ? 'wx+' : 'r+').catch(async (error: unknown) => {
+    await response.body?.cancel();
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new PassingError('another process downloads the same file');
+    throw error;
+  });
   try {
     let receivedBytes = from;
     onProgress({ receivedBytes, totalBytes });
