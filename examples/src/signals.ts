@@ -1,20 +1,18 @@
 /**
- * One dimension: does the pitch of a noisy tone rise or fall? A small network of 1-D convolutions becomes partially dynamic; after
- * 100 steps Iterative Mode Partition makes the 70 % of its kernels static that need it least.
+ * One dimension: does the pitch of a noisy tone [batch, 1, 64] rise (1) or fall (0)? A small network of 1-D convolutions becomes
+ * partially dynamic; after 100 steps Iterative Mode Partition makes the 70 % of its kernels static that need it least.
  *
  *     node examples/dist/signals.js
  */
-import { manualSeed, nn, noGrad, ops, optim, scope, type Tensor } from '@padnet/torch';
+import { backward, manualSeed, nn, noGrad, ops, optim, scope, type Tensor } from '@padnet/torch';
 import { applyPartition, convertToPartial, foldMeans, iterativeModePartition } from 'padnet';
 
-/** Signals [batch, 1, 64], and 1 where the tone rises. */
 function tones(batch: number): [signals: Tensor, labels: Tensor] {
   const labels = ops.randint(2, [batch], { dtype: 'int64' });
   const rise = labels.mul(20).sub(10).unsqueeze(1); // cycles
   const time = ops.arange(64).div(64);
   const cycles = time.mul(ops.rand([batch, 1]).mul(8).add(12)).add(time.sub(0.5).square().mul(rise));
-  const tone = ops.sin(cycles.add(ops.rand([batch, 1])).mul(2 * Math.PI));
-  return [tone.add(ops.randn([batch, 64])).unsqueeze(1), labels];
+  return [ops.sin(cycles.mul(2 * Math.PI).unsqueeze(1)).add(ops.randn([batch, 1, 64])), labels];
 }
 const convolution = (inChannels: number, outChannels: number): nn.Layer[] => [
   new nn.Conv1d({ inChannels, outChannels, kernelSize: 5, stride: 2, padding: 2, bias: false }),
@@ -28,11 +26,11 @@ const loss = ([signals, labels]: [Tensor, Tensor]): Tensor => ops.crossEntropyLo
 function train(steps: number): void {
   const optimizer = new optim.AdamW(network.namedParameters(), { learningRate: 0.003 });
   for (let step = 0; step < steps; step++) {
+    network.zeroGrad();
     scope(() => {
-      loss(tones(64)).backward();
+      backward(loss(tones(64)));
     });
     optimizer.step();
-    network.zeroGrad();
   }
 }
 train(100);

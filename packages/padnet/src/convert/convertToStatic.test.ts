@@ -2,7 +2,7 @@ import { manualSeed, nn, noGrad, ops, rand, randn, tensor, type Tensor } from '@
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
-import { DynamicConv2d, FeedForward } from '../layers/index.js';
+import { DynamicConv, FeedForward } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { convertToDynamic, convertToPartial } from './convert.js';
 import { convertToMoE } from './convertMoE.js';
@@ -38,8 +38,8 @@ function convolution(net: nn.Module, path: string): nn.Conv2d {
   throw new Error(`${path} is no static convolution`);
 }
 
-function dynamicLayers(net: nn.Module): DynamicConv2d[] {
-  return Array.from(net.namedModules(), ([, module]) => module).filter((module) => module instanceof DynamicConv2d);
+function dynamicLayers(net: nn.Module): DynamicConv[] {
+  return Array.from(net.namedModules(), ([, module]) => module).filter((module) => module instanceof DynamicConv);
 }
 
 /** Every layer decides alike for all inputs, though not evenly: weights of what sees the input are 0, biases are not. */

@@ -104,5 +104,4 @@ export function unpackBits(bits: Tensor, shape: readonly number[]): Tensor {
   return flat.slice({ end: numEntries(shape) }).reshape(shape);
 }
 
-
 const bitCount = Uint8Array.from({ length: 256 }, (_, byte) => byte.toString(2).replaceAll('0', '').length);
