@@ -256,8 +256,8 @@ describe('padnet bench', () => {
     expect(ratioToSharp).toBeGreaterThan(0.3);
     expect(imagesPerSecond / sharp.imagesPerSecond).toBeGreaterThan(0.3);
     expect(residentBytes).toHaveLength(3);
-    // A round decodes 40 MB and gives 39 MB of batches.
-    expect(residentBytes[2]! - residentBytes[0]!).toBeLessThan(30e6);
+    // A round decodes 40 MB and gives 39 MB of batches: two that stayed would be 78.
+    expect(residentBytes[2]! - residentBytes[0]!).toBeLessThan(60e6);
     const { stdout } = await bench(
       'loader',
       '--files',

@@ -269,8 +269,10 @@ describe('inspect', () => {
     expect(encoder!.dynamicRatio).toBeNull();
     expect(encoder!.parameters).toBe(encoder!.rows.reduce((sum, row) => sum + row.parameters, 0));
     const text = await succeed('inspect', 'rte-pad50.yaml');
-    expect(text).toMatch(/^encoder\.layers\.1\.feed_forward\.output +MoELinear partial .* 1 of 2 +100\.0 % /m);
-    expect(text).toMatch(/^layer +kind +input → output +experts +κ +stored +MACs$/m);
+    expect(text).toMatch(
+      /^encoder\.layers\.1\.feed_forward\.output +MoELinear partial .* 1 of 2 +16 of 16 +100\.0 % /m,
+    );
+    expect(text).toMatch(/^layer +kind +input → output +experts +dynamic filters +κ +stored +MACs$/m);
     expect(text).toContain('shapes and MACs are of 16 tokens');
   });
 });

@@ -42,6 +42,7 @@ it('fills in every default, which runs rely on', () => {
       temperature: { start: 30, end: 1, epochs: 10 },
       bankFactor: 'numKernels',
       checkpointSteps: 500,
+      cutmix: 0,
     },
     partition: {
       ratio: 0.3,
