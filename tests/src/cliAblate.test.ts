@@ -22,6 +22,7 @@ beforeAll(() => {
   writePictures(join(cwd, 'pictures'));
   for (const layer of ['static', 'pad'] as const) writeFileSync(join(cwd, `${layer}.yaml`), tinyRecipe(layer));
   writeFileSync(join(cwd, 'ablation.yaml'), ablation);
+  writeFileSync(join(cwd, 'none.yaml'), 'recipe: static.yaml\nsweeps: [{ training.batchSize: [4, 8] }]\n');
 });
 
 afterAll(() => {
@@ -99,6 +100,10 @@ describe('the tables', () => {
     const added = await ablate(...more);
     expect(added).toMatchObject({ code: 0, stderr: '[4/4] training partition.ratio=0.5-seed1\n' });
     expect((JSON.parse(added.stdout) as AblationDocument).runs).toHaveLength(4);
+
+    const unused = await ablate('none.yaml', '--set', 'partition.epoch=0.5', '--out', 'none');
+    expect(unused).toMatchObject({ code: 2, stdout: '' });
+    expect(unused.stderr).toContain('--set partition.epoch=0.5: no recipe of none.yaml has a partition');
 
     // A static reference has no partition to change.
     const forced = await ablate(

@@ -210,10 +210,18 @@ describe('convert', () => {
       'padnet: runs/dyconv has a network with model.layer: dyconv; only a static one can be converted; --layer static folds it to one\n',
     );
     const model = await run('convert', 'runs/dyconv/model', '--layer', 'static', '--out', 'networks/wrong');
-    expect(model.stderr).toMatch(/^padnet: runs\/dyconv\/model is no training run: .*; give the folder of a run\n$/);
+    expect(model.stderr).toMatch(
+      /^padnet: runs\/dyconv\/model has a network .*; what a network is folded at .*takes the folder of a run\n$/,
+    );
+    const option = await run('convert', 'runs/dyconv', '--layer', 'static', '--noise', '1', '--out', 'networks/wrong');
+    expect(option.stderr).toContain('--noise is for what becomes dynamic, not --layer static');
+    const threshold = await run('eval', 'runs/static', '--coefficient-threshold', '0.1');
+    expect(threshold.stderr).toContain(
+      '--coefficient-threshold is for convolutions that mix kernels; runs/static has none',
+    );
     const evaluated = await run('eval', 'runs/dyconv/model');
     expect(evaluated.stderr).toMatch(/^padnet: runs\/dyconv\/model is a network without data of its own; .*--recipe/);
-    expect([dynamic.code, model.code, evaluated.code]).toEqual([1, 1, 1]);
+    expect([dynamic, model, option, threshold, evaluated].map(({ code }) => code)).toEqual([1, 1, 2, 2, 1]);
     expect(existsSync(join(cwd, 'networks/wrong'))).toBe(false);
   });
 });

@@ -117,9 +117,9 @@ interface Native {
   buildInfo(): { version: string; configuration: string };
 }
 
-// How threads wait for work is read by OpenMP when libtorch is loaded. Those that spin take the cores from the data loader and from
-// other programs: on two busy cores a training step then takes ten times as long. Those that sleep at once are woken for every
-// operator: one picture through a ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
+// How threads wait for work is read by OpenMP when libtorch is loaded. Those that spin take the cores from the data loader and
+// from other programs: on two busy cores a training step then takes ten times as long. Those that sleep at once are woken for
+// every operator: one picture through a ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
 if (process.env.GOMP_SPINCOUNT === undefined && process.env.OMP_WAIT_POLICY === undefined) {
   process.env.GOMP_SPINCOUNT = '5000';
   process.env.OMP_WAIT_POLICY = 'passive';

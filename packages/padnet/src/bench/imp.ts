@@ -11,8 +11,9 @@ import {
   type Partition,
   type Saliency,
 } from '../partition/index.js';
+import { median } from '../statistics.js';
 import { createUnmasked, inputShape, trainingStep, type NetworkShape } from './benchNetwork.js';
-import { median, spread } from './statistics.js';
+import { spread } from './repeats.js';
 
 export interface ImpBenchOptions extends NetworkShape {
   /** κ */

@@ -18,11 +18,12 @@ import { Bank, KernelAttention, type ParameterSource } from '../dynamic/index.js
 import type { ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { DynamicConv2d, outputSize } from '../layers/index.js';
 import { PartialSource, type Mask } from '../partial/index.js';
+import { median } from '../statistics.js';
 import { randomMask } from './benchNetwork.js';
 import { measuredPass, type MeasuredPass } from './measuredPass.js';
 import { convolutionWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
 import { machinePeaks } from './speed.js';
-import { interleaved, median, spread } from './statistics.js';
+import { interleaved, spread } from './repeats.js';
 
 /** `pad` has a mask by entry, `pad-filter` by filter. */
 export type ConvolutionKind = 'static' | 'dyconv' | 'pad' | 'pad-filter';

@@ -1,6 +1,7 @@
 /** How fast batches are prepared: pictures of Fashion-MNIST's shape, cropped, flipped and normalised. */
 import { DataLoader, imageDataset, type StoredImages } from '../data/index.js';
-import { median, spread } from './statistics.js';
+import { median } from '../statistics.js';
+import { spread } from './repeats.js';
 
 export interface LoaderSpeed {
   /** Worker threads; 0: the calling thread prepares the batches. */

@@ -18,10 +18,11 @@ import {
 import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
 import { MoELinear, Routing } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
+import { median } from '../statistics.js';
 import { measuredPass, type MeasuredPass } from './measuredPass.js';
 import { layerWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
 import { machinePeaks } from './speed.js';
-import { interleaved, median, spread } from './statistics.js';
+import { interleaved, spread } from './repeats.js';
 
 /** `pad` has a mask by entry; `pad-neuron` one of all weights of some neurons of the block's inner, larger side. */
 export type MoEKind = 'dense' | 'moe' | 'pad' | 'pad-neuron';

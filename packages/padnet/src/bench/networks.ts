@@ -5,12 +5,13 @@
  */
 import { fileURLToPath } from 'node:url';
 import { setNumThreads, getNumThreads } from '@padnet/torch';
+import { median } from '../statistics.js';
 import { staticMacs, type BenchLayer, type NetworkShape } from './benchNetwork.js';
 import { NetworkProcess } from './networkProcess.js';
 import { referenceProgram } from './python.js';
 import { medianPeaks, networkWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';
 import { machinePeaks } from './speed.js';
-import { median, spread } from './statistics.js';
+import { spread } from './repeats.js';
 
 /** What a process is asked to measure. */
 export interface NetworkJob extends NetworkShape {

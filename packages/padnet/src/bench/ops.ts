@@ -3,7 +3,8 @@
  * nothing to compute. The time includes argument checks, the crossing to C++ and back, the result's `Tensor` and freeing it.
  */
 import { noGrad, ones, ops, scope } from '@padnet/torch';
-import { interleaved, median, spread } from './statistics.js';
+import { median } from '../statistics.js';
+import { interleaved, spread } from './repeats.js';
 
 export interface OperatorCost {
   readonly operator: string;

@@ -17,8 +17,9 @@ import {
 import { inParallel, poolThreads } from '../data/inParallel.js';
 import { pictureFile } from '../data/pictureFiles.js';
 import { randomRegion } from '../data/pictureGeometry.js';
+import { median } from '../statistics.js';
 import type { LoaderBenchOptions, LoaderSpeed } from './loader.js';
-import { median, spread } from './statistics.js';
+import { spread } from './repeats.js';
 
 export interface PictureLoaderSpeed extends LoaderSpeed {
   /** Over sharp's speed in the same round, median. */

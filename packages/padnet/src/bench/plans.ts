@@ -29,8 +29,9 @@ import {
   type PlanRates,
 } from '../layers/index.js';
 import { PartialSource } from '../partial/index.js';
+import { quantile } from '../statistics.js';
 import { randomMask } from './benchNetwork.js';
-import { interleaved, quantile } from './statistics.js';
+import { interleaved } from './repeats.js';
 
 /** A layer, and how much of it is dynamic. */
 export interface PlanCase {
@@ -66,7 +67,9 @@ export interface PlanQuality {
   readonly mostLoss: number;
 }
 
-/** [layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]; maps of 4² and 28² inputs beside those of 224². */
+/**
+ * [layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]; maps of 4² and 28² inputs beside those of 224².
+ */
 const layers: readonly (readonly [string, number, number, number, number, number, number, readonly number[]])[] = [
   ['ResNet-18 layer1 3×3', 64, 64, 3, 1, 1, 56, [1, 16]],
   ['ResNet-18 layer2 3×3 /2', 64, 128, 3, 2, 1, 56, [1, 16]],

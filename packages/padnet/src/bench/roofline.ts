@@ -5,7 +5,7 @@
 import type { nn } from '@padnet/torch';
 import { outputSize } from '../layers/index.js';
 import { numEntries } from '../partial/index.js';
-import { median } from './statistics.js';
+import { median } from '../statistics.js';
 
 /** What something has to compute and to move at least. */
 export interface LeastWork {
@@ -47,7 +47,10 @@ export function medianPeaks(peaks: readonly MachinePeaks[]): MachinePeaks {
 
 /** `forwardBackward`: gradients of input and parameters as well. `step`: the optimizer's step with momentum as well. */
 const products = { forward: 1, forwardBackward: 3, step: 3 } as const;
-/** Forward, and for the input's gradient, a parameter is read, and its gradient written; the optimizer reads it, its gradient and its momentum and writes two. */
+/**
+ * Forward, and for the input's gradient, a parameter is read, and its gradient written; the optimizer reads it, its gradient
+ * and its momentum and writes two.
+ */
 const parameterMoves = { forward: 1, forwardBackward: 3, step: 8 } as const;
 /** The input is read for the output and for the weight's gradient, its gradient is written. */
 const inputMoves = { forward: 1, forwardBackward: 3 } as const;

@@ -3,8 +3,8 @@
  * how fast it reads and writes memory.
  */
 import { getNumThreads, noGrad, ops, scope, setNumThreads } from '@padnet/torch';
+import { median } from '../statistics.js';
 import type { MachinePeaks } from './roofline.js';
-import { median } from './statistics.js';
 
 /** 10⁹ operations a second of a float32 matrix product [size, size] × [size, size]. */
 export function matmulGigaflops(size = 1024, repeats = 5): number {

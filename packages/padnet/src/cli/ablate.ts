@@ -2,24 +2,20 @@
 import { basename, extname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import type { AblationCell, AblationPlan } from '../training/index.js';
-import { AblationWriter } from './ablationWriter.js';
+import type { AblationPlan } from '../training/index.js';
+import { AblationWriter, type AblationRunPlan } from './ablationWriter.js';
 import { commandLine } from './commandLine.js';
 import { collected, withExamples } from './options.js';
 import { readRecipe, readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { runObstacle, trainRuns, type PlannedRun } from './trainRuns.js';
+import { runObstacle, trainRuns } from './trainRuns.js';
+import { UsageError } from './usageError.js';
 
 interface AblateOptions {
   readonly set?: readonly string[];
   readonly out?: string;
   readonly force?: boolean;
   readonly json?: boolean;
-}
-
-/** A run of the ablation, whether it has been trained or not. */
-export interface AblationRunPlan extends PlannedRun {
-  readonly cell: AblationCell;
 }
 
 export function registerAblate(program: Command, terminal: Terminal): void {
@@ -48,12 +44,16 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   const { ablationCells, ablationRunName, parseAblation, planAblation, RunFolder } =
     await import('../training/index.js');
   const ablation = parseAblation(readYaml(file, 'an ablation'), file);
+  const used = new Set<string>();
   const plan = await planAblation(ablation, async (recipe, overrides) => {
     const { partition } = await readRecipe(recipe, []);
     // A static reference has none to change.
     const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
+    for (const each of own) used.add(each);
     return await readRecipe(recipe, [...own, ...overrides]);
   });
+  const unused = set.find((each) => !used.has(each));
+  if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);
   const out = options.out ?? join('runs', basename(file, extname(file)));
   const runs = ablationCells(plan).map(({ recipe, ...cell }): AblationRunPlan => {
     const name = ablationRunName(cell);

@@ -1,9 +1,13 @@
 /** An ablation's tables in the folder of its runs: JSON and a page, written anew whenever a run has finished. */
 import { resolve } from 'node:path';
 import type { AblationDocument, AblationRun, FailedAblationRun } from '../report/index.js';
-import type { AblationPlan } from '../training/index.js';
-import type { AblationRunPlan } from './ablate.js';
-import { runObstacle } from './trainRuns.js';
+import type { AblationCell, AblationPlan } from '../training/index.js';
+import { runObstacle, type PlannedRun } from './trainRuns.js';
+
+/** A run of the ablation, whether it has been trained or not. */
+export interface AblationRunPlan extends PlannedRun {
+  readonly cell: AblationCell;
+}
 
 export interface AblationWriterOptions {
   /** Of the ablation. */

@@ -127,6 +127,16 @@ describe('convertNetwork', () => {
     );
   });
 
+  it('keeps the scale factors that the static network was to have', async () => {
+    const saved = loadAnyModel(pictures);
+    if (saved.modality !== 'image') throw new Error('not of pictures');
+    const model = { ...saved.description.model, scaleMode: 'none' as const };
+    savePictureModel(join(folder, 'none/model.json'), saved.network, { ...saved.description, model });
+    const { difference } = await convert(join(folder, 'none'), { layer: 'pad', ratio: 0.3 });
+    expect(difference).toBeLessThan(1e-4);
+    expect(loadAnyModel(join(folder, 'out')).description.model).toMatchObject({ layer: 'pad', scaleMode: 'none' });
+  });
+
   it('starts from a file of weights, where it is told the network', async () => {
     manualSeed(1);
     const network = createModel(modelSchema.parse({ name: 'resnet10', width: 4 }), { inChannels: 1, numClasses: 3 });
@@ -157,6 +167,11 @@ describe('convertNetwork', () => {
     await refuse(encoder, { layer: 'dyconv' }, 'has a network for texts; expected moe, pad, static');
     await refuse(encoder, { layer: 'moe', ratio: 0.5 }, '--ratio is for --layer pad, not moe');
     await refuse(encoder, { layer: 'pad', kernels: 2 }, '--kernels is for networks for pictures');
+    await refuse(encoder, { layer: 'static', experts: 2 }, '--experts is for what becomes dynamic');
+    await convert(pictures, { layer: 'dyconv', convolution: 'dcd' }, 'dcd');
+    await refuse(join(folder, 'dcd'), { layer: 'pad' }, 'only a static one can be converted; DCD has no static form');
+    await convert(pictures, { layer: 'dyconv' }, 'dynamic');
+    await refuse(join(folder, 'dynamic'), { layer: 'static' }, 'so it takes the folder of a run');
     await refuse(pictures, { layer: 'static' }, 'has a network for pictures; expected dyconv, pad');
     await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
     await convert(encoder, { layer: 'moe' }, 'mixture');

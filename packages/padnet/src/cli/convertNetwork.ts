@@ -2,17 +2,12 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, type nn } from '@padnet/torch';
-import {
-  convertToDynamic,
-  convertToMoE,
-  convertToPartial,
-  convertToPartialMoE,
-  type MoEPosition,
-} from '../convert/index.js';
+import type { MoEPosition } from '../convert/index.js';
 import type { OnBadPicture } from '../data/index.js';
 import { InputError } from '../errors.js';
 import {
-  convertOptions,
+  convertModel,
+  convertTextModel,
   modelSchema,
   savePretrained,
   textModelSchema,
@@ -21,7 +16,7 @@ import {
 } from '../models/index.js';
 import { applyPartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
-import { copyTokenizer, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
+import { copyTokenizer, foldObstacle, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
 import { convertedSource, convertSource, probe, type ConvertSource, type TextSource } from './convertSource.js';
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
 import { UsageError } from './usageError.js';
@@ -106,7 +101,7 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
   const { modality, description } = source;
   const { layer, ratio } = options;
   const kinds: readonly RunLayer[] = modality === 'image' ? ['dyconv', 'pad'] : ['moe', 'pad', 'static'];
-  if (description.model.layer !== 'static') checkFold(source, path, layer);
+  if (description.model.layer !== 'static') checkFold(source, path, options);
   else if (!kinds.includes(layer)) {
     const what = modality === 'image' ? 'pictures' : 'texts';
     throw new UsageError(`--layer ${layer}: ${path} has a network for ${what}; expected ${kinds.join(', ')}`);
@@ -119,20 +114,22 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
   }
   if (options.kernels !== undefined && options.convolution === 'dcd')
     throw new UsageError('--kernels is for convolutions that mix kernels, and dcd does not');
+  if (layer === 'static') {
+    for (const name of ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'noise'] as const) {
+      if (options[name] !== undefined)
+        throw new UsageError(`--${name} is for what becomes dynamic, not --layer static`);
+    }
+  }
   if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
 }
 
-/** Of a network that is not static: convolutions have a mean, experts have none. */
-function checkFold({ modality, description }: ConvertSource, path: string, layer: RunLayer): void {
-  const isDcd = modality === 'image' && description.model.convolution === 'dcd';
-  if (modality === 'image' && layer === 'static' && !isDcd) return;
-  const reason = isDcd
-    ? ', and DCD has no static form: its branch sees all channels and adds a bias, which the static network has not'
-    : modality === 'image'
-      ? '; --layer static folds it to one'
-      : ', and a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+/** A network that is not static can only become so. */
+function checkFold(source: ConvertSource, path: string, { layer }: ConvertNetworkOptions): void {
+  const obstacle = foldObstacle(path, source);
+  if (layer === 'static' && obstacle === null) return;
   throw new InputError(
-    `${path} has a network with model.layer: ${description.model.layer}; only a static one can be converted${reason}`,
+    `${path} has a network with model.layer: ${source.description.model.layer}; only a static one can be converted; ` +
+      (obstacle ?? '--layer static folds it to one'),
   );
 }
 
@@ -150,11 +147,16 @@ function countsOf(source: ConvertSource): NetworkCounts {
 
 async function writePictures({ network, description }: PictureModel, options: ConvertNetworkOptions): Promise<void> {
   const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0, ratio = 1, out } = options;
-  const bank = { convolution, numKernels, noise, bankInitialisation: 'copies' } as const;
-  if (layer === 'dyconv') convertToDynamic(network, convertOptions(bank));
-  else convertToPartial(network, convertOptions(bank));
+  const model = modelSchema.parse({
+    ...description.model,
+    layer,
+    convolution,
+    numKernels,
+    noise,
+    bankInitialisation: 'copies',
+  });
+  convertModel(network, model);
   await partitionByMagnitude(network, ratio);
-  const model = { ...description.model, ...bank, layer: layer === 'dyconv' ? layer : ('pad' as const) };
   savePictureModel(join(out, 'model.json'), network, { ...description, model });
 }
 
@@ -174,16 +176,14 @@ async function writeTexts(
   options: ConvertNetworkOptions,
 ): Promise<void> {
   const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0, ratio = 1, out } = options;
-  const chosen = { numExperts, k, position, noise, ...(layers && { layers: [...layers] }) };
+  const model = textModelSchema.parse({ ...description.model, layer, numExperts, k, position, layers, noise });
   try {
-    if (layer === 'moe') convertToMoE(network, chosen);
-    else convertToPartialMoE(network, chosen);
+    convertTextModel(network, model);
   } catch (error) {
     if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
     throw error;
   }
   await partitionByMagnitude(network, ratio);
-  const model = textModelSchema.parse({ ...description.model, ...chosen, layers, layer });
   saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
 }
 

@@ -40,8 +40,8 @@ export interface NamedNetwork {
 }
 
 /**
- * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an encoder as Hugging Face saves it; or an
- *   encoder's name on the hub
+ * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an
+ *   encoder as Hugging Face saves it; or an encoder's name on the hub
  * @throws InputError where it is none of these
  */
 export async function convertSource(source: string, named: NamedNetwork = {}): Promise<ConvertSource> {

@@ -82,10 +82,12 @@ interface PictureEvaluation {
 }
 
 async function evaluatePictures(options: PictureEvaluation, terminal: Terminal): Promise<void> {
-  const { run, recipe, model, batchSize, coefficientThreshold = 0, json } = options;
+  const { run, recipe, model, batchSize, coefficientThreshold, json } = options;
   const { evaluate, loadPictures } = await import('../training/index.js');
   const { foldBatchNorms, setCoefficientThreshold } = await import('../layers/index.js');
   const { onceEach } = await import('../data/index.js');
+  if (coefficientThreshold !== undefined && setCoefficientThreshold(model.network, coefficientThreshold) === 0)
+    throw new UsageError(`--coefficient-threshold is for convolutions that mix kernels; ${run} has none`);
   const onBadPicture = onceEach(({ file, reason }) => {
     terminal.remark(`padnet: left out: ${file}: ${reason}`);
   });
@@ -97,7 +99,6 @@ async function evaluatePictures(options: PictureEvaluation, terminal: Terminal):
         `${test.numClasses}`,
     );
   }
-  setCoefficientThreshold(model.network, coefficientThreshold);
   foldBatchNorms(model.network);
   const start = performance.now();
   const { normalise } = model.description;

@@ -1,11 +1,11 @@
 /** What `padnet convert --layer static` does with a dynamic or partial network: folds it, and measures what that costs. */
-import { existsSync } from 'node:fs';
 import { noGrad, randn, type nn } from '@padnet/torch';
 import { measuredPass } from '../bench/measuredPass.js';
-import { median } from '../bench/statistics.js';
 import type { OnBadPicture } from '../data/index.js';
 import { InputError } from '../errors.js';
-import { foldModel, readRun, RunFolder, type Evaluation, type PictureModel } from '../training/index.js';
+import { foldBatchNorms } from '../layers/index.js';
+import { median } from '../statistics.js';
+import { foldModel, readRun, type Evaluation, type PictureModel } from '../training/index.js';
 
 export interface FoldOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
@@ -22,13 +22,8 @@ export interface FoldCost {
   readonly after: MeasuredNetwork;
 }
 
-/** @throws InputError where `path` is not the run of `model`: its training data say what its routers decide on average */
+/** @param path the run of `model`, whose training data say what its routers decide on average */
 export async function foldNetwork(path: string, model: PictureModel, options: FoldOptions): Promise<FoldCost> {
-  if (!existsSync(new RunFolder(path).recipe)) {
-    throw new InputError(
-      `${path} is no training run: what a network is folded at is measured on the data of its recipe; give the folder of a run`,
-    );
-  }
   const { recipe } = readRun(path);
   if (recipe.modality !== 'image') throw new InputError(`${path}: its recipe is for texts, its network for pictures`);
   const { inChannels, size } = model.description;
@@ -44,12 +39,15 @@ export async function foldNetwork(path: string, model: PictureModel, options: Fo
 const warmUpPasses = 3;
 const timedPasses = 11;
 
+/** As `padnet eval` and `padnet bench inference` run it. */
 function medianSeconds(network: nn.Layer, shape: readonly number[]): number {
   network.eval();
+  const restore = foldBatchNorms(network);
   const { seconds } = measuredPass(() => {
     const input = randn(shape);
     return () => noGrad(() => network.forward(input));
   });
   const passes = Array.from({ length: warmUpPasses + timedPasses }, seconds);
+  restore();
   return median(passes.slice(warmUpPasses));
 }

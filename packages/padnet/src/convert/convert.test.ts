@@ -182,6 +182,16 @@ describe('conversion', () => {
         expect(partition.masks.get('2')!.dynamicRatio).toBeGreaterThan(0.2);
       }
     }
+    const mixed = new nn.Sequential(
+      shaped(),
+      ...[6, 4].map((channels) => new nn.Conv2d({ inChannels: channels, outChannels: 4, kernelSize: 3 })),
+      new Conv({ inChannels: 4, outChannels: 4, kernelSize: 3 }),
+    );
+    const dcd = (geometry: nn.ConvGeometry): DcdRouter => new DcdRouter({ geometry });
+    expect(() => convertToDynamic(mixed, { router: dcd, keepStatic: ['0.0', '0.2'] })).toThrow(
+      `DCD is for two dimensions; '3' is a ${Conv.name}: name it in keepStatic`,
+    );
+    expect(mixed.getModule('1')).toBeInstanceOf(nn.Conv2d);
   });
 
   it('starts a bank from copies, noisy copies, or independent kernels of the same spread', () => {

@@ -30,10 +30,10 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  * @throws RangeError where a path in `keepStatic` is no convolution, or there is nothing to convert
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
-  return convertEach(network, options, (conv) => {
+  return convertEach(network, options, (conv, path) => {
     if (!(conv instanceof nn.Conv)) return conv;
     const router = initialRouter(conv, options);
-    if (router instanceof DcdRouter) return decompose(conv, router, options);
+    if (router instanceof DcdRouter) return decompose(conv, path, router, options);
     const { bank, biasBank } = initialLayer(conv, router, options);
     return dynamicConv({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
   });
@@ -47,10 +47,10 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
  */
 export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
   const { scaleMode = 'both' } = options;
-  return convertEach(network, options, (conv) => {
+  return convertEach(network, options, (conv, path) => {
     if (!(conv instanceof nn.Conv)) return searched(conv, scaleMode);
     const router = initialRouter(conv, options);
-    if (router instanceof DcdRouter) return searched(decompose(conv, router, options), scaleMode);
+    if (router instanceof DcdRouter) return searched(decompose(conv, path, router, options), scaleMode);
     const { bank, staticWeight, biasBank } = initialLayer(conv, router, options);
     const source = new SearchSource({ bank, staticWeight, scaleMode });
     return dynamicConv({ geometry: conv.geometry, router, source, biasBank });
@@ -70,7 +70,7 @@ function searched<L extends DynamicConvolutionLayer>(layer: L, scaleMode: ScaleM
 function convertEach<N extends nn.Module>(
   network: N,
   { keepStatic }: ConvertOptions,
-  convert: (conv: nn.Conv | DynamicConvolutionLayer) => DynamicConvolutionLayer,
+  convert: (conv: nn.Conv | DynamicConvolutionLayer, path: string) => DynamicConvolutionLayer,
 ): N {
   const convolutions = [...network.namedModules()].filter(
     (entry): entry is [string, nn.Conv | DynamicConvolutionLayer] =>
@@ -84,11 +84,10 @@ function convertEach<N extends nn.Module>(
   const chosen = convolutions.filter(([path]) => !kept.has(path));
   if (chosen.length === 0)
     throw new RangeError('the network has no convolution to convert besides those that stay static');
-  // Of one layer at a time, so that what its weights are made from is not held for all.
-  for (const [path, conv] of chosen)
-    scope(() => {
-      network.replaceModule(path, convert(conv));
-    });
+  // Each in a scope, so that what its weights are made from is not held for all; and all before the first replacement, so that a
+  // network that can't be converted stays as it is.
+  const converted = chosen.map(([path, conv]) => [path, scope(() => convert(conv, path))] as const);
+  for (const [path, layer] of converted) network.replaceModule(path, layer);
   return network;
 }
 
@@ -129,11 +128,12 @@ function initialLayer({ weight, bias }: nn.Conv, router: Router, options: Conver
  */
 function decompose(
   conv: nn.Conv,
+  path: string,
   router: DcdRouter,
   { bankInitialisation = 'copies', noise = 0 }: ConvertOptions,
 ): DecomposedConv2d {
   if (!(conv instanceof nn.Conv2d))
-    throw new RangeError(`DCD is for two dimensions, this is a ${conv.constructor.name}`);
+    throw new RangeError(`DCD is for two dimensions; '${path}' is a ${conv.constructor.name}: name it in keepStatic`);
   const { geometry, weight, bias } = conv;
   const latent = latentChannels(geometry);
   const { numKernels } = router;

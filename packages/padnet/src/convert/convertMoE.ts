@@ -51,7 +51,8 @@ export function convertToMoE<N extends nn.Module>(network: N, options: ConvertTo
 
 /**
  * Every linear layer or mixture of experts at `position` becomes a partial mixture that a partition can be searched for, with
- * every entry dynamic until one is applied. The static weight is the pretrained weight itself (its memory is shared), or the mean of a mixture's experts.
+ * every entry dynamic until one is applied. The static weight is the pretrained weight itself (its memory is shared), or the
+ * mean of a mixture's experts.
  *
  * @throws as `convertToMoE`
  */

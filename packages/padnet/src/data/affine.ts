@@ -1,4 +1,6 @@
-/** Shear, translation and rotation, to the nearest pixel; black where there was no picture. As torchvision's RandAugment has them. */
+/**
+ * Shear, translation and rotation, to the nearest pixel; black where there was no picture. As torchvision's RandAugment has them.
+ */
 import type { Pixels } from './pixels.js';
 
 /** A row moves by `slope` times its distance from the upper edge. */

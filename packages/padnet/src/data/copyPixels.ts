@@ -1,6 +1,9 @@
 import type { Pixels } from './pixels.js';
 
-/** Where a picture's pixels lie: pixel (row, column) of channel c at `start + c × channelStep + (row × width + column) × pixelStep`. */
+/**
+ * Where a picture's pixels lie: pixel (row, column) of channel c at `start + c × channelStep + (row × width + column) ×
+ * pixelStep`.
+ */
 export interface PixelSource {
   readonly data: Uint8Array;
   readonly start: number;
@@ -8,7 +11,10 @@ export interface PixelSource {
   readonly pixelStep: number;
 }
 
-/** How a picture is moved: `top` rows and `left` columns of the result's corner lie in the source, then left and right change places. */
+/**
+ * How a picture is moved: `top` rows and `left` columns of the result's corner lie in the source, then left and right change
+ * places.
+ */
 export interface Placement {
   readonly top: number;
   readonly left: number;

@@ -2,7 +2,9 @@ import { InputError } from '../errors.js';
 import { checkInteger } from './checks.js';
 import type { PictureFiles } from './pictureFiles.js';
 
-/** What all sets of labelled pictures have. Their arrays lie in shared memory, so that worker threads read them without a copy. */
+/**
+ * What all sets of labelled pictures have. Their arrays lie in shared memory, so that worker threads read them without a copy.
+ */
 interface LabelledPictures {
   /** What messages call it, such as `fashion-mnist/train`. */
   readonly name: string;

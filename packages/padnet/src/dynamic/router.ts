@@ -6,7 +6,7 @@ export interface Router extends nn.Module {
   readonly numKernels: number;
   /** Whether the coefficients of one input always sum to 1; then a static part can be folded into every bank entry. */
   readonly sumsToOne: boolean;
-  /** [batch, channels, …size], of a 1-D layer [batch, channels, 1, length] → coefficients α [batch, K] */
+  /** [batch, channels, …size] → coefficients α [batch, K] */
   forward(input: Tensor): Tensor;
   /** The coefficients with the attentions beside them; a router without it has coefficients alone. */
   attend?(input: Tensor): Attention;

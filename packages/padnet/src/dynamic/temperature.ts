@@ -1,4 +1,6 @@
-/** The temperature T of attentions (method.md §1): high at first, so that all kernels learn; it falls to 1 in the first epochs. */
+/**
+ * The temperature T of attentions (method.md §1): high at first, so that all kernels learn; it falls to 1 in the first epochs.
+ */
 import { nn, noGrad, tensor } from '@padnet/torch';
 
 /** A router with a temperature, saved with the weights: a network is evaluated at the temperature it was saved at. */

@@ -36,7 +36,7 @@ describe('rounded coefficients', () => {
       };
       network.eval();
       const exact = output('fused');
-      setCoefficientThreshold(network, 1);
+      expect(setCoefficientThreshold(network, 1)).toBe(1);
       expectClose(output('fused'), output('perSample'), { rtol: 1e-5, atol: 1e-5 });
       expect(output('fused').sub(exact).abs().max().item()).toBeGreaterThan(1e-3);
       network.train();

@@ -53,24 +53,19 @@ export function countMacs(network: nn.Module, pass: () => unknown): LayerCost[];
 export function countMacs(network: nn.Module | nn.Layer, pass: readonly number[] | (() => unknown)): LayerCost[] {
   const forward = typeof pass === 'function' ? pass : (): unknown => (network as nn.Layer).forward(zeros(pass));
   const costs: LayerCost[] = [];
-  const wasTraining = network.training;
-  network.eval();
-  try {
-    scope(() =>
-      noGrad(() =>
-        nn.watchForward(
-          network,
-          (path, module, input, output) => {
-            const macs = moduleMacs(module, input.shape, output.shape);
-            if (macs !== null) costs.push({ path, inputShape: input.shape, outputShape: output.shape, macs });
-          },
-          forward,
-        ),
+  using _mode = nn.evaluationMode(network);
+  scope(() =>
+    noGrad(() =>
+      nn.watchForward(
+        network,
+        (path, module, input, output) => {
+          const macs = moduleMacs(module, input.shape, output.shape);
+          if (macs !== null) costs.push({ path, inputShape: input.shape, outputShape: output.shape, macs });
+        },
+        forward,
       ),
-    );
-  } finally {
-    network.train(wasTraining);
-  }
+    ),
+  );
   // A router's linear layers are counted with its layer.
   const dynamicPaths = costs
     .filter(({ path }) => isDynamicLayer(network.getModule(path)))
@@ -80,10 +75,9 @@ export function countMacs(network: nn.Module | nn.Layer, pass: readonly number[]
 
 function moduleMacs(module: nn.Module, inputShape: readonly number[], outputShape: readonly number[]): number | null {
   if (isDynamicLayer(module)) return module.countMacs(inputShape);
-  const positions = (shape: readonly number[]): number => shape.reduce((product, size) => product * size, 1);
   if (module instanceof nn.Conv) {
     const [, groupChannels = 0, ...kernel] = module.weight.shape;
-    return positions(outputShape) * groupChannels * positions(kernel);
+    return numEntries(outputShape) * groupChannels * numEntries(kernel);
   }
-  return module instanceof nn.Linear ? positions(outputShape) * module.weight.shape[1]! : null;
+  return module instanceof nn.Linear ? numEntries(outputShape) * module.weight.shape[1]! : null;
 }

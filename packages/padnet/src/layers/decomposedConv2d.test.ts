@@ -335,4 +335,10 @@ describe('DecomposedConv2d', () => {
       'the source gives Φ [6, 4, 3, 3], expected [L, L, 1, 1]',
     );
   });
+
+  it('refuses an input of another number of dimensions', () => {
+    expect(() => layerOf(dynamic).forward(randn([2, 4, 5]))).toThrow(
+      'DecomposedConv2d expects [batch, channels, height, width], got [2, 4, 5]',
+    );
+  });
 });

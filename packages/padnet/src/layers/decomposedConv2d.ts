@@ -1,6 +1,6 @@
 /**
- * Dynamic convolution decomposition (DCD; Li et al. 2021, arXiv 2103.08756; method.md §1): a static convolution whose channels are
- * scaled by the input, and a branch that fuses L latent channels by a matrix that the input makes.
+ * Dynamic convolution decomposition (DCD; Li et al. 2021, arXiv 2103.08756; method.md §1): a static convolution whose channels
+ * are scaled by the input, and a branch that fuses L latent channels by a matrix that the input makes.
  *
  *     y = s(x) ⊙ (W ∗ x) + P · (z + BN(Φ(x) · z)) + b,   z = BN(Q ∗ x)
  *
@@ -65,8 +65,14 @@ export class DecomposedConv2d extends nn.Module {
   /**
    * [batch, inChannels, height, width] → [batch, outChannels, height', width']. On the CPU autocast is off within, as in
    * `DynamicConv2d`.
+   *
+   * @throws TypeError where the input has another number of dimensions
    */
   forward(input: Tensor): Tensor {
+    if (input.dim !== 4) {
+      const layout = '[batch, channels, height, width]';
+      throw new TypeError(`DecomposedConv2d expects ${layout}, got [${input.shape.join(', ')}]`);
+    }
     if (input.device !== 'cpu') return this.computed(input);
     return autocast(null, () => this.computed(input.dtype === 'bfloat16' ? input.to(this.weight.dtype) : input));
   }
@@ -93,8 +99,8 @@ export class DecomposedConv2d extends nn.Module {
   }
 
   /**
-   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, the entries of
-   * Φ that depend on the input, W, Q, Φ and P.
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, the
+   * entries of Φ that depend on the input, W, Q, Φ and P.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;

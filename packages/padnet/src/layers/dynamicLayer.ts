@@ -20,11 +20,17 @@ export function isDynamicConvolution(module: nn.Module): module is DynamicConvol
  * Lets every convolution of a network that mixes kernels round its coefficients in evaluation, see
  * `DynamicConv.coefficientThreshold`; 0 ends that. Those of DCD stay as they are.
  *
+ * @returns how many there are
  * @throws RangeError where the threshold is not from 0 to 1
  */
-export function setCoefficientThreshold(network: nn.Module, threshold: number): void {
+export function setCoefficientThreshold(network: nn.Module, threshold: number): number {
   if (!(threshold >= 0 && threshold <= 1))
     throw new RangeError(`the threshold of coefficients must be a number from 0 to 1, got ${threshold}`);
-  for (const [, module] of network.namedModules())
-    if (module instanceof DynamicConv) module.coefficientThreshold = threshold;
+  let count = 0;
+  for (const [, module] of network.namedModules()) {
+    if (!(module instanceof DynamicConv)) continue;
+    module.coefficientThreshold = threshold;
+    count += 1;
+  }
+  return count;
 }

@@ -23,12 +23,9 @@ export function meanAttentions(
   const observe = (_path: string, module: nn.Module, input: Tensor): void => {
     if (isDynamicConvolution(module) && wanted.has(module)) add(sums, module, attend(module.router, input));
   };
-  const wasTraining = network.training;
-  network.eval();
-  try {
+  {
+    using _mode = nn.evaluationMode(network);
     for (const pass of passes) scope(() => noGrad(() => nn.watchForward(network, observe, pass)));
-  } finally {
-    network.train(wasTraining);
   }
   const means = new Map<DynamicConvolutionLayer, MeanAttention>();
   for (const [layer, { attention, samples }] of sums) {

@@ -5,8 +5,8 @@ import { convertModel, createModel, type ModelOptions, type ModelShape } from '.
 import { classifierOf, loadStaticWeights, type StaticWeights } from './pictureWeights.js';
 
 /**
- * The network of `options`, with the output of the static network of `weights`: bank entries are copies, scale factors 1. Where the
- * numbers of classes differ, the classifier is fresh, from the default generator.
+ * The network of `options`, with the output of the static network of `weights`: bank entries are copies, scale factors 1.
+ * Where the numbers of classes differ, the classifier is fresh, from the default generator.
  *
  * @param source of the weights, for errors
  * @throws InputError where the weights do not fit, naming the tensors

@@ -1,6 +1,7 @@
 /**
  * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18, 34 (basic blocks), 50 and 101 (bottlenecks), for any
- * number of input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3 stride 1).
+ * number of input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3
+ * stride 1).
  */
 import { nn, scope, type Tensor } from '@padnet/torch';
 import { DynamicConv2d } from '../layers/index.js';

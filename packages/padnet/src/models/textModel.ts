@@ -32,7 +32,9 @@ export const textModelSchema = z.strictObject({
 });
 export type TextModelOptions = z.infer<typeof textModelSchema>;
 
-/** The network that training starts from: pretrained weights, or fresh ones. @throws InputError where `folder` has no such model */
+/**
+ * The network that training starts from: pretrained weights, or fresh ones. @throws InputError where `folder` has no such model
+ */
 export function createTextModel(
   options: TextModelOptions,
   { folder, numLabels }: { readonly folder: string; readonly numLabels: number },
@@ -40,15 +42,19 @@ export function createTextModel(
   const network = options.fromScratch
     ? new SequenceClassifier({ ...readTextConfig(folder), labels: numberedLabels(numLabels) })
     : loadPretrained(folder, { numLabels }).network;
-  return convertText(network, options);
+  return convertTextModel(network, options);
 }
 
 /** The same network with fresh weights, to load saved ones into. */
 export function createTextShape(options: TextModelOptions, config: TextConfig): SequenceClassifier {
-  return convertText(new SequenceClassifier(config), options);
+  return convertTextModel(new SequenceClassifier(config), options);
 }
 
-function convertText(network: SequenceClassifier, { layer, layers, ...options }: TextModelOptions): SequenceClassifier {
+/** A static network as the options say, in place. @throws RangeError as `convertToMoE` */
+export function convertTextModel(
+  network: SequenceClassifier,
+  { layer, layers, ...options }: TextModelOptions,
+): SequenceClassifier {
   const chosen = { ...options, ...(layers && { layers }) };
   switch (layer) {
     case 'static':

@@ -1,4 +1,7 @@
-/** What becomes static as one (method.md §3): the paper's single entry, or coarser units that turn fewer dynamic entries into less time. */
+/**
+ * What becomes static as one (method.md §3): the paper's single entry, or coarser units that turn fewer dynamic entries into
+ * less time.
+ */
 export const granularities = ['entry', 'kernel', 'filter', 'neuron', 'block'] as const;
 
 /**

@@ -2,7 +2,7 @@
  * Iterative Mode Partition (PAD-Net §3.3; method.md §3): for t = 1..T score all entries with the current mask, keep the
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
-import { noGrad, scope, type nn, type Tensor } from '@padnet/torch';
+import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import type { Mask, SearchSource } from '../partial/index.js';
 import {
@@ -44,8 +44,8 @@ export interface IterativeModePartitionOptions {
 export interface RoundResult extends PartitionRound {
   readonly masks: ReadonlyMap<string, Mask>;
   /**
-   * Saliency of every unit [units] by layer, normalised so that absolute values sum to 1 over all layers; freed after `onRound`. Units that span two
-   * layers stand under the first.
+   * Saliency of every unit [units] by layer, normalised so that absolute values sum to 1 over all layers; freed after
+   * `onRound`. Units that span two layers stand under the first.
    */
   readonly scores: ReadonlyMap<string, Tensor>;
 }
@@ -81,11 +81,10 @@ export async function iterativeModePartition(
   const groups = partitionUnits(network, granularity);
 
   const before = new Map(Array.from(sources, ([path, { mask }]) => [path, mask]));
-  const wasTraining = network.training;
+  using _mode = nn.evaluationMode(network);
   const done: PartitionRound[] = [];
   let masks = before;
   let scores = new Map<string, Float32Array>();
-  network.eval();
   try {
     for (let round = 1; round <= rounds; round++) {
       const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal });
@@ -113,7 +112,6 @@ export async function iterativeModePartition(
     }
   } finally {
     setMasks(sources, before);
-    network.train(wasTraining);
   }
   const settings = {
     ratio,

@@ -1,6 +1,6 @@
 /**
- * The units of the partial layers that are searched, at a granularity. A unit's saliency is the sum of its entries', taken before the
- * absolute value (method.md §3).
+ * The units of the partial layers that are searched, at a granularity. A unit's saliency is the sum of its entries', taken
+ * before the absolute value (method.md §3).
  */
 import type { nn, Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';

@@ -1,4 +1,6 @@
-/** The numbers of an ablation: of every recipe mean and deviation over seeds, and how far it is from the base on the same seeds. */
+/**
+ * The numbers of an ablation: of every recipe mean and deviation over seeds, and how far it is from the base on the same seeds.
+ */
 import { countStored } from '../layers/index.js';
 import {
   ABLATION_BASE,

@@ -68,7 +68,10 @@ export interface CoefficientOptions {
 
 const batchSize = 64;
 
-/** Runs the network in evaluation mode on the first pictures of each class; null where it has no dynamic layer. */
+/**
+ * Runs the network in evaluation mode on the first pictures of each class; null where no convolution mixes kernels. DCD's
+ * coefficients, which have no bounds, are left out.
+ */
 export async function routerCoefficients(
   network: nn.Layer,
   dataset: ImageDataset,
@@ -79,48 +82,43 @@ export async function routerCoefficients(
   const { classNames } = dataset;
   const samples = classNames.slice(0, maxClasses).map((_, label) => firstOfClass(dataset, label, perClass));
   const classes = [...samples.keys()].filter((label) => samples[label]!.length > 0);
-  const wasTraining = network.training;
-  network.eval();
-  try {
-    const watch = async (indices: readonly number[]): Promise<Watched> =>
-      watchRouters(network, await pictures(dataset, transform, indices), inputShape(dataset, indices));
-    const sums = new Map<string, Record<AttentionKind, ClassSums | null>>();
-    const all = samples.flat();
-    for (let start = 0; start < all.length; start += batchSize) {
-      const batch = all.slice(start, start + batchSize);
-      const labels = batch.map((index) => dataset.labels[index]!);
-      for (const [path, attention] of (await watch(batch)).attentions) {
-        const layer = sums.get(path);
-        sums.set(
-          path,
-          mapKinds((kind) => addByClass(layer?.[kind] ?? null, attention[kind], labels)),
-        );
-      }
+  using _mode = nn.evaluationMode(network);
+  const watch = async (indices: readonly number[]): Promise<Watched> =>
+    watchRouters(network, await pictures(dataset, transform, indices), inputShape(dataset, indices));
+  const sums = new Map<string, Record<AttentionKind, ClassSums | null>>();
+  const all = samples.flat();
+  for (let start = 0; start < all.length; start += batchSize) {
+    const batch = all.slice(start, start + batchSize);
+    const labels = batch.map((index) => dataset.labels[index]!);
+    for (const [path, attention] of (await watch(batch)).attentions) {
+      const layer = sums.get(path);
+      sums.set(
+        path,
+        mapKinds((kind) => addByClass(layer?.[kind] ?? null, attention[kind], labels)),
+      );
     }
-    const paths = [...sums.keys()];
-    const shown = chooseLayers(network, paths);
-    const means = (of: ClassSums): number[][] =>
-      classes.map((label) => of.get(label)!.map((sum) => sum / samples[label]!.length));
-    const layers = shown.map((path): LayerCoefficients => {
-      const layer = sums.get(path)!;
-      const others = attentionNames.flatMap((name) => (layer[name] ? [{ name, means: means(layer[name]) }] : []));
-      return { path, means: means(layer.coefficients!), attentions: others };
-    });
-    const singles = spread(
-      samples.flatMap((indices) => indices.slice(0, 1)),
-      numInputs,
-    );
-    return {
-      classNames,
-      classes,
-      perClass,
-      layers,
-      paths,
-      inputs: await describeInputs(dataset, singles, paths, await watch(singles)),
-    };
-  } finally {
-    network.train(wasTraining);
   }
+  const paths = [...sums.keys()];
+  const shown = chooseLayers(network, paths);
+  const means = (of: ClassSums): number[][] =>
+    classes.map((label) => of.get(label)!.map((sum) => sum / samples[label]!.length));
+  const layers = shown.map((path): LayerCoefficients => {
+    const layer = sums.get(path)!;
+    const others = attentionNames.flatMap((name) => (layer[name] ? [{ name, means: means(layer[name]) }] : []));
+    return { path, means: means(layer.coefficients!), attentions: others };
+  });
+  const singles = spread(
+    samples.flatMap((indices) => indices.slice(0, 1)),
+    numInputs,
+  );
+  return {
+    classNames,
+    classes,
+    perClass,
+    layers,
+    paths,
+    inputs: await describeInputs(dataset, singles, paths, await watch(singles)),
+  };
 }
 
 function hasDynamicConvolution(network: nn.Module): boolean {

@@ -2,7 +2,7 @@
  * What the mixtures of experts of a trained network do with a data set: how evenly each layer uses its experts, and which
  * tokens each of them gets. Static networks have none.
  */
-import { noGrad, ops, scope, tensor, zeros, type Tensor } from '@padnet/torch';
+import { nn, noGrad, ops, scope, tensor, zeros, type Tensor } from '@padnet/torch';
 import { TextLoader, type TextTokenizer, type TokenisedDataset } from '../data/index.js';
 import { MoELinear, type RoutingDecision, type RoutingLevel } from '../layers/index.js';
 import type { SequenceClassifier } from '../models/index.js';
@@ -69,8 +69,7 @@ export async function expertLoad(
   if (tallies.size === 0) return null;
   const shown = firstSentences(dataset, maxSentences);
   const numTokens = shown.inputIds.length;
-  const wasTraining = network.training;
-  network.eval();
+  using _mode = nn.evaluationMode(network);
   try {
     await using loader = new TextLoader({ dataset: shown, batchSize, groupByLength: true });
     for await (const batch of loader.epoch(0)) {
@@ -92,7 +91,6 @@ export async function expertLoad(
       typical: firstMiddleLast(choosing).map((tally) => tally.typical({ tokenizer, minCount, numTypical, numTokens })),
     };
   } finally {
-    network.train(wasTraining);
     for (const tally of tallies.values()) tally[Symbol.dispose]();
   }
 }

@@ -1,8 +1,7 @@
 /** What a run that has finished gave: a line of the tables that compare many of them. */
 import { InputError } from '../errors.js';
-import { median } from '../training/median.js';
 import { readRun, type Environment, type Recipe, type RunFolder } from '../training/index.js';
-import { timedSteps } from './runSummary.js';
+import { stepTimes } from './runSummary.js';
 
 export interface FinishedRun {
   /** Its folder. */
@@ -42,7 +41,7 @@ export function readFinishedRun(folder: RunFolder): FinishedRun {
     epochs: finished.epoch,
     steps: finished.step,
     dynamicRatio: partition?.dynamicRatio ?? (recipe.model.layer === 'static' ? 0 : 1),
-    stepSeconds: median(timedSteps(events).map(({ seconds }) => seconds)),
+    stepSeconds: stepTimes(events).stepSeconds,
     peakMemoryBytes: finished.peakMemoryBytes,
     trainingSeconds: finished.trainingSeconds,
     recipe,

@@ -2,6 +2,7 @@
 import { closeSync, openSync, readSync } from 'node:fs';
 import { glueScore, glueTasks, type GlueTaskName, type TextDataset } from '../data/index.js';
 import { InputError } from '../errors.js';
+import { mean } from '../statistics.js';
 import { loadTexts, type GlueCell, type RunFolder, type TextRecipe } from '../training/index.js';
 import { readFinishedRun, type FinishedRun } from './finishedRun.js';
 
@@ -74,10 +75,6 @@ function mostFrequent(labels: Float32Array): number {
   const counts: number[] = [];
   for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
   return counts.reduce((best, count, label) => (count > (counts[best] ?? 0) ? label : best), 0);
-}
-
-function mean(values: Float32Array): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 const metricAbbreviations: Readonly<Record<string, string>> = {

@@ -1,5 +1,6 @@
 /** The numbers of GLUE's table: a row for each network, means and deviations over seeds, and differences between networks. */
 import type { GlueTaskName } from '../data/index.js';
+import { mean } from '../statistics.js';
 import type { GlueCell, GlueMatrix, GlueNetwork } from '../training/index.js';
 import { meanDeviation, type MeanDeviation } from '../training/meanDeviation.js';
 import type { GlueRun, MajorityScore } from './glueResults.js';
@@ -121,10 +122,6 @@ function costsOf(runs: readonly (readonly GlueRun[])[]): GlueCosts | null {
     stepSeconds: wholeMean(runs.map((ofTask) => wholeMean(ofTask.map(({ stepSeconds }) => stepSeconds)))),
     peakMemoryBytes: Math.max(...all.map(({ peakMemoryBytes }) => peakMemoryBytes)),
   };
-}
-
-function mean(values: readonly number[]): number {
-  return values.reduce((sum, value) => sum + value, 0) / values.length;
 }
 
 /** Null where one of them is. */

@@ -205,7 +205,9 @@ function averageFinding({ matrix: { tasks }, rows, majority }: GlueTable): strin
   return `Average of ${tasks.length} tasks: ${averages.join(', ')}; majority class ${digits1(majority.average)}.`;
 }
 
-/** Such as `PAD against MoE: higher on RTE, lower on CoLA, no difference beyond the spread on MRPC.`; null where nothing is known. */
+/**
+ * Such as `PAD against MoE: higher on RTE, lower on CoLA, no difference beyond the spread on MRPC.`; null where nothing is known.
+ */
 function finding({ network, than, cells }: GlueDifference, tasks: readonly GlueTaskName[]): string | null {
   const kinds = { higher: [], lower: [], none: [], single: [] } as Record<
     'higher' | 'lower' | 'none' | 'single',

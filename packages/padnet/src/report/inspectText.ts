@@ -10,8 +10,8 @@ import type { SamplePass } from './samplePass.js';
 export interface InspectRow {
   readonly path: string;
   /**
-   * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its router where that is
-   * not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
+   * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its router
+   * where that is not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
    */
   readonly kind: string;
   /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
@@ -94,23 +94,18 @@ function storedByLayer(network: nn.Module): Map<string, number> {
 /** Layer path → shapes of its input and output in its first call, without the batch. */
 export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [number[], number[]]> {
   const shapes = new Map<string, [number[], number[]]>();
-  const wasTraining = network.training;
-  network.eval();
-  try {
-    scope(() => {
-      noGrad(() => {
-        nn.watchForward(
-          network,
-          (path, _module, input, output) => {
-            if (!shapes.has(path)) shapes.set(path, [input.shape.slice(1), output.shape.slice(1)]);
-          },
-          () => pass.run(),
-        );
-      });
+  using _mode = nn.evaluationMode(network);
+  scope(() => {
+    noGrad(() => {
+      nn.watchForward(
+        network,
+        (path, _module, input, output) => {
+          if (!shapes.has(path)) shapes.set(path, [input.shape.slice(1), output.shape.slice(1)]);
+        },
+        () => pass.run(),
+      );
     });
-  } finally {
-    network.train(wasTraining);
-  }
+  });
   return shapes;
 }
 

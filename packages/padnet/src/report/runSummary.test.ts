@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { median } from '../training/median.js';
 import { runSummary } from './runSummary.js';
 import { counts, epoch, finished, partitionDone, recipe, step } from './runs.test.fixture.js';
 
@@ -80,9 +79,5 @@ describe('runSummary', () => {
     const events = [epoch(1, 0.1), epoch(2, 0.2), epoch(2, 0.3)];
     const { curve } = runSummary({ name: 'x', recipe: recipe('static'), events, counts: counts(1, 1) });
     expect(curve.map(({ score }) => score)).toEqual([0.1, 0.3]);
-  });
-
-  it('has a median of even and odd numbers of values', () => {
-    expect([median([]), median([3]), median([4, 1]), median([9, 1, 2])]).toEqual([null, 3, 2.5, 2]);
   });
 });

@@ -1,8 +1,8 @@
 /** Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. */
 import { glueTasks } from '../data/index.js';
+import { median } from '../statistics.js';
 import type { Recipe } from '../training/recipe.js';
 import type { EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
-import { median } from '../training/median.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
 import type { RunLayer } from './layerNames.js';
@@ -94,7 +94,6 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
   const curve = learningCurve(events);
   const finished = events.findLast((event) => event.type === 'finished') ?? null;
   const result = finished ?? events.findLast((event) => event.type === 'epoch') ?? null;
-  const steps = timedSteps(events);
   const targets = { static: 0, dyconv: 1, moe: 1, pad: recipe.partition?.ratio ?? 1 };
   return {
     name,
@@ -115,8 +114,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     dynamicEntries,
     macs: counts.macs,
     sample: counts.sample,
-    stepSeconds: median(steps.map(({ seconds }) => seconds)),
-    samplesPerSecond: median(steps.map(({ samples, seconds }) => samples / seconds)),
+    ...stepTimes(events),
     peakMemoryBytes: finished?.peakMemoryBytes ?? null,
     trainingSeconds: finished?.trainingSeconds ?? null,
     curve,
@@ -141,8 +139,18 @@ function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
     .map(({ epoch, trainLoss, testLoss, testScore }) => ({ epoch, trainLoss, testLoss, score: testScore }));
 }
 
+/** Medians; null where there is no step. */
+export function stepTimes(events: readonly TrainingEvent[]): Pick<RunSummary, 'stepSeconds' | 'samplesPerSecond'> {
+  const steps = timedSteps(events);
+  if (steps.length === 0) return { stepSeconds: null, samplesPerSecond: null };
+  return {
+    stepSeconds: median(steps.map(({ seconds }) => seconds)),
+    samplesPerSecond: median(steps.map(({ samples, seconds }) => samples / seconds)),
+  };
+}
+
 /** Steps before the partition run another network, and the first five warm up; where no more are left, they have to do. */
-export function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
+function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
   const isStep = (event: TrainingEvent): event is StepEvent => event.type === 'step';
   const after = events.slice(events.findLastIndex(({ type }) => type === 'partition') + 1).filter(isStep);
   const steps = after.length > 0 ? after : events.filter(isStep);

@@ -84,6 +84,7 @@ const example = 'such as `partition.ratio: [0.1, 0.3]`';
 const fixedKeys: Readonly<Record<string, string>> = {
   'training.seed': '`seeds` decides that for each run',
   modality: 'all runs of an ablation have the same task',
+  'data.name': 'all runs of an ablation have the same task',
   'data.task': 'all runs of an ablation have the same task',
 };
 

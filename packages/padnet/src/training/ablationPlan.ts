@@ -1,5 +1,6 @@
 /** The recipes that an ablation trains: each once, whatever sweeps it is a part of. */
 import { createHash } from 'node:crypto';
+import { isAbsolute, relative } from 'node:path';
 import { InputError } from '../errors.js';
 import { ABLATION_BASE, type Ablation, type AblationKey, type AblationValue } from './ablation.js';
 import { RecipeError, type RecipeOverride } from './loadRecipe.js';
@@ -129,9 +130,14 @@ class Variants {
     const keys = [...new Set([...this.#base.keys(), ...own.keys()])].filter((key) => key !== 'training.seed');
     return keys
       .filter((key) => own.get(key) !== this.#base.get(key))
-      .map((key) => `${key}=${own.get(key) ?? 'null'}`)
+      .map((key) => `${key}=${portable(own.get(key) ?? 'null')}`)
       .join(',');
   }
+}
+
+/** A path as it is from here: the name of a run is the same wherever its project lies. */
+function portable(value: string): string {
+  return isAbsolute(value) ? relative('.', value) : value;
 }
 
 /** As it is where any file system takes it; else its beginning and a checksum of the whole. */
@@ -170,5 +176,5 @@ function settingsText(settings: readonly Setting[]): string {
 }
 
 function taskOf({ modality, data }: Recipe): string {
-  return modality === 'image' ? 'pictures' : data.task;
+  return modality === 'image' ? data.name : data.task;
 }

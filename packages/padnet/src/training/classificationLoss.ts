@@ -8,8 +8,8 @@ export function classificationLoss(logits: Tensor, labels: Tensor, labelSmoothin
 
 /**
  * The loss of pictures mixed in pairs, and the same mixture of the two losses: λ of the picture itself and 1 − λ of the other,
- * with one λ ~ Beta(α, α) a batch. Mix-up: x = λ·x_i + (1 − λ)·x_j. CutMix: a rectangle of about 1 − λ of the area comes from x_j,
- * and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from the default generator.
+ * with one λ ~ Beta(α, α) a batch. Mix-up: x = λ·x_i + (1 − λ)·x_j. CutMix: a rectangle of about 1 − λ of the area comes from
+ * x_j, and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from the default generator.
  *
  * @param images [batch, channels, height, width]
  * @param mixup α; 0: no mix-up

@@ -1,5 +1,5 @@
 /** Accuracy and loss of a network on pictures. */
-import { noGrad, scope, type Device, type nn } from '@padnet/torch';
+import { nn, noGrad, scope, type Device } from '@padnet/torch';
 import { DataLoader, type ImageDataset, type ImageTransform, type OnBadPicture } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { batchTensors } from './batchTensors.js';
@@ -32,34 +32,28 @@ export async function evaluate(
   const { normalise, device = 'cpu', numWorkers = 0, onBadPicture, signal } = options;
   const fitting = Math.floor(2 ** 20 / (dataset.height * dataset.width));
   const { batchSize = Math.max(1, Math.min(256, fitting)) } = options;
-  const loader = new DataLoader({ dataset, batchSize, numWorkers, transform: { normalise }, onBadPicture });
-  const wasTraining = network.training;
+  await using loader = new DataLoader({ dataset, batchSize, numWorkers, transform: { normalise }, onBadPicture });
+  using _mode = nn.evaluationMode(network);
   const predictions = new Float32Array(dataset.length).fill(NaN);
   let seen = 0;
   let correct = 0;
   let loss = 0;
-  network.eval();
-  try {
-    for await (const batch of loader.epoch(0)) {
-      signal?.throwIfAborted();
-      if (batch.size === 0) continue;
-      seen += batch.size;
-      scope(() => {
-        noGrad(() => {
-          const { images, labels } = batchTensors(batch, dataset, device);
-          const logits = network.forward(images);
-          loss += classificationLoss(logits, labels).item() * batch.size;
-          const chosen = logits.argmax({ dim: 1 }).toTypedArray() as BigInt64Array;
-          batch.sampleIndices.forEach((sample, position) => {
-            predictions[sample] = Number(chosen[position]);
-            if (predictions[sample] === batch.labels[position]) correct++;
-          });
+  for await (const batch of loader.epoch(0)) {
+    signal?.throwIfAborted();
+    if (batch.size === 0) continue;
+    seen += batch.size;
+    scope(() => {
+      noGrad(() => {
+        const { images, labels } = batchTensors(batch, dataset, device);
+        const logits = network.forward(images);
+        loss += classificationLoss(logits, labels).item() * batch.size;
+        const chosen = logits.argmax({ dim: 1 }).toTypedArray() as BigInt64Array;
+        batch.sampleIndices.forEach((sample, position) => {
+          predictions[sample] = Number(chosen[position]);
+          if (predictions[sample] === batch.labels[position]) correct++;
         });
       });
-    }
-  } finally {
-    network.train(wasTraining);
-    await loader.close();
+    });
   }
   if (seen === 0) throw new InputError(`${dataset.name}: no picture can be decoded`);
   const accuracy = correct / seen;

@@ -1,10 +1,29 @@
 /** A dynamic or partial network as a static one, by what its routers decide on average over its training data. */
+import { existsSync } from 'node:fs';
 import { convertToStatic } from '../convert/index.js';
 import type { OnBadPicture } from '../data/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
-import { partitionSchema, type PictureRecipe } from './recipe.js';
-import type { PictureModel } from './savedModel.js';
+import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from './recipe.js';
+import { RunFolder } from './runFolder.js';
+import type { PictureModel, TextModel } from './savedModel.js';
+
+/** Why the network of `path` that is not static cannot be folded to one that is; null where it can. */
+export function foldObstacle(
+  path: string,
+  {
+    modality,
+    description,
+  }: Pick<PictureModel, 'modality' | 'description'> | Pick<TextModel, 'modality' | 'description'>,
+): string | null {
+  if (modality === 'text')
+    return 'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+  if (description.model.convolution === 'dcd')
+    return 'DCD has no static form: its branch sees all channels and adds a bias, which the static network has not';
+  if (!existsSync(new RunFolder(path).recipe))
+    return 'what a network is folded at is measured on the data of its recipe, so it takes the folder of a run';
+  return null;
+}
 
 export interface FoldModelOptions {
   /** Told of each picture that `data.onBadPicture: skip` leaves out, once. */
@@ -31,7 +50,7 @@ export async function foldModel(
 ): Promise<FoldModelResult> {
   const task = await savedTask(recipe, model, { onBadPicture });
   const before = await task.evaluate({ signal });
-  const { batches } = recipe.partition ?? partitionSchema.parse({ ratio: 1 });
+  const { batches } = recipe.partition ?? { batches: DEFAULT_PARTITION_BATCHES };
   using losses = await task.partitionLosses({ batches, seed: recipe.training.seed, epoch: 0 });
   const passes = losses.batchLosses.map((loss) => () => {
     signal?.throwIfAborted();

@@ -1,4 +1,6 @@
 /** What several seeds give together. */
+import { mean } from '../statistics.js';
+
 export interface MeanDeviation {
   readonly mean: number;
   /** Standard deviation of the sample (n − 1); null of a single value. */
@@ -11,7 +13,7 @@ export interface MeanDeviation {
 export function meanDeviation(values: readonly number[]): MeanDeviation | null {
   const count = values.length;
   if (count === 0) return null;
-  const mean = values.reduce((sum, value) => sum + value, 0) / count;
-  const squares = values.reduce((sum, value) => sum + (value - mean) ** 2, 0);
-  return { mean, deviation: count === 1 ? null : Math.sqrt(squares / (count - 1)), count };
+  const centre = mean(values);
+  const squares = values.reduce((sum, value) => sum + (value - centre) ** 2, 0);
+  return { mean: centre, deviation: count === 1 ? null : Math.sqrt(squares / (count - 1)), count };
 }

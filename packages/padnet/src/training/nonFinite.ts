@@ -69,10 +69,9 @@ export function assertFinite(tensors: ReadonlyMap<string, Tensor>, step: number)
  * @throws NonFiniteLossError naming the layer
  */
 export function assertFiniteOutput(network: nn.Module, forward: () => Tensor, step: number): void {
-  const wasTraining = network.training;
+  using _mode = nn.evaluationMode(network);
   scope(() => {
     const random = defaultGenerator.getState();
-    network.eval();
     try {
       if (noGrad(() => isFinite(forward()))) return;
       throw new NonFiniteLossError(
@@ -80,7 +79,6 @@ export function assertFiniteOutput(network: nn.Module, forward: () => Tensor, st
         `after it, ${findNonFinite(network, forward) ?? 'the outputs are not finite'}`,
       );
     } finally {
-      network.train(wasTraining);
       defaultGenerator.setState(random);
     }
   });

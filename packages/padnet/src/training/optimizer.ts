@@ -49,7 +49,9 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
   return found;
 }
 
-/** Parameters that are banks, and their K; not those of DCD, whose coefficients are features and come to nothing like 1 together. */
+/**
+ * Parameters that are banks, and their K; not those of DCD, whose coefficients are features and come to nothing like 1 together.
+ */
 function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {

@@ -3,6 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import { readPictureWeights, type ModelOptions, type StaticWeights } from '../models/index.js';
 import { hasModel, loadAnyModel } from './anyModel.js';
+import { foldObstacle } from './foldModel.js';
 import { RunFolder } from './runFolder.js';
 
 /**
@@ -17,15 +18,15 @@ export function readPretrained(path: string, name: ModelOptions['name']): Static
     throw new InputError(
       `model.pretrained: ${path} has no network; expected a file of weights, a run or a converted network`,
     );
-  const { modality, network, description } = loadAnyModel(path);
-  if (modality !== 'image') throw new InputError(`model.pretrained: ${path} has a network for texts`);
-  const { model, inChannels, numClasses } = description;
+  const saved = loadAnyModel(path);
+  if (saved.modality !== 'image') throw new InputError(`model.pretrained: ${path} has a network for texts`);
+  const { model, inChannels, numClasses } = saved.description;
   if (model.name !== name) throw new InputError(`model.pretrained: ${path} is a ${model.name}, model.name is ${name}`);
   if (model.layer !== 'static') {
+    const advice = foldObstacle(path, saved) ?? `\`padnet convert ${path} --layer static\` makes one of it`;
     throw new InputError(
-      `model.pretrained: ${path} has model.layer: ${model.layer}, a static network is needed; ` +
-        `\`padnet convert ${path} --layer static\` makes one of it`,
+      `model.pretrained: ${path} has model.layer: ${model.layer}, a static network is needed; ${advice}`,
     );
   }
-  return { state: network.stateDict(), shape: { inChannels, numClasses } };
+  return { state: saved.network.stateDict(), shape: { inChannels, numClasses } };
 }

@@ -160,6 +160,8 @@ export const textTrainingSchema = trainingSchema
 
 const saliencyNames = Object.keys(saliencies) as [SaliencyName, ...SaliencyName[]];
 
+export const DEFAULT_PARTITION_BATCHES = 10;
+
 export const partitionSchema = z.strictObject({
   /** κ: the fraction of entries that stay dynamic. */
   ratio: z.number().min(0).max(1),
@@ -169,7 +171,7 @@ export const partitionSchema = z.strictObject({
   granularity: z.enum(granularities).default('entry'),
   saliency: z.enum(saliencyNames).default('maskGradient'),
   /** Batches of the partition set, taken from the training set. */
-  batches: z.int().min(1).default(10),
+  batches: z.int().min(1).default(DEFAULT_PARTITION_BATCHES),
   /** Partition after so many epochs (fractions allowed); 0: before training. */
   epoch: z.number().min(0).default(1),
   /** A partition file whose masks are applied instead of searching; its ratio must be `ratio`. */

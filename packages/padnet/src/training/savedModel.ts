@@ -1,4 +1,6 @@
-/** A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights, of partial layers those in use. */
+/**
+ * A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights, of partial layers those in use.
+ */
 import { copyFileSync, existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';

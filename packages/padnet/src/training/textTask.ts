@@ -1,5 +1,5 @@
 /** Fine-tuning of a text encoder on a GLUE task: cross-entropy, or squared error where labels are scores. */
-import { fromTypedArray, noGrad, ops, scope, type Device, type Tensor } from '@padnet/torch';
+import { fromTypedArray, nn, noGrad, ops, scope, type Device, type Tensor } from '@padnet/torch';
 import {
   glueScore,
   glueTasks,
@@ -160,21 +160,16 @@ export async function predictTexts(
 ): Promise<TextPredictions> {
   const numLabels = network.config.labels.length;
   const logits = new Float32Array(dataset.length * numLabels);
-  const wasTraining = network.training;
-  network.eval();
-  try {
-    await using loader = new TextLoader({ dataset, batchSize: 64, groupByLength: true });
-    for await (const batch of loader.epoch(0)) {
-      signal?.throwIfAborted();
-      const rows = scope(() =>
-        noGrad(() => network.forward(textInputs(batch, device)).logits.toTypedArray() as Float32Array),
-      );
-      batch.sampleIndices.forEach((sample, position) => {
-        logits.set(rows.subarray(position * numLabels, (position + 1) * numLabels), sample * numLabels);
-      });
-    }
-  } finally {
-    network.train(wasTraining);
+  using _mode = nn.evaluationMode(network);
+  await using loader = new TextLoader({ dataset, batchSize: 64, groupByLength: true });
+  for await (const batch of loader.epoch(0)) {
+    signal?.throwIfAborted();
+    const rows = scope(() =>
+      noGrad(() => network.forward(textInputs(batch, device)).logits.toTypedArray() as Float32Array),
+    );
+    batch.sampleIndices.forEach((sample, position) => {
+      logits.set(rows.subarray(position * numLabels, (position + 1) * numLabels), sample * numLabels);
+    });
   }
   return { logits, numLabels };
 }

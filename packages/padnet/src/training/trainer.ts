@@ -23,6 +23,7 @@ import {
   type Partition,
   type Saliency,
 } from '../partition/index.js';
+import { median } from '../statistics.js';
 import { BestNetwork } from './bestNetwork.js';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
 import {
@@ -34,7 +35,6 @@ import {
   type TestResult,
   type TrainingEvent,
 } from './events.js';
-import { median } from './median.js';
 import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from './parseOptions.js';
@@ -364,7 +364,7 @@ export class Trainer {
       ...test,
       samplesPerSecond: seconds > 0 ? this.#samples / seconds : 0,
       // Resumed after the epoch's last step, only the sum is known.
-      stepSeconds: median(stepSeconds) ?? this.#stepSeconds / this.stepsPerEpoch,
+      stepSeconds: stepSeconds.length > 0 ? median(stepSeconds) : this.#stepSeconds / this.stepsPerEpoch,
       waitSeconds: this.#waitSeconds,
     };
     this.#batch = 0;

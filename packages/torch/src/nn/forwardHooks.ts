@@ -38,14 +38,30 @@ export function watchForward<T>(root: Module, observe: ForwardObserver, body: ()
 }
 
 /**
- * Calls `observe` after each `forward` of one module, whatever it takes and gives: it gets a `forward` of its own, before that of
- * its class.
+ * Calls `observe` after each `forward` of one module, whatever it takes and gives.
  *
  * @returns what ends that; of several, the last comes first
  */
 export function observeForward(
   module: Module,
   observe: (inputs: readonly unknown[], output: unknown) => void,
+): () => void {
+  return replaceForward(module, (forward) => (...inputs) => {
+    const output = forward(...inputs);
+    observe(inputs, output);
+    return output;
+  });
+}
+
+/**
+ * Gives one module a `forward` of its own, before that of its class; one without `forward` stays as it is.
+ *
+ * @param replace makes it of the one that the module has now
+ * @returns what ends that; of several, the last comes first
+ */
+export function replaceForward(
+  module: Module,
+  replace: (forward: (...inputs: unknown[]) => unknown) => (...inputs: never[]) => unknown,
 ): () => void {
   const forward: unknown = Reflect.get(module, 'forward');
   if (typeof forward !== 'function') return () => undefined;
@@ -54,11 +70,7 @@ export function observeForward(
     configurable: true,
     writable: true,
     enumerable: false,
-    value: (...inputs: unknown[]): unknown => {
-      const output: unknown = Reflect.apply(forward, module, inputs);
-      observe(inputs, output);
-      return output;
-    },
+    value: replace((...inputs) => Reflect.apply(forward, module, inputs) as unknown),
   });
   return () => {
     if (before) Object.defineProperty(module, 'forward', before);

@@ -6,6 +6,7 @@ export * from './containers.js';
 export * from './convolutions.js';
 export * from './dropout.js';
 export * from './embedding.js';
+export * from './evaluationMode.js';
 export * from './forwardHooks.js';
 export * as init from './init.js';
 export * from './layerNorm.js';

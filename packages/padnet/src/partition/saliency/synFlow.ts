@@ -5,8 +5,8 @@
  *     s_j = Σ_k |Θ_kj| · ∂R/∂Φ_kj   at Φ = M ⊙ |Θ|
  *
  * R has to be linear in the parameters of each layer, so that what flows in flows out: biases, β and running means are 0, batch
- * norm only scales, and routers give every input the same coefficients, as they do where all their parameters are 0 (those of DCD,
- * which would be 0 too, are 1 / K). A product over many layers needs the range of float64.
+ * norm only scales, and routers give every input the same coefficients, as they do where all their parameters are 0 (those of
+ * DCD, which would be 0 too, are 1 / K). A product over many layers needs the range of float64.
  */
 import { setImmediate } from 'node:timers/promises';
 import { grad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
@@ -47,15 +47,17 @@ function withEvenCoefficients<T>(network: nn.Module, body: () => T): T {
   const routers = Array.from(network.namedModules()).flatMap(([, module]) =>
     module instanceof DecomposedConv2d ? [module.router] : [],
   );
-  for (const router of routers) {
+  const restore = routers.map((router) => {
     const { fc, numKernels } = router;
-    const even = (input: Tensor): Tensor => fc.weight.newOnes([input.shape[0]!, numKernels]).div(numKernels);
-    Object.defineProperty(router, 'forward', { configurable: true, value: even });
-  }
+    return nn.replaceForward(
+      router,
+      () => (input: Tensor) => fc.weight.newOnes([input.shape[0]!, numKernels]).div(numKernels),
+    );
+  });
   try {
     return body();
   } finally {
-    for (const router of routers) Reflect.deleteProperty(router, 'forward');
+    for (const end of restore) end();
   }
 }
 

@@ -1,5 +1,8 @@
-/** How the dynamic entries of each layer spread over its filters: a strip a layer, its filters from the most dynamic to the least. */
+/**
+ * How the dynamic entries of each layer spread over its filters: a strip a layer, its filters from the most dynamic to the least.
+ */
 import * as Plot from '@observablehq/plot';
+import { mean } from '../../statistics.js';
 import { formatPercent } from '../format.js';
 import type { Html } from '../html.js';
 import { layerLabel } from '../layerNames.js';
@@ -78,6 +81,6 @@ function cellsOf(values: readonly number[]): number[] {
       Math.floor((cell * values.length) / count),
       Math.floor(((cell + 1) * values.length) / count),
     );
-    return part.reduce((sum, value) => sum + value, 0) / part.length;
+    return mean(part);
   });
 }

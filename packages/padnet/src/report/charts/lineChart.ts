@@ -25,7 +25,10 @@ export interface LineChartOptions {
   readonly most?: number;
   /** Values closer than this are drawn close. @default 0 */
   readonly leastSpan?: number;
-  /** Logarithmic where values above 0 differ by more than this factor, so that one that has blown up leaves the others apart. @default Infinity */
+  /**
+   * Logarithmic where values above 0 differ by more than this factor, so that one that has blown up leaves the others apart.
+   * @default Infinity
+   */
   readonly mostRatio?: number;
 }
 

@@ -1,18 +1,5 @@
 /** Numbers of repeated measurements. */
-
-/** The middle value, or the mean of the middle two; NaN of no values. */
-export function median(values: readonly number[]): number {
-  return quantile(values, 0.5);
-}
-
-/** Linear between neighbours. */
-export function quantile(values: readonly number[], fraction: number): number {
-  const sorted = [...values].sort((a, b) => a - b);
-  if (sorted.length === 0) return NaN;
-  const position = fraction * (sorted.length - 1);
-  const below = sorted[Math.floor(position)]!;
-  return below + (sorted[Math.ceil(position)]! - below) * (position % 1);
-}
+import { median, quantile } from '../statistics.js';
 
 /** Distance of the quartiles over the median: 0.05 says that half of the values lie within 5 % of each other. */
 export function spread(values: readonly number[]): number {
