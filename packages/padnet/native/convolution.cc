@@ -382,9 +382,10 @@ void convolveBackwardWeights(const Geometry& g, const Mixture<T>& mixture, const
           // Without dynamic entries no sample's gradient is needed alone.
           T* out = tile.hasDynamic() ? perSample.get() + s * mostSize : staticSum;
           for (const Tap& tap : phase.taps)
-            products<T>({maps.block(sample, item.group, block) + tap.shift * blocks.size, aRows.data(), gradTile.get(),
-                         steps.data(), positions, out + tap.index * width, cRows.data(), !tile.hasDynamic()},
-                        channels, width, [](int64_t, int64_t) {});
+            products<T>(
+                {maps.block(sample, item.group, block) + tap.shift * blocks.size, aRows.data(), gradTile.get(),
+                 steps.data(), positions, out + tap.index * width, cRows.data(), !tile.hasDynamic()},
+                channels, width, [](int64_t, int64_t) {}, [](int64_t, int64_t) {});
         }
         if (!tile.hasDynamic()) continue;
         const T* coefficients = mixture.coefficients + samples.begin(chunk) * numKernels;

@@ -307,6 +307,16 @@ T dot(const T* a, const T* b, int64_t size) {
 }
 
 template <class T>
+void finish(T* out, const T* shift, const T* residual, T least, T most, int64_t size) {
+  for (int64_t i = 0; i < size; i++) {
+    T value = out[i] + shift[i];
+    if (residual) value += residual[i];
+    value = least > value ? least : value;  // NaN stays
+    out[i] = most < value ? most : value;
+  }
+}
+
+template <class T>
 void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSteps, int64_t channels, bool accumulate) {
   int64_t c = 0;
   for (; c + lanes<T> <= channels; c += lanes<T>) {
@@ -323,9 +333,9 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 
 template <class T>
 constexpr Kernels<T> table(const char* name) {
-  return {name,     lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,    weighedSum<T>,
-          dots<T>,  pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>, compress<T>,
-          merge<T>, mixOver<T>, countBits, dot<T>,     depthwise<T>};
+  return {name,     lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,      weighedSum<T>,
+          dots<T>,  pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>,   compress<T>,
+          merge<T>, mixOver<T>, countBits, dot<T>,     finish<T>,       depthwise<T>};
 }
 
 }  // namespace

@@ -84,6 +84,8 @@ struct Kernels {
   int64_t (*countBits)(const uint8_t* bits, int64_t numBytes);
   /// Σ_i a[i] · b[i]
   T (*dot)(const T* a, const T* b, int64_t size);
+  /// out = clamp(out + shift + residual, least, most); `residual` may be null.
+  void (*finish)(T* out, const T* shift, const T* residual, T least, T most, int64_t size);
   /// Depth-wise: out[c] = Σ_step a[steps[step].a + c] · b[steps[step].b + c] for `channels` channels.
   void (*depthwise)(T* out, const T* a, const T* b, const Step* steps, int64_t numSteps, int64_t channels,
                     bool accumulate);

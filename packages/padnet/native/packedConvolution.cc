@@ -7,7 +7,6 @@
 
 #include "blockedMaps.h"
 #include "scratch.h"
-#include "tiles.h"
 
 namespace padnet {
 namespace {
@@ -25,6 +24,15 @@ void forEachTile(const Geometry& g, const Use& use) {
       use(order.tileBegin(group, lane), part, lanes, tileWidth<T>(lanes));
     }
   });
+}
+
+/// Multiplies a tile [size / width, width] by `scale` and by each filter's own.
+template <class T>
+void scaleTile(T* tile, const Part& part, int64_t width, T scale, const T* filterScale, const int64_t* order) {
+  std::vector<T> factors(width, scale);
+  for (int64_t lane = 0; filterScale && lane < part.numRows; lane++)
+    factors[lane] *= filterScale[order[part.row + lane]];
+  for (int64_t i = 0; i < part.size * width; i++) tile[i] *= factors[i % width];
 }
 
 /// Tiles of weights that are in order.
@@ -106,7 +114,7 @@ PackedOrder<T>::PackedOrder(const Geometry& g) : groups_(g.groups), rowSize_(g.r
 }
 
 template <class T>
-int64_t packStatic(const Geometry& g, const Mixture<T>& mixture, const PackedWeights<T>& packed) {
+int64_t packStatic(const Geometry& g, const Mixture<T>& mixture, const T* filterScale, const PackedWeights<T>& packed) {
   std::copy_n(mixture.order, g.outChannels, packed.filters);
   const int64_t size = PackedOrder<T>(g).size();
   if (!packed.bits) return size;
@@ -119,7 +127,7 @@ int64_t packStatic(const Geometry& g, const Mixture<T>& mixture, const PackedWei
     };
     pack(isDynamic.get(), weights.maskRows(part, rows.get()));
     pack(packed.fixed, weights.staticRows(part, rows.get()));
-    for (int64_t i = begin; i < begin + part.size * width; i++) packed.fixed[i] *= mixture.staticScale;
+    scaleTile(packed.fixed + begin, part, width, mixture.staticScale, filterScale, mixture.order);
   });
   std::fill_n(packed.bits, (size + 7) / 8, uint8_t{0});
   int64_t numDynamic = 0;
@@ -132,7 +140,8 @@ int64_t packStatic(const Geometry& g, const Mixture<T>& mixture, const PackedWei
 }
 
 template <class T>
-void packBank(const Geometry& g, const Mixture<T>& mixture, T scale, const PackedWeights<T>& packed) {
+void packBank(const Geometry& g, const Mixture<T>& mixture, T scale, const T* filterScale,
+              const PackedWeights<T>& packed) {
   const Kernels<T>& kernel = kernels<T>();
   const Weights<T>& weights = mixture.weights;
   std::optional<Ranks> ranks;
@@ -143,7 +152,7 @@ void packBank(const Geometry& g, const Mixture<T>& mixture, T scale, const Packe
     for (int64_t k = 0; k < packed.numKernels; k++) {
       const Rows<T> from = weights.bankRows(k, part, rows.get());
       kernel.pack(tile.get(), width, from.data, from.stride, lanes, part.size);
-      for (int64_t i = 0; i < size; i++) tile.get()[i] *= scale;
+      scaleTile(tile.get(), part, width, scale, filterScale, mixture.order);
       T* entry = packed.bank + k * packed.numDynamic;
       if (ranks) {
         kernel.compress(entry + ranks->before(begin), tile.get(), packed.bits, begin, size, true);
@@ -156,7 +165,7 @@ void packBank(const Geometry& g, const Mixture<T>& mixture, T scale, const Packe
 
 template <class T>
 void convolvePacked(const Geometry& g, const PackedWeights<T>& packed, const T* coefficients, const Maps<T>& input,
-                    T* output) {
+                    const Epilogue<T>* epilogue, T* output) {
   const BlockedMaps<T> maps(input, g.batch, g.inChannels, g.groups, g.height, g.width, inputBorders(g));
   std::optional<Ranks> ranks;
   if (packed.bits) ranks.emplace(packed.bits, PackedOrder<T>(g).size());
@@ -167,17 +176,19 @@ void convolvePacked(const Geometry& g, const PackedWeights<T>& packed, const T* 
                      packed.filters,
                      output,
                      g.outChannels,
-                     g.positions()};
+                     g.positions(),
+                     epilogue};
   run(pass, [&](int64_t mostSize) {
     return PackedTiles<T>(g, maps.blocks, packed, ranks ? &*ranks : nullptr, coefficients, mostSize);
   });
 }
 
-#define PADNET_INSTANTIATE(T)                                                                      \
-  template class PackedOrder<T>;                                                                   \
-  template int64_t packStatic<T>(const Geometry&, const Mixture<T>&, const PackedWeights<T>&);     \
-  template void packBank<T>(const Geometry&, const Mixture<T>&, T scale, const PackedWeights<T>&); \
-  template void convolvePacked<T>(const Geometry&, const PackedWeights<T>&, const T*, const Maps<T>&, T*);
+#define PADNET_INSTANTIATE(T)                                                                            \
+  template class PackedOrder<T>;                                                                         \
+  template int64_t packStatic<T>(const Geometry&, const Mixture<T>&, const T*, const PackedWeights<T>&); \
+  template void packBank<T>(const Geometry&, const Mixture<T>&, T, const T*, const PackedWeights<T>&);   \
+  template void convolvePacked<T>(const Geometry&, const PackedWeights<T>&, const T*, const Maps<T>&,    \
+                                  const Epilogue<T>*, T*);
 PADNET_INSTANTIATE(float)
 PADNET_INSTANTIATE(double)
 

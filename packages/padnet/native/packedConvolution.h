@@ -5,6 +5,7 @@
 #include <cstdint>
 
 #include "convolution.h"
+#include "tiles.h"
 
 namespace padnet {
 
@@ -24,23 +25,27 @@ class PackedOrder {
 
 template <class T>
 struct PackedWeights {
-  T* bank;           // [K, numDynamic], λ_d · Θ_k
-  T* fixed;          // [size], λ_s · Θ_s, whatever where dynamic; null where all entries are dynamic
+  T* bank;           // [K, numDynamic], γ · λ_d · Θ_k
+  T* fixed;          // [size], γ · λ_s · Θ_s, whatever where dynamic; null where all entries are dynamic
   uint8_t* bits;     // one an entry, set where dynamic; null where all are
   int64_t* filters;  // the output channel of each lane [outChannels]
   int64_t numKernels, numDynamic;
 };
 
 /// Writes fixed, bits and filters; returns how many entries are dynamic.
+/// @param filterScale γ [outChannels]; null for 1
 template <class T>
-int64_t packStatic(const Geometry& geometry, const Mixture<T>& mixture, const PackedWeights<T>& packed);
-/// Writes the bank, multiplied by `scale`.
+int64_t packStatic(const Geometry& geometry, const Mixture<T>& mixture, const T* filterScale,
+                   const PackedWeights<T>& packed);
+/// Writes the bank, multiplied by `scale` too.
 template <class T>
-void packBank(const Geometry& geometry, const Mixture<T>& mixture, T scale, const PackedWeights<T>& packed);
+void packBank(const Geometry& geometry, const Mixture<T>& mixture, T scale, const T* filterScale,
+              const PackedWeights<T>& packed);
 
 /// output: channels-last [batch, outHeight, outWidth, outChannels]. Bank entries whose coefficient is 0 are not read.
+/// @param epilogue null for none
 template <class T>
 void convolvePacked(const Geometry& geometry, const PackedWeights<T>& packed, const T* coefficients,
-                    const Maps<T>& input, T* output);
+                    const Maps<T>& input, const Epilogue<T>* epilogue, T* output);
 
 }  // namespace padnet

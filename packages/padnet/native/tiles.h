@@ -52,6 +52,14 @@ inline std::vector<Item> itemsOf(int64_t groups, int64_t lanesPerGroup, int64_t 
   return items;
 }
 
+/// What is done to the output where it is whole: clamp(output + shift + residual, least, most).
+template <class T>
+struct Epilogue {
+  const T* shift;     // [outputChannels]
+  const T* residual;  // like the output; may be null
+  T least, most;
+};
+
 /// A product over channels and taps: forward from the input, backward from the gradient of the output.
 template <class T>
 struct Pass {
@@ -62,6 +70,7 @@ struct Pass {
   const int64_t* order;   // the output channel of each lane; null where they are as they stand
   T* output;
   int64_t outputChannels, outputPositions;
+  const Epilogue<T>* epilogue = nullptr;  // null for none
 };
 
 /// Where a tile of the weights stands: the lanes of `item`, the channels of one block, the taps of `phase`.
@@ -80,9 +89,9 @@ int64_t tileWidth(int64_t lanes) {
 }
 
 /// c = or += product for all `rows`, in runs of at most maxRows; before each, fetch(run, runs) may ask for memory that
-/// is needed next.
-template <class T, class Fetch>
-void products(Product<T> product, int64_t numRows, int64_t width, const Fetch& fetch) {
+/// is needed next, and after(row, rows) finds its rows in the nearest cache.
+template <class T, class Fetch, class After>
+void products(Product<T> product, int64_t numRows, int64_t width, const Fetch& fetch, const After& after) {
   const Kernels<T>& k = kernels<T>();
   const Split runs(numRows, k.maxRows);
   const int64_t* a = product.aRows;
@@ -92,7 +101,16 @@ void products(Product<T> product, int64_t numRows, int64_t width, const Fetch& f
     product.aRows = a + runs.begin(run);
     product.cRows = c + runs.begin(run);
     k.product(product, runs.length(run), width / k.vector);
+    after(runs.begin(run), runs.length(run));
   }
+}
+
+/// The epilogue of `size` channels of one position, that stand at `output`.
+template <class T>
+void finish(const Pass<T>& pass, T* output, int64_t size) {
+  const auto& [shift, residual, least, most] = *pass.epilogue;
+  const int64_t at = output - pass.output;
+  kernels<T>().finish(output, shift + at % pass.outputChannels, residual ? residual + at : nullptr, least, most, size);
 }
 
 /// Multiplies tile by tile. Each thread makes its own `tiles`, that are asked to `select` a place, and then for the
@@ -146,15 +164,22 @@ void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
               numSteps++;
             }
           tiles.select({item, phase, block, width, numSteps * width});
+          const bool isWhole = inPlace && pass.epilogue && block + 1 == blocks.count;
           for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
             const bool isLast = sample + 1 == item.sampleEnd;
             const Upcoming map = pass.maps.upcoming(isLast ? item.sampleBegin : sample + 1, item.group, block);
-            products<T>({pass.maps.block(sample, item.group, block), aRows.data(), tiles.mixed(sample), steps.data(),
-                         numSteps, outputOf(sample), cRows.data(), block > 0},
-                        rows, width, [&](int64_t run, int64_t numRuns) {
-                          map.fetch(run, numRuns);
-                          if (isLast) tiles.fetchNext(run, numRuns);
-                        });
+            products<T>(
+                {pass.maps.block(sample, item.group, block), aRows.data(), tiles.mixed(sample), steps.data(), numSteps,
+                 outputOf(sample), cRows.data(), block > 0},
+                rows, width,
+                [&](int64_t run, int64_t numRuns) {
+                  map.fetch(run, numRuns);
+                  if (isLast) tiles.fetchNext(run, numRuns);
+                },
+                [&](int64_t row, int64_t count) {
+                  for (int64_t r = row; isWhole && r < row + count; r++)
+                    finish(pass, outputOf(sample) + cRows[r], width);
+                });
           }
         }
       }
@@ -166,6 +191,14 @@ void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
           for (int64_t lane = 0; lane < item.lanes; lane++)
             output[position * pass.outputChannels + (order ? order[lane] : laneBegin + lane)] =
                 from[position * width + lane];
+        if (!pass.epilogue) continue;
+        // Of the channels that this item has, in runs of neighbours.
+        for (int64_t lane = 0, end; lane < item.lanes; lane = end) {
+          const int64_t channel = order ? order[lane] : laneBegin + lane;
+          for (end = lane + 1; end < item.lanes && (!order || order[end] == channel + end - lane);) end++;
+          for (int64_t position = 0; position < pass.outputPositions; position++)
+            finish(pass, output + position * pass.outputChannels + channel, end - lane);
+        }
       }
     }
   });

@@ -36,8 +36,14 @@ function convolution(kind: ConvolutionKind): () => void {
 
 function packed(kind: ConvolutionKind): () => void {
   const { geometry, fixed, bank, input, coefficients } = operands(kind);
+  const [scale, shift, residual] = [leaf([16]), leaf([16]), leaf([6, 16, 9, 9])];
+  const epilogue = { shift, residual, activation: 'relu' } as const;
   return () => {
-    scope(() => noGrad(() => packedConv2d(input, coefficients, packConv2d(bank, null, fixed, geometry), geometry).dim));
+    scope(() =>
+      noGrad(
+        () => packedConv2d(input, coefficients, packConv2d(bank, null, fixed, geometry, scale), geometry, epilogue).dim,
+      ),
+    );
   };
 }
 

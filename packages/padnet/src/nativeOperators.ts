@@ -48,11 +48,12 @@ const packWeights = lazily(() =>
       staticWeight: Tensor | null,
       staticScale: Tensor | null,
       maskBits: Tensor | null,
+      filterScale: Tensor | null,
       weightShape: readonly number[],
       groups: number,
     ) => [Tensor, Tensor, Tensor, Tensor]
   >('padnet::pack_conv2d', {
-    '': ['bank', 'scale', 'static_weight', 'static_scale', 'mask_bits', 'weight_shape', 'groups'],
+    '': ['bank', 'scale', 'static_weight', 'static_scale', 'mask_bits', 'filter_scale', 'weight_shape', 'groups'],
   }),
 );
 
@@ -65,6 +66,9 @@ const convolvePacked = lazily(() =>
       staticWeight: Tensor,
       maskBits: Tensor,
       filters: Tensor,
+      shift: Tensor | null,
+      residual: Tensor | null,
+      activation: nn.Activation,
       weightShape: readonly number[],
       stride: readonly number[],
       padding: readonly number[],
@@ -79,6 +83,9 @@ const convolvePacked = lazily(() =>
       'static_weight',
       'mask_bits',
       'filters',
+      'shift',
+      'residual',
+      'activation',
       'weight_shape',
       'stride',
       'padding',
@@ -158,16 +165,27 @@ export type PackedConv2d = readonly [bank: Tensor, staticWeight: Tensor, maskBit
  *
  * @param bank as in `fusedConv2d`
  * @param scale λ_d, a scalar; null for 1
+ * @param filterScale what each filter is multiplied by besides [outChannels]
  */
 export function packConv2d(
   bank: Tensor,
   scale: Tensor | null,
   fixed: CompactParameter['fixed'] | null,
   geometry: nn.Conv2dGeometry,
+  filterScale: Tensor | null = null,
 ): PackedConv2d {
   const { weight = null, scale: fixedScale = null, maskBits = null } = fixed ?? {};
   const shape = nn.convWeightShape(geometry);
-  return packWeights()(bank, scale, weight, fixedScale, maskBits, shape, geometry.groups);
+  return packWeights()(bank, scale, weight, fixedScale, maskBits, filterScale, shape, geometry.groups);
+}
+
+/** What follows a convolution in the same pass: activation(y + shift + residual). */
+export interface Epilogue {
+  /** [outChannels] */
+  readonly shift: Tensor;
+  /** Of the output's shape; null for none. */
+  readonly residual: Tensor | null;
+  readonly activation: nn.Activation;
 }
 
 /**
@@ -180,10 +198,24 @@ export function packedConv2d(
   coefficients: Tensor,
   packed: PackedConv2d,
   geometry: nn.Conv2dGeometry,
+  epilogue: Epilogue | null = null,
 ): Tensor {
   const { stride, padding, dilation, groups } = geometry;
+  const { shift = null, residual = null, activation = 'none' } = epilogue ?? {};
   const shape = nn.convWeightShape(geometry);
-  return convolvePacked()(input, coefficients, ...packed, shape, stride, padding, dilation, groups);
+  return convolvePacked()(
+    input,
+    coefficients,
+    ...packed,
+    shift,
+    residual,
+    activation,
+    shape,
+    stride,
+    padding,
+    dilation,
+    groups,
+  );
 }
 
 export interface FusedExpertsInputs {

@@ -1,6 +1,6 @@
 /**
- * A convolution over one, two or three dimensions that asks its parameter source for a kernel and its router for the coefficients (method.md §1, §2). The
- * bias, where there is one, is mixed by the same coefficients and stays dynamic.
+ * A convolution over one, two or three dimensions that asks its parameter source for a kernel and its router for the
+ * coefficients (method.md §1, §2). The bias, where there is one, is mixed by the same coefficients and stays dynamic.
  *
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  *
@@ -20,7 +20,7 @@ import {
   type Router,
 } from '../dynamic/index.js';
 import { numEntries, SearchSource, TensorCache } from '../partial/index.js';
-import { fusedConv2d, packConv2d, packedConv2d, type PackedConv2d } from '../nativeOperators.js';
+import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d } from '../nativeOperators.js';
 import { roundCoefficients } from './coefficientThreshold.js';
 import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
 import { isDepthwise } from './costModel.js';
@@ -136,7 +136,7 @@ export abstract class DynamicConv extends nn.Module {
     const plane = this.#plane;
     const plan = this.planInPlane(input);
     if (this.training) this.#packed.forget('weights');
-    else if (plan === 'fused' && !isGradEnabled() && this.isPackable())
+    else if (plan === 'fused' && this.isPacked())
       return packedConv2d(input, coefficients, this.packedWeights(), this.planar);
     if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
       const compact = source.compact();
@@ -161,20 +161,53 @@ export abstract class DynamicConv extends nn.Module {
     return this.#plane as nn.Conv2dGeometry;
   }
 
-  /** Depth-wise kernels are mixed whole, a source that is searched changes, and a static one has nothing to mix. */
-  private isPackable(): boolean {
-    const { geometry, source } = this;
-    return !isDepthwise(geometry) && !(source instanceof SearchSource) && source.kind !== 'static';
+  /**
+   * Whether `forwardInto` can do for an input like this. Attention on filters comes before what follows the layer, and with a bias
+   * of its own the layer would have two.
+   */
+  hasEpilogue(input: Tensor): boolean {
+    const isPlain = this.biasBank === null && !this.router.attend && input.dtype !== 'bfloat16' && input.dim !== 5;
+    return isPlain && this.isPacked() && this.planFor(input) === 'fused';
   }
 
-  /** As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these have changed. */
-  private packedWeights(): PackedConv2d {
+  /**
+   * activation(filterScale ⊙ layer(input) + shift + residual) in one pass, in evaluation mode and without a gradient.
+   *
+   * @param filterScale [outChannels]
+   */
+  forwardInto(input: Tensor, filterScale: Tensor, { residual, ...epilogue }: Epilogue): Tensor {
+    const isLine = input.dim === 3;
+    const toPlane = (map: Tensor): Tensor => (isLine ? map.unsqueeze(2) : map);
+    const { coefficients } = this.attentionFor(input);
+    const output = packedConv2d(toPlane(input), coefficients, this.packedWeights(filterScale), this.planar, {
+      ...epilogue,
+      residual: residual && toPlane(residual),
+    });
+    return isLine ? output.squeeze(2) : output;
+  }
+
+  /**
+   * In evaluation without a gradient. Depth-wise kernels are mixed whole, a source that is searched changes, and a static one has
+   * nothing to mix.
+   */
+  private isPacked(): boolean {
+    const { geometry, source } = this;
+    if (this.training || isGradEnabled() || isDepthwise(geometry)) return false;
+    return !(source instanceof SearchSource) && source.kind !== 'static';
+  }
+
+  /**
+   * As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these have
+   * changed.
+   */
+  private packedWeights(filterScale: Tensor | null = null): PackedConv2d {
     const { source, router, planar } = this;
     const make = (): Tensor[] => {
       const { bank, scale, fixed } = source.compact() ?? { ...this.effective(router.sumsToOne), fixed: null };
-      return [...packConv2d(bank!, scale, fixed, planar)];
+      return [...packConv2d(bank!, scale, fixed, planar, filterScale)];
     };
-    const [bank, staticWeight, maskBits, filters] = this.#packed.get('weights', [...source.stateDict().values()], make);
+    const madeOf = [...source.stateDict().values(), ...(filterScale ? [filterScale] : [])];
+    const [bank, staticWeight, maskBits, filters] = this.#packed.get('weights', madeOf, make);
     return [bank!, staticWeight!, maskBits!, filters!];
   }
 

@@ -12,6 +12,7 @@ import {
 } from '../models/index.js';
 import { Mask } from '../partial/index.js';
 import { applyPartition, partialLayers } from '../partition/index.js';
+import { DynamicConv } from './dynamicConv.js';
 import { foldBatchNorms } from './foldBatchNorms.js';
 
 beforeEach(() => {
@@ -47,7 +48,9 @@ const networks = [
   { name: 'mobilenetV2', width: 0.25 },
 ] as const;
 
-/** DCD's branch is quadratic in the activations: a deep network that was never trained gives numbers without a digit that holds. */
+/**
+ * DCD's branch is quadratic in the activations: a deep network that was never trained gives numbers without a digit that holds.
+ */
 function convolutionsOf(name: string, layer: LayerKind): readonly DynamicConvolution[] {
   if (layer === 'static') return ['dyconv'];
   return dynamicConvolutions.filter((convolution) => convolution !== 'dcd' || name === 'resnet10');
@@ -63,7 +66,7 @@ describe('foldBatchNorms', () => {
       ),
     ),
   )('%s, %s, %s: the same output, and the same state to be saved', (_name, _layer, _convolution, options) => {
-    // Dynamic layers are not folded, but what is before them rounds otherwise, and their coefficients with it.
+    // What is before a dynamic layer rounds otherwise, and its coefficients with it.
     const float32 = options.layer === 'static' ? 1e-5 : 5e-5;
     const tolerances = [['float64', 1e-10], ['float32', float32]] as const; // prettier-ignore
     for (const [dtype, atol] of tolerances) {
@@ -78,6 +81,28 @@ describe('foldBatchNorms', () => {
       unfold();
       expect(ops.equal(run(), expected)).toBe(true);
     }
+  });
+
+  it('computes dynamic and partial convolutions and what follows in one pass, but for those that can not', () => {
+    const folds = (options: Partial<ModelOptions> & Pick<ModelOptions, 'name'>): Map<string, boolean> => {
+      const network = networkOf(options);
+      foldBatchNorms(network);
+      const found = new Map<string, boolean>();
+      const observe = (path: string, module: nn.Module, _input: Tensor, output: Tensor): void => {
+        if (module instanceof DynamicConv) found.set(path, output.isnan().all().item() === 1);
+      };
+      noGrad(() => nn.watchForward(network, observe, () => (network).forward(randn([2, 3, 20, 20]))));
+      return found;
+    };
+    for (const layer of ['dyconv', 'pad'] as const) {
+      const found = folds({ name: 'resnet10', width: 8, layer });
+      expect([found.size, [...found.values()].filter((isFolded) => isFolded).length]).toEqual([11, 11]);
+      expect([...folds({ name: 'resnet10', width: 8, layer, convolution: 'odconv' }).values()]).not.toContain(true);
+    }
+    const depthwise = [...folds({ name: 'mobilenetV2', width: 0.25, layer: 'dyconv' })].filter(
+      ([, isFolded]) => !isFolded,
+    );
+    expect(depthwise.length).toBe(17);
   });
 
   it('folds over one and three dimensions, a bias and batch norms without γ', () => {

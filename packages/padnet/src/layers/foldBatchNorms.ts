@@ -1,19 +1,28 @@
 /**
- * Static convolutions that a batch norm follows, as one convolution in inference:
+ * Convolutions that a batch norm follows, as one convolution in inference:
  *
  *     γ (W ∗ x + b − μ) / √(σ² + eps) + β = (s ⊙ W) ∗ x + s (b − μ) + β,   s = γ / √(σ² + eps)
  *
- * What the batch norm adds beyond that, a residual and its activation, is then done in place. Dynamic and partial convolutions keep
- * their batch norm: a bias of theirs would be a pass over the output as the batch norm is one (docs/performance.md).
+ * and what the batch norm adds beyond that, a residual and its activation. A dynamic or partial convolution does all of it in one
+ * pass where its weights are packed: s is a part of them, and the rest is done to each tile of the output while it is in cache. Its
+ * batch norm stays where another plan is faster, where kernels are depth-wise, with ODConv (whose filter attention comes between)
+ * and DCD.
  */
 import { isGradEnabled, nn, type Tensor } from '@padnet/torch';
 import { TensorCache } from '../partial/index.js';
+import type { Epilogue } from '../nativeOperators.js';
+import { DynamicConv } from './dynamicConv.js';
+import { outputSize } from './outputSize.js';
+
+/** A convolution that can be folded into. */
+type Foldable = nn.Conv | DynamicConv;
 
 /**
- * Folds every batch norm that comes right after a static convolution of as many channels among a module's children, which has
- * to be the order in which the module runs them, as in all networks of `createModel`. Parameters and buffers stay as they are:
- * the network is saved and trained as before, and only in evaluation mode without gradients computes as folded, with weights made anew
- * where these have changed: a second copy of them.
+ * Folds every batch norm that comes right after a convolution of as many channels among a module's children, which has to be the
+ * order in which the module runs them, as in all networks of `createModel`. Parameters and buffers stay as they are: the network
+ * is saved and trained as before, and only in evaluation mode without gradients computes as folded, with weights made anew
+ * where these have changed: a second copy of them. There the convolution gives a stand-in, NaN everywhere, and its batch norm
+ * computes both, as it is the one that knows the residual.
  *
  * @returns what ends that
  */
@@ -24,45 +33,46 @@ export function foldBatchNorms(network: nn.Module): () => void {
   };
 }
 
-function foldablePairs(network: nn.Module): [nn.Conv, nn.BatchNorm][] {
-  const pairs: [nn.Conv, nn.BatchNorm][] = [];
+function foldablePairs(network: nn.Module): [Foldable, nn.BatchNorm][] {
+  const pairs: [Foldable, nn.BatchNorm][] = [];
   for (const [, module] of network.namedModules()) {
-    let previous: nn.Module | null = null;
+    let previous: Foldable | null = null;
     for (const [, child] of module.children()) {
-      if (previous instanceof nn.Conv && child instanceof nn.BatchNorm && isFoldable(previous, child))
-        pairs.push([previous, child]);
-      previous = child;
+      if (previous && child instanceof nn.BatchNorm && isFoldable(previous, child)) pairs.push([previous, child]);
+      previous = child instanceof nn.Conv || child instanceof DynamicConv ? child : null;
     }
   }
   return pairs;
 }
 
-function isFoldable({ geometry }: nn.Conv, { runningMean }: nn.BatchNorm): boolean {
+function isFoldable({ geometry }: Foldable, { runningMean }: nn.BatchNorm): boolean {
   return runningMean?.numel === geometry.outChannels;
 }
 
-function fold(conv: nn.Conv, norm: nn.BatchNorm): () => void {
+function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
   const cache = new TensorCache<'folded'>();
-  const [convolve, normalise] = [conv.forward.bind(conv), norm.forward.bind(norm)];
-  /** What the convolution has just given, already normalised. */
-  let normalised: Tensor | null = null;
+  let waiting: { readonly standIn: Tensor; readonly input: Tensor } | null = null;
   const restore = [
-    setForward(conv, (input) => {
-      normalised = null;
-      if (norm.training || isGradEnabled()) {
-        cache.forget('folded');
-        return convolve(input);
+    nn.replaceForward(conv, (convolve) => (input: Tensor) => {
+      waiting = null;
+      if (norm.training || isGradEnabled()) cache.forget('folded');
+      else if (conv instanceof nn.Conv || conv.hasEpilogue(input)) {
+        const shape = [input.shape[0]!, conv.geometry.outChannels, ...outputSize(conv.geometry, input.shape)];
+        waiting = { input, standIn: input.newFull([], NaN).expand(shape) };
+        return waiting.standIn;
       }
-      const [weight, bias] = cache.get('folded', [...conv.stateDict().values(), ...norm.stateDict().values()], () =>
-        foldedWeights(conv, norm),
-      );
-      normalised = nn.convolve(input, weight!, bias!, conv.geometry);
-      return normalised;
+      return convolve(input);
     }),
-    setForward(norm, (input, residual) => {
-      if (input !== normalised) return normalise(input, residual);
-      normalised = null;
-      return activate(residual ? input.add_(residual) : input, norm.activation);
+    nn.replaceForward(norm, (normalise) => (given: Tensor, residual: Tensor | null = null) => {
+      if (given !== waiting?.standIn) return normalise(given, residual);
+      const { input } = waiting;
+      waiting = null;
+      const madeOf = [...(conv instanceof nn.Conv ? conv.stateDict().values() : []), ...norm.stateDict().values()];
+      const [weight, shift] = cache.get('folded', madeOf, () => folded(conv, norm));
+      const epilogue = { shift: shift!, residual, activation: norm.activation };
+      return conv instanceof nn.Conv
+        ? convolved(input, weight!, epilogue, conv.geometry)
+        : conv.forwardInto(input, weight!, epilogue);
     }),
   ];
   return () => {
@@ -71,16 +81,25 @@ function fold(conv: nn.Conv, norm: nn.BatchNorm): () => void {
   };
 }
 
-function foldedWeights({ weight, bias }: nn.Conv, norm: nn.BatchNorm): Tensor[] {
+/** s ⊙ W of a static convolution and s of another, and the shift. */
+function folded(conv: Foldable, norm: nn.BatchNorm): Tensor[] {
   const scale = norm.runningVar!.add(norm.eps).rsqrt();
   const factor = norm.weight ? scale.mul(norm.weight) : scale;
-  const shift = (bias ? bias.sub(norm.runningMean!) : norm.runningMean!.neg()).mul(factor);
-  const perFilter = factor.reshape([-1, ...weight.shape.slice(1).map(() => 1)]);
-  return [weight.mul(perFilter), norm.bias ? shift.add(norm.bias) : shift];
+  const { weight, bias } = conv instanceof nn.Conv ? conv : { weight: null, bias: null };
+  const centred = (bias ? bias.sub(norm.runningMean!) : norm.runningMean!.neg()).mul(factor);
+  const shift = norm.bias ? centred.add(norm.bias) : centred;
+  return [weight ? weight.mul(factor.reshape([-1, ...weight.shape.slice(1).map(() => 1)])) : factor, shift];
 }
 
-/** In place: the convolution's output belongs to nobody else. */
-function activate(output: Tensor, activation: nn.Activation): Tensor {
+/** In place behind the convolution, whose output belongs to nobody else. */
+function convolved(
+  input: Tensor,
+  weight: Tensor,
+  { shift, residual, activation }: Epilogue,
+  geometry: nn.ConvGeometry,
+): Tensor {
+  const output = nn.convolve(input, weight, shift, geometry);
+  if (residual) output.add_(residual);
   switch (activation) {
     case 'none':
       return output;
@@ -89,12 +108,4 @@ function activate(output: Tensor, activation: nn.Activation): Tensor {
     case 'relu6':
       return output.hardtanh_({ minVal: 0, maxVal: 6 });
   }
-}
-
-/** A `forward` of its own before that of its class. @returns what ends that */
-function setForward<M extends nn.Conv | nn.BatchNorm>(module: M, forward: M['forward']): () => void {
-  Object.defineProperty(module, 'forward', { configurable: true, writable: true, enumerable: false, value: forward });
-  return () => {
-    Reflect.deleteProperty(module, 'forward');
-  };
 }

@@ -4,13 +4,14 @@
  *
  *     PADNET_ISA=avx2 node fusedConv2d.test.child.js RUNS
  *
- * Prints a JSON line with the largest error of outputs (in training and in evaluation) and gradients by dtype, relative to what is allowed: a fraction of the
- * largest number, or, where a sum cancels, twice the error of libtorch's own operators. Errors are those to float64.
+ * Prints a JSON line with the largest error of outputs (in training, in evaluation, with an epilogue) and gradients by dtype, relative to
+ * what is allowed: a fraction of the largest number, or, where a sum cancels, twice the error of libtorch's own operators.
+ * Errors are those to float64.
  */
-import { grad, manualSeed, nn, noGrad, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
+import { grad, manualSeed, nn, noGrad, ops, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
 import fc from 'fast-check';
 import { Bank, type ParameterSource } from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
+import { Mask, numEntries, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
 import type { Router } from '../dynamic/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
 import { DynamicConv2d } from './dynamicConvolutions.js';
@@ -57,7 +58,11 @@ const cases = fc.record({
   channelsLast: fc.boolean(),
   /** Half of the coefficients are 0. */
   isSparse: fc.boolean(),
+  activation: fc.constantFrom<nn.Activation>('none', 'relu', 'relu6'),
+  hasResidual: fc.boolean(),
 });
+
+type Given = typeof cases extends fc.Arbitrary<infer T> ? T : never;
 
 const allowed = { float32: 1e-5, float64: 1e-10 } as const;
 
@@ -97,7 +102,8 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
           // Without gradients the weights are packed once, and mixed from there.
           layer.eval();
           const evaluated = noGrad(() => layer.forward(x));
-          return [output, evaluated, ...grad(loss, [x, alpha, ...source.parameters()], { allowUnused: true })];
+          const ended = noGrad(() => end(layer, x, given));
+          return [output, evaluated, ended, ...grad(loss, [x, alpha, ...source.parameters()], { allowUnused: true })];
         };
         const fused = results('fused', dtype);
         const composed = results('perSample', dtype);
@@ -113,6 +119,29 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
     { numRuns, seed: 1 },
   );
   return worst;
+}
+
+/** With numbers that follow from the sizes, the same for every plan. */
+function end(
+  layer: DynamicConv2d,
+  x: Tensor,
+  { activation, hasResidual }: Pick<Given, 'activation' | 'hasResidual'>,
+): Tensor {
+  const { outChannels } = layer.geometry;
+  const waves = (shape: readonly number[], phase: number): Tensor =>
+    ops.arange(numEntries(shape), { dtype: x.dtype }).add(phase).sin().reshape(shape);
+  const [scale, shift] = [waves([outChannels], 1), waves([outChannels], 2)];
+  const output = layer.forward(x);
+  const residual = hasResidual ? waves(output.shape, 3) : null;
+  if (layer.hasEpilogue(x)) return layer.forwardInto(x, scale, { shift, residual, activation });
+  const eachMap = (values: Tensor): Tensor => values.reshape([-1, 1, 1]);
+  const sum = output.mul(eachMap(scale)).add(eachMap(shift));
+  const ended = residual ? sum.add(residual) : sum;
+  return activation === 'none'
+    ? ended
+    : activation === 'relu'
+      ? ended.relu()
+      : ops.hardtanh(ended, { minVal: 0, maxVal: 6 });
 }
 
 type GivenSource = { ratio: number; ofFilters: boolean; scaleMode: ScaleMode } | null;

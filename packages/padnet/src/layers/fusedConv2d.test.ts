@@ -201,6 +201,15 @@ describe('the native dynamic convolution', () => {
       expect(() => packedConv2d(input, zeros([2, 4]), packed, geometry)).toThrow('the coefficients must be [2, K]');
       expect(() => packConv2d(bank, null, fixed, geometry)).toThrow('the bank must be [3, 0]');
       expect(() => packConv2d(bank, zeros([2]), null, geometry)).toThrow('scale must be one number');
+      expect(() => packConv2d(bank, null, null, geometry, zeros([5]))).toThrow('filter_scale must be [6], Float');
+      const ended =
+        (shift: Tensor, residual: Tensor | null = null, activation: nn.Activation = 'relu') =>
+        () =>
+          packedConv2d(input, coefficients, packed, geometry, { shift, residual, activation });
+      expect(ended(zeros([5]))).toThrow('shift must be [6], Float');
+      expect(ended(zeros([6], { dtype: 'float64' }))).toThrow('shift must be [6], Float');
+      expect(ended(zeros([6]), zeros([2, 6, 5, 4]))).toThrow('the residual must be like the output [2, 6, 5, 5]');
+      expect(ended(zeros([6]), null, 'tanh' as nn.Activation)).toThrow("'none', 'relu' or 'relu6', got 'tanh'");
     });
   });
 
