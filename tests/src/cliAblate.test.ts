@@ -22,7 +22,7 @@ beforeAll(() => {
   writePictures(join(cwd, 'pictures'));
   for (const layer of ['static', 'pad'] as const) writeFileSync(join(cwd, `${layer}.yaml`), tinyRecipe(layer));
   writeFileSync(join(cwd, 'ablation.yaml'), ablation);
-  writeFileSync(join(cwd, 'none.yaml'), 'recipe: static.yaml\nsweeps: [{ training.batchSize: [4, 8] }]\n');
+  writeFileSync(join(cwd, 'none.yaml'), 'recipe: static.yaml\nsweeps: [{ data.batchSize: [8, 16] }]\n');
 });
 
 afterAll(() => {
@@ -42,18 +42,18 @@ const lasting = (of: AblationDocument, out: string): unknown => {
 describe('the tables', () => {
   it('are the same however often it was interrupted', async () => {
     let stopped = false;
-    const first = await padnet(['ablate', 'ablation.yaml', '--set', 'training.epochs=4', '--out', 'parts'], {
+    const first = await padnet(['ablate', 'ablation.yaml', '--set', 'training.epochs=3', '--out', 'parts'], {
       cwd,
       onLine: (line, child) => {
         // In the third run, once it trains.
         stopped ||= line.startsWith('[3/6]');
-        if (stopped && line.startsWith('epoch 2/4')) child.kill('SIGINT');
+        if (stopped && line.startsWith('epoch 1/3')) child.kill('SIGINT');
       },
     });
     expect(first.code).toBe(130);
     expect(first.stdout).toMatch(/^3 recipes × 2 seeds: 6 runs\n\[1\/6\] training base-seed1\n/);
     expect(first.stderr).toMatch(
-      /stopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=4 --out parts\n$/,
+      /stopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=3 --out parts\n$/,
     );
     expect(document('parts').runs.map(({ variant, seed }) => [variant, seed])).toEqual([
       ['base', 1],
@@ -61,13 +61,13 @@ describe('the tables', () => {
     ]);
     const trained = checksums(join(cwd, 'parts/base-seed1'));
 
-    const second = await ablate('ablation.yaml', '--set', 'training.epochs=4', '--out', 'parts', '--json');
+    const second = await ablate('ablation.yaml', '--set', 'training.epochs=3', '--out', 'parts', '--json');
     expect(second.code).toBe(0);
     expect(second.stderr).toMatch(/^\[3\/6\] resuming partition\.ratio=0\.1-seed1\n\[4\/6\] training base-seed2\n/);
     expect(checksums(join(cwd, 'parts/base-seed1'))).toEqual(trained);
     expect(existsSync(join(cwd, 'parts/partition.ratio=0.1-seed1/checkpoints'))).toBe(false);
 
-    const whole = await ablate('ablation.yaml', '--set', 'training.epochs=4', '--out', 'whole');
+    const whole = await ablate('ablation.yaml', '--set', 'training.epochs=3', '--out', 'whole');
     expect(whole).toMatchObject({ code: 0, stderr: '' });
     expect(whole.stdout).toMatch(/^0\.3 +\d+\.\d\d ± \d+\.\d\d +base /m);
     expect(whole.stdout).toContain(`page: ${join(cwd, 'whole/ablation.html')}`);
@@ -91,12 +91,12 @@ describe('the tables', () => {
     const same = await ablate('ablation.yaml', '--out', 'whole');
     expect(same).toMatchObject({ code: 1, stdout: '' });
     expect(same.stderr).toMatch(
-      /^padnet: whole\/base-seed1 was started with another recipe \(there `epochs: 4`, here `epochs: 2`\); .*; --force starts it anew\n$/,
+      /^padnet: whole\/base-seed1 was started with another recipe \(there `epochs: 3`, here `epochs: 2`\); .*; --force starts it anew\n$/,
     );
     expect(checksums(join(cwd, 'whole'))).toEqual(before);
 
     writeFileSync(join(cwd, 'more.yaml'), ablation.replace('0.3]', '0.3, 0.5]').replace('[1, 2]', '[1]'));
-    const more = ['more.yaml', '--set', 'training.epochs=4', '--out', 'whole', '--json'];
+    const more = ['more.yaml', '--set', 'training.epochs=3', '--out', 'whole', '--json'];
     const added = await ablate(...more);
     expect(added).toMatchObject({ code: 0, stderr: '[4/4] training partition.ratio=0.5-seed1\n' });
     expect((JSON.parse(added.stdout) as AblationDocument).runs).toHaveLength(4);

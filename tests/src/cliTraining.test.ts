@@ -99,7 +99,7 @@ describe('train', () => {
     async (name) => {
       const folder = `runs/${name}`;
       let steps = 0;
-      const parameters = ['train', 'pad.yaml', '--set', 'training.epochs=12', '--json'];
+      const parameters = ['train', 'pad.yaml', '--set', 'training.epochs=5', '--json'];
       const stopped = await padnet([...parameters, '--out', folder], {
         cwd,
         onLine: (line, child) => {
@@ -111,7 +111,7 @@ describe('train', () => {
         /stopped at step (\d+), saved; resume with: padnet train --resume runs\/(?:SIGINT|SIGTERM)\n$/.exec(
           stopped.stderr,
         )!;
-      expect(Number(step)).toBeLessThan(72);
+      expect(Number(step)).toBeLessThan(30);
       expect(existsSync(join(cwd, folder, 'model/model.json'))).toBe(false);
 
       const unfinished = await run('eval', folder);

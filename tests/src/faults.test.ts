@@ -48,8 +48,8 @@ function random(seed: number): () => number {
 }
 
 describe('SIGKILL', () => {
-  const kills = isLong ? 20 : 5;
-  const epochs = isLong ? 16 : 5;
+  const kills = isLong ? 20 : 3;
+  const epochs = isLong ? 16 : 4;
 
   it(
     `at ${kills} random moments and in the end: resumed each time, the run is that of one never interrupted`,

@@ -183,7 +183,7 @@ describe('what is wrong is told with file, line and key', () => {
 
   it('a reference of another task', async () => {
     await expect(plan(`${head}references: [rte.yaml]\nsweeps: [{ partition.ratio: [0.1] }]`)).rejects.toThrow(
-      'recipes/rte.yaml: expected a recipe of the same task as recipes/pad.yaml (imageFolder)',
+      'recipes/rte.yaml: expected a recipe of the same task as recipes/pad.yaml (fashionMnist)',
     );
   });
 });
