@@ -1,6 +1,7 @@
 import { backward, liveTensors, manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
+import { convertToDynamic } from '../convert/index.js';
 import {
   createModel,
   dynamicConvolutions,
@@ -91,7 +92,7 @@ describe('foldBatchNorms', () => {
       const observe = (path: string, module: nn.Module, _input: Tensor, output: Tensor): void => {
         if (module instanceof DynamicConv) found.set(path, output.isnan().all().item() === 1);
       };
-      noGrad(() => nn.watchForward(network, observe, () => (network).forward(randn([2, 3, 20, 20]))));
+      noGrad(() => nn.watchForward(network, observe, () => network.forward(randn([2, 3, 20, 20]))));
       return found;
     };
     for (const layer of ['dyconv', 'pad'] as const) {
@@ -121,6 +122,25 @@ describe('foldBatchNorms', () => {
       foldBatchNorms(network);
       expectClose(noGrad(() => network.forward(input)), expected, { atol: 1e-12 }); // prettier-ignore
     }
+  });
+
+  it('folds a dynamic convolution over one dimension, with a residual and for a batch', () => {
+    const norm = new nn.BatchNorm1d({ numFeatures: 6, activation: 'relu' });
+    const network = new nn.Sequential(
+      new nn.Conv1d({ inChannels: 2, outChannels: 4, kernelSize: 1 }),
+      new nn.Conv1d({ inChannels: 4, outChannels: 6, kernelSize: 3, stride: 2, padding: 1, bias: false }),
+      norm,
+    );
+    convertToDynamic(network, { numKernels: 3, noise: 1 }).to('float64');
+    network.forward(randn([4, 2, 9], { dtype: 'float64' })); // statistics
+    const conv = network.eval().getModule('1');
+    if (!(conv instanceof DynamicConv)) throw new Error('not converted');
+    const [input, residual] = [randn([5, 4, 9], { dtype: 'float64' }), randn([5, 6, 5], { dtype: 'float64' })];
+    const run = (): Tensor => noGrad(() => norm.forward(conv.forward(input), residual));
+    const expected = run();
+    foldBatchNorms(network);
+    expectClose(run(), expected, { atol: 1e-12 });
+    expect(noGrad(() => conv.forward(input)).isnan().all().item()).toBe(1); // prettier-ignore
   });
 
   it('is undone in training and with gradients, and follows weights that change', () => {
