@@ -119,6 +119,7 @@ class Bottleneck extends nn.Module {
   }
 }
 
+/** Those of our own kernels, whose output is channels-last; DCD's are libtorch's, as static ones are. */
 function hasDynamicConvolutions(network: nn.Module): boolean {
   for (const [, module] of network.namedModules()) if (module instanceof DynamicConv2d) return true;
   return false;
