@@ -211,7 +211,7 @@ describe('convert', () => {
     );
     const model = await run('convert', 'runs/dyconv/model', '--layer', 'static', '--out', 'networks/wrong');
     expect(model.stderr).toMatch(
-      /^padnet: runs\/dyconv\/model has a network .*; what a network is folded at .*takes the folder of a run\n$/,
+      /^padnet: runs\/dyconv\/model has a network .*; .* folds a network only as the folder of its run, .*\n$/,
     );
     const option = await run('convert', 'runs/dyconv', '--layer', 'static', '--noise', '1', '--out', 'networks/wrong');
     expect(option.stderr).toContain('--noise is for what becomes dynamic, not --layer static');

@@ -4,10 +4,12 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <optional>
 
+#include "blockedMaps.h"
 #include "experts.h"
 
 namespace padnet {
@@ -258,9 +260,15 @@ Tensor biases(const Bound<T>& bound, const Tensor& biasBank, int64_t outFeatures
   const int64_t* expert = bound.experts.template data_ptr<int64_t>();
   const T* weight = bound.weights.template data_ptr<T>();
   at::parallel_for(0, numTokens, 8, [&](int64_t begin, int64_t end) {
-    for (int64_t i = begin * chosen; i < end * chosen; i++) {
-      T* row = to.row(i / chosen);
-      kernels<T>().mix(row, i % chosen == 0 ? nullptr : row, bias.row(expert[i]), 0, weight + i, 1, outFeatures);
+    for (int64_t token = begin; token < end; token++) {
+      T* row = to.row(token);
+      // Two at a time, so that a row is seldom read again.
+      for (int64_t i = 0; i < chosen; i += 2) {
+        const int64_t at = token * chosen + i, count = std::min<int64_t>(2, chosen - i);
+        const T* first = bias.row(expert[at]);
+        kernels<T>().mix(row, i == 0 ? nullptr : row, first, count == 2 ? bias.row(expert[at + 1]) - first : 0,
+                         weight + at, count, outFeatures);
+      }
     }
   });
   return output;
@@ -307,23 +315,25 @@ void addBiasGradients(const Bound<T>& bound, const Tensor& gradOutput, Gradients
   const auto grad = matrixOf<const T>(gradOutput), bias = matrixOf<const T>(bound.biasBank);
   const auto gradBias = matrixOf<T>(gradients.biasBank);
   const Routes<T>& routes = bound.routes;
-  T* gradWeights = gradients.weights.template data_ptr<T>();
-  at::parallel_for(0, int64_t(routes.tokens.size()), 16, [&](int64_t begin, int64_t end) {
-    const int64_t* expert = bound.experts.template data_ptr<int64_t>();
-    for (int64_t i = begin; i < end; i++)
-      gradWeights[bound.places[i]] +=
-          kernels<T>().dot(grad.row(routes.tokens[i]), bias.row(expert[bound.places[i]]), bound.outFeatures);
-  });
-  constexpr int64_t run = 512;
-  at::parallel_for(0, (bound.outFeatures + run - 1) / run, 1, [&](int64_t begin, int64_t end) {
-    for (int64_t first = begin * run; first < end * run; first += run)
+  // The gradient of the output is read once for both.
+  const Split runs(bound.outFeatures, 512);
+  const int64_t numChoices = int64_t(routes.tokens.size());
+  std::vector<T> dots(runs.count * numChoices);
+  at::parallel_for(0, runs.count, 1, [&](int64_t begin, int64_t end) {
+    for (int64_t run = begin; run < end; run++) {
+      const int64_t first = runs.begin(run), size = runs.length(run);
       for (const Group& group : routes.groups)
         for (int64_t i = group.begin; i < group.begin + group.count; i++) {
+          const T* from = grad.row(routes.tokens[i]) + first;
           T* to = gradBias.row(group.expert) + first;
-          kernels<T>().mix(to, to, grad.row(routes.tokens[i]) + first, 0, &routes.weights[i], 1,
-                           std::min(run, bound.outFeatures - first));
+          dots[run * numChoices + i] = kernels<T>().dot(from, bias.row(group.expert) + first, size);
+          kernels<T>().mix(to, to, from, 0, &routes.weights[i], 1, size);
         }
+    }
   });
+  T* gradWeights = gradients.weights.template data_ptr<T>();
+  for (int64_t i = 0; i < numChoices; i++)
+    for (int64_t run = 0; run < runs.count; run++) gradWeights[bound.places[i]] += dots[run * numChoices + i];
 }
 
 template <class T>

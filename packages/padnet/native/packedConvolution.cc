@@ -32,7 +32,8 @@ void scaleTile(T* tile, const Part& part, int64_t width, T scale, const T* filte
   std::vector<T> factors(width, scale);
   for (int64_t lane = 0; filterScale && lane < part.numRows; lane++)
     factors[lane] *= filterScale[order[part.row + lane]];
-  for (int64_t i = 0; i < part.size * width; i++) tile[i] *= factors[i % width];
+  for (int64_t step = 0; step < part.size; step++)
+    for (int64_t lane = 0; lane < width; lane++) tile[step * width + lane] *= factors[lane];
 }
 
 /// Tiles of weights that are in order.

@@ -105,12 +105,12 @@ void products(Product<T> product, int64_t numRows, int64_t width, const Fetch& f
   }
 }
 
-/// The epilogue of `size` channels of one position, that stand at `output`.
+/// The epilogue of `size` channels from `channel` on of one position, that stand at `output`.
 template <class T>
-void finish(const Pass<T>& pass, T* output, int64_t size) {
+void finish(const Pass<T>& pass, int64_t channel, T* output, int64_t size) {
   const auto& [shift, residual, least, most] = *pass.epilogue;
-  const int64_t at = output - pass.output;
-  kernels<T>().finish(output, shift + at % pass.outputChannels, residual ? residual + at : nullptr, least, most, size);
+  kernels<T>().finish(output, shift + channel, residual ? residual + (output - pass.output) : nullptr, least, most,
+                      size);
 }
 
 /// Multiplies tile by tile. Each thread makes its own `tiles`, that are asked to `select` a place, and then for the
@@ -178,7 +178,7 @@ void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
                 },
                 [&](int64_t row, int64_t count) {
                   for (int64_t r = row; isWhole && r < row + count; r++)
-                    finish(pass, outputOf(sample) + cRows[r], width);
+                    finish(pass, order ? order[0] : laneBegin, outputOf(sample) + cRows[r], width);
                 });
           }
         }
@@ -197,7 +197,7 @@ void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
           const int64_t channel = order ? order[lane] : laneBegin + lane;
           for (end = lane + 1; end < item.lanes && (!order || order[end] == channel + end - lane);) end++;
           for (int64_t position = 0; position < pass.outputPositions; position++)
-            finish(pass, output + position * pass.outputChannels + channel, end - lane);
+            finish(pass, channel, output + position * pass.outputChannels + channel, end - lane);
         }
       }
     }

@@ -165,7 +165,7 @@ export type PackedConv2d = readonly [bank: Tensor, staticWeight: Tensor, maskBit
  *
  * @param bank as in `fusedConv2d`
  * @param scale λ_d, a scalar; null for 1
- * @param filterScale what each filter is multiplied by besides [outChannels]
+ * @param filterScale [outChannels], another factor of each filter; null for 1
  */
 export function packConv2d(
   bank: Tensor,

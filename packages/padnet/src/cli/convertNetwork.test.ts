@@ -171,8 +171,10 @@ describe('convertNetwork', () => {
     await convert(pictures, { layer: 'dyconv', convolution: 'dcd' }, 'dcd');
     await refuse(join(folder, 'dcd'), { layer: 'pad' }, 'only a static one can be converted; DCD has no static form');
     await convert(pictures, { layer: 'dyconv' }, 'dynamic');
-    await refuse(join(folder, 'dynamic'), { layer: 'static' }, 'so it takes the folder of a run');
+    await refuse(join(folder, 'dynamic'), { layer: 'static' }, 'folds a network only as the folder of its run');
     await refuse(pictures, { layer: 'static' }, 'has a network for pictures; expected dyconv, pad');
+    await refuse(pictures, { layer: 'pad', kernels: 100 }, 'numKernels: Too big');
+    await refuse(encoder, { layer: 'moe', experts: 300 }, 'numExperts: Too big');
     await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
     await convert(encoder, { layer: 'moe' }, 'mixture');
     await refuse(join(folder, 'mixture'), { layer: 'pad' }, 'model.layer: moe; only a static one can be converted');

@@ -2,9 +2,10 @@
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, type nn } from '@padnet/torch';
+import type { z } from 'zod';
 import type { MoEPosition } from '../convert/index.js';
 import type { OnBadPicture } from '../data/index.js';
-import { InputError } from '../errors.js';
+import { describeIssues, InputError } from '../errors.js';
 import {
   convertModel,
   convertTextModel,
@@ -127,9 +128,11 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
 function checkFold(source: ConvertSource, path: string, { layer }: ConvertNetworkOptions): void {
   const obstacle = foldObstacle(path, source);
   if (layer === 'static' && obstacle === null) return;
+  const what = `${path} has a network with model.layer: ${source.description.model.layer}`;
   throw new InputError(
-    `${path} has a network with model.layer: ${source.description.model.layer}; only a static one can be converted; ` +
-      (obstacle ?? '--layer static folds it to one'),
+    layer === 'static'
+      ? `${what}; ${obstacle!}`
+      : `${what}; only a static one can be converted; ${obstacle ?? '--layer static folds it to one'}`,
   );
 }
 
@@ -147,7 +150,7 @@ function countsOf(source: ConvertSource): NetworkCounts {
 
 async function writePictures({ network, description }: PictureModel, options: ConvertNetworkOptions): Promise<void> {
   const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0, ratio = 1, out } = options;
-  const model = modelSchema.parse({
+  const model = parsed(modelSchema, {
     ...description.model,
     layer,
     convolution,
@@ -176,7 +179,7 @@ async function writeTexts(
   options: ConvertNetworkOptions,
 ): Promise<void> {
   const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0, ratio = 1, out } = options;
-  const model = textModelSchema.parse({ ...description.model, layer, numExperts, k, position, layers, noise });
+  const model = parsed(textModelSchema, { ...description.model, layer, numExperts, k, position, layers, noise });
   try {
     convertTextModel(network, model);
   } catch (error) {
@@ -185,6 +188,13 @@ async function writeTexts(
   }
   await partitionByMagnitude(network, ratio);
   saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
+}
+
+/** @throws UsageError where an option is out of range */
+function parsed<Schema extends z.ZodType>(schema: Schema, values: unknown): z.infer<Schema> {
+  const { data, error } = schema.safeParse(values);
+  if (error) throw new UsageError(describeIssues(error));
+  return data;
 }
 
 /** Without data: the largest entries stay dynamic. Any mask gives the same output while experts are copies. */

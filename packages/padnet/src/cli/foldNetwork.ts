@@ -43,11 +43,14 @@ const timedPasses = 11;
 function medianSeconds(network: nn.Layer, shape: readonly number[]): number {
   network.eval();
   const restore = foldBatchNorms(network);
-  const { seconds } = measuredPass(() => {
-    const input = randn(shape);
-    return () => noGrad(() => network.forward(input));
-  });
-  const passes = Array.from({ length: warmUpPasses + timedPasses }, seconds);
-  restore();
-  return median(passes.slice(warmUpPasses));
+  try {
+    const { seconds } = measuredPass(() => {
+      const input = randn(shape);
+      return () => noGrad(() => network.forward(input));
+    });
+    const passes = Array.from({ length: warmUpPasses + timedPasses }, seconds);
+    return median(passes.slice(warmUpPasses));
+  } finally {
+    restore();
+  }
 }

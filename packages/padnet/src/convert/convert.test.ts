@@ -192,6 +192,10 @@ describe('conversion', () => {
       `DCD is for two dimensions; '3' is a ${Conv.name}: name it in keepStatic`,
     );
     expect(mixed.getModule('1')).toBeInstanceOf(nn.Conv2d);
+    const before = convertToDynamic(mixed, { keepStatic: ['0.0', '0.2', '3'] }).getModule('1');
+    if (!(before instanceof DynamicConv2d)) throw new Error('not converted');
+    expect(() => convertToPartial(mixed, { router: dcd, keepStatic: ['0.0', '0.2'] })).toThrow("'3' is a");
+    expect(before.source).toBeInstanceOf(Bank);
   });
 
   it('starts a bank from copies, noisy copies, or independent kernels of the same spread', () => {

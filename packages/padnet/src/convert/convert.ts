@@ -30,12 +30,14 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  * @throws RangeError where a path in `keepStatic` is no convolution, or there is nothing to convert
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
-  return convertEach(network, options, (conv, path) => {
-    if (!(conv instanceof nn.Conv)) return conv;
-    const router = initialRouter(conv, options);
-    if (router instanceof DcdRouter) return decompose(conv, path, router, options);
-    const { bank, biasBank } = initialLayer(conv, router, options);
-    return dynamicConv({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
+  return convertEach(network, options, {
+    ofStatic(conv, path) {
+      const router = initialRouter(conv, options);
+      if (router instanceof DcdRouter) return decompose(conv, path, router, options);
+      const { bank, biasBank } = initialLayer(conv, router, options);
+      return dynamicConv({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
+    },
+    search: null,
   });
 }
 
@@ -47,30 +49,29 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
  */
 export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
   const { scaleMode = 'both' } = options;
-  return convertEach(network, options, (conv, path) => {
-    if (!(conv instanceof nn.Conv)) return searched(conv, scaleMode);
-    const router = initialRouter(conv, options);
-    if (router instanceof DcdRouter) return searched(decompose(conv, path, router, options), scaleMode);
-    const { bank, staticWeight, biasBank } = initialLayer(conv, router, options);
-    const source = new SearchSource({ bank, staticWeight, scaleMode });
-    return dynamicConv({ geometry: conv.geometry, router, source, biasBank });
+  return convertEach(network, options, {
+    ofStatic(conv, path) {
+      const router = initialRouter(conv, options);
+      if (router instanceof DcdRouter) return decompose(conv, path, router, options);
+      const { bank, staticWeight, biasBank } = initialLayer(conv, router, options);
+      const source = new SearchSource({ bank, staticWeight, scaleMode });
+      return dynamicConv({ geometry: conv.geometry, router, source, biasBank });
+    },
+    search: (bank) => new SearchSource({ bank, staticWeight: noGrad(() => bank.mean([0])), scaleMode }),
   });
 }
 
-/** A dynamic layer that becomes partial; one that is not dynamic stays as it is. */
-function searched<L extends DynamicConvolutionLayer>(layer: L, scaleMode: ScaleMode): L {
-  const { source } = layer;
-  if (source instanceof Bank) {
-    const staticWeight = noGrad(() => source.bank.mean([0]));
-    layer.setChild('source', new SearchSource({ bank: source.bank, staticWeight, scaleMode }));
-  }
-  return layer;
+interface LayerMakers {
+  /** What becomes of a static convolution. */
+  readonly ofStatic: (conv: nn.Conv, path: string) => DynamicConvolutionLayer;
+  /** What becomes of the bank of a layer that is dynamic, or has just been made so by DCD; null: it stays. */
+  readonly search: ((bank: nn.Parameter) => SearchSource) | null;
 }
 
 function convertEach<N extends nn.Module>(
   network: N,
   { keepStatic }: ConvertOptions,
-  convert: (conv: nn.Conv | DynamicConvolutionLayer, path: string) => DynamicConvolutionLayer,
+  { ofStatic, search }: LayerMakers,
 ): N {
   const convolutions = [...network.namedModules()].filter(
     (entry): entry is [string, nn.Conv | DynamicConvolutionLayer] =>
@@ -84,10 +85,21 @@ function convertEach<N extends nn.Module>(
   const chosen = convolutions.filter(([path]) => !kept.has(path));
   if (chosen.length === 0)
     throw new RangeError('the network has no convolution to convert besides those that stay static');
-  // Each in a scope, so that what its weights are made from is not held for all; and all before the first replacement, so that a
-  // network that can't be converted stays as it is.
-  const converted = chosen.map(([path, conv]) => [path, scope(() => convert(conv, path))] as const);
-  for (const [path, layer] of converted) network.replaceModule(path, layer);
+  // Each in a scope, so that what its weights are made from is not held for all; and all before the first change, so that a network
+  // that can't be converted stays as it is.
+  const converted = chosen.map(([path, conv]) => {
+    const layer = conv instanceof nn.Conv ? scope(() => ofStatic(conv, path)) : conv;
+    return [path, layer] as const;
+  });
+  for (const [path, layer] of converted) {
+    network.replaceModule(path, layer);
+    const { source } = layer;
+    if (search && source instanceof Bank)
+      layer.setChild(
+        'source',
+        scope(() => search(source.bank)),
+      );
+  }
   return network;
 }
 

@@ -162,28 +162,31 @@ export abstract class DynamicConv extends nn.Module {
   }
 
   /**
-   * Whether `forwardInto` can do for an input like this. Attention on filters comes before what follows the layer, and with a bias
-   * of its own the layer would have two.
+   * Whether `forwardWithEpilogue` can do for an input like this. Attention on filters comes before what follows the layer, and with
+   * a bias of its own the layer would have two.
    */
-  hasEpilogue(input: Tensor): boolean {
-    const isPlain = this.biasBank === null && !this.router.attend && input.dtype !== 'bfloat16' && input.dim !== 5;
-    return isPlain && this.isPacked() && this.planFor(input) === 'fused';
+  takesEpilogue(input: Tensor): boolean {
+    const isPlain = this.biasBank === null && !this.router.attend && this.geometry.kernelSize.length < 3;
+    return isPlain && this.isPacked() && this.planFor(this.widened(input)) === 'fused';
   }
 
   /**
-   * activation(filterScale ⊙ layer(input) + shift + residual) in one pass, in evaluation mode and without a gradient.
+   * activation(filterScale ⊙ layer(input) + shift + residual) in one pass, in evaluation mode and without a gradient. As in `forward`
+   * autocast is off within.
    *
    * @param filterScale [outChannels]
    */
-  forwardInto(input: Tensor, filterScale: Tensor, { residual, ...epilogue }: Epilogue): Tensor {
-    const isLine = input.dim === 3;
-    const toPlane = (map: Tensor): Tensor => (isLine ? map.unsqueeze(2) : map);
-    const { coefficients } = this.attentionFor(input);
-    const output = packedConv2d(toPlane(input), coefficients, this.packedWeights(filterScale), this.planar, {
-      ...epilogue,
-      residual: residual && toPlane(residual),
+  forwardWithEpilogue(input: Tensor, filterScale: Tensor, { residual, ...epilogue }: Epilogue): Tensor {
+    const toPlane = (map: Tensor): Tensor => (map.dim === 3 ? map.unsqueeze(2) : map);
+    return autocast(null, () => {
+      const given = this.widened(input);
+      const { coefficients } = this.attentionFor(given);
+      const output = packedConv2d(toPlane(given), coefficients, this.packedWeights(filterScale), this.planar, {
+        ...epilogue,
+        residual: residual && toPlane(this.widened(residual)),
+      });
+      return input.dim === 3 ? output.squeeze(2) : output;
     });
-    return isLine ? output.squeeze(2) : output;
   }
 
   /**

@@ -1,4 +1,16 @@
-import { backward, liveTensors, manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
+import {
+  autocast,
+  backward,
+  liveTensors,
+  manualSeed,
+  nn,
+  noGrad,
+  ops,
+  rand,
+  randn,
+  scope,
+  type Tensor,
+} from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { convertToDynamic } from '../convert/index.js';
@@ -141,6 +153,26 @@ describe('foldBatchNorms', () => {
     foldBatchNorms(network);
     expectClose(run(), expected, { atol: 1e-12 });
     expect(noGrad(() => conv.forward(input)).isnan().all().item()).toBe(1); // prettier-ignore
+  });
+
+  it('leaves it to the convolution to say what is wrong with an input, and computes in float32 under autocast', () => {
+    const network = networkOf({ name: 'resnet10', width: 8, layer: 'dyconv' });
+    const input = randn([2, 3, 20, 20]);
+    const run = (): Tensor => noGrad(() => autocast('bfloat16', () => network.forward(input)));
+    const expected = run();
+    foldBatchNorms(network);
+    expectClose(run(), expected, { atol: 0.1, rtol: 0.1 });
+
+    const norm = new nn.BatchNorm1d({ numFeatures: 6 });
+    const line = new nn.Sequential(
+      new nn.Conv1d({ inChannels: 2, outChannels: 4, kernelSize: 1 }),
+      new nn.Conv1d({ inChannels: 4, outChannels: 6, kernelSize: 3 }),
+      norm,
+    );
+    foldBatchNorms(convertToDynamic(line).eval());
+    const refusal = (shape: number[]) => () => noGrad(() => (line.getModule('1') as nn.Layer).forward(randn(shape)));
+    expect(refusal([2, 4, 5, 6])).toThrow('DynamicConv1d expects [batch, channels, length]');
+    expect(refusal([2, 4, 2])).toThrow('does not fit');
   });
 
   it('is undone in training and with gradients, and follows weights that change', () => {

@@ -5,8 +5,8 @@
  *
  * and what the batch norm adds beyond that, a residual and its activation. A dynamic or partial convolution does all of it in one
  * pass where its weights are packed: s is a part of them, and the rest is done to each tile of the output while it is in cache. Its
- * batch norm stays where another plan is faster, where kernels are depth-wise, with ODConv (whose filter attention comes between)
- * and DCD.
+ * batch norm stays where another plan is faster, where kernels are depth-wise or no entry is dynamic, over three dimensions, with a
+ * bias bank, with ODConv (whose filter attention comes between) and with DCD.
  */
 import { isGradEnabled, nn, type Tensor } from '@padnet/torch';
 import { TensorCache } from '../partial/index.js';
@@ -56,7 +56,7 @@ function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
     nn.replaceForward(conv, (convolve) => (input: Tensor) => {
       waiting = null;
       if (norm.training || isGradEnabled()) cache.forget('folded');
-      else if (conv instanceof nn.Conv || conv.hasEpilogue(input)) {
+      else if (fits(conv, input) && (conv instanceof nn.Conv || conv.takesEpilogue(input))) {
         const shape = [input.shape[0]!, conv.geometry.outChannels, ...outputSize(conv.geometry, input.shape)];
         waiting = { input, standIn: input.newFull([], NaN).expand(shape) };
         return waiting.standIn;
@@ -67,12 +67,14 @@ function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
       if (given !== waiting?.standIn) return normalise(given, residual);
       const { input } = waiting;
       waiting = null;
-      const madeOf = [...(conv instanceof nn.Conv ? conv.stateDict().values() : []), ...norm.stateDict().values()];
-      const [weight, shift] = cache.get('folded', madeOf, () => folded(conv, norm));
-      const epilogue = { shift: shift!, residual, activation: norm.activation };
-      return conv instanceof nn.Conv
-        ? convolved(input, weight!, epilogue, conv.geometry)
-        : conv.forwardInto(input, weight!, epilogue);
+      const { activation } = norm;
+      if (conv instanceof nn.Conv) {
+        const madeOf = [...conv.stateDict().values(), ...norm.stateDict().values()];
+        const [weight, shift] = cache.get('folded', madeOf, () => foldedWeights(conv, norm));
+        return convolved(input, weight!, { shift: shift!, residual, activation }, conv.geometry);
+      }
+      const [factor, shift] = cache.get('folded', [...norm.stateDict().values()], () => factorAndShift(norm, null));
+      return conv.forwardWithEpilogue(input, factor!, { shift: shift!, residual, activation });
     }),
   ];
   return () => {
@@ -81,14 +83,23 @@ function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
   };
 }
 
-/** s ⊙ W of a static convolution and s of another, and the shift. */
-function folded(conv: Foldable, norm: nn.BatchNorm): Tensor[] {
+/** Whether the convolution takes an input of that shape; else it is to say so itself. */
+function fits({ geometry }: Foldable, { shape }: Tensor): boolean {
+  return shape.length === geometry.kernelSize.length + 2 && outputSize(geometry, shape).every((size) => size > 0);
+}
+
+/** s [channels] and s (b − μ) + β [channels]. */
+function factorAndShift(norm: nn.BatchNorm, bias: Tensor | null): [factor: Tensor, shift: Tensor] {
   const scale = norm.runningVar!.add(norm.eps).rsqrt();
   const factor = norm.weight ? scale.mul(norm.weight) : scale;
-  const { weight, bias } = conv instanceof nn.Conv ? conv : { weight: null, bias: null };
-  const centred = (bias ? bias.sub(norm.runningMean!) : norm.runningMean!.neg()).mul(factor);
-  const shift = norm.bias ? centred.add(norm.bias) : centred;
-  return [weight ? weight.mul(factor.reshape([-1, ...weight.shape.slice(1).map(() => 1)])) : factor, shift];
+  const shift = (bias ? bias.sub(norm.runningMean!) : norm.runningMean!.neg()).mul(factor);
+  return [factor, norm.bias ? shift.add(norm.bias) : shift];
+}
+
+/** s ⊙ W and the shift. */
+function foldedWeights({ weight, bias }: nn.Conv, norm: nn.BatchNorm): Tensor[] {
+  const [factor, shift] = factorAndShift(norm, bias);
+  return [weight.mul(factor.reshape([-1, ...weight.shape.slice(1).map(() => 1)])), shift];
 }
 
 /** In place behind the convolution, whose output belongs to nobody else. */

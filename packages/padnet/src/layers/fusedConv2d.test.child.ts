@@ -133,7 +133,7 @@ function end(
   const [scale, shift] = [waves([outChannels], 1), waves([outChannels], 2)];
   const output = layer.forward(x);
   const residual = hasResidual ? waves(output.shape, 3) : null;
-  if (layer.hasEpilogue(x)) return layer.forwardInto(x, scale, { shift, residual, activation });
+  if (layer.takesEpilogue(x)) return layer.forwardWithEpilogue(x, scale, { shift, residual, activation });
   const eachMap = (values: Tensor): Tensor => values.reshape([-1, 1, 1]);
   const sum = output.mul(eachMap(scale)).add(eachMap(shift));
   const ended = residual ? sum.add(residual) : sum;

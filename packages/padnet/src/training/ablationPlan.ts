@@ -1,6 +1,6 @@
 /** The recipes that an ablation trains: each once, whatever sweeps it is a part of. */
 import { createHash } from 'node:crypto';
-import { isAbsolute, relative } from 'node:path';
+import { dirname, isAbsolute, relative } from 'node:path';
 import { InputError } from '../errors.js';
 import { ABLATION_BASE, type Ablation, type AblationKey, type AblationValue } from './ablation.js';
 import { RecipeError, type RecipeOverride } from './loadRecipe.js';
@@ -43,7 +43,7 @@ export async function planAblation(
   read: (file: string, overrides: readonly RecipeOverride[]) => Promise<Recipe>,
 ): Promise<AblationPlan> {
   const base = await read(recipe, []);
-  const variants = new Variants(base);
+  const variants = new Variants(base, dirname(file));
   const plannedReferences: AblationPlan['references'][number][] = [];
   for (const reference of references) {
     const own = await read(reference.file, []);
@@ -101,11 +101,14 @@ function withSeed<R extends Recipe>(recipe: R, seed: number): R {
 
 /** Recipes that are the same are one, whichever way they came about. */
 class Variants {
+  readonly #folder: string;
   readonly #base: ReadonlyMap<string, string>;
   /** By what differs from the base. */
   readonly #byDifference = new Map<string, AblationVariant>();
 
-  constructor(base: Recipe) {
+  /** @param folder that paths are named from: a run has the same name wherever its project lies */
+  constructor(base: Recipe, folder: string) {
+    this.#folder = folder;
     this.#base = recipeSettings(base);
     this.add(base, ABLATION_BASE);
   }
@@ -130,14 +133,13 @@ class Variants {
     const keys = [...new Set([...this.#base.keys(), ...own.keys()])].filter((key) => key !== 'training.seed');
     return keys
       .filter((key) => own.get(key) !== this.#base.get(key))
-      .map((key) => `${key}=${portable(own.get(key) ?? 'null')}`)
+      .map((key) => `${key}=${fromFolder(own.get(key) ?? 'null', this.#folder)}`)
       .join(',');
   }
 }
 
-/** A path as it is from here: the name of a run is the same wherever its project lies. */
-function portable(value: string): string {
-  return isAbsolute(value) ? relative('.', value) : value;
+function fromFolder(value: string, folder: string): string {
+  return isAbsolute(value) ? relative(folder, value) || '.' : value;
 }
 
 /** As it is where any file system takes it; else its beginning and a checksum of the whole. */

@@ -21,7 +21,7 @@ export function foldObstacle(
   if (description.model.convolution === 'dcd')
     return 'DCD has no static form: its branch sees all channels and adds a bias, which the static network has not';
   if (!existsSync(new RunFolder(path).recipe))
-    return 'what a network is folded at is measured on the data of its recipe, so it takes the folder of a run';
+    return '`padnet convert --layer static` folds a network only as the folder of its run, on whose data it measures at what';
   return null;
 }
 

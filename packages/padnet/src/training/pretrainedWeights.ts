@@ -23,7 +23,8 @@ export function readPretrained(path: string, name: ModelOptions['name']): Static
   const { model, inChannels, numClasses } = saved.description;
   if (model.name !== name) throw new InputError(`model.pretrained: ${path} is a ${model.name}, model.name is ${name}`);
   if (model.layer !== 'static') {
-    const advice = foldObstacle(path, saved) ?? `\`padnet convert ${path} --layer static\` makes one of it`;
+    const advice =
+      foldObstacle(path, saved) ?? `\`padnet convert ${path} --layer static --out <folder>\` makes one of it`;
     throw new InputError(
       `model.pretrained: ${path} has model.layer: ${model.layer}, a static network is needed; ${advice}`,
     );
