@@ -1,8 +1,10 @@
 /** The addon, loaded once and typed in one place; C++ side: `native/addon.cc`. Nothing else imports it by path. */
+import { existsSync, readFileSync } from 'node:fs';
 import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
+import { openBlasCore } from './openBlas.js';
 
 /** How an argument crosses to C++; by name the `Kind` of `native/dispatcher.h`. */
 export type ArgumentKind =
@@ -117,12 +119,20 @@ interface Native {
   buildInfo(): { version: string; configuration: string };
 }
 
+const CPU_INFO = '/proc/cpuinfo';
+
 // How threads wait for work is read by OpenMP when libtorch is loaded. Those that spin take the cores from the data loader and
 // from other programs: on two busy cores a training step then takes ten times as long. Those that sleep at once are woken for
 // every operator: one picture through a ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
 if (process.env.GOMP_SPINCOUNT === undefined && process.env.OMP_WAIT_POLICY === undefined) {
   process.env.GOMP_SPINCOUNT = '5000';
   process.env.OMP_WAIT_POLICY = 'passive';
+}
+
+// Read by OpenBLAS when libtorch is loaded.
+if (process.env.OPENBLAS_CORETYPE === undefined && existsSync(CPU_INFO)) {
+  const core = openBlasCore(readFileSync(CPU_INFO, 'utf8'));
+  if (core !== null) process.env.OPENBLAS_CORETYPE = core;
 }
 
 function load(): Native {
