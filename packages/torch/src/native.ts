@@ -129,8 +129,8 @@ if (process.env.GOMP_SPINCOUNT === undefined && process.env.OMP_WAIT_POLICY === 
   process.env.OMP_WAIT_POLICY = 'passive';
 }
 
-// Read by OpenBLAS when libtorch is loaded.
-if (process.env.OPENBLAS_CORETYPE === undefined && existsSync(CPU_INFO)) {
+// Read by OpenBLAS when libtorch is loaded; the variables of a worker are its own.
+if (isMainThread && process.env.OPENBLAS_CORETYPE === undefined && existsSync(CPU_INFO)) {
   const core = openBlasCore(readFileSync(CPU_INFO, 'utf8'));
   if (core !== null) process.env.OPENBLAS_CORETYPE = core;
 }

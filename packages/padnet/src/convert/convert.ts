@@ -5,7 +5,14 @@
  * of DCD around the static convolution.
  */
 import { nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
-import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
+import {
+  Bank,
+  DcdRouter,
+  KernelAttention,
+  latentChannels,
+  type ParameterSource,
+  type Router,
+} from '../dynamic/index.js';
 import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
@@ -30,15 +37,7 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  * @throws RangeError where a path in `keepStatic` is no convolution, or there is nothing to convert
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
-  return convertEach(network, options, {
-    ofStatic(conv, path) {
-      const router = initialRouter(conv, options);
-      if (router instanceof DcdRouter) return decompose(conv, path, router, options);
-      const { bank, biasBank } = initialLayer(conv, router, options);
-      return dynamicConv({ geometry: conv.geometry, router, source: new Bank(bank), biasBank });
-    },
-    search: null,
-  });
+  return convertEach(network, options, { sourceOf: ({ bank }) => new Bank(bank), search: null });
 }
 
 /**
@@ -50,34 +49,30 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 export function convertToPartial<N extends nn.Module>(network: N, options: ConvertToPartialOptions = {}): N {
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, {
-    ofStatic(conv, path) {
-      const router = initialRouter(conv, options);
-      if (router instanceof DcdRouter) return decompose(conv, path, router, options);
-      const { bank, staticWeight, biasBank } = initialLayer(conv, router, options);
-      const source = new SearchSource({ bank, staticWeight, scaleMode });
-      return dynamicConv({ geometry: conv.geometry, router, source, biasBank });
-    },
+    sourceOf: ({ bank, staticWeight }) => new SearchSource({ bank, staticWeight, scaleMode }),
     search: (bank) => new SearchSource({ bank, staticWeight: noGrad(() => bank.mean([0])), scaleMode }),
   });
 }
 
-interface LayerMakers {
-  /** What becomes of a static convolution. */
-  readonly ofStatic: (conv: nn.Conv, path: string) => DynamicConvolutionLayer;
+interface SourceMakers {
+  /** Of a static convolution that becomes one that mixes kernels. */
+  readonly sourceOf: (initial: InitialLayer) => ParameterSource;
   /** What becomes of the bank of a layer that is dynamic, or has just been made so by DCD; null: it stays. */
   readonly search: ((bank: nn.Parameter) => SearchSource) | null;
 }
 
-function convertEach<N extends nn.Module>(
-  network: N,
-  { keepStatic }: ConvertOptions,
-  { ofStatic, search }: LayerMakers,
-): N {
+function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, { sourceOf, search }: SourceMakers): N {
   const convolutions = [...network.namedModules()].filter(
     (entry): entry is [string, nn.Conv | DynamicConvolutionLayer] =>
       entry[1] instanceof nn.Conv || isDynamicConvolution(entry[1]),
   );
-  const kept = new Set(keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
+  const ofStatic = (conv: nn.Conv, path: string): DynamicConvolutionLayer => {
+    const router = initialRouter(conv, options);
+    if (router instanceof DcdRouter) return decompose(conv, path, router, options);
+    const initial = initialLayer(conv, router, options);
+    return dynamicConv({ geometry: conv.geometry, router, source: sourceOf(initial), biasBank: initial.biasBank });
+  };
+  const kept = new Set(options.keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
     if (!convolutions.some(([known]) => known === path))
       throw new RangeError(`keepStatic: no convolution '${path}' in the network`);

@@ -56,10 +56,12 @@ function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
     nn.replaceForward(conv, (convolve) => (input: Tensor) => {
       waiting = null;
       if (norm.training || isGradEnabled()) cache.forget('folded');
-      else if (fits(conv, input) && (conv instanceof nn.Conv || conv.takesEpilogue(input))) {
-        const shape = [input.shape[0]!, conv.geometry.outChannels, ...outputSize(conv.geometry, input.shape)];
-        waiting = { input, standIn: input.newFull([], NaN).expand(shape) };
-        return waiting.standIn;
+      else {
+        const shape = outputShape(conv, input);
+        if (shape && (conv instanceof nn.Conv || conv.takesEpilogue(input))) {
+          waiting = { input, standIn: input.newFull([], NaN).expand(shape) };
+          return waiting.standIn;
+        }
       }
       return convolve(input);
     }),
@@ -83,9 +85,11 @@ function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
   };
 }
 
-/** Whether the convolution takes an input of that shape; else it is to say so itself. */
-function fits({ geometry }: Foldable, { shape }: Tensor): boolean {
-  return shape.length === geometry.kernelSize.length + 2 && outputSize(geometry, shape).every((size) => size > 0);
+/** Null where the convolution does not take such an input, which it is to say itself. */
+function outputShape({ geometry }: Foldable, { shape }: Tensor): number[] | null {
+  if (shape.length !== geometry.kernelSize.length + 2) return null;
+  const size = outputSize(geometry, shape);
+  return size.every((each) => each > 0) ? [shape[0]!, geometry.outChannels, ...size] : null;
 }
 
 /** s [channels] and s (b − μ) + β [channels]. */
