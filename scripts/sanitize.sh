@@ -13,8 +13,7 @@ for package in torch padnet; do
   cmake -S "packages/$package/native" -B "$build" -DCMAKE_BUILD_TYPE=Release -DPADNET_SANITIZE=ON >"$build/cmake.log"
   cmake --build "$build" --parallel "$(nproc)"
 done
-fence=packages/torch/build/fence.so
-cc -O1 -shared -fPIC -o "$fence" packages/torch/native/fence.c -ldl
+fence=packages/torch/build/libfence.so
 
 compiler=$(sed -n 's/^CMAKE_CXX_COMPILER:[A-Z]*=//p' "$padnet/CMakeCache.txt")
 # Node frees nothing at its end: leaks are what nativeOperators.test.ts looks for.

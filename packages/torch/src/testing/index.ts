@@ -7,4 +7,6 @@ import '../operatorMethods.js';
 
 export * from './expectClose.js';
 export * from './gradcheck.js';
+export * from './instructionSets.js';
 export * from './steadyMemory.js';
+export * from './watchedChild.js';
