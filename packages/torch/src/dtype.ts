@@ -17,6 +17,30 @@ export const dtypes = [
 
 export type DType = (typeof dtypes)[number];
 
+const itemSizes: Readonly<Record<DType, number>> = {
+  float32: 4,
+  float64: 8,
+  float16: 2,
+  bfloat16: 2,
+  int64: 8,
+  int32: 4,
+  int16: 2,
+  int8: 1,
+  uint8: 1,
+  bool: 1,
+  complex64: 8,
+  complex128: 16,
+};
+
+export function isDType(name: string): name is DType {
+  return Object.hasOwn(itemSizes, name);
+}
+
+/** Bytes of an element. */
+export function itemSize(dtype: DType): number {
+  return itemSizes[dtype];
+}
+
 /** `'cpu'`, `'cuda'` (the first GPU) or `'cuda:1'`. */
 export type Device = 'cpu' | 'cuda' | `cuda:${number}`;
 

@@ -1,4 +1,4 @@
 /** Files of tensors. */
 export { writeFileAtomically } from './atomicFile.js';
 export * from './safetensors.js';
-export { decodeTorchArchive, TorchArchiveError } from './torchArchive.js';
+export { decodeTorchArchive, loadTorchArchive, TorchArchiveError } from './torchArchive.js';

@@ -1,10 +1,10 @@
 /** Tensors in safetensors files: an own reader and writer of https://github.com/huggingface/safetensors#format. */
-import { closeSync, constants, fstatSync, openSync, readSync } from 'node:fs';
 import { empty } from '../creation.js';
 import { native } from '../native.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { writeFileAtomically } from './atomicFile.js';
+import { reasonOf, withRegularFile, type ReadBytes } from './regularFile.js';
 import {
   headerLength,
   layOut,
@@ -64,23 +64,7 @@ export function encodeSafetensors(tensors: NamedTensors, metadata: Metadata = {}
  * @throws SafetensorsError in one line with the names of file and tensor, and what was expected; no tensor is left then
  */
 export function loadSafetensors(file: string): Safetensors {
-  return explain(file, 'could not be read', () => {
-    // O_NONBLOCK: opening a named pipe must not wait for somebody to write to it.
-    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
-    try {
-      const stat = fstatSync(descriptor);
-      if (!stat.isFile()) throw new SafetensorsError('is no regular file');
-      return read(stat.size, (target, position) => {
-        for (let done = 0; done < target.byteLength;) {
-          const count = readSync(descriptor, target, done, target.byteLength - done, position + done);
-          if (count === 0) throw new SafetensorsError('was cut off while it was read');
-          done += count;
-        }
-      });
-    } finally {
-      closeSync(descriptor);
-    }
-  });
+  return explain(file, 'could not be read', () => withRegularFile(file, read));
 }
 
 /**
@@ -96,9 +80,6 @@ export function decodeSafetensors(bytes: Uint8Array, label = 'safetensors'): Saf
     }),
   );
 }
-
-/** Fills `target` with the bytes from `position` on; both lie within the file. */
-type ReadBytes = (target: Uint8Array, position: number) => void;
 
 function read(fileBytes: number, readBytes: ReadBytes): Safetensors {
   const first = new Uint8Array(lengthBytes);
@@ -144,8 +125,7 @@ function explain<T>(file: string, failed: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    const [message = ''] = (error instanceof Error ? error.message : String(error)).split('\n');
-    const text = error instanceof SafetensorsError ? message : `${failed}: ${message}`;
+    const text = error instanceof SafetensorsError ? error.message : `${failed}: ${reasonOf(error)}`;
     throw new SafetensorsError(`${file}: ${text}`, { cause: error });
   }
 }

@@ -1,9 +1,14 @@
 import AdmZip from 'adm-zip';
 import { describe, expect, it } from 'vitest';
-import { decodeTorchArchive, liveTensors, scope, TorchArchiveError } from '../index.js';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { decodeTorchArchive, liveTensors, loadTorchArchive, ops, scope, TorchArchiveError } from '../index.js';
 import { files } from './torchArchive.references.generated.js';
+import { files as filesOf2 } from './torchArchive2.references.generated.js';
 
 const reference = (name: keyof typeof files): Uint8Array => Buffer.from(files[name], 'base64');
+const referenceOf2 = (name: keyof typeof filesOf2): Uint8Array => Buffer.from(filesOf2[name], 'base64');
 
 function read(bytes: Uint8Array): Record<string, readonly [dtype: string, shape: number[], values: number[]]> {
   return scope(() =>
@@ -80,6 +85,65 @@ describe('files that PyTorch wrote', () => {
   });
 });
 
+describe('files that PyTorch 2 wrote', () => {
+  it('hold what is conjugated or negated only when it is read', () => {
+    for (const name of ['negated', 'streamNegated'] as const) {
+      expect(read(referenceOf2(name))).toEqual({ negated: ['float32', [2], [-3, -4]] });
+    }
+    scope(() => {
+      const complexes = decodeTorchArchive(referenceOf2('complexes'));
+      expect(Array.from(complexes.values(), ({ dtype }) => dtype)).toEqual(['complex64', 'complex128', 'complex64']);
+      for (const name of ['plain', 'double'])
+        expect(ops.viewAsReal(complexes.get(name)!).toArray()).toEqual([1, 3, 2, 4]);
+      expect(ops.viewAsReal(complexes.get('conjugated')!).toArray()).toEqual([1, -3, 2, -4]);
+    });
+  });
+
+  it('hold tensors and parameters with attributes, and buffers', () => {
+    expect(read(referenceOf2('kinds'))).toEqual({
+      parameter: ['float32', [1], [1]],
+      tensor: ['float32', [1], [2]],
+      buffer: ['float32', [1], [3]],
+    });
+  });
+
+  it('are read without checksums', () => {
+    const original = referenceOf2('withoutCrc');
+    const weight = { weight: ['float32', [3, 4], [0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]] };
+    expect(read(original)).toEqual(weight);
+    expect(messageOf(original.subarray(0, -200))).toContain('damaged');
+  });
+
+  it.each([
+    ['uint16', 'tensor "count" is of uint16, expected one of float32, '],
+    ['float8', 'tensor "w" is of float8_e4m3fn, expected one of float32, '],
+    ['sparse', 'tensor "w" is sparse; save its to_dense()'],
+    ['compressed', 'tensor "w" is sparse; save its to_dense()'],
+    ['quantised', 'tensor "w" is quantised; save its dequantize()'],
+    ['streamQuantised', 'tensor "w" is quantised; save its dequantize()'],
+    ['meta', 'tensor "w" was on the device meta, without elements; save it from the CPU'],
+    ['jagged', 'tensor "w" is nested; save the tensors in it'],
+  ] as const)('are refused by name where a tensor is %s', (name, message) => {
+    const live = liveTensors();
+    expect(messageOf(referenceOf2(name))).toContain(`model.bin: ${message}`);
+    expect(liveTensors()).toBe(live);
+  });
+
+  it('are loaded from regular files only', () => {
+    const folder = mkdtempSync(join(tmpdir(), 'padnet-archive-'));
+    try {
+      const file = join(folder, 'model.pth');
+      writeFileSync(file, referenceOf2('kinds'));
+      expect(scope(() => loadTorchArchive(file).get('tensor')!.toArray())).toEqual([2]);
+      expect(() => loadTorchArchive(join(folder, 'x'))).toThrow(/x: could not be read: no such file or directory$/);
+      expect(() => loadTorchArchive(folder)).toThrow(`${folder}: could not be read: it is no regular file`);
+      expect(() => loadTorchArchive('/dev/zero')).toThrow('/dev/zero: could not be read: it is no regular file');
+    } finally {
+      rmSync(folder, { recursive: true });
+    }
+  });
+});
+
 /** What `torch.save` would write, byte by byte. */
 const op = {
   text: (value: string) => Buffer.concat([Buffer.from('X'), u32(Buffer.byteLength(value)), Buffer.from(value)]),
@@ -107,15 +171,25 @@ interface View {
   /** Elements that the storage claims to have. */
   readonly numel?: number;
   readonly type?: string;
+  readonly rebuild?: string;
+  /** Of the function, from the fifth on. */
+  readonly more?: readonly Buffer[];
 }
 
+const call = (module: string, name: string, ...values: Buffer[]): Buffer =>
+  Buffer.concat([op.global(module, name), op.tuple(...values), Buffer.from('R')]);
+
 /** A tensor over the storage `data/0`. */
-function tensorOp({ shape, stride, offset = 0, numel = 4, type = 'FloatStorage' }: View): Buffer {
-  const storage = op.tuple(op.text('storage'), op.global('torch', type), op.text('0'), op.text('cpu'), op.int(numel));
+function tensorOp({ shape, stride, offset = 0, numel = 4, type = 'FloatStorage', rebuild, more = [] }: View): Buffer {
+  const [module, name] = type === 'UntypedStorage' ? ['torch.storage', type] : ['torch', type];
+  const storage = op.tuple(op.text('storage'), op.global(module, name), op.text('0'), op.text('cpu'), op.int(numel));
   const sizes = (values: readonly (number | bigint)[]): Buffer => op.tuple(...values.map(op.int));
-  const values = op.tuple(Buffer.concat([storage, Buffer.from('Q')]), op.int(offset), sizes(shape), sizes(stride));
-  return Buffer.concat([op.global('torch._utils', '_rebuild_tensor_v2'), values, Buffer.from('R')]);
+  const values = [Buffer.concat([storage, Buffer.from('Q')]), op.int(offset), sizes(shape), sizes(stride), ...more];
+  return call('torch._utils', rebuild ?? '_rebuild_tensor_v2', ...values);
 }
+
+const no = Buffer.from([0x89]);
+const yes = Buffer.from([0x88]);
 
 const pickle = (...parts: Buffer[]): Buffer => Buffer.concat([Buffer.from([0x80, 2]), ...parts, Buffer.from('.')]);
 
@@ -137,6 +211,28 @@ describe('files made by hand', () => {
     expect(read(one({ shape: [2, 1], stride: [2, 1], offset: 1 }))).toEqual({ w: ['float32', [2, 1], [1, 3]] });
   });
 
+  it('are read by every way to rebuild a tensor, with the marks that change its elements', () => {
+    const values = (rebuilt: Buffer): number[] => read(archive(pickle(op.dict(op.text('w'), rebuilt)))).w![2];
+    const whole = { shape: [4], stride: [1] };
+    const marks = op.dict(op.text('neg'), yes, op.text('conj'), no);
+    const bytes = { ...whole, type: 'UntypedStorage', numel: 16, rebuild: '_rebuild_tensor_v3' };
+    const float32 = op.global('torch', 'float32');
+    const plain = [0, 1, 2, 3];
+    const negative = [-0, -1, -2, -3];
+    expect(values(tensorOp({ ...whole, rebuild: '_rebuild_tensor' }))).toEqual(plain);
+    expect(values(tensorOp({ ...whole, more: [no, op.dict(), marks] }))).toEqual(negative);
+    expect(values(tensorOp({ ...whole, more: [no, op.dict(), op.dict(op.text('neg'), no)] }))).toEqual(plain);
+    expect(values(tensorOp({ ...bytes, more: [no, op.dict(), float32] }))).toEqual(plain);
+    expect(values(tensorOp({ ...bytes, more: [no, op.dict(), float32, marks] }))).toEqual(negative);
+    const marked = tensorOp({ ...whole, more: [no, op.dict(), marks] });
+    expect(values(call('torch._utils', '_rebuild_parameter', marked, yes, op.dict()))).toEqual(negative);
+    expect(values(call('torch._utils', '_rebuild_parameter_with_state', marked, yes, op.dict(), op.dict()))).toEqual(
+      negative,
+    );
+    const moved = '_rebuild_device_tensor_from_cpu_tensor';
+    expect(values(call('torch._utils', moved, marked, float32, op.text('xla:0'), no))).toEqual(negative);
+  });
+
   const self = Buffer.from([0x5d, 0x71, 0, 0x68, 0, 0x61]); // a list that is appended to itself
   const doubling = Buffer.concat([
     Buffer.from([0x5d, 0x71, 0]),
@@ -153,6 +249,11 @@ describe('files made by hand', () => {
     op.text('int'),
     tensorOp({ shape: [1], stride: [1], numel: 4096, type: 'IntStorage' }),
   );
+  const negatedRepeat = tensorOp({
+    shape: [2 ** 23],
+    stride: [0],
+    more: [no, op.dict(), op.dict(op.text('neg'), yes)],
+  });
   const longShape = op.tuple(Buffer.alloc(200_000, Buffer.from([0x4b, 1])));
   const size = Buffer.concat([op.global('torch', 'Size'), op.tuple(get), Buffer.from('R')]);
 
@@ -184,9 +285,45 @@ describe('files made by hand', () => {
       'data/0 has other bytes than 0 and 1, expected booleans',
       one({ shape: [1], stride: [1], numel: 16, type: 'BoolStorage' }),
     ],
+    ['data/0 has 16 bytes, expected 4 of complex64', one({ shape: [1], stride: [1], type: 'ComplexFloatStorage' })],
+    ['tensor "w" is of quint4x2', one({ shape: [1], stride: [1], type: 'QUInt4x2Storage' })],
     [
-      'contains code: torch.ComplexFloatStorage is refused',
-      one({ shape: [1], stride: [1], type: 'ComplexFloatStorage' }),
+      `tensor "w" is marked 'other', which may change its elements; save its clone()`,
+      one({ shape: [1], stride: [1], more: [no, op.dict(), op.dict(op.text('other'), yes)] }),
+    ],
+    [
+      'tensor "w" is of bits8',
+      one({
+        shape: [1],
+        stride: [1],
+        rebuild: '_rebuild_tensor_v3',
+        more: [no, op.dict(), op.global('torch', 'bits8')],
+      }),
+    ],
+    [
+      'tensor "w" is of float16, its elements of float32; save its cpu()',
+      archive(
+        pickle(
+          op.dict(
+            op.text('w'),
+            call('torch._utils', '_rebuild_device_tensor_from_cpu_tensor', scalar, op.global('torch', 'float16')),
+          ),
+        ),
+      ),
+    ],
+    [
+      'contains code: torch._utils._rebuild_wrapper_subclass is refused',
+      archive(pickle(op.global('torch._utils', '_rebuild_wrapper_subclass'))),
+    ],
+    [
+      'two of its tensors are named "a.b"',
+      archive(pickle(op.dict(op.text('a.b'), scalar, op.text('a'), op.dict(op.text('b'), scalar)))),
+    ],
+    [
+      'damaged, its tensors repeat',
+      archive(
+        pickle(op.dict(op.text('w'), memo(negatedRepeat), ...['x', 'y'].flatMap((name) => [op.text(name), get]))),
+      ),
     ],
     ['contains code: builtins.eval is refused', archive(pickle(op.global('builtins', 'eval')))],
     [
@@ -204,7 +341,13 @@ describe('files made by hand', () => {
     ['its pickle refers to what is not there', archive(pickle(Buffer.from([0x68, 9])))],
     ['its pickle appends to what is no list', archive(pickle(op.text('x'), op.text('y'), Buffer.from('a')))],
     ['has the opcode 0x69 at byte 2', archive(pickle(Buffer.from('i')))],
-    ['was saved on a big-endian machine', archive(pickle(op.dict()), { byteorder: Buffer.from('big') })],
+    ['its entry byteorder says "big", expected little', archive(pickle(op.dict()), { byteorder: Buffer.from('big') })],
+    ['its entry byteorder says "middle"', archive(pickle(op.dict()), { byteorder: Buffer.from('middle') })],
+    ['its entry version says "11", expected 1 or 2', archive(pickle(op.dict()), { version: Buffer.from('11\n') })],
+    [
+      'its entry .format_version says "3", expected 1 or 2; save it again',
+      archive(pickle(op.dict()), { '.format_version': Buffer.from('3') }),
+    ],
     ['damaged', archive(pickle(op.dict())).subarray(0, -200)],
     ['damaged', archive(pickle(op.dict())).subarray(0, -1)],
     ['no data.pkl', Buffer.from(new AdmZip().toBuffer())],

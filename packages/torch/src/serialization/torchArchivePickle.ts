@@ -4,14 +4,15 @@
  * name; here a name that is not one of the few below is refused, and no call does more than make a plain value.
  * Opcodes of protocol 2, which `torch.save` writes: https://docs.python.org/3/library/pickletools.html.
  */
-import type { DType } from '../dtype.js';
+import { isDType, itemSize } from '../dtype.js';
 import { TorchArchiveError } from './torchArchiveError.js';
 
-/** Elements of one dtype, in a file of the archive. */
+/** Elements of one type, in a file of the archive. */
 export class StoredStorage {
   constructor(
     readonly key: string,
-    readonly dtype: DType,
+    /** PyTorch's name of the type, such as `float32`; there are some that libtorch 1.13 has no tensors of. */
+    readonly type: string,
     readonly numel: number,
   ) {}
 }
@@ -23,7 +24,14 @@ export class StoredTensor {
     readonly offset: number,
     readonly shape: readonly number[],
     readonly stride: readonly number[],
+    /** Whether what it holds is the complex conjugate of its elements, and the negative of them. */
+    readonly lazy: { readonly conj: boolean; readonly neg: boolean },
   ) {}
+}
+
+/** A tensor that is not read; `reason` goes on from its name. */
+export class UnreadTensor {
+  constructor(readonly reason: string) {}
 }
 
 /** A Python object that is named, not spelt out, such as a function or a dtype. */
@@ -42,9 +50,10 @@ export type PickleValue =
   | ReadonlyMap<PickleValue, PickleValue>
   | StoredStorage
   | StoredTensor
+  | UnreadTensor
   | Global;
 
-const storageDTypes: ReadonlyMap<string, DType> = new Map([
+const storageTypes: ReadonlyMap<string, string> = new Map([
   ['torch.DoubleStorage', 'float64'],
   ['torch.FloatStorage', 'float32'],
   ['torch.HalfStorage', 'float16'],
@@ -55,27 +64,90 @@ const storageDTypes: ReadonlyMap<string, DType> = new Map([
   ['torch.CharStorage', 'int8'],
   ['torch.ByteStorage', 'uint8'],
   ['torch.BoolStorage', 'bool'],
+  ['torch.ComplexFloatStorage', 'complex64'],
+  ['torch.ComplexDoubleStorage', 'complex128'],
+  ['torch.QInt8Storage', 'qint8'],
+  ['torch.QUInt8Storage', 'quint8'],
+  ['torch.QInt32Storage', 'qint32'],
+  ['torch.QUInt4x2Storage', 'quint4x2'],
+  ['torch.QUInt2x4Storage', 'quint2x4'],
+  ['torch.storage.UntypedStorage', 'uint8'], // bytes, of a tensor that says its type itself
 ]);
 
-const functions = {
-  'collections.OrderedDict': ([items = []]: readonly PickleValue[]): PickleValue => {
+/** Classes that hold a tensor as it is, and kinds of quantisation: named in what is called, and not called themselves. */
+const named = /^torch\.(Tensor|nn\.parameter\.(Parameter|Buffer)|per_(tensor|channel)_\w+)$/;
+
+const dtypeName =
+  /^torch\.(?:double|half|long|short|bool|bfloat16|b?complex\d+|float\d+(?:_e\d+m\d+\w*)?|u?int\d*|bits\d+(?:x\d+)?|qu?int\d+(?:x\d+)?)$/;
+
+type Call = (called: PickleValue | undefined, values: PickleValue | undefined) => PickleValue;
+
+/** What the functions of PyTorch make that a file may call. Unlike theirs, none moves a tensor to another device. */
+const functions: Readonly<Record<string, (values: readonly PickleValue[], call: Call) => PickleValue>> = {
+  'collections.OrderedDict': ([items = []]) => {
     if (!Array.isArray(items)) throw new TorchArchiveError('damaged, an OrderedDict of something else than pairs');
     return new Map(
       (items as readonly PickleValue[]).map((pair): [PickleValue, PickleValue] => [at(pair, 0), at(pair, 1)]),
     );
   },
-  'torch.Size': ([sizes = []]: readonly PickleValue[]): PickleValue => sizes,
-  'torch._utils._rebuild_tensor_v2': ([storage, offset, shape, stride]: readonly PickleValue[]): PickleValue => {
-    if (!(storage instanceof StoredStorage)) throw new TorchArchiveError('damaged, a tensor without a storage');
-    return new StoredTensor(storage, whole(offset), wholes(shape), wholes(stride));
+  'torch.Size': ([sizes = []]) => sizes,
+  'torch.serialization._get_layout': ([layout = null]) => layout,
+  'torch._utils._rebuild_tensor': ([storage, offset, shape, stride]) => tensorOver(storage, offset, shape, stride),
+  'torch._utils._rebuild_tensor_v2': ([storage, offset, shape, stride, , , marks]) =>
+    tensorOver(storage, offset, shape, stride, marks),
+  'torch._utils._rebuild_tensor_v3': ([storage, offset, shape, stride, , , dtype, marks]) =>
+    tensorOver(ofType(storage, dtype), offset, shape, stride, marks),
+  'torch._utils._rebuild_parameter': ([tensor]) => checkTensor(tensor),
+  'torch._utils._rebuild_parameter_with_state': ([tensor]) => checkTensor(tensor),
+  'torch._tensor._rebuild_from_type': ([called, , values], call) => checkTensor(call(called, values)),
+  'torch._tensor._rebuild_from_type_v2': ([called, , values], call) => checkTensor(call(called, values)),
+  'torch._utils._rebuild_device_tensor_from_cpu_tensor': ([saved, dtype]) => {
+    const tensor = checkTensor(saved);
+    if (tensor instanceof UnreadTensor || typeName(dtype) === tensor.storage.type) return tensor;
+    return new UnreadTensor(`is of ${typeName(dtype)}, its elements of ${tensor.storage.type}; save its cpu()`);
   },
-  'torch._utils._rebuild_parameter': ([tensor]: readonly PickleValue[]): PickleValue => {
-    if (!(tensor instanceof StoredTensor)) throw new TorchArchiveError('damaged, a parameter without a tensor');
-    return tensor;
-  },
-} as const;
+  'torch._utils._rebuild_sparse_tensor': () => new UnreadTensor('is sparse; save its to_dense()'),
+  'torch._utils._rebuild_qtensor': () => new UnreadTensor('is quantised; save its dequantize()'),
+  'torch._utils._rebuild_nested_tensor': () => new UnreadTensor('is nested; save the tensors in it'),
+  'torch._utils._rebuild_meta_tensor_no_storage': () =>
+    new UnreadTensor('was on the device meta, without elements; save it from the CPU'),
+};
 
-const dtypeName = /^torch\.(float|double|half|bfloat|int|uint|long|short|bool|complex)\d*$/;
+/** @param marks what PyTorch saves beside a tensor whose elements are conjugated or negated only when they are read */
+function tensorOver(
+  storage: PickleValue | undefined,
+  offset: PickleValue | undefined,
+  shape: PickleValue | undefined,
+  stride: PickleValue | undefined,
+  marks: PickleValue = null,
+): StoredTensor | UnreadTensor {
+  if (!(storage instanceof StoredStorage)) throw new TorchArchiveError('damaged, a tensor without a storage');
+  const lazy = { conj: false, neg: false };
+  for (const [mark, value] of marks instanceof Map ? (marks as ReadonlyMap<PickleValue, PickleValue>) : []) {
+    if (mark !== 'conj' && mark !== 'neg') {
+      return new UnreadTensor(`is marked '${describe(mark)}', which may change its elements; save its clone()`);
+    }
+    lazy[mark] = value === true;
+  }
+  return new StoredTensor(storage, whole(offset), wholes(shape), wholes(stride), lazy);
+}
+
+function checkTensor(value: PickleValue | undefined): StoredTensor | UnreadTensor {
+  if (value instanceof StoredTensor || value instanceof UnreadTensor) return value;
+  throw new TorchArchiveError('damaged, a parameter without a tensor');
+}
+
+/** A storage of bytes as one of another type. */
+function ofType(storage: PickleValue | undefined, dtype: PickleValue | undefined): PickleValue | undefined {
+  if (!(storage instanceof StoredStorage)) return storage;
+  const type = typeName(dtype);
+  return new StoredStorage(storage.key, type, isDType(type) ? storage.numel / itemSize(type) : storage.numel);
+}
+
+function typeName(dtype: PickleValue | undefined): string {
+  if (dtype instanceof Global && dtypeName.test(dtype.name)) return dtype.name.slice('torch.'.length);
+  throw new TorchArchiveError('damaged, a tensor of no type');
+}
 
 function at(value: PickleValue | undefined, index: number): PickleValue {
   const element = Array.isArray(value) ? (value as readonly PickleValue[])[index] : undefined;
@@ -98,7 +170,7 @@ function describe(value: PickleValue | undefined): string {
 }
 
 function checkAllowed(name: string): void {
-  if (Object.hasOwn(functions, name) || storageDTypes.has(name) || dtypeName.test(name)) return;
+  if (Object.hasOwn(functions, name) || storageTypes.has(name) || dtypeName.test(name) || named.test(name)) return;
   throw new TorchArchiveError(
     `contains code: ${name} is refused, only tensors by name are read; save a state_dict() of the module instead`,
   );
@@ -206,14 +278,18 @@ class PickleMachine {
   }
 
   reduce(): void {
-    const [called, values] = this.popMany(2) as [PickleValue, PickleValue];
+    const [called, values] = this.popMany(2);
+    this.push(this.call(called, values));
+  }
+
+  private call(called: PickleValue | undefined, values: PickleValue | undefined): PickleValue {
     const name = called instanceof Global ? called.name : '';
     if (!Array.isArray(values) || !Object.hasOwn(functions, name)) {
       throw new TorchArchiveError(`contains code: a call of ${name || 'something that is no function'} is refused`);
     }
-    for (const value of values as PickleValue[]) this.copied += Array.isArray(value) ? value.length : 1;
+    for (const value of values as readonly PickleValue[]) this.copied += Array.isArray(value) ? value.length : 1;
     if (this.copied > maxCopied) throw new TorchArchiveError('damaged, its pickle copies without end');
-    this.push(functions[name as keyof typeof functions](values as PickleValue[]));
+    return functions[name]!(values as readonly PickleValue[], (inner, arguments_) => this.call(inner, arguments_));
   }
 
   checkProtocol(version: number): void {
@@ -266,13 +342,13 @@ function decode(bytes: Uint8Array): string {
 /** ('storage', its type, its key, where it was, its number of elements[, the part of another storage that it is]) */
 function storage(id: PickleValue): StoredStorage {
   const [kind, type, key, , numel, part = null] = Array.isArray(id) ? (id as readonly PickleValue[]) : [];
-  const dtype = type instanceof Global ? storageDTypes.get(type.name) : undefined;
-  if (kind !== 'storage' || dtype === undefined || typeof key !== 'string') {
+  const elements = type instanceof Global ? storageTypes.get(type.name) : undefined;
+  if (kind !== 'storage' || elements === undefined || typeof key !== 'string') {
     throw new TorchArchiveError('damaged, its pickle refers to something else than a storage');
   }
   if (part !== null)
     throw new TorchArchiveError(`its storage ${key} is a part of another; save it with a newer PyTorch`);
-  return new StoredStorage(key, dtype, whole(numel));
+  return new StoredStorage(key, elements, whole(numel));
 }
 
 /** What each opcode does. */

@@ -3,8 +3,7 @@
  * (magic number, version, the machine, the object, the keys of its storages), then each storage as its number of elements
  * (int64) and their bytes.
  */
-import { native } from '../native.js';
-import { empty } from '../creation.js';
+import { isDType, itemSize } from '../dtype.js';
 import { TorchArchiveError } from './torchArchiveError.js';
 import { readPickleAt, type PickleValue, type StoredStorage } from './torchArchivePickle.js';
 
@@ -40,8 +39,8 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
   const { value: root, storages: described } = next();
   const byKey = new Map<string, StoredStorage>();
   for (const storage of described) {
-    const { dtype, numel } = byKey.get(storage.key) ?? storage;
-    if (dtype !== storage.dtype || numel !== storage.numel) {
+    const { type, numel } = byKey.get(storage.key) ?? storage;
+    if (type !== storage.type || numel !== storage.numel) {
       throw new TorchArchiveError(`damaged, it describes storage ${storage.key} in two ways`);
     }
     byKey.set(storage.key, storage);
@@ -54,7 +53,7 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
     const storage = typeof key === 'string' ? byKey.get(key) : undefined;
     if (!storage) throw new TorchArchiveError('damaged, it has a storage that no tensor describes');
     const begin = position + 8;
-    const end = begin + storage.numel * itemSize(storage);
+    const end = begin + byteLength(storage);
     if (!(end <= bytes.length)) throw new TorchArchiveError(`damaged, it is cut off in storage ${storage.key}`);
     const numel = view.getBigInt64(position, true);
     if (numel !== BigInt(storage.numel)) {
@@ -66,7 +65,11 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
   return { root, storages };
 }
 
-/** Bytes of an element. */
-export function itemSize({ dtype }: Pick<StoredStorage, 'dtype'>): number {
-  return native.describe(empty([0], { dtype }).handle).itemSize;
+const quantised: Readonly<Record<string, number>> = { qint8: 1, quint8: 1, qint32: 4 };
+
+/** Bytes of a storage. @throws TorchArchiveError where it is of a type that nothing is known of */
+function byteLength({ key, type, numel }: StoredStorage): number {
+  const each = isDType(type) ? itemSize(type) : quantised[type];
+  if (each === undefined) throw new TorchArchiveError(`its storage ${key} is of ${type}, which is not read`);
+  return numel * each;
 }
