@@ -58,11 +58,37 @@ describe.each(modelNames)('%s', (name) => {
 describe('loadPictureWeights', () => {
   const options = { name: 'resnet10', width: 4 } as const;
 
-  it.each(['module.', 'state_dict.', 'state_dict.module.', 'model.'])('understands names after %s', (prefix) => {
-    const file = write(fresh('resnet10'), (name) => prefix + name);
-    const { network, shape } = loadPictureWeights(file, options);
-    expect(shape).toEqual({ inChannels: 2, numClasses: 5 });
-    expect(logits(network)).toEqual(logits(fresh('resnet10')));
+  it.each(['module.', 'state_dict.model._orig_mod.', '_orig_mod.', 'backbone.', 'net.', 'state_dict.student.encoder.'])(
+    'understands names after %s',
+    (prefix) => {
+      const file = write(fresh('resnet10'), (name) => prefix + name);
+      const { network, shape } = loadPictureWeights(file, options);
+      expect(shape).toEqual({ inChannels: 2, numClasses: 5 });
+      expect(logits(network)).toEqual(logits(fresh('resnet10')));
+    },
+  );
+
+  it('understands what is wrapped inside of the network', () => {
+    const file = write(fresh('resnet10'), (name) => `module.${name.replace(/^layer2\./, 'layer2._orig_mod.')}`);
+    expect(logits(loadPictureWeights(file, options).network)).toEqual(logits(fresh('resnet10')));
+  });
+
+  it('takes the network itself, not its moving average, and asks where it can not tell', () => {
+    const wanted = logits(fresh('resnet10'));
+    const both = (prefix: string, other: string): string =>
+      scope(() => {
+        const file = join(folder, 'both.safetensors');
+        const state = [...fresh('resnet10').stateDict()].flatMap(([name, tensor]): [string, Tensor][] => [
+          [other + name, tensor.mul(2)],
+          [prefix + name, tensor],
+        ]);
+        writeFileSync(file, encodeSafetensors(new Map(state)));
+        return file;
+      });
+    expect(logits(loadPictureWeights(both('state_dict.', 'state_dict_ema.'), options).network)).toEqual(wanted);
+    expect(() => loadPictureWeights(both('student.', 'teacher.'), options)).toThrow(
+      "both.safetensors: holds several networks, under 'student.', 'teacher.'; save the one that is meant by itself",
+    );
   });
 
   it('does without counters of batches', () => {
@@ -81,6 +107,10 @@ describe('loadPictureWeights', () => {
     );
     expect(() => loadPictureWeights(file, { name: 'mobilenetV2' })).toThrow(
       'no weights of mobilenetV2, features.0.0.weight is missing',
+    );
+    const headless = write(fresh('resnet10'), (name) => `backbone.${name.replace(/^fc/, 'head')}`);
+    expect(() => loadPictureWeights(headless, options)).toThrow(
+      'no weights of resnet10, conv1.weight is missing (backbone.conv1.weight is there)',
     );
     expect(() => loadPictureWeights(join(folder, 'x.pth'), options)).toThrow('x.pth: there is no such file');
   });

@@ -3,15 +3,13 @@ import { readFileSync } from 'node:fs';
 import { decodeTorchArchive, loadSafetensors, scope, zeros, type nn, type Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { createModel, modelSchema, type ModelOptions, type ModelShape } from './createModel.js';
+import { prefixBefore, unwrapNames } from './wrappedNames.js';
 
 export interface PictureWeights {
   readonly network: nn.Layer;
   /** As the first convolution and the classifier have it. */
   readonly shape: ModelShape;
 }
-
-/** What checkpoints put around a state dict, and `DataParallel` before each name. */
-const wrapping = /^(?:(?:state_dict|model_state_dict|model)\.)?(?:module\.)?$/;
 
 /** Of a static network. */
 export interface StaticWeights {
@@ -34,12 +32,22 @@ export function classifierOf(name: ModelOptions['name']): string {
 export function readPictureWeights(file: string, name: ModelOptions['name']): StaticWeights {
   const first = name === 'mobilenetV2' ? 'features.0.0.weight' : 'conv1.weight';
   const classifier = `${classifierOf(name)}.weight`;
-  const state = unwrap(readTensors(file), first);
+  const tensors = readTensors(file);
+  const prefixOf = (tensor: string, all: ReadonlyMap<string, Tensor>): string | null => {
+    const prefix = prefixBefore(first, tensor);
+    return prefix !== null && all.has(prefix + classifier) ? prefix : null;
+  };
+  const state = unwrapNames(tensors, prefixOf, file);
   const [, inChannels] = state.get(first)?.shape ?? [];
   const [numClasses] = state.get(classifier)?.shape ?? [];
   if (!inChannels || !numClasses) {
     const missing = inChannels ? classifier : first;
-    throw new InputError(`${file}: no weights of ${name}, ${missing} is missing; give the network that they are of`);
+    const found =
+      [...tensors.keys()].find((tensor) => prefixBefore(missing, tensor) !== null) ?? [...tensors.keys()][0];
+    throw new InputError(
+      `${file}: no weights of ${name}, ${missing} is missing${found === undefined ? '' : ` (${found} is there)`}; ` +
+        'give the network that they are of',
+    );
   }
   return { state, shape: { inChannels, numClasses } };
 }
@@ -89,14 +97,4 @@ function readTensors(file: string): ReadonlyMap<string, Tensor> {
     const text = code === 'ENOENT' ? 'there is no such file' : message;
     throw new InputError(text.startsWith(file) ? text : `${file}: ${text}`, { cause: error });
   }
-}
-
-/** The state dict around the tensor `first`, by its own names. */
-function unwrap(tensors: ReadonlyMap<string, Tensor>, first: string): Map<string, Tensor> {
-  const prefixes = [...tensors.keys()]
-    .filter((name) => name.endsWith(first))
-    .map((name) => name.slice(0, -first.length));
-  const prefix = prefixes.find((each) => wrapping.test(each)) ?? '';
-  const inside = [...tensors].filter(([name]) => name.startsWith(prefix));
-  return new Map(inside.map(([name, tensor]) => [name.slice(prefix.length), tensor]));
 }

@@ -89,6 +89,47 @@ describe.each(familyNames)('%s', (family) => {
   });
 });
 
+describe('what is wrapped around the encoder in a file', () => {
+  const wrapped = (prefix: string): void => {
+    rewrite((tensors) => new Map(Array.from(tensors, ([name, value]) => [prefix + name, value])));
+  };
+
+  it.each(['model.', '_orig_mod.', 'module.', 'backbone.', 'net.', 'state_dict.', 'state_dict.model.'])(
+    'is taken off: %s',
+    (prefix) => {
+      for (const family of ['bert', 'roberta'] as const) {
+        const network = save(family);
+        wrapped(prefix);
+        expect(loadPretrained(folder).missing).toEqual([]);
+        expect(values(loadPretrained(folder).network)).toEqual(values(network));
+      }
+    },
+  );
+
+  it('is taken off a bare encoder, with a head of another task beside it', () => {
+    const network = save('bert');
+    rewrite((tensors) => {
+      const bare = Array.from(tensors, ([name, value]): [string, Tensor] => [
+        name.replace('bert.', 'backbone.'),
+        value,
+      ]);
+      return new Map([...bare, ['head.weight', ones([2])]]);
+    });
+    const { network: loaded, missing } = loadPretrained(folder);
+    expect(missing).toEqual(['classifier.weight', 'classifier.bias']);
+    expect(values(loaded).slice(0, -2)).toEqual(values(network).slice(0, -2));
+  });
+
+  it('is no other architecture', () => {
+    save('roberta');
+    wrapped('module.');
+    writeFileSync(join(folder, 'config.json'), JSON.stringify(tinyConfigJson('bert')));
+    expect(messageOf(() => loadPretrained(folder))).toMatch(
+      /not those of the bert in config\.json, they are of Roberta/,
+    );
+  });
+});
+
 describe('what files of pretraining have', () => {
   it('is understood or left out: old names, heads, positions, half precision', () => {
     const network = save('bert');

@@ -7,7 +7,8 @@ import { numberedLabels, parseTextConfig, type TextConfig } from './config.js';
 import { families, familyNames, type FamilyName } from './family.js';
 import { SequenceClassifier } from './sequenceClassifier.js';
 import { readWeights } from './readWeights.js';
-import { isIgnored, modernName, weightNames, type WeightName } from './weightNames.js';
+import { isIgnored, modernName, prefixOfEncoder, weightNames, type WeightName } from './weightNames.js';
+import { unwrapNames } from '../wrappedNames.js';
 
 export interface LoadPretrainedOptions {
   /** Classes of the head, 1 for regression. @default what config.json says */
@@ -61,7 +62,8 @@ export function readTextConfig(folder: string): TextConfig {
 /** Returns the names of the head's tensors that stay as they are. */
 function loadWeights(network: SequenceClassifier, stored: ReadonlyMap<string, Tensor>, file: string): string[] {
   const { family } = network.config;
-  const tensors = new Map(Array.from(stored, ([name, tensor]) => [modernName(name, family), tensor]));
+  const own = unwrapNames(stored, prefixOfEncoder, file);
+  const tensors = new Map(Array.from(own, ([name, tensor]) => [modernName(name, family), tensor]));
   const state = network.stateDict();
   const names = weightNames(network.config, state.keys());
   const fits = ({ name, huggingFace }: WeightName): boolean =>

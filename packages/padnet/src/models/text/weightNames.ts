@@ -1,6 +1,6 @@
 /** How Hugging Face's weight files name the tensors of our networks. */
 import type { TextConfig } from './config.js';
-import { families, type FamilyName } from './family.js';
+import { families, familyNames, type FamilyName } from './family.js';
 
 export interface WeightName {
   /** In our state dict. */
@@ -123,6 +123,19 @@ export function huggingFaceNames(network: {
 function splitLast(name: string): [path: string, tensor: string] {
   const dot = name.lastIndexOf('.');
   return [name.slice(0, dot), name.slice(dot + 1)];
+}
+
+/** Of every encoder, after the name of its family or, in a bare one's file, without. */
+const wordEmbeddings = new RegExp(
+  `^(|.*?\\.)(?:(?:${familyNames.join('|')})\\.)?embeddings\\.word_embeddings\\.weight$`,
+);
+
+/** What a file puts before the names of an encoder, told by its word embeddings; null for any other tensor. */
+export function prefixOfEncoder(name: string): string | null {
+  const match = wordEmbeddings.exec(name);
+  if (!match) return null;
+  const [, prefix = ''] = match;
+  return prefix;
 }
 
 /** Modules that a bare encoder's file has without the family's prefix. */
