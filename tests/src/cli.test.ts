@@ -127,7 +127,10 @@ describe('bad usage: exit code 2 and one line', () => {
       ['train', 'pad.yaml', '--set', 'partition.rounds=0'],
       '--set partition.rounds=0: partition.rounds: expected a whole number of at least 1, got 0',
     ],
-    [['train', 'static.yaml', '--device', 'gpu'], '--device gpu: expected cpu, cuda or cuda:<number>'],
+    [
+      ['train', 'static.yaml', '--device', 'gpu'],
+      "--device gpu: unknown device 'gpu'; known are cpu, cuda, cuda:0, cuda:1 and so on",
+    ],
     [
       ['train', 'static.yaml', '--resume', '--force'],
       '--resume goes on with a run and --force deletes it: give one of them',
@@ -147,6 +150,12 @@ describe('bad usage: exit code 2 and one line', () => {
     [['compare', 'runs/a', 'runs/a/'], 'runs/a is given twice'],
   ])('%j', async (parameters, message) => {
     expect(await run(...parameters)).toEqual({ code: 2, stdout: '', stderr: `padnet: ${message}\n` });
+  });
+
+  it('refuses a device that the machine does not have', async () => {
+    const { code, stderr } = await run('train', 'static.yaml', '--device', 'cuda:99');
+    expect(code).toBe(2);
+    expect(stderr).toMatch(/^padnet: --device cuda:99: there is no device 'cuda:99': .*\n$/);
   });
 });
 

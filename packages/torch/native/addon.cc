@@ -25,6 +25,7 @@ constexpr Export kExports[] = {
     {"describe", exported<1, describe>},
     {"shape", exported<1, shape>},
     {"version", exported<1, version>},
+    {"checkDevice", exported<1, checkDevice>},
     {"item", exported<1, item>},
     {"fromBytes", exported<3, fromBytes>},
     {"bytes", exported<1, bytes>},

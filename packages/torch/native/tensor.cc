@@ -12,6 +12,9 @@ void set(napi_env env, napi_value object, const char* key, napi_value value) {
   napi_set_named_property(env, object, key, value);
 }
 
+/// Whether the memory holds other numbers than the tensor: those are negated or conjugated only when they are read.
+bool isLazy(const at::Tensor& tensor) { return tensor.is_neg() || tensor.is_conj(); }
+
 }  // namespace
 
 napi_value describe(Environment& environment, const napi_value* arguments) {
@@ -27,6 +30,7 @@ napi_value describe(Environment& environment, const napi_value* arguments) {
   set(env, object, "numel", fromInt64(env, tensor.numel()));
   set(env, object, "itemSize", fromInt64(env, static_cast<int64_t>(tensor.element_size())));
   set(env, object, "contiguous", fromBool(env, strided && tensor.is_contiguous()));
+  set(env, object, "lazy", fromBool(env, isLazy(tensor)));
   return object;
 }
 
@@ -36,6 +40,11 @@ napi_value shape(Environment& environment, const napi_value* arguments) {
 
 napi_value version(Environment& environment, const napi_value* arguments) {
   return fromInt64(environment.env, static_cast<int64_t>(toTensor(environment, arguments[0])._version()));
+}
+
+napi_value checkDevice(Environment& environment, const napi_value* arguments) {
+  toDevice(environment.env, arguments[0]);
+  return undefined(environment.env);
 }
 
 napi_value item(Environment& environment, const napi_value* arguments) {
@@ -78,6 +87,8 @@ napi_value bytes(Environment& environment, const napi_value* arguments) {
   const at::Tensor& tensor = toTensor(environment, arguments[0]);
   TORCH_CHECK(tensor.layout() == at::kStrided && tensor.device().is_cpu() && tensor.is_contiguous(),
               "only a contiguous CPU tensor has its memory in one ArrayBuffer");
+  TORCH_CHECK(!isLazy(tensor), "the memory has not its elements: they are ", tensor.is_neg() ? "negated" : "conjugated",
+              " when they are read; take the data of its clone()");
   napi_value buffer = nullptr;
   if (tensor.nbytes() == 0) {
     void* data = nullptr;

@@ -11,6 +11,8 @@ napi_value shape(Environment& environment, const napi_value* arguments);
 /// version(handle) -> how often the elements were changed in place: what was computed from them is current while it
 /// stands.
 napi_value version(Environment& environment, const napi_value* arguments);
+/// checkDevice(name): throws where there is no such device on this machine.
+napi_value checkDevice(Environment& environment, const napi_value* arguments);
 /// item(handle) -> the value of a tensor with one element.
 napi_value item(Environment& environment, const napi_value* arguments);
 /// fromBytes(view, shape, dtype) -> handle of a new CPU tensor with a copy of the view's bytes.

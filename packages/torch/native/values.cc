@@ -1,5 +1,8 @@
 #include "values.h"
 
+#include <ATen/Context.h>
+#include <torch/version.h>
+
 #include <cmath>
 #include <map>
 #include <sstream>
@@ -207,9 +210,25 @@ at::Layout toLayout(napi_env env, napi_value value) {
 c10::Device toDevice(napi_env env, napi_value value) {
   const std::string name = toString(env, value, "a device such as 'cpu'");
   if (name == "cpu") return c10::Device(c10::kCPU);
-  if (name == "cuda") return c10::Device(c10::kCUDA);
-  if (name.rfind("cuda:", 0) == 0) return c10::Device(name);
-  throw TypeError("unknown device '" + name + "'; known are cpu, cuda, cuda:0, cuda:1 and so on");
+  const bool current = name == "cuda";
+  const bool numbered = name.rfind("cuda:", 0) == 0 && name.size() > 5 && name.size() < 9 &&
+                        name.find_first_not_of("0123456789", 5) == std::string::npos;
+  if (!current && !numbered) {
+    throw TypeError("unknown device '" + name + "'; known are cpu, cuda, cuda:0, cuda:1 and so on");
+  }
+  const size_t count = at::getNumGPUs();
+  if (count == 0) {
+    throw std::runtime_error("there is no device '" + name + "': " +
+                             (at::globalContext().hasCUDART() ? "CUDA finds no GPU on this machine"
+                                                              : "libtorch " TORCH_VERSION " was built without CUDA") +
+                             "; use 'cpu', or another libtorch (see docs/engine.md)");
+  }
+  if (current) return c10::Device(c10::kCUDA);
+  const unsigned long index = std::stoul(name.substr(5));
+  if (index >= count) {
+    throw std::runtime_error("there is no device '" + name + "': the last one is cuda:" + std::to_string(count - 1));
+  }
+  return c10::Device(c10::kCUDA, static_cast<c10::DeviceIndex>(index));
 }
 
 napi_value fromDouble(napi_env env, double value) {

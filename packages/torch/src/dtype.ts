@@ -41,9 +41,6 @@ export function itemSize(dtype: DType): number {
   return itemSizes[dtype];
 }
 
-/** `'cpu'`, `'cuda'` (the first GPU) or `'cuda:1'`. */
-export type Device = 'cpu' | 'cuda' | `cuda:${number}`;
-
 export type TypedArray = Float32Array | Float64Array | BigInt64Array | Int32Array | Int16Array | Int8Array | Uint8Array;
 
 /** The typed array whose bytes are those of a dtype; bool is Uint8Array (0 and 1), float16 and bfloat16 have none. */

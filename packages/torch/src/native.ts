@@ -54,6 +54,8 @@ export interface TensorDescription {
   readonly numel: number;
   readonly itemSize: number;
   readonly contiguous: boolean;
+  /** Whether its memory holds other numbers: they are negated or conjugated when they are read. */
+  readonly lazy: boolean;
 }
 
 /** A live tensor of this thread; see `HandleTable` in `native/environment.h`. */
@@ -67,6 +69,7 @@ interface Native {
   describe(tensor: Handle): TensorDescription;
   shape(tensor: Handle): number[];
   version(tensor: Handle): number;
+  checkDevice(name: string): void;
   item(tensor: Handle): number | bigint | boolean;
   fromBytes(data: ArrayBufferView, shape: readonly number[], dtype: string): Handle;
   bytes(tensor: Handle): ArrayBuffer;

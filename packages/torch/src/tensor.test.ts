@@ -2,10 +2,15 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import {
   arange,
+  checkDevice,
+  decodeSafetensors,
   empty,
+  encodeSafetensors,
   eye,
   fromTypedArray,
   full,
+  Generator,
+  nn,
   ones,
   ops,
   rand,
@@ -15,6 +20,7 @@ import {
   zeros,
   type DType,
 } from './index.js';
+import { native } from './native.js';
 
 describe('tensor', () => {
   it('has the shape and elements of nested arrays', () => {
@@ -136,6 +142,18 @@ describe('typed arrays', () => {
     expect(zeros([0]).data.length).toBe(0);
   });
 
+  it('lets nobody see memory that is read as its negative or conjugate', () => {
+    // Nothing else holds the memory: only the mark says that it has other numbers.
+    const negated = scope(() => ops._negView(tensor([1, -2])));
+    expect(() => negated.data).toThrow('the memory has not its elements: they are negated when they are read');
+    expect(negated.clone().data).toEqual(Float32Array.of(-1, 2));
+    expect(negated.toTypedArray()).toEqual(Float32Array.of(-1, 2));
+    const stored = decodeSafetensors(encodeSafetensors({ negated })).tensors.get('negated')!;
+    expect(stored.toArray()).toEqual([-1, 2]);
+    const conjugated = ops.conj(ops.complex(tensor([1]), tensor([2])));
+    expect(() => native.bytes(conjugated.handle)).toThrow('they are conjugated when they are read');
+  });
+
   it('toTypedArray copies where the memory is shared, and orders a transposed tensor', () => {
     const x = tensor([
       [1, 2],
@@ -234,4 +252,39 @@ it('version counts changes in place', () => {
   expect(x.version).toBe(before);
   x.add_(1);
   expect(x.version).toBe(before + 1);
+});
+
+describe('a device that is not there', () => {
+  const here = (() => {
+    try {
+      return checkDevice('cuda');
+    } catch {
+      return null;
+    }
+  })();
+
+  it.skipIf(here !== null)('is named in one sentence, wherever it is first used', () => {
+    const message =
+      /there is no device 'cuda:3': (libtorch \S+ was built without CUDA|CUDA finds no GPU.*); use 'cpu', /;
+    const layer = new nn.Linear({ inFeatures: 1, outFeatures: 1 });
+    const uses = [
+      () => zeros([2]).to('cuda:3'),
+      () => zeros([2], { device: 'cuda:3' }),
+      () => tensor([1], { device: 'cuda:3' }),
+      () => rand([2], { device: 'cuda:3', generator: new Generator(1) }),
+      () => ops.onesLike(zeros([2]), { device: 'cuda:3' }),
+      () => layer.to('cuda:3'),
+      () => checkDevice('cuda:3'),
+    ];
+    for (const use of uses) expect(use).toThrow(message);
+    expect(layer.weight.device).toBe('cpu');
+  });
+
+  it('is no device at all', () => {
+    for (const name of ['mps', 'cuda:', 'cuda:x', 'cuda:1234', 'cuda:-1', '']) {
+      expect(() => checkDevice(name)).toThrow(`unknown device '${name}'; known are cpu, cuda, cuda:0`);
+    }
+    expect(() => zeros([1]).to('mps' as never)).toThrow(/^to\(\): expected a device, cpu or cuda, or a dtype, one of /);
+    expect(checkDevice('cpu')).toBe('cpu');
+  });
 });

@@ -3,10 +3,11 @@
  * their signatures are generated (`tensorMethods.generated.ts`). For who frees a tensor, see `scope.ts`.
  */
 import { backward, type BackwardOptions } from './autograd.js';
-import { dtypeOf, typedArrayOver, type Device, type DType, type TypedArray } from './dtype.js';
+import type { Device } from './device.js';
+import { dtypeOf, dtypes, isDType, typedArrayOver, type DType, type TypedArray } from './dtype.js';
 import { formatTensor } from './format.js';
 import { native, type Handle } from './native.js';
-import { dispose, keep, own, type Owned } from './scope.js';
+import { dispose, keep, own, scope, type Owned } from './scope.js';
 import type { TensorMethods } from './tensorMethods.generated.js';
 
 /** A number in an operator's schema; whole ones become integer scalars. */
@@ -88,13 +89,16 @@ export class Tensor implements Owned {
 
   /** The elements in row-major order, as a typed array of the caller's own: at most one copy. */
   toTypedArray(): TypedArray {
-    const plain = this.detach();
-    const onCpu = plain.device === 'cpu' ? plain : plain.to('cpu');
-    const contiguous = onCpu.contiguous();
-    const mine = native.isShared(contiguous.handle) ? contiguous.clone({ memoryFormat: 'contiguous' }) : contiguous;
-    const array = mine.data;
-    for (const tensor of new Set([plain, onCpu, contiguous, mine])) tensor[Symbol.dispose]();
-    return array;
+    return scope(() => {
+      const plain = this.toPlain();
+      return (native.isShared(plain.handle) ? plain.clone() : plain).data;
+    });
+  }
+
+  /** @internal The elements in row-major order in the CPU's memory: where they lie so already, over the same memory. */
+  toPlain(): Tensor {
+    const contiguous = this.detach().to('cpu').contiguous();
+    return native.describe(contiguous.handle).lazy ? contiguous.clone() : contiguous;
   }
 
   /** The elements as JavaScript numbers, in row-major order; float16 and bfloat16 are widened. */
@@ -108,7 +112,11 @@ export class Tensor implements Owned {
   to(target: DType | Device): Tensor {
     const { dtype, device } = native.describe(this.handle);
     if (target === dtype || target === device) return this;
-    return isDevice(target) ? this.toCopy({ device: target }) : this.toCopy({ dtype: target });
+    if (isDType(target)) return this.toCopy({ dtype: target });
+    if (target === 'cpu' || target.startsWith('cuda')) return this.toCopy({ device: target });
+    throw new TypeError(
+      `to(): expected a device, cpu or cuda, or a dtype, one of ${dtypes.join(', ')}; got '${target}'`,
+    );
   }
 
   /** Whether gradients are computed for it. Settable on leaves of a floating dtype. */
@@ -165,10 +173,6 @@ export class Tensor implements Owned {
 
 /** Nested arrays of numbers or booleans, as deep as the tensor has dimensions. */
 export type NestedArray = number | bigint | boolean | readonly NestedArray[];
-
-function isDevice(target: DType | Device): target is Device {
-  return target === 'cpu' || target.startsWith('cuda');
-}
 
 export interface TensorOptions {
   /** Default: float32 for numbers, bool for booleans, int64 for bigints; a typed array's own. */

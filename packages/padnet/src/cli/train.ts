@@ -1,6 +1,7 @@
 /** `padnet train`: a recipe → a run. */
 import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
+import type { Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
@@ -100,7 +101,7 @@ function resumingCommand({ resume }: TrainOptions): string {
 /** What to train, and where: a run, or one for each seed. */
 async function makePlans(file: string | undefined, options: TrainOptions): Promise<RunPlan[]> {
   const { set = [], seed, seeds, out, resume, force = false } = options;
-  const device = checkedDevice(options.device);
+  const device = await checkedDevice(options.device);
   if (resume !== undefined && force)
     throw new UsageError('--resume goes on with a run and --force deletes it: give one of them');
   if (seed !== undefined && seeds)
@@ -154,9 +155,15 @@ function networkName(recipe: Recipe): string {
   return recipe.modality === 'image' ? recipe.model.name : basename(recipe.model.pretrained);
 }
 
-function checkedDevice(name: string): 'cpu' | 'cuda' | `cuda:${number}` {
-  if (name === 'cpu' || name === 'cuda' || /^cuda:\d+$/.test(name)) return name as 'cpu';
-  throw new UsageError(`--device ${name}: expected cpu, cuda or cuda:<number>`);
+/** @throws UsageError where there is no such device on this machine */
+async function checkedDevice(name: string): Promise<Device> {
+  if (name === 'cpu') return name;
+  const { checkDevice } = await import('@padnet/torch');
+  try {
+    return checkDevice(name);
+  } catch (error) {
+    throw new UsageError(`--device ${name}: ${(error as Error).message}`);
+  }
 }
 
 /** The resolved recipe, and what it costs. */

@@ -172,7 +172,8 @@ function header(version: string): string[] {
 export function writeOperators(schemas: readonly Schema[], version: string): string {
   const lines = [
     ...header(version),
-    "import type { Device, DType } from './dtype.js';",
+    "import type { Device } from './device.js';",
+    "import type { DType } from './dtype.js';",
     "import { operator } from './operator.js';",
     "import type { Generator } from './random.js';",
     "import type { Scalar, Tensor } from './tensor.js';",
@@ -225,7 +226,8 @@ export function writeMethods(schemas: readonly Schema[], version: string): strin
   return (
     [
       ...header(version),
-      "import type { Device, DType } from './dtype.js';",
+      "import type { Device } from './device.js';",
+      "import type { DType } from './dtype.js';",
       "import type { Generator } from './random.js';",
       "import type { Scalar, Tensor } from './tensor.js';",
       "import type { Layout, MemoryFormat } from './layout.js';",

@@ -4,7 +4,8 @@
  * PyTorch's weights load unchanged.
  */
 import { noGrad } from '../autograd.js';
-import type { Device, DType } from '../dtype.js';
+import type { Device } from '../device.js';
+import { isDType, type DType } from '../dtype.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { Buffer, Parameter } from './parameter.js';
@@ -133,11 +134,11 @@ export class Module {
 
   /** Converts all floating parameters and buffers, in place (all, for a device); their gradients are dropped. */
   to(target: DType | Device): this {
-    const isDType = target !== 'cpu' && !target.startsWith('cuda');
+    const floatingOnly = isDType(target);
     scope(() => {
       noGrad(() => {
         for (const [, tensor] of this.ownTensors()) {
-          if (isDType && !tensor.dtype.includes('float')) continue;
+          if (floatingOnly && !tensor.dtype.includes('float')) continue;
           const converted = tensor.to(target);
           if (converted !== tensor) tensor.moveTo(converted);
         }

@@ -111,7 +111,7 @@ function readTensor({ name, dtype, shape, begin, end }: TensorEntry, readBytes: 
 /** Calls `use` with the bytes of a tensor in row-major order: its own memory where it lies so on the CPU. */
 function withBytes(tensor: Tensor, use: (bytes: Uint8Array) => void): void {
   scope(() => {
-    const plain = tensor.detach().to('cpu').contiguous();
+    const plain = tensor.toPlain();
     if (plain.numel > 0) use(new Uint8Array(native.bytes(plain.handle)));
   });
 }
