@@ -6,6 +6,7 @@ import { DecomposedConv2d, DynamicConv2d, isDynamicConvolution } from '../layers
 import { Mask, numEntries, SearchSource } from '../partial/index.js';
 import { iterativeModePartition } from '../partition/index.js';
 import { convertToDynamic, convertToPartial, type ConvertOptions } from './convert.js';
+import { convertToStatic } from './convertToStatic.js';
 
 function network(): nn.Sequential {
   return new nn.Sequential(
@@ -27,6 +28,32 @@ const kinds = (net: nn.Module): string[] =>
         ? `${path} static`
         : '',
   ).filter(Boolean);
+
+describe('an optimizer made before', () => {
+  it.each([
+    ['convertToDynamic', (net: nn.Sequential) => convertToDynamic(net)],
+    ['convertToPartial', (net: nn.Sequential) => convertToPartial(net)],
+    ['convertToPartial, of a dynamic network', (net: nn.Sequential) => convertToPartial(net)],
+    ['convertToStatic', (net: nn.Sequential) => convertToStatic(net, [() => net.forward(randn([1, 3, 8, 8]))])],
+  ] as const)('%s steps no parameters that are replaced: it is refused', (name, convert) => {
+    const net = network();
+    if (name.includes('of a dynamic') || name === 'convertToStatic') convertToDynamic(net);
+    const optimizer = new optim.SGD(net.parameters(), { learningRate: 0.1 });
+    convert(net);
+    net
+      .forward(randn([2, 3, 8, 8]))
+      .sum()
+      .backward();
+    const message = /are no parameters of the Sequential any more: .*; make it anew/;
+    expect(() => {
+      optimizer.step();
+    }).toThrow(message);
+    expect(() => {
+      optimizer.zeroGrad();
+    }).toThrow(message);
+    new optim.SGD(net.parameters(), { learningRate: 0.1 }).step();
+  });
+});
 
 describe('conversion', () => {
   it('makes every convolution but the first dynamic or partial', () => {

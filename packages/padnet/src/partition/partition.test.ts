@@ -1,4 +1,4 @@
-import { encodeSafetensors, fromTypedArray, nn, noGrad, randn } from '@padnet/torch';
+import { encodeSafetensors, fromTypedArray, nn, noGrad, optim, randn } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { KernelAttention } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
@@ -49,6 +49,20 @@ describe('a partition', () => {
     const loaded = decodePartition(bytes, 'p.safetensors');
     expect(loaded).toEqual(original);
     expect(Buffer.from(encodePartition(loaded)).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it('leaves an optimizer that was made before nothing to step', () => {
+    const target = network();
+    const optimizer = new optim.AdamW(target.namedParameters());
+    applyPartition(target, partition({ '0': [3, 0] }));
+    const message = "AdamW: '0.source.bank' and 1 more are no parameters of the Sequential any more";
+    expect(() => {
+      optimizer.step();
+    }).toThrow(message);
+    expect(() => {
+      optimizer.zeroGrad();
+    }).toThrow(message);
+    new optim.AdamW(target.namedParameters()).step();
   });
 
   it('is applied to a network of the same layers, and to no other', () => {

@@ -23,6 +23,14 @@ export function stateName(property: string): string {
   return /^[A-Z]/.test(property) ? property : property.replace(/[A-Z]/g, (letter) => `_${letter.toLowerCase()}`);
 }
 
+/** The module that last gave a parameter, by `parameters()` or `namedParameters()`. */
+const givers = new WeakMap<Parameter, WeakRef<Module>>();
+
+/** The module whose `parameters()` or `namedParameters()` a parameter was last taken from, where it is still there. */
+export function giverOf(parameter: Tensor): Module | undefined {
+  return parameter instanceof Parameter ? givers.get(parameter)?.deref() : undefined;
+}
+
 export class Module {
   /** Dropout drops and batch norm uses the batch only where this is true. Set by `train` and `eval`. */
   training = true;
@@ -67,9 +75,11 @@ export class Module {
   /** A parameter that two modules share comes once, under its first name (in a state dict it has both). */
   *namedParameters(): Iterable<[name: string, parameter: Parameter]> {
     const seen = new Set<Parameter>();
+    const giver = new WeakRef(this);
     for (const [name, value] of this.ownTensors()) {
       if (!(value instanceof Parameter) || seen.has(value)) continue;
       seen.add(value);
+      givers.set(value, giver);
       yield [name, value];
     }
   }

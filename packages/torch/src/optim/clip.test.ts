@@ -40,6 +40,18 @@ describe('clipGradNorm', () => {
   });
 });
 
+it('takes parameters with their names, and refuses a module', () => {
+  const named: [string, nn.Parameter][] = parameters().map((parameter, i) => [`p${i}`, parameter]);
+  expect(optim.clipGradNorm(named, 1)).toBe(references.clipped[0][0]);
+  const net = new nn.Linear({ inFeatures: 1, outFeatures: 1 });
+  expect(() => optim.clipGradNorm(net as never, 1)).toThrow(
+    'clipGradNorm: expected parameters, got a module: give its namedParameters()',
+  );
+  expect(() => {
+    optim.clipGradValue(undefined as never, 1);
+  }).toThrow('clipGradValue: expected parameters');
+});
+
 it('clipGradValue clips each element', () => {
   const list = parameters();
   optim.clipGradValue(list, 1.5);

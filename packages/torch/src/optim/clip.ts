@@ -4,9 +4,12 @@ import { checkNonNegative } from '../nn/checks.js';
 import { _foreachMul_, _foreachNorm, stack } from '../ops.generated.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
+import { named, type Parameters } from './parameters.js';
 
-function gradientsOf(parameters: Iterable<Tensor>): Tensor[] {
-  return Array.from(parameters, (parameter) => parameter.grad).filter((gradient) => gradient !== null);
+function gradientsOf(user: string, parameters: Parameters): Tensor[] {
+  return named(user, parameters)
+    .map(([, parameter]) => parameter.grad)
+    .filter((gradient) => gradient !== null);
 }
 
 /**
@@ -16,11 +19,11 @@ function gradientsOf(parameters: Iterable<Tensor>): Tensor[] {
  * @returns the total norm before
  * @throws RangeError unless maxNorm is a finite number of at least 0
  */
-export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): number {
+export function clipGradNorm(parameters: Parameters, maxNorm: number): number {
   checkNonNegative('maxNorm', maxNorm);
   return scope(() =>
     noGrad(() => {
-      const gradients = gradientsOf(parameters);
+      const gradients = gradientsOf('clipGradNorm', parameters);
       if (gradients.length === 0) return 0;
       const total = _foreachNorm([stack(_foreachNorm(gradients))])[0]!;
       const norm = total.item();
@@ -37,11 +40,12 @@ export function clipGradNorm(parameters: Iterable<Tensor>, maxNorm: number): num
  *
  * @throws RangeError unless maxValue is a finite number of at least 0
  */
-export function clipGradValue(parameters: Iterable<Tensor>, maxValue: number): void {
+export function clipGradValue(parameters: Parameters, maxValue: number): void {
   checkNonNegative('maxValue', maxValue);
   scope(() => {
     noGrad(() => {
-      for (const gradient of gradientsOf(parameters)) gradient.clamp_({ min: -maxValue, max: maxValue });
+      for (const gradient of gradientsOf('clipGradValue', parameters))
+        gradient.clamp_({ min: -maxValue, max: maxValue });
     });
   });
 }

@@ -3,14 +3,15 @@
  * parameters' names. A step hands whole lists of tensors to an operator that goes over each once.
  */
 import { noGrad } from '../autograd.js';
+import { native } from '../native.js';
+import { checkOptions } from '../options.js';
+import { giverOf, type Module } from '../nn/module.js';
 import { scope } from '../scope.js';
-import type { Tensor } from '../tensor.js';
-
-/** As `module.namedParameters()` gives them. */
-export type NamedParameters = Iterable<readonly [name: string, parameter: Tensor]>;
+import { Tensor } from '../tensor.js';
+import { listed, named, type Parameters } from './parameters.js';
 
 /** Parameters with options of their own; what is not given is the optimizer's. */
-export type ParameterGroup<Options> = { readonly parameters: NamedParameters } & Partial<Options>;
+export type ParameterGroup<Options> = { readonly parameters: Parameters } & Partial<Options>;
 
 /** A group as the optimizer keeps it. */
 export interface Group<Options> {
@@ -45,37 +46,59 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
   protected abstract readonly numberKinds: readonly string[];
 
   private readonly parameters = new Map<string, Tensor>();
+  /** The modules that parameters were taken from, and the names of those. */
+  private readonly givers = new Map<Module, string[]>();
   private tensors = new Map<string, Tensor>();
   private numbers = new Map<string, number>();
 
   /**
+   * @param given what the user asks for
+   * @param defaults of every option; undefined where it must be given
    * @param check throws where an option is out of range
-   * @throws RangeError where there is no parameter, or one (or its name) comes twice
+   * @throws TypeError naming what is no parameter, group or option; RangeError where there is no parameter, one (or its name)
+   *   comes twice, or one is computed from others
    */
   constructor(
-    parameters: NamedParameters | readonly ParameterGroup<Options>[],
-    defaults: Options,
+    parameters: Parameters | readonly ParameterGroup<Options>[],
+    given: Partial<Options>,
+    defaults: { readonly [Name in keyof Options]: Options[Name] | undefined },
     check: (options: Options) => void,
   ) {
+    const user = this.constructor.name;
+    checkOptions(user, given, Object.keys(defaults));
     const known = new Map<Tensor, string>();
-    this.groups = groupsOf(parameters).map(({ parameters: named, ...own }) => {
-      const options = { ...defaults, ...withoutUndefined(own) };
+    this.groups = groupsOf<Options>(user, parameters).map(({ parameters: members, ...own }) => {
+      checkOptions(user, own, Object.keys(defaults));
+      const options = { ...defaults, ...withoutUndefined(given), ...withoutUndefined(own) } as Options;
       check(options);
-      const entries = [...named];
+      const entries = named(user, members, this.parameters.size);
       for (const [name, parameter] of entries) {
         if (this.parameters.has(name)) throw new RangeError(`two parameters are named '${name}'`);
         const other = known.get(parameter);
         if (other !== undefined) throw new RangeError(`'${name}' and '${other}' are the same parameter`);
+        if (!parameter.isLeaf) {
+          throw new RangeError(
+            `'${name}' is the result of ${parameter.gradFunction!}: give the parameters that it is of`,
+          );
+        }
         this.parameters.set(name, parameter);
         known.set(parameter, name);
+        const giver = giverOf(parameter);
+        if (giver && !this.givers.has(giver)) this.givers.set(giver, []);
+        if (giver) this.givers.get(giver)!.push(name);
       }
       return { names: entries.map(([name]) => name), parameters: entries.map(([, p]) => p), options };
     });
     if (this.parameters.size === 0) throw new RangeError('the optimizer was given no parameters');
   }
 
-  /** Changes every parameter that has a gradient; the others are passed over. */
+  /**
+   * Changes every parameter that has a gradient; the others are passed over.
+   *
+   * @throws Error where the module that parameters were taken from has them no more, or they were freed; nothing was changed then
+   */
   step(): void {
+    this.checkParameters();
     scope(() => {
       noGrad(() => {
         for (const { names, parameters, options } of this.groups) {
@@ -90,8 +113,9 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
     });
   }
 
-  /** Frees the gradients of all parameters. */
+  /** Frees the gradients of all parameters. @throws as `step` */
   zeroGrad(): void {
+    this.checkParameters();
     for (const { parameters } of this.groups) for (const parameter of parameters) parameter.grad = null;
   }
 
@@ -160,6 +184,29 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
     return this.tensors.has(`${kind}.${name}`);
   }
 
+  /**
+   * A network whose modules were replaced has other parameters: those held here would be stepped, or passed over, and the network
+   * never trained, without a word.
+   */
+  private checkParameters(): void {
+    const gone: string[] = [];
+    let owner = '';
+    for (const [giver, names] of this.givers) {
+      const current = tensorsIn(giver);
+      const missing = names.filter((name) => !current.has(this.parameters.get(name)!));
+      if (missing.length > 0) owner = ` of the ${giver.constructor.name}`;
+      gone.push(...missing);
+    }
+    for (const [name, parameter] of this.parameters) if (isFreed(parameter)) gone.push(name);
+    const [first, ...others] = new Set(gone);
+    if (first === undefined) return;
+    const more = others.length > 0 ? ` and ${others.length} more are no parameters` : ' is no parameter';
+    throw new Error(
+      `${this.constructor.name}: '${first}'${more}${owner} any more: modules were replaced or freed after the optimizer was ` +
+        'made (by a conversion, a partition, replaceModule); make it anew, of the parameters that there are now',
+    );
+  }
+
   /** What keeps a state from being loaded. */
   private *misfits({ tensors, numbers: { learningRateScale, ...numbers } }: OptimizerState): Iterable<string> {
     for (const [key, value] of tensors) {
@@ -192,19 +239,31 @@ function describe({ dtype, shape }: Tensor): string {
   return `${dtype} [${shape.join(', ')}]`;
 }
 
-function groupsOf<Options>(
-  parameters: NamedParameters | readonly ParameterGroup<Options>[],
-): readonly ParameterGroup<Options>[] {
-  const groups: ParameterGroup<Options>[] = [];
-  const named: (readonly [name: string, parameter: Tensor])[] = [];
-  for (const item of parameters) {
-    if ('parameters' in item) groups.push(item);
-    else named.push(item);
+function groupsOf<Options>(user: string, given: unknown): readonly ParameterGroup<Options>[] {
+  const items = listed(user, given);
+  const isGroup = (item: unknown): item is ParameterGroup<Options> =>
+    typeof item === 'object' && item !== null && !(item instanceof Tensor) && 'parameters' in item;
+  if (!items.some(isGroup)) return [{ ...({} as Partial<Options>), parameters: items as unknown as Parameters }];
+  if (!items.every(isGroup)) throw new TypeError('the optimizer was given both parameters and groups of them');
+  return items;
+}
+
+/** What the modules have as properties now; names would take longer than all else here. */
+function tensorsIn(giver: Module): Set<Tensor> {
+  const found = new Set<Tensor>();
+  for (const [, module] of giver.namedModules()) {
+    for (const value of Object.values(module)) if (value instanceof Tensor) found.add(value);
   }
-  if (groups.length > 0 && named.length > 0) {
-    throw new TypeError('the optimizer was given both parameters and groups of them');
+  return found;
+}
+
+function isFreed({ handle }: Tensor): boolean {
+  try {
+    native.shape(handle);
+    return false;
+  } catch {
+    return true;
   }
-  return groups.length > 0 ? groups : [{ ...({} as Partial<Options>), parameters: named }];
 }
 
 function withoutUndefined<T extends object>(options: T): T {

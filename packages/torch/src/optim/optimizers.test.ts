@@ -67,6 +67,12 @@ const cases: [keyof Omit<typeof references, 'clipped'>, DType, Build][] = [
         { learningRate: 0.1, momentum: 0.5 },
       ),
   ],
+  ['adam', 'float64', (p) => new optim.Adam(p, { learningRate: 0.02 })],
+  [
+    'adamDecay',
+    'float64',
+    (p) => new optim.Adam(p, { learningRate: 0.02, betas: [0.8, 0.95], eps: 1e-3, weightDecay: 0.2 }),
+  ],
   ['adamw', 'float64', (p) => new optim.AdamW(p)],
   [
     'adamwOptions',
@@ -257,6 +263,36 @@ describe('groups and states', () => {
     expect([...optimizer.stateDict().tensors.keys()]).toEqual(['momentumBuffer.weight', 'momentumBuffer.bias']);
   });
 
+  it('takes what PyTorch users give: parameters without names, which are numbered, and groups of them', () => {
+    const net = new nn.Sequential(
+      new nn.Linear({ inFeatures: 2, outFeatures: 2 }),
+      new nn.Linear({ inFeatures: 2, outFeatures: 1 }),
+    );
+    const step = (optimizer: optim.SGD): void => {
+      for (const parameter of net.parameters()) parameter.grad = parameter.detach().clone();
+      optimizer.step();
+    };
+    const plain = new optim.SGD(net.parameters(), { learningRate: 1, momentum: 0.5 });
+    step(plain);
+    for (const parameter of net.parameters()) expectClose(parameter, parameter.zerosLike());
+    expect([...plain.stateDict().tensors.keys()]).toEqual([0, 1, 2, 3].map((i) => `momentumBuffer.${i}`));
+    const [first, second] = net.items;
+    const groups = [
+      { parameters: first!.parameters(), learningRate: 0 },
+      { parameters: new Set(second!.parameters()) },
+    ];
+    const grouped = new optim.SGD(groups, { learningRate: 0.5 });
+    expect(grouped.groups.map(({ names }) => names)).toEqual([
+      ['0', '1'],
+      ['2', '3'],
+    ]);
+    noGrad(() => {
+      for (const parameter of net.parameters()) parameter.fill_(1);
+    });
+    step(grouped);
+    expect(net.parameters().map((parameter) => parameter.mean().item())).toEqual([1, 1, 0.5, 0.5]);
+  });
+
   it('refuses parameters that are none, or come twice', () => {
     const [w, b] = start('float32');
     const options = { learningRate: 0.1 };
@@ -264,6 +300,31 @@ describe('groups and states', () => {
     expect(() => new optim.SGD([w!, ['layer.w', b![1]]], options)).toThrow("two parameters are named 'layer.w'");
     expect(() => new optim.SGD([w!, ['other', w![1]]], options)).toThrow(
       "'other' and 'layer.w' are the same parameter",
+    );
+    const net = new nn.Linear({ inFeatures: 1, outFeatures: 1 });
+    const given = (parameters: unknown) => () => new optim.SGD(parameters as optim.NamedParameters, options);
+    expect(given(net)).toThrow('SGD: expected parameters, got a module: give its namedParameters()');
+    expect(given(w![1])).toThrow('SGD: expected a list of parameters, got one: [parameter]');
+    expect(given(undefined)).toThrow('SGD: expected parameters, as module.namedParameters() gives them, got undefined');
+    expect(given([w![1], 'b'])).toThrow(
+      'SGD: expected parameters, or pairs of a name and a parameter, found b at position 1',
+    );
+    expect(given([{ params: net.parameters() }])).toThrow('found an object with params at position 0');
+    expect(given([{ parameters: [w] }, b])).toThrow('was given both parameters and groups of them');
+    expect(given([w![1].mul(2)])).toThrow(/'0' is the result of MulBackward.: give the parameters that it is of/);
+  });
+
+  it('refuses options that it does not know, and a value in their place', () => {
+    const p = start('float32');
+    expect(() => new optim.SGD(p, { lr: 0.1 } as never)).toThrow(
+      "SGD: unknown option 'lr'; known are learningRate, momentum, dampening, nesterov, weightDecay",
+    );
+    expect(() => new optim.AdamW(p, 0.1 as never)).toThrow(
+      'AdamW: expected options by name, such as { learningRate: … }, got 0.1',
+    );
+    expect(() => new optim.Adam([{ parameters: p, decay: 1 } as never])).toThrow("Adam: unknown option 'decay'");
+    expect(() => new optim.SGD(p, {} as never)).toThrow(
+      'learningRate must be a finite number of at least 0, got undefined',
     );
   });
 
@@ -305,5 +366,78 @@ describe('groups and states', () => {
     load(good, numbers)();
     expect(optimizer.stateDict().numbers).toEqual(numbers);
     expect(optimizer.stateDict().tensors.get('expAvgSq.layer.b')!.toArray()).toEqual([3, 4]);
+  });
+});
+
+describe('parameters that the network no longer has', () => {
+  const linear = (): nn.Linear => new nn.Linear({ inFeatures: 2, outFeatures: 2 });
+  class Net extends nn.Module {
+    body: nn.Module = new nn.Sequential(linear(), linear());
+    head = linear();
+  }
+  const changes: readonly [string, string, (net: Net) => void][] = [
+    [
+      'replaceModule',
+      "'body.1.weight' and 1 more are no parameters",
+      (net) => {
+        net.replaceModule('body.1', linear());
+      },
+    ],
+    [
+      'setChild',
+      "'head.weight' and 1 more are no parameters",
+      (net) => {
+        net.setChild('head', linear());
+      },
+    ],
+    ['assignment', "'head.weight' and 1 more are no parameters", (net) => void (net.head = linear())],
+    ['a new body', "'body.0.weight' and 3 more are no parameters", (net) => void (net.body = new nn.Identity())],
+    ['one', "'head.bias' is no parameter", (net) => Object.assign(net.head, { bias: null })],
+  ];
+
+  it.each(changes)('are refused at the next step: %s', (_, message, change) => {
+    for (const parametersOf of [
+      (net: Net) => net.namedParameters(),
+      (net: Net) => [{ parameters: [...net.namedParameters()] }],
+    ]) {
+      const net = new Net();
+      const optimizer = new optim.SGD(parametersOf(net), { learningRate: 1 });
+      for (const parameter of net.parameters()) parameter.grad = parameter.onesLike();
+      optimizer.step();
+      const before = net.parameters().map((parameter) => parameter.toArray());
+      const held = net.parameters();
+      change(net);
+      const expected = `SGD: ${message} of the Net any more: modules were replaced or freed after the optimizer was made`;
+      expect(() => {
+        optimizer.step();
+      }).toThrow(expected);
+      expect(() => {
+        optimizer.zeroGrad();
+      }).toThrow(expected);
+      expect(held.map((parameter) => parameter.toArray())).toEqual(before);
+      new optim.SGD(net.parameters(), { learningRate: 1 }).step();
+    }
+  });
+
+  it('are refused where they were freed, from a module or not', () => {
+    const [kept, freed] = [new nn.Parameter(tensor([1])), new nn.Parameter(tensor([1]))];
+    const optimizer = new optim.AdamW([kept, freed]);
+    optimizer.step();
+    freed[Symbol.dispose]();
+    expect(() => {
+      optimizer.step();
+    }).toThrow("AdamW: '1' is no parameter any more");
+  });
+
+  it('are no concern of one that has the parameters of a part, or of several networks', () => {
+    const [first, second] = [new Net(), new Net()];
+    const head = new optim.SGD(first.head.parameters(), { learningRate: 1 });
+    const both = new optim.SGD([...first.parameters(), ...second.parameters()], { learningRate: 1 });
+    first.to('float64');
+    first.replaceModule('body.0', linear());
+    head.step();
+    expect(() => {
+      both.step();
+    }).toThrow("'0' and 1 more are no parameters of the Net");
   });
 });

@@ -33,7 +33,7 @@ def clipped(max_norm):
     return [norm.item()] + w.grad.tolist() + b.grad.tolist()
 
 
-sgd, adamw = torch.optim.SGD, torch.optim.AdamW
+sgd, adam, adamw = torch.optim.SGD, torch.optim.Adam, torch.optim.AdamW
 references = {
     "sgd": run(lambda w, b: sgd([w, b], lr=0.1)),
     "sgdMomentum": run(lambda w, b: sgd([w, b], lr=0.1, momentum=0.9, dampening=0.3)),
@@ -45,6 +45,8 @@ references = {
     "sgdGroups": run(
         lambda w, b: sgd([{"params": [w], "weight_decay": 0.1}, {"params": [b], "lr": 0.5}], lr=0.1, momentum=0.5)
     ),
+    "adam": run(lambda w, b: adam([w, b], lr=0.02)),
+    "adamDecay": run(lambda w, b: adam([w, b], lr=0.02, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.2)),
     "adamw": run(lambda w, b: adamw([w, b])),
     "adamwOptions": run(lambda w, b: adamw([w, b], lr=0.02, betas=(0.8, 0.95), eps=1e-3, weight_decay=0.2)),
     "adamwFloat32": run(lambda w, b: adamw([w, b], lr=0.02, foreach=True), torch.float32),

@@ -10,7 +10,8 @@
 import { checkNonNegative, checkRange } from '../nn/checks.js';
 import { sgd_ } from '../nativeOperators.js';
 import type { Tensor } from '../tensor.js';
-import { Optimizer, type NamedParameters, type ParameterGroup, type Trained } from './optimizer.js';
+import { Optimizer, type ParameterGroup, type Trained } from './optimizer.js';
+import type { Parameters } from './parameters.js';
 
 export interface SGDOptions {
   readonly learningRate: number;
@@ -26,13 +27,15 @@ export interface SGDOptions {
 
 type Filled = Required<SGDOptions>;
 
+const defaults = { momentum: 0, dampening: 0, nesterov: false, weightDecay: 0 };
+
 export class SGD extends Optimizer<Filled> {
   protected readonly tensorKinds = ['momentumBuffer'];
   protected readonly numberKinds = [];
 
-  /** @throws RangeError naming the option that is out of range */
-  constructor(parameters: NamedParameters | readonly ParameterGroup<Filled>[], options: SGDOptions) {
-    super(parameters, { momentum: 0, dampening: 0, nesterov: false, weightDecay: 0, ...options }, checkOptions);
+  /** @throws as `Optimizer`, and RangeError naming the option that is out of range */
+  constructor(parameters: Parameters | readonly ParameterGroup<Filled>[], options: SGDOptions) {
+    super(parameters, options, { learningRate: undefined, ...defaults }, checkOptions);
   }
 
   protected update(trained: readonly Trained[], options: Filled, learningRate: number): void {
