@@ -1,5 +1,6 @@
 /** Reverse-mode differentiation. */
 import { native, type Handle } from './native.js';
+import { checkOptions } from './options.js';
 import { scope } from './scope.js';
 import { runSynchronous } from './synchronous.js';
 import { Tensor } from './tensor.js';
@@ -15,6 +16,7 @@ export interface BackwardOptions {
 
 /** Adds the gradients of `tensors` (usually one loss) to the `grad` of every leaf that they depend on. */
 export function backward(tensors: Tensor | readonly Tensor[], options: BackwardOptions = {}): void {
+  checkOptions('backward', options, ['gradients', 'retainGraph', 'createGraph']);
   const { gradients, createGraph = false, retainGraph = createGraph } = options;
   native.backward(handles(asList(tensors)), gradients ? handles(gradients) : null, retainGraph, createGraph);
 }
@@ -40,6 +42,7 @@ export function grad(
   inputs: readonly Tensor[],
   options: GradOptions = {},
 ): (Tensor | null)[] {
+  checkOptions('grad', options, ['gradients', 'retainGraph', 'createGraph', 'allowUnused']);
   const { gradients, createGraph = false, retainGraph = createGraph, allowUnused = false } = options;
   return native
     .grad(

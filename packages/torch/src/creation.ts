@@ -1,56 +1,79 @@
 /** New tensors of a given shape. As in PyTorch, of float32 on the CPU unless asked otherwise. */
+import type { Device } from './device.js';
+import type { DType } from './dtype.js';
 import * as ops from './ops.generated.js';
+import { checkOptions } from './options.js';
 import type { Generator } from './random.js';
-import type { Scalar, Tensor, TensorOptions } from './tensor.js';
+import { tensorOptions, type Scalar, type Tensor, type TensorOptions } from './tensor.js';
 
 /** @param shape sizes, such as `[batch, channels, height, width]` */
 type Creation = (shape: readonly number[], options?: TensorOptions) => Tensor;
-type RandomCreation = (
-  shape: readonly number[],
-  options?: TensorOptions & { readonly generator?: Generator },
-) => Tensor;
+type RandomOptions = TensorOptions & { readonly generator?: Generator };
+type RandomCreation = (shape: readonly number[], options?: RandomOptions) => Tensor;
 
-function marked(made: Tensor, options: TensorOptions | undefined): Tensor {
-  if (options?.requiresGrad === true) made.requiresGrad = true;
+interface Kind {
+  readonly dtype: DType;
+  readonly device: Device;
+}
+
+/** What `make` gives, with the options that it does not take itself. @throws TypeError where they are none, or unknown */
+function create(
+  name: string,
+  options: TensorOptions | undefined,
+  make: (kind: Kind) => Tensor,
+  known: readonly string[] = tensorOptions,
+): Tensor {
+  checkOptions(name, options ?? {}, known);
+  const { dtype = 'float32', device = 'cpu', requiresGrad = false } = options ?? {};
+  const made = make({ dtype, device });
+  if (requiresGrad) made.requiresGrad = true;
   return made;
 }
 
-function kind({ dtype = 'float32', device = 'cpu' }: TensorOptions = {}): {
-  dtype: typeof dtype;
-  device: typeof device;
-} {
-  return { dtype, device };
+/** A creation of sizes that are checked to be one array: PyTorch takes `zeros(2, 3)` too. */
+function ofShape(name: string, make: (shape: readonly number[], kind: Kind) => Tensor): Creation {
+  return (shape, options) => {
+    checkShape(name, shape);
+    return create(name, options, (kind) => make(shape, kind));
+  };
+}
+
+function random(name: string, operator: typeof ops.rand): RandomCreation {
+  return (shape, options) => {
+    checkShape(name, shape);
+    const generator = options?.generator;
+    const make = (kind: Kind): Tensor => (generator ? operator(shape, { ...kind, generator }) : operator(shape, kind));
+    return create(name, options, make, [...tensorOptions, 'generator']);
+  };
+}
+
+function checkShape(name: string, shape: unknown): void {
+  if (!Array.isArray(shape)) throw new TypeError(`${name}: expected sizes in one array, as in ${name}([2, 3])`);
 }
 
 /** Uninitialised memory: every element must be written before it is read. */
-export const empty: Creation = (shape, options) => marked(ops.empty(shape, kind(options)), options);
-export const zeros: Creation = (shape, options) => marked(ops.zeros(shape, kind(options)), options);
-export const ones: Creation = (shape, options) => marked(ops.ones(shape, kind(options)), options);
+export const empty: Creation = ofShape('empty', (shape, kind) => ops.empty(shape, kind));
+export const zeros: Creation = ofShape('zeros', (shape, kind) => ops.zeros(shape, kind));
+export const ones: Creation = ofShape('ones', (shape, kind) => ops.ones(shape, kind));
 /** Uniform in [0, 1). */
-export const rand: RandomCreation = (shape, options) => marked(random(ops.rand, shape, options), options);
+export const rand: RandomCreation = random('rand', ops.rand);
 /** Normal with mean 0 and variance 1. */
-export const randn: RandomCreation = (shape, options) => marked(random(ops.randn, shape, options), options);
-
-function random(
-  operator: typeof ops.rand,
-  shape: readonly number[],
-  options: (TensorOptions & { readonly generator?: Generator }) | undefined,
-): Tensor {
-  const generator = options?.generator;
-  return generator ? operator(shape, { ...kind(options), generator }) : operator(shape, kind(options));
-}
+export const randn: RandomCreation = random('randn', ops.randn);
 
 export function full(shape: readonly number[], value: Scalar, options?: TensorOptions): Tensor {
-  return marked(ops.full(shape, value, kind(options)), options);
+  checkShape('full', shape);
+  return create('full', options, (kind) => ops.full(shape, value, kind));
 }
 
 /** start, start + step, … below end; int64 unless asked otherwise. */
 export function arange(start: number, end: number, options: TensorOptions & { readonly step?: number } = {}): Tensor {
-  const { step = 1, dtype = 'int64', device = 'cpu' } = options;
-  return marked(ops.arange(start, end, { step, dtype, device }), options);
+  // PyTorch takes an end alone.
+  if (typeof end !== 'number') throw new TypeError(`arange: expected start and end, as in arange(0, ${start})`);
+  const make = (kind: Kind): Tensor => ops.arange(start, end, { step: options.step ?? 1, ...kind });
+  return create('arange', { ...options, dtype: options.dtype ?? 'int64' }, make, [...tensorOptions, 'step']);
 }
 
 /** The identity matrix [n, n]. */
 export function eye(n: number, options?: TensorOptions): Tensor {
-  return marked(ops.eye(n, kind(options)), options);
+  return create('eye', options, (kind) => ops.eye(n, kind));
 }

@@ -9,7 +9,7 @@
 import { openSync, writeSync } from 'node:fs';
 import { registeredSchemas } from './generate/registeredSchemas.js';
 import type { Schema } from './generate/operatorTypes.js';
-import { camelCase, isPositional } from './operator.js';
+import { camelCase, isPositional } from './overload.js';
 import type { ArgumentKind, NativeArgument } from './native.js';
 import {
   backward,

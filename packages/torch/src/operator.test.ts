@@ -1,5 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { camelCase, liveTensors, operator, ops, randn, scope, tensor, zeros, type Tensor } from './index.js';
+import { registeredSchemas } from './generate/registeredSchemas.js';
+import { camelCase, Generator, liveTensors, operator, ops, randn, scope, tensor, zeros, type Tensor } from './index.js';
+import type { ArgumentKind } from './native.js';
+import { isPositional } from './overload.js';
+
+type Loose = (...values: unknown[]) => unknown;
 
 // eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- stands in for any type that a caller may get wrong
 const wrong = <T>(value: unknown): T => value as T;
@@ -121,6 +126,57 @@ describe('wrong arguments', () => {
     ],
   ])('%s', (_, call, message) => {
     expect(call).toThrow(message);
+  });
+
+  it.each<[string, (...values: unknown[]) => unknown, string]>([
+    [
+      'amax([2, 3])',
+      () => wrong<Loose>(ops.amax)(x, [2, 3]),
+      "aten::amax: 'dim' is given by name: give { dim: [2, 3] }",
+    ],
+    ['x.argmax(1)', () => wrong<Loose>(ops.argmax)(x, 1), 'give { dim: 1 }'],
+    ['sum(x, 1, true)', () => wrong<Loose>(ops.sum)(x, 1, true), 'give { keepdim: true }'],
+    ['sum(x, 1, true, { dtype })', () => wrong<Loose>(ops.sum)(x, 1, true, { dtype: 'int64' }), "give { keepdim: true, dtype: 'int64' }"], // prettier-ignore
+    [
+      'clamp(x, 0, 1)',
+      () => wrong<Loose>(ops.clamp)(x, 0, 1),
+      "'min', 'max' are given by name: give { min: 0, max: 1 }",
+    ],
+    ['cat([x, x], 1)', () => wrong<Loose>(ops.cat)([x, x], 1), 'give { dim: 1 }'],
+    ['conv2d(x, w, b, 2)', () => wrong<Loose>(ops.conv2d)(x, x, x, 2), 'give { bias: tensor, stride: 2 }'],
+    ['gelu(x, "tanh")', () => wrong<Loose>(ops.gelu)(x, 'tanh'), "give { approximate: 'tanh' }"],
+    ['flatten(x, 1)', () => wrong<Loose>(ops.flatten)(x, 1), 'give { startDim: 1 }'],
+    ['reshape(x, 1, 2)', () => wrong<Loose>(ops.reshape)(x, 1, 2), "aten::reshape: 'shape' is one array: give [1, 2]"],
+    ['sum(x, 0, 1)', () => wrong<Loose>(ops.sum)(x, 0, 1), "'dim' is one array: give [0, 1]"],
+    ['full(2, 1)', () => wrong<Loose>(ops.full)(2, 1), "'size' is one array: give [2]"],
+    ['cat(x, x)', () => wrong<Loose>(ops.cat)(x, x), "'tensors' is one array: give [tensor, tensor]"],
+    ['softmax(x)', () => wrong<Loose>(ops.softmax)(x), "aten::softmax: argument 'dim' is missing"],
+    ['transpose(x, 0)', () => wrong<Loose>(ops.transpose)(x, 0), "argument 'dim1' is missing"],
+    ['relu({})', () => wrong<Loose>(ops.relu)({}), "argument 'self' expects Tensor, got object"],
+  ])('%s says how it is called', (_, call, message) => {
+    expect(call).toThrow(message);
+  });
+
+  it('says how every operator is called, where what goes by name comes by position', () => {
+    const samples: Partial<Record<ArgumentKind, unknown>> = {
+      ...{ Tensor: x, 'Tensor[]': [x], 'Tensor?[]': [x], int: 1, 'int[]': [1, 1], float: 0.5, 'float[]': [0.5] },
+      ...{ bool: true, 'bool[]': [true, true], Scalar: 1, 'Scalar[]': [1], string: 's', 'string[]': ['s'] },
+      ...{ ScalarType: 'float32', Layout: 'strided', MemoryFormat: 'contiguous', Device: 'cpu' },
+      ...{ Generator: new Generator(1) },
+    };
+    let checked = 0;
+    for (const { namespace, name, overload, operator: bound } of registeredSchemas().schemas) {
+      const positional = bound.arguments.filter(isPositional);
+      const [next] = bound.arguments.filter((argument) => !isPositional(argument) && !argument.keywordOnly);
+      if (next === undefined || !(next.kind in samples)) continue;
+      const call = operator<Loose>(`${namespace}::${name}`, {
+        [overload]: positional.map((argument) => argument.name),
+      });
+      const values = [...positional, next].map(({ kind }) => samples[kind]);
+      expect(() => call(...values), bound.schema).toThrow(`'${camelCase(next.name)}' is given by name: give { `);
+      checked += 1;
+    }
+    expect(checked).toBeGreaterThan(500);
   });
 
   it('names a freed tensor', () => {

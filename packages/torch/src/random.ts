@@ -1,10 +1,13 @@
 /** Seeded random numbers. Every random operator takes `{ generator }`; without it, the default generator is used. */
 import { native } from './native.js';
 import { Tensor } from './tensor.js';
+import { uncloneable } from './uncloneable.js';
 
 export class Generator {
   /** @internal */
   readonly handle: number;
+  /** @internal */
+  protected readonly uncloneable = uncloneable;
 
   /** A CPU generator. @param seed a whole number */
   constructor(seed: number);
@@ -13,6 +16,11 @@ export class Generator {
   constructor(seed: number | null) {
     this.handle = native.createGenerator(seed);
     finalizer.register(this, this.handle);
+  }
+
+  /** @throws TypeError: what would come back of it is no generator */
+  toJSON(): never {
+    throw new TypeError('JSON has no generators: save getState()');
   }
 
   manualSeed(seed: number): void {

@@ -76,8 +76,9 @@ export function scope<T>(body: () => T): T {
   return result;
 }
 
+/** A plain object with these properties is a copy (`{ ...tensor }`), which owns nothing. */
 function isOwned(value: object): value is Owned {
-  return 'handle' in value && 'kept' in value;
+  return 'handle' in value && 'kept' in value && !isPlain(value);
 }
 
 function collectTensors(value: unknown, found: Set<Owned>, seen = new Set()): void {

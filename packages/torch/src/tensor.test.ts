@@ -2,6 +2,7 @@ import { inspect } from 'node:util';
 import { describe, expect, it } from 'vitest';
 import {
   arange,
+  backward,
   checkDevice,
   decodeSafetensors,
   empty,
@@ -21,6 +22,8 @@ import {
   type DType,
 } from './index.js';
 import { native } from './native.js';
+
+type Loose = (...values: unknown[]) => unknown;
 
 describe('tensor', () => {
   it('has the shape and elements of nested arrays', () => {
@@ -252,6 +255,33 @@ it('version counts changes in place', () => {
   expect(x.version).toBe(before);
   x.add_(1);
   expect(x.version).toBe(before + 1);
+});
+
+it('options are an object of known names, and sizes one array', () => {
+  const wrong =
+    (call: unknown, ...values: unknown[]): (() => unknown) =>
+    () =>
+      (call as Loose)(...values);
+  const message = (name: string, got: string): string =>
+    `${name}: expected options by name, such as { dtype: … }, got ${got}`;
+  expect(wrong(zeros, [2], 'float64')).toThrow(message('zeros', 'float64'));
+  expect(wrong(rand, [2], new Generator(1))).toThrow(message('rand', 'a value of Generator'));
+  expect(wrong(full, [2], 1, 'int64')).toThrow(message('full', 'int64'));
+  expect(wrong(tensor, [1], 'int64')).toThrow(message('tensor', 'int64'));
+  expect(wrong(fromTypedArray, Float32Array.of(1), [1], true)).toThrow(message('fromTypedArray', 'true'));
+  expect(wrong(ones, [2], { dType: 'int64' })).toThrow(
+    "ones: unknown option 'dType'; known are dtype, device, requiresGrad",
+  );
+  expect(wrong(zeros, 2, 3)).toThrow('zeros: expected sizes in one array, as in zeros([2, 3])');
+  expect(wrong(rand, 2)).toThrow('rand: expected sizes in one array');
+  expect(wrong(arange, 3)).toThrow('arange: expected start and end, as in arange(0, 3)');
+  const loss = tensor([1], { requiresGrad: true }).sum();
+  expect(wrong(backward, loss, ones([1]))).toThrow(
+    'backward: expected options by name, such as { gradients: … }, got a value of Tensor',
+  );
+  expect(() => new nn.Dropout(0.1 as never)).toThrow('Dropout: expected options by name, such as { p: … }, got 0.1');
+  expect(() => new nn.CrossEntropyLoss({ label_smoothing: 0.1 } as never)).toThrow("unknown option 'label_smoothing'");
+  expect(zeros([2], { dtype: 'int64', requiresGrad: false }).dtype).toBe('int64');
 });
 
 describe('a device that is not there', () => {

@@ -7,8 +7,10 @@ import type { Device } from './device.js';
 import { dtypeOf, dtypes, isDType, typedArrayOver, type DType, type TypedArray } from './dtype.js';
 import { formatTensor } from './format.js';
 import { native, type Handle } from './native.js';
+import { checkOptions } from './options.js';
 import { dispose, keep, own, scope, type Owned } from './scope.js';
 import type { TensorMethods } from './tensorMethods.generated.js';
+import { uncloneable } from './uncloneable.js';
 
 /** A number in an operator's schema; whole ones become integer scalars. */
 export type Scalar = number | bigint | boolean;
@@ -22,6 +24,8 @@ export class Tensor implements Owned {
   readonly handle: Handle;
   /** @internal */
   kept = false;
+  /** @internal */
+  protected readonly uncloneable = uncloneable;
 
   /** @internal Takes over a native handle; users make tensors with `tensor`, `zeros`, … */
   constructor(handle: Handle) {
@@ -162,6 +166,11 @@ export class Tensor implements Owned {
     dispose(this);
   }
 
+  /** @throws TypeError: JSON has no dtypes, and turns NaN into null */
+  toJSON(): never {
+    throw new TypeError('JSON has no tensors: give it item() or toArray(), or save tensors by saveSafetensors()');
+  }
+
   toString(): string {
     return formatTensor(this);
   }
@@ -183,6 +192,9 @@ export interface TensorOptions {
   readonly requiresGrad?: boolean;
 }
 
+/** The names of `TensorOptions`. */
+export const tensorOptions = ['dtype', 'device', 'requiresGrad'] as const satisfies (keyof TensorOptions)[];
+
 /** Applies what the bytes alone do not say: dtype, device, whether gradients are wanted. */
 function finish(made: Tensor, { dtype, device, requiresGrad }: TensorOptions): Tensor {
   let result = made;
@@ -199,6 +211,7 @@ export function fromTypedArray(
   shape: readonly number[] = [data.length],
   options: TensorOptions = {},
 ): Tensor {
+  checkOptions('fromTypedArray', options, tensorOptions);
   const own = dtypeOf(data);
   const dtype = options.dtype === 'bool' && own === 'uint8' ? 'bool' : own;
   return finish(new Tensor(native.fromBytes(data, shape, dtype)), options);
@@ -210,6 +223,7 @@ export function fromTypedArray(
  * @throws where the rows differ in length
  */
 export function tensor(values: NestedArray, options: TensorOptions = {}): Tensor {
+  checkOptions('tensor', options, tensorOptions);
   const shape: number[] = [];
   for (let level = values; Array.isArray(level); level = (level as readonly NestedArray[])[0] ?? 0) {
     shape.push(level.length);

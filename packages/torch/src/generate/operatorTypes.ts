@@ -3,7 +3,7 @@
  * libtorch has registered. Pure functions from schemas to text; `main.ts` reads and writes.
  */
 import type { ArgumentKind, NativeArgument, NativeOperator } from '../native.js';
-import { camelCase, isPositional } from '../operator.js';
+import { camelCase, isPositional } from '../overload.js';
 
 /** One registered schema. */
 export interface Schema {

@@ -1,5 +1,6 @@
 /** Functions of each element (but for `Softmax`) as layers, under the names of `torch.nn`; the shape stays. */
 import * as ops from '../ops.generated.js';
+import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { Module } from './module.js';
 
@@ -26,8 +27,10 @@ export interface GELUOptions {
 export class GELU extends Module {
   readonly approximate: 'none' | 'tanh';
 
-  constructor({ approximate = 'none' }: GELUOptions = {}) {
+  constructor(options: GELUOptions = {}) {
     super();
+    checkOptions('GELU', options, ['approximate']);
+    const { approximate = 'none' } = options;
     this.approximate = approximate;
   }
 

@@ -3,6 +3,7 @@
  * nothing changes. Draws from the default generator.
  */
 import { dropout } from '../ops.generated.js';
+import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { checkRange } from './checks.js';
 import { Module } from './module.js';
@@ -16,8 +17,10 @@ export class Dropout extends Module {
   readonly p: number;
 
   /** @throws RangeError unless 0 ≤ p ≤ 1 */
-  constructor({ p = 0.5 }: DropoutOptions = {}) {
+  constructor(options: DropoutOptions = {}) {
     super();
+    checkOptions('Dropout', options, ['p']);
+    const { p = 0.5 } = options;
     this.p = checkRange('p', p, 0, 1);
   }
 

@@ -1,5 +1,6 @@
 /** Losses, as in `torch.nn`: `forward(input, target)`. */
 import * as ops from '../ops.generated.js';
+import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { checkRange } from './checks.js';
 import { Module } from './module.js';
@@ -19,9 +20,11 @@ export interface LossOptions {
 class Loss extends Module {
   readonly reduction: Reduction;
 
-  /** @throws RangeError where the reduction is unknown */
-  constructor({ reduction = 'mean' }: LossOptions) {
+  /** @throws TypeError where an option is unknown; RangeError where the reduction is */
+  constructor(options: LossOptions, known: readonly string[] = []) {
     super();
+    checkOptions(new.target.name, options, ['reduction', ...known]);
+    const { reduction = 'mean' } = options;
     if (!Object.hasOwn(reductionCodes, reduction)) {
       throw new RangeError(`reduction must be one of ${Object.keys(reductionCodes).join(', ')}, got ${reduction}`);
     }
@@ -54,7 +57,7 @@ export class CrossEntropyLoss extends Loss {
 
   /** @throws RangeError unless 0 ≤ labelSmoothing ≤ 1 */
   constructor(options: CrossEntropyLossOptions = {}) {
-    super(options);
+    super(options, ['labelSmoothing', 'weight', 'ignoreIndex']);
     this.labelSmoothing = checkRange('labelSmoothing', options.labelSmoothing ?? 0, 0, 1);
     this.weight = options.weight ? new Buffer(options.weight) : null;
     this.ignoreIndex = options.ignoreIndex ?? -100;
@@ -89,7 +92,7 @@ export class BCEWithLogitsLoss extends Loss {
   readonly posWeight: Buffer | null;
 
   constructor(options: BCEWithLogitsLossOptions = {}) {
-    super(options);
+    super(options, ['posWeight']);
     this.posWeight = options.posWeight ? new Buffer(options.posWeight) : null;
   }
 

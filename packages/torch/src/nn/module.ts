@@ -35,6 +35,13 @@ export class Module {
   /** Dropout drops and batch norm uses the batch only where this is true. Set by `train` and `eval`. */
   training = true;
 
+  /** @throws TypeError: what would come back of it is no module */
+  toJSON(): never {
+    throw new TypeError(
+      `JSON has no modules: save the stateDict() of the ${this.constructor.name} by saveSafetensors()`,
+    );
+  }
+
   /** Direct children by name. */
   *children(): Iterable<[name: string, module: Module]> {
     for (const [property, value] of Object.entries(this)) {

@@ -1,5 +1,6 @@
 /** Layers that leave the values as they are. */
 import { flatten } from '../ops.generated.js';
+import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
 import { Module } from './module.js';
 
@@ -23,8 +24,10 @@ export class Flatten extends Module {
   readonly endDim: number;
 
   /** @throws RangeError where a dimension is no whole number */
-  constructor({ startDim = 1, endDim = -1 }: FlattenOptions = {}) {
+  constructor(options: FlattenOptions = {}) {
     super();
+    checkOptions('Flatten', options, ['startDim', 'endDim']);
+    const { startDim = 1, endDim = -1 } = options;
     for (const [name, dim] of Object.entries({ startDim, endDim })) {
       if (!Number.isInteger(dim)) throw new RangeError(`${name} must be a whole number, got ${dim}`);
     }
