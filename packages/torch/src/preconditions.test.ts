@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { ops, randn, tensor, zeros } from './index.js';
+import { ops, randn, tensor, zeros, type Tensor } from './index.js';
 
 describe('preconditions', () => {
   it('LAPACK gets finite input only', () => {
@@ -58,6 +58,16 @@ describe('preconditions', () => {
     expect(() => run(weights.slice(1))).toThrow("'params' has 3 tensors, not 4");
     expect(() => run([zeros([8, 5]), ...weights.slice(1)])).toThrow("'params[0]' has shape [8, 5], expected [8, 3]");
     expect(() => run(weights, [zeros([1, 2])])).toThrow("'hx' has shape [1, 2]");
+    const projected = [zeros([16, 3]), zeros([16, 2]), zeros([2, 4])];
+    const project = (params: Tensor[]): unknown =>
+      ops.lstm(randn([4, 1, 3]), [zeros([1, 1, 2]), zeros([1, 1, 4])], params, false, 1, 0, false, false, false)[0]
+        .shape;
+    expect(project(projected)).toEqual([4, 1, 2]);
+    expect(() => project([projected[0]!, zeros([16, 3]), projected[2]!])).toThrow("'hx' has shape [1, 1, 2]");
+    expect(() => project([...projected.slice(0, 2), zeros([3, 4])])).toThrow(
+      "'params[2]' has shape [3, 4], expected [2, 4]",
+    );
+    expect(() => project(projected.slice(0, 2))).toThrow("'params' has 2 tensors, not 3");
     expect(ops.gruCell(zeros([1, 3]), zeros([1, 2]), zeros([6, 3]), zeros([6, 2])).shape).toEqual([1, 2]);
     expect(() => ops.gruCell(zeros([1, 3]), zeros([1, 2]), zeros([6, 3]), zeros([2, 2]))).toThrow("'w_hh'");
   });

@@ -29,28 +29,33 @@ function layerProblem(values: Readonly<Record<string, unknown>>, gates: number):
   const { input, data, hx, params, num_layers: numLayers, has_biases: hasBiases, bidirectional } = values;
   const states: unknown[] = Array.isArray(hx) ? (hx as unknown[]) : [hx];
   const weights: unknown[] = Array.isArray(params) ? (params as unknown[]) : [];
-  const each = hasBiases === true ? 4 : 2;
+  // libtorch takes an LSTM whose two states differ in size for one with projections, with a weight more.
+  const isProjected = states.length === 2 && sizes(states[0]).at(-1) !== sizes(states[1]).at(-1);
+  const each = (hasBiases === true ? 4 : 2) + (isProjected ? 1 : 0);
   const directions = bidirectional === true ? 2 : 1;
   const count = Number(numLayers) * directions * each;
   if (!(count > 0) || weights.length !== count) return `'params' has ${weights.length} tensors, not ${count}`;
-  const hiddenSize = sizes(weights[1])[1];
+  const stateSize = sizes(weights[1])[1];
+  const hiddenSize = isProjected ? sizes(states[1]).at(-1) : stateSize;
   const batch = data === undefined ? sizes(input)[values.batch_first === true ? 0 : 1] : undefined;
   let problem =
     data === undefined
       ? expectShape('input', input, [undefined, undefined, undefined])
       : (expectShape('data', data, [undefined, undefined]) ?? packedProblem(data, values.batch_sizes));
-  for (const state of states) {
-    problem ??= expectShape('hx', state, [count / each, batch, hiddenSize]);
+  for (const [index, state] of states.entries()) {
+    problem ??= expectShape('hx', state, [count / each, batch, index === 1 ? hiddenSize : stateSize]);
   }
   if (Array.isArray(hx) && hx.length !== 2) problem ??= `'hx' must be 2 tensors, got ${hx.length}`;
   for (let first = 0; first < count; first += each) {
-    const inputSize = first < each * directions ? sizes(data ?? input).at(-1) : times(directions, hiddenSize);
+    const inputSize = first < each * directions ? sizes(data ?? input).at(-1) : times(directions, stateSize);
+    const end = first + each - (isProjected ? 1 : 0);
     problem ??=
       expectShape(`params[${first}]`, weights[first], [times(gates, hiddenSize), inputSize]) ??
-      expectShape(`params[${first + 1}]`, weights[first + 1], [times(gates, hiddenSize), hiddenSize]);
-    for (let bias = first + 2; bias < first + each; bias++) {
+      expectShape(`params[${first + 1}]`, weights[first + 1], [times(gates, hiddenSize), stateSize]);
+    for (let bias = first + 2; bias < end; bias++) {
       problem ??= expectShape(`params[${bias}]`, weights[bias], [times(gates, hiddenSize)]);
     }
+    if (isProjected) problem ??= expectShape(`params[${end}]`, weights[end], [stateSize, hiddenSize]);
   }
   return problem ?? expectOneDtype([data ?? input, ...states, ...weights]);
 }

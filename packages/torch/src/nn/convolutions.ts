@@ -46,7 +46,11 @@ export type Conv1dGeometry = ConvGeometry<Single>;
 export type Conv2dGeometry = ConvGeometry<Pair>;
 export type Conv3dGeometry = ConvGeometry<Triple>;
 
-function convGeometry<Size extends readonly number[]>(options: ConvOptions<Size>, dims: Size['length']) {
+/** @throws RangeError where a size is no whole number in range, or groups do not divide the channels */
+export function convGeometry<Size extends readonly number[]>(
+  options: ConvOptions<Size>,
+  dims: Size['length'],
+): ConvGeometry<Size> {
   const { inChannels, outChannels, groups = 1 } = options;
   for (const [name, value] of Object.entries({ inChannels, outChannels, groups })) checkWhole(name, value, 1);
   if (inChannels % groups !== 0 || outChannels % groups !== 0) {

@@ -24,6 +24,17 @@ describe('after manualSeed(0) layers start as those of PyTorch', () => {
           ),
       ),
     ).toEqual(references.initial.conv2dThenLinear);
+    const { convTranspose2d, attention, attentionDimensions, lstm, lstmProjected, gru } = references.initial;
+    expect(initial(() => new nn.ConvTranspose2d({ inChannels: 2, outChannels: 4, kernelSize: 3, groups: 2 }))).toEqual(
+      convTranspose2d,
+    );
+    const heads = { embedDim: 4, numHeads: 2 };
+    expect(initial(() => new nn.MultiheadAttention(heads))).toEqual(attention);
+    expect(initial(() => new nn.MultiheadAttention({ ...heads, kdim: 3, vdim: 2 }))).toEqual(attentionDimensions);
+    const sizes = { inputSize: 3, hiddenSize: 2 };
+    expect(initial(() => new nn.LSTM({ ...sizes, numLayers: 2, bidirectional: true }))).toEqual(lstm);
+    expect(initial(() => new nn.LSTM({ ...sizes, hiddenSize: 4, projSize: 2 }))).toEqual(lstmProjected);
+    expect(initial(() => new nn.GRU(sizes))).toEqual(gru);
   });
 
   it('to the last digits where they are normal: libtorch vectorises its logarithm by processor', () => {

@@ -30,3 +30,16 @@ export function defaultUniform_(tensor: Tensor, fanIn: number, generator?: Gener
 export function kaimingNormal_(tensor: Tensor, mode: 'fanIn' | 'fanOut' = 'fanOut', generator?: Generator): Tensor {
   return normal_(tensor, 0, Math.sqrt(2 / fanInAndOut(tensor.shape)[mode]), generator);
 }
+
+/** U(±√(6 / (fan-in + fan-out))), Glorot and Bengio 2010: PyTorch's for the projections of attention. */
+export function xavierUniform_(tensor: Tensor, generator?: Generator): Tensor {
+  const { fanIn, fanOut } = fanInAndOut(tensor.shape);
+  const bound = Math.sqrt(6 / (fanIn + fanOut));
+  return uniform_(tensor, -bound, bound, generator);
+}
+
+/** N(0, √(2 / (fan-in + fan-out))), by the same authors. */
+export function xavierNormal_(tensor: Tensor, generator?: Generator): Tensor {
+  const { fanIn, fanOut } = fanInAndOut(tensor.shape);
+  return normal_(tensor, 0, Math.sqrt(2 / (fanIn + fanOut)), generator);
+}
