@@ -44,7 +44,7 @@ export interface LayerCost {
 /**
  * Lists what every layer with weights executes in one forward pass in evaluation mode, in order; a layer that runs twice comes
  * twice. Convolutions, linear layers and routers count; normalisation, activation, pooling and the products of attention, which
- * have no weights, do not.
+ * have no weights, do not; nor, so far, recurrent layers and the projections of `nn.MultiheadAttention`.
  *
  * @param pass the shape of an input of zeros, or a function that runs the pass, for networks whose input is more than a tensor
  */
@@ -78,6 +78,10 @@ function moduleMacs(module: nn.Module, inputShape: readonly number[], outputShap
   if (module instanceof nn.Conv) {
     const [, groupChannels = 0, ...kernel] = module.weight.shape;
     return numEntries(outputShape) * groupChannels * numEntries(kernel);
+  }
+  if (module instanceof nn.ConvTranspose) {
+    const [, groupChannels = 0, ...kernel] = module.weight.shape;
+    return numEntries(inputShape) * groupChannels * numEntries(kernel);
   }
   return module instanceof nn.Linear ? numEntries(outputShape) * module.weight.shape[1]! : null;
 }

@@ -1,5 +1,5 @@
 /** Parameters and MACs of the published networks, in static, dynamic and partial form. */
-import { rand } from '@padnet/torch';
+import { nn, rand } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { convertToDynamic } from '../convert/index.js';
 import { DcdRouter } from '../dynamic/index.js';
@@ -14,6 +14,13 @@ const create = (name: string, layer: LayerKind = 'static'): ReturnType<typeof cr
   createModel(modelSchema.parse({ name, layer }), shape);
 const macs = (network: ReturnType<typeof createModel>): number =>
   countMacs(network, [1, 3, 224, 224]).reduce((sum, layer) => sum + layer.macs, 0);
+
+it('counts a transposed convolution from its input: each element is multiplied with the whole kernel of its group', () => {
+  const geometry = { inChannels: 4, outChannels: 6, kernelSize: [3, 2], stride: 2, groups: 2 } as const;
+  const [cost] = countMacs(new nn.Sequential(new nn.ConvTranspose2d(geometry)), [2, 4, 5, 7]);
+  expect(cost).toMatchObject({ path: '0', inputShape: [2, 4, 5, 7], outputShape: [2, 6, 11, 14] });
+  expect(cost!.macs).toBe(2 * 4 * 5 * 7 * (6 / 2) * 3 * 2);
+});
 
 describe('published counts', () => {
   // num_params and GFLOPS (which are multiply-accumulates) of the weights in torchvision's documentation, such as

@@ -59,6 +59,21 @@ it('decays neither biases nor norms under AdamW, but routers, kernels and banks'
   expect(names(true)).toContain('layer1.0.conv1.router.fc1.weight');
 });
 
+it('knows the biases and norms of other layers too', () => {
+  const sizes = { embedDim: 2, numHeads: 1 };
+  const network = new nn.ModuleList([
+    new nn.GroupNorm({ numGroups: 1, numChannels: 2 }),
+    new nn.GRU({ inputSize: 1, hiddenSize: 1, bidirectional: true }),
+    new nn.MultiheadAttention(sizes),
+    new nn.ConvTranspose2d({ inChannels: 1, outChannels: 1, kernelSize: 1 }),
+  ]);
+  const { groups } = createOptimizer(network, training({ optimizer: 'adamw', weightDecay: 0.1 }));
+  const decayed = groups.filter(({ options }) => options.weightDecay > 0).flatMap(({ names }) => names);
+  const recurrent = ['weight_ih_l0', 'weight_hh_l0'].flatMap((name) => [name, `${name}_reverse`]);
+  const expected = [...recurrent.map((name) => `1.${name}`), '2.in_proj_weight', '2.out_proj.weight', '3.weight'];
+  expect(decayed.sort()).toEqual(expected.sort());
+});
+
 it('makes the optimizer that the recipe names', () => {
   const network = smallNetwork();
   expect(createOptimizer(network, training({ optimizer: 'adamw' }))).toBeInstanceOf(optim.AdamW);

@@ -1,7 +1,7 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
-import { DecomposedConv2d, DynamicConv, MoELinear } from '../layers/index.js';
+import { DynamicConv, MoELinear } from '../layers/index.js';
 import { PartialSource, SearchSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
@@ -37,13 +37,12 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
 }
 
 function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
-  const found = new Set<nn.Parameter>();
+  const isBias = (name: string): boolean => /(?:^|\.)(?:bias[^.]*|[^.]*_bias)$/.test(name);
+  const biases = [...network.namedParameters()].filter(([name]) => isBias(name));
+  const found = new Set(biases.map(([, parameter]) => parameter));
   for (const [, module] of network.namedModules()) {
-    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm)
+    if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm || module instanceof nn.GroupNorm)
       for (const parameter of module.parameters()) found.add(parameter);
-    const isBiased = module instanceof nn.Linear || module instanceof nn.Conv || module instanceof DecomposedConv2d;
-    if (isBiased && module.bias) found.add(module.bias);
-    if ((module instanceof MoELinear || module instanceof DynamicConv) && module.biasBank) found.add(module.biasBank);
     if ((module instanceof PartialSource || module instanceof SearchSource) && module.phi) found.add(module.phi);
   }
   return found;
