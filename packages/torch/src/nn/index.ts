@@ -14,7 +14,7 @@ export * as init from './init.js';
 export * from './layerNorm.js';
 export * from './linear.js';
 export * from './losses.js';
-export * from './module.js';
+export { Module, stateName, type Layer, type StateDict } from './module.js';
 export * from './multiheadAttention.js';
 export * from './parameter.js';
 export * from './pooling.js';
