@@ -249,12 +249,12 @@ describe('what is wrong gets one line that names file and tensor', () => {
 
   it('files that are none', () => {
     expect(errorOf(() => loadSafetensors(join(folder, 'missing'))).message).toMatch(
-      /missing: could not be read: no such file or directory$/,
+      /missing: could not be read: there is no such file/,
     );
-    expect(errorOf(() => loadSafetensors(folder)).message).toBe(`${folder}: could not be read: it is no regular file`);
+    expect(errorOf(() => loadSafetensors(folder)).message).toBe(`${folder}: is no regular file`);
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    expect(errorOf(() => loadSafetensors(pipe)).message).toBe(`${pipe}: could not be read: it is no regular file`);
+    expect(errorOf(() => loadSafetensors(pipe)).message).toBe(`${pipe}: is no regular file`);
   });
 
   it('tensors that cannot be stored; the old file stays', () => {
@@ -288,7 +288,9 @@ describe('what is wrong gets one line that names file and tensor', () => {
     // A limit on file sizes makes write() fail half-way, as a full disk does.
     const run = 'ulimit -f 2048; exec "$0" --input-type=module -e "$1"';
     const output = execFileSync('sh', ['-c', run, process.execPath, code]).toString();
-    expect(output).toBe(`SafetensorsError ${file}: could not be saved: file too large\n`);
+    expect(output).toBe(
+      `SafetensorsError ${file}: could not be saved: files may not be that large here (see \`ulimit -f\`)\n`,
+    );
     expect(readdirSync(full)).toEqual(['model.safetensors']);
     expect(scope(() => loadSafetensors(file).tensors.get('w')!.toArray())).toEqual([1, 1, 1]);
   });

@@ -4,7 +4,7 @@ import { native } from '../native.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { writeFileAtomically } from './atomicFile.js';
-import { reasonOf, withRegularFile, type ReadBytes } from './regularFile.js';
+import { withRegularFile, type ReadBytes } from './regularFile.js';
 import {
   headerLength,
   layOut,
@@ -14,6 +14,7 @@ import {
   type Metadata,
   type TensorEntry,
 } from './safetensorsHeader.js';
+import { systemErrorText } from './systemError.js';
 
 export { SafetensorsError, type Metadata } from './safetensorsHeader.js';
 
@@ -64,7 +65,7 @@ export function encodeSafetensors(tensors: NamedTensors, metadata: Metadata = {}
  * @throws SafetensorsError in one line with the names of file and tensor, and what was expected; no tensor is left then
  */
 export function loadSafetensors(file: string): Safetensors {
-  return explain(file, 'could not be read', () => withRegularFile(file, read));
+  return explain(file, 'could not be read', () => withRegularFile(file, SafetensorsError, read));
 }
 
 /**
@@ -125,7 +126,9 @@ function explain<T>(file: string, failed: string, body: () => T): T {
   try {
     return body();
   } catch (error) {
-    const text = error instanceof SafetensorsError ? error.message : `${failed}: ${reasonOf(error)}`;
+    const reason = systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
+    const [message = ''] = reason.split('\n');
+    const text = error instanceof SafetensorsError ? message : `${failed}: ${message}`;
     throw new SafetensorsError(`${file}: ${text}`, { cause: error });
   }
 }

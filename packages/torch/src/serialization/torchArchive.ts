@@ -11,7 +11,8 @@ import { native } from '../native.js';
 import * as ops from '../ops.generated.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
-import { reasonOf, withRegularFile } from './regularFile.js';
+import { withRegularFile } from './regularFile.js';
+import { systemErrorText } from './systemError.js';
 import { TorchArchiveError } from './torchArchiveError.js';
 import { readPickle, StoredTensor, UnreadTensor, type PickleValue, type StoredStorage } from './torchArchivePickle.js';
 import { readTorchStream } from './torchStream.js';
@@ -37,13 +38,15 @@ const maxRepeated = 2 ** 24;
 export function loadTorchArchive(file: string): Map<string, Tensor> {
   let bytes: Uint8Array;
   try {
-    bytes = withRegularFile(file, (size, read) => {
+    bytes = withRegularFile(file, TorchArchiveError, (size, read) => {
       const all = new Uint8Array(size);
       read(all, 0);
       return all;
     });
   } catch (error) {
-    throw new TorchArchiveError(`${file}: could not be read: ${reasonOf(error)}`, { cause: error });
+    const text = systemErrorText(error);
+    const { message } = error as Error;
+    throw new TorchArchiveError(`${file}: ${text === null ? message : `could not be read: ${text}`}`, { cause: error });
   }
   return decodeTorchArchive(bytes, file);
 }

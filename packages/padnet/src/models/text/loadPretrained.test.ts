@@ -166,7 +166,7 @@ describe('what files of pretraining have', () => {
     });
     expect(values(loadPretrained(folder).network)).toEqual(values(network));
     rmSync(join(folder, 'two.safetensors'));
-    expect(messageOf(() => loadPretrained(folder))).toMatch(/two\.safetensors: could not be read: no such file/);
+    expect(messageOf(() => loadPretrained(folder))).toMatch(/two\.safetensors: could not be read: there is no such file/);
   });
 });
 
