@@ -292,6 +292,34 @@ describe('files made by hand', () => {
       one({ shape: [1], stride: [1], more: [no, op.dict(), op.dict(op.text('other'), yes)] }),
     ],
     [
+      `tensor "w" is marked 'neg', which may change`,
+      one({ shape: [1], stride: [1], more: [no, op.dict(), op.dict(op.text('neg'), op.int(1))] }),
+    ],
+    [
+      `tensor "w" is marked 'another object'`,
+      one({ shape: [1], stride: [1], more: [no, op.dict(), op.tuple(op.text('neg'))] }),
+    ],
+    [
+      'expected a size, found 3.75',
+      one({
+        ...{ shape: [1], stride: [1], type: 'UntypedStorage', numel: 15, rebuild: '_rebuild_tensor_v3' },
+        more: [no, op.dict(), op.global('torch', 'float32')],
+      }),
+    ],
+    [
+      'damaged, a tensor that no function makes',
+      archive(
+        pickle(
+          Buffer.from([0x5d, 0x71, 0, 0x28]), // a list that is its own third element
+          op.global('torch._tensor', '_rebuild_from_type_v2'),
+          op.global('torch', 'Tensor'),
+          Buffer.from([0x68, 0, 0x65]),
+          op.global('torch._tensor', '_rebuild_from_type_v2'),
+          Buffer.from([0x68, 0, 0x52]),
+        ),
+      ),
+    ],
+    [
       'tensor "w" is of bits8',
       one({
         shape: [1],

@@ -78,7 +78,7 @@ const storageTypes: ReadonlyMap<string, string> = new Map([
 const named = /^torch\.(Tensor|nn\.parameter\.(Parameter|Buffer)|per_(tensor|channel)_\w+)$/;
 
 const dtypeName =
-  /^torch\.(?:double|half|long|short|bool|bfloat16|b?complex\d+|float\d+(?:_e\d+m\d+\w*)?|u?int\d*|bits\d+(?:x\d+)?|qu?int\d+(?:x\d+)?)$/;
+  /^torch\.(?:double|half|long|short|bool|bfloat16|b?complex\d+|float\d*(?:_e\d+m\d+\w*)?|u?int\d*|bits\d+(?:x\d+)?|qu?int\d+(?:x\d+)?)$/;
 
 type Call = (called: PickleValue | undefined, values: PickleValue | undefined) => PickleValue;
 
@@ -99,8 +99,8 @@ const functions: Readonly<Record<string, (values: readonly PickleValue[], call: 
     tensorOver(ofType(storage, dtype), offset, shape, stride, marks),
   'torch._utils._rebuild_parameter': ([tensor]) => checkTensor(tensor),
   'torch._utils._rebuild_parameter_with_state': ([tensor]) => checkTensor(tensor),
-  'torch._tensor._rebuild_from_type': ([called, , values], call) => checkTensor(call(called, values)),
-  'torch._tensor._rebuild_from_type_v2': ([called, , values], call) => checkTensor(call(called, values)),
+  'torch._tensor._rebuild_from_type': ([called, , values], call) => rebuilt(called, values, call),
+  'torch._tensor._rebuild_from_type_v2': ([called, , values], call) => rebuilt(called, values, call),
   'torch._utils._rebuild_device_tensor_from_cpu_tensor': ([saved, dtype]) => {
     const tensor = checkTensor(saved);
     if (tensor instanceof UnreadTensor || typeName(dtype) === tensor.storage.type) return tensor;
@@ -123,11 +123,13 @@ function tensorOver(
 ): StoredTensor | UnreadTensor {
   if (!(storage instanceof StoredStorage)) throw new TorchArchiveError('damaged, a tensor without a storage');
   const lazy = { conj: false, neg: false };
-  for (const [mark, value] of marks instanceof Map ? (marks as ReadonlyMap<PickleValue, PickleValue>) : []) {
-    if (mark !== 'conj' && mark !== 'neg') {
+  const pairs = marks instanceof Map ? [...(marks as ReadonlyMap<PickleValue, PickleValue>)] : [[marks, null] as const];
+  for (const [mark, value] of pairs) {
+    if (mark === null) continue;
+    if ((mark !== 'conj' && mark !== 'neg') || typeof value !== 'boolean') {
       return new UnreadTensor(`is marked '${describe(mark)}', which may change its elements; save its clone()`);
     }
-    lazy[mark] = value === true;
+    lazy[mark] = value;
   }
   return new StoredTensor(storage, whole(offset), wholes(shape), wholes(stride), lazy);
 }
@@ -137,11 +139,18 @@ function checkTensor(value: PickleValue | undefined): StoredTensor | UnreadTenso
   throw new TorchArchiveError('damaged, a parameter without a tensor');
 }
 
+/** A tensor with attributes of its own, by the function that makes one without. */
+function rebuilt(called: PickleValue | undefined, values: PickleValue | undefined, call: Call): PickleValue {
+  if (called instanceof Global && called.name.startsWith('torch._utils.')) return checkTensor(call(called, values));
+  throw new TorchArchiveError('damaged, a tensor that no function makes');
+}
+
 /** A storage of bytes as one of another type. */
 function ofType(storage: PickleValue | undefined, dtype: PickleValue | undefined): PickleValue | undefined {
   if (!(storage instanceof StoredStorage)) return storage;
   const type = typeName(dtype);
-  return new StoredStorage(storage.key, type, isDType(type) ? storage.numel / itemSize(type) : storage.numel);
+  if (!isDType(type)) return new StoredStorage(storage.key, type, storage.numel);
+  return new StoredStorage(storage.key, type, whole(storage.numel / itemSize(type)));
 }
 
 function typeName(dtype: PickleValue | undefined): string {
