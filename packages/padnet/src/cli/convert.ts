@@ -18,6 +18,7 @@ import {
   withExamples,
 } from './options.js';
 import type { Terminal } from './terminal.js';
+import { unknownKeysText } from './unknownKeys.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
 /** `dynamicConvolutions`, without loading the library. */
@@ -88,7 +89,15 @@ async function convert(
   const onBadPicture: OnBadPicture = ({ file, reason }) => {
     terminal.remark(`padnet: left out: ${file}: ${reason}`);
   };
-  const conversion = await convertNetwork(path, { ...options, force, onBadPicture, signal: terminal.closed });
+  const conversion = await convertNetwork(path, {
+    ...options,
+    force,
+    onBadPicture,
+    onUnknownKeys: (keys) => {
+      terminal.remark(`padnet: ${unknownKeysText(path, keys)}`);
+    },
+    signal: terminal.closed,
+  });
   if (json) {
     const compact = (counts: NetworkCounts): object => ({ ...counts, layers: counts.layers.map(withoutFilters) });
     terminal.printJson({

@@ -46,6 +46,8 @@ export interface ConvertNetworkOptions {
   readonly force: boolean;
   /** Told of each picture that is left out where a network is folded. */
   readonly onBadPicture?: OnBadPicture;
+  /** Told of keys of an encoder's `config.json` that are passed over, and that nothing is known of. */
+  readonly onUnknownKeys?: (keys: readonly string[]) => void;
   readonly signal?: AbortSignal;
 }
 

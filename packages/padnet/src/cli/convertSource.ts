@@ -37,6 +37,8 @@ export type ConvertSource = TextSource | PictureModel;
 export interface NamedNetwork {
   readonly model?: ModelOptions['name'];
   readonly width?: number;
+  /** Told of keys of an encoder's `config.json` that are passed over, and that nothing is known of. */
+  readonly onUnknownKeys?: (keys: readonly string[]) => void;
 }
 
 /**
@@ -52,7 +54,7 @@ export async function convertSource(source: string, named: NamedNetwork = {}): P
   if (isNamed || (existsSync(source) && !isFolder)) return weightsSource(source, named);
   const run = new RunFolder(source);
   const isRun = existsSync(run.recipe);
-  if (!isRun && !hasModel(source)) return await pretrainedSource(source);
+  if (!isRun && !hasModel(source)) return await pretrainedSource(source, named);
   const model = loadAnyModel(source);
   return withTokenizer(model, isRun ? dirname(run.model) : source);
 }
@@ -85,10 +87,10 @@ export async function convertedSource(folder: string): Promise<ConvertSource> {
 }
 
 /** A head that is not there is drawn afresh, the same one every time. */
-async function pretrainedSource(source: string): Promise<TextSource> {
+async function pretrainedSource(source: string, { onUnknownKeys }: NamedNetwork = {}): Promise<TextSource> {
   const folder = await resolvePretrained(source);
   manualSeed(1);
-  const { network, config } = loadPretrained(folder);
+  const { network, config } = loadPretrained(folder, { onUnknownKeys });
   const pretrained = existsSync(source) ? resolve(source) : source;
   const model = textModelSchema.parse({ pretrained });
   return {

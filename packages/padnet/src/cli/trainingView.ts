@@ -5,6 +5,7 @@ import { formatScore, metricName } from '../report/scoreText.js';
 import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
 import type { Terminal } from './terminal.js';
 import { truncationText } from './truncation.js';
+import { unknownKeysText } from './unknownKeys.js';
 
 export interface TrainingView {
   /** What is about to happen. */
@@ -147,6 +148,8 @@ function sentence(event: TrainingEvent): string | null {
       return truncationText(event);
     case 'newClassifier':
       return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
+    case 'unknownKeys':
+      return unknownKeysText(event.pretrained, event.keys);
     case 'badPicture':
       return `left out, the ${event.count}. picture that can not be used: ${event.file}: ${event.reason}`;
     case 'step':

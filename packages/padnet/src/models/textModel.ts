@@ -4,7 +4,14 @@ import { z } from 'zod';
 import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/index.js';
 import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
 import { scaleModes } from '../partial/index.js';
-import { loadPretrained, numberedLabels, readTextConfig, SequenceClassifier, type TextConfig } from './text/index.js';
+import {
+  loadPretrained,
+  numberedLabels,
+  readTextConfig,
+  SequenceClassifier,
+  type LoadPretrainedOptions,
+  type TextConfig,
+} from './text/index.js';
 
 /** What the feed-forward layers are: static, mixtures of experts, or partial mixtures (PAD-Net). */
 export const textLayerKinds = ['static', 'moe', 'pad'] as const;
@@ -37,11 +44,11 @@ export type TextModelOptions = z.infer<typeof textModelSchema>;
  */
 export function createTextModel(
   options: TextModelOptions,
-  { folder, numLabels }: { readonly folder: string; readonly numLabels: number },
+  { folder, ...loading }: { readonly folder: string; readonly numLabels: number } & LoadPretrainedOptions,
 ): SequenceClassifier {
   const network = options.fromScratch
-    ? new SequenceClassifier({ ...readTextConfig(folder), labels: numberedLabels(numLabels) })
-    : loadPretrained(folder, { numLabels }).network;
+    ? new SequenceClassifier({ ...readTextConfig(folder, loading), labels: numberedLabels(loading.numLabels) })
+    : loadPretrained(folder, loading).network;
   return convertTextModel(network, options);
 }
 

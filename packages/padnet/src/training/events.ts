@@ -115,6 +115,14 @@ export interface NewClassifierEvent {
   readonly classes: number;
 }
 
+/** Keys of an encoder's `config.json` are passed over, of which nothing is known; told before the first step. */
+export interface UnknownKeysEvent {
+  readonly type: 'unknownKeys';
+  /** Folder of the encoder, or its name. */
+  readonly pretrained: string;
+  readonly keys: readonly string[];
+}
+
 /** Stopped by the signal; the last step is saved. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
@@ -141,6 +149,7 @@ export type TrainingEvent =
   | TruncatedEvent
   | BadPictureEvent
   | NewClassifierEvent
+  | UnknownKeysEvent
   | InterruptedEvent
   | FinishedEvent;
 
@@ -149,5 +158,7 @@ export type TrainingEvent =
  * others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
-  return !(['checkpoint', 'interrupted', 'truncated', 'badPicture', 'newClassifier'] as string[]).includes(type);
+  return !(
+    ['checkpoint', 'interrupted', 'truncated', 'badPicture', 'newClassifier', 'unknownKeys'] as string[]
+  ).includes(type);
 }

@@ -38,6 +38,8 @@ export interface PrepareOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
   /** Told where the classifier of `model.pretrained` is for other classes, and so a fresh one takes its place. */
   readonly onNewClassifier?: ((classifier: NewClassifier) => void) | undefined;
+  /** Told of keys of the encoder's `config.json` that are passed over, and that nothing is known of. */
+  readonly onUnknownKeys?: ((keys: readonly string[]) => void) | undefined;
   /** Whether the weights of a checkpoint are loaded next: `model.pretrained` of pictures is then not read. @default false */
   readonly loadsCheckpoint?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -130,13 +132,13 @@ function trainerOptions(training: PictureRecipe['training']): TrainerOptions['tr
 }
 
 async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promise<PreparedTask> {
-  const { device = 'cpu', onTruncate, signal } = options;
+  const { device = 'cpu', onTruncate, onUnknownKeys, signal } = options;
   const { data, model } = recipe;
   const sets = loadTexts(data);
   const folder = await resolvePretrained(model.pretrained, signal ? { signal } : {});
   const tokenizer = loadTokenizer(folder);
   manualSeed(recipe.training.seed);
-  const network = createTextModel(model, { folder, numLabels: numLabels(data.task) });
+  const network = createTextModel(model, { folder, numLabels: numLabels(data.task), onUnknownKeys });
   const maxLength = Math.min(data.maxLength, maxTokens(network.config));
   const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
   assertKnownTokens(splits, network.config, folder);

@@ -12,6 +12,7 @@ import {
   type NewClassifierEvent,
   type TrainingEvent,
   type TruncatedEvent,
+  type UnknownKeysEvent,
 } from './events.js';
 import { serialiseRecipe } from './loadRecipe.js';
 import { prepareTask } from './prepare.js';
@@ -56,7 +57,7 @@ export async function* trainRecipe(
     folder.checkNew(force);
   }
 
-  const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent)[] = [];
+  const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent | UnknownKeysEvent)[] = [];
   let badPictures = 0;
   const prepared = await prepareTask(recipe, {
     device,
@@ -64,6 +65,9 @@ export async function* trainRecipe(
     onTruncate: (truncation) => remarks.push({ type: 'truncated', ...truncation }),
     loadsCheckpoint: resume && listCheckpoints(folder.checkpoints).length > 0,
     onNewClassifier: (classifier) => remarks.push({ type: 'newClassifier', ...classifier }),
+    onUnknownKeys: (keys) => {
+      if (recipe.modality === 'text') remarks.push({ type: 'unknownKeys', pretrained: recipe.model.pretrained, keys });
+    },
     onBadPicture: (picture) => remarks.push({ type: 'badPicture', ...picture, count: ++badPictures }),
   });
   const trainer = new Trainer({

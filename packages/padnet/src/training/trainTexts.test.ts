@@ -102,6 +102,21 @@ describe('a run on texts', () => {
     expect(told.map(({ maxLength }) => maxLength)).toEqual([7, 7]);
   });
 
+  it("tells which keys of the encoder's config.json nothing is known of", async () => {
+    const pretrained = join(folder, 'noted');
+    writeEncoder(pretrained);
+    const file = join(pretrained, 'config.json');
+    const config = JSON.parse(readFileSync(file, 'utf8')) as object;
+    writeFileSync(file, JSON.stringify({ ...config, my_note: 'x', use_cache: true }));
+    const recipe = smallTextRecipe(folder, 'static', { model: { pretrained }, training: { epochs: 1 } });
+    const events = await collect(trainRecipe(recipe, { out: join(folder, 'noted-run') }));
+    expect(ofType(events, 'unknownKeys')).toEqual([{ type: 'unknownKeys', pretrained, keys: ['my_note'] }]);
+    writeFileSync(file, JSON.stringify({ ...config, is_decoder: true }));
+    await expect(collect(trainRecipe(recipe, { out: join(folder, 'decoder') }))).rejects.toThrow(
+      `${file}: is_decoder is true: tokens of a decoder see earlier ones alone; choose another model`,
+    );
+  });
+
   it('leaves nothing behind where a line is wrong', async () => {
     const glue = join(folder, 'wrong');
     writeTexts(glue);

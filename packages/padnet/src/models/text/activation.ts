@@ -13,6 +13,8 @@ const activations = {
   gelu_new: geluTanh,
   gelu_fast: geluTanh,
   gelu_pytorch_tanh: geluTanh,
+  gelu_python_tanh: geluTanh,
+  gelu_accurate: geluTanh,
   relu: (input) => ops.relu(input),
   silu,
   swish: silu,

@@ -37,7 +37,6 @@ describe('config.json', () => {
       { model_type: 'gpt2' },
     ],
     ['model_type is missing', { model_type: undefined }],
-    ["position_embedding_type: only 'absolute'", { position_embedding_type: 'relative_key' }],
     ['hidden_act: Invalid option: expected one of "gelu"', { hidden_act: 'mish' }],
     ['hidden_size 9 must be a multiple of num_attention_heads 2', { hidden_size: 9 }],
     ['pad_token_id 30 must be less than vocab_size 30', { pad_token_id: 30 }],

@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import { describeIssues, InputError } from '../../errors.js';
 import { activationNames, type ActivationName } from './activation.js';
+import { refuseOtherArchitectures, unknownConfigKeys } from './configKeys.js';
 import { families, familyNames, type FamilyName } from './family.js';
 
 /** The shape of a text encoder and its head; sizes are numbers of features. */
@@ -44,7 +45,7 @@ const numLabels = z
   .max(2 ** 16);
 const probability = z.number().min(0).max(1);
 
-/** The keys that are used; others are allowed. */
+/** The keys that make a network; of the others `configKeys.ts` knows more. */
 const schema = z.object({
   model_type: z.enum(familyNames),
   vocab_size: size,
@@ -65,31 +66,40 @@ const schema = z.object({
   layer_norm_eps: z.number().positive().default(1e-12),
   pad_token_id: z.int().min(0).nullish(),
   initializer_range: z.number().positive().default(0.02),
-  position_embedding_type: z
-    .literal('absolute', "only 'absolute' position embeddings are supported; choose another model")
-    .default('absolute'),
-  num_labels: numLabels.optional(),
-  id2label: z.record(z.string(), z.string()).optional(),
+  num_labels: numLabels.nullish(),
+  id2label: z.record(z.string(), z.string()).nullish(),
 });
+
+const readKeys: ReadonlySet<string> = new Set(Object.keys(schema.shape));
 
 /** Names for classes that have none, as Hugging Face's. */
 export function numberedLabels(count: number): string[] {
   return Array.from({ length: count }, (_, index) => `LABEL_${index}`);
 }
 
+export interface ParseTextConfigOptions {
+  /** Told of keys that are passed over, and that nothing is known of. */
+  readonly onUnknownKeys?: ((keys: readonly string[]) => void) | undefined;
+}
+
 /**
  * Reads the object of a `config.json`.
  *
  * @param file what messages call it
- * @throws InputError naming the key, what was expected and what came
+ * @throws InputError naming the key, what was expected and what came; also where a key asks for another network
  */
-export function parseTextConfig(json: unknown, file: string): TextConfig {
+export function parseTextConfig(
+  json: unknown,
+  file: string,
+  { onUnknownKeys }: ParseTextConfigOptions = {},
+): TextConfig {
   const modelType = (json as { readonly model_type?: unknown } | null)?.model_type;
   if (!familyNames.some((name) => name === modelType)) {
     throw new InputError(
       `${file}: model_type is ${modelType === undefined ? 'missing' : JSON.stringify(modelType)}, expected one of ${familyNames.join(', ')}; choose such a model`,
     );
   }
+  refuseOtherArchitectures(json as Readonly<Record<string, unknown>>, file);
   const parsed = schema.safeParse(json);
   if (!parsed.success) throw new InputError(`${file}: ${describeIssues(parsed.error)}`);
   const { data } = parsed;
@@ -117,16 +127,33 @@ export function parseTextConfig(json: unknown, file: string): TextConfig {
     layerNormEps: data.layer_norm_eps,
     padTokenId: data.pad_token_id ?? family.defaults.padTokenId,
     initializerRange: data.initializer_range,
-    labels: labelNames(data),
+    labels: labelNames(data, file),
   };
+  if (family.positions === 'afterPadding' && data.pad_token_id === null) {
+    throw new InputError(
+      `${file}: pad_token_id is null, but positions of ${data.model_type} count from it; give a number`,
+    );
+  }
   checkConsistent(config, file);
+  const unknown = unknownConfigKeys(json as Readonly<Record<string, unknown>>, readKeys);
+  if (unknown.length > 0) onUnknownKeys?.(unknown);
   return config;
 }
 
-function labelNames({ id2label = {}, num_labels }: z.infer<typeof schema>): string[] {
-  const names = Object.keys(id2label);
-  const count = num_labels ?? (names.length > 0 ? names.length : 2);
-  return numberedLabels(count).map((fallback, index) => id2label[String(index)] ?? fallback);
+/** Versions of Hugging Face's library disagree on which of the two counts where they differ. */
+function labelNames({ id2label, num_labels }: z.infer<typeof schema>, file: string): string[] {
+  const count = Object.keys(id2label ?? {}).length;
+  if (!id2label || count === 0) return numberedLabels(num_labels ?? 2);
+  if (num_labels != null && num_labels !== count) {
+    throw new InputError(`${file}: num_labels is ${num_labels}, but id2label has ${count} names; correct one of them`);
+  }
+  return Array.from({ length: count }, (_, index) => {
+    const name = id2label[String(index)];
+    if (name !== undefined) return name;
+    throw new InputError(
+      `${file}: id2label has ${count} names, but none for ${index}, expected them for 0 to ${count - 1}; correct it`,
+    );
+  });
 }
 
 function checkConsistent(config: TextConfig, file: string): void {

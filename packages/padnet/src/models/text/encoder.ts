@@ -44,7 +44,8 @@ export class Encoder extends nn.Module {
       Array.from({ length: numHiddenGroups * innerGroupNum }, () => new EncoderLayer(config)),
     );
     this.order = Array.from({ length: numHiddenLayers }, (_, index) => {
-      const group = Math.floor((index * numHiddenGroups) / numHiddenLayers);
+      // In this order, as ALBERT's code divides: its rounding decides where the groups do not share the layers evenly.
+      const group = Math.floor(index / (numHiddenLayers / numHiddenGroups));
       return Array.from({ length: innerGroupNum }, (_, inner) => group * innerGroupNum + inner);
     }).flat();
   }

@@ -1,6 +1,13 @@
 export { activation, type Activation, type ActivationName } from './activation.js';
 export * from './classificationHead.js';
-export { maxTokens, numberedLabels, parseTextConfig, toHuggingFaceConfig, type TextConfig } from './config.js';
+export {
+  maxTokens,
+  numberedLabels,
+  type ParseTextConfigOptions,
+  parseTextConfig,
+  type TextConfig,
+  toHuggingFaceConfig,
+} from './config.js';
 export * from './encoder.js';
 export { familyNames, type FamilyName } from './family.js';
 export * from './hub/resolvePretrained.js';

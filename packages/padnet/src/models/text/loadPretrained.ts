@@ -3,14 +3,14 @@ import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noGrad, scope, type Tensor } from '@padnet/torch';
 import { InputError } from '../../errors.js';
-import { numberedLabels, parseTextConfig, type TextConfig } from './config.js';
+import { numberedLabels, parseTextConfig, type ParseTextConfigOptions, type TextConfig } from './config.js';
 import { families, familyNames, type FamilyName } from './family.js';
 import { SequenceClassifier } from './sequenceClassifier.js';
 import { readWeights } from './readWeights.js';
 import { isIgnored, modernName, prefixOfEncoder, weightNames, type WeightName } from './weightNames.js';
 import { unwrapNames } from '../wrappedNames.js';
 
-export interface LoadPretrainedOptions {
+export interface LoadPretrainedOptions extends ParseTextConfigOptions {
   /** Classes of the head, 1 for regression. @default what config.json says */
   readonly numLabels?: number;
 }
@@ -29,8 +29,8 @@ export interface Pretrained {
  * @throws InputError where a file is missing or damaged, or names, by kind, the encoder's tensors that are missing,
  *   unexpected or of another shape
  */
-export function loadPretrained(folder: string, { numLabels }: LoadPretrainedOptions = {}): Pretrained {
-  const stored = readTextConfig(folder);
+export function loadPretrained(folder: string, { numLabels, ...options }: LoadPretrainedOptions = {}): Pretrained {
+  const stored = readTextConfig(folder, options);
   const config =
     numLabels === undefined || numLabels === stored.labels.length
       ? stored
@@ -44,7 +44,7 @@ export function loadPretrained(folder: string, { numLabels }: LoadPretrainedOpti
 }
 
 /** @throws InputError where there is no `config.json` of a text encoder in `folder` */
-export function readTextConfig(folder: string): TextConfig {
+export function readTextConfig(folder: string, options: ParseTextConfigOptions = {}): TextConfig {
   const file = join(folder, 'config.json');
   let json: unknown;
   try {
@@ -56,7 +56,7 @@ export function readTextConfig(folder: string): TextConfig {
       cause: error,
     });
   }
-  return parseTextConfig(json, file);
+  return parseTextConfig(json, file, options);
 }
 
 /** Returns the names of the head's tensors that stay as they are. */

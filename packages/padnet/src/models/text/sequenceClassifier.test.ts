@@ -123,6 +123,8 @@ describe("ALBERT's groups", () => {
     expect(order({ num_hidden_layers: 3 })).toEqual([0, 0, 0]);
     expect(order({ num_hidden_layers: 4, num_hidden_groups: 2, inner_group_num: 2 })).toEqual([0, 1, 0, 1, 2, 3, 2, 3]);
     expect(order({ num_hidden_layers: 3, num_hidden_groups: 2 })).toEqual([0, 0, 1]);
+    // int(9 / (18 / 14)) is 6 in Python, since 18 / 14 is rounded up; 9 · 14 / 18 is 7.
+    expect(order({ num_hidden_layers: 18, num_hidden_groups: 14 })[9]).toBe(6);
   });
 
   it('compute what as many layers with copies of the weights do', () => {
