@@ -86,6 +86,21 @@ describe('the table', () => {
     expect(document('failed').failed).toMatchObject([{ task: 'stsb', network: 'static', seed: 1 }]);
   });
 
+  it('counts a run whose score is no number as failed, and shows it as unknown in a comparison', async () => {
+    const parameters = ['--tasks', 'rte', '--networks', 'static', '--seeds', '1,2', '--out', 'null'];
+    expect(await glue(...parameters)).toMatchObject({ code: 0, stderr: '' });
+    const run = join(cwd, 'null/rte-static-seed2');
+    const events = readFileSync(join(run, 'metrics.jsonl'), 'utf8');
+    const [, score] = /"testScore":([^,]+),[^\n]*\n$/.exec(events)!;
+    writeFileSync(join(run, 'metrics.jsonl'), events.replaceAll(`"testScore":${score!}`, '"testScore":null'));
+    const { stdout } = await glue(...parameters);
+    expect(stdout).toMatch(/^static +\d+\.\d \(1, 1 failed\)$/m);
+    expect(stdout).toMatch(/^Failed: RTE, static, seed 2: .* has a test accuracy that is no number, since/m);
+    expect(document('null').runs).toHaveLength(1);
+    const compared = await padnet(['compare', run, '--out', 'null.html'], { cwd });
+    expect(compared.stdout).toMatch(/^Test accuracy +–$/m);
+  });
+
   it('refuses a folder with runs of another recipe, before anything is trained', async () => {
     const { code, stdout, stderr } = await glue(
       ...['--tasks', 'rte', '--networks', 'static', '--seeds', '1,2', '--out', 'failed'],

@@ -1,5 +1,7 @@
 /** `metrics.json`: GLUE's metrics. */
-import { accuracy, f1, type GlueMetric, matthews, pearson, spearman } from 'padnet';
+import { accuracy, f1, matthews, pearson, spearman, type TextMetric } from 'padnet';
+
+type GlueMetric = Exclude<TextMetric, 'macroF1'>;
 import { readFixture, type Comparison } from './fixtures.js';
 
 interface MetricsCase extends Readonly<Record<GlueMetric, number>> {

@@ -1,5 +1,6 @@
 /** An ablation's tables in the folder of its runs: JSON and a page, written anew whenever a run has finished. */
 import { resolve } from 'node:path';
+import { InputError } from '../errors.js';
 import type { AblationDocument, AblationRun, FailedAblationRun } from '../report/index.js';
 import type { AblationCell, AblationPlan } from '../training/index.js';
 import { runObstacle, type PlannedRun } from './trainRuns.js';
@@ -31,6 +32,8 @@ export class AblationWriter {
   /** By folder: a finished run does not change. */
   readonly #runs = new Map<string, AblationRun>();
   readonly #failed: FailedAblationRun[] = [];
+  /** Folders of finished runs that the tables cannot use: they are among the failed ones. */
+  readonly #unusable = new Set<string>();
 
   constructor(options: AblationWriterOptions) {
     this.#options = options;
@@ -40,7 +43,7 @@ export class AblationWriter {
     this.#failed.push(run);
   }
 
-  /** Reads what has finished, whichever process trained it. @throws InputError where it is damaged */
+  /** Reads what has finished, whichever process trained it; what is damaged counts as failed. */
   async read(): Promise<void> {
     const [{ readAblationRun }, { runState }] = await Promise.all([
       import('../report/index.js'),
@@ -49,8 +52,15 @@ export class AblationWriter {
     for (const run of this.#options.runs) {
       const { cell, folder } = run;
       // One of another recipe is there until it is started anew.
-      if (this.#runs.has(folder.path) || (await runObstacle(run)) || runState(folder) !== 'finished') continue;
-      this.#runs.set(folder.path, readAblationRun(folder, cell));
+      if (this.#runs.has(folder.path) || this.#unusable.has(folder.path)) continue;
+      if ((await runObstacle(run)) || runState(folder) !== 'finished') continue;
+      try {
+        this.#runs.set(folder.path, readAblationRun(folder, cell));
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        this.#unusable.add(folder.path);
+        this.fail({ ...cell, message: error.message });
+      }
     }
   }
 

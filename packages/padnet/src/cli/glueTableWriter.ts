@@ -1,5 +1,6 @@
 /** GLUE's table in the folder of its runs: JSON, Markdown and a page, written anew whenever a run has finished. */
 import { resolve } from 'node:path';
+import { InputError } from '../errors.js';
 import type { FailedRun, GlueDocument, GlueRun, GlueTaskRuns, MajorityScore, RunSummary } from '../report/index.js';
 import type { GlueMatrix } from '../training/index.js';
 import type { GluePlan } from './glue.js';
@@ -29,6 +30,8 @@ export class GlueTableWriter {
   /** By folder, those that the page looks at closely. */
   readonly #summaries = new Map<string, RunSummary>();
   readonly #failed: FailedRun[] = [];
+  /** Folders of finished runs that the table cannot use: they are among the failed ones. */
+  readonly #unusable = new Set<string>();
 
   private constructor(options: GlueTableWriterOptions, majority: readonly MajorityScore[]) {
     this.#options = options;
@@ -73,8 +76,14 @@ export class GlueTableWriter {
       import('../training/index.js'),
     ]);
     for (const { cell, folder } of this.#options.plans) {
-      if (this.#runs.has(folder.path) || runState(folder) !== 'finished') continue;
-      this.#runs.set(folder.path, readGlueRun(folder, cell));
+      if (this.#runs.has(folder.path) || this.#unusable.has(folder.path) || runState(folder) !== 'finished') continue;
+      try {
+        this.#runs.set(folder.path, readGlueRun(folder, cell));
+      } catch (error) {
+        if (!(error instanceof InputError)) throw error;
+        this.#unusable.add(folder.path);
+        this.fail({ ...cell, message: error.message });
+      }
     }
     return [...this.#runs.values()];
   }

@@ -38,7 +38,18 @@ export { type GlueScore, glueScore } from './text/glueScore.js';
 export { type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
 export { lengthBatches, type LengthBatchesOptions } from './text/lengthBatches.js';
 export { loadTokenizer } from './text/loadTokenizer.js';
-export { accuracy, f1, type GlueMetric, matthews, pearson, spearman } from './text/metrics.js';
+export {
+  accuracy,
+  checkFinite,
+  f1,
+  macroF1,
+  matthews,
+  metricNames,
+  NonFiniteError,
+  pearson,
+  spearman,
+  type TextMetric,
+} from './text/metrics.js';
 export { type SubmissionOptions, writeSubmission } from './text/submission.js';
 export { paddings, type TextBatch, type TextPadding } from './text/textBatch.js';
 export { limitText, type TextDataset } from './text/textDataset.js';

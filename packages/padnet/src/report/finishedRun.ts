@@ -26,11 +26,17 @@ export interface FinishedRun {
   readonly environment: Environment | null;
 }
 
-/** @throws InputError where the run has not finished, or a file of it is damaged */
+/** @throws InputError where the run has not finished, its score is no number, or a file of it is damaged */
 export function readFinishedRun(folder: RunFolder): FinishedRun {
   const { recipe, events, environment } = readRun(folder.path);
   const finished = events.findLast((event) => event.type === 'finished');
   if (!finished) throw new InputError(`${folder.path} has no finished run`);
+  if (!Number.isFinite(finished.testScore)) {
+    throw new InputError(
+      `${folder.path} has a test ${finished.metric} that is no number, since its network's outputs were none; train it ` +
+        'anew with a lower training.learningRate',
+    );
+  }
   const partition = events.findLast((event) => event.type === 'partition');
   return {
     run: folder.path,

@@ -24,8 +24,8 @@ export interface EpochPoint {
   /** As trained on: with augmentation, mix-up and label smoothing. */
   readonly trainLoss: number;
   readonly testLoss: number;
-  /** Of the task's metric. */
-  readonly score: number;
+  /** Of the task's metric; null where it was no number. */
+  readonly score: number | null;
 }
 
 export interface RunSummary {
@@ -136,7 +136,13 @@ function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
   for (const event of events) if (event.type === 'epoch') byEpoch.set(event.epoch, event);
   return [...byEpoch.values()]
     .sort((a, b) => a.epoch - b.epoch)
-    .map(({ epoch, trainLoss, testLoss, testScore }) => ({ epoch, trainLoss, testLoss, score: testScore }));
+    .map(({ epoch, trainLoss, testLoss, testScore }) => ({
+      epoch,
+      trainLoss,
+      testLoss,
+      // What was no number is null in JSON.
+      score: Number.isFinite(testScore) ? testScore : null,
+    }));
 }
 
 /** Medians; null where there is no step. */

@@ -1,6 +1,7 @@
 /** What a trained network says of texts: class or score, and which experts every token went to. */
 import { noGrad, ops, scope } from '@padnet/torch';
 import { glueTasks, TextLoader, tokenise, type TextDataset, type Truncation } from '../data/index.js';
+import { InputError } from '../errors.js';
 import { MoELinear, type RoutingDecision } from '../layers/index.js';
 import type { SequenceClassifier } from '../models/index.js';
 import { textInputs, type TextModel } from '../training/index.js';
@@ -42,7 +43,11 @@ export interface AnswerOptions {
 
 const batchSize = 32;
 
-/** In the order of the texts; in evaluation mode. */
+/**
+ * In the order of the texts; in evaluation mode.
+ *
+ * @throws InputError where the network's output is no number
+ */
 export async function* answerTexts(
   { network, tokenizer, description }: TextModel,
   texts: readonly Text[],
@@ -71,6 +76,11 @@ export async function* answerTexts(
           const from = token;
           token += end - start;
           const values = outputs.slice(row * numLabels, (row + 1) * numLabels);
+          if (!values.every(Number.isFinite)) {
+            throw new InputError(
+              `the network's output for text ${sample + 1} is no number: its weights are damaged, or training went wrong`,
+            );
+          }
           return {
             ...texts[sample]!,
             ...verdict(values, classNames),

@@ -3,6 +3,7 @@ import { fromTypedArray, nn, noGrad, ops, scope, type Device, type Tensor } from
 import {
   glueScore,
   glueTasks,
+  NonFiniteError,
   TextLoader,
   type GlueTaskName,
   type TextBatch,
@@ -124,13 +125,9 @@ export class TextTask implements Task<TextBatch> {
     const predictions = await predictTexts(this.network, dataset, { device: this.#device, signal });
     const chosen = predictedLabels(predictions, glueTasks[this.#task].labels !== null);
     const { metrics, score } = glueScore(this.#task, chosen, dataset.labels!);
-    return {
-      metric: glueTasks[this.#task].metrics.join('/'),
-      score,
-      metrics,
-      loss: meanLoss(predictions, dataset.labels!, glueTasks[this.#task].labels !== null),
-      predictions: chosen,
-    };
+    const loss = meanLoss(predictions, dataset.labels!, glueTasks[this.#task].labels !== null);
+    if (!Number.isFinite(loss)) throw new NonFiniteError(`${dataset.name}: the loss is ${loss}, no number`);
+    return { metric: glueTasks[this.#task].metrics.join('/'), score, metrics, loss, predictions: chosen };
   }
 }
 
@@ -152,7 +149,11 @@ export interface TextPredictions {
   readonly numLabels: number;
 }
 
-/** In evaluation mode; leaves the mode as it was. Yields to the event loop after every batch. */
+/**
+ * In evaluation mode; leaves the mode as it was. Yields to the event loop after every batch.
+ *
+ * @throws NonFiniteError naming the first text whose logits are not all finite: no answer can be made of them
+ */
 export async function predictTexts(
   network: SequenceClassifier,
   dataset: TokenisedDataset,
@@ -170,6 +171,11 @@ export async function predictTexts(
     batch.sampleIndices.forEach((sample, position) => {
       logits.set(rows.subarray(position * numLabels, (position + 1) * numLabels), sample * numLabels);
     });
+  }
+  const wrong = logits.findIndex((value) => !Number.isFinite(value));
+  if (wrong !== -1) {
+    const text = Math.floor(wrong / numLabels) + 1;
+    throw new NonFiniteError(`${dataset.name}: the network's output for text ${text} is ${logits[wrong]}, no number`);
   }
   return { logits, numLabels };
 }

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { liveTensors, noGrad, scope } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { NonFiniteError } from '../data/index.js';
 import { MoELinear } from '../layers/index.js';
 import { partialLayers } from '../partition/index.js';
 import type { TrainingEvent } from './events.js';
@@ -138,6 +139,16 @@ describe('a run on texts', () => {
       'encoder.layers.1.feed_forward.output',
     ]);
     expect(before.score).toBe(ofType(readRun(out).events, 'finished')[0]!.testScore);
+  });
+});
+
+describe('a network whose outputs are no numbers', () => {
+  it.each([NaN, Infinity])('(%s) has no score: the text is named', async (value) => {
+    const recipe = smallTextRecipe(folder, 'static');
+    const { task } = await prepareTask(recipe);
+    noGrad(() => task.network.stateDict().get('head.output.bias')!.fill_(value));
+    await expect(task.evaluate()).rejects.toThrow(`RTE/dev: the network's output for text 1 is ${value}, no number`);
+    await expect(task.evaluate()).rejects.toThrow(NonFiniteError);
   });
 });
 

@@ -3,7 +3,7 @@
  * Understanding", ICLR 2019) as their original files lay them out.
  */
 
-import type { GlueMetric } from './metrics.js';
+import type { TextMetric } from './metrics.js';
 
 export interface GlueTask {
   /** Folder of the task's files. */
@@ -21,7 +21,7 @@ export interface GlueTask {
   /** What each class means, by class index. */
   readonly classNames: readonly string[] | null;
   /** In GLUE's order; the task's score is their mean. */
-  readonly metrics: readonly GlueMetric[];
+  readonly metrics: readonly TextMetric[];
   /** Name of the file to hand in. */
   readonly submission: string;
   /** The same for the second test set. */

@@ -1,62 +1,117 @@
-/** GLUE's metrics, as fractions (−1 to 1 for correlations). Where one is undefined it is 0. */
+/**
+ * Metrics of predictions against labels: pure functions, 1 is best, fractions but for the correlations, which reach from −1 to
+ * 1. Each gives a number for every set of finite numbers: 0 where it is undefined, as where all predictions are alike.
+ *
+ * @throws NonFiniteError where a prediction or a label is no finite number, which no metric can make a score of
+ */
 
-export type GlueMetric = 'accuracy' | 'f1' | 'matthews' | 'pearson' | 'spearman';
+/** By the names that recipes use. Of classes but the last two, which are of numbers. */
+export const metricNames = ['accuracy', 'f1', 'macroF1', 'matthews', 'pearson', 'spearman'] as const;
+export type TextMetric = (typeof metricNames)[number];
 
 type Numbers = ArrayLike<number>;
 
-function checkLengths(predictions: Numbers, labels: Numbers): void {
-  if (predictions.length !== labels.length || labels.length === 0) {
-    throw new Error(`expected a prediction for each of ${labels.length} labels, got ${predictions.length}`);
+/** A network's output, or a number that it is compared with, is NaN or infinite. */
+export class NonFiniteError extends Error {
+  override readonly name = 'NonFiniteError';
+}
+
+/** @param what one of the values is called, such as `prediction`. @throws NonFiniteError naming the first that is not finite */
+export function checkFinite(what: string, values: Numbers): void {
+  for (let i = 0; i < values.length; i++) {
+    if (Number.isFinite(values[i])) continue;
+    throw new NonFiniteError(`${what} ${i + 1} of ${values.length} is ${values[i]}, expected a finite number`);
   }
 }
 
-/** How often class `predicted` was answered where `actual` was right; classes other than 1 count as 0. */
-function confusion(predictions: Numbers, labels: Numbers): Record<'tp' | 'tn' | 'fp' | 'fn', number> {
-  const counts = { tp: 0, tn: 0, fp: 0, fn: 0 };
-  for (let i = 0; i < labels.length; i++) {
-    const right = (predictions[i] === 1) === (labels[i] === 1);
-    counts[predictions[i] === 1 ? (right ? 'tp' : 'fp') : right ? 'tn' : 'fn']++;
+function check(predictions: Numbers, labels: Numbers): void {
+  if (predictions.length !== labels.length || labels.length === 0) {
+    throw new Error(`expected a prediction for each of ${labels.length} labels, got ${predictions.length}`);
   }
-  return counts;
+  checkFinite('prediction', predictions);
+  checkFinite('label', labels);
 }
 
 /** The fraction of predicted classes that are right. */
 export function accuracy(predictions: Numbers, labels: Numbers): number {
-  checkLengths(predictions, labels);
+  check(predictions, labels);
+  return countRight(predictions, labels) / labels.length;
+}
+
+function countRight(predictions: Numbers, labels: Numbers): number {
   let right = 0;
   for (let i = 0; i < labels.length; i++) if (predictions[i] === labels[i]) right++;
-  return right / labels.length;
+  return right;
 }
 
-/** 2·TP / (2·TP + FP + FN) of class 1. */
+/** F1 of class 1: 2·TP / (2·TP + FP + FN). */
 export function f1(predictions: Numbers, labels: Numbers): number {
-  checkLengths(predictions, labels);
-  const { tp, fp, fn } = confusion(predictions, labels);
-  return tp === 0 ? 0 : (2 * tp) / (2 * tp + fp + fn);
+  check(predictions, labels);
+  return f1Of(1, predictions, labels);
 }
 
-/** Matthews' correlation of two classes: (TP·TN − FP·FN) / √((TP+FP)(TP+FN)(TN+FP)(TN+FN)). */
+/** The mean of the F1 of every class that is a label or was predicted. */
+export function macroF1(predictions: Numbers, labels: Numbers): number {
+  check(predictions, labels);
+  const classes = new Set([...Array.from(labels), ...Array.from(predictions)]);
+  let sum = 0;
+  for (const each of classes) sum += f1Of(each, predictions, labels);
+  return sum / classes.size;
+}
+
+function f1Of(positive: number, predictions: Numbers, labels: Numbers): number {
+  let [right, predicted, actual] = [0, 0, 0];
+  for (let i = 0; i < labels.length; i++) {
+    if (predictions[i] === positive) predicted++;
+    if (labels[i] === positive) actual++;
+    if (predictions[i] === positive && labels[i] === positive) right++;
+  }
+  return right === 0 ? 0 : (2 * right) / (predicted + actual);
+}
+
+/**
+ * Matthews' correlation, of any number of classes (Gorodkin 2004): with s samples, c of them right, and p_k predictions and
+ * t_k labels of class k, (c·s − Σ p_k·t_k) / √((s² − Σ p_k²)·(s² − Σ t_k²)).
+ */
 export function matthews(predictions: Numbers, labels: Numbers): number {
-  checkLengths(predictions, labels);
-  const { tp, tn, fp, fn } = confusion(predictions, labels);
-  const denominator = Math.sqrt((tp + fp) * (tp + fn) * (tn + fp) * (tn + fn));
-  return denominator === 0 ? 0 : (tp * tn - fp * fn) / denominator;
+  check(predictions, labels);
+  const [predicted, actual] = [countEach(predictions), countEach(labels)];
+  const samples = labels.length;
+  const dot = (a: Map<number, number>, b: Map<number, number>): number => {
+    let sum = 0;
+    for (const [key, count] of a) sum += count * (b.get(key) ?? 0);
+    return sum;
+  };
+  const spread = (counts: Map<number, number>): number => samples * samples - dot(counts, counts);
+  const denominator = Math.sqrt(spread(predicted) * spread(actual));
+  return denominator === 0 ? 0 : (countRight(predictions, labels) * samples - dot(predicted, actual)) / denominator;
+}
+
+function countEach(values: Numbers): Map<number, number> {
+  const counts = new Map<number, number>();
+  for (const value of Array.from(values)) counts.set(value, (counts.get(value) ?? 0) + 1);
+  return counts;
 }
 
 /** Pearson's correlation; 0 where either side is constant. */
 export function pearson(predictions: Numbers, labels: Numbers): number {
-  checkLengths(predictions, labels);
-  const deviations = (values: Numbers): Float64Array => {
-    const all = Float64Array.from(values);
-    // The mean of equal numbers may differ from them by a rounding, which would then correlate.
-    if (all.every((value) => value === all[0])) return new Float64Array(all.length);
-    const mean = all.reduce((sum, value) => sum + value, 0) / all.length;
-    return all.map((value) => value - mean);
-  };
+  check(predictions, labels);
   const [x, y] = [deviations(predictions), deviations(labels)];
   const dot = (a: Float64Array, b: Float64Array): number => a.reduce((sum, value, i) => sum + value * b[i]!, 0);
   const denominator = Math.sqrt(dot(x, x)) * Math.sqrt(dot(y, y));
-  return denominator === 0 ? 0 : dot(x, y) / denominator;
+  // Rounding alone can lead beyond 1.
+  return denominator === 0 ? 0 : Math.max(-1, Math.min(1, dot(x, y) / denominator));
+}
+
+/** From the mean; all in a unit of their own, a power of two, so that no square is too large or too small for a float64. */
+function deviations(values: Numbers): Float64Array {
+  const all = Float64Array.from(values);
+  // The mean of equal numbers may differ from them by a rounding, which would then correlate.
+  if (all.every((value) => value === all[0])) return new Float64Array(all.length);
+  const largest = all.reduce((most, value) => Math.max(most, Math.abs(value)), 0);
+  const scaled = all.map((value) => value / 2 ** Math.floor(Math.log2(largest)));
+  const mean = scaled.reduce((sum, value) => sum + value, 0) / scaled.length;
+  return scaled.map((value) => value - mean);
 }
 
 /** Ranks from 1; equal values share the mean of theirs. */
@@ -74,6 +129,6 @@ function ranks(values: Numbers): Float64Array {
 
 /** Spearman's correlation: Pearson's of the ranks. */
 export function spearman(predictions: Numbers, labels: Numbers): number {
-  checkLengths(predictions, labels);
+  check(predictions, labels);
   return pearson(ranks(predictions), ranks(labels));
 }

@@ -50,7 +50,12 @@ describe('writeSubmission', () => {
       () => writeSubmission(folder, 'rte', [0.5]),
       'rte: prediction 0 is 0.5, expected a class index below 2',
     );
-    expectError(() => writeSubmission(folder, 'stsb', [NaN]), 'stsb: prediction 0 is NaN, expected a number');
+    for (const value of [NaN, Infinity, -Infinity]) {
+      expectError(
+        () => writeSubmission(folder, 'stsb', [1, value]),
+        `stsb: prediction 1 is ${value}, expected a number`,
+      );
+    }
     expectError(
       () => writeSubmission(folder, 'rte', [0], { indices: ['0', '1'] }),
       'rte: expected a prediction for each of 2 examples, got 1',

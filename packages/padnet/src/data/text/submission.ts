@@ -52,5 +52,5 @@ export function writeSubmission(
 }
 
 function formatScore(score: number): string | undefined {
-  return Number.isNaN(score) ? undefined : Math.min(Math.max(score, 0), 5).toFixed(3);
+  return !Number.isFinite(score) ? undefined : Math.min(Math.max(score, 0), 5).toFixed(3);
 }

@@ -12,7 +12,7 @@ export function scoreChart(runs: readonly RunSummary[]): Html {
   const colours = runColours(runs);
   const lines = runs.map((run, index): Line => {
     const value = formatScore(run.metric, run.curve.at(-1)?.score ?? null, 1);
-    return line(run, colours[index]!, ({ score }) => 100 * score, {
+    return line(run, colours[index]!, ({ score }) => (score === null ? NaN : 100 * score), {
       label: `${shorten(run.name, 14)} ${value}`,
       title: `${run.name}: test ${metricName(run.metric)}, ${value} at the end`,
     });
