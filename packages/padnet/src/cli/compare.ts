@@ -44,7 +44,7 @@ async function compare(runs: readonly string[], { out, json }: CompareOptions, t
     return;
   }
   terminal.print(textTable(summaries));
-  terminal.print(`\nreport: ${resolve(out)}`);
+  terminal.print(`\nreport: ${out}`);
 }
 
 /** The folders' names; where two are the same, their paths. */

@@ -76,9 +76,9 @@ async function submissionSets(
   { recipe: { data } }: TextEvaluation,
 ): Promise<SubmissionSet[]> {
   if (!submission) {
-    const { GLUE_PATH, glueTasks } = await import('../data/index.js');
+    const { glueTasks } = await import('../data/index.js');
     throw new InputError(
-      `--submission: ${data.path ?? GLUE_PATH}/${glueTasks[data.task].folder} has no test.tsv[.gz], whose examples are ` +
+      `--submission: ${data.path!}/${glueTasks[data.task].folder} has no test.tsv[.gz], whose examples are ` +
         'to be predicted; get it at https://gluebenchmark.com/tasks',
     );
   }

@@ -54,7 +54,7 @@ export function registerGlue(program: Command, terminal: Terminal): void {
     .option('--seeds <numbers>', 'such as 1,2,3 (default: 1)', listOfNumbers(0))
     .option('--recipes <folder>', 'with <task>-pad50.yaml for each task (default: those of this package)')
     .option('--pretrained <model>', 'short for --set model.pretrained=<model>: a folder, or a name on the hub')
-    .option('--data <folder>', 'short for --set data.path=<folder>: GLUE, with a folder for each task')
+    .option('--data <folder>', 'GLUE, with a folder for each task; short for --set data.path=<folder>')
     .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
     .option('--out <folder>', 'where runs and table go', 'runs/glue')
     .option('--json', 'print the table as JSON')
@@ -66,8 +66,8 @@ export function registerGlue(program: Command, terminal: Terminal): void {
     );
   withExamples(
     command,
-    'glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3',
-    'glue --tasks rte --networks scratch,static --set training.epochs=5 --out runs/rte',
+    'glue --data glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3',
+    'glue --data glue --tasks rte --networks scratch,static --set training.epochs=5 --out runs/rte',
   ).addHelpText(
     'after',
     '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command continues.\n' +
@@ -115,6 +115,10 @@ async function planRuns(matrix: GlueMatrix, options: GlueOptions): Promise<GlueP
   for (const cell of glueCells(matrix)) {
     const name = glueRunName(cell);
     const recipe = await cellRecipe(cell, options);
+    if (recipe.data.path === undefined)
+      throw new UsageError(
+        `--data: give the folder of GLUE, with a folder for each task; ${recipeFile(cell, options)} names none`,
+      );
     const plan = { name, cell, recipe, folder: new RunFolder(join(options.out, name)) };
     const obstacle = await runObstacle(plan);
     if (obstacle) throw obstacle;
@@ -123,8 +127,12 @@ async function planRuns(matrix: GlueMatrix, options: GlueOptions): Promise<GlueP
   return plans;
 }
 
+function recipeFile({ task }: GlueCell, { recipes }: Pick<GlueOptions, 'recipes'>): string {
+  return join(recipes, glueRecipeName(task));
+}
+
 async function cellRecipe(cell: GlueCell, { recipes, set = [], pretrained, data }: GlueOptions): Promise<TextRecipe> {
-  const file = join(recipes, glueRecipeName(cell.task));
+  const file = recipeFile(cell, { recipes });
   const short = (key: string, option: string, value: string | undefined): RecipeOverride[] =>
     value === undefined ? [] : [{ key, value: JSON.stringify(value), label: `${option} ${value}` }];
   const recipe = await readRecipe(file, [

@@ -7,7 +7,7 @@ import type { Recipe, RecipeOverride } from '../training/index.js';
 /** A recipe's file with what overrides it. @throws InputError where there is no such file, RecipeError where it is wrong */
 export async function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
   const { parseRecipe } = await import('../training/index.js');
-  return await withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
+  return withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
 }
 
 /** The recipe that a run was started with. @throws InputError where `run` is none */
@@ -37,7 +37,7 @@ export async function checkSameRecipe(recipe: Recipe, run: string): Promise<void
 }
 
 /** So that the run can be resumed and evaluated from any working folder. */
-async function withAbsolutePaths(recipe: Recipe): Promise<Recipe> {
+function withAbsolutePaths(recipe: Recipe): Recipe {
   const masks = recipe.partition?.masks;
   const partition = recipe.partition && { ...recipe.partition, ...(masks !== undefined && { masks: resolve(masks) }) };
   const absolute = (path: string | undefined) => (path === undefined ? {} : { path: resolve(path) });
@@ -46,14 +46,13 @@ async function withAbsolutePaths(recipe: Recipe): Promise<Recipe> {
     const pretrained = model.pretrained !== undefined && { pretrained: resolve(model.pretrained) };
     return { ...recipe, model: { ...model, ...pretrained }, data: { ...data, ...absolute(data.path) }, partition };
   }
-  const { GLUE_PATH } = await import('../data/index.js');
   const { model } = recipe;
   // A folder; the name of a model on the hub stays.
   const pretrained = existsSync(model.pretrained) ? resolve(model.pretrained) : model.pretrained;
   return {
     ...recipe,
     model: { ...model, pretrained },
-    data: { ...recipe.data, ...absolute(recipe.data.path ?? GLUE_PATH) },
+    data: { ...recipe.data, ...absolute(recipe.data.path) },
     partition,
   };
 }

@@ -14,7 +14,6 @@ import { existingFile, readBytes } from './idxSplit.js';
 
 interface CifarFormat {
   readonly title: string;
-  readonly defaultPath: string;
   /** Those of them that are there are used. */
   readonly train: readonly string[];
   readonly test: string;
@@ -36,7 +35,6 @@ const pictureBytes = channels * side * side;
 export const cifarFormats = {
   cifar10: {
     title: 'CIFAR-10',
-    defaultPath: '../shared/data/cifar-10-batches-bin',
     train: [1, 2, 3, 4, 5].map((batch) => `data_batch_${batch}.bin`),
     test: 'test_batch.bin',
     classNames: 'batches.meta.txt',
@@ -46,7 +44,6 @@ export const cifarFormats = {
   },
   cifar100: {
     title: 'CIFAR-100',
-    defaultPath: '../shared/data/cifar-100-binary',
     train: ['train.bin'],
     test: 'test.bin',
     classNames: 'fine_label_names.txt',
@@ -72,9 +69,8 @@ interface Records {
  *
  * @throws InputError if a file is missing, cut off or damaged
  */
-export function loadCifar(name: CifarName, options: { path?: string | undefined } = {}): ImageSplits<StoredImages> {
+export function loadCifar(name: CifarName, { path }: { path: string }): ImageSplits<StoredImages> {
   const format: CifarFormat = cifarFormats[name];
-  const { path = format.defaultPath } = options;
   const trainFiles = format.train.map((file) => existingFile(path, [file])).filter((file) => file !== null);
   const testFile = existingFile(path, [format.test]);
   if (trainFiles.length === 0 || testFile === null) {

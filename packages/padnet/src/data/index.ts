@@ -33,7 +33,7 @@ export {
   type PreparedTransform,
   type TransformKey,
 } from './transforms.js';
-export { GLUE_PATH, type GlueData, loadGlue } from './text/glue.js';
+export { type GlueData, loadGlue } from './text/glue.js';
 export { type GlueScore, glueScore } from './text/glueScore.js';
 export { type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
 export { lengthBatches, type LengthBatchesOptions } from './text/lengthBatches.js';

@@ -112,6 +112,29 @@ describe('htmlReport', () => {
     ]);
   });
 
+  it('names folders of the machine by what tells them apart', () => {
+    const at = (folder: string) => (run: ReturnType<typeof threeRuns>[number]) => {
+      const { model, data, partition, ...rest } = run.recipe as PictureRecipe;
+      const recipe: PictureRecipe = {
+        ...rest,
+        model: { ...model, pretrained: `/home/user/${folder}/weights.pth` },
+        data: {
+          ...data,
+          name: 'imageFolder',
+          path: `/home/user/${folder}/photos`,
+          classIndex: `/home/user/${folder}/classes.json`,
+        },
+        partition: partition && { ...partition, masks: `/home/user/${folder}/masks.safetensors` },
+      };
+      return { ...run, recipe };
+    };
+    const [plain, mixed, partial] = threeRuns();
+    const page = htmlReport([at('a')(plain), at('a')(mixed), at('b')(partial)], { date });
+    expect(textOf(parse(page), 'h1')).toEqual(['ResNet-10 on photos']);
+    expect(page).toContain('data.path a/photos, a/photos, b/photos');
+    expect(page).not.toContain('/home/user');
+  });
+
   it('names the convolutions, and the score that masks were decided by', () => {
     const [, mixed, partial] = threeRuns();
     const model = { ...(mixed.recipe as PictureRecipe).model, convolution: 'condconv' } as const;

@@ -1,6 +1,7 @@
 /** What a run's recipe says, in words. */
 import { cifarFormats, glueTasks } from '../data/index.js';
 import type { Recipe } from '../training/recipe.js';
+import { shortPath } from './shortPaths.js';
 
 export function trainingText(recipe: Recipe): string {
   return `${scheduleText(recipe)}, seed ${recipe.training.seed}`;
@@ -21,7 +22,7 @@ export function dataName({ data }: Recipe): string {
       return cifarFormats[data.name].title;
     case 'idx':
     case 'imageFolder':
-      return data.path ?? data.name;
+      return data.path === undefined ? data.name : shortPath(data.path);
     case 'glue':
       return glueTasks[data.task].folder;
   }

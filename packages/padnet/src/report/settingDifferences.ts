@@ -2,6 +2,7 @@
 import { recipeSettings } from '../training/recipeSettings.js';
 import { unknown } from './format.js';
 import type { RunSummary } from './runSummary.js';
+import { shortPaths } from './shortPaths.js';
 
 /** Settings that say how a run is made, not what is compared. */
 const notCompared = [
@@ -28,5 +29,5 @@ export function settingDifferences(runs: readonly Pick<RunSummary, 'recipe' | 'l
       const concerned = settings.filter((_, run) => !ofDynamicLayers.test(key) || runs[run]!.layer !== 'static');
       return new Set(concerned.map((each) => each.get(key) ?? unknown)).size > 1;
     })
-    .map((key) => `${key} ${settings.map((each) => each.get(key) ?? unknown).join(', ')}`);
+    .map((key) => `${key} ${shortPaths(settings.map((each) => each.get(key) ?? unknown)).join(', ')}`);
 }

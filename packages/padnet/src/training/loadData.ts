@@ -28,11 +28,9 @@ export async function loadPictures(
   onBadPicture: OnBadPicture = () => undefined,
 ): Promise<ImageSplits> {
   if (name === 'imageFolder') {
-    if (path === undefined)
-      throw new InputError('data.path: data.name is imageFolder, so the folder with train and val is needed');
     const { size, classIndex } = options;
     const skip = options.onBadPicture === 'skip';
-    return await loadPictureFolder(path, {
+    return await loadPictureFolder(neededPath(name, path), {
       size,
       classIndex,
       trainLimit,
@@ -56,12 +54,25 @@ function loadStoredSplits(
       return loadFashionMnist(path === undefined ? {} : { path });
     case 'cifar10':
     case 'cifar100':
-      return loadCifar(name, { path });
+      return loadCifar(name, { path: neededPath(name, path) });
     case 'idx':
-      if (path === undefined)
-        throw new InputError('data.path: data.name is idx, so the folder with the IDX files is needed');
-      return loadIdxFolder(path);
+      return loadIdxFolder(neededPath(name, path));
   }
+}
+
+/** What `data.path` has to name. */
+const neededFolders = {
+  cifar10: 'the folder of its binary version (data_batch_1.bin … test_batch.bin)',
+  cifar100: 'the folder of its binary version (train.bin, test.bin)',
+  idx: 'the folder with the IDX files',
+  imageFolder: 'the folder with train and val',
+  glue: 'the folder that holds CoLA/, RTE/, SST-2/ … (https://gluebenchmark.com/tasks)',
+} as const;
+
+/** @throws InputError where it is not given */
+function neededPath(name: keyof typeof neededFolders, path: string | undefined): string {
+  if (path !== undefined) return path;
+  throw new InputError(`data.path: data.name is ${name}, so ${neededFolders[name]} is needed`);
 }
 
 export interface TextSets {
@@ -78,8 +89,8 @@ export interface TextSets {
 const sampleSeed = 1;
 
 /** @throws InputError where files are missing or damaged, naming file and line */
-export function loadTexts({ task, path, trainLimit, testLimit }: TextDataOptions): TextSets {
-  const { train, dev, devMismatched, test, testMismatched } = loadGlue({ task, path });
+export function loadTexts({ name, task, path, trainLimit, testLimit }: TextDataOptions): TextSets {
+  const { train, dev, devMismatched, test, testMismatched } = loadGlue({ task, path: neededPath(name, path) });
   const limited = (set: TextDataset, count: number | undefined): TextDataset =>
     count === undefined ? set : limitText(set, count, sampleSeed);
   return {

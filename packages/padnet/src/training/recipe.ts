@@ -16,7 +16,7 @@ export const pictureDataSchema = z.strictObject({
    * or `imageFolder`: picture files in `train/<class>` and `val/<class>`.
    */
   name: z.enum(['fashionMnist', 'cifar10', 'cifar100', 'idx', 'imageFolder']).default('fashionMnist'),
-  /** Folder. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`; for CIFAR one of `../shared/data`. */
+  /** Folder of the files. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`. */
   path: z.string().optional(),
   /** Only the first so many training pictures; of imageFolder a fixed random sample. */
   trainLimit: z.int().min(1).optional(),
@@ -71,7 +71,7 @@ export const textDataSchema = z.strictObject({
   /** GLUE (Wang et al. 2018), from its original files. */
   name: z.literal('glue').default('glue'),
   task: z.enum(glueTaskNames),
-  /** Folder with one folder a task. Default: `../shared/data/glue`, where it exists. */
+  /** Folder with one folder a task. */
   path: z.string().optional(),
   /** A fixed random sample of so many training rows, the same for every seed. */
   trainLimit: z.int().min(1).optional(),

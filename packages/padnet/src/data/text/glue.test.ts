@@ -7,9 +7,12 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { InputError } from '../../errors.js';
-import { GLUE_PATH, loadGlue } from './glue.js';
+import { loadGlue } from './glue.js';
 import { type GlueTaskName, glueTaskNames } from './glueTasks.js';
 import type { TextDataset } from './textDataset.js';
+
+/** Samples of the original files, where they lie beside the repository. */
+const sharedFiles = '../shared/data/glue';
 
 let path: string;
 beforeEach(() => {
@@ -158,8 +161,8 @@ describe('loadGlue', () => {
     expect([data.devMismatched, data.testMismatched]).toEqual([null, null]);
   });
 
-  it.skipIf(!existsSync(GLUE_PATH)).each(glueTaskNames)('reads the files of %s beside the repository', (task) => {
-    const { train, dev, test } = loadGlue({ task });
+  it.skipIf(!existsSync(sharedFiles)).each(glueTaskNames)('reads the files of %s beside the repository', (task) => {
+    const { train, dev, test } = loadGlue({ task, path: sharedFiles });
     expect([train, dev].map((split) => [split.length, checksum(split)])).toEqual(shared[task]);
     expect(test).toBeNull();
   });

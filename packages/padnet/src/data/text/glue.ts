@@ -6,9 +6,6 @@ import { type GlueTask, type GlueTaskName, glueTasks } from './glueTasks.js';
 import type { TextDataset } from './textDataset.js';
 import { readTsv, tsvColumn, type TsvFile } from './tsv.js';
 
-/** Where `loadGlue` looks, from the working directory. */
-export const GLUE_PATH = '../shared/data/glue';
-
 const WAY_OUT =
   'get GLUE at https://gluebenchmark.com/tasks and set data.path to the folder that holds CoLA/, RTE/, SST-2/ … with ' +
   'train.tsv and dev.tsv (or .tsv.gz) in each';
@@ -81,8 +78,7 @@ function readSplit(task: GlueTask, split: string, file: string): TextDataset {
  *
  * @throws InputError if a file is missing or damaged, or a line has a wrong column or label; it names file and line
  */
-export function loadGlue(options: { task: GlueTaskName; path?: string | undefined }): GlueData {
-  const { task: name, path = GLUE_PATH } = options;
+export function loadGlue({ task: name, path }: { task: GlueTaskName; path: string }): GlueData {
   const task: GlueTask = glueTasks[name];
   const folder = join(path, task.folder);
   const hasMismatched = task.mismatchedSubmission !== null;

@@ -6,11 +6,12 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { InputError } from '../../errors.js';
-import { GLUE_PATH, loadGlue } from './glue.js';
+import { loadGlue } from './glue.js';
 import { loadTokenizer } from './loadTokenizer.js';
 import { bpeMerges, bpeVocabulary, wordPieceFile, wordPieces } from './tokenizers.test.fixture.js';
 
 const SHARED_VOCABULARY = '../shared/data/bert-base-uncased';
+const SHARED_GLUE = '../shared/data/glue';
 
 let folder: string;
 beforeEach(() => {
@@ -65,13 +66,13 @@ describe('loadTokenizer', () => {
     expect(loadTokenizer(folder).encode('cat', null).inputIds).toEqual([0, 14, 2]);
   });
 
-  it.skipIf(!existsSync(SHARED_VOCABULARY) || !existsSync(GLUE_PATH)).each([
+  it.skipIf(!existsSync(SHARED_VOCABULARY) || !existsSync(SHARED_GLUE)).each([
     ['cola', '87430cbd43e45503'],
     ['mrpc', '034dee834d406d8d'],
     ['rte', 'e1e6be50349b4b38'],
   ] as const)("gives the ids of Hugging Face's Python package for all of %s's dev set", (task, expected) => {
     const tokenizer = loadTokenizer(SHARED_VOCABULARY);
-    const { first, second } = loadGlue({ task }).dev;
+    const { first, second } = loadGlue({ task, path: SHARED_GLUE }).dev;
     const hash = createHash('sha256');
     first.forEach((sentence, row) => {
       const { inputIds, tokenTypeIds } = tokenizer.encode(sentence, second?.[row] ?? null, { maxLength: 64 });
