@@ -1,12 +1,10 @@
 /** The documentation says what the code does: every key of a recipe, and no link into nothing. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { recipeSchemas } from 'padnet';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-
-const root = fileURLToPath(new URL('../..', import.meta.url));
+import { pages, root } from './projectFiles.js';
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -29,18 +27,23 @@ describe('the documentation', () => {
     expect([...new Set(documented)].sort()).toEqual([...new Set(keys)].sort());
   });
 
-  const pages = [
-    'README.md',
-    'CONTRIBUTING.md',
-    ...readdirSync(join(root, 'docs'), { recursive: true, encoding: 'utf8' })
-      .filter((name) => name.endsWith('.md'))
-      .map((name) => join('docs', name)),
-  ];
-  it.each(pages)('%s has no link to a file that is not there', (page) => {
+  /** As GitHub names the headings of a page. */
+  const anchors = (page: string): string[] =>
+    Array.from(readFileSync(page, 'utf8').matchAll(/^#+ (.*)$/gm), ([, heading]) =>
+      heading!
+        .replaceAll(/\[([^\]]*)\]\([^)]*\)/g, '$1')
+        .toLowerCase()
+        .replaceAll(/[^\p{L}\p{N}\s_-]/gu, '')
+        .replaceAll(' ', '-'),
+    );
+
+  it.each(pages)('%s has no link to a file or section that is not there', (page) => {
     const text = readFileSync(join(root, page), 'utf8');
-    const links = [...text.matchAll(/\]\(([^)#]+)(?:#[^)]*)?\)/g)]
-      .map((match) => match[1]!)
-      .filter((link) => !/^https?:/.test(link));
-    expect(links.filter((link) => !existsSync(join(root, dirname(page), link)))).toEqual([]);
+    const links = [...text.matchAll(/\]\(([^)#]*)(?:#([^)]*))?\)/g)].filter(([, file]) => !/^https?:/.test(file!));
+    const broken = links.filter(([, file, anchor]) => {
+      const target = file === '' ? join(root, page) : join(root, dirname(page), file!);
+      return !existsSync(target) || (anchor !== undefined && !anchors(target).includes(anchor));
+    });
+    expect(broken.map(([link]) => link)).toEqual([]);
   });
 });

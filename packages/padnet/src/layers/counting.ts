@@ -1,4 +1,4 @@
-/** What a network really stores and executes. */
+/** What a network really stores and executes (method.md §2). */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
 import { numEntries, PartialSource, SearchSource } from '../partial/index.js';
 import { isDynamicLayer } from './dynamicLayer.js';

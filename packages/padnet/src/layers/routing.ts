@@ -1,4 +1,4 @@
-/** What the mixtures of experts of one forward pass know beside their input, and what they decided. */
+/** What the mixtures of experts of one forward pass know beside their input, and what they decided (method.md §1). */
 import type { Tensor } from '@padnet/torch';
 import type { Gating } from '../dynamic/index.js';
 

@@ -98,7 +98,7 @@ export class SearchSource extends nn.Module implements ParameterSource, Disposab
 
   /**
    * Folds the mean kernel into the static weight, Θ_s ← (λ_d / λ_s) · θ̄: applying a mask then leaves the output nearly as it was
-   * (method.md §6).
+   * (method.md §3).
    *
    * @param kernel θ̄ […shape], without λ_d. @default mean_k Θ_k, of coefficients that are near uniform and sum to 1
    */

@@ -1,4 +1,4 @@
-/** Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md §6). */
+/** Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md §3). */
 import { scope, type nn, type Tensor } from '@padnet/torch';
 import { isDynamicConvolution, meanAttentions, meanKernel, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource } from '../partial/index.js';

@@ -176,7 +176,7 @@ export const partitionSchema = z.strictObject({
   epoch: z.number().min(0).default(1),
   /** A partition file whose masks are applied instead of searching; its ratio must be `ratio`. */
   masks: z.string().optional(),
-  /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §6). */
+  /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §3). */
   fold: z.boolean().default(true),
 });
 

@@ -1,5 +1,5 @@
 /**
- * GraSP (Wang et al. 2020, arXiv 2002.07376): how much of the gradient's norm, and so of the loss that a step of training takes
+ * GraSP (Wang et al. 2020, arXiv 2002.07376; method.md §3): how much of the gradient's norm, and so of the loss that a step of training takes
  * away, goes with a parameter. With g the gradient and H the Hessian of the loss of all batches by the banks, at the current mask
  * (g is 0 where an entry is static, as nothing is trained there):
  *

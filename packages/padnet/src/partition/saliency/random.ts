@@ -2,7 +2,7 @@ import { Generator, ops } from '@padnet/torch';
 import type { Saliency } from './saliency.js';
 import { scoreEach } from './scoring.js';
 
-/** For comparison: uniform random numbers, the same for the same seed on every device. */
+/** For comparison (method.md §3): uniform random numbers, the same for the same seed on every device. */
 export const random: Saliency = {
   name: 'random',
   score({ sources, seed }) {

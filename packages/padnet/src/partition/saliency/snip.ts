@@ -1,5 +1,5 @@
 /**
- * SNIP (Lee et al. 2019, arXiv 1810.02340): how much the loss moves when a parameter is taken away, g·θ to first order. Of a
+ * SNIP (Lee et al. 2019, arXiv 1810.02340; method.md §3): how much the loss moves when a parameter is taken away, g·θ to first order. Of a
  * bank the terms of all its entries are summed, since one bit of the mask decides about all K:
  *
  *     s_j = Σ_k Θ_kj · ∂L/∂Φ_kj   at Φ = M ⊙ Θ

@@ -1,5 +1,5 @@
 /**
- * SynFlow (Tanaka et al. 2020, arXiv 2006.05467): how much of the flow from inputs to outputs passes an entry, without data. Let
+ * SynFlow (Tanaka et al. 2020, arXiv 2006.05467; method.md §3): how much of the flow from inputs to outputs passes an entry, without data. Let
  * R be the sum of the outputs for an input of ones where every parameter is its absolute value:
  *
  *     s_j = Σ_k |Θ_kj| · ∂R/∂Φ_kj   at Φ = M ⊙ |Θ|

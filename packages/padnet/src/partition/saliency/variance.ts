@@ -1,5 +1,6 @@
 /**
- * How much the effective parameter differs from input to input: what stays the same for every input might as well be static.
+ * How much the effective parameter differs from input to input (method.md §3): what stays the same for every input might as
+ * well be static.
  *
  *     s_j = Var_x(λ_d · Σ_k α_k(x) Θ_kj) = λ_d² · Θ_jᵀ Cov(α) Θ_j,   Θ_j = (Θ_1j, …, Θ_Kj)
  *
