@@ -1,4 +1,5 @@
-import { defineConfig } from 'eslint/config';
+import { fileURLToPath } from 'node:url';
+import { defineConfig, includeIgnoreFile } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
 /**
@@ -38,7 +39,8 @@ const oneWayImports = order.flatMap((peers, level) =>
 );
 
 export default defineConfig(
-  { ignores: ['eslint.config.js', '**/dist/', '**/build/', '**/node_modules/', '**/*.generated.ts', 'runs/'] },
+  includeIgnoreFile(fileURLToPath(new URL('.gitignore', import.meta.url))),
+  { ignores: ['eslint.config.js', '**/*.generated.ts'] },
   ...tseslint.configs.strictTypeChecked,
   ...tseslint.configs.stylisticTypeChecked,
   {

@@ -1,7 +1,7 @@
 /** The documentation says what the code does: every key of a recipe, and no link into nothing. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { recipeSchemas } from 'padnet';
+import { convolutionPlans, granularities, recipeSchemas, saliencies } from 'padnet';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { pages, root } from './projectFiles.js';
@@ -26,6 +26,30 @@ describe('the documentation', () => {
     expect(keys.length).toBeGreaterThan(70);
     expect([...new Set(documented)].sort()).toEqual([...new Set(keys)].sort());
   });
+
+  it.each([
+    ['dynamic-layers.md', 'the plans of a convolution', convolutionPlans, /^\| `(\w+)` +\|/gm, '## How it is computed'],
+    ['performance.md', 'the plans of a convolution', convolutionPlans, /^\| `(\w+)` +\|/gm, '## How a plan is chosen'],
+    ['partition.md', 'the scores', Object.keys(saliencies), /^\| `(\w+)` +\|/gm, '## Scores'],
+    ['partition.md', 'the granularities', granularities, /^\| `(\w+)` +\|/gm, '## Units'],
+  ] as const)('docs/%s lists exactly %s', (page, _what, names, row, heading) => {
+    const text = readFileSync(join(root, 'docs', page), 'utf8');
+    const section = text.slice(text.indexOf(heading) + heading.length).split(/^## /m)[0]!;
+    const rows = section.split(/^\| :?-+.*$/m)[1]!;
+    expect([...rows.matchAll(row)].map(([, name]) => name).sort()).toEqual([...names].sort());
+  });
+
+  it.each(['README.md', ...pages.filter((page) => page.startsWith('docs/results/'))])(
+    '%s says that two learning rates were compared, before any score that they explain',
+    (page) => {
+      const text = readFileSync(join(root, page), 'utf8');
+      const note = text.search(/76\.95 and 77\.06 %[^]{0,300}method\.md#6-two-learning-rates/);
+      expect(note).toBeGreaterThan(0);
+      if (page !== 'README.md') expect(text.slice(0, note)).not.toContain('##');
+      const others = text.split('\n\n').filter((paragraph) => !paragraph.includes('76.95 and 77.06'));
+      expect(others.join('\n\n')).not.toMatch(/(?<!Neither |not )(better than|beats?) (the )?\W?static/);
+    },
+  );
 
   /** As GitHub names the headings of a page. */
   const anchors = (page: string): string[] =>

@@ -103,6 +103,12 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   if (runs.some((run) => run.layer !== 'static')) {
     notes.push('Stored numbers of a partial layer are those in use: (1 − κ)n static and κn of each of K bank entries.');
   }
+  if (runs.some(({ layer }) => layer === 'static') && runs.some(hasFreshBank)) {
+    notes.push(
+      'With one recipe a static network and a fresh bank have different effective learning rates: points to static are not what ' +
+        'dynamic layers gain (docs/method.md §6).',
+    );
+  }
   if (!runs.every((run) => sameMachine(runs[0]!, run))) {
     notes.push(
       'Times and memory come from different machines, threads or batch sizes, and are compared only where these agree.',
@@ -111,6 +117,11 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   const differences = settingDifferences(runs);
   if (differences.length > 0) notes.push(`Settings that differ as well: ${differences.join('; ')}.`);
   return notes;
+}
+
+/** Kernels that are drawn independently, with a mean of less spread than a static one. */
+function hasFreshBank({ recipe: { model } }: RunSummary): boolean {
+  return model.layer !== 'static' && 'bankInitialisation' in model && model.bankInitialisation === 'independent';
 }
 
 /**
