@@ -21,6 +21,7 @@ const state = (step: number, events = step) => ({
   averageUpdates: 0,
   best: null,
   partitioned: true,
+  scheduleStart: 'afterWarmup' as const,
   events,
   lossSum: 0.1 + 0.2,
   samples: 24,
@@ -61,6 +62,14 @@ describe('saved and loaded', () => {
   it('has none in an empty folder, or without one', () => {
     expect(loadLatestCheckpoint(folder)).toBeNull();
     expect(loadLatestCheckpoint(join(folder, 'none'))).toBeNull();
+  });
+
+  it('takes one that does not say where the schedule began for one of before there was a choice', () => {
+    const file = save(7);
+    const { scheduleStart, ...older } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    expect(scheduleStart).toBe('afterWarmup');
+    writeFileSync(file, JSON.stringify(older));
+    expect(scope(() => loadLatestCheckpoint(folder)!.state.scheduleStart)).toBe('firstStep');
   });
 
   it('leaks nothing', () => {

@@ -10,6 +10,7 @@ import { decodeSafetensors, encodeSafetensors, type Tensor } from '@padnet/torch
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { writeFileAtomic } from './atomicWrite.js';
+import { scheduleStarts } from './recipe.js';
 
 const stateSchema = z.strictObject({
   format: z.literal('padnet-checkpoint-1'),
@@ -20,6 +21,8 @@ const stateSchema = z.strictObject({
   /** Batches done of the epoch under way. */
   batch: z.int().min(0),
   partitioned: z.boolean(),
+  /** As in the recipe; checkpoints of before there was a choice do not say. */
+  scheduleStart: z.enum(scheduleStarts).default('firstStep'),
   /** Steps in the average of the weights, which is in the tensors; 0 without one. */
   averageUpdates: z.int().min(0).default(0),
   /** Of early stopping: the best epoch so far, whose network is in the tensors. */

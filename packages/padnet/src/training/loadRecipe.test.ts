@@ -83,7 +83,7 @@ describe('parseRecipe', () => {
     [
       'model: { name: resnet10 }',
       [
-        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, checkpointSteps, earlyStopping, labelSmoothing, mixup, cutmix, autocast',
+        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, checkpointSteps, earlyStopping, labelSmoothing, mixup, cutmix, autocast',
       ],
     ],
     [

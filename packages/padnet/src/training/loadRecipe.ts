@@ -76,6 +76,19 @@ export function parseRecipe(text: string, file: string, sets: readonly (string |
   throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, schema), overrides));
 }
 
+/**
+ * The recipe of a run, from its folder. Runs that were begun before there was a key are what they were: where
+ * `training.scheduleStart` is missing, the schedule began at the first step.
+ *
+ * @throws RecipeError as `parseRecipe`
+ */
+export function parseRunRecipe(text: string, file: string): Recipe {
+  const recipe = parseRecipe(text, file);
+  const isOlder = !parseDocument(text).hasIn(['training', 'scheduleStart']);
+  if (!isOlder || recipe.training.warmupEpochs === 0) return recipe; // without a warm-up the schedule is the same
+  return parseRecipe(text, file, [{ key: 'training.scheduleStart', value: 'firstStep' }]);
+}
+
 export interface ParsedFile<T> {
   readonly values: T;
   /** Line of the value at `path`, from 1; of the section that it would be in where it is missing. */

@@ -1,6 +1,6 @@
 import { nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
-import { expect, it } from 'vitest';
+import { describe, expect, it } from 'vitest';
 import { convertToDynamic } from '../convert/index.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { smallNetwork } from './pictures.test.fixture.js';
@@ -124,14 +124,47 @@ it.each([2, 4])('moves the mixture of %i equal kernels as one static kernel, und
   expectClose(mixed().sub(start), weight().sub(start).div(numKernels), { atol: 1e-12, rtol: 1e-9 });
 });
 
-it('follows the schedule: warm-up, then cosine, steps or nothing', () => {
+describe('the learning rate', () => {
+  /** Of 10 epochs of 10 steps. */
   const at = (options: Partial<TrainingOptions>, ...steps: number[]): number[] =>
     steps.map(learningRateSchedule(training({ epochs: 10, ...options }), 10));
   const cosine = (done: number): number => (1 + Math.cos(Math.PI * done)) / 2;
-  for (const [index, value] of at({}, 0, 25, 50, 99).entries())
-    expect(value).toBeCloseTo(cosine([0, 25, 50, 99][index]! / 100), 12);
-  expect(at({ schedule: 'constant' }, 0, 50, 99)).toEqual([1, 1, 1]);
-  const steps = at({ schedule: 'step', milestones: [3, 6.5], gamma: 0.1 }, 0, 29, 30, 64, 65, 99);
-  for (const [index, value] of steps.entries()) expect(value).toBeCloseTo([1, 1, 0.1, 0.1, 0.01, 0.01][index]!, 12);
-  expect(at({ schedule: 'constant', warmupEpochs: 0.5 }, 0, 1, 3, 4, 5)).toEqual([0.2, 0.4, 0.8, 1, 1]);
+  const expectRates = (rates: number[], expected: number[]): void => {
+    for (const [index, rate] of rates.entries()) expect(rate).toBeCloseTo(expected[index]!, 12);
+  };
+
+  it('follows cosine, steps or nothing', () => {
+    expectRates(
+      at({}, 0, 25, 50, 99),
+      [0, 25, 50, 99].map((step) => cosine(step / 100)),
+    );
+    expect(at({ schedule: 'constant' }, 0, 50, 99)).toEqual([1, 1, 1]);
+    const steps = at({ schedule: 'step', milestones: [3, 6.5], gamma: 0.1 }, 0, 29, 30, 64, 65, 99);
+    expectRates(steps, [1, 1, 0.1, 0.1, 0.01, 0.01]);
+  });
+
+  it('rises from 0 to all of it, and the schedule goes over the steps that are left', () => {
+    expect(at({ schedule: 'constant', warmupEpochs: 0.5 }, 0, 1, 4, 5, 6)).toEqual([0, 0.2, 0.8, 1, 1]);
+    expectRates(at({ schedule: 'linear', warmupEpochs: 2 }, 0, 10, 20, 60, 99), [0, 0.5, 1, 0.5, 1 / 80]);
+    expectRates(at({ warmupEpochs: 2 }, 19, 20, 40, 99), [0.95, 1, cosine(0.25), cosine(79 / 80)]);
+  });
+
+  it('has milestones by epochs of the whole training', () => {
+    const options = { schedule: 'step' as const, milestones: [1, 4], gamma: 0.1, warmupEpochs: 2 };
+    expectRates(at(options, 10, 19, 20, 39, 40), [0.5, 0.95, 0.1, 0.1, 0.01]);
+  });
+
+  it('never falls where the warm-up is as long as the training', () => {
+    expectRates(at({ schedule: 'linear', warmupEpochs: 10 }, 0, 50, 99), [0, 0.5, 0.99]);
+    expectRates(at({ schedule: 'linear', warmupEpochs: 20 }, 50, 99), [0.25, 0.495]);
+  });
+
+  it('is what it was in runs of before, whose schedule began at the first step', () => {
+    const old = { scheduleStart: 'firstStep' } as const;
+    expect(at({ ...old, schedule: 'constant', warmupEpochs: 0.5 }, 0, 1, 3, 4, 5)).toEqual([0.2, 0.4, 0.8, 1, 1]);
+    expectRates(at({ ...old, schedule: 'linear', warmupEpochs: 2 }, 0, 9, 19, 20), [0.05, 0.455, 0.81, 0.8]);
+    expectRates(at({ ...old, warmupEpochs: 2 }, 9, 20), [0.5 * cosine(0.09), cosine(0.2)]);
+    const options = { ...old, schedule: 'step' as const, milestones: [1, 4], gamma: 0.1, warmupEpochs: 2 };
+    expectRates(at(options, 9, 10, 40), [0.5, 0.055, 0.01]);
+  });
 });

@@ -63,21 +63,42 @@ function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   return found;
 }
 
-/** What the learning rate is multiplied by at a step (0 for the first). */
+/**
+ * What the learning rate is multiplied by at a step (0 for the first). It rises from 0 over the warm-up, and the schedule goes over
+ * the steps that are left, as in PyTorch's `SequentialLR` and Hugging Face's schedules. Milestones are epochs of the whole
+ * training. With `scheduleStart: firstStep` the schedule goes over all steps and the warm-up multiplies the first of them, so that
+ * all of the learning rate is never reached.
+ */
 export function learningRateSchedule(training: TrainingOptions, stepsPerEpoch: number): optim.Schedule {
-  const { schedule, epochs, warmupEpochs, milestones, gamma } = training;
+  const { warmupEpochs, scheduleStart } = training;
   const warmupSteps = Math.round(warmupEpochs * stepsPerEpoch);
+  switch (scheduleStart) {
+    case 'afterWarmup':
+      return optim.withWarmup(scheduleFrom(warmupSteps, training, stepsPerEpoch), warmupSteps);
+    case 'firstStep': {
+      const schedule = scheduleFrom(0, training, stepsPerEpoch);
+      return (step) => schedule(step) * (step + 1 < warmupSteps ? (step + 1) / warmupSteps : 1);
+    }
+  }
+}
+
+/** From step `start` of the training to its end; 0 is that step. */
+function scheduleFrom(
+  start: number,
+  { schedule, epochs, milestones, gamma }: TrainingOptions,
+  stepsPerEpoch: number,
+): optim.Schedule {
+  const steps = Math.max(1, epochs * stepsPerEpoch - start);
   switch (schedule) {
     case 'constant':
-      return optim.withWarmup(optim.constant(), warmupSteps);
-    case 'step':
-      return optim.withWarmup(
-        optim.stepDecay({ milestones: milestones.map((epoch) => epoch * stepsPerEpoch), gamma }),
-        warmupSteps,
-      );
+      return optim.constant();
+    case 'step': {
+      const decay = optim.stepDecay({ milestones: milestones.map((epoch) => epoch * stepsPerEpoch), gamma });
+      return (step) => decay(start + step);
+    }
     case 'linear':
-      return optim.withWarmup(optim.linear({ steps: epochs * stepsPerEpoch }), warmupSteps);
+      return optim.linear({ steps });
     case 'cosine':
-      return optim.withWarmup(optim.cosine({ steps: epochs * stepsPerEpoch }), warmupSteps);
+      return optim.cosine({ steps });
   }
 }

@@ -5,7 +5,7 @@ import { afterEach, beforeEach, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { describeEnvironment } from './environment.js';
 import { isMetric, type TrainingEvent } from './events.js';
-import { serialiseRecipe } from './loadRecipe.js';
+import { parseRecipe, serialiseRecipe } from './loadRecipe.js';
 import { smallRecipe } from './pictures.test.fixture.js';
 import { loadRunModel, readEvents, readRun } from './readRun.js';
 import { RunFolder } from './runFolder.js';
@@ -64,6 +64,24 @@ it('reads a run, with or without events and environment', () => {
   writeFileSync(run.environment, JSON.stringify(environment));
   writeFileSync(run.metrics, lines);
   expect(readRun(run.path)).toMatchObject({ recipe, environment, events });
+});
+
+it('reads a run of before schedules began after the warm-up as what it was', () => {
+  const scheduleStart = (text: string): string => {
+    writeFileSync(run.recipe, text);
+    return readRun(run.path).recipe.training.scheduleStart;
+  };
+  const recipe = smallRecipe('pictures', 'static');
+  const warmedUp = serialiseRecipe({ ...recipe, training: { ...recipe.training, warmupEpochs: 0.5 } });
+  const older = (text: string): string => text.replace('  scheduleStart: afterWarmup\n', '');
+  expect(warmedUp).not.toBe(older(warmedUp));
+  expect(scheduleStart(warmedUp)).toBe('afterWarmup');
+  expect(scheduleStart(older(warmedUp))).toBe('firstStep');
+  expect(scheduleStart(warmedUp.replace('afterWarmup', 'firstStep'))).toBe('firstStep');
+  // Without a warm-up both are the same.
+  expect(scheduleStart(older(serialiseRecipe(recipe)))).toBe('afterWarmup');
+  // A new training takes what the recipe says today.
+  expect(parseRecipe(older(warmedUp), run.recipe).training.scheduleStart).toBe('afterWarmup');
 });
 
 it('says what is missing or damaged', () => {

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import { environmentSchema, type Environment } from './environment.js';
 import type { TrainingEvent } from './events.js';
-import { parseRecipe } from './loadRecipe.js';
+import { parseRunRecipe } from './loadRecipe.js';
 import type { Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { loadModel, type SavedModel } from './savedModel.js';
@@ -20,7 +20,7 @@ export interface Run {
 export function readRun(path: string): Run {
   const folder = new RunFolder(path);
   if (!existsSync(folder.recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
-  const recipe = parseRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe, []);
+  const recipe = parseRunRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe);
   return { folder, recipe, environment: readEnvironment(folder.environment), events: readEvents(folder.metrics) };
 }
 

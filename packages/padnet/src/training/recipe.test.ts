@@ -33,6 +33,7 @@ it('fills in every default, which runs rely on', () => {
       weightDecay: 5e-4,
       schedule: 'cosine',
       warmupEpochs: 0,
+      scheduleStart: 'afterWarmup',
       milestones: [],
       gamma: 0.1,
       labelSmoothing: 0,

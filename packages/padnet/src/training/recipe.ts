@@ -88,6 +88,10 @@ export const textDataSchema = z.strictObject({
 const optimizers = ['sgd', 'adamw'] as const;
 const learningRateSchedules = ['cosine', 'linear', 'step', 'constant'] as const;
 
+/** Where the learning rate's schedule begins: see `learningRateSchedule`. */
+export const scheduleStarts = ['afterWarmup', 'firstStep'] as const;
+export type ScheduleStart = (typeof scheduleStarts)[number];
+
 /** What a `Trainer` needs to know, whatever the task. */
 export const trainingSchema = z.strictObject({
   epochs: z.int().min(1),
@@ -102,6 +106,8 @@ export const trainingSchema = z.strictObject({
   schedule: z.enum(learningRateSchedules).default('cosine'),
   /** Epochs (fractions allowed) over which the learning rate rises from 0. */
   warmupEpochs: z.number().min(0).default(0),
+  /** `firstStep`: as runs have it that were begun before there was this key. */
+  scheduleStart: z.enum(scheduleStarts).default('afterWarmup'),
   /** Of `step`: epochs after which the learning rate is multiplied by `gamma`. */
   milestones: z.array(z.number().min(0)).default([]),
   /** Of `step`. */
@@ -146,7 +152,15 @@ export const pictureTrainingSchema = trainingSchema.extend({
 
 /** AdamW, without weight decay on biases and norms. */
 export const textTrainingSchema = trainingSchema
-  .pick({ epochs: true, seed: true, accumulation: true, ema: true, checkpointSteps: true, earlyStopping: true })
+  .pick({
+    epochs: true,
+    seed: true,
+    scheduleStart: true,
+    accumulation: true,
+    ema: true,
+    checkpointSteps: true,
+    earlyStopping: true,
+  })
   .extend({
     learningRate: z.number().positive().default(5e-5),
     weightDecay: z.number().min(0).default(0.01),

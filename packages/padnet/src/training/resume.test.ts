@@ -266,3 +266,12 @@ it('counts pictures a second over the whole epoch', async () => {
     if (event.type === 'epoch') expect(event.samplesPerSecond).toBeCloseTo(72 / (seconds + event.waitSeconds), 6);
   }
 });
+
+it('with the schedule that the run was begun with, whatever the default is now', async () => {
+  const begun = make('static', { training: { warmupEpochs: 1, scheduleStart: 'firstStep' } });
+  const byDefault = make('static', { training: { warmupEpochs: 1 } });
+  const whole = await uninterrupted(begun);
+  let session = 0;
+  const changing: Make = () => (session++ === 0 ? begun : byDefault)();
+  expect(await interrupted(changing, ['step 4', 'step 12'], 'abort')).toEqual(whole);
+});

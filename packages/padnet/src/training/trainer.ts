@@ -39,7 +39,13 @@ import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } f
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from './parseOptions.js';
 import { partitionedState } from './partitionedState.js';
-import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from './recipe.js';
+import {
+  partitionSchema,
+  trainingSchema,
+  type PartitionOptions,
+  type ScheduleStart,
+  type TrainingOptions,
+} from './recipe.js';
 import { foldForMasks, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
@@ -83,7 +89,8 @@ export class Trainer {
   readonly #onPartition: (partition: Partition) => void;
   readonly #loader: BatchSource<SampleBatch>;
   #optimizer: optim.SGD | optim.AdamW;
-  readonly #schedule: optim.Schedule;
+  #schedule: optim.Schedule;
+  #scheduleStart: ScheduleStart;
   readonly #masks: Partition | null;
   readonly #hasAttention: boolean;
   /** With `earlyStopping`. */
@@ -127,6 +134,7 @@ export class Trainer {
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
     this.#optimizer = createOptimizer(network, this.#training);
+    this.#scheduleStart = this.#training.scheduleStart;
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
     if (this.#masks) assertPartitionFits(network, this.#masks);
@@ -170,6 +178,10 @@ export class Trainer {
       this.#epoch = state.epoch;
       this.#batch = state.batch;
       this.#partitioned = state.partitioned;
+      // What the run was begun with, whatever the default is now.
+      const { scheduleStart } = state;
+      this.#scheduleStart = scheduleStart;
+      this.#schedule = learningRateSchedule({ ...this.#training, scheduleStart }, this.stepsPerEpoch);
       if (state.best) this.#best?.load(state.best, withoutPrefix(tensors, 'best.'));
       this.#events = state.events;
       this.#savedEvents = state.events;
@@ -485,6 +497,7 @@ export class Trainer {
           epoch: this.#epoch,
           batch: this.#batch,
           partitioned: this.#partitioned,
+          scheduleStart: this.#scheduleStart,
           averageUpdates: this.#average?.updates ?? 0,
           best: this.#best?.state ?? null,
           events: this.#events,

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { optim } from '../index.js';
+import { warmupReferences } from './warmupReferences.generated.js';
 
 const { constant, cosine, linear, stepDecay, withWarmup } = optim;
 
@@ -36,9 +37,8 @@ describe('schedules at points computed by hand', () => {
   });
 
   it('withWarmup', () => {
-    expect([0, 1, 2, 3, 4, 5].map(withWarmup(constant(), 4))).toEqual([0.25, 0.5, 0.75, 1, 1, 1]);
-    expect([0, 1, 2, 4].map(withWarmup(linear({ steps: 4 }), 2))).toEqual([0.5, 0.75, 0.5, 0]);
-    expect(withWarmup(stepDecay({ milestones: [3] }), 2)(3)).toBe(0.1);
+    expect([0, 1, 2, 3, 4, 5].map(withWarmup(constant(), 4))).toEqual([0, 0.25, 0.5, 0.75, 1, 1]);
+    expect([0, 1, 2, 3, 6, 7].map(withWarmup(linear({ steps: 4 }), 2))).toEqual([0, 0.5, 1, 0.75, 0, 0]);
     expect(withWarmup(constant(), 0)(0)).toBe(1);
   });
 
@@ -49,4 +49,24 @@ describe('schedules at points computed by hand', () => {
     expect(() => linear({ steps: 1, final: NaN })).toThrow('final must be');
     expect(() => withWarmup(constant(), -1)).toThrow('warmupSteps must be');
   });
+});
+
+it('a warm-up gives the rates of PyTorch and of Hugging Face, with all of the rate at its end', () => {
+  const warmup = 7;
+  const left = 50 - warmup;
+  const schedules = {
+    huggingFaceLinear: linear({ steps: left }),
+    huggingFaceCosine: cosine({ steps: left }),
+    huggingFaceConstant: constant(),
+    pytorchLinear: linear({ steps: left }),
+    pytorchCosine: cosine({ steps: left }),
+    pytorchSteps: stepDecay({ milestones: [13, 33] }),
+  };
+  for (const [name, schedule] of Object.entries(schedules)) {
+    const expected = warmupReferences[name as keyof typeof schedules];
+    const rates = expected.map((_, step) => withWarmup(schedule, warmup)(step));
+    // PyTorch's warm-up starts at 1e-12, as 0 is refused, and it multiplies from step to step.
+    for (const [step, rate] of rates.entries()) expect(rate, `${name}, step ${step}`).toBeCloseTo(expected[step]!, 11);
+    expect(Math.max(...rates)).toBe(1);
+  }
 });

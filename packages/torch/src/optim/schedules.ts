@@ -54,10 +54,11 @@ function decay({ steps, final = 0 }: DecayOptions, shape: (part: number) => numb
 }
 
 /**
- * Multiplies the first `warmupSteps` steps of a schedule by (step + 1) / warmupSteps. The schedule itself is not shifted:
- * its milestones and its end stay where they are.
+ * A straight line from 0 to 1 over the first `warmupSteps` steps, then `schedule` from its beginning: the numbers of
+ * `torch.optim.lr_scheduler.SequentialLR` and of Hugging Face's `get_linear_schedule_with_warmup`. A schedule that is to end with
+ * a training of n steps has n − warmupSteps of them.
  */
 export function withWarmup(schedule: Schedule, warmupSteps: number): Schedule {
   checkNonNegative('warmupSteps', warmupSteps);
-  return (step) => schedule(step) * (step + 1 < warmupSteps ? (step + 1) / warmupSteps : 1);
+  return (step) => (step < warmupSteps ? step / warmupSteps : schedule(step - warmupSteps));
 }
