@@ -1,7 +1,7 @@
 /** Makes a static network dynamic or partially dynamic, or a Hugging Face folder of it; and a dynamic one static. */
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
-import { manualSeed, type nn } from '@padnet/torch';
+import { manualSeed, randn, type nn } from '@padnet/torch';
 import type { z } from 'zod';
 import type { MoEPosition } from '../convert/index.js';
 import type { OnBadPicture } from '../data/index.js';
@@ -161,18 +161,15 @@ async function writePictures({ network, description }: PictureModel, options: Co
     bankInitialisation: 'copies',
   });
   convertModel(network, model);
-  await partitionByMagnitude(network, ratio);
+  const { inChannels, size } = description;
+  await partitionByMagnitude(network, ratio, () => network.forward(randn([1, inChannels, ...size])));
   savePictureModel(join(out, 'model.json'), network, { ...description, model });
 }
 
 async function writeStatic(path: string, model: PictureModel, options: ConvertNetworkOptions): Promise<FoldCost> {
   const { network, description } = model;
   const cost = await foldNetwork(path, model, options);
-  const { name, stem, width } = description.model;
-  savePictureModel(join(options.out, 'model.json'), network, {
-    ...description,
-    model: modelSchema.parse({ name, stem, width }),
-  });
+  savePictureModel(join(options.out, 'model.json'), network, description);
   return cost;
 }
 
@@ -188,7 +185,7 @@ async function writeTexts(
     if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
     throw error;
   }
-  await partitionByMagnitude(network, ratio);
+  await partitionByMagnitude(network, ratio, () => undefined);
   saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
 }
 
@@ -199,11 +196,16 @@ function parsed<Schema extends z.ZodType>(schema: Schema, values: unknown): z.in
   return data;
 }
 
-/** Without data: the largest entries stay dynamic. Any mask gives the same output while experts are copies. */
-async function partitionByMagnitude(network: nn.Module, ratio: number): Promise<void> {
+/**
+ * Without data: the largest entries stay dynamic. Any mask gives the same output while experts are copies.
+ *
+ * @param pass runs the network, whose routers decide alike for every input
+ */
+async function partitionByMagnitude(network: nn.Module, ratio: number, pass: () => unknown): Promise<void> {
   if (ratio === 1) return;
   const { magnitude: saliency } = saliencies;
-  applyPartition(network, await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] }));
+  const partition = await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] });
+  applyPartition(network, partition, [pass]);
 }
 
 function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {

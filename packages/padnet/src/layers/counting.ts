@@ -2,13 +2,14 @@
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
 import { numEntries, PartialSource, SearchSource } from '../partial/index.js';
 import { isDynamicLayer } from './dynamicLayer.js';
+import { partitionedShape } from './staticLayer.js';
 
 export interface StoredNumbers {
   /** Trained numbers, of partial layers those in use; PyTorch's parameter count for a static network. */
   readonly parameters: number;
   /** Bits of the masks. */
   readonly maskBits: number;
-  /** Entries of all dynamic and partial layers' weights: n. */
+  /** Entries of the weights of all dynamic and partial layers, those included that a partition has made static: n. */
   readonly entries: number;
   /** Those of them that depend on the input. */
   readonly dynamicEntries: number;
@@ -21,6 +22,8 @@ export function countStored(network: nn.Module): StoredNumbers {
   let entries = 0;
   let dynamicEntries = 0;
   for (const [, module] of network.namedModules()) {
+    const shape = partitionedShape(module);
+    if (shape) entries += numEntries(shape);
     if (!isDynamicLayer(module)) continue;
     const size = numEntries(module.source.shape);
     entries += size;

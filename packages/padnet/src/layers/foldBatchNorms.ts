@@ -49,6 +49,11 @@ function isFoldable({ geometry }: Foldable, { runningMean }: nn.BatchNorm): bool
   return runningMean?.numel === geometry.outChannels;
 }
 
+/** The batch norm that `foldBatchNorms` would fold into a convolution; null where none comes right after it. */
+export function batchNormOf(network: nn.Module, conv: nn.Module): nn.BatchNorm | null {
+  return foldablePairs(network).find(([each]) => each === conv)?.[1] ?? null;
+}
+
 function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
   const cache = new TensorCache<'folded'>();
   let waiting: { readonly standIn: Tensor; readonly input: Tensor } | null = null;
@@ -92,8 +97,8 @@ function outputShape({ geometry }: Foldable, { shape }: Tensor): number[] | null
   return size.every((each) => each > 0) ? [shape[0]!, geometry.outChannels, ...size] : null;
 }
 
-/** s [channels] and s (b − μ) + β [channels]. */
-function factorAndShift(norm: nn.BatchNorm, bias: Tensor | null): [factor: Tensor, shift: Tensor] {
+/** Of a batch norm in evaluation, after an output with `bias`: s [channels] and s (b − μ) + β [channels]. */
+export function factorAndShift(norm: nn.BatchNorm, bias: Tensor | null): [factor: Tensor, shift: Tensor] {
   const scale = norm.runningVar!.add(norm.eps).rsqrt();
   const factor = norm.weight ? scale.mul(norm.weight) : scale;
   const shift = (bias ? bias.sub(norm.runningMean!) : norm.runningMean!.neg()).mul(factor);

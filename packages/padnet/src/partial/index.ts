@@ -1,4 +1,3 @@
-export * from './compact.js';
 export * from './mask.js';
 export * from './numEntries.js';
 export {

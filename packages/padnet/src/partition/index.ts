@@ -1,3 +1,4 @@
+export * from './applyPartition.js';
 export * from './foldMeans.js';
 export * from './granularity.js';
 export * from './iterativeModePartition.js';

@@ -4,7 +4,8 @@ import { Bank, KernelAttention } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
-import { applyPartition, overallDynamicRatio, partialLayers, searchLayers } from './partition.js';
+import { applyPartition } from './applyPartition.js';
+import { overallDynamicRatio, partialLayers, searchLayers } from './partition.js';
 import { partitionUnits } from './partitionUnits.js';
 import { magnitude, random, type Saliency } from './saliency/index.js';
 

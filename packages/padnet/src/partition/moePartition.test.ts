@@ -4,10 +4,11 @@ import { expectClose } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { convertToPartialMoE } from '../convert/index.js';
 import { pretrainedStack, type FeedForwardStack } from '../layers/feedForwardStack.test.fixture.js';
-import { MoELinear, Routing } from '../layers/index.js';
-import { compactStateDict, loadCompactStateDict, Mask } from '../partial/index.js';
+import { compactStateDict, loadCompactStateDict, MoELinear, Routing } from '../layers/index.js';
+import { Mask } from '../partial/index.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
-import { applyPartition, comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, searchLayers, type Partition } from './partition.js'; // prettier-ignore
+import { applyPartition } from './applyPartition.js';
+import { comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, searchLayers, type Partition } from './partition.js'; // prettier-ignore
 import { partitionUnits } from './partitionUnits.js';
 import { maskGradient, random } from './saliency/index.js';
 

@@ -4,8 +4,8 @@ import { KernelAttention } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource, SearchSource } from '../partial/index.js';
+import { applyPartition } from './applyPartition.js';
 import {
-  applyPartition,
   comparePartitions,
   decodePartition,
   encodePartition,

@@ -79,44 +79,6 @@ export function overallDynamicRatio(masks: Iterable<Mask>): number {
   return size === 0 ? 0 : count / size;
 }
 
-/**
- * Gives the partial layers of a network their masks for good: from here on each holds the numbers in use (see `PartialSource`),
- * and the sources that were searched are freed, so that an optimizer has to be made anew.
- *
- * @throws as `assertPartitionFits`; then nothing was changed
- */
-export function applyPartition(network: nn.Module, partition: Pick<Partition, 'masks'>): void {
-  assertPartitionFits(network, partition);
-  const made = new Map<SearchSource, PartialSource>(); // a layer that is reached by two paths is one layer
-  for (const [path, source] of searchLayers(network)) {
-    const partial = made.get(source) ?? source.toPartial(partition.masks.get(path)!);
-    made.set(source, partial);
-    network.replaceModule(path === '' ? 'source' : `${path}.source`, partial);
-    source[Symbol.dispose](); // a bank of K weights, which nothing should train any more
-  }
-}
-
-/** @throws InputError naming the layers where partition and network differ, or that have another mask for good */
-export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partition, 'masks'>): void {
-  const layers = partialLayers(network);
-  const problems: string[] = [];
-  for (const [path, mask] of masks) {
-    const source = layers.get(path);
-    if (!source) problems.push(`the network has no partial layer ${path}`);
-    else if (source.shape.join() !== mask.shape.join()) {
-      const shape = source.shape.join(', ');
-      problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape}] of ${path}`);
-    } else if (source instanceof PartialSource && !source.mask.equals(mask)) {
-      problems.push(`${path} has another mask, and no bank any more for entries that became static`);
-    }
-  }
-  for (const path of layers.keys()) if (!masks.has(path)) problems.push(`the partition has no mask for ${path}`);
-  if (problems.length > 0) {
-    const more = problems.length > 3 ? ` (and ${problems.length - 3} more)` : '';
-    throw new InputError(`this partition is for another network: ${problems.slice(0, 3).join('; ')}${more}`);
-  }
-}
-
 /** The file's bytes; the same partition gives the same bytes. */
 export function encodePartition({ settings, rounds, masks, scores }: Partition): Uint8Array {
   return scope(() => {

@@ -6,7 +6,7 @@ import { afterAll, beforeAll, expect, it } from 'vitest';
 import { convertToPartialMoE } from '../convert/index.js';
 import { countStored } from '../layers/index.js';
 import { parseTextConfig, SequenceClassifier } from '../models/index.js';
-import { compactStateDict } from '../partial/index.js';
+import { compactStateDict } from '../layers/index.js';
 import { textDataSchema } from '../training/recipe.js';
 import { glueHeading, majorityScore, storedNumbers } from './glueResults.js';
 

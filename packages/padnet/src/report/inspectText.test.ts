@@ -1,9 +1,10 @@
 import { nn, rand } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { convertToDynamic } from '../convert/index.js';
+import { convertToDynamic, convertToPartial } from '../convert/index.js';
 import { CondRouter, KernelAttention } from '../dynamic/index.js';
 import { countMacs, countStored, DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
+import { applyPartition } from '../partition/index.js';
 import { inspectNetwork, inspectText, type Inspection } from './inspectText.js';
 import { countNetwork } from './networkCounts.js';
 import { picturePass } from './samplePass.js';
@@ -34,6 +35,28 @@ function inspectPicture(model: nn.Layer, shape: readonly [number, number, number
 const partialParameters = 2 + 2 + 2 + 3 * 2 + 5 + 1;
 
 describe('inspectNetwork', () => {
+  it('shows a layer that a partition left no dynamic entry as the static one that it is, with κ = 0', () => {
+    const conv = (inChannels: number): nn.Conv2d =>
+      new nn.Conv2d({ inChannels, outChannels: 4, kernelSize: 1, bias: false });
+    const model = convertToPartial(new nn.Sequential(conv(2), conv(4), conv(4)), { numKernels: 2 });
+    const shape = [4, 4, 1, 1];
+    const masks = new Map([
+      ['1', Mask.empty(shape)],
+      ['2', Mask.fromBits(shape, Uint8Array.of(0b1111, 0))],
+    ]);
+    applyPartition(model, { masks });
+    const pass = picturePass(model, [2, 3, 3]);
+    const { rows, dynamicRatio, maskBits } = inspectNetwork(model, pass);
+    expect(rows.map(({ kind }) => kind)).toEqual(['Conv2d', 'Conv2d', 'DynamicConv2d partial']);
+    expect(rows.map((row) => row.dynamicRatio)).toEqual([null, 0, 0.25]);
+    expect(rows[1]).toMatchObject({ parameters: 16, macs: 9 * 16, filters: null });
+    expect([dynamicRatio, maskBits]).toEqual([4 / 32, 16]);
+    expect(countNetwork(model, pass).layers).toEqual([
+      { path: '1', entries: 16, dynamicEntries: 0, filterShares: [0, 0, 0, 0] },
+      { path: '2', entries: 16, dynamicEntries: 4, filterShares: [1, 0, 0, 0] },
+    ]);
+  });
+
   it('lists layers with shapes, kernels, stored numbers and multiplications', () => {
     const inspection = inspectPicture(network(), [1, 4, 4]);
     const [conv, norm, partial] = inspection.rows;

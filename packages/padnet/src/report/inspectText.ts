@@ -61,7 +61,8 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
       kernel: kernelOf(module),
       experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
       filters: dynamic?.kind === 'partial' ? dynamicFilters(ratios.get(path)!) : null,
-      dynamicRatio: dynamic?.dynamicRatio ?? null,
+      // 0 of a layer that a partition has made static.
+      dynamicRatio: dynamic?.dynamicRatio ?? (ratios.has(path) ? 0 : null),
       parameters,
       macs: macs.get(path) ?? 0,
     };

@@ -1,10 +1,10 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
-import { countMacs, countStored, isDynamicLayer, type StoredNumbers } from '../layers/index.js';
+import { countMacs, countStored, isDynamicLayer, partitionedShape, type StoredNumbers } from '../layers/index.js';
 import { numEntries, PartialSource, SearchSource, type Mask } from '../partial/index.js';
 import type { SamplePass } from './samplePass.js';
 
-/** One dynamic or partial layer. */
+/** One dynamic or partial layer, or one that a partition has made static. */
 export interface LayerRatio {
   /** Such as `layer1.0.conv1`. */
   readonly path: string;
@@ -39,6 +39,8 @@ export function countNetwork(network: nn.Module, pass: SamplePass): NetworkCount
 export function layerRatios(network: nn.Module): LayerRatio[] {
   const layers: LayerRatio[] = [];
   for (const [path, module] of network.namedModules()) {
+    const shape = partitionedShape(module);
+    if (shape) layers.push({ path, entries: numEntries(shape), dynamicEntries: 0, filterShares: zeros(shape) });
     if (!isDynamicLayer(module)) continue;
     const { source } = module;
     const entries = numEntries(source.shape);
@@ -53,6 +55,10 @@ export function layerRatios(network: nn.Module): LayerRatio[] {
     });
   }
   return layers;
+}
+
+function zeros([filters = 0]: readonly number[]): number[] {
+  return Array<number>(filters).fill(0);
 }
 
 /** Of each slice of the first dimension. */

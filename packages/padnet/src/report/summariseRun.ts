@@ -80,7 +80,8 @@ export function runEnvironment(environment: Environment | null): RunEnvironment 
 async function countUnfinished({ folder, recipe }: Run): Promise<Pick<RunSummaryOptions, 'counts' | 'config'>> {
   const { network, pass, config } = await networkOfRecipe(recipe);
   if (existsSync(folder.partition)) {
-    applyPartition(network, decodePartition(readFileSync(folder.partition), folder.partition));
+    const partition = decodePartition(readFileSync(folder.partition), folder.partition);
+    applyPartition(network, partition, [() => pass.run()]);
   }
   return { counts: countNetwork(network, pass), config };
 }

@@ -11,15 +11,10 @@ import type { PictureModel, TextModel } from './savedModel.js';
 /** Why the network of `path` that is not static cannot be folded to one that is; null where it can. */
 export function foldObstacle(
   path: string,
-  {
-    modality,
-    description,
-  }: Pick<PictureModel, 'modality' | 'description'> | Pick<TextModel, 'modality' | 'description'>,
+  { modality }: Pick<PictureModel, 'modality'> | Pick<TextModel, 'modality'>,
 ): string | null {
   if (modality === 'text')
     return 'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
-  if (description.model.convolution === 'dcd')
-    return 'DCD has no static form: its branch sees all channels and adds a bias, which the static network has not';
   if (!existsSync(new RunFolder(path).recipe))
     return '`padnet convert --layer static` folds a network only as the folder of its run, on whose data it measures at what';
   return null;

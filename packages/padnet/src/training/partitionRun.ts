@@ -1,13 +1,13 @@
 /** Iterative Mode Partition of the network that a run has trained. */
 import { convertToPartial, convertToPartialMoE, type ConvertToPartialMoEOptions } from '../convert/index.js';
 import { InputError } from '../errors.js';
-import { applyPartition, saliencies, type Partition, type RoundResult } from '../partition/index.js';
+import { saliencies, type Partition, type RoundResult } from '../partition/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
 import { loadRunModel, readRun } from './readRun.js';
 import type { PartitionOptions } from './recipe.js';
 import type { TextModel } from './savedModel.js';
-import { searchPartition } from './searchPartition.js';
+import { applyMasks, searchPartition } from './searchPartition.js';
 
 export interface PartitionRunOptions {
   readonly onRound?: (round: RoundResult) => void;
@@ -48,14 +48,15 @@ export async function partitionRun(
   else convertToPartialMoE(network, convertedParts(model));
   const before = await task.evaluate({ signal });
 
+  const { seed } = recipe.training;
   const partition = await searchPartition(task, options, {
-    seed: recipe.training.seed,
+    seed,
     epoch: 0,
     saliency: saliencies[options.saliency],
     onRound,
     signal,
   });
-  applyPartition(network, partition);
+  await applyMasks(task, partition, { batches: options.batches, seed, epoch: 0 });
   return { partition, before, after: await task.evaluate({ signal }) };
 }
 

@@ -37,7 +37,7 @@ describe.each(Object.entries(kinds))('the state of %s', (_, make) => {
 
     applyPartition(network, { masks: new Map([['', mask]]) });
     const after = make(network);
-    after.loadStateDict(partitionedState(before.stateDict(), new Map([['', mask]])));
+    after.loadStateDict(partitionedState(before.stateDict(), new Map([['', mask]]), network));
     for (let i = 0; i < 2; i++) {
       step(network, after);
       step(whole, uninterrupted);

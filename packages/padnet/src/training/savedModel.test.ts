@@ -1,12 +1,13 @@
 import { mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { loadSafetensors, noGrad, randn, saveSafetensors, scope, zeros, type nn } from '@padnet/torch';
+import { loadSafetensors, nn, noGrad, randn, saveSafetensors, scope, zeros, type Tensor } from '@padnet/torch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
+import { countStored, isDynamicLayer } from '../layers/index.js';
 import { modelSchema, type DynamicConvolution } from '../models/index.js';
 import { Mask } from '../partial/index.js';
-import { applyPartition, partialLayers } from '../partition/index.js';
+import { applyPartition, partialLayers, searchLayers } from '../partition/index.js';
 import { smallNetwork, type Kind } from './pictures.test.fixture.js';
 import { loadModel, savePictureModel, type PictureDescription, type PictureModel } from './savedModel.js';
 
@@ -41,7 +42,7 @@ function lived(layer: Kind, convolution: DynamicConvolution = 'dyconv'): nn.Laye
       path,
       Mask.fromTensor(randn(shape).gt(path.length % 3 === 0 ? 1 : 0)),
     ]);
-    applyPartition(network, { masks: new Map(masks) });
+    applyPartition(network, { masks: new Map(masks) }, [() => network.forward(randn([8, 1, 8, 8]))]);
     noGrad(() => {
       for (const { phi } of partialLayers(network).values()) phi!.fill_(0.3);
     });
@@ -98,6 +99,82 @@ it('keeps a network whose masks were never searched as one with every entry dyna
     const images = randn([3, 1, 8, 8]);
     const logits = (model: nn.Layer): number[] => noGrad(() => model.forward(images).toArray());
     expect(logits(loaded.network)).toEqual(logits(network));
+  });
+});
+
+describe('a layer without a dynamic entry', () => {
+  const [first, second] = ['layer1.0.conv1', 'layer4.0.downsample.0'];
+  /** Of a small partial network: none at these two layers, and all of the others or none too. */
+  const masks = (network: nn.Layer, others: 'full' | 'empty'): Map<string, Mask> =>
+    new Map(
+      Array.from(partialLayers(network), ([path, { shape }]) => [
+        path,
+        path === first || path === second ? Mask.empty(shape) : Mask[others](shape),
+      ]),
+    );
+  const logits = (network: nn.Layer, images: Tensor): number[] => noGrad(() => network.forward(images).toArray());
+  const namesOf = (path: string): string[] =>
+    scope(() => [...loadSafetensors(weights).tensors.keys()].filter((name) => name.startsWith(`${path}.`)));
+
+  it('is saved as a weight, and comes back as a static layer', () => {
+    const network = smallNetwork('pad').eval();
+    applyPartition(network, { masks: masks(network, 'full') });
+    savePictureModel(file, network, description('pad'));
+    expect(namesOf(first)).toEqual([`${first}.weight`]);
+    const loaded = loadModel(file) as PictureModel;
+    expect(loaded.description).toEqual(description('pad'));
+    expect(loaded.network.getModule(second)).toBeInstanceOf(nn.Conv2d);
+    const images = randn([3, 1, 8, 8]);
+    expect(logits(loaded.network, images)).toEqual(logits(network, images));
+    expect(countStored(loaded.network)).toEqual(countStored(network));
+  });
+
+  it.each<DynamicConvolution>(['dyconv', 'condconv', 'odconv', 'dcd'])(
+    'of %s everywhere makes a network that is described and read as a static one',
+    (convolution) => {
+      const network = smallNetwork('pad', { convolution });
+      network.forward(randn([8, 1, 8, 8]));
+      const images = randn([3, 1, 8, 8]);
+      network.eval();
+      applyPartition(network, { masks: masks(network, 'empty') }, [() => network.forward(images)]);
+      savePictureModel(file, network, description('pad', convolution));
+      const loaded = loadModel(file) as PictureModel;
+      expect(loaded.description).toEqual({
+        ...description('static'),
+        model: modelSchema.parse({ name: 'resnet10', stem: 'small', width: 4 }),
+      });
+      expect([...loaded.network.stateDict().keys()]).toEqual([...smallNetwork().stateDict().keys()]);
+      expect(logits(loaded.network, images)).toEqual(logits(network, images));
+    },
+  );
+
+  it('has a router in models that were saved before, and none once they are read', () => {
+    const network = smallNetwork('pad').eval();
+    const found = masks(network, 'full');
+    for (const [path, mask] of found)
+      network.replaceModule(`${path}.source`, searchLayers(network).get(path)!.toPartial(mask));
+    noGrad(() => {
+      for (const { phi } of partialLayers(network).values()) phi!.fill_(0.3);
+    });
+    savePictureModel(file, network, description('pad'));
+    expect(namesOf(first)).toContain(`${first}.router.fc1.weight`);
+    const loaded = loadModel(file) as PictureModel;
+    expect(loaded.network.getModule(first)).toBeInstanceOf(nn.Conv2d);
+    const images = randn([3, 1, 8, 8]);
+    const before = logits(network, images);
+    for (const [index, value] of logits(loaded.network, images).entries()) expect(value).toBeCloseTo(before[index]!, 5);
+  });
+
+  it('stays as it was trained in such models where its attentions decide by the input still', () => {
+    const network = smallNetwork('pad', { convolution: 'odconv' }).eval();
+    for (const [path, mask] of masks(network, 'empty'))
+      network.replaceModule(`${path}.source`, searchLayers(network).get(path)!.toPartial(mask));
+    savePictureModel(file, network, description('pad', 'odconv'));
+    const loaded = loadModel(file) as PictureModel;
+    expect(loaded.description.model.layer).toBe('pad');
+    expect(isDynamicLayer(loaded.network.getModule(first))).toBe(true);
+    const images = randn([3, 1, 8, 8]);
+    expect(logits(loaded.network, images)).toEqual(logits(network, images));
   });
 });
 

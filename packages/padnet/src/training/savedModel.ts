@@ -16,7 +16,7 @@ import {
   toHuggingFaceConfig,
   type SequenceClassifier,
 } from '../models/index.js';
-import { compactStateDict, loadCompactStateDict } from '../partial/index.js';
+import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
 import { writeFileAtomic } from './atomicWrite.js';
 
 const fileSchema = z.looseObject({ format: z.literal('padnet-model-1') });
@@ -65,21 +65,40 @@ export interface TextModel {
 
 export type SavedModel = PictureModel | TextModel;
 
-/** Writes the weights, then `model.json` at `file`. */
+/** Writes the weights, then `model.json` at `file`, which calls a network static in which no layer is dynamic any more. */
 export function savePictureModel(file: string, network: nn.Layer, description: PictureDescription): void {
-  writeModel(file, network, description);
+  writeModel(file, network, { ...description, model: pictureOptions(network, description.model) });
+}
+
+/** Of a network as it is, whatever it was before its partition. */
+function pictureOptions(network: nn.Module, model: PictureDescription['model']): PictureDescription['model'] {
+  if (model.layer === 'static' || hasDynamicLayer(network)) return model;
+  const { name, stem, width } = model;
+  return modelSchema.parse({ name, stem, width });
+}
+
+function textOptions(network: nn.Module, model: TextDescription['model']): TextDescription['model'] {
+  if (model.layer === 'static' || hasDynamicLayer(network)) return model;
+  const { pretrained, fromScratch } = model;
+  return textModelSchema.parse({ pretrained, fromScratch });
+}
+
+function hasDynamicLayer(network: nn.Module): boolean {
+  for (const [, module] of network.namedModules()) if (isDynamicLayer(module)) return true;
+  return false;
 }
 
 const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
 
-/** @param tokenizer the folder that its files are copied from */
+/** As `savePictureModel`. @param tokenizer the folder that its files are copied from */
 export function saveTextModel(
   file: string,
   network: SequenceClassifier,
   description: TextDescription,
   tokenizer: string,
 ): void {
-  writeModel(file, network, { ...description, config: toHuggingFaceConfig(network.config) }, () => {
+  const model = textOptions(network, description.model);
+  writeModel(file, network, { ...description, model, config: toHuggingFaceConfig(network.config) }, () => {
     copyTokenizer(tokenizer, dirname(file));
   });
 }
@@ -110,12 +129,13 @@ export function loadModel(file: string): SavedModel {
     const { model, inChannels, numClasses } = description;
     const network = createModel(model, { inChannels, numClasses });
     loadWeights(network, weights);
-    return { modality: 'image', network, description };
+    return { modality: 'image', network, description: { ...description, model: pictureOptions(network, model) } };
   }
   const { config, ...rest } = description;
   const network = createTextShape(rest.model, parseTextConfig(config, file));
   loadWeights(network, weights);
-  return { modality: 'text', network, description: rest, tokenizer: loadTokenizer(dirname(file)) };
+  const model = textOptions(network, rest.model);
+  return { modality: 'text', network, description: { ...rest, model }, tokenizer: loadTokenizer(dirname(file)) };
 }
 
 function loadWeights(network: nn.Module, file: string): void {
@@ -133,6 +153,7 @@ function loadWeights(network: nn.Module, file: string): void {
       throw new InputError(`${file}: ${(error as Error).message}`, { cause: error });
     }
   });
+  replaceConstantLayers(network);
   network.eval();
 }
 

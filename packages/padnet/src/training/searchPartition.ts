@@ -1,8 +1,10 @@
 /** Iterative Mode Partition on batches of the training set: what a trainer does at its epoch, and `partitionRun` afterwards. */
 import {
+  applyPartition,
   foldMeans,
   iterativeModePartition,
   measuresFold,
+  needsMeans,
   type Partition,
   type RoundResult,
   type Saliency,
@@ -46,4 +48,14 @@ export async function searchPartition(
     ...(onRound && { onRound }),
     ...(signal && { signal }),
   });
+}
+
+/** `applyPartition`, with the partition set where means have to be measured, which is read only then. */
+export async function applyMasks(
+  task: Task,
+  partition: Partition,
+  set: Parameters<Task['partitionLosses']>[0],
+): Promise<void> {
+  using losses = needsMeans(task.network, partition) ? await task.partitionLosses(set) : null;
+  applyPartition(task.network, partition, losses?.batchLosses);
 }

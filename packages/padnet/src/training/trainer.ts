@@ -12,9 +12,8 @@ import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, ty
 import type { z } from 'zod';
 import { setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
-import { loadCompactStateDict } from '../partial/index.js';
+import { loadCompactStateDict } from '../layers/index.js';
 import {
-  applyPartition,
   assertPartitionFits,
   overallDynamicRatio,
   partitionUnits,
@@ -46,7 +45,7 @@ import {
   type ScheduleStart,
   type TrainingOptions,
 } from './recipe.js';
-import { foldForMasks, searchPartition } from './searchPartition.js';
+import { applyMasks, foldForMasks, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
 import { WeightAverage } from './weightAverage.js';
@@ -92,7 +91,7 @@ export class Trainer {
   #schedule: optim.Schedule;
   #scheduleStart: ScheduleStart;
   readonly #masks: Partition | null;
-  readonly #hasAttention: boolean;
+  #hasAttention: boolean;
   /** With `earlyStopping`. */
   readonly #best: BestNetwork | null;
   /** With `ema`. */
@@ -167,6 +166,7 @@ export class Trainer {
         if (state.partitioned) {
           loadCompactStateDict(this.network, weights);
           this.#optimizer = createOptimizer(this.network, this.#training);
+          this.#hasAttention = temperatureRouters(this.network).length > 0;
         } else this.network.loadStateDict(weights);
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
         this.#average?.load(state.averageUpdates, withoutPrefix(tensors, 'average.'));
@@ -404,8 +404,8 @@ export class Trainer {
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TrainingEvent, void, undefined> {
     const start = performance.now();
-    if (options.fold && this.#masks)
-      await foldForMasks(this.#task, { batches: options.batches, seed: this.#training.seed, epoch: this.#epoch });
+    const set = { batches: options.batches, seed: this.#training.seed, epoch: this.#epoch };
+    if (options.fold && this.#masks) await foldForMasks(this.#task, set);
     const rounds: PartitionRoundEvent[] = [];
     let partition: Partition;
     try {
@@ -415,7 +415,8 @@ export class Trainer {
       throw error;
     }
     this.network.zeroGrad(); // a score of one's own may have left gradients
-    applyPartition(this.network, partition);
+    await applyMasks(this.#task, partition, set);
+    this.#hasAttention = temperatureRouters(this.network).length > 0;
     this.#partitionOptimizer(partition);
     this.#average?.restart();
     this.#onPartition(partition);
@@ -439,7 +440,7 @@ export class Trainer {
     const before = this.#optimizer.stateDict();
     this.#optimizer = createOptimizer(this.network, this.#training);
     scope(() => {
-      this.#optimizer.loadStateDict(partitionedState(before, masks));
+      this.#optimizer.loadStateDict(partitionedState(before, masks, this.network));
     });
     for (const tensor of before.tensors.values()) tensor[Symbol.dispose](); // not left until the memory of two is in use
   }

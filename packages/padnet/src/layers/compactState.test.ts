@@ -1,10 +1,11 @@
-import { nn, ops, rand, randn, scope, zeros, type Tensor } from '@padnet/torch';
+import { nn, noGrad, ops, rand, randn, scope, zeros, type Tensor } from '@padnet/torch';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { compactStateDict, loadCompactStateDict } from './compact.js';
-import { Mask } from './mask.js';
-import { PartialSource } from './partialSource.js';
-import { SearchSource } from './searchSource.js';
+import { convertToPartial } from '../convert/index.js';
+import { Mask, PartialSource, SearchSource } from '../partial/index.js';
+import { applyPartition } from '../partition/index.js';
+import { compactStateDict, loadCompactStateDict } from './compactState.js';
+import { countStored } from './counting.js';
 
 class Holder extends nn.Module {
   readonly plain = new nn.Linear({ inFeatures: 2, outFeatures: 2 });
@@ -82,5 +83,50 @@ describe('the compact form', () => {
     expect(load).toThrow('missing source.mask_bits');
     expect(network.source).toBe(source);
     expect(source.bank.toArray()).toEqual(before);
+  });
+
+  describe('of a layer that is static in it', () => {
+    const network = (bias = false): nn.Sequential => {
+      const conv = (): nn.Conv2d => new nn.Conv2d({ inChannels: 2, outChannels: 2, kernelSize: 3, bias });
+      return convertToPartial(new nn.Sequential(conv(), conv(), conv()), { numKernels: 3 }).eval();
+    };
+
+    it.each([false, true])(
+      'makes it so in a network where it was searched, with a bias (%s) where it has one',
+      (bias) => {
+        const saved = network(bias);
+        const shape = [2, 2, 3, 3];
+        const half = Mask.fromTensor(rand(shape).lt(0.5));
+        const masks = new Map([
+          ['1', Mask.empty(shape)],
+          ['2', half],
+        ]);
+        applyPartition(saved, { masks });
+        const copy = network(bias);
+        loadCompactStateDict(copy, compactStateDict(saved));
+        expect(copy.getModule('1')).toBeInstanceOf(nn.Conv2d);
+        expect(copy.getModule('1').training).toBe(false);
+        expect(copy.getModule('2.source')).toBeInstanceOf(PartialSource);
+        expect(countStored(copy)).toEqual(countStored(saved));
+        const input = randn([3, 2, 9, 9]);
+        expect(noGrad(() => copy.forward(input).toArray())).toEqual(noGrad(() => saved.forward(input).toArray()));
+        // Once more, into the network that has it static.
+        loadCompactStateDict(copy, compactStateDict(saved));
+      },
+    );
+
+    it('keeps the layer where the rest does not fit', () => {
+      const saved = network();
+      const shape = [2, 2, 3, 3];
+      applyPartition(saved, { masks: new Map(['1', '2'].map((path) => [path, Mask.empty(shape)])) });
+      const state = compactStateDict(saved);
+      state.delete('2.weight');
+      const copy = network();
+      const layer = copy.getModule('1');
+      expect(() => {
+        loadCompactStateDict(copy, state);
+      }).toThrow('missing 2.router.fc1.weight');
+      expect(copy.getModule('1')).toBe(layer);
+    });
   });
 });
