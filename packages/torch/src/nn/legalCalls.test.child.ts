@@ -190,7 +190,9 @@ const kinds: Readonly<Record<string, fc.Arbitrary<DescribedCall>>> = {
         training: fc.boolean(),
         which: fc.constantFrom('batchNormActivation', 'plainBatchNorm', 'layerNorm', 'groupNorm'),
       })
-      .filter(({ size, batch: count, groups, width }) => isSmall([count, groups * width, ...size])),
+      .filter(({ size, batch: count, groups, width }) => isSmall([count, groups * width, ...size]))
+      // What one or two features are normalised to hangs on rounding.
+      .filter(({ which, groups, width }) => which !== 'layerNorm' || groups * width > 2),
     ({ size, batch: count, groups, width, training, which }) => {
       const numFeatures = groups * width;
       const statistics = (x: Tensor): Tensor[] => [x.newZeros([numFeatures]), x.newOnes([numFeatures])];
