@@ -7,7 +7,7 @@ NATIVE := packages/torch/build/torch.node packages/padnet/build/libpadnet.so
 export npm_config_fund = false
 export npm_config_audit = false
 
-.PHONY: build demo test test-long sanitize check pretrained bench verify clean setup-build setup-data setup-check setup-test typescript
+.PHONY: build demo test test-long sanitize check pretrained bench verify docs clean setup-build setup-data setup-check setup-test typescript
 
 build: $(NATIVE) typescript ## addon and TypeScript
 
@@ -41,8 +41,11 @@ bench: build ## what docs/performance.md says, against Python where python3-torc
 verify: build ## largest error of every case of the oracle
 	npm run --silent verify
 
+docs: typescript ## the API reference of both packages, in api/; what it would leave out or link wrongly is an error
+	npx typedoc
+
 clean:
-	rm -rf node_modules packages/*/build packages/*/dist tests/dist examples/dist benchmarks/dist
+	rm -rf node_modules api packages/*/build packages/*/dist tests/dist examples/dist benchmarks/dist
 
 setup-build:
 	@scripts/setup.sh build

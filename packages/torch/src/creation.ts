@@ -6,10 +6,11 @@ import { checkOptions } from './options.js';
 import type { Generator } from './random.js';
 import { tensorOptions, type Scalar, type Tensor, type TensorOptions } from './tensor.js';
 
-/** @param shape sizes, such as `[batch, channels, height, width]` */
-type Creation = (shape: readonly number[], options?: TensorOptions) => Tensor;
-type RandomOptions = TensorOptions & { readonly generator?: Generator };
-type RandomCreation = (shape: readonly number[], options?: RandomOptions) => Tensor;
+/** Makes a tensor of a shape: sizes such as `[batch, channels, height, width]`. */
+export type Creation = (shape: readonly number[], options?: TensorOptions) => Tensor;
+export type RandomOptions = TensorOptions & { readonly generator?: Generator };
+/** The same from random numbers, of the default generator unless another is given. */
+export type RandomCreation = (shape: readonly number[], options?: RandomOptions) => Tensor;
 
 interface Kind {
   readonly dtype: DType;

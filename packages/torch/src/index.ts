@@ -20,7 +20,7 @@ export * as optim from './optim/index.js';
 export { operator } from './operator.js';
 export { camelCase } from './overload.js';
 export { defaultGenerator, Generator, manualSeed } from './random.js';
-export { keep, liveTensors, scope } from './scope.js';
+export { keep, liveTensors, type Owned, scope } from './scope.js';
 export * from './serialization/index.js';
 export { fromTypedArray, Tensor, tensor, type NestedArray, type Scalar, type TensorOptions } from './tensor.js';
 export { getNumThreads, libtorchVersion, setNumThreads } from './threads.js';

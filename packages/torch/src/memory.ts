@@ -8,7 +8,7 @@ export interface MemoryUsage {
   readonly peak: number;
 }
 
-/** @param options.resetPeak start measuring the peak anew @default false */
+/** @param options `resetPeak`: start measuring the peak anew, false by default */
 export function memoryUsage({ resetPeak = false }: { readonly resetPeak?: boolean } = {}): MemoryUsage {
   return native.memoryUsage(resetPeak);
 }

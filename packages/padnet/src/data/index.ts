@@ -19,9 +19,10 @@ export { decodeIdx, encodeIdx, type IdxArray } from './idx.js';
 export { loadIdxFolder } from './idxFolder.js';
 export { type BadPicture, type OnBadPicture, onceEach } from './badPicture.js';
 export { allImages, type ImageBatch } from './imageBatch.js';
+export type { PictureFiles } from './pictureFiles.js';
 export { loadPictureFolder, type PictureFolderOptions } from './pictureFolder.js';
 export type { ColorJitter } from './colorJitter.js';
-export { STANDARD_CROP } from './pictureGeometry.js';
+export { type ResizedCrop, STANDARD_CROP } from './pictureGeometry.js';
 export { MAX_MAGNITUDE, type RandAugment } from './randAugment.js';
 export type { RandomErasing } from './randomErasing.js';
 export { type RandomPurpose, RandomStream } from './random.js';
@@ -46,6 +47,7 @@ export {
   matthews,
   metricNames,
   NonFiniteError,
+  type Numbers,
   pearson,
   spearman,
   type TextMetric,

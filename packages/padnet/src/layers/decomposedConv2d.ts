@@ -99,7 +99,7 @@ export class DecomposedConv2d extends nn.Module {
   }
 
   /**
-   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width]: router, the
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width] in the router, the
    * entries of Φ that depend on the input, W, Q, Φ and P.
    */
   countMacs(shape: readonly number[]): number {

@@ -266,8 +266,8 @@ export abstract class DynamicConv extends nn.Module {
   }
 
   /**
-   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, …size]: router, mixing
-   * and convolution, by `plan`, else as if a kernel was mixed for each sample, whichever plan is the fastest on a machine.
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, …size] in router, mixing and
+   * convolution, by `plan`, else as if a kernel was mixed for each sample, whichever plan is the fastest on a machine.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;

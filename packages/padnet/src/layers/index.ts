@@ -1,10 +1,12 @@
 export * from './coefficientThreshold.js';
+export type { Columns } from './columns.js';
 export * from './compactState.js';
 export * from './convolutionPlan.js';
 export * from './costModel.js';
 export * from './counting.js';
 export * from './decomposedConv2d.js';
 export * from './dynamicConv.js';
+export type { Epilogue } from '../nativeOperators.js';
 export * from './dynamicConvolutions.js';
 export * from './dynamicLayer.js';
 export * from './feedForward.js';

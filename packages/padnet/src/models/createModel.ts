@@ -76,7 +76,7 @@ export function convertOptions({
   return { router: routers[convolution], numKernels, bankInitialisation, noise };
 }
 
-type ConvolutionOptions = Pick<ModelOptions, 'convolution' | 'numKernels' | 'bankInitialisation' | 'noise'>;
+export type ConvolutionOptions = Pick<ModelOptions, 'convolution' | 'numKernels' | 'bankInitialisation' | 'noise'>;
 
 const routers: Readonly<Record<DynamicConvolution, NonNullable<ConvertOptions['router']>>> = {
   dyconv: ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels }),

@@ -7,3 +7,4 @@ export * from './partitionUnits.js';
 export * from './saliency/index.js';
 export * from './schedule.js';
 export * from './selectDynamic.js';
+export type { UnitLayout } from './unitLayout.js';

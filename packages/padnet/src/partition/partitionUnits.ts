@@ -18,7 +18,7 @@ export interface UnitGroup {
   readonly unitSize: number | Int32Array;
 }
 
-interface UnitPart {
+export interface UnitPart {
   readonly path: string;
   readonly layout: UnitLayout;
 }

@@ -1,33 +1,79 @@
 /** Runs compared: summaries, the HTML report, text tables; networks layer by layer. */
 
-export { type AblationDocument, ablationDocument } from './ablationDocument.js';
+export { type AblationDocument, ablationDocument, type AblationOrigin } from './ablationDocument.js';
 export { ablationReport } from './ablationReport.js';
 export {
+  type AblationPointRow,
   type AblationResults,
+  type AblationRow,
   type AblationRun,
   type AblationTable,
   ablationTable,
   type FailedAblationRun,
   readAblationRun,
 } from './ablationTable.js';
-export { type AblationText, ablationText, ablationTextTables } from './ablationText.js';
-export { type CoefficientOptions, type RouterCoefficients, routerCoefficients } from './coefficients.js';
-export { type Comparison, compareRuns, summarySentence } from './comparison.js';
-export { type ExpertLayer, expertLoad, type ExpertLoad, type ExpertLoadOptions } from './expertLoad.js';
+export {
+  type AblationText,
+  ablationText,
+  type AblationTextCell,
+  type AblationTextRow,
+  type AblationTextTable,
+  ablationTextTables,
+} from './ablationText.js';
+export {
+  type ClassMeans,
+  type CoefficientOptions,
+  type InputCoefficients,
+  type LayerAttention,
+  type LayerCoefficients,
+  type RouterCoefficients,
+  routerCoefficients,
+} from './coefficients.js';
+export { type Cell, type Column, type Comparison, compareRuns, summarySentence } from './comparison.js';
+export {
+  type ExpertLayer,
+  expertLoad,
+  type ExpertLoad,
+  type ExpertLoadOptions,
+  type TypicalToken,
+  type TypicalTokens,
+} from './expertLoad.js';
 export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
-export { type GlueDocument, glueDocument } from './glueDocument.js';
+export { type GlueDocument, glueDocument, type GlueOrigin } from './glueDocument.js';
 export { glueDetailNetworks, glueReport, type GlueTaskRuns } from './glueReport.js';
 export { type GlueRun, type MajorityScore, majorityScore, readGlueRun } from './glueResults.js';
-export { type FailedRun, type GlueResults, type GlueTable, glueTable } from './glueTable.js';
-export { glueMarkdown, glueNetworkName, glueShortNames, type GlueText, glueText, glueTextTable } from './glueText.js';
+export {
+  type GlueCosts,
+  type GlueTableCell,
+  type FailedRun,
+  type GlueDifference,
+  type GlueResults,
+  type GlueRow,
+  type GlueTable,
+  glueTable,
+} from './glueTable.js';
+export {
+  glueMarkdown,
+  glueNetworkName,
+  type GlueNetworkRow,
+  glueShortNames,
+  type GlueText,
+  glueText,
+  type GlueTextCell,
+  type GlueTextRow,
+  glueTextTable,
+} from './glueText.js';
 export { alignGrid, type Grid } from './grid.js';
+export type { Html, HtmlValue } from './html.js';
 export { htmlReport, methodReferences, type ReportOptions, runFacts } from './htmlReport.js';
 export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow, planText } from './inspectPlans.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
+export type { NetworkFacts } from './networkFacts.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
 export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
 export { reportPage, type ReportPageOptions } from './reportPage.js';
+export type { RouterPoint } from './routerHistory.js';
 export { runSections } from './runSections.js';
 export {
   type EpochPoint,

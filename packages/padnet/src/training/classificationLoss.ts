@@ -12,8 +12,7 @@ export function classificationLoss(logits: Tensor, labels: Tensor, labelSmoothin
  * x_j, and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from the default generator.
  *
  * @param images [batch, channels, height, width]
- * @param mixup α; 0: no mix-up
- * @param cutmix α; 0: no CutMix
+ * @param options `mixup` and `cutmix`: α, 0 for none
  */
 export function mixedLoss(
   network: Pick<nn.Layer, 'forward'>,

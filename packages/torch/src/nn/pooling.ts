@@ -25,7 +25,8 @@ export interface MaxPoolOptions<Size extends readonly number[]> extends Omit<Avg
   readonly dilation?: number | Size;
 }
 
-interface Window {
+/** What a pooling layer takes its values from, by dimension. */
+export interface Window {
   readonly kernelSize: readonly number[];
   readonly stride: readonly number[];
   readonly padding: readonly number[];

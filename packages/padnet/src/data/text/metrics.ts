@@ -9,7 +9,7 @@
 export const metricNames = ['accuracy', 'f1', 'macroF1', 'matthews', 'pearson', 'spearman'] as const;
 export type TextMetric = (typeof metricNames)[number];
 
-type Numbers = ArrayLike<number>;
+export type Numbers = ArrayLike<number>;
 
 /** A network's output, or a number that it is compared with, is NaN or infinite. */
 export class NonFiniteError extends Error {
