@@ -7,6 +7,7 @@ import tseslint from 'typescript-eslint';
  * Folders in one inner array are peers that do not import each other.
  */
 const order = [
+  ['ownCode'],
   ['dynamic'],
   ['partial'],
   ['layers'],
@@ -23,7 +24,7 @@ const oneWayImports = order.flatMap((peers, level) =>
   peers.map((folder) => {
     const later = [...peers.filter((peer) => peer !== folder), ...order.slice(level + 1).flat()];
     const message =
-      'imports go dynamic → partial → layers → partition, convert → models → data → training → report, bench → cli';
+      'imports go ownCode → dynamic → partial → layers → partition, convert → models → data → training → report, bench → cli';
     return {
       files: [`packages/padnet/src/${folder}/**`],
       // Tests may look further: they compare with what is built on top.

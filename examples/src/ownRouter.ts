@@ -1,11 +1,9 @@
 /**
- * A router of one's own, that of CondConv (Yang et al. 2019): α = sigmoid(fc(pool(x))). The coefficients do not sum to 1.
- *
- *     node examples/dist/ownRouter.js [folder/of/pictures]
+ * A router of one's own, that of CondConv (Yang et al. 2019): α = sigmoid(fc(pool(x))). The coefficients do not sum to 1. A recipe names
+ * the file as `model.router`; a program imports it (`ownCode.ts`).
  */
 import { nn, type Tensor } from '@padnet/torch';
-import { convertToPartial, PictureTask, ResNet, Trainer, type Router } from 'padnet';
-import { pictures } from './pictures.js';
+import type { Router, RouterFactory } from 'padnet';
 
 class SigmoidRouter extends nn.Module implements Router {
   readonly sumsToOne = false;
@@ -29,11 +27,5 @@ class SigmoidRouter extends nn.Module implements Router {
   }
 }
 
-const splits = pictures();
-const { channels, numClasses } = splits.train;
-const network = new ResNet({ name: 'resnet10', stem: 'small', width: 16, inChannels: channels, numClasses });
-convertToPartial(network, { router: ({ inChannels }, numKernels) => new SigmoidRouter(inChannels, numKernels) });
-
-const task = new PictureTask({ network, splits });
-const trainer = new Trainer({ task, training: { epochs: 2 }, partition: { ratio: 0.3 } });
-for await (const event of trainer.run()) if (event.type === 'epoch') console.log(event.epoch, event.testScore);
+const router: RouterFactory = ({ inChannels }, numKernels) => new SigmoidRouter(inChannels, numKernels);
+export default router;

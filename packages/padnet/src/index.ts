@@ -9,6 +9,7 @@ export * from './dynamic/index.js';
 export { InputError } from './errors.js';
 export * from './layers/index.js';
 export * from './models/index.js';
+export * from './ownCode/index.js';
 export * from './partial/index.js';
 export * from './partition/index.js';
 export * from './report/index.js';

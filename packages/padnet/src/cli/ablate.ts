@@ -5,8 +5,8 @@ import { InputError } from '../errors.js';
 import type { AblationPlan } from '../training/index.js';
 import { AblationWriter, type AblationRunPlan } from './ablationWriter.js';
 import { commandLine } from './commandLine.js';
-import { collected, withExamples } from './options.js';
-import { readRecipe, readYaml } from './runRecipe.js';
+import { allowCodeOption, collected, withExamples } from './options.js';
+import { readRecipe, readTrainingRecipe, readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { runObstacle, trainRuns } from './trainRuns.js';
 import { UsageError } from './usageError.js';
@@ -15,6 +15,7 @@ interface AblateOptions {
   readonly set?: readonly string[];
   readonly out?: string;
   readonly force?: boolean;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -26,6 +27,7 @@ export function registerAblate(program: Command, terminal: Terminal): void {
     .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
     .option('--out <folder>', "where runs and tables go (default: runs/<the ablation's name>)")
     .option('--force', 'start runs anew that are there with another recipe, which are then deleted')
+    .addOption(allowCodeOption())
     .option('--json', 'print the tables as JSON')
     .action((file: string, options: AblateOptions) => ablate(file, options, terminal));
   withExamples(
@@ -40,7 +42,7 @@ export function registerAblate(program: Command, terminal: Terminal): void {
 }
 
 async function ablate(file: string, options: AblateOptions, terminal: Terminal): Promise<void> {
-  const { set = [], force = false, json = false } = options;
+  const { set = [], force = false, json = false, allowCode } = options;
   const { ablationCells, ablationRunName, parseAblation, planAblation, RunFolder } =
     await import('../training/index.js');
   const ablation = parseAblation(readYaml(file, 'an ablation'), file);
@@ -50,7 +52,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
     // A static reference has none to change.
     const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
     for (const each of own) used.add(each);
-    return await readRecipe(recipe, [...own, ...overrides]);
+    return await readTrainingRecipe(recipe, [...own, ...overrides], { allowCode });
   });
   const unused = set.find((each) => !used.has(each));
   if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);
@@ -64,7 +66,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
     if (obstacle && !force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
   }
   const command = commandLine();
-  const table = new AblationWriter({ file, plan, runs, out, command });
+  const table = new AblationWriter({ file, plan, runs, out, command, allowCode });
   await table.read();
   if (!json) terminal.print(sizeText(plan, runs));
   const wholly = await trainRuns(runs, {
@@ -72,6 +74,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
     json,
     command,
     force,
+    allowCode,
     onFinished: () => table.write(),
     onFailed: ({ cell }, message) => {
       table.fail({ ...cell, message });

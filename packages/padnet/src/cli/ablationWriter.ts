@@ -2,6 +2,7 @@
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import type { AblationDocument, AblationRun, FailedAblationRun } from '../report/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import type { AblationCell, AblationPlan } from '../training/index.js';
 import { runObstacle, type PlannedRun } from './trainRuns.js';
 
@@ -10,7 +11,7 @@ export interface AblationRunPlan extends PlannedRun {
   readonly cell: AblationCell;
 }
 
-export interface AblationWriterOptions {
+export interface AblationWriterOptions extends CodeOptions {
   /** Of the ablation. */
   readonly file: string;
   readonly plan: AblationPlan;
@@ -55,7 +56,7 @@ export class AblationWriter {
       if (this.#runs.has(folder.path) || this.#unusable.has(folder.path)) continue;
       if ((await runObstacle(run)) || runState(folder) !== 'finished') continue;
       try {
-        this.#runs.set(folder.path, readAblationRun(folder, cell));
+        this.#runs.set(folder.path, readAblationRun(folder, cell, this.#options));
       } catch (error) {
         if (!(error instanceof InputError)) throw error;
         this.#unusable.add(folder.path);

@@ -2,12 +2,13 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import type { RunSummary } from '../report/index.js';
-import { withExamples } from './options.js';
+import { allowCodeOption, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
 interface CompareOptions {
   readonly out: string;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -17,12 +18,17 @@ export function registerCompare(program: Command, terminal: Terminal): void {
     .description('Compare runs: a table here, and a self-contained HTML report.')
     .argument('<runs...>', 'folders of runs')
     .option('--out <file>', 'the report', 'report.html')
+    .addOption(allowCodeOption())
     .option('--json', 'print what the report shows as JSON')
     .action((runs: readonly string[], options: CompareOptions) => compare(runs, options, terminal));
   withExamples(command, 'compare runs/static runs/dyconv runs/pad30 --out report.html');
 }
 
-async function compare(runs: readonly string[], { out, json }: CompareOptions, terminal: Terminal): Promise<void> {
+async function compare(
+  runs: readonly string[],
+  { out, allowCode, json }: CompareOptions,
+  terminal: Terminal,
+): Promise<void> {
   const names = runNames(runs);
   const [{ htmlReport, summariseRun, textTable }, { writeFileAtomic }] = await Promise.all([
     import('../report/index.js'),
@@ -33,7 +39,7 @@ async function compare(runs: readonly string[], { out, json }: CompareOptions, t
     const onRemark = (text: string): void => {
       terminal.remark(`padnet: ${text}`);
     };
-    summaries.push(await summariseRun(run, { name: names[index]!, onRemark }));
+    summaries.push(await summariseRun(run, { name: names[index]!, onRemark, allowCode }));
   }
   writeFileAtomic(
     out,

@@ -9,6 +9,7 @@ import type { ConvertNetworkOptions } from './convertNetwork.js';
 import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
 import { networks } from './networkNames.js';
 import {
+  allowCodeOption,
   fraction,
   listOfNumbers,
   nonNegativeNumber,
@@ -68,6 +69,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     )
     .option('--ratio <number>', 'of pad: fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
     .option('--force', 'replace the network that is in the folder already')
+    .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
     .action((network: string, options: ConvertOptions) => convert(network, options, terminal));
   withExamples(

@@ -15,6 +15,7 @@ import {
   type DynamicConvolution,
   type ModelOptions,
 } from '../models/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { applyPartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
 import { copyTokenizer, foldObstacle, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
@@ -22,7 +23,7 @@ import { convertedSource, convertSource, probe, type ConvertSource, type TextSou
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
 import { UsageError } from './usageError.js';
 
-export interface ConvertNetworkOptions {
+export interface ConvertNetworkOptions extends CodeOptions {
   readonly layer: RunLayer;
   /** Of a file of weights for pictures: the network, and its width where it is not the published one. */
   readonly model?: ModelOptions['name'];
@@ -70,7 +71,7 @@ export interface Conversion {
  */
 export async function convertNetwork(path: string, options: ConvertNetworkOptions): Promise<Conversion> {
   const { out } = options;
-  const source = await convertSource(path, options);
+  const source = await convertSource(path, options, options);
   checkOptions(source, path, options);
   checkFolder(options);
   const before = countsOf(source);
@@ -86,7 +87,7 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
   else await writePictures(source, options);
   // Of a network of the other form that was replaced.
   rmSync(join(out, isHuggingFace ? 'model.json' : 'config.json'), { force: true });
-  const written = await convertedSource(out);
+  const written = await convertedSource(out, options);
   const file = join(out, 'model.safetensors');
   return {
     before,

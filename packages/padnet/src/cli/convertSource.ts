@@ -13,6 +13,7 @@ import {
   type ModelOptions,
   type SequenceClassifier,
 } from '../models/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import {
   hasModel,
   loadAnyModel,
@@ -46,7 +47,11 @@ export interface NamedNetwork {
  *   encoder as Hugging Face saves it; or an encoder's name on the hub
  * @throws InputError where it is none of these
  */
-export async function convertSource(source: string, named: NamedNetwork = {}): Promise<ConvertSource> {
+export async function convertSource(
+  source: string,
+  named: NamedNetwork = {},
+  code: CodeOptions = {},
+): Promise<ConvertSource> {
   const isFolder = statSync(source, { throwIfNoEntry: false })?.isDirectory() ?? false;
   const isNamed = named.model !== undefined || named.width !== undefined;
   if (isNamed && isFolder)
@@ -55,7 +60,7 @@ export async function convertSource(source: string, named: NamedNetwork = {}): P
   const run = new RunFolder(source);
   const isRun = existsSync(run.recipe);
   if (!isRun && !hasModel(source)) return await pretrainedSource(source, named);
-  const model = loadAnyModel(source);
+  const model = loadAnyModel(source, code);
   return withTokenizer(model, isRun ? dirname(run.model) : source);
 }
 
@@ -82,8 +87,8 @@ function weightsSource(file: string, { model: name, width }: NamedNetwork): Pict
 }
 
 /** What `padnet convert` wrote. */
-export async function convertedSource(folder: string): Promise<ConvertSource> {
-  return hasModel(folder) ? withTokenizer(loadAnyModel(folder), folder) : await pretrainedSource(folder);
+export async function convertedSource(folder: string, code: CodeOptions = {}): Promise<ConvertSource> {
+  return hasModel(folder) ? withTokenizer(loadAnyModel(folder, code), folder) : await pretrainedSource(folder);
 }
 
 /** A head that is not there is drawn afresh, the same one every time. */

@@ -5,7 +5,7 @@ import { formatPercent, formatSeconds } from '../report/format.js';
 import type { PictureModel, PictureRecipe } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
-import { collected, fraction, wholeNumber, withExamples } from './options.js';
+import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
 import { readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
@@ -16,6 +16,7 @@ interface EvalOptions {
   readonly batchSize?: number;
   readonly coefficientThreshold?: number;
   readonly submission?: string;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -37,6 +38,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
       fraction,
     )
     .option('--submission <folder>', "of a GLUE run: write its predictions for the task's test file, to hand in")
+    .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
     .action((run: string, options: EvalOptions) => evaluateRun(run, options, terminal));
   withExamples(
@@ -50,7 +52,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
 }
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
-  const { set = [], batchSize, coefficientThreshold, submission, json = false } = options;
+  const { set = [], batchSize, coefficientThreshold, submission, allowCode, json = false } = options;
   const { hasModel, loadAnyModel, readRun } = await import('../training/index.js');
   if (options.recipe === undefined && hasModel(run)) {
     throw new InputError(
@@ -58,7 +60,7 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
     );
   }
   const recipe = await readRecipe(options.recipe ?? readRun(run).folder.recipe, set);
-  const model = loadAnyModel(run);
+  const model = loadAnyModel(run, { allowCode });
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
     await evaluatePictures({ run, recipe, model, batchSize, coefficientThreshold, json }, terminal);

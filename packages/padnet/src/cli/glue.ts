@@ -18,8 +18,8 @@ import {
 import type { RecipeOverride, TextRecipe } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { GlueTableWriter } from './glueTableWriter.js';
-import { collected, listOf, listOfNumbers, withExamples } from './options.js';
-import { readRecipe } from './runRecipe.js';
+import { allowCodeOption, collected, listOf, listOfNumbers, withExamples } from './options.js';
+import { readTrainingRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { runObstacle, trainRuns, type PlannedRun } from './trainRuns.js';
 import { UsageError } from './usageError.js';
@@ -33,6 +33,7 @@ interface GlueOptions {
   readonly data?: string;
   readonly set?: readonly string[];
   readonly out: string;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -57,6 +58,7 @@ export function registerGlue(program: Command, terminal: Terminal): void {
     .option('--data <folder>', 'GLUE, with a folder for each task; short for --set data.path=<folder>')
     .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
     .option('--out <folder>', 'where runs and table go', 'runs/glue')
+    .addOption(allowCodeOption())
     .option('--json', 'print the table as JSON')
     .action((options: Partial<GlueOptions> & Pick<GlueOptions, 'out'>) =>
       glue(
@@ -87,7 +89,7 @@ function checkSets(sets: readonly string[]): void {
 }
 
 async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
-  const { out, json = false, set = [] } = options;
+  const { out, json = false, set = [], allowCode } = options;
   checkSets(set);
   const matrix = glueMatrix(options);
   const plans = await planRuns(matrix, options);
@@ -97,6 +99,7 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
     terminal,
     json,
     command,
+    allowCode,
     onFinished: () => table.write(),
     onFailed: ({ cell }, message) => {
       table.fail({ ...cell, message });
@@ -131,16 +134,20 @@ function recipeFile({ task }: GlueCell, { recipes }: Pick<GlueOptions, 'recipes'
   return join(recipes, glueRecipeName(task));
 }
 
-async function cellRecipe(cell: GlueCell, { recipes, set = [], pretrained, data }: GlueOptions): Promise<TextRecipe> {
+async function cellRecipe(
+  cell: GlueCell,
+  { recipes, set = [], pretrained, data, allowCode }: GlueOptions,
+): Promise<TextRecipe> {
   const file = recipeFile(cell, { recipes });
   const short = (key: string, option: string, value: string | undefined): RecipeOverride[] =>
     value === undefined ? [] : [{ key, value: JSON.stringify(value), label: `${option} ${value}` }];
-  const recipe = await readRecipe(file, [
+  const overrides = [
     ...short('model.pretrained', '--pretrained', pretrained),
     ...short('data.path', '--data', data),
     ...set,
     ...glueOverrides(cell),
-  ]);
+  ];
+  const recipe = await readTrainingRecipe(file, overrides, { allowCode });
   if (recipe.modality === 'text' && recipe.data.task === cell.task) return recipe;
   throw new InputError(`${file}: expected a recipe with modality: text and data.task: ${cell.task}`);
 }

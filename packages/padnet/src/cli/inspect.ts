@@ -4,11 +4,12 @@ import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { directions, type Direction } from '../layers/planRates.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { ShownNetwork } from '../report/index.js';
 import { showPartition } from './mask.js';
-import { oneOf, wholeNumber, withExamples } from './options.js';
+import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
@@ -17,6 +18,7 @@ interface InspectOptions {
   readonly batch: number;
   readonly direction: Direction;
   readonly size?: number;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -34,6 +36,7 @@ export function registerInspect(program: Command, terminal: Terminal): void {
     .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
     .option('--direction <name>', `what is planned for: ${directions.join(' or ')}`, oneOf(directions), 'inference')
     .option('--size <pixels>', 'side of the pictures (default: as trained)', wholeNumber(1))
+    .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
     .action((what: string, options: InspectOptions) => inspect(what, options, terminal));
   withExamples(
@@ -46,13 +49,15 @@ export function registerInspect(program: Command, terminal: Terminal): void {
 }
 
 async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
-  const { json = false, plan = false, batch, direction, size } = options;
+  const { json = false, plan = false, batch, direction, size, allowCode } = options;
   if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
   if (what.endsWith('.safetensors')) {
     await inspectTensors(what, json, terminal);
     return;
   }
-  const shown = statSync(what).isDirectory() ? await networkOf(what) : await networkOfFile(what);
+  const shown = statSync(what).isDirectory()
+    ? await networkOf(what, { allowCode })
+    : await networkOfFile(what, { allowCode });
   const { inspectNetwork, inspectPlans, inspectText, planText } = await import('../report/index.js');
   if (size !== undefined && shown.pass.ofSize === null)
     throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
@@ -69,16 +74,18 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
 }
 
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
-async function networkOf(folder: string): Promise<ShownNetwork> {
+async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
   const [{ hasModel, loadAnyModel, loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }] =
     await Promise.all([import('../training/index.js'), import('../report/index.js')]);
   if (existsSync(join(folder, 'config.json'))) return networkOfFolder(folder);
-  if (hasModel(folder)) return networkOfModel(loadAnyModel(folder));
+  if (hasModel(folder)) return networkOfModel(loadAnyModel(folder, code));
   const run = readRun(folder);
-  return existsSync(run.folder.model) ? networkOfModel(loadRunModel(folder)) : await networkOfRecipe(run.recipe);
+  return existsSync(run.folder.model)
+    ? networkOfModel(loadRunModel(folder, code))
+    : await networkOfRecipe(run.recipe, code);
 }
 
-async function networkOfFile(file: string): Promise<ShownNetwork> {
+async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetwork> {
   if (!/\.ya?ml$/.test(file)) {
     throw new InputError(`${file}: expected the folder of a run, a recipe (.yaml) or weights (.safetensors)`);
   }
@@ -86,7 +93,7 @@ async function networkOfFile(file: string): Promise<ShownNetwork> {
     import('../training/index.js'),
     import('../report/index.js'),
   ]);
-  return await networkOfRecipe(parseRecipe(readFileSync(file, 'utf8'), file));
+  return await networkOfRecipe(parseRecipe(readFileSync(file, 'utf8'), file), code);
 }
 
 async function inspectTensors(file: string, json: boolean, terminal: Terminal): Promise<void> {

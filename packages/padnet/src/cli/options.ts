@@ -1,5 +1,5 @@
 /** Values of options, checked while the command line is read. Commander puts the option's name before the message. */
-import { Command, InvalidArgumentError } from 'commander';
+import { Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from 'fastest-levenshtein';
 
 /** `--set a=1 --set b=2` → ['a=1', 'b=2'] */
@@ -55,6 +55,14 @@ export function oneOf<T extends string>(known: readonly T[]): (text: string) => 
     if (found !== undefined) return found;
     throw new InvalidArgumentError(`Known are ${known.join(', ')}; did you mean ${closest(text, known)}?`);
   };
+}
+
+/** Of commands that may come upon a recipe or run with code of its user's. */
+export function allowCodeOption(): Option {
+  return new Option(
+    '--allow-code',
+    'run the files of your own that the recipe or run names (model.router, partition.saliency)',
+  );
 }
 
 /** The examples at the end of a command's help. */

@@ -6,7 +6,7 @@ import { InputError } from '../errors.js';
 import { formatPercent } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import type { PartitionOptions, RecipeOverride } from '../training/index.js';
-import { withExamples } from './options.js';
+import { allowCodeOption, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
 interface PartitionCommandOptions {
@@ -19,6 +19,7 @@ interface PartitionCommandOptions {
   readonly batches?: string;
   readonly out?: string;
   readonly force?: boolean;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -48,10 +49,11 @@ export function registerPartition(program: Command, terminal: Terminal): void {
       '--granularity <name>',
       'entry; kernel or filter of a convolution; filter, neuron or block of a linear layer',
     )
-    .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude or random')
+    .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude, random or a file of your own')
     .option('--batches <number>', 'batches of training data that are scored')
     .option('--out <file>', 'where the masks go (default: <run>/partition-<ratio>.safetensors)')
     .option('--force', 'replace the file where it is there already')
+    .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
     .action((run: string, options: PartitionCommandOptions) => partition(run, options, terminal));
   withExamples(
@@ -85,6 +87,7 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
       }
     },
     signal: terminal.closed,
+    allowCode: options.allowCode,
   });
   writeFileAtomic(file, encodePartition(found));
   const dynamicRatio = overallDynamicRatio(found.masks.values());

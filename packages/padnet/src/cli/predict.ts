@@ -5,7 +5,7 @@ import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Text, TextAnswer } from '../report/index.js';
 import { layerLabel } from '../report/layerNames.js';
-import { withExamples } from './options.js';
+import { allowCodeOption, withExamples } from './options.js';
 import { readSentences } from './sentences.js';
 import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
@@ -14,6 +14,7 @@ import { UsageError } from './usageError.js';
 interface PredictOptions {
   readonly file?: string;
   readonly experts?: boolean;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -28,6 +29,7 @@ export function registerPredict(program: Command, terminal: Terminal): void {
     .argument('[second]', 'the other sentence, where the task is about pairs')
     .option('--file <file>', 'sentences by line, pairs with a tab between; - for standard input')
     .option('--experts', 'show which experts each token went to, in every mixture of experts')
+    .addOption(allowCodeOption())
     .option('--json', 'print the answer as JSON; of a file, one line each')
     .action((run: string, sentence: string | undefined, second: string | undefined, options: PredictOptions) =>
       predict(run, { sentence, second, ...options }, terminal),
@@ -46,7 +48,7 @@ interface Question extends PredictOptions {
 }
 
 async function predict(run: string, question: Question, terminal: Terminal): Promise<void> {
-  const { file, sentence, experts = false, json = false } = question;
+  const { file, sentence, experts = false, allowCode, json = false } = question;
   if ((file === undefined) === (sentence === undefined)) {
     throw new UsageError('give a sentence, or a file of them with --file');
   }
@@ -55,7 +57,7 @@ async function predict(run: string, question: Question, terminal: Terminal): Pro
     import('../report/index.js'),
     import('../data/index.js'),
   ]);
-  const model = loadAnyModel(run);
+  const model = loadAnyModel(run, { allowCode });
   if (model.modality !== 'text') {
     throw new InputError(`${run} is on pictures; predict answers sentences, \`padnet eval ${run}\` evaluates pictures`);
   }

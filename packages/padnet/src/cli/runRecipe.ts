@@ -2,12 +2,23 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
 
 /** A recipe's file with what overrides it. @throws InputError where there is no such file, RecipeError where it is wrong */
 export async function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
   const { parseRecipe } = await import('../training/index.js');
   return withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
+}
+
+/** The same to train by: with the checksums of code of one's own. @throws also as `pinCode` */
+export async function readTrainingRecipe(
+  file: string,
+  overrides: readonly (string | RecipeOverride)[],
+  code: CodeOptions,
+): Promise<Recipe> {
+  const { pinCode } = await import('../training/index.js');
+  return pinCode(await readRecipe(file, overrides), code);
 }
 
 /** The recipe that a run was started with. @throws InputError where `run` is none */

@@ -7,8 +7,8 @@ import { formatCount } from '../report/format.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
-import { collected, listOfNumbers, withExamples } from './options.js';
-import { checkSameRecipe, readRecipe, runRecipe } from './runRecipe.js';
+import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
+import { checkSameRecipe, readTrainingRecipe, runRecipe } from './runRecipe.js';
 import { describeSeeds, type SeedResult, summariseSeeds } from './seedResults.js';
 import { trainingView } from './trainingView.js';
 import { trainRun, type RunPlan } from './trainRun.js';
@@ -25,6 +25,7 @@ interface TrainOptions {
   readonly seeds?: readonly number[];
   readonly device: string;
   readonly dryRun?: boolean;
+  readonly allowCode?: boolean;
   readonly json?: boolean;
 }
 
@@ -43,6 +44,7 @@ export function registerTrain(program: Command, terminal: Terminal): void {
     .option('--seed <number>', 'short for --set training.seed=<number>')
     .option('--seeds <numbers>', 'train once for each, such as 1,2,3, in <out>/seed-<number>', listOfNumbers(0))
     .addOption(new Option('--device <name>', 'cpu or cuda').default('cpu'))
+    .addOption(allowCodeOption())
     .option('--dry-run', 'only show what would be trained')
     .option('--json', 'events as JSON, one a line')
     .action((recipe: string | undefined, options: TrainOptions) => train(recipe, options, terminal));
@@ -100,7 +102,7 @@ function resumingCommand({ resume }: TrainOptions): string {
 
 /** What to train, and where: a run, or one for each seed. */
 async function makePlans(file: string | undefined, options: TrainOptions): Promise<RunPlan[]> {
-  const { set = [], seed, seeds, out, resume, force = false } = options;
+  const { set = [], seed, seeds, out, resume, force = false, allowCode } = options;
   const device = await checkedDevice(options.device);
   if (resume !== undefined && force)
     throw new UsageError('--resume goes on with a run and --force deletes it: give one of them');
@@ -117,7 +119,7 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
         '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
       );
     }
-    return [{ recipe: await runRecipe(resume), out: resume, resume: true, device }];
+    return [{ recipe: await runRecipe(resume), out: resume, resume: true, device, allowCode }];
   }
   if (file === undefined) {
     throw new UsageError(
@@ -126,10 +128,10 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
   }
   const folder = out ?? join('runs', basename(file, extname(file)));
   const plan = async (run: string, overrides: readonly RecipeOverride[]): Promise<RunPlan> => {
-    const recipe = await readRecipe(file, [...set, ...overrides]);
+    const recipe = await readTrainingRecipe(file, [...set, ...overrides], { allowCode });
     const goesOn = resume === true && existsSync(join(run, 'recipe.yaml'));
     if (goesOn) await checkSameRecipe(recipe, run);
-    return { recipe, out: run, resume: goesOn, force, device };
+    return { recipe, out: run, resume: goesOn, force, device, allowCode };
   };
   if (!seeds) {
     return [
@@ -167,16 +169,20 @@ async function checkedDevice(name: string): Promise<Device> {
 }
 
 /** The resolved recipe, and what it costs. */
-async function showPlan({ recipe, out, resume }: RunPlan, { json }: TrainOptions, terminal: Terminal): Promise<void> {
+async function showPlan(
+  { recipe, out, resume, allowCode }: RunPlan,
+  { json }: TrainOptions,
+  terminal: Terminal,
+): Promise<void> {
   const [{ prepareTask, serialiseRecipe, Trainer }, { countStored }] = await Promise.all([
     import('../training/index.js'),
     import('../layers/index.js'),
   ]);
-  const prepared = await prepareTask(recipe);
-  const { task, training, trainSamples, testSamples, sample } = prepared;
+  const prepared = await prepareTask(recipe, { allowCode });
+  const { task, training, saliency, trainSamples, testSamples, sample } = prepared;
   const macs = prepared.countMacs();
   const { parameters, entries } = countStored(task.network);
-  const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, partition: recipe.partition });
+  const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, saliency, partition: recipe.partition });
   const { batchSize } = recipe.data;
   const { accumulation } = recipe.training;
   const samplesPerStep = Math.min(batchSize * accumulation, trainSamples);

@@ -23,6 +23,8 @@ export interface TrainRunsOptions<Run extends PlannedRun> {
   readonly command: string;
   /** Start anew what can not be gone on with. @default false */
   readonly force?: boolean;
+  /** Whether code of the user's own that recipes name may be run. @default false */
+  readonly allowCode?: boolean | undefined;
   /** After each run that is trained to its end here. */
   readonly onFinished: () => Promise<unknown>;
   readonly onFailed: (run: Run, message: string) => void;
@@ -56,7 +58,7 @@ export async function runObstacle({ recipe, folder }: PlannedRun): Promise<Input
  */
 export async function trainRuns<Run extends PlannedRun>(
   runs: readonly Run[],
-  { terminal, json, command, force = false, onFinished, onFailed }: TrainRunsOptions<Run>,
+  { terminal, json, command, force = false, allowCode, onFinished, onFailed }: TrainRunsOptions<Run>,
 ): Promise<boolean> {
   const { lockRun, runState } = await import('../training/index.js');
   using interruption = new Interruption(terminal);
@@ -91,7 +93,7 @@ export async function trainRuns<Run extends PlannedRun>(
     }
     const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
     try {
-      const plan = { recipe, out: folder.path, resume: state === 'started', force: anew };
+      const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
       const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
       if (end.type === 'interrupted') {
         terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);

@@ -17,11 +17,14 @@ import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvol
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 
+/** Makes the router of a layer. */
+export type RouterFactory = (geometry: nn.ConvGeometry, numKernels: number) => Router;
+
 export interface ConvertOptions extends InitialBankOptions {
   /** K. @default 4 */
   readonly numKernels?: number;
   /** The router of each layer, which decides whose dynamic convolution it is. @default kernel attention (DY-Conv) */
-  readonly router?: (geometry: nn.ConvGeometry, numKernels: number) => Router;
+  readonly router?: RouterFactory;
   /** Paths of convolutions that stay static. @default the first one */
   readonly keepStatic?: readonly string[];
 }

@@ -1,10 +1,18 @@
 /** Networks by name, as recipes and saved models name them. */
 import type { nn } from '@padnet/torch';
 import { z } from 'zod';
-import { bankInitialisations, convertToDynamic, convertToPartial, type ConvertOptions } from '../convert/index.js';
+import {
+  bankInitialisations,
+  convertToDynamic,
+  convertToPartial,
+  type ConvertOptions,
+  type RouterFactory,
+} from '../convert/index.js';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
+import { codeReferenceSchema, type CodeOptions } from '../ownCode/index.js';
 import { scaleModes } from '../partial/index.js';
 import { MobileNetV2 } from './mobilenetV2.js';
+import { loadRouter } from './ownRouter.js';
 import { ResNet, resnetNames, stems } from './resnet.js';
 
 export const modelNames = [...resnetNames, 'mobilenetV2'] as const;
@@ -22,6 +30,8 @@ const modelKeys = z.strictObject({
   layer: z.enum(layerKinds).default('static'),
   /** Of dynamic and partial layers. */
   convolution: z.enum(dynamicConvolutions).default('dyconv'),
+  /** File with a router of one's own for dynamic and partial layers (`loadRouter`), instead of that of `convolution`. */
+  router: codeReferenceSchema.optional(),
   stem: z.enum(stems).default('imagenet'),
   /** ResNet: channels of the first stage (64 as published). MobileNetV2: the multiplier (1). */
   width: z.number().positive().optional(),
@@ -49,36 +59,42 @@ export interface ModelShape {
   readonly numClasses: number;
 }
 
-/** A network with fresh weights, from the default generator, whatever `pretrained` says. */
-export function createModel(options: ModelOptions, shape: ModelShape): nn.Layer {
-  return convertModel(createStatic(options, shape), options);
+/**
+ * A network with fresh weights, from the default generator, whatever `pretrained` says.
+ *
+ * @throws InputError as `loadRouter`, where the router is one's own
+ */
+export function createModel(options: ModelOptions, shape: ModelShape, code: CodeOptions = {}): nn.Layer {
+  return convertModel(createStatic(options, shape), options, code);
 }
 
-/** A static network as the options say, in place. */
-export function convertModel(network: nn.Layer, options: ModelOptions): nn.Layer {
+/** A static network as the options say, in place. @throws as `createModel` */
+export function convertModel(network: nn.Layer, options: ModelOptions, code: CodeOptions = {}): nn.Layer {
   switch (options.layer) {
     case 'static':
       return network;
     case 'dyconv':
-      return convertToDynamic(network, convertOptions(options));
+      return convertToDynamic(network, convertOptions(options, code));
     case 'pad':
-      return convertToPartial(network, { ...convertOptions(options), scaleMode: options.scaleMode });
+      return convertToPartial(network, { ...convertOptions(options, code), scaleMode: options.scaleMode });
   }
 }
 
-/** How a static network becomes what the options say. */
-export function convertOptions({
-  convolution,
-  numKernels,
-  bankInitialisation,
-  noise,
-}: ConvolutionOptions): ConvertOptions {
-  return { router: routers[convolution], numKernels, bankInitialisation, noise };
+/** How a static network becomes what the options say. @throws as `createModel` */
+export function convertOptions(
+  { convolution, router, numKernels, bankInitialisation, noise }: ConvolutionOptions,
+  code: CodeOptions = {},
+): ConvertOptions {
+  const factory = router === undefined ? routers[convolution] : loadRouter(router, code).router;
+  return { router: factory, numKernels, bankInitialisation, noise };
 }
 
-export type ConvolutionOptions = Pick<ModelOptions, 'convolution' | 'numKernels' | 'bankInitialisation' | 'noise'>;
+export type ConvolutionOptions = Pick<
+  ModelOptions,
+  'convolution' | 'router' | 'numKernels' | 'bankInitialisation' | 'noise'
+>;
 
-const routers: Readonly<Record<DynamicConvolution, NonNullable<ConvertOptions['router']>>> = {
+const routers: Readonly<Record<DynamicConvolution, RouterFactory>> = {
   dyconv: ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels }),
   condconv: ({ inChannels }, numKernels) => new CondRouter({ inChannels, numKernels }),
   odconv: (geometry, numKernels) => new OdAttention({ geometry, numKernels }),

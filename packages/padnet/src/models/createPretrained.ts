@@ -2,6 +2,7 @@
 import type { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { convertModel, createModel, type ModelOptions, type ModelShape } from './createModel.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { classifierOf, loadStaticWeights, type StaticWeights } from './pictureWeights.js';
 
 /**
@@ -16,6 +17,7 @@ export function createPretrained(
   shape: ModelShape,
   { state, shape: of }: StaticWeights,
   source: string,
+  code: CodeOptions = {},
 ): nn.Layer {
   if (of.inChannels !== shape.inChannels) {
     throw new InputError(
@@ -29,5 +31,5 @@ export function createPretrained(
     for (const [name, value] of network.stateDict()) if (name.startsWith(classifier)) kept.set(name, value);
   }
   loadStaticWeights(network, kept, source);
-  return convertModel(network, options);
+  return convertModel(network, options, code);
 }

@@ -2,7 +2,7 @@
  * Iterative Mode Partition (PAD-Net §3.3; method.md §3): for t = 1..T score all entries with the current mask, keep the
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
-import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
+import { nn, noGrad, ops, scope, Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import type { Mask, SearchSource } from '../partial/index.js';
 import {
@@ -88,6 +88,7 @@ export async function iterativeModePartition(
   try {
     for (let round = 1; round <= rounds; round++) {
       const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal });
+      checkScores(raw, sources, saliency.name);
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {
         ({ masks, scores } = scope(() => {
@@ -130,6 +131,26 @@ function setMasks(sources: ReadonlyMap<string, SearchSource>, masks: ReadonlyMap
   for (const [path, source] of sources) source.mask = masks.get(path)!;
 }
 
+/** @throws InputError where a score, which may be one of the user's own, is not one finite number for each entry */
+function checkScores(raw: unknown, sources: ReadonlyMap<string, SearchSource>, name: string): void {
+  const what = `the saliency ${name}`;
+  if (!(raw instanceof Map))
+    throw new InputError(
+      `${what} gives an ${typeof raw}, expected a Map with a tensor for each layer that is searched`,
+    );
+  for (const [path, { shape }] of sources) {
+    const scores: unknown = raw.get(path);
+    if (!(scores instanceof Tensor)) throw new InputError(`${what} gives no tensor for the layer ${path}`);
+    const [given, expected] = [scores.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
+    if (given !== expected)
+      throw new InputError(
+        `${what} gives ${given!} for the layer ${path}, expected the shape of its weight ${expected!}`,
+      );
+    if (!scope(() => ops.isfinite(scores).all().item()))
+      throw new InputError(`${what} is not finite in the layer ${path}; look whether the loss of the partition set is`);
+  }
+}
+
 /** The score of each unit [units], by group, divided by the sum of absolute values over all groups. */
 function normalisedScores(
   groups: readonly UnitGroup[],
@@ -139,8 +160,6 @@ function normalisedScores(
   return noGrad(() => {
     const scores = groups.map((group) => unitScores(group, raw, isSigned));
     const total = scores.reduce((sum, tensor) => sum + tensor.abs().sum({ dtype: 'float64' }).item(), 0);
-    if (!Number.isFinite(total))
-      throw new RangeError('the saliency is not finite; the loss of the partition set is not either');
     if (total === 0) {
       throw new InputError(
         'every saliency is 0, so that no entry can be told from another; where all of a bank are copies of the static ' +

@@ -2,6 +2,7 @@
  * The numbers of an ablation: of every recipe mean and deviation over seeds, and how far it is from the base on the same seeds.
  */
 import { countStored } from '../layers/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import {
   ABLATION_BASE,
   loadRunModel,
@@ -58,9 +59,13 @@ export interface AblationTable {
   readonly sweeps: readonly { readonly keys: readonly string[]; readonly rows: readonly AblationPointRow[] }[];
 }
 
-/** @throws InputError where the run has not finished, or a file of it is damaged */
-export function readAblationRun(folder: RunFolder, { variant, seed }: AblationCell): AblationRun {
-  const { parameters } = countStored(loadRunModel(folder.path).network);
+/** @throws InputError where the run has not finished, a file of it is damaged, or as `loadModel` */
+export function readAblationRun(
+  folder: RunFolder,
+  { variant, seed }: AblationCell,
+  code: CodeOptions = {},
+): AblationRun {
+  const { parameters } = countStored(loadRunModel(folder.path, code).network);
   return { variant, seed, ...readFinishedRun(folder), parameters };
 }
 

@@ -3,7 +3,8 @@ import { attentionSection } from './attentionSection.js';
 import { classHeatMap } from './charts/classHeatMap.js';
 import { inputCoefficientChart } from './charts/inputCoefficients.js';
 import { runColours } from './charts/runColours.js';
-import type { DynamicConvolution } from '../models/index.js';
+import { codeName } from '../ownCode/index.js';
+import type { ModelOptions } from '../models/index.js';
 import type { InputCoefficients, RouterCoefficients } from './coefficients.js';
 import { formatPercent } from './format.js';
 import { html, type Html } from './html.js';
@@ -14,7 +15,10 @@ import type { RunSummary } from './runSummary.js';
 interface Routed {
   readonly name: string;
   readonly colour: string;
-  readonly convolution: DynamicConvolution;
+  /** Whose coefficients they are: the dynamic convolution, or the file of a router of one's own. */
+  readonly router: string;
+  /** What coefficients of an input come to: 1, anything, or what a router of one's own makes of them. */
+  readonly sum: 'one' | 'any' | 'own';
   readonly routed: RouterCoefficients;
 }
 
@@ -24,7 +28,7 @@ export function coefficientSection(runs: readonly RunSummary[]): Html | null {
   const routedRuns = runs.flatMap(({ name, coefficients, recipe: { model } }, index): Routed[] =>
     coefficients === null || !('convolution' in model)
       ? []
-      : [{ name, colour: colours[index]!, convolution: model.convolution, routed: coefficients }],
+      : [{ name, colour: colours[index]!, ...routerOf(model), routed: coefficients }],
   );
   if (routedRuns.length === 0) return null;
   // One scale for all, so that equal colours are equal coefficients.
@@ -99,19 +103,22 @@ function runHeading(name: string, colour: string, most: number, what = 'α'): Ht
   </h3>`;
 }
 
+function routerOf({ convolution, router }: ModelOptions): Pick<Routed, 'router' | 'sum'> {
+  if (router !== undefined) return { router: codeName(router), sum: 'own' };
+  return { router: convolutionNames[convolution].name, sum: convolution === 'condconv' ? 'any' : 'one' };
+}
+
 /** What the coefficients of a row add up to. */
 function sumText(routed: readonly Routed[]): string {
-  const names = (sumsToOne: boolean): string =>
-    [...new Set(routed.map(({ convolution }) => convolution))]
-      .filter((convolution) => (convolution !== 'condconv') === sumsToOne)
-      .map((convolution) => convolutionNames[convolution].name)
-      .join(' and ');
-  const [one, any] = [names(true), names(false)];
+  const names = (sum: Routed['sum']): string =>
+    [...new Set(routed.filter((each) => each.sum === sum).map(({ router }) => router))].join(' and ');
+  const [one, any, own] = [names('one'), names('any'), names('own')];
   return [
     ...(one === ''
       ? []
       : [`Coefficients of a row sum to 1 in ${one}; where all are ${uniform(routed)} no kernel is preferred.`]),
     ...(any === '' ? [] : [`In ${any} each coefficient is from 0 to 1 by itself.`]),
+    ...(own === '' ? [] : [`What coefficients mean in ${own}, its code says.`]),
   ].join(' ');
 }
 

@@ -79,7 +79,7 @@ export function methodReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): H
 function convolutionReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): string[] {
   const used = new Set(
     runs.flatMap(({ recipe: { model } }) =>
-      model.layer !== 'static' && 'convolution' in model ? model.convolution : [],
+      model.layer !== 'static' && 'convolution' in model && model.router === undefined ? model.convolution : [],
     ),
   );
   return [...used].map((convolution) => {

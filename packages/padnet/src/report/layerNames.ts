@@ -1,4 +1,5 @@
 /** What the layers of a run are, in the words of papers, and what one layer is called in a figure. */
+import { codeName } from '../ownCode/index.js';
 import type { DynamicConvolution, LayerKind, TextLayerKind } from '../models/index.js';
 import type { Recipe } from '../training/recipe.js';
 
@@ -20,10 +21,15 @@ export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly na
     dcd: { name: 'DCD', paper: 'Li et al. 2021, arXiv 2103.08756' },
   };
 
-/** Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. */
+/**
+ * Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. Of a router of one's own
+ * `dynamic (myRouter.ts)` and `PAD-Net (myRouter.ts)`.
+ */
 export function modelLayerName(model: Recipe['model']): string {
   const name = layerNames[model.layer];
-  if (!('convolution' in model) || model.layer === 'static' || model.convolution === 'dyconv') return name;
+  if (!('convolution' in model) || model.layer === 'static') return name;
+  if (model.router !== undefined) return `${model.layer === 'pad' ? name : 'dynamic'} (${codeName(model.router)})`;
+  if (model.convolution === 'dyconv') return name;
   const { name: convolution } = convolutionNames[model.convolution];
   return model.layer === 'pad' ? `${name} (${convolution})` : convolution;
 }

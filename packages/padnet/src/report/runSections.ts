@@ -12,7 +12,7 @@ import { html, type Html } from './html.js';
 import { swatch } from './htmlTable.js';
 import type { RunSummary } from './runSummary.js';
 import { samplesOf } from './sampleWords.js';
-import { scoreFormulas } from './scoreFormulas.js';
+import * as scoreFormulas from './scoreFormulas.js';
 import { formatScore } from './scoreText.js';
 
 /** A colour for each run, the same in every figure; sections that no run has anything for are left out. */
@@ -147,7 +147,7 @@ function sizeSection(runs: readonly RunSummary[]): Html {
 /** What the masks were decided by. */
 function thresholdText({ recipe: { partition } }: RunSummary): string {
   if (!partition) return '';
-  const score = scoreFormulas[partition.saliency];
+  const score = scoreFormulas.scoreText(partition.saliency);
   return partition.scope === 'global'
     ? `One threshold on the score, ${score}, serves all layers: those beyond the line hold more of the entries that score high.`
     : `The score is ${score}, with a threshold of its own for each layer (local scope).`;
@@ -156,7 +156,7 @@ function thresholdText({ recipe: { partition } }: RunSummary): string {
 function partitionText({ recipe: { partition } }: RunSummary): string {
   if (!partition) return '';
   const { ratio, rounds, schedule, scope, granularity, saliency } = partition;
-  return `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ${saliency}`;
+  return `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ${scoreFormulas.scoreName(saliency)}`;
 }
 
 function upperFirst(text: string): string {

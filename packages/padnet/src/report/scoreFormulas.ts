@@ -1,7 +1,8 @@
 /** The scores of a partition as a report says them: in words, with their formulas (method.md §3). */
+import { codeName, isCodeReference } from '../ownCode/index.js';
 import type { SaliencyName } from '../partition/index.js';
 
-export const scoreFormulas: Readonly<Record<SaliencyName, string>> = {
+const formulas: Readonly<Record<SaliencyName, string>> = {
   maskGradient: 'the mask gradient |∂L/∂M|',
   snip: 'SNIP |Σₖ Θₖ · ∂L/∂Θₖ|',
   grasp: 'GraSP Σₖ Θₖ · (Hg)ₖ',
@@ -10,3 +11,13 @@ export const scoreFormulas: Readonly<Record<SaliencyName, string>> = {
   magnitude: 'the mean magnitude of the bank, |Θ|',
   random: 'a random number',
 };
+
+/** What `partition.saliency` names: a score with its formula, or the file of one's own. */
+export function scoreText(saliency: string): string {
+  return isCodeReference(saliency) ? `that of ${codeName(saliency)}` : formulas[saliency as SaliencyName];
+}
+
+/** The name alone. */
+export function scoreName(saliency: string): string {
+  return isCodeReference(saliency) ? codeName(saliency) : saliency;
+}

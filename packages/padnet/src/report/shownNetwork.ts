@@ -10,6 +10,7 @@ import {
   type TextConfig,
   type TextModelOptions,
 } from '../models/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { loadPictures, type PictureDataOptions, type Recipe, type SavedModel } from '../training/index.js';
 import { picturePass, textPass, type SamplePass } from './samplePass.js';
 
@@ -30,12 +31,15 @@ export function networkOfModel(model: SavedModel): ShownNetwork {
 /**
  * With fresh weights: only sizes are read, of pictures and encoders.
  *
- * @throws InputError where files are missing or damaged
+ * @throws InputError where files are missing or damaged, or as `createModel`
  */
-export async function networkOfRecipe({ modality, model, data }: Recipe): Promise<ShownNetwork> {
+export async function networkOfRecipe(
+  { modality, model, data }: Recipe,
+  code: CodeOptions = {},
+): Promise<ShownNetwork> {
   if (modality === 'text') return await encoderOf(model, glueTasks[data.task].labels?.length ?? 1);
   const { shape, numClasses } = await pictureShape(data);
-  const network = createModel(model, { inChannels: shape[0], numClasses });
+  const network = createModel(model, { inChannels: shape[0], numClasses }, code);
   return { network, pass: picturePass(network, shape), config: null };
 }
 

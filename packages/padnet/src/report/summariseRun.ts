@@ -2,6 +2,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import { tokenise } from '../data/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { applyPartition, decodePartition } from '../partition/index.js';
 import {
   loadPictures,
@@ -19,7 +20,7 @@ import { countNetwork } from './networkCounts.js';
 import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOptions } from './runSummary.js';
 import { networkOfModel, networkOfRecipe } from './shownNetwork.js';
 
-export interface SummariseRunOptions {
+export interface SummariseRunOptions extends CodeOptions {
   /** What the report calls it. */
   readonly name: string;
   /** Told what is left out, and why. */
@@ -32,11 +33,14 @@ export interface SummariseRunOptions {
  *
  * @throws InputError where `path` is no run, or a file in it is damaged
  */
-export async function summariseRun(path: string, { name, onRemark }: SummariseRunOptions): Promise<RunSummary> {
+export async function summariseRun(
+  path: string,
+  { name, onRemark, allowCode }: SummariseRunOptions,
+): Promise<RunSummary> {
   const run = readRun(path);
   const common = { name, recipe: run.recipe, events: run.events, environment: runEnvironment(run.environment) };
-  if (!existsSync(run.folder.model)) return runSummary({ ...common, ...(await countUnfinished(run)) });
-  const model = loadRunModel(path);
+  if (!existsSync(run.folder.model)) return runSummary({ ...common, ...(await countUnfinished(run, { allowCode })) });
+  const model = loadRunModel(path, { allowCode });
   const { network, pass, config } = networkOfModel(model);
   const counted = { ...common, counts: countNetwork(network, pass), config };
   try {
@@ -77,8 +81,11 @@ export function runEnvironment(environment: Environment | null): RunEnvironment 
 }
 
 /** Of the network that the run trains, with its masks where it has been partitioned. */
-async function countUnfinished({ folder, recipe }: Run): Promise<Pick<RunSummaryOptions, 'counts' | 'config'>> {
-  const { network, pass, config } = await networkOfRecipe(recipe);
+async function countUnfinished(
+  { folder, recipe }: Run,
+  code: CodeOptions,
+): Promise<Pick<RunSummaryOptions, 'counts' | 'config'>> {
+  const { network, pass, config } = await networkOfRecipe(recipe, code);
   if (existsSync(folder.partition)) {
     const partition = decodePartition(readFileSync(folder.partition), folder.partition);
     applyPartition(network, partition, [() => pass.run()]);

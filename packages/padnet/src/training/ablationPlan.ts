@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { dirname, isAbsolute, relative } from 'node:path';
 import { InputError } from '../errors.js';
+import { isCodeReference, parseCodeReference } from '../ownCode/codeReference.js';
 import { ABLATION_BASE, type Ablation, type AblationKey, type AblationValue } from './ablation.js';
 import { RecipeError, type RecipeOverride } from './loadRecipe.js';
 import type { Recipe } from './recipe.js';
@@ -60,6 +61,7 @@ export async function planAblation(
         key,
         value: JSON.stringify(value),
         label: `${file}:${line}`,
+        folder: dirname(file),
       }));
       try {
         const variant = variants.add(await read(recipe, overrides));
@@ -138,7 +140,9 @@ class Variants {
   }
 }
 
-function fromFolder(value: string, folder: string): string {
+/** Without a checksum: a run keeps its name where code has changed, and is then refused by its recipe. */
+function fromFolder(text: string, folder: string): string {
+  const value = isCodeReference(text) ? parseCodeReference(text).file : text;
   return isAbsolute(value) ? relative(folder, value) || '.' : value;
 }
 

@@ -1,6 +1,7 @@
 /** Networks that are ready to be used, wherever they lie. */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
+import type { CodeOptions } from '../ownCode/index.js';
 import { loadRunModel } from './readRun.js';
 import { loadModel, type SavedModel } from './savedModel.js';
 
@@ -9,7 +10,7 @@ export function hasModel(folder: string): boolean {
   return existsSync(join(folder, 'model.json'));
 }
 
-/** The network of a finished run, or of a folder that `padnet convert` wrote. @throws InputError where it is neither */
-export function loadAnyModel(folder: string): SavedModel {
-  return hasModel(folder) ? loadModel(join(folder, 'model.json')) : loadRunModel(folder);
+/** The network of a finished run, or of a folder that `padnet convert` wrote. @throws InputError where it is neither, or as `loadModel` */
+export function loadAnyModel(folder: string, code: CodeOptions = {}): SavedModel {
+  return hasModel(folder) ? loadModel(join(folder, 'model.json'), code) : loadRunModel(folder, code);
 }

@@ -17,6 +17,7 @@ export * from './meanDeviation.js';
 export { NonFiniteLossError } from './nonFinite.js';
 export * from './partitionRun.js';
 export * from './pictureTask.js';
+export * from './pinCode.js';
 export * from './prepare.js';
 export * from './readRun.js';
 export * from './recipe.js';

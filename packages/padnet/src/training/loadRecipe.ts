@@ -2,10 +2,12 @@
  * Recipes as text: YAML with `--set` on top → a typed `Recipe`, and back. Every mistake is one line that says where it is (file
  * and line, or the option), which key it is about, what was expected and what came.
  */
+import { dirname } from 'node:path';
 import { closest, distance } from 'fastest-levenshtein';
 import { isMap, isPair, isSeq, LineCounter, parse, parseDocument, stringify, type Document, type Node } from 'yaml';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
+import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
 import { modalities, recipeSchemas, type Modality, type Recipe } from './recipe.js';
 
 /** A value that replaces one of the file's, such as an option of the command line. */
@@ -16,6 +18,8 @@ export interface RecipeOverride {
   readonly value: string;
   /** What messages call it, such as `--seed 3`. @default `--set <key>=<value>` */
   readonly label?: string;
+  /** What paths of code of one's own are relative to. @default the working folder */
+  readonly folder?: string;
 }
 
 export interface RecipeProblem {
@@ -42,6 +46,7 @@ export type Path = readonly (string | number)[];
 /** The parts of a JSON Schema that recipes use. */
 interface Schema {
   readonly title?: string;
+  readonly description?: string;
   readonly type?: string;
   readonly enum?: readonly string[];
   readonly const?: string;
@@ -60,7 +65,7 @@ const schemas: Record<Modality, Schema> = {
 
 /**
  * @param text YAML
- * @param file named in messages
+ * @param file named in messages; paths of code of one's own are relative to its folder
  * @param sets overrides, the later over the earlier, each as `key=value` or with a label of its own
  * @throws RecipeError with every problem found
  */
@@ -143,13 +148,13 @@ class Override {
   readonly path: Path;
   readonly value: unknown;
 
-  constructor({ key, value, label = `--set ${key}=${value}` }: RecipeOverride, schema: Schema) {
+  constructor({ key, value, label = `--set ${key}=${value}`, folder = process.cwd() }: RecipeOverride, schema: Schema) {
     this.label = label;
     this.path = key.split('.');
     const unknown = unknownKey(this.path, schema);
     if (unknown !== null) throw this.error(unknown);
     try {
-      this.value = parse(value, { prettyErrors: false }) as unknown;
+      this.value = withAbsoluteCode(parse(value, { prettyErrors: false }), this.path, folder);
     } catch (error) {
       throw this.error(`${key}: not a YAML value: ${firstLine((error as Error).message)}`);
     }
@@ -202,8 +207,9 @@ class Source {
       const message = `${this.#file}:${line}: expected ${described(schema)}, got ${shown(values)}`;
       throw new RecipeError([{ line, message }]);
     }
-    for (const override of overrides) override.apply(values);
-    return values;
+    const absolute = withAbsoluteCode(values, [], dirname(this.#file)) as Record<string, unknown>;
+    for (const override of overrides) override.apply(absolute);
+    return absolute;
   }
 
   /** The problems with their places, those of the file first, from top to bottom. */
@@ -320,13 +326,15 @@ function nearest(word: string, names: readonly string[]): string[] {
   return distance(word.toLowerCase(), name) <= Math.max(2, word.length / 3) ? [found] : [];
 }
 
-function hint({ enum: names }: Schema, value: unknown): string {
-  const [near] = names && typeof value === 'string' ? nearest(value, names) : [];
+function hint({ enum: own, anyOf = [] }: Schema, value: unknown): string {
+  const names = own ?? anyOf.flatMap((each) => each.enum ?? []);
+  const [near] = typeof value === 'string' ? nearest(value, names) : [];
   return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
 /** What a value has to be, in words. */
 function described(expected: Schema): string {
+  if (expected.description !== undefined) return expected.description;
   if (expected.anyOf) return expected.anyOf.map(described).join(' or ');
   if (expected.const !== undefined) return expected.const;
   if (expected.enum) return `one of ${expected.enum.join(', ')}`;
@@ -359,6 +367,19 @@ function shown(value: unknown): string {
   if (typeof value === 'object') return 'a section';
   const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
+}
+
+/** Keys whose values may be files with code. */
+const codeKeys: ReadonlySet<string> = new Set(['model.router', 'partition.saliency']);
+
+/** @param path of `value` @param folder what relative paths of code start from */
+function withAbsoluteCode(value: unknown, path: Path, folder: string): unknown {
+  if (typeof value === 'string' && codeKeys.has(keyName(path)) && isCodeReference(value))
+    return absoluteCodeReference(value, folder);
+  if (!isSection(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value).map(([key, inner]) => [key, withAbsoluteCode(inner, [...path, key], folder)]),
+  );
 }
 
 function schemaAt(path: Path, schema: Schema): Schema | undefined {

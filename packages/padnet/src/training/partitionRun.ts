@@ -1,7 +1,8 @@
 /** Iterative Mode Partition of the network that a run has trained. */
 import { convertToPartial, convertToPartialMoE, type ConvertToPartialMoEOptions } from '../convert/index.js';
 import { InputError } from '../errors.js';
-import { saliencies, type Partition, type RoundResult } from '../partition/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
+import { saliencyOf, type Partition, type RoundResult } from '../partition/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
 import { loadRunModel, readRun } from './readRun.js';
@@ -9,7 +10,7 @@ import type { PartitionOptions } from './recipe.js';
 import type { TextModel } from './savedModel.js';
 import { applyMasks, searchPartition } from './searchPartition.js';
 
-export interface PartitionRunOptions {
+export interface PartitionRunOptions extends CodeOptions {
   readonly onRound?: (round: RoundResult) => void;
   readonly signal?: AbortSignal;
 }
@@ -31,7 +32,7 @@ export interface PartitionRunResult {
 export async function partitionRun(
   path: string,
   options: Omit<PartitionOptions, 'epoch' | 'masks'>,
-  { onRound, signal }: PartitionRunOptions = {},
+  { onRound, signal, allowCode }: PartitionRunOptions = {},
 ): Promise<PartitionRunResult> {
   const { recipe } = readRun(path);
   const { layer } = recipe.model;
@@ -41,7 +42,8 @@ export async function partitionRun(
         (layer === 'pad' ? ': entries that became static have no bank any more' : ''),
     );
   }
-  const model = loadRunModel(path);
+  const saliency = saliencyOf(options.saliency, { allowCode });
+  const model = loadRunModel(path, { allowCode });
   const { network } = model;
   const task = await savedTask(recipe, model);
   if (model.modality === 'image') convertToPartial(network);
@@ -52,7 +54,7 @@ export async function partitionRun(
   const partition = await searchPartition(task, options, {
     seed,
     epoch: 0,
-    saliency: saliencies[options.saliency],
+    saliency,
     onRound,
     signal,
   });

@@ -20,6 +20,8 @@ import {
   type ModelShape,
   type TextConfig,
 } from '../models/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
+import { saliencyOf, type Saliency } from '../partition/index.js';
 import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
 import { readPretrained } from './pretrainedWeights.js';
@@ -29,7 +31,7 @@ import type { Task } from './task.js';
 import { TextTask, type TextSplits } from './textTask.js';
 import type { TrainerOptions } from './trainer.js';
 
-export interface PrepareOptions {
+export interface PrepareOptions extends CodeOptions {
   /** @default 'cpu' */
   readonly device?: Device;
   /** Told once a data set, where texts are longer than `data.maxLength` or the encoder's positions. */
@@ -57,6 +59,8 @@ export interface PreparedTask {
   readonly task: Task;
   /** What a `Trainer` is given. */
   readonly training: TrainerOptions['training'];
+  /** What the recipe partitions by. */
+  readonly saliency: Saliency;
   readonly trainSamples: number;
   readonly testSamples: number;
   /** What one sample is, in words; for texts the longest. */
@@ -70,7 +74,7 @@ export interface PreparedTask {
 /**
  * Loads the data and makes the network, from the recipe's seed.
  *
- * @throws InputError where data or pretrained weights are missing or damaged
+ * @throws InputError where data or pretrained weights are missing or damaged, or code of one's own may not be run or is wrong
  */
 export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}): Promise<PreparedTask> {
   return recipe.modality === 'image' ? await preparePictures(recipe, options) : await prepareTexts(recipe, options);
@@ -78,6 +82,7 @@ export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}):
 
 async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): Promise<PreparedTask> {
   const { device = 'cpu', onBadPicture } = options;
+  const saliency = recipeSaliency(recipe, options);
   const splits = await loadPictures(recipe.data, onBadPicture);
   const { train } = splits;
   manualSeed(recipe.training.seed);
@@ -86,6 +91,7 @@ async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): 
   return {
     task,
     training: trainerOptions(recipe.training),
+    saliency,
     trainSamples: train.length,
     testSamples: splits.test.length,
     sample: `${train.channels}×${train.height}×${train.width} pixels`,
@@ -104,16 +110,20 @@ async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): 
   };
 }
 
+function recipeSaliency({ partition }: Recipe, options: PrepareOptions): Saliency {
+  return saliencyOf(partition?.saliency ?? 'maskGradient', options);
+}
+
 function startingNetwork(
   { model }: PictureRecipe,
   shape: ModelShape,
-  { loadsCheckpoint = false, onNewClassifier }: PrepareOptions,
+  { loadsCheckpoint = false, onNewClassifier, allowCode }: PrepareOptions,
 ): nn.Layer {
   const { pretrained, name } = model;
-  if (pretrained === undefined || loadsCheckpoint) return createModel(model, shape);
+  if (pretrained === undefined || loadsCheckpoint) return createModel(model, shape, { allowCode });
   return scope(() => {
-    const weights = readPretrained(pretrained, name);
-    const network = createPretrained(model, shape, weights, pretrained);
+    const weights = readPretrained(pretrained, name, { allowCode });
+    const network = createPretrained(model, shape, weights, pretrained, { allowCode });
     const { numClasses: pretrainedClasses } = weights.shape;
     if (pretrainedClasses !== shape.numClasses)
       onNewClassifier?.({ pretrained, pretrainedClasses, classes: shape.numClasses });
@@ -134,6 +144,7 @@ function trainerOptions(training: PictureRecipe['training']): TrainerOptions['tr
 async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promise<PreparedTask> {
   const { device = 'cpu', onTruncate, onUnknownKeys, signal } = options;
   const { data, model } = recipe;
+  const saliency = recipeSaliency(recipe, options);
   const sets = loadTexts(data);
   const folder = await resolvePretrained(model.pretrained, signal ? { signal } : {});
   const tokenizer = loadTokenizer(folder);
@@ -145,6 +156,7 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
   return {
     task: new TextTask({ ...taskOptions(recipe), network, splits, device }),
     training: { ...recipe.training, optimizer: 'adamw' },
+    saliency,
     trainSamples: sets.train.length,
     testSamples: sets.test.length,
     sample: `${maxLength} tokens`,

@@ -1,6 +1,7 @@
 /** A training run that is on disk. */
 import { existsSync, readFileSync } from 'node:fs';
 import { InputError } from '../errors.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { environmentSchema, type Environment } from './environment.js';
 import type { TrainingEvent } from './events.js';
 import { parseRunRecipe } from './loadRecipe.js';
@@ -47,11 +48,11 @@ export function readEvents(file: string): TrainingEvent[] {
   });
 }
 
-/** The final network of a run, in evaluation mode. @throws InputError where the run has not finished */
-export function loadRunModel(path: string): SavedModel {
+/** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */
+export function loadRunModel(path: string, code: CodeOptions = {}): SavedModel {
   const folder = new RunFolder(path);
   if (!existsSync(folder.model)) {
     throw new InputError(`${path} has no trained model yet; \`padnet train --resume ${path}\` finishes the run`);
   }
-  return loadModel(folder.model);
+  return loadModel(folder.model, code);
 }

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { glueTaskNames, MAX_MAGNITUDE, paddings, STANDARD_CROP } from '../data/index.js';
 import { modelSchema, textModelSchema } from '../models/index.js';
+import { codeReferenceSchema } from '../ownCode/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
 /** From and to. */
@@ -183,7 +184,8 @@ export const partitionSchema = z.strictObject({
   schedule: z.enum(schedules).default('exponential'),
   scope: z.enum(partitionScopes).default('global'),
   granularity: z.enum(granularities).default('entry'),
-  saliency: z.enum(saliencyNames).default('maskGradient'),
+  /** A score by name, or the file of one's own (`loadSaliency`). */
+  saliency: z.union([z.enum(saliencyNames), codeReferenceSchema]).default('maskGradient'),
   /** Batches of the partition set, taken from the training set. */
   batches: z.int().min(1).default(DEFAULT_PARTITION_BATCHES),
   /** Partition after so many epochs (fractions allowed); 0: before training. */
@@ -258,10 +260,30 @@ function partitionIssues(recipe: {
   return issues;
 }
 
-function modelIssues({ pretrained, layer, bankInitialisation }: z.infer<typeof modelSchema>): Issue[] {
-  if (pretrained === undefined || layer === 'static' || bankInitialisation === 'copies') return [];
-  const message = `expected copies, since model.pretrained is given and the bank starts from it, got ${bankInitialisation}`;
-  return [{ code: 'custom', path: ['model', 'bankInitialisation'], message }];
+function modelIssues({
+  pretrained,
+  layer,
+  bankInitialisation,
+  router,
+  convolution,
+}: z.infer<typeof modelSchema>): Issue[] {
+  const issues: Issue[] = [];
+  const report = (key: string, message: string): void => {
+    issues.push({ code: 'custom', path: ['model', key], message });
+  };
+  if (pretrained !== undefined && layer !== 'static' && bankInitialisation !== 'copies')
+    report(
+      'bankInitialisation',
+      `expected copies, since model.pretrained is given and the bank starts from it, got ${bankInitialisation}`,
+    );
+  if (router !== undefined && layer === 'static')
+    report(
+      'router',
+      'is for dynamic and partial layers, and model.layer is static; take it away, or say dyconv or pad',
+    );
+  if (router !== undefined && convolution !== 'dyconv')
+    report('convolution', `model.router is given, which decides that; take one of them away, got ${convolution}`);
+  return issues;
 }
 
 function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {

@@ -17,6 +17,7 @@ import {
   type SequenceClassifier,
 } from '../models/index.js';
 import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { writeFileAtomic } from './atomicWrite.js';
 
 const fileSchema = z.looseObject({ format: z.literal('padnet-model-1') });
@@ -120,14 +121,15 @@ function writeModel(file: string, network: nn.Module, description: object, addFi
  * The network in evaluation mode, and what it was trained for.
  *
  * @param file the path of `model.json`
- * @throws InputError where a file is missing or damaged, or weights and description do not fit
+ * @throws InputError where a file is missing or damaged, weights and description do not fit, or its router is code of one's own that
+ * may not be run or has changed
  */
-export function loadModel(file: string): SavedModel {
+export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
   const description = parseDescription(file);
   const weights = join(dirname(file), 'model.safetensors');
   if (description.modality === 'image') {
     const { model, inChannels, numClasses } = description;
-    const network = createModel(model, { inChannels, numClasses });
+    const network = createModel(model, { inChannels, numClasses }, code);
     loadWeights(network, weights);
     return { modality: 'image', network, description: { ...description, model: pictureOptions(network, model) } };
   }

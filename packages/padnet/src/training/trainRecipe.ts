@@ -2,6 +2,7 @@
 import { existsSync, mkdirSync, readFileSync } from 'node:fs';
 import type { Device } from '@padnet/torch';
 import { InputError } from '../errors.js';
+import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
 import { appendLine, writeFileAtomic } from './atomicWrite.js';
 import { listCheckpoints } from './checkpoint.js';
@@ -15,13 +16,14 @@ import {
   type UnknownKeysEvent,
 } from './events.js';
 import { serialiseRecipe } from './loadRecipe.js';
+import { pinCode } from './pinCode.js';
 import { prepareTask } from './prepare.js';
 import { readEvents } from './readRun.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { Trainer } from './trainer.js';
 
-export interface TrainRecipeOptions {
+export interface TrainRecipeOptions extends CodeOptions {
   /** The run's folder. */
   readonly out: string;
   /** Go on from the folder's last checkpoint. @default false */
@@ -41,10 +43,10 @@ export interface TrainRecipeOptions {
  * damaged
  */
 export async function* trainRecipe(
-  recipe: Recipe,
+  given: Recipe,
   options: TrainRecipeOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
-  const { out, resume = false, force = false, signal, device = 'cpu' } = options;
+  const { out, resume = false, force = false, signal, device = 'cpu', allowCode } = options;
   const folder = new RunFolder(out);
   if (resume) {
     if (!existsSync(folder.recipe)) throw new InputError(`${out} has no run to resume: it has no recipe.yaml`);
@@ -57,11 +59,13 @@ export async function* trainRecipe(
     folder.checkNew(force);
   }
 
+  const recipe = pinCode(given, { allowCode });
   const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent | UnknownKeysEvent)[] = [];
   let badPictures = 0;
   const prepared = await prepareTask(recipe, {
     device,
     signal,
+    allowCode,
     onTruncate: (truncation) => remarks.push({ type: 'truncated', ...truncation }),
     loadsCheckpoint: resume && listCheckpoints(folder.checkpoints).length > 0,
     onNewClassifier: (classifier) => remarks.push({ type: 'newClassifier', ...classifier }),
@@ -74,6 +78,7 @@ export async function* trainRecipe(
     task: prepared.task,
     training: prepared.training,
     partition: recipe.partition,
+    saliency: prepared.saliency,
     masks: readMasks(recipe.partition),
     checkpoints: folder.checkpoints,
     onPartition: (partition) => {

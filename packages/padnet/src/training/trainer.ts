@@ -17,7 +17,7 @@ import {
   assertPartitionFits,
   overallDynamicRatio,
   partitionUnits,
-  saliencies,
+  saliencyOf,
   searchLayers,
   type Partition,
   type Saliency,
@@ -56,7 +56,7 @@ export interface TrainerOptions {
   readonly training: z.input<typeof trainingSchema>;
   /** Given where the network has partial layers. */
   readonly partition?: z.input<typeof partitionSchema> | undefined;
-  /** A score of one's own, instead of the one that `partition.saliency` names. */
+  /** A score of one's own, instead of the one that `partition.saliency` names; needed where that names a file (`loadSaliency`). */
   readonly saliency?: Saliency;
   /** Masks that were found before: they are applied at the partition's epoch instead of searching. */
   readonly masks?: Partition | undefined;
@@ -123,7 +123,7 @@ export class Trainer {
     if (this.#partition) partitionUnits(network, this.#partition.granularity); // a misfit is told now, not epochs later
     this.network = network;
     this.#task = task;
-    this.#saliency = options.saliency ?? saliencies[this.#partition?.saliency ?? 'maskGradient'];
+    this.#saliency = options.saliency ?? saliencyOf(this.#partition?.saliency ?? 'maskGradient', {});
     this.#checkpoints = checkpoints;
     this.#onPartition = options.onPartition ?? (() => undefined);
     const { seed, accumulation, epochs, earlyStopping, ema } = this.#training;

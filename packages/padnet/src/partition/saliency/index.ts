@@ -1,24 +1,10 @@
-/** Scores of how much each entry needs to be dynamic (method.md §3), one a file. */
-import { grasp } from './grasp.js';
-import { magnitude } from './magnitude.js';
-import { maskGradient } from './maskGradient.js';
-import { random } from './random.js';
-import type { Saliency } from './saliency.js';
-import { snip } from './snip.js';
-import { synFlow } from './synFlow.js';
-import { variance } from './variance.js';
-
+export { grasp } from './grasp.js';
+export { magnitude } from './magnitude.js';
+export { maskGradient } from './maskGradient.js';
+export { loadSaliency, saliencyOf, type OwnSaliency } from './ownSaliency.js';
+export { random } from './random.js';
+export { saliencies, type SaliencyName } from './saliencies.js';
 export type { Saliency, ScoringContext } from './saliency.js';
-export { grasp, magnitude, maskGradient, random, snip, synFlow, variance };
-
-/** The scores that a recipe can name. */
-export const saliencies = {
-  maskGradient,
-  snip,
-  grasp,
-  synFlow,
-  variance,
-  magnitude,
-  random,
-} as const satisfies Record<string, Saliency>;
-export type SaliencyName = keyof typeof saliencies;
+export { snip } from './snip.js';
+export { synFlow } from './synFlow.js';
+export { variance } from './variance.js';
