@@ -7,7 +7,7 @@ import { directions, type Direction } from '../layers/planRates.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import type { ShownNetwork } from '../report/index.js';
+import type { Inspection, ShownNetwork } from '../report/index.js';
 import { showPartition } from './mask.js';
 import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -55,10 +55,20 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
     await inspectTensors(what, json, terminal);
     return;
   }
-  const shown = statSync(what).isDirectory()
-    ? await networkOf(what, { allowCode })
-    : await networkOfFile(what, { allowCode });
+  const isFolder = statSync(what).isDirectory();
   const { inspectNetwork, inspectPlans, inspectText, planText } = await import('../report/index.js');
+  const described = isFolder ? await describedNetwork(what) : null;
+  if (described) {
+    if (plan || size !== undefined)
+      throw new UsageError(
+        `${plan ? '--plan' : '--size'}: the network of ${what} can be made by the program alone that trained it; without, what that wrote ` +
+          'down is shown',
+      );
+    if (json) terminal.printJson(described);
+    else terminal.print(`${inspectText(described)}\nas the program wrote it down that trained it`);
+    return;
+  }
+  const shown = isFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode });
   if (size !== undefined && shown.pass.ofSize === null)
     throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
   const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);
@@ -73,16 +83,29 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
   else terminal.print(inspectText(inspection));
 }
 
+/** What a program of one's own wrote down of its network; null where the network can be made here. */
+async function describedNetwork(folder: string): Promise<Inspection | null> {
+  const [{ isProgramModel, readAnyRun, RunFolder }, { readProgramNetwork }] = await Promise.all([
+    import('../training/index.js'),
+    import('../report/index.js'),
+  ]);
+  const { recipe, model, network } = new RunFolder(folder);
+  if (!existsSync(recipe) || readAnyRun(folder).recipe.modality !== 'program') return null;
+  return existsSync(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
+}
+
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
 async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
-  const [{ hasModel, loadAnyModel, loadRunModel, readRun }, { networkOfFolder, networkOfModel, networkOfRecipe }] =
-    await Promise.all([import('../training/index.js'), import('../report/index.js')]);
+  const [
+    { hasModel, loadAnyModel, loadRunModel, readRun, RunFolder },
+    { networkOfFolder, networkOfModel, networkOfRecipe },
+  ] = await Promise.all([import('../training/index.js'), import('../report/index.js')]);
   if (existsSync(join(folder, 'config.json'))) return networkOfFolder(folder);
   if (hasModel(folder)) return networkOfModel(loadAnyModel(folder, code));
-  const run = readRun(folder);
-  return existsSync(run.folder.model)
+  const { model } = new RunFolder(folder);
+  return existsSync(model)
     ? networkOfModel(loadRunModel(folder, code))
-    : await networkOfRecipe(run.recipe, code);
+    : await networkOfRecipe(readRun(folder).recipe, code);
 }
 
 async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetwork> {

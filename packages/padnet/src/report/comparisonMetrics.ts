@@ -16,27 +16,40 @@ export interface Metric {
   readonly comparable: (a: RunSummary, b: RunSummary) => boolean;
 }
 
-export function sameNetwork({ recipe: { model: a } }: RunSummary, { recipe: { model: b } }: RunSummary): boolean {
+export function sameNetwork({ recipe: left }: RunSummary, { recipe: right }: RunSummary): boolean {
+  if (left.modality === 'program' && right.modality === 'program') return left.model.name === right.model.name;
+  if (left.modality === 'program' || right.modality === 'program') return false;
+  const { model: a } = left;
+  const { model: b } = right;
   if (a.pretrained !== b.pretrained) return false;
   if ('fromScratch' in a) return 'fromScratch' in b && a.fromScratch === b.fromScratch;
   return 'name' in b && a.name === b.name && a.stem === b.stem && a.width === b.width;
 }
 
 export function sameTest(a: RunSummary, b: RunSummary): boolean {
-  return a.finished && b.finished && sameData(a, b) && a.recipe.data.testLimit === b.recipe.data.testLimit;
+  return a.finished && b.finished && sameData(a, b);
 }
 
-function sameData({ recipe: { data: a } }: RunSummary, { recipe: { data: b } }: RunSummary): boolean {
+function sameData({ recipe: left }: RunSummary, { recipe: right }: RunSummary): boolean {
+  if (left.modality === 'program' && right.modality === 'program') return left.data.name === right.data.name;
+  if (left.modality === 'program' || right.modality === 'program') return false;
+  const { data: a } = left;
+  const { data: b } = right;
   const sameTask = 'task' in a ? 'task' in b && a.task === b.task : true;
-  return a.name === b.name && a.path === b.path && sameTask;
+  return a.name === b.name && a.path === b.path && a.testLimit === b.testLimit && sameTask;
 }
 
 export function sameMachine(a: RunSummary, b: RunSummary): boolean {
   return (
     a.environment?.machine === b.environment?.machine &&
     a.environment?.threads === b.environment?.threads &&
-    a.recipe.data.batchSize === b.recipe.data.batchSize
+    batchSize(a) === batchSize(b)
   );
+}
+
+/** Of a program's run what a step had. */
+function batchSize({ recipe: { data }, stepSamples }: RunSummary): number | null {
+  return 'batchSize' in data ? data.batchSize : stepSamples;
 }
 
 export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {

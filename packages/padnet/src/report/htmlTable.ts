@@ -42,7 +42,7 @@ export function swatch(colour: string): Html {
 /** Such as `PAD-Net, K = 4` and `MoE, 2 of 8 experts`; nothing where the name says it already. */
 function describe(run: RunSummary): Html | false {
   const { name, layer, recipe } = run;
-  const bank = layer === 'static' ? '' : `, ${bankText(recipe)}`;
+  const bank = layer === 'static' || recipe.modality === 'program' ? '' : `, ${bankText(recipe)}`;
   return (name !== layer || bank !== '') && html`<small>${modelLayerName(recipe.model)}${bank}</small>`;
 }
 

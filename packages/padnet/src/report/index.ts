@@ -82,9 +82,11 @@ export {
   type RunSummary,
   type RunSummaryOptions,
 } from './runSummary.js';
+export { type ProgramNetwork, readProgramNetwork } from './programNetwork.js';
 export { picturePass, type SamplePass, textPass } from './samplePass.js';
 export { formatScore, metricName } from './scoreText.js';
 export { networkOfFolder, networkOfModel, networkOfRecipe, type ShownNetwork } from './shownNetwork.js';
 export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
 export { answerTexts, type AnswerOptions, type Text, type TextAnswer, type TokenExperts } from './textAnswers.js';
 export { markdownTable, textTable } from './textTable.js';
+export { writeRun, type WriteRunOptions } from './writeRun.js';

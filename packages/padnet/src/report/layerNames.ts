@@ -1,7 +1,7 @@
 /** What the layers of a run are, in the words of papers, and what one layer is called in a figure. */
 import { codeName } from '../ownCode/index.js';
 import type { DynamicConvolution, LayerKind, TextLayerKind } from '../models/index.js';
-import type { Recipe } from '../training/recipe.js';
+import type { RunRecipe } from '../training/recipe.js';
 
 export type RunLayer = LayerKind | TextLayerKind;
 
@@ -25,7 +25,7 @@ export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly na
  * Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. Of a router of one's own
  * `dynamic (myRouter.ts)` and `PAD-Net (myRouter.ts)`.
  */
-export function modelLayerName(model: Recipe['model']): string {
+export function modelLayerName(model: RunRecipe['model']): string {
   const name = layerNames[model.layer];
   if (!('convolution' in model) || model.layer === 'static') return name;
   if (model.router !== undefined) return `${model.layer === 'pad' ? name : 'dynamic'} (${codeName(model.router)})`;

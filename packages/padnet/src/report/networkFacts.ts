@@ -1,7 +1,7 @@
 /** What a run's network is called. */
 import { basename, dirname } from 'node:path';
 import type { FamilyName, ModelOptions, TextConfig } from '../models/index.js';
-import type { Recipe } from '../training/recipe.js';
+import type { RunRecipe } from '../training/recipe.js';
 
 export interface NetworkFacts {
   /** Such as `ResNet-10`, `BERT`. */
@@ -10,7 +10,7 @@ export interface NetworkFacts {
   readonly text: string;
 }
 
-const pictureNames: Record<ModelOptions['name'], string> = {
+const pictureNames: Readonly<Record<ModelOptions['name'], string>> = {
   resnet10: 'ResNet-10',
   resnet18: 'ResNet-18',
   resnet34: 'ResNet-34',
@@ -27,7 +27,11 @@ const familyTitles: Record<FamilyName, string> = {
 };
 
 /** @param config of a text encoder; where it is not at hand, the network goes by the name of its weights */
-export function networkFacts({ modality, model }: Recipe, config: TextConfig | null): NetworkFacts {
+export function networkFacts({ modality, model }: RunRecipe, config: TextConfig | null): NetworkFacts {
+  if (modality === 'program') {
+    const { [model.name]: name = model.name } = pictureNames as Readonly<Record<string, string>>;
+    return { name, text: name };
+  }
   if (modality === 'image') {
     const name = pictureNames[model.name];
     const width = model.width ? `, width ${model.width}` : '';

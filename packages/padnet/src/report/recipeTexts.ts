@@ -1,19 +1,21 @@
 /** What a run's recipe says, in words. */
 import { cifarFormats, glueTasks } from '../data/index.js';
-import type { Recipe } from '../training/recipe.js';
+import type { RunRecipe } from '../training/recipe.js';
 import { shortPath } from './shortPaths.js';
 
-export function trainingText(recipe: Recipe): string {
+export function trainingText(recipe: RunRecipe): string {
   return `${scheduleText(recipe)}, seed ${recipe.training.seed}`;
 }
 
 /** The same for every seed. */
-export function scheduleText({ training, data: { batchSize } }: Recipe): string {
+export function scheduleText({ training, data }: RunRecipe): string {
   const optimizer = 'optimizer' in training ? training.optimizer : 'adamw';
-  return `${training.epochs} ${training.epochs === 1 ? 'epoch' : 'epochs'}, batch ${batchSize}, ${optimizer}`;
+  const batch = 'batchSize' in data ? [`batch ${data.batchSize}`] : [];
+  return [`${training.epochs} ${training.epochs === 1 ? 'epoch' : 'epochs'}`, ...batch, optimizer].join(', ');
 }
 
-export function dataName({ data }: Recipe): string {
+export function dataName({ modality, data }: RunRecipe): string {
+  if (modality === 'program') return data.name;
   switch (data.name) {
     case 'fashionMnist':
       return 'Fashion-MNIST';
@@ -29,7 +31,8 @@ export function dataName({ data }: Recipe): string {
 }
 
 /** With its limits. */
-export function dataText(recipe: Recipe): string {
+export function dataText(recipe: RunRecipe): string {
+  if (recipe.modality === 'program') return dataName(recipe);
   const { name, trainLimit, testLimit } = recipe.data;
   const kind = name === 'glue' || name === 'imageFolder' ? 'sample of' : 'first';
   const samples = recipe.modality === 'image' ? 'pictures' : 'sentences';

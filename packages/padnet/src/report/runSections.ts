@@ -54,6 +54,7 @@ function trainedWith(runs: readonly RunSummary[]): string {
   return [
     ...(modalities.has('image') ? ['augmentation, mix-up and label smoothing'] : []),
     ...(modalities.has('text') ? ['dropout and the auxiliary loss of routers'] : []),
+    ...(modalities.has('program') ? ['whatever its program adds'] : []),
   ].join(', ');
 }
 

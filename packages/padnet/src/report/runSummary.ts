@@ -1,7 +1,7 @@
 /** Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. */
 import { glueTasks } from '../data/index.js';
 import { median } from '../statistics.js';
-import type { Recipe } from '../training/recipe.js';
+import type { RunRecipe } from '../training/recipe.js';
 import type { EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
@@ -31,7 +31,7 @@ export interface EpochPoint {
 export interface RunSummary {
   readonly name: string;
   readonly layer: RunLayer;
-  readonly recipe: Recipe;
+  readonly recipe: RunRecipe;
   readonly network: NetworkFacts;
   readonly environment: RunEnvironment | null;
   /** Whether training reached its end; where not, score and loss are those of the last whole epoch. */
@@ -59,6 +59,8 @@ export interface RunSummary {
   readonly stepSeconds: number | null;
   /** Median over the same steps. */
   readonly samplesPerSecond: number | null;
+  /** Samples of the first step. */
+  readonly stepSamples: number | null;
   readonly peakMemoryBytes: number | null;
   readonly trainingSeconds: number | null;
   readonly curve: readonly EpochPoint[];
@@ -76,7 +78,7 @@ export interface RunSummary {
 
 export interface RunSummaryOptions {
   readonly name: string;
-  readonly recipe: Recipe;
+  readonly recipe: RunRecipe;
   /** As read from `metrics.jsonl`; where a resumed run tells something twice, the later counts. */
   readonly events: readonly TrainingEvent[];
   readonly counts: NetworkCounts;
@@ -115,6 +117,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     macs: counts.macs,
     sample: counts.sample,
     ...stepTimes(events),
+    stepSamples: events.find((event) => event.type === 'step')?.samples ?? null,
     peakMemoryBytes: finished?.peakMemoryBytes ?? null,
     trainingSeconds: finished?.trainingSeconds ?? null,
     curve,
@@ -127,7 +130,8 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
 }
 
 /** What a run will be scored by. */
-function metricOf(recipe: Recipe): string {
+function metricOf(recipe: RunRecipe): string {
+  if (recipe.modality === 'program') return 'score';
   return recipe.modality === 'image' ? 'accuracy' : glueTasks[recipe.data.task].metrics.join('/');
 }
 

@@ -1,8 +1,12 @@
 /** What one sample of a run's data is called. */
-import type { Modality } from '../training/recipe.js';
+import type { RunRecipe } from '../training/recipe.js';
 import type { RunSummary } from './runSummary.js';
 
-const words: Readonly<Record<Modality, string>> = { image: 'pictures', text: 'sentences' };
+const words: Readonly<Record<RunRecipe['modality'], string>> = {
+  image: 'pictures',
+  text: 'sentences',
+  program: 'samples',
+};
 
 /** Such as `pictures`; of runs on different kinds of data `samples`. */
 export function samplesOf(runs: readonly Pick<RunSummary, 'recipe'>[]): string {

@@ -12,9 +12,10 @@ const formulas: Readonly<Record<SaliencyName, string>> = {
   random: 'a random number',
 };
 
-/** What `partition.saliency` names: a score with its formula, or the file of one's own. */
+/** What `partition.saliency` names: a score with its formula, or one of one's own. */
 export function scoreText(saliency: string): string {
-  return isCodeReference(saliency) ? `that of ${codeName(saliency)}` : formulas[saliency as SaliencyName];
+  if (isCodeReference(saliency)) return `that of ${codeName(saliency)}`;
+  return Object.hasOwn(formulas, saliency) ? formulas[saliency as SaliencyName] : saliency;
 }
 
 /** The name alone. */

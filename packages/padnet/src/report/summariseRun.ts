@@ -8,7 +8,7 @@ import {
   loadPictures,
   loadRunModel,
   loadTexts,
-  readRun,
+  readAnyRun,
   type Environment,
   type Recipe,
   type Run,
@@ -17,6 +17,7 @@ import {
 import { routerCoefficients } from './coefficients.js';
 import { expertLoad } from './expertLoad.js';
 import { countNetwork } from './networkCounts.js';
+import { readProgramNetwork } from './programNetwork.js';
 import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOptions } from './runSummary.js';
 import { networkOfModel, networkOfRecipe } from './shownNetwork.js';
 
@@ -37,14 +38,23 @@ export async function summariseRun(
   path: string,
   { name, onRemark, allowCode }: SummariseRunOptions,
 ): Promise<RunSummary> {
-  const run = readRun(path);
-  const common = { name, recipe: run.recipe, events: run.events, environment: runEnvironment(run.environment) };
-  if (!existsSync(run.folder.model)) return runSummary({ ...common, ...(await countUnfinished(run, { allowCode })) });
+  const { folder, recipe, ...told } = readAnyRun(path);
+  const { events } = told;
+  const environment = runEnvironment(told.environment);
+  if (recipe.modality === 'program') {
+    const { counts } = readProgramNetwork(folder.network);
+    if (counts.layers.length > 0)
+      onRemark?.(`without the routers of ${path}: a program of your own trained it, which alone has its data`);
+    return runSummary({ name, recipe, events, environment, counts });
+  }
+  const run = { folder, recipe, ...told };
+  const common = { name, recipe, events, environment };
+  if (!existsSync(folder.model)) return runSummary({ ...common, ...(await countUnfinished(run, { allowCode })) });
   const model = loadRunModel(path, { allowCode });
   const { network, pass, config } = networkOfModel(model);
   const counted = { ...common, counts: countNetwork(network, pass), config };
   try {
-    return runSummary({ ...counted, ...(await lookAtRouters(run.recipe, model)) });
+    return runSummary({ ...counted, ...(await lookAtRouters(recipe, model)) });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     onRemark?.(`without the routers of ${path}: ${error.message}`);

@@ -8,7 +8,14 @@ import { isMap, isPair, isSeq, LineCounter, parse, parseDocument, stringify, typ
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
-import { modalities, recipeSchemas, type Modality, type Recipe } from './recipe.js';
+import {
+  modalities,
+  programRecipeSchema,
+  recipeSchemas,
+  type Modality,
+  type Recipe,
+  type RunRecipe,
+} from './recipe.js';
 
 /** A value that replaces one of the file's, such as an option of the command line. */
 export interface RecipeOverride {
@@ -82,12 +89,13 @@ export function parseRecipe(text: string, file: string, sets: readonly (string |
 }
 
 /**
- * The recipe of a run, from its folder. Runs that were begun before there was a key are what they were: where
- * `training.scheduleStart` is missing, the schedule began at the first step.
+ * What a run was trained by, from its folder: a recipe, or what a program wrote down. Runs that were begun before there was a key are
+ * what they were: where `training.scheduleStart` is missing, the schedule began at the first step.
  *
  * @throws RecipeError as `parseRecipe`
  */
-export function parseRunRecipe(text: string, file: string): Recipe {
+export function parseRunRecipe(text: string, file: string): RunRecipe {
+  if (new Source(text, file).modality === 'program') return parseFile(programRecipeSchema, text, file).values;
   const recipe = parseRecipe(text, file);
   const isOlder = !parseDocument(text).hasIn(['training', 'scheduleStart']);
   if (!isOlder || recipe.training.warmupEpochs === 0) return recipe; // without a warm-up the schedule is the same
@@ -116,7 +124,7 @@ export function parseFile<T>(schema: z.ZodType<T>, text: string, file: string): 
 }
 
 /** Complete YAML that parses back to the same recipe. */
-export function serialiseRecipe(recipe: Recipe): string {
+export function serialiseRecipe(recipe: RunRecipe): string {
   return stringify(recipe);
 }
 
@@ -138,6 +146,10 @@ function modalityOf(document: Source, recipeOverrides: readonly RecipeOverride[]
   const named = (last ? last.value : document.modality) ?? 'image';
   const found = modalities.find((name) => name === named);
   if (found !== undefined) return found;
+  if (named === 'program') {
+    const message = 'a program of your own wrote this when it trained; only that program can train it, or has its data';
+    throw new RecipeError(document.inOrder([{ path: ['modality'], message }], overrides));
+  }
   const expected: Schema = { enum: modalities };
   const message = `expected ${described(expected)}, got ${shown(named)}${hint(expected, named)}`;
   throw new RecipeError(document.inOrder([{ path: ['modality'], message }], overrides));

@@ -18,6 +18,8 @@ import type { Evaluation } from './evaluation.js';
 import { InputError } from '../errors.js';
 import { parseOptions } from './parseOptions.js';
 import { pictureDataSchema, type PictureDataOptions } from './recipe.js';
+import type { ModelOptions } from '../models/index.js';
+import type { PictureDescription } from './savedModel.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 
 export interface PictureTaskOptions {
@@ -74,6 +76,21 @@ export class PictureTask implements Task<ImageBatch> {
     this.#autocast = options.autocast === 'bf16';
     if (this.#data.onBadPicture === 'skip') this.#onBadPicture = onceEach(options.onBadPicture ?? (() => undefined));
     this.normalise = options.normalise ?? channelStatistics(splits.train);
+  }
+
+  /** What is saved beside the weights of a network that `createModel` made from `model`. */
+  describe(model: ModelOptions): PictureDescription {
+    const { channels, height, width, numClasses, classNames } = this.#splits.train;
+    const { mean, std } = this.normalise;
+    return {
+      modality: 'image',
+      model: { ...model, pretrained: undefined },
+      inChannels: channels,
+      numClasses,
+      size: [height, width],
+      classNames: [...classNames],
+      normalise: { mean: [...mean], std: [...std] },
+    };
   }
 
   openLoader(seed: number): BatchSource<ImageBatch> {

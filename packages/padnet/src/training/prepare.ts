@@ -97,15 +97,7 @@ async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): 
     sample: `${train.channels}×${train.height}×${train.width} pixels`,
     countMacs: () => sumMacs(countMacs(network, [1, train.channels, train.height, train.width])),
     save: (file) => {
-      savePictureModel(file, network, {
-        modality: 'image',
-        model: { ...recipe.model, pretrained: undefined },
-        inChannels: train.channels,
-        numClasses: train.numClasses,
-        size: [train.height, train.width],
-        classNames: [...train.classNames],
-        normalise: { mean: [...task.normalise.mean], std: [...task.normalise.std] },
-      });
+      savePictureModel(file, network, task.describe(recipe.model));
     },
   };
 }

@@ -5,20 +5,31 @@ import type { CodeOptions } from '../ownCode/index.js';
 import { environmentSchema, type Environment } from './environment.js';
 import type { TrainingEvent } from './events.js';
 import { parseRunRecipe } from './loadRecipe.js';
-import type { Recipe } from './recipe.js';
+import type { Recipe, RunRecipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { loadModel, type SavedModel } from './savedModel.js';
 
-export interface Run {
+export interface Run<R extends RunRecipe = Recipe> {
   readonly folder: RunFolder;
-  readonly recipe: Recipe;
+  readonly recipe: R;
   readonly environment: Environment | null;
   /** What `metrics.jsonl` tells. */
   readonly events: readonly TrainingEvent[];
 }
 
-/** @throws InputError where `path` is no run, or a file in it is damaged */
+/** A run that was trained from a recipe. @throws InputError as `readAnyRun`, and where a program of one's own trained it */
 export function readRun(path: string): Run {
+  const run = readAnyRun(path);
+  const { recipe } = run;
+  if (recipe.modality !== 'program') return { ...run, recipe };
+  throw new InputError(
+    `${path} was trained by a program of your own, which alone has its data and can go on with it; \`padnet compare\` and ` +
+      '`padnet inspect` show it',
+  );
+}
+
+/** @throws InputError where `path` is no run, or a file in it is damaged */
+export function readAnyRun(path: string): Run<RunRecipe> {
   const folder = new RunFolder(path);
   if (!existsSync(folder.recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
   const recipe = parseRunRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe);

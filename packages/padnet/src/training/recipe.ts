@@ -228,6 +228,26 @@ export const textRecipeSchema = z
     for (const issue of partitionIssues(recipe)) context.addIssue({ ...issue });
   });
 
+/** What a program of one's own says of what it trains: enough to be compared, not to be trained again from. */
+export const programRecipeSchema = z
+  .strictObject({
+    modality: z.literal('program'),
+    model: z.strictObject({
+      /** What reports call the network. */
+      name: z.string().min(1),
+      layer: z.enum(['static', 'dyconv', 'moe', 'pad']),
+    }),
+    data: z.strictObject({
+      /** What reports call the data. */
+      name: z.string().min(1),
+    }),
+    training: trainingSchema,
+    /** `saliency` is the name of the score. */
+    partition: partitionSchema.extend({ saliency: z.string().default('maskGradient') }).optional(),
+  })
+  .meta({ title: 'what a program trained' });
+export type ProgramRecipe = z.infer<typeof programRecipeSchema>;
+
 /** By `modality`, the kind of data that a network takes. */
 export const recipeSchemas = { image: pictureRecipeSchema, text: textRecipeSchema } as const;
 export const modalities = ['image', 'text'] as const satisfies (keyof typeof recipeSchemas)[];
@@ -313,6 +333,8 @@ function milestoneIssues(milestones: readonly number[]): Issue[] {
 export type PictureRecipe = z.infer<typeof pictureRecipeSchema>;
 export type TextRecipe = z.infer<typeof textRecipeSchema>;
 export type Recipe = PictureRecipe | TextRecipe;
+/** What the `recipe.yaml` of a run may be: not all runs are trained from recipes. */
+export type RunRecipe = Recipe | ProgramRecipe;
 export type PictureDataOptions = PictureRecipe['data'];
 export type TextDataOptions = TextRecipe['data'];
 export type TrainingOptions = z.infer<typeof trainingSchema>;

@@ -1,8 +1,8 @@
 /** A recipe as a list of its settings. */
-import type { Recipe } from './recipe.js';
+import type { RunRecipe } from './recipe.js';
 
 /** By key, such as `training.epochs`: text as it is, other values as JSON. */
-export function recipeSettings(recipe: Recipe): Map<string, string> {
+export function recipeSettings(recipe: RunRecipe): Map<string, string> {
   return new Map(flatten('', recipe));
 }
 

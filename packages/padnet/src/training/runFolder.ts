@@ -7,6 +7,7 @@
  *     checkpoints/           step-<n>.safetensors + step-<n>.json
  *     partition.safetensors  the masks, once partitioned
  *     model/                 model.safetensors (compact) + model.json: what is deployed and evaluated
+ *     network.json           of a program's run: its network layer by layer, as only that program can make it
  */
 import { existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
@@ -38,6 +39,10 @@ export class RunFolder {
 
   get partition(): string {
     return join(this.path, 'partition.safetensors');
+  }
+
+  get network(): string {
+    return join(this.path, 'network.json');
   }
 
   get modelWeights(): string {
@@ -81,6 +86,7 @@ export class RunFolder {
       this.metrics,
       this.checkpoints,
       this.partition,
+      this.network,
       join(this.path, 'model'),
       this.environment,
       this.recipe,

@@ -45,7 +45,14 @@ const textDescriptionSchema = z.strictObject({
   maxLength: z.int().min(1),
 });
 
-const descriptionSchema = z.discriminatedUnion('modality', [pictureDescriptionSchema, textDescriptionSchema]);
+/** A network that a program made: its weights can be read, not the network. */
+const programDescriptionSchema = z.strictObject({ modality: z.literal('program'), name: z.string() });
+
+const descriptionSchema = z.discriminatedUnion('modality', [
+  pictureDescriptionSchema,
+  textDescriptionSchema,
+  programDescriptionSchema,
+]);
 
 /** All that is needed to run a network on new data, but its weights and tokenizer. */
 export type PictureDescription = z.infer<typeof pictureDescriptionSchema>;
@@ -89,6 +96,11 @@ function hasDynamicLayer(network: nn.Module): boolean {
   return false;
 }
 
+/** Of a network that only the program which trained it can make. */
+export function saveProgramModel(file: string, network: nn.Module, { name }: { readonly name: string }): void {
+  writeModel(file, network, { modality: 'program', name });
+}
+
 const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
 
 /** As `savePictureModel`. @param tokenizer the folder that its files are copied from */
@@ -126,6 +138,11 @@ function writeModel(file: string, network: nn.Module, description: object, addFi
  */
 export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
   const description = parseDescription(file);
+  if (description.modality === 'program') {
+    throw new InputError(
+      `${file}: ${description.name} is a network of a program of your own, which alone can make it; model.safetensors has its weights`,
+    );
+  }
   const weights = join(dirname(file), 'model.safetensors');
   if (description.modality === 'image') {
     const { model, inChannels, numClasses } = description;
@@ -157,6 +174,11 @@ function loadWeights(network: nn.Module, file: string): void {
   });
   replaceConstantLayers(network);
   network.eval();
+}
+
+/** Whether only the program that trained it can make the network. @throws InputError where the file is damaged */
+export function isProgramModel(file: string): boolean {
+  return parseDescription(file).modality === 'program';
 }
 
 function parseDescription(file: string): z.infer<typeof descriptionSchema> {

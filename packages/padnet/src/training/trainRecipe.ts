@@ -1,27 +1,23 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import type { Device } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
-import { appendLine, writeFileAtomic } from './atomicWrite.js';
+import { decodePartition, type Partition } from '../partition/index.js';
 import { listCheckpoints } from './checkpoint.js';
-import { describeEnvironment } from './environment.js';
-import {
-  isMetric,
-  type BadPictureEvent,
-  type NewClassifierEvent,
-  type TrainingEvent,
-  type TruncatedEvent,
-  type UnknownKeysEvent,
+import type {
+  BadPictureEvent,
+  NewClassifierEvent,
+  TrainingEvent,
+  TruncatedEvent,
+  UnknownKeysEvent,
 } from './events.js';
-import { serialiseRecipe } from './loadRecipe.js';
 import { pinCode } from './pinCode.js';
 import { prepareTask } from './prepare.js';
 import { readEvents } from './readRun.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
-import { Trainer } from './trainer.js';
+import { RunWriter } from './runWriter.js';
 
 export interface TrainRecipeOptions extends CodeOptions {
   /** The run's folder. */
@@ -74,35 +70,24 @@ export async function* trainRecipe(
     },
     onBadPicture: (picture) => remarks.push({ type: 'badPicture', ...picture, count: ++badPictures }),
   });
-  const trainer = new Trainer({
+  // From here on the folder is changed: all that the recipe names has been found and fits.
+  const writer = new RunWriter({
+    folder,
+    resume,
+    force,
+    recipe,
     task: prepared.task,
     training: prepared.training,
     partition: recipe.partition,
     saliency: prepared.saliency,
     masks: readMasks(recipe.partition),
-    checkpoints: folder.checkpoints,
-    onPartition: (partition) => {
-      writeFileAtomic(folder.partition, encodePartition(partition));
+    save: (file) => {
+      prepared.save(file);
     },
   });
-  // From here on the folder is changed: all that the recipe names has been found and fits.
-  if (resume) {
-    folder.clean();
-    trainer.resume();
-  } else {
-    folder.create(force);
-    writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
-  }
-  if (!existsSync(folder.environment))
-    writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
-  mkdirSync(folder.checkpoints, { recursive: true });
-  truncateLines(folder.metrics, trainer.events);
-
   yield* remarks.splice(0);
-  for await (const event of trainer.run({ signal })) {
+  for await (const event of writer.train({ signal })) {
     yield* remarks.splice(0);
-    if (event.type === 'finished') prepared.save(folder.model);
-    if (isMetric(event)) appendLine(folder.metrics, JSON.stringify(event));
     yield event;
   }
 }
@@ -122,16 +107,4 @@ function readMasks(options: PartitionOptions | undefined): Partition | undefined
     );
   }
   return partition;
-}
-
-/** Drops the lines of events that came after the checkpoint: they happen again. */
-function truncateLines(file: string, count: number): void {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
-  writeFileAtomic(
-    file,
-    lines
-      .slice(0, count)
-      .map((line) => `${line}\n`)
-      .join(''),
-  );
 }
