@@ -4,7 +4,7 @@ import { dirname, join } from 'node:path';
 import { convolutionPlans, granularities, recipeSchemas, saliencies } from 'padnet';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
-import { pages, root } from './projectFiles.js';
+import { pages, projectFiles, root } from './projectFiles.js';
 
 interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
@@ -50,6 +50,12 @@ describe('the documentation', () => {
       expect(others.join('\n\n')).not.toMatch(/(?<!Neither |not )(better than|beats?) (the )?\W?static/);
     },
   );
+
+  it('and what it documents name no folder that lies beside the repository', () => {
+    const files = projectFiles(/\.(ts|cc|h|yaml|md|sh)$/).filter((file) => !/^tests|\.test\./.test(file));
+    expect(files.length).toBeGreaterThan(400);
+    expect(files.filter((file) => readFileSync(join(root, file), 'utf8').includes('../shared'))).toEqual([]);
+  });
 
   /** As GitHub names the headings of a page. */
   const anchors = (page: string): string[] =>

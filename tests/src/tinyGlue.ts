@@ -8,13 +8,13 @@ const words = 'good fine nice bad poor sad film plot cast song'.split(' ');
 const special = ['[PAD]', '[UNK]', '[CLS]', '[SEP]', '[MASK]'];
 
 /** BERT with random weights, as a folder of Hugging Face's. */
-export function writeTinyEncoder(folder: string): void {
+export function writeTinyEncoder(folder: string, { layers = 2 } = {}): void {
   mkdirSync(folder, { recursive: true });
   const config = {
     model_type: 'bert',
     vocab_size: special.length + words.length,
     hidden_size: 16,
-    num_hidden_layers: 2,
+    num_hidden_layers: layers,
     num_attention_heads: 2,
     intermediate_size: 32,
     max_position_embeddings: 16,
