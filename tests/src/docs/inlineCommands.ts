@@ -18,6 +18,8 @@ function help(command: string): string {
   const known = helps.get(command);
   if (known !== undefined) return known;
   const text = execFileSync(process.execPath, [program, ...command.split(' '), '--help'], { encoding: 'utf8' });
+  // Of an unknown command, the help is that of all.
+  if (!text.includes(`Usage: padnet ${command}`)) throw new Error(`there is no padnet ${command}`);
   helps.set(command, text);
   return text;
 }
