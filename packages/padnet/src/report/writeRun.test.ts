@@ -6,8 +6,8 @@ import { loadSafetensors, manualSeed, nn, noGrad, randn, scope, type Tensor } fr
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { convertToPartial } from '../convert/index.js';
 import { InputError } from '../errors.js';
+import { compactStateDict } from '../layers/index.js';
 import { createModel, modelSchema } from '../models/index.js';
-import { compactStateDict } from '../partial/index.js';
 import {
   loadRunModel,
   PictureTask,
