@@ -6,7 +6,7 @@
 export * from './convert/index.js';
 export * from './data/index.js';
 export * from './dynamic/index.js';
-export { InputError } from './errors.js';
+export { InputError, NonFiniteError } from './errors.js';
 export * from './layers/index.js';
 export * from './models/index.js';
 export * from './ownCode/index.js';

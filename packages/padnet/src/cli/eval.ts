@@ -6,7 +6,7 @@ import type { PictureModel, PictureRecipe } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
-import { readRecipe } from './runRecipe.js';
+import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
@@ -59,7 +59,7 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
       `${run} is a network without data of its own; give the recipe whose data it is evaluated on with --recipe <file>`,
     );
   }
-  const recipe = await readRecipe(options.recipe ?? readRun(run).folder.recipe, set);
+  const recipe = await readDataRecipe(options.recipe ?? readRun(run).folder.recipe, set);
   const model = loadAnyModel(run, { allowCode });
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);

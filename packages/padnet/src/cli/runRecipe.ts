@@ -5,7 +5,11 @@ import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
 
-/** A recipe's file with what overrides it. @throws InputError where there is no such file, RecipeError where it is wrong */
+/**
+ * A recipe's file with what overrides it, to be trained.
+ *
+ * @throws InputError where there is no such file, RecipeError where it is wrong
+ */
 export async function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
   const { parseRecipe } = await import('../training/index.js');
   return withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
@@ -19,6 +23,14 @@ export async function readTrainingRecipe(
 ): Promise<Recipe> {
   const { pinCode } = await import('../training/index.js');
   return pinCode(await readRecipe(file, overrides), code);
+}
+
+/** The same for its data alone: whether it could be trained does not matter. @throws InputError where a program wrote it */
+export async function readDataRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
+  const { parseRunRecipe } = await import('../training/index.js');
+  const recipe = parseRunRecipe(readYaml(file, 'a recipe'), file, overrides);
+  if (recipe.modality === 'program') throw new InputError(`${file} was written by a program and names no data`);
+  return withAbsolutePaths(recipe);
 }
 
 /** The recipe that a run was started with. @throws InputError where `run` is none */

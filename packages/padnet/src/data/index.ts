@@ -46,7 +46,6 @@ export {
   macroF1,
   matthews,
   metricNames,
-  NonFiniteError,
   type Numbers,
   pearson,
   spearman,

@@ -3,8 +3,8 @@
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
 import { nn, noGrad, ops, scope, Tensor } from '@padnet/torch';
-import { InputError } from '../errors.js';
-import type { Mask, SearchSource } from '../partial/index.js';
+import { InputError, NonFiniteError } from '../errors.js';
+import { Mask, type SearchSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
   searchLayers,
@@ -45,7 +45,7 @@ export interface RoundResult extends PartitionRound {
   readonly masks: ReadonlyMap<string, Mask>;
   /**
    * Saliency of every unit [units] by layer, normalised so that absolute values sum to 1 over all layers; freed after
-   * `onRound`. Units that span two layers stand under the first.
+   * `onRound`. Units that span two layers stand under the first. None where κ is 0.
    */
   readonly scores: ReadonlyMap<string, Tensor>;
 }
@@ -54,8 +54,10 @@ export interface RoundResult extends PartitionRound {
  * Partitions a network whose layers are partial and have no masks for good. It is put in evaluation mode meanwhile and is left
  * as it was: `applyPartition` sets the masks.
  *
+ * κ = 0 leaves nothing to choose, so that nothing is scored.
+ *
  * @throws RangeError where κ is outside [0, 1], rounds < 1, or there is no such layer; InputError where the granularity does not
- *   fit a layer or all scores are 0
+ *   fit a layer or all scores are 0; NonFiniteError naming a layer whose scores are not finite
  */
 export async function iterativeModePartition(
   network: nn.Module,
@@ -83,16 +85,26 @@ export async function iterativeModePartition(
   const before = new Map(Array.from(sources, ([path, { mask }]) => [path, mask]));
   using _mode = nn.evaluationMode(network);
   const done: PartitionRound[] = [];
-  let masks = before;
+  let masks: ReadonlyMap<string, Mask> = before;
   let scores = new Map<string, Float32Array>();
+  const finish = (round: number, keep: number, found: ScoredMasks): void => {
+    masks = found.masks;
+    const result = { round, keepRatio: keep, dynamicRatio: overallDynamicRatio(masks.values()) };
+    done.push(result);
+    onRound?.({ ...result, ...found });
+  };
   try {
     for (let round = 1; round <= rounds; round++) {
+      if (ratio === 0) {
+        finish(round, 0, { masks: emptyMasks(sources), scores: new Map() });
+        continue;
+      }
       const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal });
       checkScores(raw, sources, saliency.name);
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {
-        ({ masks, scores } = scope(() => {
-          const unitSaliency = normalisedScores(groups, raw, saliency.isSigned);
+        scores = scope(() => {
+          const unitSaliency = normalisedScores(groups, raw, saliency, keep);
           const selected = selectDynamic(
             groups.map(({ unitSize }, index) => ({ scores: unitSaliency[index]!, unitSize })),
             keep,
@@ -101,11 +113,9 @@ export async function iterativeModePartition(
           const found = new Map(groups.flatMap((group, index) => unitMasks(group, selected[index]!)));
           const roundMasks = new Map(Array.from(sources.keys(), (path) => [path, found.get(path)!]));
           const roundScores = new Map(groups.map(({ parts }, index) => [parts[0]!.path, unitSaliency[index]!]));
-          const result = { round, keepRatio: keep, dynamicRatio: overallDynamicRatio(roundMasks.values()) };
-          done.push(result);
-          onRound?.({ ...result, masks: roundMasks, scores: roundScores });
-          return { masks: roundMasks, scores: toFloat32(roundScores) };
-        }));
+          finish(round, keep, { masks: roundMasks, scores: roundScores });
+          return toFloat32(roundScores);
+        });
       } finally {
         for (const tensor of raw.values()) tensor[Symbol.dispose]();
       }
@@ -127,11 +137,18 @@ export async function iterativeModePartition(
   return { settings, rounds: done, masks, scores };
 }
 
+type ScoredMasks = Pick<RoundResult, 'masks' | 'scores'>;
+
+/** Every entry static. */
+function emptyMasks(sources: ReadonlyMap<string, SearchSource>): Map<string, Mask> {
+  return new Map(Array.from(sources, ([path, { shape }]) => [path, Mask.empty(shape)]));
+}
+
 function setMasks(sources: ReadonlyMap<string, SearchSource>, masks: ReadonlyMap<string, Mask>): void {
   for (const [path, source] of sources) source.mask = masks.get(path)!;
 }
 
-/** @throws InputError where a score, which may be one of the user's own, is not one finite number for each entry */
+/** @throws InputError where a score, which may be one of the user's own, is not a number for each entry; NonFiniteError where one is not finite */
 function checkScores(raw: unknown, sources: ReadonlyMap<string, SearchSource>, name: string): void {
   const what = `the saliency ${name}`;
   if (!(raw instanceof Map))
@@ -146,28 +163,35 @@ function checkScores(raw: unknown, sources: ReadonlyMap<string, SearchSource>, n
       throw new InputError(
         `${what} gives ${given!} for the layer ${path}, expected the shape of its weight ${expected!}`,
       );
-    if (!scope(() => ops.isfinite(scores).all().item()))
-      throw new InputError(`${what} is not finite in the layer ${path}; look whether the loss of the partition set is`);
+    if (!scope(() => ops.isfinite(scores).all().item())) throw new NonFiniteError(what, `that of ${path} is not`);
   }
 }
 
-/** The score of each unit [units], by group, divided by the sum of absolute values over all groups. */
+/**
+ * The score of each unit [units], by group, divided by the sum of absolute values over all groups.
+ *
+ * @param keep the ratio to choose by them; where it is 1, nothing is
+ */
 function normalisedScores(
   groups: readonly UnitGroup[],
   raw: ReadonlyMap<string, Tensor>,
-  isSigned: boolean | undefined,
+  { name, isSigned }: Saliency,
+  keep: number,
 ): Tensor[] {
   return noGrad(() => {
     const scores = groups.map((group) => unitScores(group, raw, isSigned));
     const total = scores.reduce((sum, tensor) => sum + tensor.abs().sum({ dtype: 'float64' }).item(), 0);
-    if (total === 0) {
-      throw new InputError(
-        'every saliency is 0, so that no entry can be told from another; where all of a bank are copies of the static ' +
-          'weight, train before the partition or convert with noise',
-      );
-    }
-    return scores.map((tensor) => tensor.div(total));
+    if (total > 0) return scores.map((tensor) => tensor.div(total));
+    if (keep < 1) throw new InputError(zeroScores(name));
+    return scores;
   });
+}
+
+function zeroScores(name: string): string {
+  return (
+    `every score by ${name} is 0, so that no entry can be told from another; partition after some training, start the kernels or ` +
+    'experts with noise, have two or more of them, or choose another score'
+  );
 }
 
 function toFloat32(scores: ReadonlyMap<string, Tensor>): Map<string, Float32Array> {

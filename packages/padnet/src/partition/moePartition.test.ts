@@ -196,7 +196,7 @@ describe('a partition of mixtures of experts', () => {
 
   it('refuses copies that nothing has told apart yet', async () => {
     network = convertToPartialMoE(pretrainedStack(shape)).to('float64');
-    await expect(run()).rejects.toThrow('every saliency is 0, so that no entry can be told from another');
+    await expect(run()).rejects.toThrow('every score by maskGradient is 0, so that no entry can be told from another');
   });
 
   it('refuses a granularity that does not fit, before anything is scored', async () => {

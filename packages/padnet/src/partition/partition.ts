@@ -45,7 +45,7 @@ export interface Partition {
   readonly rounds: readonly PartitionRound[];
   /** By layer path. */
   readonly masks: ReadonlyMap<string, Mask>;
-  /** Unit scores of the last round, by layer path; units that span two layers stand under the first. */
+  /** Unit scores of the last round, by layer path; units that span two layers stand under the first. None where κ is 0. */
   readonly scores: ReadonlyMap<string, Float32Array>;
 }
 

@@ -5,6 +5,7 @@ import { InputError } from '../errors.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss } from './classificationLoss.js';
 import type { Evaluation } from './evaluation.js';
+import { nonFiniteError } from './nonFinite.js';
 
 export interface EvaluateOptions {
   /** @default as many as have 2²⁰ pixels, 256 at most */
@@ -23,6 +24,8 @@ export interface EvaluateOptions {
 /**
  * Evaluates in evaluation mode; the network's mode is left as it was. Yields to the event loop after every batch. Pictures
  * that are left out count for nothing; their prediction is NaN.
+ *
+ * @throws NonFiniteError naming the layer where the loss of a batch is not finite
  */
 export async function evaluate(
   network: nn.Layer,
@@ -46,7 +49,10 @@ export async function evaluate(
       noGrad(() => {
         const { images, labels } = batchTensors(batch, dataset, device);
         const logits = network.forward(images);
-        loss += classificationLoss(logits, labels).item() * batch.size;
+        const batchLoss = classificationLoss(logits, labels).item();
+        if (!Number.isFinite(batchLoss))
+          throw nonFiniteError(network, `the loss on ${dataset.name}`, () => network.forward(images));
+        loss += batchLoss * batch.size;
         const chosen = logits.argmax({ dim: 1 }).toTypedArray() as BigInt64Array;
         batch.sampleIndices.forEach((sample, position) => {
           predictions[sample] = Number(chosen[position]);

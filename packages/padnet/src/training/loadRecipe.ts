@@ -8,6 +8,7 @@ import { isMap, isPair, isSeq, LineCounter, parse, parseDocument, stringify, typ
 import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
+import { foreseenFailure } from './partitionForesight.js';
 import {
   modalities,
   programRecipeSchema,
@@ -71,12 +72,27 @@ const schemas: Record<Modality, Schema> = {
 };
 
 /**
+ * A recipe that is to be trained.
+ *
  * @param text YAML
  * @param file named in messages; paths of code of one's own are relative to its folder
  * @param sets overrides, the later over the earlier, each as `key=value` or with a label of its own
- * @throws RecipeError with every problem found
+ * @throws RecipeError with every problem found, also where the partition can not succeed
  */
 export function parseRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): Recipe {
+  const { recipe, source, overrides } = parseWhole(text, file, sets);
+  const failure = foreseenFailure(recipe);
+  if (failure) throw new RecipeError(source.inOrder([failure], overrides));
+  return recipe;
+}
+
+interface Parsed {
+  readonly recipe: Recipe;
+  readonly source: Source;
+  readonly overrides: readonly Override[];
+}
+
+function parseWhole(text: string, file: string, sets: readonly (string | RecipeOverride)[]): Parsed {
   const recipeOverrides = sets.map((set) => (typeof set === 'string' ? splitSet(set) : set));
   const document = new Source(text, file);
   const modality = modalityOf(document, recipeOverrides);
@@ -84,7 +100,7 @@ export function parseRecipe(text: string, file: string, sets: readonly (string |
   const overrides = recipeOverrides.map((override) => new Override(override, schema));
   const input = document.values(schema, overrides);
   const parsed = recipeSchemas[modality].safeParse(input);
-  if (parsed.success) return parsed.data;
+  if (parsed.success) return { recipe: parsed.data, source: document, overrides };
   throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, schema), overrides));
 }
 
@@ -92,14 +108,15 @@ export function parseRecipe(text: string, file: string, sets: readonly (string |
  * What a run was trained by, from its folder: a recipe, or what a program wrote down. Runs that were begun before there was a key are
  * what they were: where `training.scheduleStart` is missing, the schedule began at the first step.
  *
- * @throws RecipeError as `parseRecipe`
+ * @param sets as of `parseRecipe`
+ * @throws RecipeError with every problem found
  */
-export function parseRunRecipe(text: string, file: string): RunRecipe {
+export function parseRunRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): RunRecipe {
   if (new Source(text, file).modality === 'program') return parseFile(programRecipeSchema, text, file).values;
-  const recipe = parseRecipe(text, file);
+  const { recipe } = parseWhole(text, file, sets);
   const isOlder = !parseDocument(text).hasIn(['training', 'scheduleStart']);
   if (!isOlder || recipe.training.warmupEpochs === 0) return recipe; // without a warm-up the schedule is the same
-  return parseRecipe(text, file, [{ key: 'training.scheduleStart', value: 'firstStep' }]);
+  return parseWhole(text, file, [{ key: 'training.scheduleStart', value: 'firstStep' }, ...sets]).recipe;
 }
 
 export interface ParsedFile<T> {

@@ -1,7 +1,10 @@
 import { defaultGenerator, liveTensors, nn, noGrad, randn, scope, tensor } from '@padnet/torch';
 import { expect, it } from 'vitest';
-import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
-import { smallNetwork, checksums } from './pictures.test.fixture.js';
+import { NonFiniteError } from '../errors.js';
+import { foldBatchNorms } from '../layers/index.js';
+import { evaluate } from './evaluate.js';
+import { assertFinite, assertFiniteEvent, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
+import { smallNetwork, checksums, splits } from './pictures.test.fixture.js';
 
 const find = (network: nn.Layer, images = randn([2, 1, 8, 8])): string | null =>
   scope(() => findNonFinite(network, () => network.forward(images)));
@@ -22,6 +25,46 @@ it('finds the first layer whose output is not finite', () => {
     for (const name of ['layer3.0.conv1.weight', 'layer3.0.bn1.weight']) network.stateDict().get(name)!.fill_(3e38);
   });
   expect(find(network)).toMatch(/^layer layer3\.0\.conv1 \(Conv2d\) is the first whose output is not finite$/);
+});
+
+it('finds it where batch norms are folded, whose convolutions give a stand-in', () => {
+  const network = smallNetwork().eval();
+  foldBatchNorms(network);
+  expect(find(network)).toBeNull();
+  noGrad(() => network.stateDict().get('layer3.0.bn1.running_var')!.fill_(NaN));
+  const expected = 'layer layer3.0.bn1 (BatchNorm2d) is the first whose output is not finite';
+  expect(find(network)).toBe(expected);
+  expect(noGrad(() => find(network))).toBe(expected);
+});
+
+it('is told of an evaluation with the layer', async () => {
+  const network = smallNetwork();
+  noGrad(() => network.stateDict().get('layer1.0.bn2.running_var')!.fill_(-1));
+  await expect(evaluate(network, splits.test)).rejects.toThrow(
+    new NonFiniteError(
+      'the loss on quarters',
+      'layer layer1.0.bn2 (BatchNorm2d) is the first whose output is not finite',
+    ),
+  );
+});
+
+it('finds a number of an event, however deep it lies', () => {
+  const event = {
+    type: 'step' as const,
+    epoch: 1,
+    step: 3,
+    totalSteps: 9,
+    loss: 1,
+    learningRate: 0.1,
+    temperature: null,
+    routing: { auxiliaryLoss: 0.1, gateEntropy: -Infinity, loadEntropy: 1 },
+    samples: 8,
+    seconds: 1,
+  };
+  expect(() => {
+    assertFiniteEvent(event, 3);
+  }).toThrow('routing.gateEntropy of the event step is not finite at step 3: it is -Infinity');
+  assertFiniteEvent({ ...event, routing: null }, 3);
 });
 
 it('finds nothing where all is well', () => {

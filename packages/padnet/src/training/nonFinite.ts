@@ -1,24 +1,35 @@
-/** A loss that is not finite, traced to where it came from. */
-import { defaultGenerator, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+/** Numbers that are not finite, traced to where they came from. */
+import { defaultGenerator, enableGrad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+import { NonFiniteError } from '../errors.js';
+import type { TrainingEvent } from './events.js';
 
 /** Training can't go on: the message names step and layer. The last checkpoint is untouched. */
 export class NonFiniteLossError extends Error {
   override readonly name = 'NonFiniteLossError';
   readonly step: number;
 
-  constructor(step: number, where: string) {
+  /** @param what is not finite */
+  constructor(step: number, where: string, what = 'the loss') {
     super(
-      `the loss is not finite at step ${step}: ${where}. The last checkpoint is kept; ` +
+      `${what} is not finite at step ${step}: ${where}. The last checkpoint is kept; ` +
         'try a lower training.learningRate, training.warmupEpochs or training.clipGradNorm',
     );
     this.step = step;
   }
 }
 
+/** What has become not finite while `forward` ran the network. */
+export function nonFiniteError(network: nn.Module, what: string, forward: () => unknown): NonFiniteError {
+  return new NonFiniteError(what, findNonFinite(network, forward) ?? noLayer);
+}
+
+export const noLayer = 'every layer of the network is finite, the loss itself is not';
+
 /** The first parameter or layer output that is not finite while `forward` runs the network, in words; null: there is none. */
 export function findNonFinite(network: nn.Module, forward: () => unknown): string | null {
+  // With gradients, so that what folds batch norms (`foldBatchNorms`) leaves every layer its output.
   return scope(() =>
-    noGrad(() => {
+    enableGrad(() => {
       for (const [name, parameter] of network.namedParameters()) {
         if (!isFinite(parameter)) return `parameter ${name} has entries that are not finite`;
       }
@@ -81,6 +92,36 @@ export function assertFiniteOutput(network: nn.Module, forward: () => Tensor, st
     } finally {
       defaultGenerator.setState(random);
     }
+  });
+}
+
+/**
+ * JSON has no such numbers: they would be `null`.
+ *
+ * @throws NonFiniteLossError naming the number
+ */
+export function assertFiniteEvent(event: TrainingEvent, step: number): void {
+  const found = findNumber('', event);
+  if (found) throw new NonFiniteLossError(step, `it is ${found.value}`, `${found.path} of the event ${event.type}`);
+}
+
+/** The first number of an event that is not finite. */
+function findNumber(path: string, value: unknown): { path: string; value: number } | null {
+  if (typeof value === 'number') return Number.isFinite(value) ? null : { path, value };
+  if (typeof value !== 'object' || value === null) return null;
+  for (const [key, inner] of Object.entries(value)) {
+    const found = findNumber(path === '' ? key : `${path}.${key}`, inner);
+    if (found) return found;
+  }
+  return null;
+}
+
+/** The first parameter whose gradient is not finite, in words. */
+export function describeGradients(network: nn.Module): string {
+  return scope(() => {
+    for (const [name, { grad }] of network.namedParameters())
+      if (grad && !isFinite(grad)) return `the gradient of ${name} has entries that are not finite`;
+    return 'each gradient is finite, but together they are too large';
   });
 }
 

@@ -1,4 +1,6 @@
 /** Iterative Mode Partition on batches of the training set: what a trainer does at its epoch, and `partitionRun` afterwards. */
+import { nn, type Tensor } from '@padnet/torch';
+import { NonFiniteError } from '../errors.js';
 import {
   applyPartition,
   foldMeans,
@@ -9,6 +11,7 @@ import {
   type RoundResult,
   type Saliency,
 } from '../partition/index.js';
+import { findNonFinite } from './nonFinite.js';
 import type { PartitionOptions } from './recipe.js';
 import type { Task } from './task.js';
 
@@ -39,15 +42,30 @@ export async function searchPartition(
 ): Promise<Partition> {
   using losses = await task.partitionLosses({ batches: settings.batches, seed, epoch });
   if (fold) foldMeans(task.network, losses.batchLosses);
-  return await iterativeModePartition(task.network, {
-    ...settings,
-    saliency,
-    seed,
-    batchLosses: losses.batchLosses,
-    sampleShape: losses.sampleShape,
-    ...(onRound && { onRound }),
-    ...(signal && { signal }),
-  });
+  const { batchLosses, sampleShape } = losses;
+  try {
+    return await iterativeModePartition(task.network, {
+      ...settings,
+      saliency,
+      seed,
+      batchLosses,
+      sampleShape,
+      ...(onRound && { onRound }),
+      ...(signal && { signal }),
+    });
+  } catch (error) {
+    throw error instanceof NonFiniteError ? traced(error, task.network, batchLosses) : error;
+  }
+}
+
+/** With the first layer that gives such numbers, where one does. */
+function traced({ what, where }: NonFiniteError, network: nn.Module, batchLosses: readonly (() => Tensor)[]): Error {
+  using _mode = nn.evaluationMode(network);
+  for (const loss of batchLosses) {
+    const found = findNonFinite(network, loss);
+    if (found) return new NonFiniteError(what, found);
+  }
+  return new NonFiniteError(what, where);
 }
 
 /** `applyPartition`, with the partition set where means have to be measured, which is read only then. */

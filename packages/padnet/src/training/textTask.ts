@@ -3,15 +3,16 @@ import { fromTypedArray, nn, noGrad, ops, scope, type Device, type Tensor } from
 import {
   glueScore,
   glueTasks,
-  NonFiniteError,
   TextLoader,
   type GlueTaskName,
   type TextBatch,
   type TextPadding,
   type TokenisedDataset,
 } from '../data/index.js';
+import { NonFiniteError } from '../errors.js';
 import type { SequenceClassifier, TextInputs } from '../models/index.js';
 import type { Evaluation } from './evaluation.js';
+import { nonFiniteError } from './nonFinite.js';
 import { routerStatistics } from './routerStatistics.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 
@@ -126,7 +127,7 @@ export class TextTask implements Task<TextBatch> {
     const chosen = predictedLabels(predictions, glueTasks[this.#task].labels !== null);
     const { metrics, score } = glueScore(this.#task, chosen, dataset.labels!);
     const loss = meanLoss(predictions, dataset.labels!, glueTasks[this.#task].labels !== null);
-    if (!Number.isFinite(loss)) throw new NonFiniteError(`${dataset.name}: the loss is ${loss}, no number`);
+    if (!Number.isFinite(loss)) throw new NonFiniteError(`the loss on ${dataset.name}`, `it is ${loss}`);
     return { metric: glueTasks[this.#task].metrics.join('/'), score, metrics, loss, predictions: chosen };
   }
 }
@@ -152,7 +153,7 @@ export interface TextPredictions {
 /**
  * In evaluation mode; leaves the mode as it was. Yields to the event loop after every batch.
  *
- * @throws NonFiniteError naming the first text whose logits are not all finite: no answer can be made of them
+ * @throws NonFiniteError naming the text whose logits are not all finite, of which no answer can be made, and the layer
  */
 export async function predictTexts(
   network: SequenceClassifier,
@@ -168,14 +169,15 @@ export async function predictTexts(
     const rows = scope(() =>
       noGrad(() => network.forward(textInputs(batch, device)).logits.toTypedArray() as Float32Array),
     );
+    const wrong = rows.findIndex((value) => !Number.isFinite(value));
+    if (wrong >= 0) {
+      const text = batch.sampleIndices[Math.floor(wrong / numLabels)]! + 1;
+      const forward = (): unknown => network.forward(textInputs(batch, device));
+      throw nonFiniteError(network, `${dataset.name}: the network's output for text ${text}`, forward);
+    }
     batch.sampleIndices.forEach((sample, position) => {
       logits.set(rows.subarray(position * numLabels, (position + 1) * numLabels), sample * numLabels);
     });
-  }
-  const wrong = logits.findIndex((value) => !Number.isFinite(value));
-  if (wrong !== -1) {
-    const text = Math.floor(wrong / numLabels) + 1;
-    throw new NonFiniteError(`${dataset.name}: the network's output for text ${text} is ${logits[wrong]}, no number`);
   }
   return { logits, numLabels };
 }

@@ -5,13 +5,8 @@ import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { listCheckpoints } from './checkpoint.js';
-import type {
-  BadPictureEvent,
-  NewClassifierEvent,
-  TrainingEvent,
-  TruncatedEvent,
-  UnknownKeysEvent,
-} from './events.js';
+import type { BadPictureEvent, NewClassifierEvent, TrainingEvent, TruncatedEvent, UnknownKeysEvent } from './events.js';
+import { assertPartitionForeseen } from './partitionForesight.js';
 import { pinCode } from './pinCode.js';
 import { prepareTask } from './prepare.js';
 import { readEvents } from './readRun.js';
@@ -35,7 +30,7 @@ export interface TrainRecipeOptions extends CodeOptions {
  * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
  * tells so again.
  *
- * @throws InputError where data are missing, the folder has a run already (and neither resume nor force), or a checkpoint is
+ * @throws InputError where the partition can not succeed, data are missing, the folder has a run already (and neither resume nor force), or a checkpoint is
  * damaged
  */
 export async function* trainRecipe(
@@ -52,6 +47,7 @@ export async function* trainRecipe(
       return;
     }
   } else {
+    assertPartitionForeseen(given);
     folder.checkNew(force);
   }
 

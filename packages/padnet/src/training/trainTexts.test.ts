@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { liveTensors, noGrad, scope } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { NonFiniteError } from '../data/index.js';
+import { NonFiniteError } from '../errors.js';
 import { MoELinear } from '../layers/index.js';
 import { partialLayers } from '../partition/index.js';
 import type { TrainingEvent } from './events.js';
@@ -143,12 +143,16 @@ describe('a run on texts', () => {
 });
 
 describe('a network whose outputs are no numbers', () => {
-  it.each([NaN, Infinity])('(%s) has no score: the text is named', async (value) => {
+  it.each([NaN, Infinity])('(%s) has no score: text and layer are named', async (value) => {
     const recipe = smallTextRecipe(folder, 'static');
     const { task } = await prepareTask(recipe);
-    noGrad(() => task.network.stateDict().get('head.output.bias')!.fill_(value));
-    await expect(task.evaluate()).rejects.toThrow(`RTE/dev: the network's output for text 1 is ${value}, no number`);
-    await expect(task.evaluate()).rejects.toThrow(NonFiniteError);
+    noGrad(() => task.network.stateDict().get('encoder.layers.1.norm.weight')!.fill_(value));
+    await expect(task.evaluate()).rejects.toThrow(
+      new NonFiniteError(
+        "RTE/dev: the network's output for text 1",
+        'parameter encoder.layers.1.norm.weight has entries that are not finite',
+      ),
+    );
   });
 });
 

@@ -1,7 +1,7 @@
 import { mkdtempSync, readdirSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { fromTypedArray, liveTensors, manualSeed, nn, scope, type Tensor } from '@padnet/torch';
+import { fromTypedArray, liveTensors, manualSeed, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { convertToDynamic } from '../convert/index.js';
@@ -12,7 +12,7 @@ import type { TrainingEvent } from './events.js';
 import { NonFiniteLossError } from './nonFinite.js';
 import { collect, pictures, smallNetwork, trainerOptions, checksums } from './pictures.test.fixture.js';
 import type { Task } from './task.js';
-import { Trainer } from './trainer.js';
+import { Trainer, type TrainerOptions } from './trainer.js';
 
 let folder: string;
 beforeEach(() => {
@@ -433,6 +433,114 @@ describe('a loss that is not finite', () => {
     );
     expect(types(events)).toEqual(['step']);
     expect(readdirSync(folder)).toEqual([]);
+  });
+});
+
+describe('another number that is not finite', () => {
+  const spoil = (network: nn.Module, name: string): void => {
+    noGrad(() => network.stateDict().get(name)!.fill_(NaN));
+  };
+  /** Runs to its error; what it told before, and the files of its checkpoints. */
+  async function failing(
+    options: TrainerOptions,
+  ): Promise<{ message: string; step: number; told: string[]; files: string[] }> {
+    const events: TrainingEvent[] = [];
+    try {
+      for await (const event of new Trainer({ ...options, checkpoints: folder }).run()) events.push(event);
+    } catch (error) {
+      if (!(error instanceof NonFiniteLossError)) throw error;
+      const { message, step } = error;
+      return { message, step, told: types(events), files: readdirSync(folder).sort() };
+    }
+    throw new Error('it came to its end');
+  }
+
+  it('of the test ends the run, names the layer, and leaves the last checkpoint', async () => {
+    const options = trainerOptions(smallNetwork(), 'static', { training: { checkpointSteps: 4 } });
+    const evaluate = options.task.evaluate.bind(options.task);
+    options.task.evaluate = (given) => {
+      spoil(options.task.network, 'layer2.0.bn1.running_var');
+      return evaluate(given);
+    };
+    const { message, step, told, files } = await failing(options);
+    expect(message).toMatch(
+      /^the loss on quarters is not finite at step 9: layer layer2\.0\.bn1 \(BatchNorm2d\) is the first whose output is not finite\. The last checkpoint is kept/,
+    );
+    expect(step).toBe(9);
+    expect(told.filter((type) => type !== 'step')).toEqual(['checkpoint', 'checkpoint']);
+    expect(files.filter((name) => name.endsWith('.json'))).toEqual([
+      'step-0000004-00000004.json',
+      'step-0000008-00000008.json',
+    ]);
+    const again = trainerOptions(smallNetwork(), 'static');
+    const trainer = new Trainer({ ...again, checkpoints: folder });
+    expect(trainer.resume()).toBe(true);
+    expect(types(await collect(trainer.run())).at(-1)).toBe('finished');
+  });
+
+  it.each([
+    [
+      'loss',
+      { loss: Infinity, score: 0.5, metrics: { accuracy: 0.5 } },
+      /^the test loss is not finite at step 9: every/,
+    ],
+    [
+      'metric',
+      { loss: 1, score: 0.5, metrics: { accuracy: 0.5, own: NaN } },
+      /^testMetrics\.own of the event epoch is not finite at step 9: it is NaN/,
+    ],
+    ['score', { loss: 1, score: NaN, metrics: {} }, /^testScore of the event epoch is not finite at step 9: it is NaN/],
+  ])('of a %s that a task of one’s own gives', async (_, result, expected) => {
+    const options = trainerOptions(smallNetwork(), 'static');
+    options.task.evaluate = () => Promise.resolve({ metric: 'accuracy', predictions: new Float32Array(), ...result });
+    const { message, told } = await failing(options);
+    expect(message).toMatch(expected);
+    expect(told).not.toContain('epoch');
+  });
+
+  it('of the gradients is told where they are clipped, before a weight is changed', async () => {
+    const options = trainerOptions(smallNetwork(), 'static', { training: { clipGradNorm: 1 } });
+    const loss = options.task.loss.bind(options.task);
+    const weight = options.task.network.stateDict().get('layer3.0.conv2.weight')!;
+    const before = weight.toArray();
+    options.task.loss = (batch) => {
+      const given = loss(batch);
+      return { ...given, loss: given.loss.add(weight.mul(0).sum().sqrt()) }; // 0, and its gradient 0 · ∞
+    };
+    const { message } = await failing(options);
+    expect(message).toMatch(
+      /^the norm of the gradients is not finite at step 1: the gradient of layer3\.0\.conv2\.weight has entries that are not finite\. The last/,
+    );
+    expect(weight.toArray()).toEqual(before);
+  });
+
+  it('of a partition’s scores names the layer whose output is first, or whose scores are', async () => {
+    const options = trainerOptions(smallNetwork('pad'), 'pad');
+    const partitionLosses = options.task.partitionLosses.bind(options.task);
+    options.task.partitionLosses = (set) => {
+      spoil(options.task.network, 'layer3.0.bn2.running_mean');
+      return partitionLosses(set);
+    };
+    const { message, told } = await failing(options);
+    expect(message).toMatch(
+      /^the saliency maskGradient is not finite at step 9: layer layer3\.0\.bn2 \(BatchNorm2d\) is the first whose output/,
+    );
+    expect(told).not.toContain('partition');
+
+    const own: Saliency = {
+      name: 'own',
+      score: ({ sources }) =>
+        Promise.resolve(
+          new Map(
+            Array.from(sources, ([path, { shape }]) => [path, ops.full(shape, path === 'layer4.0.conv1' ? NaN : 1)]),
+          ),
+        ),
+    };
+    rmSync(folder, { recursive: true });
+    const scored = await failing({ ...trainerOptions(smallNetwork('pad'), 'pad'), saliency: own });
+    expect(scored.message).toMatch(
+      /^the saliency own is not finite at step 9: that of layer4\.0\.conv1 is not\. The last/,
+    );
   });
 });
 

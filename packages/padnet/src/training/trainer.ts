@@ -11,7 +11,7 @@ import { performance } from 'node:perf_hooks';
 import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import { setTemperature, temperatureRouters } from '../dynamic/index.js';
-import { InputError } from '../errors.js';
+import { InputError, NonFiniteError } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
 import {
   assertPartitionFits,
@@ -34,9 +34,18 @@ import {
   type TestResult,
   type TrainingEvent,
 } from './events.js';
-import { assertFinite, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
+import {
+  assertFinite,
+  assertFiniteEvent,
+  assertFiniteOutput,
+  describeGradients,
+  findNonFinite,
+  noLayer,
+  NonFiniteLossError,
+} from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from './parseOptions.js';
+import { assertKernelsToChoose } from './partitionForesight.js';
 import { partitionedState } from './partitionedState.js';
 import {
   partitionSchema,
@@ -120,7 +129,7 @@ export class Trainer {
     this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
     if (this.#partition && searchLayers(network).size === 0)
       throw new InputError('partition is given, but the network has no partial layer to search');
-    if (this.#partition) partitionUnits(network, this.#partition.granularity); // a misfit is told now, not epochs later
+    if (this.#partition) assertGranularityFits(network, this.#partition); // a misfit is told now, not epochs later
     this.network = network;
     this.#task = task;
     this.#saliency = options.saliency ?? saliencyOf(this.#partition?.saliency ?? 'maskGradient', {});
@@ -197,7 +206,8 @@ export class Trainer {
   /**
    * Trains to the end, or until `signal` is aborted: then the step under way is finished and saved.
    *
-   * @throws NonFiniteLossError where the loss is not finite; the last checkpoint stays
+   * @throws NonFiniteLossError where a number is not finite: of the loss, the gradients' norm, the scores of a partition, the test;
+   * the last checkpoint stays
    */
   async *run({ signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<
     TrainingEvent,
@@ -206,7 +216,10 @@ export class Trainer {
   > {
     try {
       for await (const event of this.#session(signal)) {
-        if (isMetric(event)) this.#events++;
+        if (isMetric(event)) {
+          assertFiniteEvent(event, this.#step);
+          this.#events++;
+        }
         yield event;
       }
     } finally {
@@ -215,6 +228,8 @@ export class Trainer {
   }
 
   async *#session(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
+    if (this.#partition && !this.#partitioned && !this.#masks)
+      assertKernelsToChoose(this.network, { ...this.#partition, saliency: this.#saliency.name });
     const { epochs } = this.#training;
     let last: EpochEvent | null = null;
     while (this.#epoch < epochs && !this.#best?.hasStoppedImproving(this.#epoch)) {
@@ -296,8 +311,7 @@ export class Trainer {
       if (!Number.isFinite(loss))
         throw new NonFiniteLossError(
           this.#step + 1,
-          findNonFinite(this.network, () => this.#task.output(batch)) ??
-            'every layer of the network is finite, the loss itself is not',
+          findNonFinite(this.network, () => this.#task.output(batch)) ?? noLayer,
         );
       (weight === 1 ? batchLoss : batchLoss.mul(weight)).backward();
       return { loss, routing };
@@ -317,7 +331,11 @@ export class Trainer {
     this.#optimizer.learningRateScale = factor;
     scope(() => {
       if (batches.length > 1) scaleGradients(this.network, firstSize / samples);
-      if (clipGradNorm !== undefined) optim.clipGradNorm(this.network.parameters(), clipGradNorm);
+      if (clipGradNorm !== undefined) {
+        const norm = optim.clipGradNorm(this.network.parameters(), clipGradNorm);
+        if (!Number.isFinite(norm))
+          throw new NonFiniteLossError(this.#step + 1, describeGradients(this.network), 'the norm of the gradients');
+      }
       this.#optimizer.step();
       this.#average?.update();
       this.network.zeroGrad();
@@ -355,12 +373,18 @@ export class Trainer {
     const start = performance.now();
     try {
       const { metric, score, metrics, loss } = await this.#task.evaluate({ signal });
+      if (!Number.isFinite(loss)) throw new NonFiniteError('the test loss', noLayer);
       this.#trainingSeconds += (performance.now() - start) / 1000;
       return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
     } catch (error) {
       if (signal?.aborted) return null;
-      throw error;
+      throw this.#atStep(error);
     }
+  }
+
+  /** The errors of a task tell no step. */
+  #atStep(error: unknown): unknown {
+    return error instanceof NonFiniteError ? new NonFiniteLossError(this.#step, error.where, error.what) : error;
   }
 
   /** @param stepSeconds of the steps of this session */
@@ -412,7 +436,7 @@ export class Trainer {
       partition = this.#masks ?? (await this.#searchPartition(options, rounds, signal));
     } catch (error) {
       if (signal?.aborted) return; // the run is resumed from before the partition
-      throw error;
+      throw this.#atStep(error);
     }
     this.network.zeroGrad(); // a score of one's own may have left gradients
     await applyMasks(this.#task, partition, set);
@@ -515,6 +539,15 @@ export class Trainer {
     });
     this.#savedEvents = this.#events;
     yield { type: 'checkpoint', step: this.#step, file };
+  }
+}
+
+/** @throws InputError naming key and layer */
+function assertGranularityFits(network: nn.Module, { granularity }: PartitionOptions): void {
+  try {
+    partitionUnits(network, granularity);
+  } catch (error) {
+    throw new InputError(`partition.granularity: ${(error as Error).message}`, { cause: error });
   }
 }
 

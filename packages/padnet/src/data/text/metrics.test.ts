@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { accuracy, f1, macroF1, matthews, NonFiniteError, pearson, spearman } from './metrics.js';
+import { NonFiniteError } from '../../errors.js';
+import { accuracy, f1, macroF1, matthews, pearson, spearman } from './metrics.js';
 
 const all = { accuracy, f1, macroF1, matthews, pearson, spearman };
 
@@ -80,9 +81,11 @@ describe('metrics', () => {
     expect(() => metric([1], [1, 0])).toThrow('expected a prediction for each of 2 labels, got 1');
     expect(() => metric([], [])).toThrow('expected a prediction for each of 0 labels, got 0');
     expect(() => metric([0, NaN, 1], [0, 1, 1])).toThrow(NonFiniteError);
-    expect(() => metric([0, NaN, 1], [0, 1, 1])).toThrow('prediction 2 of 3 is NaN, expected a finite number');
-    expect(() => metric([0, 1, -Infinity], [0, 1, 1])).toThrow('prediction 3 of 3 is -Infinity, expected a finite');
-    expect(() => metric(Float32Array.of(0, 1), Float32Array.of(NaN, 1))).toThrow('label 1 of 2 is NaN');
+    expect(() => metric([0, NaN, 1], [0, 1, 1])).toThrow('prediction 2 of 3 is not finite: it is NaN');
+    expect(() => metric([0, 1, -Infinity], [0, 1, 1])).toThrow('prediction 3 of 3 is not finite: it is -Infinity');
+    expect(() => metric(Float32Array.of(0, 1), Float32Array.of(NaN, 1))).toThrow(
+      'label 1 of 2 is not finite: it is NaN',
+    );
   });
 
   it.each(Object.entries(all))('%s is a number from −1 to 1 whatever the finite numbers are', (_, metric) => {

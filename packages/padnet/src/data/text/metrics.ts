@@ -4,6 +4,7 @@
  *
  * @throws NonFiniteError where a prediction or a label is no finite number, which no metric can make a score of
  */
+import { NonFiniteError } from '../../errors.js';
 
 /** By the names that recipes use. Of classes but the last two, which are of numbers. */
 export const metricNames = ['accuracy', 'f1', 'macroF1', 'matthews', 'pearson', 'spearman'] as const;
@@ -11,16 +12,11 @@ export type TextMetric = (typeof metricNames)[number];
 
 export type Numbers = ArrayLike<number>;
 
-/** A network's output, or a number that it is compared with, is NaN or infinite. */
-export class NonFiniteError extends Error {
-  override readonly name = 'NonFiniteError';
-}
-
 /** @param what one of the values is called, such as `prediction`. @throws NonFiniteError naming the first that is not finite */
 export function checkFinite(what: string, values: Numbers): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
-    throw new NonFiniteError(`${what} ${i + 1} of ${values.length} is ${values[i]}, expected a finite number`);
+    throw new NonFiniteError(`${what} ${i + 1} of ${values.length}`, `it is ${values[i]}`);
   }
 }
 

@@ -106,7 +106,7 @@ describe('a score that is not one of entries', () => {
     ],
     [
       (all: Map<string, Tensor>) => void all.set('2', zeros([4, 4, 3, 3]).div(0).keep()),
-      'the saliency mine is not finite in the layer 2',
+      'the saliency mine is not finite: that of 2 is not',
     ],
   ])('is told by its name and layer: %#', async (change, expected) => {
     await expect(partition(scores(change))).rejects.toThrow(expected);

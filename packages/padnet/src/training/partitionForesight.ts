@@ -1,0 +1,141 @@
+/**
+ * Partitions that can not succeed, told by the recipe before anything is trained, not after the epochs that come before the
+ * partition. Most often every score is 0 whatever the data. A score says what an entry's being dynamic does; it is 0 where every
+ * input gets the same weight (one kernel, a router that does not see its input yet), or where the kernels of a bank are all the
+ * same (copies that nothing has changed), and that weight is what the entry would be as a static one.
+ */
+import type { nn } from '@padnet/torch';
+import type { Router } from '../dynamic/index.js';
+import { InputError } from '../errors.js';
+import { isDynamicConvolution, isDynamicLayer, type DynamicLayer } from '../layers/index.js';
+import type { ModelOptions, TextModelOptions } from '../models/index.js';
+import { SearchSource } from '../partial/index.js';
+import type { PartitionOptions, Recipe } from './recipe.js';
+
+/** Where in the recipe, and what is wrong there. */
+export interface ForeseenFailure {
+  readonly path: readonly [section: 'model' | 'partition', key: string];
+  /** Without the key. */
+  readonly message: string;
+}
+
+/** Why the partition of a recipe can not succeed; null where nothing is in its way. */
+export function foreseenFailure({ model, partition }: Recipe): ForeseenFailure | null {
+  return partition && model.layer === 'pad' ? foreseenOf(model, partition) : null;
+}
+
+function foreseenOf(model: ModelOptions | TextModelOptions, partition: PartitionOptions): ForeseenFailure | null {
+  const { ratio, masks, saliency } = partition;
+  if (masks !== undefined || ratio === 0) return null; // nothing is scored
+  const isText = 'numExperts' in model;
+  if (isText && saliency === 'synFlow') {
+    const message = 'expected a score that takes sentences, such as maskGradient; synFlow is for networks for pictures';
+    return { path: ['partition', 'saliency'], message };
+  }
+  const zero = ratio === 1 ? null : isText ? ofExperts(model, partition) : ofKernels(model, partition);
+  if (!zero) return null;
+  const { path, expected, reason } = zero;
+  return {
+    path,
+    message: `expected ${expected}: ${reason}, so that every score by partition.saliency: ${saliency} is 0`,
+  };
+}
+
+/** @throws InputError naming the key that `foreseenFailure` finds */
+export function assertPartitionForeseen(recipe: Recipe): void {
+  const failure = foreseenFailure(recipe);
+  if (failure) throw new InputError(`${failure.path.join('.')}: ${failure.message}`);
+}
+
+/**
+ * The same of a network in code, as far as it tells.
+ *
+ * @throws InputError where no layer that is searched has more than one kernel, and a score says so
+ */
+export function assertKernelsToChoose(network: nn.Module, { ratio, saliency, fold }: PartitionOptions): void {
+  if (ratio === 0 || ratio === 1 || !isSame(saliency, fold)) return;
+  const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isSearched);
+  if (layers.length === 0 || !layers.every((layer) => hasOneKernel(layer, saliency))) return;
+  throw new InputError(
+    `partition.saliency: every layer has one kernel (K = 1), so that no weight depends on the input and every score by ${saliency} is 0; ` +
+      'give the layers two or more, or choose another score',
+  );
+}
+
+function isSearched(module: nn.Module): module is DynamicLayer & { readonly source: SearchSource } {
+  return isDynamicLayer(module) && module.source instanceof SearchSource;
+}
+
+function hasOneKernel(layer: DynamicLayer, saliency: PartitionOptions['saliency']): boolean {
+  if (!isDynamicConvolution(layer)) return layer.router.numExperts === 1;
+  const { numKernels, sumsToOne, hasSpatialAttention = false }: Router = layer.router;
+  return numKernels === 1 && sumsToOne && (saliency === 'variance' || !hasSpatialAttention);
+}
+
+interface Reason extends Pick<ForeseenFailure, 'path'> {
+  readonly expected: string;
+  readonly reason: string;
+}
+
+const trainingFirst = { path: ['partition', 'epoch'] } as const;
+
+function ofKernels(
+  { convolution, numKernels, bankInitialisation, noise }: ModelOptions,
+  { saliency, epoch, fold }: PartitionOptions,
+): Reason | null {
+  const areCopies = bankInitialisation === 'copies' && epoch === 0;
+  const expected = 'more than 0';
+  if (convolution === 'dcd') {
+    const needsBranch = ['maskGradient', 'snip', 'grasp', 'synFlow'].includes(saliency);
+    if (!(areCopies && noise === 0 && needsBranch)) return null;
+    const reason = 'before training the branch of DCD is 0 (without model.noise)';
+    return { ...trainingFirst, expected, reason };
+  }
+  // Of one kernel of ODConv the positions are weighed by the input still, which `variance` does not look at.
+  const isOne = numKernels === 1 && (convolution === 'dyconv' || (convolution === 'odconv' && saliency === 'variance'));
+  if (isOne && isSame(saliency, fold)) {
+    const reason = 'with one kernel no weight depends on the input';
+    return { path: ['model', 'numKernels'], expected: 'at least 2', reason };
+  }
+  if (!areCopies) return null;
+  if (noise === 0 && isSame(saliency, true)) {
+    const reason = 'before training all kernels are copies of one (without model.noise)';
+    return { ...trainingFirst, expected, reason };
+  }
+  if (convolution === 'condconv' && isSame(saliency, fold)) {
+    const reason = 'before training the router of CondConv does not look at its input';
+    return { ...trainingFirst, expected, reason };
+  }
+  return null;
+}
+
+function ofExperts(
+  { numExperts, k, noise, routing }: TextModelOptions,
+  { saliency, epoch, fold }: PartitionOptions,
+): Reason | null {
+  if (numExperts === 1 && isSame(saliency, fold)) {
+    const reason = 'with one expert no weight depends on the token';
+    return { path: ['model', 'numExperts'], expected: 'at least 2', reason };
+  }
+  if (routing === 'task' && saliency === 'variance') {
+    const reason = 'with model.routing: task all tokens have the same experts';
+    return { path: ['partition', 'saliency'], expected: 'another score', reason };
+  }
+  if (epoch > 0) return null;
+  const expected = 'more than 0';
+  if (noise === 0 && isSame(saliency, true)) {
+    const reason = 'before training all experts are copies of one (without model.noise)';
+    return { ...trainingFirst, expected, reason };
+  }
+  // Of all experts with equal gates every token gets the mean, and of fewer the same ones.
+  if (saliency === 'variance' || (saliency === 'maskGradient' && fold && k === numExperts)) {
+    const reason = 'before training all tokens have the same experts with the same gates';
+    return { ...trainingFirst, expected, reason };
+  }
+  return null;
+}
+
+/** Whether a score is 0 where every input gets the same weight. @param isStatic whether that weight is the static one too */
+function isSame(saliency: PartitionOptions['saliency'], isStatic: boolean): boolean {
+  return saliency === 'variance' || (saliency === 'maskGradient' && isStatic);
+}
