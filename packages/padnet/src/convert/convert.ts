@@ -35,7 +35,8 @@ export interface ConvertToPartialOptions extends ConvertOptions {
 }
 
 /**
- * Every static convolution becomes a dynamic one.
+ * Every static convolution becomes a dynamic one. An optimizer that was made before has to be made anew: it holds the parameters of
+ * layers that the network no longer has.
  *
  * @throws RangeError where a path in `keepStatic` is no convolution, or there is nothing to convert
  */
@@ -45,7 +46,8 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 
 /**
  * Every static or dynamic convolution becomes a partial one that a partition can be searched for, with every entry dynamic
- * until one is applied. The static tensor starts as the static kernel, or as the mean of the bank.
+ * until one is applied. The static tensor starts as the static kernel, or as the mean of the bank. An optimizer is made afterwards, as
+ * of `convertToDynamic`, and once more after `applyPartition`.
  *
  * @throws as `convertToDynamic`
  */

@@ -38,7 +38,8 @@ export interface ConvertToPartialMoEOptions extends ConvertToMoEOptions {
 }
 
 /**
- * Every linear layer at `position` becomes a mixture of experts; one that is a mixture already stays as it is.
+ * Every linear layer at `position` becomes a mixture of experts; one that is a mixture already stays as it is. An optimizer that was
+ * made before has to be made anew: it holds the parameters of layers that the network no longer has.
  *
  * @throws RangeError where the network has no such block, or k is not from 1 to the number of experts; then nothing was changed
  */
@@ -52,7 +53,7 @@ export function convertToMoE<N extends nn.Module>(network: N, options: ConvertTo
 /**
  * Every linear layer or mixture of experts at `position` becomes a partial mixture that a partition can be searched for, with
  * every entry dynamic until one is applied. The static weight is the pretrained weight itself (its memory is shared), or the
- * mean of a mixture's experts.
+ * mean of a mixture's experts. An optimizer is made afterwards, as of `convertToMoE`, and once more after `applyPartition`.
  *
  * @throws as `convertToMoE`
  */

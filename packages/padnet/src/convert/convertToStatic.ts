@@ -15,6 +15,8 @@ import {
 } from '../layers/index.js';
 
 /**
+ * An optimizer that was made before has to be made anew: it holds the parameters of layers that the network no longer has.
+ *
  * @param passes each runs the network forward once, on data such as it was trained on; more are more exact means
  * @throws RangeError where the network has no dynamic layer, a dynamic convolution that no pass reaches, or a mixture of experts with
  * dynamic entries: each token has its own k experts, whose mean is no layer that was trained. Then nothing was changed
