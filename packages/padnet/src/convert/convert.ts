@@ -16,6 +16,7 @@ import {
 import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
+import { wholeBank } from './wholeBank.js';
 
 /** Makes the router of a layer. */
 export type RouterFactory = (geometry: nn.ConvGeometry, numKernels: number) => Router;
@@ -35,13 +36,17 @@ export interface ConvertToPartialOptions extends ConvertOptions {
 }
 
 /**
- * Every static convolution becomes a dynamic one. An optimizer that was made before has to be made anew: it holds the parameters of
+ * Every static or partial convolution becomes a dynamic one, a partial one with the same output (see `wholeBank`). An optimizer that was made before has to be made anew: it holds the parameters of
  * layers that the network no longer has.
  *
- * @throws RangeError where a path in `keepStatic` is no convolution, or there is nothing to convert
+ * @throws RangeError where a path in `keepStatic` is no convolution, there is nothing to convert, or a partial convolution can not be a
+ *   dynamic one; then nothing was changed
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
-  return convertEach(network, options, { sourceOf: ({ bank }) => new Bank(bank), search: null });
+  return convertEach(network, options, {
+    sourceOf: ({ bank }) => new Bank(bank),
+    replace: (layer, path) => wholeBank(layer, path),
+  });
 }
 
 /**
@@ -55,18 +60,21 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
   const { scaleMode = 'both' } = options;
   return convertEach(network, options, {
     sourceOf: ({ bank, staticWeight }) => new SearchSource({ bank, staticWeight, scaleMode }),
-    search: (bank) => new SearchSource({ bank, staticWeight: noGrad(() => bank.mean([0])), scaleMode }),
+    replace: ({ source }) =>
+      source instanceof Bank
+        ? new SearchSource({ bank: source.bank, staticWeight: noGrad(() => source.bank.mean([0])), scaleMode })
+        : null,
   });
 }
 
 interface SourceMakers {
   /** Of a static convolution that becomes one that mixes kernels. */
   readonly sourceOf: (initial: InitialLayer) => ParameterSource;
-  /** What becomes of the bank of a layer that is dynamic, or has just been made so by DCD; null: it stays. */
-  readonly search: ((bank: nn.Parameter) => SearchSource) | null;
+  /** What takes the place of the source of a layer that was not static, or has just been made so by DCD; null: it stays. */
+  readonly replace: (layer: DynamicConvolutionLayer, path: string) => ParameterSource | null;
 }
 
-function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, { sourceOf, search }: SourceMakers): N {
+function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, { sourceOf, replace }: SourceMakers): N {
   const convolutions = [...network.namedModules()].filter(
     (entry): entry is [string, nn.Conv | DynamicConvolutionLayer] =>
       entry[1] instanceof nn.Conv || isDynamicConvolution(entry[1]),
@@ -89,16 +97,11 @@ function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, {
   // that can't be converted stays as it is.
   const converted = chosen.map(([path, conv]) => {
     const layer = conv instanceof nn.Conv ? scope(() => ofStatic(conv, path)) : conv;
-    return [path, layer] as const;
+    return [path, layer, scope(() => replace(layer, path))] as const;
   });
-  for (const [path, layer] of converted) {
+  for (const [path, layer, source] of converted) {
     network.replaceModule(path, layer);
-    const { source } = layer;
-    if (search && source instanceof Bank)
-      layer.setChild(
-        'source',
-        scope(() => search(source.bank)),
-      );
+    if (source) layer.setChild('source', source);
   }
   return network;
 }

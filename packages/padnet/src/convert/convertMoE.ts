@@ -8,6 +8,7 @@ import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
 import { FeedForward, MoELinear, type RoutingLevel } from '../layers/index.js';
 import { SearchSource, type ScaleMode } from '../partial/index.js';
 import { initialBank, initialBias } from './initialBank.js';
+import { wholeBank } from './wholeBank.js';
 
 /** Which linear layers of a feed-forward block become mixtures. */
 export const moePositions = ['intermediate', 'output', 'both'] as const;
@@ -38,7 +39,8 @@ export interface ConvertToPartialMoEOptions extends ConvertToMoEOptions {
 }
 
 /**
- * Every linear layer at `position` becomes a mixture of experts; one that is a mixture already stays as it is. An optimizer that was
+ * Every linear layer or partial mixture at `position` becomes a mixture of experts, a partial one with the same output (see
+ * `wholeBank`); one that is a mixture already stays as it is. An optimizer that was
  * made before has to be made anew: it holds the parameters of layers that the network no longer has.
  *
  * @throws RangeError where the network has no such block, or k is not from 1 to the number of experts; then nothing was changed
@@ -46,7 +48,7 @@ export interface ConvertToPartialMoEOptions extends ConvertToMoEOptions {
 export function convertToMoE<N extends nn.Module>(network: N, options: ConvertToMoEOptions = {}): N {
   return convertEach(network, options, {
     fromLinear: ({ weight }, numExperts) => new Bank(initialBank(weight, numExperts, options)),
-    fromBank: null,
+    replace: (layer) => wholeBank(layer, 'a mixture'),
   });
 }
 
@@ -62,14 +64,17 @@ export function convertToPartialMoE<N extends nn.Module>(network: N, options: Co
   return convertEach(network, options, {
     fromLinear: ({ weight }, numExperts) =>
       new SearchSource({ bank: initialBank(weight, numExperts, options), staticWeight: weight, scaleMode }),
-    fromBank: ({ bank }) => new SearchSource({ bank, staticWeight: noGrad(() => bank.mean([0])), scaleMode }),
+    replace: ({ source }) =>
+      source instanceof Bank
+        ? new SearchSource({ bank: source.bank, staticWeight: noGrad(() => source.bank.mean([0])), scaleMode })
+        : null,
   });
 }
 
 interface SourceMakers {
   readonly fromLinear: (linear: nn.Linear, numExperts: number) => ParameterSource;
-  /** null: a mixture stays as it is. */
-  readonly fromBank: ((bank: Bank) => ParameterSource) | null;
+  /** Of a layer that is a mixture already; null: it stays as it is. */
+  readonly replace: (layer: MoELinear) => ParameterSource | null;
 }
 
 function convertEach<N extends nn.Module>(network: N, options: ConvertToMoEOptions, makers: SourceMakers): N {
@@ -80,9 +85,8 @@ function convertEach<N extends nn.Module>(network: N, options: ConvertToMoEOptio
       names.map((name): Replacement | null => {
         const layer = block[name];
         if (layer instanceof nn.Linear) return { parent: block, name, module: mixtureOf(layer, options, makers) };
-        if (!(makers.fromBank && layer.source instanceof Bank)) return null;
-        const source = placedAs(layer.source.bank, layer.training, makers.fromBank(layer.source));
-        return { parent: layer, name: 'source', module: source };
+        const source = makers.replace(layer);
+        return source && { parent: layer, name: 'source', module: source.train(layer.training) };
       }),
     );
     for (const replacement of replacements) replacement?.parent.setChild(replacement.name, replacement.module);
