@@ -26,7 +26,7 @@ const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, {
 describe('help', () => {
   it.each([
     [['train'], 'padnet train recipes/fashion-mnist/pad30.yaml'],
-    [['glue'], 'padnet glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3'],
+    [['glue'], 'padnet glue --data glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3'],
     [['ablate'], 'padnet ablate recipes/fashion-mnist/ablation.yaml'],
     [['partition'], 'padnet partition runs/dyconv --ratio 0.5'],
     [['eval'], 'padnet eval runs/pad30'],
@@ -165,11 +165,20 @@ describe('bad input: exit code 1 and one line', () => {
     [['train', 'missing.yaml'], 'missing.yaml: expected a recipe, but there is no such file'],
     [['train', 'pictures'], 'pictures: expected a recipe, but it is a folder'],
     [['train', '--resume', 'runs/none'], 'runs/none is no training run: it has no recipe.yaml'],
-    [['eval', 'pictures'], 'pictures is no training run: it has no recipe.yaml'],
+    [
+      ['eval', 'pictures'],
+      'pictures has no network; expected the folder of a run, or of a network that `padnet convert` wrote',
+    ],
     [['inspect', 'nothing'], 'nothing: there is no such file or folder'],
-    [['inspect', 'notes.txt'], 'notes.txt: expected the folder of a run, a recipe (.yaml) or weights (.safetensors)'],
+    [
+      ['inspect', 'notes.txt'],
+      'notes.txt: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)',
+    ],
     [['mask', 'show', 'pictures'], 'pictures is no partitioned run: it has no partition.safetensors'],
-    [['compare', 'pictures'], 'pictures is no training run: it has no recipe.yaml'],
+    [
+      ['compare', 'pictures'],
+      'pictures has no network; expected the folder of a run, or of a network that `padnet convert` wrote',
+    ],
     [
       ['train', 'static.yaml', '--set', 'data.path=elsewhere', '--out', 'runs/elsewhere'],
       expect.stringMatching(

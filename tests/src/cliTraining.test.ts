@@ -205,13 +205,11 @@ describe('convert', () => {
   });
 
   it('says what can not be folded, and what a network without data needs', async () => {
-    const dynamic = await run('convert', 'runs/dyconv', '--layer', 'pad', '--out', 'networks/wrong');
-    expect(dynamic.stderr).toBe(
-      'padnet: runs/dyconv has a network with model.layer: dyconv; only a static one can be converted; --layer static folds it to one\n',
-    );
+    const dynamic = await run('convert', 'runs/dyconv', '--layer', 'dyconv', '--out', 'networks/wrong');
+    expect(dynamic.stderr).toBe('padnet: runs/dyconv is dynamic already\n');
     const model = await run('convert', 'runs/dyconv/model', '--layer', 'static', '--out', 'networks/wrong');
     expect(model.stderr).toMatch(
-      /^padnet: runs\/dyconv\/model has a network .*; .* folds a network only as the folder of its run, .*\n$/,
+      /^padnet: runs\/dyconv\/model has no data of its own, on which to measure .* with --recipe <file>\n$/,
     );
     const option = await run('convert', 'runs/dyconv', '--layer', 'static', '--noise', '1', '--out', 'networks/wrong');
     expect(option.stderr).toContain('--noise is for what becomes dynamic, not --layer static');
@@ -291,18 +289,25 @@ describe('partition and mask', () => {
     expect((JSON.parse(stdout) as { jaccard: number }).jaccard).toBe(1);
   });
 
-  it.each(['static', 'pad'])('finds none for a network with model.layer: %s', async (layer) => {
-    const { code, stdout, stderr } = await run('partition', `runs/${layer}`, '--ratio', '0.3');
-    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toMatch(/^padnet: runs\/\w+ has a network with model.layer: \w+; only a fully dynamic one .*\n$/);
+  it('finds none for a static network, and no more than a partial one has', async () => {
+    const still = await run('partition', 'runs/static', '--ratio', '0.3');
+    expect({ ...still, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
+    expect(still.stderr).toMatch(
+      /^padnet: runs\/static is static, .* `padnet convert runs\/static --layer dyconv .*\n$/,
+    );
+    const partial = await run('partition', 'runs/pad', '--ratio', '0.5');
+    expect(partial).toMatchObject({ code: 1, stdout: '' });
+    expect(partial.stderr).toMatch(
+      /^padnet: runs\/pad is partial with κ = 0\.\d+, .*: expected a ratio of at most that, got 0\.5\n$/,
+    );
   });
 
   it.each([
-    [['--ratio', '1.3'], '--ratio 1.3: partition.ratio: expected a number from 0 to 1, got 1.3'],
-    [['--ratio', '0.3', '--rounds', '0'], '--rounds 0: partition.rounds: expected a whole number of at least 1, got 0'],
+    [['--ratio', '1.3'], '--ratio 1.3: expected a number from 0 to 1, got 1.3'],
+    [['--ratio', '0.3', '--rounds', '0'], '--rounds 0: expected a whole number of at least 1, got 0'],
     [
       ['--ratio', '0.3', '--scope', 'globl'],
-      '--scope globl: partition.scope: expected one of global, local, got "globl"; did you mean global?',
+      '--scope globl: expected one of global, local, got "globl"; did you mean global?',
     ],
   ])('%j', async (parameters, message) => {
     expect(await run('partition', 'runs/dyconv', ...parameters)).toEqual({

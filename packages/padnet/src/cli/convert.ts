@@ -1,4 +1,4 @@
-/** `padnet convert`: a static network as a mixture of experts, dynamic or partial; and the way back. */
+/** `padnet convert`: a network as a static, dynamic or partial one, or as a folder for Hugging Face. */
 import { Option, type Command } from 'commander';
 import type { OnBadPicture } from '../data/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
@@ -35,19 +35,16 @@ export function registerConvert(program: Command, terminal: Terminal): void {
   const command = program
     .command('convert')
     .description(
-      'Make a trained static network dynamic or partially dynamic without changing what it computes, ready for `padnet inspect` and ' +
-        '`predict`; fold a dynamic one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
+      'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; fold a dynamic or partial ' +
+        'one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
     )
     .argument(
       '<network>',
-      "folder of a finished run or of a pretrained encoder, an encoder's name on the Hugging Face hub, or with --model a file of " +
-        "torchvision's weights",
+      "folder of a finished run, of a converted network or of a pretrained encoder, an encoder's name on the Hugging Face hub, or with " +
+        "--model a file of torchvision's weights",
     )
     .addOption(
-      new Option(
-        '--layer <kind>',
-        'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad, or static of a dynamic run',
-      )
+      new Option('--layer <kind>', 'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad, or static')
         .argParser(oneOf(layers))
         .makeOptionMandatory(),
     )
@@ -68,6 +65,10 @@ export function registerConvert(program: Command, terminal: Terminal): void {
       nonNegativeNumber,
     )
     .option('--ratio <number>', 'of pad: fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
+    .option(
+      '--recipe <file>',
+      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that of the run)',
+    )
     .option('--force', 'replace the network that is in the folder already')
     .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
@@ -78,6 +79,7 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     'convert runs/rte-static --layer pad --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
     'convert runs/rte-static --layer static --out networks/rte-hf',
     'convert runs/pad30 --layer static --out networks/folded',
+    'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
     'convert resnet18.pth --model resnet18 --layer pad --ratio 0.3 --out networks/resnet18-pad30',
   );
 }

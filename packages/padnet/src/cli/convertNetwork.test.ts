@@ -164,23 +164,26 @@ describe('convertNetwork', () => {
     };
     await refuse(encoder, { layer: 'moe', k: 9 }, 'k must be a whole number from 1 to the 8 experts, got 9');
     await refuse(encoder, { layer: 'moe', layers: [2] }, 'there is no block 2; the network has 2 feed-forward blocks');
-    await refuse(encoder, { layer: 'dyconv' }, 'has a network for texts; expected moe, pad, static');
+    await refuse(encoder, { layer: 'dyconv' }, 'has a network for texts; expected static, moe, pad');
     await refuse(encoder, { layer: 'moe', ratio: 0.5 }, '--ratio is for --layer pad, not moe');
     await refuse(encoder, { layer: 'pad', kernels: 2 }, '--kernels is for networks for pictures');
     await refuse(encoder, { layer: 'static', experts: 2 }, '--experts is for what becomes dynamic');
     await convert(pictures, { layer: 'dyconv', convolution: 'dcd' }, 'dcd');
-    await refuse(join(folder, 'dcd'), { layer: 'pad' }, 'only a static one can be converted');
+    await refuse(join(folder, 'dcd'), { layer: 'pad' }, 'dcd has no data of its own, on which to measure');
     await convert(pictures, { layer: 'dyconv' }, 'dynamic');
-    await refuse(join(folder, 'dynamic'), { layer: 'static' }, 'folds a network only as the folder of its run');
-    await refuse(pictures, { layer: 'static' }, 'has a network for pictures; expected dyconv, pad');
-    await refuse(pictures, { layer: 'pad', kernels: 100 }, 'numKernels: Too big');
-    await refuse(encoder, { layer: 'moe', experts: 300 }, 'numExperts: Too big');
+    await refuse(join(folder, 'dynamic'), { layer: 'static' }, 'dynamic has no data of its own, on which to measure');
+    await refuse(pictures, { layer: 'static' }, 'is static already');
+    await refuse(join(folder, 'dynamic'), { layer: 'dyconv' }, 'is dynamic already');
+    await refuse(join(folder, 'dynamic'), { layer: 'pad', kernels: 2 }, '--kernels is for a static network');
+    await refuse(pictures, { layer: 'pad', recipe: 'x.yaml' }, '--recipe is for a dynamic network for pictures');
+    await refuse(pictures, { layer: 'pad', kernels: 100 }, '--kernels: expected a whole number from 1 to 64, got 100');
+    await refuse(encoder, { layer: 'moe', experts: 300 }, '--experts: expected a whole number from 1 to 256, got 300');
     await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
     await convert(encoder, { layer: 'moe' }, 'mixture');
-    await refuse(join(folder, 'mixture'), { layer: 'pad' }, 'model.layer: moe; only a static one can be converted');
+    await refuse(join(folder, 'mixture'), { layer: 'moe' }, 'is dynamic already');
     await refuse(join(folder, 'mixture'), { layer: 'static' }, 'a mixture has no static form: each token');
     await expect(convert(encoder, { layer: 'moe' }, 'mixture')).rejects.toThrow(
-      'has a network already; --force replaces',
+      'has a network already, model.json; --force replaces',
     );
     expect(existsSync(join(folder, 'wrong'))).toBe(false);
   });

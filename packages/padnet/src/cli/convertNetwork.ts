@@ -1,11 +1,10 @@
-/** Makes a static network dynamic or partially dynamic, or a Hugging Face folder of it; and a dynamic one static. */
+/** Makes a static, dynamic or partial network another of these, or a Hugging Face folder of a static one. */
 import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, randn, type nn } from '@padnet/torch';
-import type { z } from 'zod';
 import type { MoEPosition } from '../convert/index.js';
 import type { OnBadPicture } from '../data/index.js';
-import { describeIssues, InputError } from '../errors.js';
+import { InputError } from '../errors.js';
 import {
   convertModel,
   convertTextModel,
@@ -16,11 +15,33 @@ import {
   type ModelOptions,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { applyPartition, iterativeModePartition, saliencies } from '../partition/index.js';
+import {
+  applyPartition,
+  encodePartition,
+  foldMeans,
+  iterativeModePartition,
+  measuresFold,
+  saliencies,
+} from '../partition/index.js';
 import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
-import { copyTokenizer, foldObstacle, savePictureModel, saveTextModel, type PictureModel } from '../training/index.js';
+import {
+  copyTokenizer,
+  DEFAULT_PARTITION_BATCHES,
+  noStaticMixture,
+  parseSection,
+  readRun,
+  RunFolder,
+  savedTask,
+  savePictureModel,
+  saveTextModel,
+  writeFileAtomic,
+  type PartitionLosses,
+  type PictureModel,
+  type PictureRecipe,
+} from '../training/index.js';
 import { convertedSource, convertSource, probe, type ConvertSource, type TextSource } from './convertSource.js';
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
+import { readDataRecipe } from './runRecipe.js';
 import { UsageError } from './usageError.js';
 
 export interface ConvertNetworkOptions extends CodeOptions {
@@ -43,6 +64,8 @@ export interface ConvertNetworkOptions extends CodeOptions {
   readonly noise?: number;
   /** κ of `pad`, by magnitude. @default 1 */
   readonly ratio?: number;
+  /** A recipe's file, on whose data it is measured what routers decide on average. @default that of the run */
+  readonly recipe?: string;
   readonly out: string;
   readonly force: boolean;
   /** Told of each picture that is left out where a network is folded. */
@@ -80,13 +103,12 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
   manualSeed(1);
   const isHuggingFace = source.modality === 'text' && options.layer === 'static';
   let cost: FoldCost | null = null;
-  if (source.modality === 'text') {
-    if (isHuggingFace) writeHuggingFace(source, out);
-    else await writeTexts(source, options);
-  } else if (options.layer === 'static') cost = await writeStatic(path, source, options);
-  else await writePictures(source, options);
-  // Of a network of the other form that was replaced.
+  if (source.modality === 'image') cost = await writePictures(path, source, options);
+  else if (isHuggingFace) writeHuggingFace(source, out);
+  else await writeTexts(path, source, options);
+  // Of a network that was replaced.
   rmSync(join(out, isHuggingFace ? 'model.json' : 'config.json'), { force: true });
+  if (!hasMasks(options)) rmSync(new RunFolder(out).partition, { force: true });
   const written = await convertedSource(out, options);
   const file = join(out, 'model.safetensors');
   return {
@@ -100,15 +122,26 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
   };
 }
 
-/** Options that mean nothing for this network are mistakes. */
+/** What makes no sense is a mistake, and what to do instead is said. */
 function checkOptions(source: ConvertSource, path: string, options: ConvertNetworkOptions): void {
   const { modality, description } = source;
   const { layer, ratio } = options;
-  const kinds: readonly RunLayer[] = modality === 'image' ? ['dyconv', 'pad'] : ['moe', 'pad', 'static'];
-  if (description.model.layer !== 'static') checkFold(source, path, options);
-  else if (!kinds.includes(layer)) {
+  const from = description.model.layer;
+  const kinds: readonly RunLayer[] = modality === 'image' ? ['static', 'dyconv', 'pad'] : ['static', 'moe', 'pad'];
+  if (!kinds.includes(layer)) {
     const what = modality === 'image' ? 'pictures' : 'texts';
     throw new UsageError(`--layer ${layer}: ${path} has a network for ${what}; expected ${kinds.join(', ')}`);
+  }
+  // A static encoder becomes a folder for Hugging Face, a file of weights a network.
+  const isWritten = layer === 'static' && (modality === 'text' || options.model !== undefined);
+  if (from === layer && !isWritten) throw new InputError(alreadyText(path, layer));
+  if (options.recipe !== undefined && !(modality === 'image' && from !== 'static'))
+    throw new UsageError('--recipe is for a dynamic network for pictures, whose routers are measured on its data');
+  if (modality === 'text' && layer === 'static' && from !== 'static') {
+    throw new InputError(
+      `${path} has a network with model.layer: ${from}; ${noStaticMixture}; a recipe with model.pretrained: ${path}, model.layer: pad ` +
+        'and partition.ratio: 0 trains one',
+    );
   }
   const foreign =
     modality === 'image' ? (['experts', 'k', 'position', 'layers'] as const) : (['kernels', 'convolution'] as const);
@@ -118,31 +151,33 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
   }
   if (options.kernels !== undefined && options.convolution === 'dcd')
     throw new UsageError('--kernels is for convolutions that mix kernels, and dcd does not');
-  if (layer === 'static') {
-    for (const name of ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'noise'] as const) {
-      if (options[name] !== undefined)
-        throw new UsageError(`--${name} is for what becomes dynamic, not --layer static`);
-    }
+  for (const name of ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'noise'] as const) {
+    if (options[name] === undefined) continue;
+    if (layer === 'static') throw new UsageError(`--${name} is for what becomes dynamic, not --layer static`);
+    if (from !== 'static') throw new UsageError(`--${name} is for a static network; ${path} is dynamic already`);
   }
   if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
 }
 
-/** A network that is not static can only become so. */
-function checkFold(source: ConvertSource, path: string, { layer }: ConvertNetworkOptions): void {
-  const obstacle = foldObstacle(path, source);
-  if (layer === 'static' && obstacle === null) return;
-  const what = `${path} has a network with model.layer: ${source.description.model.layer}`;
-  throw new InputError(
-    layer === 'static'
-      ? `${what}; ${obstacle!}`
-      : `${what}; only a static one can be converted; ${obstacle ?? '--layer static folds it to one'}`,
+function alreadyText(path: string, layer: RunLayer): string {
+  if (layer !== 'pad') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
+  return (
+    `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a recipe ` +
+    'with model.pretrained and partition.masks trains with them'
   );
 }
 
 function checkFolder({ out, force }: ConvertNetworkOptions): void {
   if (existsSync(join(out, 'recipe.yaml'))) throw new InputError(`${out} is a training run; choose another folder`);
-  const taken = ['model.json', 'config.json'].some((name) => existsSync(join(out, name)));
-  if (taken && !force) throw new InputError(`${out} has a network already; --force replaces it`);
+  const files = ['model.json', 'config.json', 'model.safetensors', 'partition.safetensors'];
+  const taken = files.find((name) => existsSync(join(out, name)));
+  if (taken !== undefined && !force) {
+    throw new InputError(`${out} has a network already, ${taken}; --force replaces it, or choose another folder`);
+  }
+}
+
+function hasMasks({ layer, ratio = 1 }: ConvertNetworkOptions): boolean {
+  return layer === 'pad' && ratio !== 1;
 }
 
 function countsOf(source: ConvertSource): NetworkCounts {
@@ -151,62 +186,107 @@ function countsOf(source: ConvertSource): NetworkCounts {
   return countNetwork(network, picturePass(network, [description.inChannels, ...description.size]));
 }
 
-async function writePictures({ network, description }: PictureModel, options: ConvertNetworkOptions): Promise<void> {
-  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0, ratio = 1, out } = options;
-  const model = parsed(modelSchema, {
-    ...description.model,
-    layer,
-    convolution,
-    numKernels,
-    noise,
-    bankInitialisation: 'copies',
-  });
-  convertModel(network, model);
+/** @returns what folding costs; null where nothing is folded */
+async function writePictures(
+  path: string,
+  source: PictureModel,
+  options: ConvertNetworkOptions,
+): Promise<FoldCost | null> {
+  const { network, description } = source;
+  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0, out } = options;
+  const isStatic = description.model.layer === 'static';
+  if (isStatic && layer === 'static') {
+    savePictureModel(join(out, 'model.json'), network, description);
+    return null;
+  }
+  if (layer === 'static') {
+    const cost = await foldNetwork(await recipeOf(path, options), source, options);
+    savePictureModel(join(out, 'model.json'), network, description);
+    return cost;
+  }
+  const copies = isStatic ? { convolution, numKernels } : {};
+  const model = parseSection(
+    modelSchema,
+    { ...description.model, ...copies, layer, noise, bankInitialisation: 'copies' },
+    optionNames,
+  );
+  explained(path, () => convertModel(network, model, options));
+  using data = !isStatic && measuresFold(network) ? await batchesOf(await recipeOf(path, options), source) : null;
+  if (data) foldMeans(network, data.batchLosses);
   const { inChannels, size } = description;
-  await partitionByMagnitude(network, ratio, () => network.forward(randn([1, inChannels, ...size])));
+  // Copies have routers that decide alike for every input.
+  const passes = data?.batchLosses ?? [() => network.forward(randn([1, inChannels, ...size]))];
+  await partitionByMagnitude(network, options, passes);
   savePictureModel(join(out, 'model.json'), network, { ...description, model });
+  return null;
 }
 
-async function writeStatic(path: string, model: PictureModel, options: ConvertNetworkOptions): Promise<FoldCost> {
-  const { network, description } = model;
-  const cost = await foldNetwork(path, model, options);
-  savePictureModel(join(options.out, 'model.json'), network, description);
-  return cost;
+/** Data to measure on what routers decide on average. */
+async function recipeOf(path: string, { recipe }: ConvertNetworkOptions): Promise<PictureRecipe> {
+  if (recipe === undefined && !existsSync(new RunFolder(path).recipe)) {
+    throw new InputError(
+      `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
+        'those it was trained on with --recipe <file>',
+    );
+  }
+  const read = recipe === undefined ? readRun(path).recipe : await readDataRecipe(recipe, []);
+  if (read.modality !== 'image') throw new UsageError(`${path} has a network for pictures, the recipe is for texts`);
+  return read;
+}
+
+async function batchesOf(recipe: PictureRecipe, source: PictureModel): Promise<PartitionLosses> {
+  const task = await savedTask(recipe, source);
+  return await task.partitionLosses({ batches: DEFAULT_PARTITION_BATCHES, seed: recipe.training.seed, epoch: 0 });
 }
 
 async function writeTexts(
+  path: string,
   { network, description, tokenizer }: TextSource,
   options: ConvertNetworkOptions,
 ): Promise<void> {
-  const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0, ratio = 1, out } = options;
-  const model = parsed(textModelSchema, { ...description.model, layer, numExperts, k, position, layers, noise });
-  try {
-    convertTextModel(network, model);
-  } catch (error) {
-    if (error instanceof RangeError) throw new UsageError(error.message, { cause: error });
-    throw error;
-  }
-  await partitionByMagnitude(network, ratio, () => undefined);
+  const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0, out } = options;
+  const copies = description.model.layer === 'static' ? { numExperts, k, position, layers } : {};
+  const model = parseSection(textModelSchema, { ...description.model, ...copies, layer, noise }, optionNames);
+  explained(path, () => convertTextModel(network, model));
+  await partitionByMagnitude(network, options, []);
   saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
 }
 
-/** @throws UsageError where an option is out of range */
-function parsed<Schema extends z.ZodType>(schema: Schema, values: unknown): z.infer<Schema> {
-  const { data, error } = schema.safeParse(values);
-  if (error) throw new UsageError(describeIssues(error));
-  return data;
+/** An option, or what the network is, is in the way. */
+function explained(path: string, convert: () => unknown): void {
+  try {
+    convert();
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new UsageError(`${path}: ${error.message}`, { cause: error });
+  }
 }
 
+/** What keys of `model.json` are called on the command line. */
+const optionNames = {
+  numKernels: '--kernels',
+  numExperts: '--experts',
+  k: '--k',
+  layers: '--layers',
+  noise: '--noise',
+} as const;
+
 /**
- * Without data: the largest entries stay dynamic. Any mask gives the same output while experts are copies.
+ * Without data: the largest entries stay dynamic; of copies any mask gives the same output. The masks are written beside the network.
  *
- * @param pass runs the network, whose routers decide alike for every input
+ * @param passes each runs the network, where it is needed what its routers decide on average
  */
-async function partitionByMagnitude(network: nn.Module, ratio: number, pass: () => unknown): Promise<void> {
-  if (ratio === 1) return;
+async function partitionByMagnitude(
+  network: nn.Module,
+  options: ConvertNetworkOptions,
+  passes: Iterable<() => unknown>,
+): Promise<void> {
+  if (!hasMasks(options)) return;
+  const { ratio = 1, out } = options;
   const { magnitude: saliency } = saliencies;
   const partition = await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] });
-  applyPartition(network, partition, [pass]);
+  applyPartition(network, partition, passes);
+  writeFileAtomic(new RunFolder(out).partition, encodePartition(partition));
 }
 
 function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {

@@ -7,7 +7,6 @@ import {
   loadPictureWeights,
   loadPretrained,
   maxTokens,
-  modelSchema,
   resolvePretrained,
   textModelSchema,
   type ModelOptions,
@@ -17,6 +16,7 @@ import type { CodeOptions } from '../ownCode/index.js';
 import {
   hasModel,
   loadAnyModel,
+  networkPlace,
   RunFolder,
   type PictureModel,
   type SavedModel,
@@ -56,6 +56,7 @@ export async function convertSource(
   const isNamed = named.model !== undefined || named.width !== undefined;
   if (isNamed && isFolder)
     throw new UsageError(`--model and --width are for files of weights, and ${source} is a folder`);
+  if (networkPlace(source) === 'masks') loadAnyModel(source); // says what to do with them
   if (isNamed || (existsSync(source) && !isFolder)) return weightsSource(source, named);
   const run = new RunFolder(source);
   const isRun = existsSync(run.recipe);
@@ -71,12 +72,13 @@ function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
 function weightsSource(file: string, { model: name, width }: NamedNetwork): PictureModel {
   if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
   const options = { name, ...(width !== undefined && { width }) };
-  const { network, shape } = loadPictureWeights(file, options);
+  const { network, shape, model } = loadPictureWeights(file, options);
+  const side = model.stem === 'small' ? 32 : 224;
   const description: PictureModel['description'] = {
     modality: 'image',
-    model: modelSchema.parse(options),
+    model,
     ...shape,
-    size: [224, 224],
+    size: [side, side],
     classNames: Array.from({ length: shape.numClasses }, (_, index) => String(index)),
     normalise:
       shape.inChannels === 3

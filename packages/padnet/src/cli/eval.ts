@@ -24,7 +24,10 @@ export function registerEval(program: Command, terminal: Terminal): void {
   const command = program
     .command('eval')
     .description("Evaluate a run's network on its test data, or on others.")
-    .argument('<run>', 'folder of a finished run; or with --recipe, of a network that `padnet convert` wrote')
+    .argument(
+      '<run>',
+      'folder of a finished run; or with --recipe, of a network that `padnet convert` wrote, or of a classifier as Hugging Face saves it',
+    )
     .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .option(
       '--set <key=value>',
@@ -53,14 +56,15 @@ export function registerEval(program: Command, terminal: Terminal): void {
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
   const { set = [], batchSize, coefficientThreshold, submission, allowCode, json = false } = options;
-  const { hasModel, loadAnyModel, readRun } = await import('../training/index.js');
-  if (options.recipe === undefined && hasModel(run)) {
+  const { loadAnyModel, loadEncoder, networkPlace, RunFolder } = await import('../training/index.js');
+  const place = networkPlace(run);
+  if (options.recipe === undefined && (place === 'converted' || place === 'encoder')) {
     throw new InputError(
       `${run} is a network without data of its own; give the recipe whose data it is evaluated on with --recipe <file>`,
     );
   }
-  const recipe = await readDataRecipe(options.recipe ?? readRun(run).folder.recipe, set);
-  const model = loadAnyModel(run, { allowCode });
+  const model = place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode });
+  const recipe = await readDataRecipe(options.recipe ?? new RunFolder(run).recipe, set);
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
     await evaluatePictures({ run, recipe, model, batchSize, coefficientThreshold, json }, terminal);

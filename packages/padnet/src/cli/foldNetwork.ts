@@ -2,10 +2,9 @@
 import { noGrad, randn, type nn } from '@padnet/torch';
 import { measuredPass } from '../bench/measuredPass.js';
 import type { OnBadPicture } from '../data/index.js';
-import { InputError } from '../errors.js';
 import { foldBatchNorms } from '../layers/index.js';
 import { median } from '../statistics.js';
-import { foldModel, readRun, type Evaluation, type PictureModel } from '../training/index.js';
+import { foldModel, type Evaluation, type PictureModel, type PictureRecipe } from '../training/index.js';
 
 export interface FoldOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
@@ -22,10 +21,8 @@ export interface FoldCost {
   readonly after: MeasuredNetwork;
 }
 
-/** @param path the run of `model`, whose training data say what its routers decide on average */
-export async function foldNetwork(path: string, model: PictureModel, options: FoldOptions): Promise<FoldCost> {
-  const { recipe } = readRun(path);
-  if (recipe.modality !== 'image') throw new InputError(`${path}: its recipe is for texts, its network for pictures`);
+/** @param recipe whose training data say what the network's routers decide on average */
+export async function foldNetwork(recipe: PictureRecipe, model: PictureModel, options: FoldOptions): Promise<FoldCost> {
   const { inChannels, size } = model.description;
   const shape = [1, inChannels, ...size];
   const secondsBefore = medianSeconds(model.network, shape);

@@ -1,6 +1,5 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
 import { existsSync, readFileSync, statSync } from 'node:fs';
-import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { directions, type Direction } from '../layers/planRates.js';
@@ -30,7 +29,7 @@ export function registerInspect(program: Command, terminal: Terminal): void {
     )
     .argument(
       '<what>',
-      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors)',
+      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors, .pth)',
     )
     .option('--plan', 'how each dynamic layer is computed instead, and what each way should cost')
     .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
@@ -51,7 +50,7 @@ export function registerInspect(program: Command, terminal: Terminal): void {
 async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
   const { json = false, plan = false, batch, direction, size, allowCode } = options;
   if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
-  if (what.endsWith('.safetensors')) {
+  if (/\.(safetensors|pth|pt|bin)$/.test(what) && statSync(what).isFile()) {
     await inspectTensors(what, json, terminal);
     return;
   }
@@ -96,21 +95,18 @@ async function describedNetwork(folder: string): Promise<Inspection | null> {
 
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
 async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
-  const [
-    { hasModel, loadAnyModel, loadRunModel, readRun, RunFolder },
-    { networkOfFolder, networkOfModel, networkOfRecipe },
-  ] = await Promise.all([import('../training/index.js'), import('../report/index.js')]);
-  if (existsSync(join(folder, 'config.json'))) return networkOfFolder(folder);
-  if (hasModel(folder)) return networkOfModel(loadAnyModel(folder, code));
-  const { model } = new RunFolder(folder);
-  return existsSync(model)
-    ? networkOfModel(loadRunModel(folder, code))
-    : await networkOfRecipe(readRun(folder).recipe, code);
+  const [{ loadAnyModel, networkPlace, readRun }, { networkOfFolder, networkOfModel, networkOfRun }] =
+    await Promise.all([import('../training/index.js'), import('../report/index.js')]);
+  const place = networkPlace(folder);
+  if (place === 'encoder') return networkOfFolder(folder);
+  return place === 'run' ? await networkOfRun(readRun(folder), code) : networkOfModel(loadAnyModel(folder, code));
 }
 
 async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetwork> {
   if (!/\.ya?ml$/.test(file)) {
-    throw new InputError(`${file}: expected the folder of a run, a recipe (.yaml) or weights (.safetensors)`);
+    throw new InputError(
+      `${file}: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)`,
+    );
   }
   const [{ parseRecipe }, { networkOfRecipe }] = await Promise.all([
     import('../training/index.js'),
@@ -120,10 +116,12 @@ async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetw
 }
 
 async function inspectTensors(file: string, json: boolean, terminal: Terminal): Promise<void> {
-  const { decodeSafetensors, scope } = await import('@padnet/torch');
+  const { decodeSafetensors, decodeTorchArchive, scope } = await import('@padnet/torch');
   const bytes = readFileSync(file);
   const { metadata, tensors } = scope(() => {
-    const decoded = decodeSafetensors(bytes, file);
+    const decoded = file.endsWith('.safetensors')
+      ? decodeSafetensors(bytes, file)
+      : { metadata: { partition: undefined }, tensors: decodeTorchArchive(bytes, file) };
     const rows = Array.from(decoded.tensors, ([name, { dtype, shape, numel }]) => ({
       name,
       dtype,

@@ -26,8 +26,7 @@ export async function main(): Promise<void> {
 }
 
 /** @param parameters without `node` and the program. @returns the exit code */
-async function run(parameters: readonly string[]): Promise<number> {
-  const terminal = new Terminal();
+export async function run(parameters: readonly string[], terminal = new Terminal()): Promise<number> {
   const program = createProgram(terminal);
   try {
     await program.parseAsync(parameters, { from: 'user' });

@@ -1,12 +1,13 @@
-/** `padnet partition`: masks for the network that a run has trained. */
-import { existsSync, readFileSync } from 'node:fs';
+/** `padnet partition`: masks for a network that has been trained. */
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { formatPercent } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import type { PartitionOptions, RecipeOverride } from '../training/index.js';
-import { allowCodeOption, withExamples } from './options.js';
+import type { PartitionOptions, Recipe } from '../training/index.js';
+import { allowCodeOption, collected, withExamples } from './options.js';
+import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 
 interface PartitionCommandOptions {
@@ -17,6 +18,8 @@ interface PartitionCommandOptions {
   readonly granularity?: string;
   readonly score?: string;
   readonly batches?: string;
+  readonly recipe?: string;
+  readonly set?: readonly string[];
   readonly out?: string;
   readonly force?: boolean;
   readonly allowCode?: boolean;
@@ -38,9 +41,13 @@ export function registerPartition(program: Command, terminal: Terminal): void {
   const command = program
     .command('partition')
     .description(
-      'Find masks for a fully dynamic network by Iterative Mode Partition; recipes train with them by partition.masks.',
+      'Find masks for a dynamic or partial network by Iterative Mode Partition; recipes train with them by partition.masks.',
     )
-    .argument('<run>', 'folder of a finished run with model.layer: dyconv or moe; it is not changed')
+    .argument(
+      '<network>',
+      'folder of a finished run with model.layer: dyconv, moe or pad, or with --recipe, of a network that `padnet convert` wrote; it is not ' +
+        'changed',
+    )
     .requiredOption('--ratio <number>', 'fraction of the entries that stay dynamic, from 0 to 1')
     .option('--rounds <number>', 'rounds; 1 is the one-shot partition')
     .option('--schedule <name>', 'exponential or linear')
@@ -51,24 +58,32 @@ export function registerPartition(program: Command, terminal: Terminal): void {
     )
     .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude, random or a file of your own')
     .option('--batches <number>', 'batches of training data that are scored')
-    .option('--out <file>', 'where the masks go (default: <run>/partition-<ratio>.safetensors)')
+    .option('--recipe <file>', 'the recipe on whose data entries are scored (default: that of the run)')
+    .option(
+      '--set <key=value>',
+      "another value for one of the recipe's data keys, such as data.path=<folder>",
+      collected,
+    )
+    .option('--out <file>', 'where the masks go (default: <network>/partition-<ratio>.safetensors)')
     .option('--force', 'replace the file where it is there already')
     .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
-    .action((run: string, options: PartitionCommandOptions) => partition(run, options, terminal));
+    .action((network: string, options: PartitionCommandOptions) => partition(network, options, terminal));
   withExamples(
     command,
     'partition runs/dyconv --ratio 0.5 --rounds 5 --schedule linear',
     'partition runs/dyconv --ratio 0.3 --out masks.safetensors',
+    'partition networks/dyconv --ratio 0.3 --recipe recipes/fashion-mnist/dyconv.yaml',
   );
 }
 
 async function partition(run: string, options: PartitionCommandOptions, terminal: Terminal): Promise<void> {
-  const settings = await partitionSettings(run, options);
+  const settings = await partitionSettings(options);
   const file = options.out ?? join(run, `partition-${settings.ratio}.safetensors`);
   if (existsSync(file) && !options.force) {
     throw new InputError(`${file} exists already; --force replaces it, --out <file> writes another`);
   }
+  const recipe = await recipeOf(run, options);
   const [{ partitionRun, writeFileAtomic }, { encodePartition, overallDynamicRatio }] = await Promise.all([
     import('../training/index.js'),
     import('../partition/index.js'),
@@ -88,6 +103,7 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
     },
     signal: terminal.closed,
     allowCode: options.allowCode,
+    ...(recipe && { recipe }),
   });
   writeFileAtomic(file, encodePartition(found));
   const dynamicRatio = overallDynamicRatio(found.masks.values());
@@ -107,26 +123,26 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
   terminal.print(
     [
       `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
-      `test ${metricName(before.metric)} ${formatScore(before.metric, before.score)} with every entry dynamic, ` +
+      `test ${metricName(before.metric)} ${formatScore(before.metric, before.score)} before, ` +
         `${formatScore(after.metric, after.score)} with these masks, not trained further`,
       `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
     ].join('\n'),
   );
 }
 
-/** A recipe's `partition` section of the options alone. */
-async function partitionSettings(run: string, options: PartitionCommandOptions): Promise<PartitionOptions> {
-  const { parseRecipe, readRun } = await import('../training/index.js');
-  const file = readRun(run).folder.recipe;
-  const overrides: RecipeOverride[] = [
-    { key: 'model.layer', value: 'pad' },
-    { key: 'partition', value: 'null' },
-    // When in training it happens does not matter here.
-    { key: 'partition.epoch', value: '0' },
-  ];
-  for (const [option, key] of Object.entries(keys) as [keyof typeof keys, string][]) {
-    const value = options[option];
-    if (value !== undefined) overrides.push({ key: `partition.${key}`, value, label: `--${option} ${value}` });
-  }
-  return parseRecipe(readFileSync(file, 'utf8'), file, overrides).partition!;
+/** Null: that of the run, as it is. */
+async function recipeOf(run: string, { recipe, set = [] }: PartitionCommandOptions): Promise<Recipe | null> {
+  if (recipe === undefined && set.length === 0) return null;
+  const { RunFolder } = await import('../training/index.js');
+  return await readDataRecipe(recipe ?? new RunFolder(run).recipe, set);
+}
+
+/** A recipe's `partition` section of the options alone. @throws UsageError naming the option that is wrong */
+async function partitionSettings(options: PartitionCommandOptions): Promise<PartitionOptions> {
+  const { parsePartition } = await import('../training/index.js');
+  const given = Object.entries(keys).flatMap(([option, key]) => {
+    const value = options[option as keyof typeof keys];
+    return value === undefined ? [] : [{ key, value, label: `--${option} ${value}` }];
+  });
+  return parsePartition(given);
 }

@@ -150,6 +150,8 @@ function sentence(event: TrainingEvent): string | null {
       return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
     case 'unknownKeys':
       return unknownKeysText(event.pretrained, event.keys);
+    case 'pretrainedFolded':
+      return `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on average, a static network`;
     case 'badPicture':
       return `left out, the ${event.count}. picture that can not be used: ${event.file}: ${event.reason}`;
     case 'step':

@@ -29,7 +29,5 @@ export function wholeBank(layer: DynamicLayer, path: string): Bank | null {
 
 function mixesToOne(layer: DynamicLayer): boolean {
   if (!isDynamicConvolution(layer)) return true; // the gates of a token do
-  return (
-    layer.router.sumsToOne && !('hasSpatialAttention' in layer.router && layer.router.hasSpatialAttention)
-  );
+  return layer.router.sumsToOne && !('hasSpatialAttention' in layer.router && layer.router.hasSpatialAttention);
 }

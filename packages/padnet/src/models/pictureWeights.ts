@@ -4,14 +4,17 @@ import { decodeTorchArchive, loadSafetensors, scope, zeros, type nn, type Tensor
 import { InputError } from '../errors.js';
 import { createModel, modelSchema, type ModelOptions, type ModelShape } from './createModel.js';
 import { prefixBefore, unwrapNames } from './wrappedNames.js';
+import type { Stem } from './resnet.js';
 
 export interface PictureWeights {
   readonly network: nn.Layer;
+  /** What makes one like it. */
+  readonly model: ModelOptions;
   /** As the first convolution and the classifier have it. */
   readonly shape: ModelShape;
 }
 
-/** Of a static network. */
+/** Of a static network, or with names of our own, of a dynamic one. */
 export interface StaticWeights {
   /** By torchvision's names. */
   readonly state: ReadonlyMap<string, Tensor>;
@@ -53,12 +56,12 @@ export function readPictureWeights(file: string, name: ModelOptions['name']): St
 }
 
 /**
- * Loads weights into a static network.
+ * Loads weights into a network.
  *
  * @param source of the weights, for errors
  * @throws InputError naming the tensors that are missing, unexpected or of another shape
  */
-export function loadStaticWeights(network: nn.Layer, weights: StaticWeights['state'], source: string): void {
+export function loadWeights(network: nn.Layer, weights: StaticWeights['state'], source: string): void {
   const state = new Map(weights);
   // Counters of batches, which files of before PyTorch 0.4.1 lack, do not matter once training is over.
   for (const name of network.stateDict().keys()) {
@@ -75,7 +78,7 @@ export function loadStaticWeights(network: nn.Layer, weights: StaticWeights['sta
 /**
  * The network of `options`, which is static, with the weights in `file`. Numbers of input channels and classes are the file's.
  *
- * @throws InputError as `readPictureWeights` and `loadStaticWeights`
+ * @throws InputError as `readPictureWeights` and `loadWeights`
  */
 export function loadPictureWeights(
   file: string,
@@ -83,10 +86,16 @@ export function loadPictureWeights(
 ): PictureWeights {
   return scope(() => {
     const { state, shape } = readPictureWeights(file, options.name);
-    const network = createModel(modelSchema.parse(options), shape);
-    loadStaticWeights(network, state, file);
-    return { network, shape };
+    const model = modelSchema.parse({ ...options, stem: stemOf(options.name, state) });
+    const network = createModel(model, shape);
+    loadWeights(network, state, file);
+    return { network, shape, model };
   });
+}
+
+/** A ResNet's first kernel tells; MobileNetV2's stems differ in strides alone, and files are of the published one. */
+function stemOf(name: ModelOptions['name'], state: ReadonlyMap<string, Tensor>): Stem {
+  return name !== 'mobilenetV2' && state.get('conv1.weight')?.shape[2] === 3 ? 'small' : 'imagenet';
 }
 
 function readTensors(file: string): ReadonlyMap<string, Tensor> {

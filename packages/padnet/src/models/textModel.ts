@@ -1,9 +1,10 @@
 /** Text encoders as recipes and saved models name them. */
-import { ops } from '@padnet/torch';
+import { ops, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/index.js';
 import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
 import { scaleModes } from '../partial/index.js';
+import { copyKnown } from './copyKnown.js';
 import {
   loadPretrained,
   numberedLabels,
@@ -50,6 +51,48 @@ export function createTextModel(
     ? new SequenceClassifier({ ...readTextConfig(folder, loading), labels: numberedLabels(loading.numLabels) })
     : loadPretrained(folder, loading).network;
   return convertTextModel(network, options);
+}
+
+/**
+ * The network that training starts from: one of ours, with its static layers, mixtures and routers. Layers that were static and are
+ * mixtures in `options` start as copies; of a mixture that becomes partial the mean of its experts is the static weight. A head for
+ * another number of labels is fresh.
+ *
+ * @param of the network, which is used up, and what makes one like it
+ * @throws RangeError naming tensors where `options` are for other layers
+ */
+export function createTextFrom(
+  options: TextModelOptions,
+  of: { readonly network: SequenceClassifier; readonly model: TextModelOptions },
+  numLabels: number,
+): SequenceClassifier {
+  const { config } = of.network;
+  const labels = config.labels.length === numLabels ? config.labels : numberedLabels(numLabels);
+  const network = new SequenceClassifier({ ...config, labels });
+  if (options.fromScratch) return convertTextModel(network, options);
+  // Static entries come back into the experts.
+  const { layer } = of.model;
+  const whole = layer === 'static' ? of.network : convertTextModel(of.network, { ...of.model, layer: 'moe', noise: 0 });
+  const state = withoutOtherHead(whole.stateDict(), network.stateDict());
+  if (layer === 'static') {
+    network.loadStateDict(state);
+    return convertTextModel(network, options);
+  }
+  const known = new Set(copyKnown(network, state));
+  convertTextModel(network, { ...options, layer: 'moe' });
+  network.loadStateDict(new Map([...network.stateDict(), ...[...state].filter(([name]) => !known.has(name))]));
+  return convertTextModel(network, options);
+}
+
+/** With the tensors of the network's own head, where shapes differ. */
+function withoutOtherHead(state: nn.StateDict, own: nn.StateDict): Map<string, Tensor> {
+  return new Map(
+    Array.from(state, ([name, value]) => {
+      const mine = own.get(name);
+      const isOther = name.startsWith('head.') && mine !== undefined && mine.shape.join() !== value.shape.join();
+      return [name, isOther ? mine : value];
+    }),
+  );
 }
 
 /** The same network with fresh weights, to load saved ones into. */

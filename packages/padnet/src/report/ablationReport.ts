@@ -68,7 +68,7 @@ export function ablationReport(
         </ul>
       </section>
       ${table.sweeps.map(({ keys, rows }, index) => sweepSection(keys, rows, text.sweeps[index]!, table))}`,
-    footer: html`Made by <code>${command}</code>. ${methodReferences([{ recipe }])}`,
+    footer: html`Made by <code>${command}</code>. ${methodReferences([recipe])}`,
   });
 }
 

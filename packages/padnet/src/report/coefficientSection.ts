@@ -3,7 +3,7 @@ import { attentionSection } from './attentionSection.js';
 import { classHeatMap } from './charts/classHeatMap.js';
 import { inputCoefficientChart } from './charts/inputCoefficients.js';
 import { runColours } from './charts/runColours.js';
-import { codeName } from '../ownCode/index.js';
+import { codeName } from '../ownCode/codeReference.js';
 import type { ModelOptions } from '../models/index.js';
 import type { InputCoefficients, RouterCoefficients } from './coefficients.js';
 import { formatPercent } from './format.js';
@@ -25,7 +25,7 @@ interface Routed {
 /** Null where no run has routers. */
 export function coefficientSection(runs: readonly RunSummary[]): Html | null {
   const colours = runColours(runs);
-  const routedRuns = runs.flatMap(({ name, coefficients, recipe: { model } }, index): Routed[] =>
+  const routedRuns = runs.flatMap(({ name, coefficients, model }, index): Routed[] =>
     coefficients === null || !('convolution' in model)
       ? []
       : [{ name, colour: colours[index]!, ...routerOf(model), routed: coefficients }],

@@ -51,7 +51,8 @@ describe('compareRuns', () => {
     expect(compareRuns([plain, fewer]).notes.join()).toContain('data.testLimit –, 100');
 
     const pad = recipe('pad');
-    const deeper = { ...partial, recipe: { ...pad, model: { ...pad.model, name: 'resnet18' as const } } };
+    const model = { ...pad.model, name: 'resnet18' as const };
+    const deeper = { ...partial, model, recipe: { ...pad, model } };
     expect(relatives(compareRuns([plain, deeper]), 'Stored numbers', 'toStatic')).toEqual([null, null]);
   });
 

@@ -94,10 +94,14 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   if (runs.some(({ metric }) => metric.includes('/'))) {
     notes.push('A score of two metrics is their mean, as GLUE counts a task.');
   }
-  const open = runs.filter(({ finished }) => !finished);
+  const trained = runs.filter(({ recipe }) => recipe !== null);
+  const others = runs.filter(({ recipe }) => recipe === null);
+  if (others.length > 0)
+    notes.push(`No run, so without scores, times and memory: ${others.map(({ name }) => name).join(', ')}.`);
+  const open = trained.filter(({ finished }) => !finished);
   if (open.length > 0) {
-    const [metric, ...others] = new Set(runs.map((run) => run.metric));
-    const by = metric !== undefined && others.length === 0 ? metricName(metric) : 'score';
+    const [metric, ...more] = new Set(trained.map((run) => run.metric));
+    const by = metric !== undefined && more.length === 0 ? metricName(metric) : 'score';
     notes.push(`Not finished, so not compared by ${by}: ${open.map(({ name }) => name).join(', ')}.`);
   }
   if (runs.some((run) => run.layer !== 'static')) {
@@ -109,7 +113,7 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
         'dynamic layers gain (docs/method.md §6).',
     );
   }
-  if (!runs.every((run) => sameMachine(runs[0]!, run))) {
+  if (!trained.every((run) => sameMachine(trained[0]!, run))) {
     notes.push(
       'Times and memory come from different machines, threads or batch sizes, and are compared only where these agree.',
     );
@@ -120,8 +124,10 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
 }
 
 /** Kernels that are drawn independently, with a mean of less spread than a static one. */
-function hasFreshBank({ recipe: { model } }: RunSummary): boolean {
-  return model.layer !== 'static' && 'bankInitialisation' in model && model.bankInitialisation === 'independent';
+function hasFreshBank({ recipe }: RunSummary): boolean {
+  if (recipe?.modality !== 'image') return false;
+  const { layer, bankInitialisation } = recipe.model;
+  return layer !== 'static' && bankInitialisation === 'independent';
 }
 
 /**

@@ -1,5 +1,6 @@
 /** The values that runs are compared by, and which two runs can be compared by each of them. */
 import { formatBytes, formatCount, formatPercent, formatSeconds } from './format.js';
+import type { RunRecipe } from '../training/recipe.js';
 import type { RunSummary } from './runSummary.js';
 import { samplesOf } from './sampleWords.js';
 import { accuracyInterval, formatScore, isFraction, metricName } from './scoreText.js';
@@ -16,21 +17,19 @@ export interface Metric {
   readonly comparable: (a: RunSummary, b: RunSummary) => boolean;
 }
 
-export function sameNetwork({ recipe: left }: RunSummary, { recipe: right }: RunSummary): boolean {
-  if (left.modality === 'program' && right.modality === 'program') return left.model.name === right.model.name;
-  if (left.modality === 'program' || right.modality === 'program') return false;
-  const { model: a } = left;
-  const { model: b } = right;
-  if (a.pretrained !== b.pretrained) return false;
-  if ('fromScratch' in a) return 'fromScratch' in b && a.fromScratch === b.fromScratch;
-  return 'name' in b && a.name === b.name && a.stem === b.stem && a.width === b.width;
+export function sameNetwork({ model: a }: RunSummary, { model: b }: RunSummary): boolean {
+  if ('fromScratch' in a) return 'fromScratch' in b && a.pretrained === b.pretrained && a.fromScratch === b.fromScratch;
+  if (!('name' in b) || a.name !== b.name) return false;
+  if ('stem' in a && 'stem' in b) return a.pretrained === b.pretrained && a.stem === b.stem && a.width === b.width;
+  return 'stem' in a === 'stem' in b; // of programs the name says it all
 }
 
 export function sameTest(a: RunSummary, b: RunSummary): boolean {
-  return a.finished && b.finished && sameData(a, b);
+  if (!(a.finished && b.finished && a.recipe && b.recipe)) return false;
+  return sameData(a.recipe, b.recipe);
 }
 
-function sameData({ recipe: left }: RunSummary, { recipe: right }: RunSummary): boolean {
+function sameData(left: RunRecipe, right: RunRecipe): boolean {
   if (left.modality === 'program' && right.modality === 'program') return left.data.name === right.data.name;
   if (left.modality === 'program' || right.modality === 'program') return false;
   const { data: a } = left;
@@ -48,8 +47,8 @@ export function sameMachine(a: RunSummary, b: RunSummary): boolean {
 }
 
 /** Of a program's run what a step had. */
-function batchSize({ recipe: { data }, stepSamples }: RunSummary): number | null {
-  return 'batchSize' in data ? data.batchSize : stepSamples;
+function batchSize({ recipe, stepSamples }: RunSummary): number | null {
+  return recipe && recipe.modality !== 'program' ? recipe.data.batchSize : stepSamples;
 }
 
 export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
@@ -127,7 +126,7 @@ function macsTitle(runs: readonly RunSummary[]): string {
 
 /** Such as `accuracy` and `Matthews correlation`; of runs with different metrics `score`. */
 export function scoreName(runs: readonly RunSummary[]): string {
-  return metricName(only(runs, ({ metric }) => metric) ?? 'score');
+  return metricName(only(scored(runs), ({ metric }) => metric) ?? 'score');
 }
 
 /** Such as `Test accuracy`, `Test Matthews correlation (× 100)`. */
@@ -141,7 +140,12 @@ export function scoreAxis(runs: readonly RunSummary[]): string {
 }
 
 function allFractions(runs: readonly RunSummary[]): boolean {
-  return runs.every(({ metric }) => isFraction(metric));
+  return scored(runs).every(({ metric }) => isFraction(metric));
+}
+
+/** A network that is no run has no metric. */
+function scored(runs: readonly RunSummary[]): readonly RunSummary[] {
+  return runs.filter(({ recipe }) => recipe !== null);
 }
 
 /** Which metric it is, where runs differ in it; the parts of a mean; the uncertainty of an accuracy. */
@@ -163,7 +167,7 @@ export function scoreInterval({ metric, score, testSamples }: RunSummary): numbe
 }
 
 function unfinished({ curve, recipe }: RunSummary): string {
-  return `after ${curve.length} of ${recipe.training.epochs} epochs`;
+  return recipe ? `after ${curve.length} of ${recipe.training.epochs} epochs` : 'no run';
 }
 
 /** The value that all runs have; null where they differ. */

@@ -138,9 +138,9 @@ describe('htmlReport', () => {
   it('names the convolutions, and the score that masks were decided by', () => {
     const [, mixed, partial] = threeRuns();
     const model = { ...(mixed.recipe as PictureRecipe).model, convolution: 'condconv' } as const;
-    const condconv = { ...mixed, recipe: { ...mixed.recipe, model } as PictureRecipe };
-    const partition = { ...partial.recipe.partition!, saliency: 'snip', scope: 'local' } as const;
-    const snip = { ...partial, recipe: { ...partial.recipe, partition } as PictureRecipe };
+    const condconv = { ...mixed, model, recipe: { ...mixed.recipe, model } as PictureRecipe };
+    const partition = { ...partial.recipe!.partition!, saliency: 'snip', scope: 'local' } as const;
+    const snip = { ...partial, recipe: { ...partial.recipe!, partition } as PictureRecipe };
     const text = (runs: Parameters<typeof htmlReport>[0]): string =>
       textOf(parse(htmlReport(runs, { date })), 'main').join(' ');
     expect(text([mixed, partial])).toContain(

@@ -24,10 +24,10 @@ export function htmlReport(runs: readonly RunSummary[], { title, date, data, com
   if (runs.length === 0) throw new RangeError('a report needs at least one run');
   const networks = unique(runs, ({ network }) => network.name);
   return reportPage({
-    title: title ?? `${networks} on ${unique(runs, ({ recipe }) => dataName(recipe))}`,
+    title: title ?? titleOf(runs, networks),
     kicker: `PAD-Net comparison of ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`,
     lead: summarySentence(runs),
-    facts: [['Data', data ?? unique(runs, ({ recipe }) => dataText(recipe))], ...runFacts(runs, date)],
+    facts: [...dataFact(data ?? unique(runs, ({ recipe }) => recipe && dataText(recipe))), ...runFacts(runs, date)],
     body: html`<section>
         <h2>The runs side by side</h2>
         <p class="sub">What each network reaches, what it stores, and what it costs to run and train.</p>
@@ -38,11 +38,21 @@ export function htmlReport(runs: readonly RunSummary[], { title, date, data, com
   });
 }
 
+function titleOf(runs: readonly RunSummary[], networks: string): string {
+  const data = unique(runs, ({ recipe }) => recipe && dataName(recipe));
+  return data === '' ? networks : `${networks} on ${data}`;
+}
+
+/** Networks that are no runs have none. */
+function dataFact(data: string): [name: string, value: string][] {
+  return data === '' ? [] : [['Data', data]];
+}
+
 /** How and where runs were made. */
 export function runFacts(runs: readonly RunSummary[], date: Date): [name: string, value: string][] {
   return [
     ['Network', unique(runs, ({ network }) => network.text)],
-    ['Training', unique(runs, ({ recipe }) => trainingText(recipe))],
+    ['Training', unique(runs, ({ recipe }) => recipe && trainingText(recipe))],
     ...originFacts(runs, date),
   ];
 }
@@ -65,8 +75,8 @@ export function originFacts(
   ];
 }
 
-export function methodReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): Html {
-  const modalities = new Set(runs.map(({ recipe }) => recipe.modality));
+export function methodReferences(runs: readonly Pick<RunSummary, 'modality' | 'model'>[]): Html {
+  const modalities = new Set(runs.map(({ modality }) => modality));
   const dynamic = [
     ...convolutionReferences(runs),
     ...(modalities.has('text') ? ['mixtures of experts (Shazeer et al. 2017, arXiv 1701.06538)'] : []),
@@ -76,9 +86,9 @@ export function methodReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): H
 }
 
 /** Those of the dynamic convolutions that runs have. */
-function convolutionReferences(runs: readonly Pick<RunSummary, 'recipe'>[]): string[] {
+function convolutionReferences(runs: readonly Pick<RunSummary, 'model'>[]): string[] {
   const used = new Set(
-    runs.flatMap(({ recipe: { model } }) =>
+    runs.flatMap(({ model }) =>
       model.layer !== 'static' && 'convolution' in model && model.router === undefined ? model.convolution : [],
     ),
   );

@@ -4,7 +4,7 @@ import { html, type Html } from './html.js';
 import { modelLayerName } from './layerNames.js';
 import { runColours } from './charts/runColours.js';
 import type { RunSummary } from './runSummary.js';
-import type { Recipe } from '../training/recipe.js';
+import type { RunRecipe } from '../training/recipe.js';
 
 export function htmlTable(runs: readonly RunSummary[]): Html {
   const { columns, notes } = compareRuns(runs);
@@ -41,14 +41,15 @@ export function swatch(colour: string): Html {
 
 /** Such as `PAD-Net, K = 4` and `MoE, 2 of 8 experts`; nothing where the name says it already. */
 function describe(run: RunSummary): Html | false {
-  const { name, layer, recipe } = run;
-  const bank = layer === 'static' || recipe.modality === 'program' ? '' : `, ${bankText(recipe)}`;
-  return (name !== layer || bank !== '') && html`<small>${modelLayerName(recipe.model)}${bank}</small>`;
+  const { name, layer, model } = run;
+  const bank = layer === 'static' ? '' : bankText(model);
+  return (name !== layer || bank !== '') && html`<small>${modelLayerName(model)}${bank}</small>`;
 }
 
-function bankText({ model }: Recipe): string {
-  if (!('numKernels' in model)) return `${model.k} of ${model.numExperts} experts`;
-  return `K = ${model.numKernels}`;
+/** Empty of the network of a program, which does not tell. */
+function bankText(model: RunRecipe['model']): string {
+  if ('numExperts' in model) return `, ${model.k} of ${model.numExperts} experts`;
+  return 'numKernels' in model ? `, K = ${model.numKernels}` : '';
 }
 
 function cell({ relative }: Column, { text, detail, best, toStatic, toDynamic }: Cell): Html {

@@ -85,7 +85,7 @@ export {
 export { type ProgramNetwork, readProgramNetwork } from './programNetwork.js';
 export { picturePass, type SamplePass, textPass } from './samplePass.js';
 export { formatScore, metricName } from './scoreText.js';
-export { networkOfFolder, networkOfModel, networkOfRecipe, type ShownNetwork } from './shownNetwork.js';
+export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun, type ShownNetwork } from './shownNetwork.js';
 export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
 export { answerTexts, type AnswerOptions, type Text, type TextAnswer, type TokenExperts } from './textAnswers.js';
 export { markdownTable, textTable } from './textTable.js';

@@ -1,5 +1,5 @@
 /** What the layers of a run are, in the words of papers, and what one layer is called in a figure. */
-import { codeName } from '../ownCode/index.js';
+import { codeName } from '../ownCode/codeReference.js';
 import type { DynamicConvolution, LayerKind, TextLayerKind } from '../models/index.js';
 import type { RunRecipe } from '../training/recipe.js';
 

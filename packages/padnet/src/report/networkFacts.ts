@@ -26,8 +26,13 @@ const familyTitles: Record<FamilyName, string> = {
   electra: 'ELECTRA',
 };
 
+/** What makes a network like that of a run. */
+export type RunModel = {
+  [R in RunRecipe as R['modality']]: Pick<R, 'modality' | 'model'>;
+}[RunRecipe['modality']];
+
 /** @param config of a text encoder; where it is not at hand, the network goes by the name of its weights */
-export function networkFacts({ modality, model }: RunRecipe, config: TextConfig | null): NetworkFacts {
+export function networkFacts({ modality, model }: RunModel, config: TextConfig | null): NetworkFacts {
   if (modality === 'program') {
     const { [model.name]: name = model.name } = pictureNames as Readonly<Record<string, string>>;
     return { name, text: name };

@@ -17,7 +17,9 @@ import { formatScore } from './scoreText.js';
 
 /** A colour for each run, the same in every figure; sections that no run has anything for are left out. */
 export function runSections(runs: readonly RunSummary[]): Html {
-  return html`${trainingSection(runs)} ${sizeSection(runs)} ${coefficientSection(runs)} ${expertSections(runs)}`;
+  const trained = runs.some(({ recipe }) => recipe !== null);
+  return html`${trained && trainingSection(runs)} ${sizeSection(runs)} ${coefficientSection(runs)}
+  ${expertSections(runs)}`;
 }
 
 function trainingSection(runs: readonly RunSummary[]): Html {
@@ -50,7 +52,7 @@ function trainingSection(runs: readonly RunSummary[]): Html {
 
 /** What training loss has that test loss has not. */
 function trainedWith(runs: readonly RunSummary[]): string {
-  const modalities = new Set(runs.map(({ recipe }) => recipe.modality));
+  const modalities = new Set(runs.map(({ modality }) => modality));
   return [
     ...(modalities.has('image') ? ['augmentation, mix-up and label smoothing'] : []),
     ...(modalities.has('text') ? ['dropout and the auxiliary loss of routers'] : []),
@@ -146,7 +148,8 @@ function sizeSection(runs: readonly RunSummary[]): Html {
 }
 
 /** What the masks were decided by. */
-function thresholdText({ recipe: { partition } }: RunSummary): string {
+function thresholdText({ recipe }: RunSummary): string {
+  const partition = recipe?.partition;
   if (!partition) return '';
   const score = scoreFormulas.scoreText(partition.saliency);
   return partition.scope === 'global'
@@ -154,7 +157,8 @@ function thresholdText({ recipe: { partition } }: RunSummary): string {
     : `The score is ${score}, with a threshold of its own for each layer (local scope).`;
 }
 
-function partitionText({ recipe: { partition } }: RunSummary): string {
+function partitionText({ recipe }: RunSummary): string {
+  const partition = recipe?.partition;
   if (!partition) return '';
   const { ratio, rounds, schedule, scope, granularity, saliency } = partition;
   return `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ${scoreFormulas.scoreName(saliency)}`;

@@ -1,4 +1,7 @@
-/** Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. */
+/**
+ * Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. A network that is no
+ * run, such as a converted one, has the counts alone.
+ */
 import { glueTasks } from '../data/index.js';
 import { median } from '../statistics.js';
 import type { RunRecipe } from '../training/recipe.js';
@@ -7,7 +10,7 @@ import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
 import type { RunLayer } from './layerNames.js';
 import type { LayerRatio, NetworkCounts } from './networkCounts.js';
-import { networkFacts, type NetworkFacts } from './networkFacts.js';
+import { networkFacts, type NetworkFacts, type RunModel } from './networkFacts.js';
 import { routerHistory, type RouterPoint } from './routerHistory.js';
 import type { TextConfig } from '../models/index.js';
 
@@ -31,7 +34,11 @@ export interface EpochPoint {
 export interface RunSummary {
   readonly name: string;
   readonly layer: RunLayer;
-  readonly recipe: RunRecipe;
+  readonly modality: RunRecipe['modality'];
+  /** What makes a network like it; of a program of one's own what that says of it. */
+  readonly model: RunRecipe['model'];
+  /** Null of a network that is no run. */
+  readonly recipe: RunRecipe | null;
   readonly network: NetworkFacts;
   readonly environment: RunEnvironment | null;
   /** Whether training reached its end; where not, score and loss are those of the last whole epoch. */
@@ -45,7 +52,7 @@ export interface RunSummary {
   readonly testLoss: number | null;
   /** Pictures or sentences that the score is measured on; null where not known. */
   readonly testSamples: number | null;
-  /** κ: what was asked for, and what the masks give. 0 of a static network, 1 of a dynamic one. */
+  /** κ: what was asked for (of a network that is no run, what it has), and what the masks give. 0 of a static network, 1 of a dynamic one. */
   readonly kappa: { readonly target: number; readonly reached: number };
   /** Trained numbers in the compact form. */
   readonly parameters: number;
@@ -78,7 +85,8 @@ export interface RunSummary {
 
 export interface RunSummaryOptions {
   readonly name: string;
-  readonly recipe: RunRecipe;
+  /** A network that is no run has a model alone. */
+  readonly recipe: RunRecipe | RunModel;
   /** As read from `metrics.jsonl`; where a resumed run tells something twice, the later counts. */
   readonly events: readonly TrainingEvent[];
   readonly counts: NetworkCounts;
@@ -96,20 +104,25 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
   const curve = learningCurve(events);
   const finished = events.findLast((event) => event.type === 'finished') ?? null;
   const result = finished ?? events.findLast((event) => event.type === 'epoch') ?? null;
-  const targets = { static: 0, dyconv: 1, moe: 1, pad: recipe.partition?.ratio ?? 1 };
+  const { modality, model } = recipe;
+  const trained = 'training' in recipe ? recipe : null;
+  const reached = entries === 0 ? 0 : dynamicEntries / entries;
+  const targets = { static: 0, dyconv: 1, moe: 1, pad: trained ? (trained.partition?.ratio ?? 1) : reached };
   return {
     name,
-    layer: recipe.model.layer,
-    recipe,
+    layer: model.layer,
+    modality,
+    model,
+    recipe: trained,
     network: networkFacts(recipe, config),
     environment,
     finished: finished !== null,
-    metric: result?.metric ?? metricOf(recipe),
+    metric: result?.metric ?? (trained ? metricOf(trained) : 'score'),
     score: result?.testScore ?? null,
     metrics: result?.testMetrics ?? {},
     testLoss: result?.testLoss ?? null,
     testSamples,
-    kappa: { target: targets[recipe.model.layer], reached: entries === 0 ? 0 : dynamicEntries / entries },
+    kappa: { target: targets[model.layer], reached },
     parameters,
     maskBits,
     entries,
@@ -121,7 +134,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     peakMemoryBytes: finished?.peakMemoryBytes ?? null,
     trainingSeconds: finished?.trainingSeconds ?? null,
     curve,
-    partitionEpoch: events.some(({ type }) => type === 'partition') ? (recipe.partition?.epoch ?? null) : null,
+    partitionEpoch: events.some(({ type }) => type === 'partition') ? (trained?.partition?.epoch ?? null) : null,
     layers: counts.layers,
     coefficients: options.coefficients ?? null,
     experts: options.experts ?? null,

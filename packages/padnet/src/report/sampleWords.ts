@@ -1,6 +1,5 @@
 /** What one sample of a run's data is called. */
 import type { RunRecipe } from '../training/recipe.js';
-import type { RunSummary } from './runSummary.js';
 
 const words: Readonly<Record<RunRecipe['modality'], string>> = {
   image: 'pictures',
@@ -9,8 +8,8 @@ const words: Readonly<Record<RunRecipe['modality'], string>> = {
 };
 
 /** Such as `pictures`; of runs on different kinds of data `samples`. */
-export function samplesOf(runs: readonly Pick<RunSummary, 'recipe'>[]): string {
-  const found = new Set(runs.map(({ recipe: { modality } }) => words[modality]));
+export function samplesOf(runs: readonly { readonly modality: RunRecipe['modality'] }[]): string {
+  const found = new Set(runs.map(({ modality }) => words[modality]));
   const [first = 'samples'] = found;
   return found.size === 1 ? first : 'samples';
 }

@@ -1,5 +1,5 @@
 /** The scores of a partition as a report says them: in words, with their formulas (method.md §3). */
-import { codeName, isCodeReference } from '../ownCode/index.js';
+import { codeName, isCodeReference } from '../ownCode/codeReference.js';
 import type { SaliencyName } from '../partition/index.js';
 
 const formulas: Readonly<Record<SaliencyName, string>> = {

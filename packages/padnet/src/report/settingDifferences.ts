@@ -19,14 +19,16 @@ const ofDynamicLayers =
 /** Such as `training.epochs 10, 10, 5` (by run). */
 export function settingDifferences(runs: readonly Pick<RunSummary, 'recipe' | 'layer'>[]): string[] {
   const settings = runs.map(({ recipe, layer }) => {
-    const all = [...recipeSettings(recipe)];
+    const all = recipe ? [...recipeSettings(recipe)] : [];
     return new Map(all.filter(([key]) => layer !== 'static' || !ofDynamicLayers.test(key)));
   });
   const keys = new Set(settings.flatMap((each) => [...each.keys()]));
   return [...keys]
     .filter((key) => !notCompared.some((pattern) => pattern.test(key)))
     .filter((key) => {
-      const concerned = settings.filter((_, run) => !ofDynamicLayers.test(key) || runs[run]!.layer !== 'static');
+      const concerned = settings.filter(
+        (_, run) => runs[run]!.recipe !== null && (!ofDynamicLayers.test(key) || runs[run]!.layer !== 'static'),
+      );
       return new Set(concerned.map((each) => each.get(key) ?? unknown)).size > 1;
     })
     .map((key) => `${key} ${shortPaths(settings.map((each) => each.get(key) ?? unknown)).join(', ')}`);

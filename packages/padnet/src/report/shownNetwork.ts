@@ -1,17 +1,26 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
+import { existsSync, readFileSync } from 'node:fs';
 import type { nn } from '@padnet/torch';
 import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
 import {
   createModel,
   createTextShape,
   readTextConfig,
-  resolvePretrained,
   SequenceClassifier,
   type TextConfig,
   type TextModelOptions,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { loadPictures, type PictureDataOptions, type Recipe, type SavedModel } from '../training/index.js';
+import {
+  loadPictures,
+  loadRunModel,
+  resolveTextStart,
+  type PictureDataOptions,
+  type Recipe,
+  type Run,
+  type SavedModel,
+} from '../training/index.js';
+import { applyPartition, decodePartition } from '../partition/index.js';
 import { picturePass, textPass, type SamplePass } from './samplePass.js';
 
 export interface ShownNetwork {
@@ -43,6 +52,17 @@ export async function networkOfRecipe(
   return { network, pass: picturePass(network, shape), config: null };
 }
 
+/** The trained network of a run; where it has not finished, what it trains, with its masks where it has been partitioned. */
+export async function networkOfRun({ folder, recipe }: Run, code: CodeOptions = {}): Promise<ShownNetwork> {
+  if (existsSync(folder.model)) return networkOfModel(loadRunModel(folder.path, code));
+  const shown = await networkOfRecipe(recipe, code);
+  if (existsSync(folder.partition)) {
+    const partition = decodePartition(readFileSync(folder.partition), folder.partition);
+    applyPartition(shown.network, partition, [() => shown.pass.run()]);
+  }
+  return shown;
+}
+
 /** The static encoder of a folder with a `config.json`. @throws InputError where it is damaged */
 export function networkOfFolder(folder: string): ShownNetwork {
   const config = readTextConfig(folder);
@@ -52,7 +72,7 @@ export function networkOfFolder(folder: string): ShownNetwork {
 
 async function encoderOf(model: TextModelOptions, numLabels: number): Promise<ShownNetwork> {
   const labels = Array.from({ length: numLabels }, (_, index) => `LABEL_${index}`);
-  const config = { ...readTextConfig(await resolvePretrained(model.pretrained)), labels };
+  const config = { ...(await resolveTextStart(model.pretrained)).config, labels };
   const network = createTextShape(model, config);
   return { network, pass: textPass(network), config };
 }

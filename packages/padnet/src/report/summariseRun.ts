@@ -1,25 +1,27 @@
 /** A run on disk → what a report says of it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import { tokenise } from '../data/index.js';
+import { textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { applyPartition, decodePartition } from '../partition/index.js';
 import {
+  loadAnyModel,
   loadPictures,
   loadRunModel,
   loadTexts,
+  networkPlace,
   readAnyRun,
   type Environment,
   type Recipe,
-  type Run,
   type SavedModel,
 } from '../training/index.js';
 import { routerCoefficients } from './coefficients.js';
 import { expertLoad } from './expertLoad.js';
 import { countNetwork } from './networkCounts.js';
 import { readProgramNetwork } from './programNetwork.js';
+import type { RunModel } from './networkFacts.js';
 import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOptions } from './runSummary.js';
-import { networkOfModel, networkOfRecipe } from './shownNetwork.js';
+import { networkOfFolder, networkOfModel, networkOfRun, type ShownNetwork } from './shownNetwork.js';
 
 export interface SummariseRunOptions extends CodeOptions {
   /** What the report calls it. */
@@ -30,14 +32,16 @@ export interface SummariseRunOptions extends CodeOptions {
 
 /**
  * Counts the network and looks at its routers on test data. Without data the routers are left out: a run can be compared on a
- * machine that has only its folder.
+ * machine that has only its folder. Of a network that is no run (`padnet convert` wrote it, or Hugging Face's library) there are counts
+ * alone.
  *
- * @throws InputError where `path` is no run, or a file in it is damaged
+ * @throws InputError where `path` is none of these, or a file in it is damaged
  */
 export async function summariseRun(
   path: string,
   { name, onRemark, allowCode }: SummariseRunOptions,
 ): Promise<RunSummary> {
+  if (networkPlace(path) !== 'run') return summariseNetwork(path, name, { allowCode });
   const { folder, recipe, ...told } = readAnyRun(path);
   const { events } = told;
   const environment = runEnvironment(told.environment);
@@ -47,9 +51,11 @@ export async function summariseRun(
       onRemark?.(`without the routers of ${path}: a program of your own trained it, which alone has its data`);
     return runSummary({ name, recipe, events, environment, counts });
   }
-  const run = { folder, recipe, ...told };
   const common = { name, recipe, events, environment };
-  if (!existsSync(folder.model)) return runSummary({ ...common, ...(await countUnfinished(run, { allowCode })) });
+  if (!existsSync(folder.model)) {
+    const { network, pass, config } = await networkOfRun({ folder, recipe, ...told }, { allowCode });
+    return runSummary({ ...common, counts: countNetwork(network, pass), config });
+  }
   const model = loadRunModel(path, { allowCode });
   const { network, pass, config } = networkOfModel(model);
   const counted = { ...common, counts: countNetwork(network, pass), config };
@@ -60,6 +66,28 @@ export async function summariseRun(
     onRemark?.(`without the routers of ${path}: ${error.message}`);
   }
   return runSummary(counted);
+}
+
+/** Of a network that is no run: what it stores and executes. */
+function summariseNetwork(path: string, name: string, code: CodeOptions): RunSummary {
+  const isEncoder = networkPlace(path) === 'encoder';
+  const { network, pass, config, model } = isEncoder ? encoderAt(path) : savedAt(path, code);
+  return runSummary({ name, recipe: model, events: [], counts: countNetwork(network, pass), config });
+}
+
+type NetworkAt = ShownNetwork & { readonly model: RunModel };
+
+function savedAt(path: string, code: CodeOptions): NetworkAt {
+  const saved = loadAnyModel(path, code);
+  const model: RunModel =
+    saved.modality === 'image'
+      ? { modality: 'image', model: saved.description.model }
+      : { modality: 'text', model: saved.description.model };
+  return { ...networkOfModel(saved), model };
+}
+
+function encoderAt(path: string): NetworkAt {
+  return { ...networkOfFolder(path), model: { modality: 'text', model: textModelSchema.parse({ pretrained: path }) } };
 }
 
 /** On the test data. */
@@ -88,17 +116,4 @@ export function runEnvironment(environment: Environment | null): RunEnvironment 
   if (!environment) return null;
   const { cpu, cores, threads, commit } = environment;
   return { machine: `${cpu}, ${cores} cores`, threads, commit };
-}
-
-/** Of the network that the run trains, with its masks where it has been partitioned. */
-async function countUnfinished(
-  { folder, recipe }: Run,
-  code: CodeOptions,
-): Promise<Pick<RunSummaryOptions, 'counts' | 'config'>> {
-  const { network, pass, config } = await networkOfRecipe(recipe, code);
-  if (existsSync(folder.partition)) {
-    const partition = decodePartition(readFileSync(folder.partition), folder.partition);
-    applyPartition(network, partition, [() => pass.run()]);
-  }
-  return { counts: countNetwork(network, pass), config };
 }

@@ -76,7 +76,8 @@ describe('a comparison of runs on texts', () => {
       { text: '−2.00', detail: 'Matthews correlation', best: false, toStatic: null, toDynamic: null },
       { text: '60.00 %', detail: 'accuracy ± 5.77', best: false, toStatic: null, toDynamic: null },
     ]);
-    const fresh = { ...mixed, recipe: textRecipe('moe', { task: 'cola', model: { fromScratch: true } }) };
+    const recipe = textRecipe('moe', { task: 'cola', model: { fromScratch: true } });
+    const fresh = { ...mixed, model: recipe.model, recipe };
     expect(compareRuns([still, fresh]).columns[1]!.cells[1]!.toStatic).toBeNull();
   });
 

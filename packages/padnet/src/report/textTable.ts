@@ -33,7 +33,7 @@ export function markdownTable(runs: readonly RunSummary[]): string {
 
 /** A column for each run, a line for each value and each comparison. */
 function comparisonGrid(runs: readonly RunSummary[], columns: readonly Column[], markBest: MarkBest): Grid {
-  const rows = [['', ...runs.map(({ recipe }) => markBest(modelLayerName(recipe.model), false))]];
+  const rows = [['', ...runs.map(({ model }) => markBest(modelLayerName(model), false))]];
   for (const { title, relative, cells } of columns) {
     rows.push([title, ...cells.map(({ text, best }) => markBest(text, best))]);
     for (const [key, kind] of [

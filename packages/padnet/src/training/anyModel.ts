@@ -1,16 +1,93 @@
 /** Networks that are ready to be used, wherever they lie. */
-import { existsSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
+import { loadSafetensors, scope } from '@padnet/torch';
+import { InputError } from '../errors.js';
+import { loadTokenizer } from '../data/index.js';
+import { loadPretrained, maxTokens, textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { loadRunModel } from './readRun.js';
-import { loadModel, type SavedModel } from './savedModel.js';
+import { RunFolder } from './runFolder.js';
+import { loadModel, type SavedModel, type TextModel } from './savedModel.js';
+
+/** What lies at a path, as far as names tell. */
+export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'none';
+
+export function networkPlace(path: string): NetworkPlace {
+  const stats = statSync(path, { throwIfNoEntry: false });
+  if (!stats) return 'none';
+  if (!stats.isDirectory()) {
+    if (!/\.(safetensors|pth|pt|bin)$/.test(path)) return 'none';
+    return hasMasks(path) ? 'masks' : 'weights';
+  }
+  if (existsSync(new RunFolder(path).recipe)) return 'run';
+  if (hasModel(path)) return 'converted';
+  return existsSync(join(path, 'config.json')) ? 'encoder' : 'none';
+}
+
+function hasMasks(file: string): boolean {
+  try {
+    return scope(() => loadSafetensors(file).metadata.partition !== undefined);
+  } catch {
+    return false; // of another format, or damaged
+  }
+}
 
 /** Whether the folder has a network itself, as `padnet convert` writes it; a run has one in `model/`. */
 export function hasModel(folder: string): boolean {
   return existsSync(join(folder, 'model.json'));
 }
 
-/** The network of a finished run, or of a folder that `padnet convert` wrote. @throws InputError where it is neither, or as `loadModel` */
-export function loadAnyModel(folder: string, code: CodeOptions = {}): SavedModel {
-  return hasModel(folder) ? loadModel(join(folder, 'model.json'), code) : loadRunModel(folder, code);
+/**
+ * An encoder as Hugging Face saves it, with a head that has been trained.
+ *
+ * @throws InputError where it has none, or a file is missing or damaged
+ */
+export function loadEncoder(folder: string): TextModel {
+  const { network, config, missing } = loadPretrained(folder);
+  if (missing.length > 0) {
+    throw new InputError(
+      `${folder} has no head that gives classes (${missing.join(', ')} missing); a recipe with model.pretrained: ${folder} trains one`,
+    );
+  }
+  const model = textModelSchema.parse({ pretrained: folder });
+  const description = { modality: 'text', model, maxLength: maxTokens(config) } as const;
+  return { modality: 'text', network: network.eval(), tokenizer: loadTokenizer(folder), description };
+}
+
+/**
+ * The network of a finished run, or of a folder that `padnet convert` wrote.
+ *
+ * @throws InputError where it is neither, saying what to do with what it is
+ */
+export function loadAnyModel(path: string, code: CodeOptions = {}): SavedModel {
+  const place = networkPlace(path);
+  switch (place) {
+    case 'run':
+      return loadRunModel(path, code);
+    case 'converted':
+      return loadModel(join(path, 'model.json'), code);
+    case 'encoder':
+      throw new InputError(
+        `${path} is an encoder as Hugging Face saves it, not a network that was trained or converted here; a recipe with ` +
+          `model.pretrained: ${path} trains from it, \`padnet convert\` makes a mixture or a partial one of it`,
+      );
+    case 'weights':
+      throw new InputError(
+        `${path} is a file of weights; \`padnet convert ${path} --model <name> --layer static --out <folder>\` makes a network of it, a ` +
+          'recipe with model.pretrained trains from it',
+      );
+    case 'masks':
+      throw new InputError(
+        `${path} is a file of masks, not a network; \`padnet mask show ${path}\` shows them, a recipe with partition.masks trains with them`,
+      );
+    case 'none':
+      throw new InputError(
+        existsSync(path)
+          ? `${path} has no network; expected the folder of a run, or of a network that \`padnet convert\` wrote`
+          : `${path}: there is no such folder`,
+      );
+    default:
+      return place satisfies never;
+  }
 }

@@ -123,6 +123,15 @@ export interface UnknownKeysEvent {
   readonly keys: readonly string[];
 }
 
+/** A static network starts from the mean of a dynamic or partial one; told before the first step. */
+export interface PretrainedFoldedEvent {
+  readonly type: 'pretrainedFolded';
+  /** Folder of the network. */
+  readonly pretrained: string;
+  /** What it is: `dyconv` or `pad`. */
+  readonly layer: string;
+}
+
 /** Stopped by the signal; the last step is saved. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
@@ -150,15 +159,24 @@ export type TrainingEvent =
   | BadPictureEvent
   | NewClassifierEvent
   | UnknownKeysEvent
+  | PretrainedFoldedEvent
   | InterruptedEvent
   | FinishedEvent;
+
+const sessionEvents: readonly TrainingEvent['type'][] = [
+  'checkpoint',
+  'interrupted',
+  'truncated',
+  'badPicture',
+  'newClassifier',
+  'unknownKeys',
+  'pretrainedFolded',
+];
 
 /**
  * Whether an event is of the run, and a line of `metrics.jsonl`: those are the same however often a run was interrupted. The
  * others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
-  return !(
-    ['checkpoint', 'interrupted', 'truncated', 'badPicture', 'newClassifier', 'unknownKeys'] as string[]
-  ).includes(type);
+  return !sessionEvents.includes(type);
 }

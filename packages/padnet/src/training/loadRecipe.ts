@@ -11,9 +11,11 @@ import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference
 import { foreseenFailure } from './partitionForesight.js';
 import {
   modalities,
+  partitionSchema,
   programRecipeSchema,
   recipeSchemas,
   type Modality,
+  type PartitionOptions,
   type Recipe,
   type RunRecipe,
 } from './recipe.js';
@@ -117,6 +119,37 @@ export function parseRunRecipe(text: string, file: string, sets: readonly (strin
   const isOlder = !parseDocument(text).hasIn(['training', 'scheduleStart']);
   if (!isOlder || recipe.training.warmupEpochs === 0) return recipe; // without a warm-up the schedule is the same
   return parseWhole(text, file, [{ key: 'training.scheduleStart', value: 'firstStep' }, ...sets]).recipe;
+}
+
+/**
+ * A recipe's `partition` section of options that a command takes for its keys, whose own names messages have.
+ *
+ * @param options keys of the section, with their labels
+ * @throws RecipeError with every problem found
+ */
+export function parsePartition(options: readonly Required<Omit<RecipeOverride, 'folder'>>[]): PartitionOptions {
+  const values = Object.fromEntries(
+    options.map(({ key, value }) => [key, parse(value, { prettyErrors: false }) as unknown]),
+  );
+  return parseSection(partitionSchema, values, Object.fromEntries(options.map(({ key, label }) => [key, label])));
+}
+
+/**
+ * A section of a recipe whose values come from elsewhere.
+ *
+ * @param labels what messages call a key, where not by its own name
+ * @throws RecipeError with every problem found
+ */
+export function parseSection<T>(schema: z.ZodType<T>, values: unknown, labels: Readonly<Record<string, string>>): T {
+  const parsed = schema.safeParse(values);
+  if (parsed.success) return parsed.data;
+  const problems = problemsOf(parsed.error, values, z.toJSONSchema(schema, { io: 'input' }) as Schema);
+  throw new RecipeError(
+    problems.map(({ path, message }) => ({
+      line: null,
+      message: `${labels[String(path[0])] ?? keyName(path)}: ${message}`,
+    })),
+  );
 }
 
 export interface ParsedFile<T> {

@@ -1,55 +1,53 @@
-/** Iterative Mode Partition of the network that a run has trained. */
-import { convertToPartial, convertToPartialMoE, type ConvertToPartialMoEOptions } from '../convert/index.js';
+/** Iterative Mode Partition of a network that has been trained. */
+import { existsSync } from 'node:fs';
+import { convertToPartial, convertToPartialMoE } from '../convert/index.js';
 import { InputError } from '../errors.js';
+import { countStored } from '../layers/index.js';
+import { convertModel, convertTextModel } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { saliencyOf, type Partition, type RoundResult } from '../partition/index.js';
+import { loadAnyModel } from './anyModel.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
-import { loadRunModel, readRun } from './readRun.js';
-import type { PartitionOptions } from './recipe.js';
-import type { TextModel } from './savedModel.js';
+import { readRun } from './readRun.js';
+import { RunFolder } from './runFolder.js';
+import type { PartitionOptions, Recipe } from './recipe.js';
+import type { SavedModel } from './savedModel.js';
 import { applyMasks, searchPartition } from './searchPartition.js';
+import { foldCommand } from './staticForm.js';
 
 export interface PartitionRunOptions extends CodeOptions {
+  /** On its data the network is partitioned. @default that of the run, which a converted network has not */
+  readonly recipe?: Recipe;
   readonly onRound?: (round: RoundResult) => void;
   readonly signal?: AbortSignal;
 }
 
 export interface PartitionRunResult {
   readonly partition: Partition;
-  /** With every entry dynamic. */
+  /** With the entries dynamic that are so before. */
   readonly before: Evaluation;
   /** With the new masks, not trained any further. */
   readonly after: Evaluation;
 }
 
 /**
- * Partitions the fully dynamic network of a run; the run itself is not changed. The partition can then be trained with:
- * `partition.masks` in a recipe.
+ * Partitions the dynamic or partial network of a run, or one that `padnet convert` wrote; it is not changed. The partition can then be
+ * trained with: `partition.masks` in a recipe. Of a partial network, entries that are static stay so.
  *
- * @throws InputError where the run has not finished, or its network is not fully dynamic
+ * @throws InputError where the run has not finished, there are no data, or the network is static or more static than asked for
  */
 export async function partitionRun(
   path: string,
   options: Omit<PartitionOptions, 'epoch' | 'masks'>,
-  { onRound, signal, allowCode }: PartitionRunOptions = {},
+  { recipe: given, onRound, signal, allowCode }: PartitionRunOptions = {},
 ): Promise<PartitionRunResult> {
-  const { recipe } = readRun(path);
-  const { layer } = recipe.model;
-  if (layer !== 'dyconv' && layer !== 'moe') {
-    throw new InputError(
-      `${path} has a network with model.layer: ${layer}; only a fully dynamic one (dyconv, moe) can be partitioned` +
-        (layer === 'pad' ? ': entries that became static have no bank any more' : ''),
-    );
-  }
   const saliency = saliencyOf(options.saliency, { allowCode });
-  const model = loadRunModel(path, { allowCode });
-  const { network } = model;
+  const model = loadAnyModel(path, { allowCode });
+  const recipe = given ?? recipeOf(path);
+  makeSearchable(path, model, { ...options, allowCode });
   const task = await savedTask(recipe, model);
-  if (model.modality === 'image') convertToPartial(network);
-  else convertToPartialMoE(network, convertedParts(model));
   const before = await task.evaluate({ signal });
-
   const { seed } = recipe.training;
   const partition = await searchPartition(task, options, {
     seed,
@@ -62,8 +60,61 @@ export async function partitionRun(
   return { partition, before, after: await task.evaluate({ signal }) };
 }
 
-/** Only what is a mixture becomes partial: the same layers and positions. */
-function convertedParts({ description: { model } }: TextModel): ConvertToPartialMoEOptions {
-  const { position, layers } = model;
-  return { position, ...(layers && { layers }) };
+function recipeOf(path: string): Recipe {
+  if (existsSync(new RunFolder(path).recipe)) return readRun(path).recipe;
+  throw new InputError(`${path} has no data of its own; give a recipe whose data are scored with --recipe <file>`);
+}
+
+/** Entries that are static come back into the banks, where they are the same in every kernel and score 0. */
+function makeSearchable(
+  path: string,
+  saved: SavedModel,
+  options: Pick<PartitionOptions, 'ratio' | 'saliency'> & CodeOptions,
+): void {
+  const { layer } = saved.description.model;
+  if (layer === 'static') {
+    throw new InputError(
+      `${path} is static, so nothing of it can become so; \`padnet convert ${path} --layer ${dynamicKind(saved)} --out <folder>\` makes ` +
+        'it dynamic, to be trained before it is partitioned',
+    );
+  }
+  if (layer === 'pad') checkNarrower(path, saved, options);
+  try {
+    if (saved.modality === 'image') {
+      const { network, description } = saved;
+      convertModel(network, { ...description.model, layer: 'dyconv', bankInitialisation: 'copies', noise: 0 }, options);
+      convertToPartial(network, { scaleMode: description.model.scaleMode });
+    } else {
+      const { network, description } = saved;
+      const { position, layers, scaleMode } = description.model;
+      convertTextModel(network, { ...description.model, layer: 'moe', noise: 0 });
+      convertToPartialMoE(network, { position, ...(layers && { layers }), scaleMode });
+    }
+  } catch (error) {
+    if (!(error instanceof RangeError)) throw error;
+    throw new InputError(`${path}: ${error.message}: ${foldCommand(path)}`, { cause: error });
+  }
+}
+
+function dynamicKind({ modality }: SavedModel): string {
+  return modality === 'image' ? 'dyconv' : 'moe';
+}
+
+function checkNarrower(
+  path: string,
+  { network }: SavedModel,
+  { ratio, saliency }: Pick<PartitionOptions, 'ratio' | 'saliency'>,
+): void {
+  const { entries, dynamicEntries } = countStored(network);
+  const kappa = dynamicEntries / entries;
+  if (ratio > kappa) {
+    throw new InputError(
+      `${path} is partial with κ = ${kappa.toFixed(3)}, and static entries stay so: expected a ratio of at most that, got ${ratio}`,
+    );
+  }
+  if (saliency !== 'maskGradient' && saliency !== 'variance') {
+    throw new InputError(
+      `${path} is partial: maskGradient and variance alone leave its static entries static, got the score ${saliency}`,
+    );
+  }
 }

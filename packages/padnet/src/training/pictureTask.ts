@@ -43,6 +43,11 @@ export interface PictureTaskOptions {
   readonly device?: Device;
 }
 
+/** Pictures on the task's device, normalised, and their labels. */
+export interface PartitionInputs extends Disposable {
+  readonly inputs: readonly ReturnType<typeof batchTensors>[];
+}
+
 export class PictureTask implements Task<ImageBatch> {
   readonly network: nn.Layer;
   readonly normalise: NonNullable<ImageTransform['normalise']>;
@@ -144,7 +149,22 @@ export class PictureTask implements Task<ImageBatch> {
     });
   }
 
-  async partitionLosses({
+  async partitionLosses(set: { batches: number; seed: number; epoch: number }): Promise<PartitionLosses> {
+    const { train } = this.#splits;
+    const { inputs, [Symbol.dispose]: dispose } = await this.partitionInputs(set);
+    return {
+      batchLosses: inputs.map(
+        ({ images, labels }) =>
+          () =>
+            classificationLoss(this.network.forward(images), labels, this.#labelSmoothing),
+      ),
+      sampleShape: [train.channels, train.height, train.width],
+      [Symbol.dispose]: dispose,
+    };
+  }
+
+  /** The batches of `partitionLosses`: the first `batches` of an epoch, without anything random. */
+  async partitionInputs({
     batches,
     seed,
     epoch,
@@ -152,7 +172,7 @@ export class PictureTask implements Task<ImageBatch> {
     batches: number;
     seed: number;
     epoch: number;
-  }): Promise<PartitionLosses> {
+  }): Promise<PartitionInputs> {
     const { train } = this.#splits;
     const { batchSize } = this.#data;
     const loader = new DataLoader({
@@ -163,7 +183,7 @@ export class PictureTask implements Task<ImageBatch> {
       onBadPicture: this.#onBadPicture,
       transform: { normalise: this.normalise },
     });
-    const inputs: ReturnType<typeof batchTensors>[] = [];
+    const inputs: PartitionInputs['inputs'][number][] = [];
     try {
       for await (const batch of loader.epoch(epoch)) {
         if (inputs.length === batches) break;
@@ -174,12 +194,7 @@ export class PictureTask implements Task<ImageBatch> {
       await loader.close();
     }
     return {
-      batchLosses: inputs.map(
-        ({ images, labels }) =>
-          () =>
-            classificationLoss(this.network.forward(images), labels, this.#labelSmoothing),
-      ),
-      sampleShape: [train.channels, train.height, train.width],
+      inputs,
       [Symbol.dispose]: () => {
         for (const { images, labels } of inputs) for (const tensor of [images, labels]) tensor[Symbol.dispose]();
       },

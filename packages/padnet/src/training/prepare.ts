@@ -11,22 +11,24 @@ import {
 import { InputError } from '../errors.js';
 import { countMacs, type LayerCost } from '../layers/index.js';
 import {
+  assertSameChannels,
   countTextMacs,
   createModel,
   createPretrained,
-  createTextModel,
   maxTokens,
-  resolvePretrained,
   type ModelShape,
+  type StaticWeights,
   type TextConfig,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { saliencyOf, type Saliency } from '../partition/index.js';
 import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
-import { readPretrained } from './pretrainedWeights.js';
+import { createFromStart, resolveTextStart } from './pretrainedTexts.js';
+import { dynamicWeights, isFolder, readPretrained, staticWeights } from './pretrainedWeights.js';
 import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
 import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
+import { foldOnTask } from './staticForm.js';
 import type { Task } from './task.js';
 import { TextTask, type TextSplits } from './textTask.js';
 import type { TrainerOptions } from './trainer.js';
@@ -42,9 +44,19 @@ export interface PrepareOptions extends CodeOptions {
   readonly onNewClassifier?: ((classifier: NewClassifier) => void) | undefined;
   /** Told of keys of the encoder's `config.json` that are passed over, and that nothing is known of. */
   readonly onUnknownKeys?: ((keys: readonly string[]) => void) | undefined;
+  /** Told where `model.pretrained` is dynamic or partial and a static network starts from its mean. */
+  readonly onPretrainedFolded?: ((folded: PretrainedFolded) => void) | undefined;
   /** Whether the weights of a checkpoint are loaded next: `model.pretrained` of pictures is then not read. @default false */
   readonly loadsCheckpoint?: boolean;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** A static network starts from one that is not. */
+export interface PretrainedFolded {
+  /** What `model.pretrained` names. */
+  readonly pretrained: string;
+  /** What it is. */
+  readonly layer: string;
 }
 
 export interface NewClassifier {
@@ -86,7 +98,7 @@ async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): 
   const splits = await loadPictures(recipe.data, onBadPicture);
   const { train } = splits;
   manualSeed(recipe.training.seed);
-  const network = startingNetwork(recipe, { inChannels: train.channels, numClasses: train.numClasses }, options);
+  const network = await startingNetwork(recipe, splits, options);
   const task = pictureTask(recipe, { network, splits, device, onBadPicture });
   return {
     task,
@@ -106,21 +118,42 @@ function recipeSaliency({ partition }: Recipe, options: PrepareOptions): Salienc
   return saliencyOf(partition?.saliency ?? 'maskGradient', options);
 }
 
-function startingNetwork(
-  { model }: PictureRecipe,
-  shape: ModelShape,
-  { loadsCheckpoint = false, onNewClassifier, allowCode }: PrepareOptions,
-): nn.Layer {
-  const { pretrained, name } = model;
+async function startingNetwork(
+  recipe: PictureRecipe,
+  splits: ImageSplits,
+  { loadsCheckpoint = false, onNewClassifier, onPretrainedFolded, onBadPicture, signal, allowCode }: PrepareOptions,
+): Promise<nn.Layer> {
+  const { model } = recipe;
+  const { pretrained } = model;
+  const { channels: inChannels, numClasses } = splits.train;
+  const shape: ModelShape = { inChannels, numClasses };
   if (pretrained === undefined || loadsCheckpoint) return createModel(model, shape, { allowCode });
+  const folded = await foldedPretrained(recipe, splits, { onPretrainedFolded, onBadPicture, signal, allowCode });
   return scope(() => {
-    const weights = readPretrained(pretrained, name, { allowCode });
+    const read = folded ?? readPretrained(pretrained, model, { allowCode });
+    const weights = 'network' in read ? dynamicWeights(read, pretrained) : read;
     const network = createPretrained(model, shape, weights, pretrained, { allowCode });
     const { numClasses: pretrainedClasses } = weights.shape;
-    if (pretrainedClasses !== shape.numClasses)
-      onNewClassifier?.({ pretrained, pretrainedClasses, classes: shape.numClasses });
+    if (pretrainedClasses !== numClasses) onNewClassifier?.({ pretrained, pretrainedClasses, classes: numClasses });
     return network;
   });
+}
+
+/** Where a static network is to start from one that is not: static weights, by what its routers decide on average on the data. */
+async function foldedPretrained(
+  recipe: PictureRecipe,
+  splits: ImageSplits,
+  { onPretrainedFolded, onBadPicture, signal, allowCode }: PrepareOptions,
+): Promise<StaticWeights | null> {
+  const { layer, pretrained } = recipe.model;
+  if (layer !== 'static' || pretrained === undefined || !isFolder(pretrained)) return null;
+  const read = readPretrained(pretrained, recipe.model, { allowCode });
+  if (!('network' in read)) return read;
+  const { network, description } = read;
+  assertSameChannels(description.inChannels, splits.train.channels, pretrained);
+  await foldOnTask(pictureTask(recipe, { network, splits, onBadPicture }), recipe, signal);
+  onPretrainedFolded?.({ pretrained, layer: description.model.layer });
+  return staticWeights(read);
 }
 
 /** Without what the task does by itself. */
@@ -138,10 +171,11 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
   const { data, model } = recipe;
   const saliency = recipeSaliency(recipe, options);
   const sets = loadTexts(data);
-  const folder = await resolvePretrained(model.pretrained, signal ? { signal } : {});
+  const start = await resolveTextStart(model.pretrained, signal);
+  const { folder } = start;
   const tokenizer = loadTokenizer(folder);
   manualSeed(recipe.training.seed);
-  const network = createTextModel(model, { folder, numLabels: numLabels(data.task), onUnknownKeys });
+  const network = createFromStart(model, start, { numLabels: numLabels(data.task), onUnknownKeys });
   const maxLength = Math.min(data.maxLength, maxTokens(network.config));
   const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
   assertKnownTokens(splits, network.config, folder);
@@ -193,12 +227,20 @@ export async function savedTask(
   model: SavedModel,
   { onTruncate, onBadPicture }: PrepareOptions = {},
 ): Promise<Task> {
-  if (recipe.modality === 'image' && model.modality === 'image') {
-    const splits = await loadPictures(recipe.data, onBadPicture);
-    return pictureTask(recipe, { network: model.network, splits, model, onBadPicture });
-  }
+  if (recipe.modality === 'image' && model.modality === 'image')
+    return await savedPictureTask(recipe, model, { onBadPicture });
   if (recipe.modality === 'text' && model.modality === 'text') return textTask(recipe, model, onTruncate);
   throw new InputError(`the recipe is for ${recipe.modality}, the network for ${model.modality}`);
+}
+
+/** `savedTask` of pictures. */
+export async function savedPictureTask(
+  recipe: PictureRecipe,
+  model: PictureModel,
+  { onBadPicture }: PrepareOptions = {},
+): Promise<PictureTask> {
+  const splits = await loadPictures(recipe.data, onBadPicture);
+  return pictureTask(recipe, { network: model.network, splits, model, onBadPicture });
 }
 
 function textTask(recipe: TextRecipe, model: TextModel, onTruncate: PrepareOptions['onTruncate']): TextTask {

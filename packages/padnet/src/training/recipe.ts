@@ -190,7 +190,7 @@ export const partitionSchema = z.strictObject({
   batches: z.int().min(1).default(DEFAULT_PARTITION_BATCHES),
   /** Partition after so many epochs (fractions allowed); 0: before training. */
   epoch: z.number().min(0).default(1),
-  /** A partition file whose masks are applied instead of searching; its ratio must be `ratio`. */
+  /** A partition file, or the folder of a partitioned network, whose masks are applied instead of searching; its ratio must be `ratio`. */
   masks: z.string().optional(),
   /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §3). */
   fold: z.boolean().default(true),

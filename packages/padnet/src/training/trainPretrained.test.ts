@@ -4,9 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { nn } from '@padnet/torch';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { FinishedEvent, TrainingEvent } from './events.js';
-import { collect, metrics, smallRecipe, writePictures } from './pictures.test.fixture.js';
+import { searchLayers } from '../partition/index.js';
+import type { FinishedEvent, TestResult, TrainingEvent } from './events.js';
+import { collect, metrics, smallNetwork, smallRecipe, writePictures, type Kind } from './pictures.test.fixture.js';
 import { prepareTask } from './prepare.js';
+import { readRun } from './readRun.js';
 import { pictureRecipeSchema, type PictureRecipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { loadModel, savePictureModel } from './savedModel.js';
@@ -108,11 +110,118 @@ describe('model.pretrained', () => {
     );
     await refuse({ width: 8 }, /conv1\.weight has shape \[4, 1, 3, 3\], expected \[8, 1, 3, 3\]/);
     await refuse({ name: 'resnet18' }, /^model\.pretrained: .*first is a resnet10, model\.name is resnet18$/);
-    await collect(trainRecipe(smallRecipe(join(folder, 'pictures'), 'dyconv', { epochs: 1 }), { out: run.path }));
-    await refuse(
-      { pretrained: run.path },
-      /dyconv, a static network is needed; `padnet convert .* --layer static --out <folder>` makes one of it$/,
+  });
+});
+
+describe('model.pretrained of a network that is not static', () => {
+  /** Of runs that were trained to be dynamic, partial, and partial by CondConv. */
+  const runs = new Map<string, RunFolder>();
+  beforeAll(async () => {
+    for (const [name, layer, convolution] of [
+      ['dyconv', 'dyconv', 'dyconv'],
+      ['pad', 'pad', 'dyconv'],
+      ['condconv', 'pad', 'condconv'],
+    ] as const) {
+      const whole = smallRecipe(join(folder, 'pictures'), layer);
+      const trained = pictureRecipeSchema.parse({ ...whole, model: { ...whole.model, convolution } });
+      const made = new RunFolder(join(folder, name));
+      await collect(trainRecipe(trained, { out: made.path }));
+      runs.set(name, made);
+    }
+  });
+  const score = (name: string): TestResult => readRun(runs.get(name)!.path).events.at(-1) as FinishedEvent;
+  const from = (name: string, layer: Kind, model: Partial<PictureRecipe['model']> = {}): PictureRecipe =>
+    recipe(layer, { pretrained: runs.get(name)!.path, ...model });
+
+  it.each([
+    ['dyconv', 'dyconv'],
+    ['dyconv', 'pad'],
+    ['pad', 'dyconv'],
+    ['pad', 'pad'],
+  ] as const)('%s run, %s recipe: starts where the run ended, with its routers', async (name, layer) => {
+    const { task } = await prepareTask(from(name, layer));
+    const { score: reached, loss } = await task.evaluate();
+    expect(reached).toBe(score(name).testScore);
+    expect(loss).toBeCloseTo(score(name).testLoss, 4);
+    const saved = loadModel(runs.get(name)!.model).network.stateDict();
+    const router = 'layer1.0.conv1.router.fc1.weight';
+    expect(task.network.stateDict().get(router)!.toArray()).toEqual(saved.get(router)!.toArray());
+    expect(searchLayers(task.network).size).toBe(layer === 'pad' ? 11 : 0);
+  });
+
+  it('trains on, bit for bit however it is interrupted', async () => {
+    const made = from('pad', 'pad');
+    const whole = new RunFolder(join(folder, 'on'));
+    await collect(trainRecipe(made, { out: whole.path }));
+    const controller = new AbortController();
+    for await (const event of trainRecipe(made, { out: run.path, signal: controller.signal }))
+      if (event.type === 'step' && event.step === 12) controller.abort();
+    await collect(trainRecipe(made, { out: run.path, resume: true }));
+    expect(readFileSync(run.modelWeights)).toEqual(readFileSync(whole.modelWeights));
+  });
+
+  it('keeps its masks where partition.masks names them, from the first step on', async () => {
+    const made = from('pad', 'pad');
+    const partition = { ...made.partition!, masks: runs.get('pad')!.path, epoch: 0 };
+    const events = await collect(trainRecipe({ ...made, partition }, { out: run.path }));
+    expect(events.findIndex(({ type }) => type === 'partition')).toBeLessThan(
+      events.findIndex(({ type }) => type === 'step'),
     );
-    await refuse({ pretrained: join(run.path, 'model') }, /needed; .* folds a network only as the folder of its run/);
+    expect(readFileSync(run.partition)).toEqual(readFileSync(runs.get('pad')!.partition));
+  });
+
+  it('makes a static recipe start from its mean, and says so', async () => {
+    for (const name of ['dyconv', 'pad', 'condconv']) {
+      const folded: unknown[] = [];
+      const options = { onPretrainedFolded: (each: unknown) => folded.push(each) };
+      const { task } = await prepareTask(from(name, 'static'), options);
+      expect(folded).toEqual([{ pretrained: runs.get(name)!.path, layer: name === 'dyconv' ? 'dyconv' : 'pad' }]);
+      expect([...task.network.stateDict().keys()]).toEqual([...smallNetwork().stateDict().keys()]);
+      // Routers that were trained for a minute hardly look at their input.
+      const { loss } = await task.evaluate();
+      expect(Math.abs(loss - score(name).testLoss)).toBeLessThan(0.1);
+    }
+    const events = await collect(trainRecipe(from('dyconv', 'static'), { out: run.path }));
+    expect(events[0]).toEqual({ type: 'pretrainedFolded', pretrained: runs.get('dyconv')!.path, layer: 'dyconv' });
+    expect(readFileSync(run.metrics, 'utf8')).not.toContain('pretrainedFolded');
+  });
+
+  it('has a fresh classifier for other classes', async () => {
+    const model = loadModel(runs.get('pad')!.model);
+    if (model.modality !== 'image') throw new Error('not of pictures');
+    model.network.replaceModule('fc', new nn.Linear({ inFeatures: 32, outFeatures: 7 }));
+    const seven = join(folder, 'seven-pad');
+    savePictureModel(join(seven, 'model.json'), model.network, { ...model.description, numClasses: 7 });
+    const told: unknown[] = [];
+    const { task } = await prepareTask(from('pad', 'dyconv', { pretrained: seven }), {
+      onNewClassifier: (each) => told.push(each),
+    });
+    expect(told).toEqual([{ pretrained: seven, pretrainedClasses: 7, classes: 4 }]);
+    expect(task.network.stateDict().get('fc.weight')!.shape).toEqual([4, 32]);
+    await prepareTask(from('pad', 'static', { pretrained: seven }));
+  });
+
+  it('says in one line what does not go together, and what to do', async () => {
+    const refuse = async (made: PictureRecipe, message: RegExp): Promise<void> => {
+      const error = await prepareTask(made).then(
+        () => null,
+        (reason: unknown) => reason as Error,
+      );
+      expect(error?.message).toMatch(message);
+      expect(error?.message).not.toContain('\n');
+    };
+    await refuse(
+      from('dyconv', 'pad', { numKernels: 3 }),
+      /^model\.pretrained: .*dyconv has model\.numKernels: 2, here it is 3; give the same$/,
+    );
+    await refuse(
+      from('dyconv', 'dyconv', { convolution: 'odconv' }),
+      /^model\.pretrained: .*dyconv has model\.convolution: dyconv, here it is odconv; give the same$/,
+    );
+    await refuse(
+      from('condconv', 'pad', { convolution: 'condconv' }),
+      /condconv: layer1\.0\.conv1 has static entries that can not come back .*: `padnet convert .*condconv --layer static --out <folder>`$/,
+    );
+    await refuse(from('dyconv', 'pad', { width: 8 }), /the weights do not fit ResNet: /);
   });
 });

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { decodePartition, encodePartition, partialLayers } from '../partition/index.js';
+import { decodePartition, encodePartition, overallDynamicRatio, partialLayers } from '../partition/index.js';
 import { evaluate } from './evaluate.js';
 import { isMetric, type TrainingEvent } from './events.js';
 import { collect, metrics, smallRecipe, splits, writePictures } from './pictures.test.fixture.js';
@@ -237,7 +237,7 @@ describe('masks of another run', () => {
     expect(existsSync(other)).toBe(false);
   });
 
-  it('are found for a run that is fully dynamic, and for no other', async () => {
+  it('are found for a run that is fully dynamic, and for no static one', async () => {
     await train(smallRecipe(data, 'dyconv'));
     const before = readFileSync(run.modelWeights);
     const settings = smallRecipe(data, 'pad').partition!;
@@ -253,7 +253,31 @@ describe('masks of another run', () => {
     await train(smallRecipe(data, 'static', { epochs: 1 }), { out: other.path });
     const refused = partitionRun(other.path, settings);
     await expect(refused).rejects.toThrow(InputError);
-    expect(await failure(refused)).toContain('model.layer: static; only a fully dynamic one (dyconv, moe)');
+    expect(await failure(refused)).toContain('is static, so nothing of it can become so; `padnet convert');
+  });
+});
+
+describe('a partition of a network that is partial already', () => {
+  it('leaves static what is so, and finds fewer entries', async () => {
+    await train(smallRecipe(data, 'pad'));
+    const first = decodePartition(readFileSync(run.partition), 'x');
+    const settings = { ...smallRecipe(data, 'pad').partition!, ratio: 0.2 };
+    const { partition, before, after } = await partitionRun(run.path, settings);
+    expect(before.score).toBe(metrics(run.metrics).at(-1)!.testScore);
+    expect(overallDynamicRatio(partition.masks.values())).toBeCloseTo(0.2, 2);
+    for (const [path, mask] of partition.masks) expect(mask.overlap(first.masks.get(path)!)).toBe(mask.count);
+    expect(after.score).toBeGreaterThan(0.5);
+  });
+
+  it('is refused where it asks for more than there are, or by scores that do not see which are static', async () => {
+    await train(smallRecipe(data, 'pad'));
+    const settings = smallRecipe(data, 'pad').partition!;
+    expect(await failure(partitionRun(run.path, { ...settings, ratio: 0.4 }))).toMatch(
+      /is partial with κ = 0\.300, and static entries stay so: expected a ratio of at most that, got 0\.4$/,
+    );
+    expect(await failure(partitionRun(run.path, { ...settings, ratio: 0.2, saliency: 'magnitude' }))).toMatch(
+      /is partial: maskGradient and variance alone leave its static entries static, got the score magnitude$/,
+    );
   });
 });
 

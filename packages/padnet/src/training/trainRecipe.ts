@@ -5,10 +5,18 @@ import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { listCheckpoints } from './checkpoint.js';
-import type { BadPictureEvent, NewClassifierEvent, TrainingEvent, TruncatedEvent, UnknownKeysEvent } from './events.js';
+import type {
+  BadPictureEvent,
+  NewClassifierEvent,
+  PretrainedFoldedEvent,
+  TrainingEvent,
+  TruncatedEvent,
+  UnknownKeysEvent,
+} from './events.js';
 import { assertPartitionForeseen } from './partitionForesight.js';
 import { pinCode } from './pinCode.js';
 import { prepareTask } from './prepare.js';
+import { isFolder } from './pretrainedWeights.js';
 import { readEvents } from './readRun.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
@@ -52,7 +60,8 @@ export async function* trainRecipe(
   }
 
   const recipe = pinCode(given, { allowCode });
-  const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent | UnknownKeysEvent)[] = [];
+  const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent)[] =
+    [];
   let badPictures = 0;
   const prepared = await prepareTask(recipe, {
     device,
@@ -64,6 +73,7 @@ export async function* trainRecipe(
     onUnknownKeys: (keys) => {
       if (recipe.modality === 'text') remarks.push({ type: 'unknownKeys', pretrained: recipe.model.pretrained, keys });
     },
+    onPretrainedFolded: (folded) => remarks.push({ type: 'pretrainedFolded', ...folded }),
     onBadPicture: (picture) => remarks.push({ type: 'badPicture', ...picture, count: ++badPictures }),
   });
   // From here on the folder is changed: all that the recipe names has been found and fits.
@@ -90,16 +100,18 @@ export async function* trainRecipe(
 
 function readMasks(options: PartitionOptions | undefined): Partition | undefined {
   if (options?.masks === undefined) return undefined;
+  const { masks } = options;
+  const file = isFolder(masks) ? new RunFolder(masks).partition : masks;
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(options.masks);
+    bytes = readFileSync(file);
   } catch (error) {
     throw new InputError(`partition.masks: ${(error as Error).message}`, { cause: error });
   }
-  const partition = decodePartition(bytes, options.masks);
+  const partition = decodePartition(bytes, file);
   if (partition.settings.ratio !== options.ratio) {
     throw new InputError(
-      `partition.masks: ${options.masks} was made with ratio ${partition.settings.ratio}, partition.ratio is ${options.ratio}`,
+      `partition.masks: ${masks} was made with ratio ${partition.settings.ratio}, partition.ratio is ${options.ratio}`,
     );
   }
   return partition;

@@ -142,6 +142,75 @@ describe('a run on texts', () => {
   });
 });
 
+describe('model.pretrained of a network of ours', () => {
+  const at = (name: string): string => join(folder, `from-${name}`);
+  beforeAll(async () => {
+    for (const layer of ['static', 'moe', 'pad'] as const)
+      await collect(trainRecipe(smallTextRecipe(folder, layer, { training: { epochs: 1 } }), { out: at(layer) }));
+  });
+  const from = (
+    name: string,
+    layer: TextRecipe['model']['layer'],
+    model: Partial<TextRecipe['model']> = {},
+  ): TextRecipe => smallTextRecipe(folder, layer, { model: { pretrained: at(name), ...model } });
+  const lossOf = async (recipe: TextRecipe): Promise<number> => {
+    const { task } = await prepareTask(recipe);
+    return (await task.evaluate()).loss;
+  };
+  const reached = (name: string): number => ofType(readRun(at(name)).events, 'finished')[0]!.testLoss;
+
+  it.each([
+    ['static', 'static'],
+    ['static', 'moe'],
+    ['static', 'pad'],
+    ['moe', 'moe'],
+    ['moe', 'pad'],
+    ['pad', 'moe'],
+    ['pad', 'pad'],
+  ] as const)('%s run, %s recipe: starts where the run ended', async (name, layer) => {
+    expect(await lossOf(from(name, layer))).toBeCloseTo(reached(name), 5);
+  });
+
+  it('takes its shape and tokenizer alone where it is to be from scratch', async () => {
+    const { task } = await prepareTask(from('moe', 'static', { fromScratch: true }));
+    expect(Array.from(task.network.namedModules()).some(([, module]) => module instanceof MoELinear)).toBe(false);
+  });
+
+  it('trains on, and saves a network that is read again', async () => {
+    const out = join(folder, 'trained-on');
+    await collect(trainRecipe(from('pad', 'pad'), { out }));
+    const { score } = await (await savedTask(from('pad', 'pad'), loadRunModel(out))).evaluate();
+    expect(score).toBe(ofType(readRun(out).events, 'finished')[0]!.testScore);
+  });
+
+  it('trains a static network of a mixture with κ = 0', async () => {
+    const out = join(folder, 'mean');
+    const recipe = from('moe', 'pad');
+    await collect(trainRecipe({ ...recipe, partition: { ...recipe.partition!, ratio: 0, epoch: 0 } }, { out }));
+    expect(loadRunModel(out).description.model.layer).toBe('static');
+  });
+
+  it('says in one line what does not go together, and what to do', async () => {
+    const refuse = async (recipe: TextRecipe, message: RegExp): Promise<void> => {
+      await expect(prepareTask(recipe)).rejects.toThrow(message);
+    };
+    await refuse(
+      from('moe', 'static'),
+      /^model\.pretrained: .*from-moe has model\.layer: moe; a mixture has no static form: .*; model\.layer: pad with partition\.ratio: 0 trains a static one from it$/,
+    );
+    await refuse(from('pad', 'moe', { numExperts: 4 }), /has model\.numExperts: 3, here it is 4; give the same$/);
+    await refuse(
+      from('moe', 'moe', { position: 'output' }),
+      /does not fit: .*unexpected encoder\.layers\.0\.feed_forward\.intermediate/,
+    );
+    const begun = join(folder, 'begun');
+    const controller = new AbortController();
+    for await (const event of trainRecipe(smallTextRecipe(folder, 'moe'), { out: begun, signal: controller.signal }))
+      if (event.type === 'step') controller.abort();
+    await refuse(smallTextRecipe(folder, 'moe', { model: { pretrained: begun } }), /finishes the run$/);
+  });
+});
+
 describe('a network whose outputs are no numbers', () => {
   it.each([NaN, Infinity])('(%s) has no score: text and layer are named', async (value) => {
     const recipe = smallTextRecipe(folder, 'static');

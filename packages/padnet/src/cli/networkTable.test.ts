@@ -1,0 +1,328 @@
+/**
+ * Every kind of network that there is on disk × every command that takes one: it works, or one line says what to do
+ * instead. The table of docs/convert.md.
+ */
+import { EventEmitter } from 'node:events';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { InputError } from '../errors.js';
+import { serialiseRecipe } from '../training/loadRecipe.js';
+import { collect, smallRecipe, writePictures } from '../training/pictures.test.fixture.js';
+import { prepareTask } from '../training/prepare.js';
+import { pictureRecipeSchema, textRecipeSchema, type Recipe } from '../training/recipe.js';
+import { RunFolder } from '../training/runFolder.js';
+import { smallTextRecipe, writeEncoder, writeTexts } from '../training/texts.test.fixture.js';
+import { trainRecipe } from '../training/trainRecipe.js';
+import { convertNetwork } from './convertNetwork.js';
+import { run } from './main.js';
+import { Terminal } from './terminal.js';
+
+let folder: string;
+const at = (name: string): string => join(folder, name);
+
+const pictureLayers = ['static', 'dyconv', 'pad'] as const;
+const textLayers = ['static', 'moe', 'pad'] as const;
+type PictureLayer = (typeof pictureLayers)[number];
+type TextLayer = (typeof textLayers)[number];
+
+function pictureRecipe(layer: PictureLayer, pretrained?: string): Recipe {
+  const recipe = smallRecipe(at('pictures'), layer);
+  const model = { ...recipe.model, ...(pretrained !== undefined && { pretrained, bankInitialisation: 'copies' }) };
+  const partition = recipe.partition && { ...recipe.partition, epoch: 0.5 };
+  return pictureRecipeSchema.parse({ ...recipe, model, partition, training: { ...recipe.training, epochs: 1 } });
+}
+
+function textRecipe(layer: TextLayer, pretrained = at('encoder')): Recipe {
+  return textRecipeSchema.parse(smallTextRecipe(folder, layer, { model: { pretrained }, training: { epochs: 1 } }));
+}
+
+/** Stops at a step. */
+async function begin(recipe: Recipe, out: string, step: number): Promise<void> {
+  const controller = new AbortController();
+  for await (const event of trainRecipe(recipe, { out, signal: controller.signal }))
+    if (event.type === 'step' && event.step === step) controller.abort();
+}
+
+beforeAll(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-table-'));
+  writePictures(at('pictures'));
+  writeTexts(at('glue'));
+  writeEncoder(at('encoder'));
+  for (const layer of pictureLayers) await collect(trainRecipe(pictureRecipe(layer), { out: at(`${layer} run`) }));
+  for (const layer of textLayers) await collect(trainRecipe(textRecipe(layer), { out: at(`text ${layer} run`) }));
+  await begin(pictureRecipe('pad'), at('begun run'), 7); // after its partition
+  await begin(textRecipe('moe'), at('begun text run'), 1);
+  writeFileSync(at('pictures.yaml'), serialiseRecipe(pictureRecipe('static')));
+  writeFileSync(at('texts.yaml'), serialiseRecipe(textRecipe('static')));
+  const convert = (from: string, to: string, options: Omit<Parameters<typeof convertNetwork>[1], 'out' | 'force'>) =>
+    convertNetwork(at(from), { ...options, out: at(to), force: false });
+  await convert('dyconv run', 'static network', { layer: 'static' });
+  await convert('static run', 'dyconv network', { layer: 'dyconv', kernels: 2, noise: 0.1 });
+  await convert('static run', 'pad network', { layer: 'pad', kernels: 2, ratio: 0.3, noise: 0.1 });
+  await convert('text static run', 'moe network', { layer: 'moe', experts: 3, noise: 0.1 });
+  await convert('text static run', 'text pad network', { layer: 'pad', experts: 3, ratio: 0.5, noise: 0.1 });
+  await convert('text static run', 'classifier', { layer: 'static' });
+  copyFileSync(new RunFolder(at('static run')).modelWeights, at('weights.safetensors'));
+  copyFileSync(new RunFolder(at('pad run')).partition, at('masks.safetensors'));
+}, 300_000);
+afterAll(() => {
+  rmSync(folder, { recursive: true });
+});
+
+const unfinished = /has no trained model yet; `padnet train --resume .*` finishes the run/;
+const weightsFile = /is a file of weights; `padnet convert .* --layer static --out <folder>` makes a network of it/;
+const masksFile = /is a file of masks, not a network; `padnet mask show .*` shows them, a recipe with partition\.masks/;
+const encoder = /is an encoder as Hugging Face saves it.*; a recipe with model\.pretrained: .* trains from it/;
+const noData = /has no data of its own|is a network without data of its own/;
+const noMasks = /is no partitioned run|not a partition/;
+const isStatic =
+  /is static, so nothing of it can become so; `padnet convert .* --layer (dyconv|moe) --out <folder>` makes it dynamic/;
+const noMean =
+  /a mixture has no static form: .*; (a recipe with model\.pretrained: .*|model\.layer: pad with partition\.ratio: 0)/;
+const otherKind =
+  /has a network for (pictures|texts); expected|has an encoder for texts|networks? for texts|has no network/;
+const already = /is (static|dynamic) already/;
+const partialAlready =
+  /is partial already; `padnet partition .* --ratio <number>` finds fewer .* model\.pretrained and partition\.masks/;
+
+/** Whether it works; else what is said. */
+type Cell = true | RegExp;
+interface Row {
+  readonly train: Readonly<Record<PictureLayer, Cell>> | Readonly<Record<TextLayer, Cell>>;
+  readonly partition: Cell;
+  /** With a recipe for its kind of data. */
+  readonly partitionOn: Cell;
+  readonly eval: Cell;
+  readonly evalOn: Cell;
+  readonly inspect: Cell;
+  readonly compare: Cell;
+  readonly mask: Cell;
+  readonly convert: Readonly<Record<'static' | 'dyconv' | 'moe' | 'pad', Cell>>;
+}
+
+function all<Layer extends string>(layers: readonly Layer[], cell: Cell): Record<Layer, Cell> {
+  return Object.fromEntries(layers.map((layer) => [layer, cell])) as Record<Layer, Cell>;
+}
+
+const ofPictures = all(pictureLayers, true);
+const ofTexts = all(textLayers, true);
+const works = { partition: true, partitionOn: true, eval: true, evalOn: true, inspect: true, compare: true } as const;
+const withoutRun = { ...works, partition: noData, eval: noData } as const;
+const nothing = (cell: Cell) => ({ partition: cell, partitionOn: cell, eval: cell, evalOn: cell, compare: cell });
+
+const table: Readonly<Record<string, Row>> = {
+  'static run': {
+    ...works,
+    train: ofPictures,
+    partition: isStatic,
+    partitionOn: isStatic,
+    mask: noMasks,
+    convert: { static: already, dyconv: true, moe: otherKind, pad: true },
+  },
+  'dyconv run': {
+    ...works,
+    train: ofPictures,
+    mask: noMasks,
+    convert: { static: true, dyconv: already, moe: otherKind, pad: true },
+  },
+  'pad run': {
+    ...works,
+    train: ofPictures,
+    mask: true,
+    convert: { static: true, dyconv: true, moe: otherKind, pad: partialAlready },
+  },
+  'begun run': {
+    ...nothing(unfinished),
+    compare: true,
+    train: all(pictureLayers, unfinished),
+    inspect: true,
+    mask: true,
+    convert: all(['static', 'dyconv', 'moe', 'pad'], unfinished),
+  },
+  'static network': {
+    ...withoutRun,
+    train: ofPictures,
+    partition: noData,
+    partitionOn: isStatic,
+    mask: noMasks,
+    convert: { static: already, dyconv: true, moe: otherKind, pad: true },
+  },
+  'dyconv network': {
+    ...withoutRun,
+    train: ofPictures,
+    mask: noMasks,
+    convert: { static: noData, dyconv: already, moe: otherKind, pad: true },
+  },
+  'pad network': {
+    ...withoutRun,
+    train: ofPictures,
+    mask: true,
+    convert: { static: noData, dyconv: true, moe: otherKind, pad: partialAlready },
+  },
+  'weights.safetensors': {
+    ...nothing(weightsFile),
+    train: ofPictures,
+    inspect: true,
+    mask: noMasks,
+    convert: { static: true, dyconv: true, moe: otherKind, pad: true },
+  },
+  'text static run': {
+    ...works,
+    train: ofTexts,
+    partition: isStatic,
+    partitionOn: isStatic,
+    mask: noMasks,
+    convert: { static: true, dyconv: otherKind, moe: true, pad: true },
+  },
+  'text moe run': {
+    ...works,
+    train: { ...ofTexts, static: noMean },
+    mask: noMasks,
+    convert: { static: noMean, dyconv: otherKind, moe: already, pad: true },
+  },
+  'text pad run': {
+    ...works,
+    train: { ...ofTexts, static: noMean },
+    mask: true,
+    convert: { static: noMean, dyconv: otherKind, moe: true, pad: partialAlready },
+  },
+  'begun text run': {
+    ...nothing(unfinished),
+    compare: true,
+    train: all(textLayers, unfinished),
+    inspect: true,
+    mask: noMasks,
+    convert: all(['static', 'dyconv', 'moe', 'pad'], unfinished),
+  },
+  'moe network': {
+    ...withoutRun,
+    train: { ...ofTexts, static: noMean },
+    mask: noMasks,
+    convert: { static: noMean, dyconv: otherKind, moe: already, pad: true },
+  },
+  'text pad network': {
+    ...withoutRun,
+    train: { ...ofTexts, static: noMean },
+    mask: true,
+    convert: { static: noMean, dyconv: otherKind, moe: true, pad: partialAlready },
+  },
+  classifier: {
+    ...withoutRun,
+    train: ofTexts,
+    partition: encoder,
+    partitionOn: encoder,
+    mask: noMasks,
+    convert: { static: true, dyconv: otherKind, moe: true, pad: true },
+  },
+  encoder: {
+    ...withoutRun,
+    train: ofTexts,
+    partition: encoder,
+    partitionOn: encoder,
+    mask: noMasks,
+    convert: { static: true, dyconv: otherKind, moe: true, pad: true },
+  },
+  'masks.safetensors': {
+    ...nothing(masksFile),
+    train: all(pictureLayers, /conv1\.weight is missing/),
+    inspect: true,
+    mask: true,
+    convert: all(['static', 'dyconv', 'moe', 'pad'], masksFile),
+  },
+};
+
+class Lines extends EventEmitter {
+  text = '';
+  write(text: string): void {
+    this.text += text;
+  }
+}
+
+async function command(...parameters: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
+  const [stdout, stderr] = [new Lines(), new Lines()];
+  const code = await run(parameters, new Terminal(stdout, stderr));
+  return { code, stdout: stdout.text, stderr: stderr.text };
+}
+
+async function expectCell(cell: Cell, ...parameters: string[]): Promise<void> {
+  const { code, stdout, stderr } = await command(...parameters);
+  const label = `padnet ${parameters.join(' ')}`;
+  if (cell === true) {
+    expect({ code, stderr }, label).toEqual({ code: 0, stderr: '' });
+    expect(stdout.length, label).toBeGreaterThan(0);
+  } else {
+    expect([1, 2], label).toContain(code);
+    expect(stderr, label).toMatch(cell);
+    expect(stderr.trimEnd(), label).not.toContain('\n');
+  }
+}
+
+let count = 0;
+const out = (): string => at(`out-${count++}`);
+
+describe.each(Object.entries(table))('%s', (name, row) => {
+  const isText = 'moe' in row.train;
+  const data = (): string => at(isText ? 'texts.yaml' : 'pictures.yaml');
+
+  it.each(Object.entries(row.train))('is what a %s recipe starts from', async (layer, cell) => {
+    const recipe = isText ? textRecipe(layer as TextLayer, at(name)) : pictureRecipe(layer as PictureLayer, at(name));
+    if (cell === true) {
+      const { task } = await prepareTask(recipe);
+      expect((await task.evaluate()).loss).toBeLessThan(10);
+      return;
+    }
+    const error: unknown = await prepareTask(recipe).catch((reason: unknown) => reason);
+    expect(error).toBeInstanceOf(InputError);
+    expect((error as Error).message).toMatch(cell);
+    expect((error as Error).message).not.toContain('\n');
+  });
+
+  it('is partitioned', async () => {
+    const options = ['--ratio', '0.2', '--batches', '1', '--rounds', '1', '--out'];
+    await expectCell(row.partition, 'partition', at(name), ...options, out());
+    await expectCell(row.partitionOn, 'partition', at(name), ...options, out(), '--recipe', data());
+  });
+
+  it('is evaluated', async () => {
+    await expectCell(row.eval, 'eval', at(name));
+    await expectCell(row.evalOn, 'eval', at(name), '--recipe', data());
+  });
+
+  it('is shown and compared', async () => {
+    await expectCell(row.inspect, 'inspect', at(name));
+    const other = name === 'static run' ? 'dyconv run' : 'static run';
+    await expectCell(row.compare, 'compare', at(name), at(other), '--out', out());
+    await expectCell(row.mask, 'mask', 'show', at(name));
+  });
+
+  it.each(Object.entries(row.convert))('is converted to %s', async (layer, cell) => {
+    const named = name === 'weights.safetensors' ? ['--model', 'resnet10', '--width', '4'] : [];
+    await expectCell(cell, 'convert', at(name), '--layer', layer, ...named, '--out', out());
+  });
+});
+
+describe('a dynamic network without a run', () => {
+  it.each(['dyconv network', 'pad network'])('%s: is folded on the data of a recipe', async (name) => {
+    const folded = out();
+    await expectCell(true, 'convert', at(name), '--layer', 'static', '--recipe', at('pictures.yaml'), '--out', folded);
+    await expectCell(true, 'eval', folded, '--recipe', at('pictures.yaml'));
+  });
+
+  it('has masks that a recipe trains with', async () => {
+    const recipe = pictureRecipe('pad', at('pad network'));
+    const partition = { ...recipe.partition!, masks: at('pad network'), epoch: 0 };
+    const events = await collect(trainRecipe({ ...recipe, partition }, { out: out() }));
+    expect(events.at(-1)!.type).toBe('finished');
+  });
+
+  it('is compared by what it stores and executes, and with nothing that it has not', async () => {
+    const { stdout } = await command('compare', at('pad network'), at('static run'), '--out', out());
+    expect(stdout).toMatch(/^Test accuracy +– /m);
+    expect(stdout).toMatch(/^Dynamic ratio κ +30\.\d %/m);
+    expect(stdout).toContain('No run, so without scores, times and memory: pad network.');
+    const { stdout: alone } = await command('compare', at('pad network'), '--out', out(), '--json');
+    expect(JSON.parse(alone)).toMatchObject({ runs: [{ recipe: null, score: null, layer: 'pad', finished: false }] });
+  });
+});

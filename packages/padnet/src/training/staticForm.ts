@@ -1,0 +1,32 @@
+/** The static form of a dynamic or partial network: what its routers decide on average. */
+import { existsSync } from 'node:fs';
+import { convertToStatic } from '../convert/index.js';
+import type { PictureTask } from './pictureTask.js';
+import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from './recipe.js';
+import { RunFolder } from './runFolder.js';
+
+/** Why a mixture of experts is not made a dense network. */
+export const noStaticMixture =
+  'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+
+/** What makes a dynamic or partial network for pictures static; one that is no run needs data to measure means on. */
+export function foldCommand(path: string): string {
+  const data = existsSync(new RunFolder(path).recipe) ? '' : ' --recipe <file>';
+  return `\`padnet convert ${path} --layer static${data} --out <folder>\``;
+}
+
+/**
+ * `convertToStatic` of a task's network, in place, on as many batches of training data as the recipe partitions by (10 where it does
+ * not), without anything random.
+ *
+ * @throws RangeError as `convertToStatic`
+ */
+export async function foldOnTask(task: PictureTask, recipe: PictureRecipe, signal?: AbortSignal): Promise<void> {
+  const { batches } = recipe.partition ?? { batches: DEFAULT_PARTITION_BATCHES };
+  using set = await task.partitionInputs({ batches, seed: recipe.training.seed, epoch: 0 });
+  const passes = set.inputs.map(({ images }) => () => {
+    signal?.throwIfAborted();
+    return task.network.forward(images);
+  });
+  convertToStatic(task.network, passes);
+}
