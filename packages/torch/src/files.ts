@@ -1,0 +1,3 @@
+/** Files alone, without libtorch: `@padnet/torch/files`. */
+export { writeFileAtomically } from './serialization/atomicFile.js';
+export { systemErrorText } from './serialization/systemError.js';
