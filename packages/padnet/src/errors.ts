@@ -1,3 +1,4 @@
+import { systemErrorText } from '@padnet/torch/files';
 import type { z } from 'zod';
 
 /**
@@ -29,4 +30,35 @@ export class NonFiniteError extends Error {
 /** What a schema does not like, in one line: `settings.ratio: Too big: expected number to be <=1`. */
 export function describeIssues({ issues }: z.ZodError): string {
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
+}
+
+/** Why something failed, in words: what the system refused, or what the error says itself. */
+export function reasonOf(error: unknown): string {
+  return systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
+}
+
+/** What was tried, by the system's name for it. */
+const attempts: Readonly<Record<string, string>> = {
+  open: 'opened',
+  read: 'read',
+  scandir: 'listed',
+  stat: 'looked at',
+  lstat: 'looked at',
+  mkdir: 'made',
+  rmdir: 'removed',
+  unlink: 'removed',
+};
+
+/**
+ * An error of the file system that nobody has explained yet as one line: the path, what was tried, and why it was refused. Any
+ * other error comes back as it is.
+ */
+export function explained(error: unknown): unknown {
+  const reason = systemErrorText(error);
+  if (reason === null) return error;
+  const { path, syscall = '' } = error as NodeJS.ErrnoException;
+  const attempt = `could not be ${attempts[syscall] ?? 'written'}`;
+  return new InputError(path === undefined ? `a file ${attempt}: ${reason}` : `${path} ${attempt}: ${reason}`, {
+    cause: error,
+  });
 }

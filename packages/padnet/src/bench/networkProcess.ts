@@ -5,6 +5,7 @@
 import { spawn, type ChildProcessByStdio } from 'node:child_process';
 import { createInterface } from 'node:readline';
 import type { Readable, Writable } from 'node:stream';
+import { reasonOf } from '../errors.js';
 
 export class NetworkProcess {
   readonly #name: string;
@@ -17,7 +18,7 @@ export class NetworkProcess {
     this.#name = name;
     const env = { ...process.env, OMP_NUM_THREADS: `${threads}`, OPENBLAS_NUM_THREADS: `${threads}` };
     this.#child = spawn(command, parameters, { stdio: ['pipe', 'pipe', 'pipe'], env });
-    this.#child.on('error', (error) => (this.#errors += error.message));
+    this.#child.on('error', (error) => (this.#errors += `${command}: ${reasonOf(error)}`));
     this.#child.stdin.on('error', () => undefined); // the process has ended; the missing answer says so
     this.#child.stderr
       .setEncoding('utf8')

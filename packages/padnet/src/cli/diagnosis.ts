@@ -3,6 +3,7 @@ import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism, freemem } from 'node:os';
 import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/fashionMnist.js';
+import { reasonOf } from '../errors.js';
 import { formatBytes } from '../report/format.js';
 
 export interface Finding {
@@ -85,10 +86,9 @@ async function checkLibtorch(): Promise<Finding> {
       values: { version, file },
     };
   } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
     const fix =
       'apt-get install libtorch-dev libopenblas0-pthread (or set LIBTORCH to an unpacked libtorch), then `make build`';
-    return { level: 'fail', subject, found: message, fix, values: { version: null, file: null } };
+    return { level: 'fail', subject, found: reasonOf(error), fix, values: { version: null, file: null } };
   }
 }
 
@@ -203,7 +203,7 @@ function checkData(path: string): Finding {
     const found = `Fashion-MNIST in ${path}: ${train.length} + ${test.length} pictures, checksums right`;
     return { level: 'ok', subject, found, fix: null, values: { path, train: train.length, test: test.length } };
   } catch (error) {
-    const found = error instanceof Error ? error.message : String(error);
+    const found = reasonOf(error);
     const fix = 'apt-get install --reinstall dataset-fashion-mnist';
     return { level: 'fail', subject, found, fix, values: { path } };
   }

@@ -4,6 +4,7 @@
  */
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
+import { explained } from '../errors.js';
 import { registerAblate } from './ablate.js';
 import { registerBench } from './bench.js';
 import { registerCompare } from './compare.js';
@@ -86,7 +87,8 @@ function commanderMessage(text: string): string {
 
 /** One line a problem; the stack only with PADNET_DEBUG=1. */
 function report(error: unknown, terminal: Terminal): void {
-  const message = error instanceof Error ? error.message : String(error);
+  const shown = explained(error);
+  const message = shown instanceof Error ? shown.message : String(shown);
   for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${line}`);
   if (process.env.PADNET_DEBUG === '1' && error instanceof Error) terminal.remark(withCauses(error));
 }

@@ -1,7 +1,7 @@
 /** Recipes as commands that train take them: from a file, fit to be resumed, and checked against a run that is there. */
 import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
 
@@ -80,14 +80,11 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
   };
 }
 
-/** @param expected what it should be, for messages. @throws InputError where there is no such file */
+/** @param expected what it should be, for messages. @throws InputError where it can not be read */
 export function readYaml(file: string, expected: string): string {
   try {
     return readFileSync(file, 'utf8');
   } catch (error) {
-    const { code } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder' : (error as Error).message;
-    throw new InputError(`${file}: expected ${expected}, but ${reason}`, { cause: error });
+    throw new InputError(`${file}: expected ${expected}, but ${reasonOf(error)}`, { cause: error });
   }
 }

@@ -49,7 +49,9 @@ describe('readSentences', () => {
   });
 
   it('says what is no file', async () => {
-    await expect(readSentences(join(folder, 'none'), false)).rejects.toThrow('none: there is no such file');
-    await expect(readSentences(folder, false)).rejects.toThrow('it is a folder, not a file');
+    await expect(readSentences(join(folder, 'none'), false)).rejects.toThrow(
+      'none: expected a file of sentences, but there is no such file',
+    );
+    await expect(readSentences(folder, false)).rejects.toThrow('expected a file of sentences, but it is a folder');
   });
 });

@@ -1,7 +1,7 @@
 /** Files of sentences: one a line, or two with a tab between. */
 import { readFileSync } from 'node:fs';
 import { buffer } from 'node:stream/consumers';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import type { Text } from '../report/index.js';
 
 /**
@@ -39,10 +39,7 @@ function readBytes(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason =
-      code === 'ENOENT' ? 'there is no such file' : code === 'EISDIR' ? 'it is a folder, not a file' : message;
-    throw new InputError(`${file}: ${reason}`, { cause: error });
+    throw new InputError(`${file}: expected a file of sentences, but ${reasonOf(error)}`, { cause: error });
   }
 }
 

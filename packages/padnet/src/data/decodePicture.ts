@@ -2,6 +2,7 @@
 import { open, stat } from 'node:fs/promises';
 import type { Sharp, SharpOptions } from 'sharp';
 
+import { reasonOf } from '../errors.js';
 import type { PictureFile } from './pictureFiles.js';
 import type { PictureGeometry } from './pictureGeometry.js';
 
@@ -48,7 +49,7 @@ export async function inspectPicture(file: string): Promise<Omit<PictureFile, 'p
         });
     return { width, height, hasAlpha };
   } catch (error) {
-    throw new Error(await reasonOf(file, error as Error), { cause: error });
+    throw new Error(await pictureProblem(file, error as Error), { cause: error });
   }
 }
 
@@ -65,13 +66,13 @@ async function endsAsItShould(file: string, format: string): Promise<boolean> {
   return head.readUInt32LE(4) + 8 <= size;
 }
 
-async function reasonOf(file: string, error: Error): Promise<string> {
+async function pictureProblem(file: string, error: Error): Promise<string> {
   try {
     if ((await stat(file)).size === 0) return 'the file is empty';
     await using handle = await open(file);
     await handle.read(Buffer.alloc(1), 0, 1, 0);
   } catch (unreadable) {
-    return `it can not be read (${(unreadable as NodeJS.ErrnoException).code ?? String(unreadable)})`;
+    return `it can not be read: ${reasonOf(unreadable)}`;
   }
   return error.message === 'Input file contains unsupported image format'
     ? 'its contents are no picture, expected JPEG, PNG or WebP'
@@ -101,7 +102,7 @@ export async function decodePicture(
     if (after) picture = picture.extract(after);
     return await picture.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' }).toBuffer();
   } catch (error) {
-    throw new Error(await reasonOf(file, error as Error), { cause: error });
+    throw new Error(await pictureProblem(file, error as Error), { cause: error });
   }
 }
 

@@ -78,7 +78,7 @@ describe('loadIdxFolder', () => {
     expectError('train-labels-idx1-ubyte: expected labels of [length], found an IDX array of [2, 1]');
     rmSync(join(folder, 'train-labels-idx1-ubyte'));
     mkdirSync(join(folder, 'train-labels-idx1-ubyte'));
-    expectError('train-labels-idx1-ubyte: expected a readable file (EISDIR');
+    expectError('train-labels-idx1-ubyte: expected a readable file, but it is a folder');
   });
 
   it('wants one shape of picture', () => {

@@ -3,7 +3,7 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { imageDataset, type StoredImages } from './dataset.js';
 import { decodeIdx, type IdxArray } from './idx.js';
 
@@ -27,8 +27,7 @@ export function readBytes(file: string): Buffer {
   try {
     return readFileSync(file);
   } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`${file}: expected a readable file (${reason}); check its permissions`, { cause });
+    throw new InputError(`${file}: expected a readable file, but ${reasonOf(cause)}`, { cause });
   }
 }
 

@@ -99,7 +99,7 @@ describe('loadPictureFolder', () => {
     expect(await refusal()).toBe(`${folder}/train: class dog has no picture that can be used`);
     rmSync(join(folder, 'val'), { recursive: true });
     expect(await refusal()).toContain(
-      `${folder}/val: expected a folder of pictures, it is not there; set data.path to`,
+      `${folder}/val: expected a folder of pictures, but there is no such folder; set data.path to`,
     );
   });
 
@@ -115,9 +115,11 @@ describe('loadPictureFolder', () => {
         '10000×10000 pixels are more than the 67108864',
       ],
       [await write('train/dog/moving.gif', plain('#000').gif()), 'its contents are gif, expected JPEG, PNG or WebP'],
-      [join(folder, 'train/dog/nowhere.jpg'), 'it can not be read (ENOENT)'],
+      [join(folder, 'train/dog/nowhere.jpg'), 'it can not be read: there is no such file'],
+      [join(folder, 'train/dog/ring.jpg'), 'it can not be read: its symbolic links lead in a circle'],
     ] as const;
     symlinkSync('missing.jpg', bad[6][0]);
+    symlinkSync('ring.jpg', bad[7][0]);
     await write('train/dog/actually-jpeg.png', jpeg);
     const message = await refusal();
     for (const [file, reason] of bad.slice(0, 5)) {
@@ -125,7 +127,7 @@ describe('loadPictureFolder', () => {
       expect(line).toContain(reason);
     }
     expect(message).toContain(
-      '\nand 2 more\n7 pictures can not be used: replace or remove them, or set data.onBadPicture',
+      '\nand 3 more\n8 pictures can not be used: replace or remove them, or set data.onBadPicture',
     );
     const told: BadPicture[] = [];
     const { train } = await loadPictureFolder(folder, { onBadPicture: (picture) => told.push(picture) });

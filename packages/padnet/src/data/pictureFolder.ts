@@ -3,7 +3,7 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { basename, join, relative, resolve } from 'node:path';
 import { z } from 'zod';
 
-import { describeIssues, InputError } from '../errors.js';
+import { describeIssues, InputError, reasonOf } from '../errors.js';
 import { badPictureError, type BadPicture, type OnBadPicture } from './badPicture.js';
 import type { ImageSplits, PictureFolder } from './dataset.js';
 import { inspectPicture } from './decodePicture.js';
@@ -93,18 +93,20 @@ function readFolder(folder: string): readonly string[] {
       .filter((name) => !name.startsWith('.'))
       .sort();
   } catch (cause) {
-    const { code } = cause as NodeJS.ErrnoException;
-    const found = code === 'ENOENT' ? 'it is not there' : `it can not be read (${code ?? 'unknown'})`;
     throw new InputError(
-      `${folder}: expected a folder of pictures, ${found}; set data.path to a folder with train/<class> and val/<class>`,
+      `${folder}: expected a folder of pictures, but ${reasonOf(cause)}; set data.path to a folder with train/<class> and val/<class>`,
       { cause },
     );
   }
 }
 
-/** Links are followed; one that leads nowhere counts as a file, which is then a bad picture. */
+/** Links are followed; one that leads nowhere or in a circle counts as a file, which is then a bad picture. */
 function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  try {
+    return statSync(path).isDirectory();
+  } catch {
+    return false;
+  }
 }
 
 function classFolders(folder: string): readonly string[] {
@@ -168,7 +170,7 @@ function namesByIndex(file: string, folders: readonly string[]): readonly string
   try {
     json = JSON.parse(readFileSync(file, 'utf8'));
   } catch (cause) {
-    throw new InputError(`${file}: expected a class index (${(cause as Error).message})`, { cause });
+    throw new InputError(`${file}: expected a class index (${reasonOf(cause)})`, { cause });
   }
   const parsed = classIndexSchema.safeParse(json);
   if (!parsed.success) {

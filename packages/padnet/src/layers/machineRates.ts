@@ -5,7 +5,7 @@ import { dirname, join } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch';
 import { z } from 'zod';
 import { cacheFolder } from '../cacheFolder.js';
-import { describeIssues } from '../errors.js';
+import { describeIssues, reasonOf } from '../errors.js';
 import { workKinds, type Rates } from './costModel.js';
 import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
 
@@ -108,8 +108,7 @@ function readFile(file: string): File | { readonly problem: string } {
   try {
     text = readFileSync(file, 'utf8');
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    return code === 'ENOENT' ? { version: 1, machines: [] } : refuse(message);
+    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? { version: 1, machines: [] } : refuse(reasonOf(error));
   }
   try {
     const parsed = fileSchema.safeParse(JSON.parse(text));

@@ -1,7 +1,7 @@
 /** Static networks for pictures from files of weights under torchvision's names: `.safetensors`, or what `torch.save` wrote. */
 import { readFileSync } from 'node:fs';
 import { decodeTorchArchive, loadSafetensors, scope, zeros, type nn, type Tensor } from '@padnet/torch';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { createModel, modelSchema, type ModelOptions, type ModelShape } from './createModel.js';
 import { prefixBefore, unwrapNames } from './wrappedNames.js';
 import type { Stem } from './resnet.js';
@@ -102,8 +102,7 @@ function readTensors(file: string): ReadonlyMap<string, Tensor> {
   try {
     return file.endsWith('.safetensors') ? loadSafetensors(file).tensors : decodeTorchArchive(readFileSync(file), file);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const text = code === 'ENOENT' ? 'there is no such file' : message;
-    throw new InputError(text.startsWith(file) ? text : `${file}: ${text}`, { cause: error });
+    const reason = reasonOf(error);
+    throw new InputError(reason.startsWith(file) ? reason : `${file}: ${reason}`, { cause: error });
   }
 }

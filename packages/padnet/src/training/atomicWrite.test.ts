@@ -33,8 +33,7 @@ it('names the file and the reason', () => {
   const occupied = join(folder, 'occupied');
   mkdirSync(occupied);
   writeFileSync(join(occupied, 'x'), '');
-  const reason =
-    /^.*occupied could not be written: (illegal operation on a directory|directory not empty); .* is kept$/;
+  const reason = /^.*occupied could not be written: (it is a folder|the folder is not empty); .* is kept$/;
   expect(() => {
     writeFileAtomic(occupied, 'x');
   }).toThrow(reason);

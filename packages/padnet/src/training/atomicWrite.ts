@@ -1,8 +1,8 @@
 /** Writing the files of a run: whole or not at all, with errors that say which file and why. */
 import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { getSystemErrorMap } from 'node:util';
-import { writeFileAtomically } from '@padnet/torch';
+import { writeFileAtomically } from '@padnet/torch/files';
+import { InputError, reasonOf } from '../errors.js';
 
 /**
  * Replaces a file, and makes its folder: at any instant, also of a crash or a full disk, either the old or the new one is
@@ -56,8 +56,8 @@ function explain(file: string, body: () => void): void {
   try {
     body();
   } catch (error) {
-    const { errno, message } = error as NodeJS.ErrnoException;
-    const reason = (errno === undefined ? undefined : getSystemErrorMap().get(errno)?.[1]) ?? message;
-    throw new Error(`${file} could not be written: ${reason}; what was there before is kept`, { cause: error });
+    throw new InputError(`${file} could not be written: ${reasonOf(error)}; what was there before is kept`, {
+      cause: error,
+    });
   }
 }

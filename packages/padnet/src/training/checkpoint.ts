@@ -8,7 +8,7 @@ import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { writeFileAtomic } from './atomicWrite.js';
 import { scheduleStarts } from './recipe.js';
 
@@ -114,10 +114,7 @@ export function loadLatestCheckpoint(folder: string): Checkpoint | null {
   try {
     bytes = readFileSync(file);
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    throw new InputError(`${file}: ${code === 'ENOENT' ? 'there is no such file' : message}; ${advice}`, {
-      cause: error,
-    });
+    throw new InputError(`${file}: ${reasonOf(error)}; ${advice}`, { cause: error });
   }
   if (createHash('sha256').update(bytes).digest('hex') !== state.sha256) {
     throw new InputError(`${file}: damaged, its checksum is not the one in ${name}.json; ${advice}`);

@@ -6,7 +6,7 @@ import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { glueTaskNames, loadTokenizer, type TextTokenizer } from '../data/index.js';
-import { describeIssues, InputError } from '../errors.js';
+import { describeIssues, InputError, reasonOf } from '../errors.js';
 import {
   createModel,
   createTextShape,
@@ -197,7 +197,5 @@ function parseDescription(file: string): z.infer<typeof descriptionSchema> {
 }
 
 function describeReadError(error: unknown): string {
-  const { code, message } = error as NodeJS.ErrnoException;
-  if (code === 'ENOENT') return 'there is no such file';
-  return error instanceof SyntaxError ? `damaged, it is not JSON (${message})` : message;
+  return error instanceof SyntaxError ? `damaged, it is not JSON (${error.message})` : reasonOf(error);
 }

@@ -1,6 +1,7 @@
 /** `trainRecipe` on a thread of its own: the event loop of the caller stays free for servers, progress bars and Ctrl-C. */
 import { on } from 'node:events';
 import { Worker } from 'node:worker_threads';
+import { explained } from '../errors.js';
 import type { TrainingEvent } from './events.js';
 import type { Recipe } from './recipe.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
@@ -18,6 +19,12 @@ export type TrainingWorkerMessage =
   | { readonly type: 'event'; readonly event: TrainingEvent }
   | { readonly type: 'end' }
   | { readonly type: 'error'; readonly error: unknown; readonly name: string };
+
+/** What becomes of an error on its way: a name and a message are all that arrives of it. */
+export function trainingError(error: unknown): TrainingWorkerMessage {
+  const sent = explained(error);
+  return { type: 'error', error: sent, name: sent instanceof Error ? sent.name : 'Error' };
+}
 
 /** The events that a training sends; throws its error. @returns whether it told its end */
 export async function* trainingEvents(

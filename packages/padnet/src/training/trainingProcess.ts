@@ -1,5 +1,5 @@
 /** The process of `trainInProcess`. */
-import type { TrainingWorkerData, TrainingWorkerMessage } from './trainInWorker.js';
+import { trainingError, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import { trainRecipe } from './trainRecipe.js';
 
 const controller = new AbortController();
@@ -27,7 +27,7 @@ async function serve({ recipe, options, aborted }: TrainingWorkerData): Promise<
       await send({ type: 'event', event });
     await send({ type: 'end' });
   } catch (error) {
-    await send({ type: 'error', error, name: error instanceof Error ? error.name : 'Error' });
+    await send(trainingError(error));
   } finally {
     if (process.connected) process.disconnect();
   }

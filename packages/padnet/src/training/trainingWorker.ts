@@ -1,6 +1,6 @@
 /** The thread of `trainInWorker`. */
 import { parentPort, workerData } from 'node:worker_threads';
-import type { TrainingWorkerData, TrainingWorkerMessage } from './trainInWorker.js';
+import { trainingError, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import { trainRecipe } from './trainRecipe.js';
 
 if (!parentPort) throw new Error('trainingWorker.js is started by trainInWorker');
@@ -19,7 +19,7 @@ try {
     send({ type: 'event', event });
   send({ type: 'end' });
 } catch (error) {
-  send({ type: 'error', error, name: error instanceof Error ? error.name : 'Error' });
+  send(trainingError(error));
 } finally {
   port.close();
 }

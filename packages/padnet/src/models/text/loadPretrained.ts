@@ -2,7 +2,7 @@
 import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noGrad, scope, type Tensor } from '@padnet/torch';
-import { InputError } from '../../errors.js';
+import { InputError, reasonOf } from '../../errors.js';
 import { numberedLabels, parseTextConfig, type ParseTextConfigOptions, type TextConfig } from './config.js';
 import { families, familyNames, type FamilyName } from './family.js';
 import { SequenceClassifier } from './sequenceClassifier.js';
@@ -50,11 +50,8 @@ export function readTextConfig(folder: string, options: ParseTextConfigOptions =
   try {
     json = JSON.parse(readFileSync(file, 'utf8'));
   } catch (error) {
-    const { code, message } = error as NodeJS.ErrnoException;
-    const reason = code === 'ENOENT' ? 'there is no such file; give the folder of a Hugging Face model' : message;
-    throw new InputError(`${file}: ${error instanceof SyntaxError ? `is not JSON (${message})` : reason}`, {
-      cause: error,
-    });
+    const reason = error instanceof SyntaxError ? `is not JSON (${error.message})` : reasonOf(error);
+    throw new InputError(`${file}: ${reason}; give the folder of a Hugging Face model`, { cause: error });
   }
   return parseTextConfig(json, file, options);
 }

@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeTorchArchive, loadSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { describeIssues, InputError } from '../../errors.js';
+import { describeIssues, InputError, reasonOf } from '../../errors.js';
 
 export interface StoredWeights {
   /** What messages call the weights. */
@@ -63,7 +63,7 @@ function explain<T>(file: string, read: () => T): T {
     return read();
   } catch (error) {
     if (error instanceof InputError) throw error;
-    const { message } = error as Error;
-    throw new InputError(message.startsWith(file) ? message : `${file}: ${message}`, { cause: error });
+    const reason = reasonOf(error);
+    throw new InputError(reason.startsWith(file) ? reason : `${file}: ${reason}`, { cause: error });
   }
 }
