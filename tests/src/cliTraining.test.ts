@@ -94,7 +94,7 @@ describe('train', () => {
     expect(readFileSync(join(cwd, 'runs/again/recipe.yaml'), 'utf8')).toContain('epochs: 2\n');
   });
 
-  it.each(['SIGINT', 'SIGTERM'] as const)(
+  it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'on %s saves and says how to go on; resumed, it ends as if never stopped',
     async (name) => {
       const folder = `runs/${name}`;
@@ -106,11 +106,10 @@ describe('train', () => {
           if (line.includes('"type":"step"') && ++steps === 9) child.kill(name);
         },
       });
-      expect(stopped.code).toBe(name === 'SIGINT' ? 130 : 143);
-      const [, step] =
-        /stopped at step (\d+), saved; resume with: padnet train --resume runs\/(?:SIGINT|SIGTERM)\n$/.exec(
-          stopped.stderr,
-        )!;
+      expect(stopped.code).toBe({ SIGINT: 130, SIGTERM: 143, SIGHUP: 129 }[name]);
+      const [, step] = /stopped at step (\d+), saved; resume with: padnet train --resume runs\/SIG[A-Z]+\n$/.exec(
+        stopped.stderr,
+      )!;
       expect(Number(step)).toBeLessThan(30);
       expect(existsSync(join(cwd, folder, 'model/model.json'))).toBe(false);
 

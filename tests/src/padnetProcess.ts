@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeIdx } from 'padnet';
 
-const program = fileURLToPath(new URL('../../packages/padnet/bin/padnet.js', import.meta.url));
+export const program = fileURLToPath(new URL('../../packages/padnet/bin/padnet.js', import.meta.url));
 
 export interface Finished {
   readonly code: number | null;

@@ -1,3 +1,3 @@
 /** Files alone, without libtorch: `@padnet/torch/files`. */
-export { writeFileAtomically } from './serialization/atomicFile.js';
+export { writeFileAtomically, writeFully } from './serialization/atomicFile.js';
 export { systemErrorText } from './serialization/systemError.js';

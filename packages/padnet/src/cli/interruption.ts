@@ -1,38 +1,44 @@
-import type { Terminal } from './terminal.js';
+import { READER_GONE, type Terminal } from './terminal.js';
 
 /** Whether an error tells of nothing but the abort. */
 export function isAbort(error: unknown, { aborted, reason }: AbortSignal): boolean {
   return aborted && (error === reason || (error instanceof Error && error.name === 'AbortError'));
 }
 
-/** Ctrl-C and SIGTERM: the first aborts `signal`, the second ends the process at once. */
+/** What a shell says of a program that the signal ended; SIGHUP: the terminal has gone. */
+const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
+type StopSignal = keyof typeof exitCodes;
+const stopSignals = Object.keys(exitCodes) as StopSignal[];
+
+/** Ctrl-C and the other signals that ask to stop: the first aborts `signal`, the second ends the process at once. */
 export class Interruption implements Disposable {
   readonly #controller = new AbortController();
   readonly #terminal: Terminal;
   readonly #listener = (name: NodeJS.Signals): void => {
-    this.#received(name);
+    this.#received(name as StopSignal);
   };
-  exitCode = 0;
+  #exitCode: number | null = null;
+  /** Aborted also where the reader of the progress has gone. */
+  readonly signal: AbortSignal;
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
-    process.on('SIGINT', this.#listener);
-    process.on('SIGTERM', this.#listener);
+    this.signal = AbortSignal.any([this.#controller.signal, terminal.closed]);
+    for (const name of stopSignals) process.on(name, this.#listener);
   }
 
-  get signal(): AbortSignal {
-    return this.#controller.signal;
+  /** Of a command that has stopped by the signal. */
+  get exitCode(): number {
+    return this.#exitCode ?? READER_GONE;
   }
 
   [Symbol.dispose](): void {
-    process.off('SIGINT', this.#listener);
-    process.off('SIGTERM', this.#listener);
+    for (const name of stopSignals) process.off(name, this.#listener);
   }
 
-  #received(name: NodeJS.Signals): void {
-    const code = name === 'SIGINT' ? 130 : 143;
-    if (this.signal.aborted) process.exit(code);
-    this.exitCode = code;
+  #received(name: StopSignal): void {
+    if (this.#controller.signal.aborted) process.exit(exitCodes[name]);
+    this.#exitCode = exitCodes[name];
     this.#terminal.remark(`\n${name === 'SIGINT' ? 'Ctrl-C' : name}: finishing this step; once more to exit at once`);
     this.#controller.abort();
   }

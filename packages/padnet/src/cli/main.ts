@@ -1,8 +1,10 @@
 /**
- * The command line `padnet`. Exit codes: 0, 1 (failed), 2 (bad usage), and 130 or 143 where Ctrl-C or SIGTERM stopped it.
+ * The command line `padnet`. Exit codes: 0, 1 (failed), 2 (bad usage), 130, 143 or 129 where Ctrl-C, SIGTERM or the end of the
+ * terminal stopped it, and 141 where the reader of its output had enough.
  * Commands load the library only when they run: help is quick, and `doctor` works where libtorch is missing.
  */
-import { readFileSync } from 'node:fs';
+import { closeSync, readFileSync } from 'node:fs';
+import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { explained } from '../errors.js';
 import { registerAblate } from './ablate.js';
@@ -13,26 +15,38 @@ import { registerDoctor } from './doctor.js';
 import { registerEval } from './eval.js';
 import { registerGlue } from './glue.js';
 import { registerInspect } from './inspect.js';
+import { isAbort } from './interruption.js';
 import { registerMask } from './mask.js';
 import { registerModels } from './models.js';
 import { registerPartition } from './partition.js';
 import { registerPredict } from './predict.js';
-import { Terminal } from './terminal.js';
+import { READER_GONE, ReaderGoneError, Terminal } from './terminal.js';
 import { registerTrain } from './train.js';
 import { UsageError } from './usageError.js';
 
 /** The program: reads the process's command line and sets its exit code. */
 export async function main(): Promise<void> {
+  leaveTerminalsThatAreGone();
   process.exitCode = await run(process.argv.slice(2));
+}
+
+/** Node aborts at its end where it can not set a terminal back that has been closed meanwhile (`node::ResetStdio`). */
+function leaveTerminalsThatAreGone(): void {
+  const terminals = [0, 1, 2].filter(isatty);
+  process.on('exit', () => {
+    for (const descriptor of terminals) if (!isatty(descriptor)) closeSync(descriptor);
+  });
 }
 
 /** @param parameters without `node` and the program. @returns the exit code */
 export async function run(parameters: readonly string[], terminal = new Terminal()): Promise<number> {
   const program = createProgram(terminal);
+  process.stderr.on('error', () => undefined); // Node's own warnings
   try {
     await program.parseAsync(parameters, { from: 'user' });
     return terminal.exitCode;
   } catch (error) {
+    if (error instanceof ReaderGoneError || isAbort(error, terminal.closed)) return READER_GONE;
     if (error instanceof CommanderError) {
       // Help that was asked for has the code 0; the rest is bad usage, and has been reported.
       return error.exitCode === 0 ? 0 : 2;
@@ -52,8 +66,14 @@ function createProgram(terminal: Terminal): Command {
     .exitOverride()
     .configureHelp({ showGlobalOptions: true })
     .configureOutput({
+      writeOut: (text) => {
+        terminal.print(text.trimEnd());
+      },
+      writeErr: (text) => {
+        terminal.remark(text.trimEnd());
+      },
       outputError: (text, write) => {
-        write(`padnet: ${commanderMessage(text)}\n`);
+        write(`padnet: ${commanderMessage(text)}`);
       },
     });
   const commands = [

@@ -96,7 +96,7 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
   } = await partitionRun(run, settings, {
     onRound: ({ round, dynamicRatio }) => {
       if (!options.json) {
-        terminal.print(
+        terminal.progress(
           `round ${round} of ${settings.rounds}: ${formatPercent(dynamicRatio)} of the entries stay dynamic`,
         );
       }

@@ -1,56 +1,100 @@
-/** Where commands write: results to stdout, remarks and errors to stderr. */
+/** Where commands write: results and progress to standard output, remarks and errors to standard error. */
+import { isatty } from 'node:tty';
 import { styleText } from 'node:util';
+import { writeFully } from '@padnet/torch/files';
+import { InputError, reasonOf } from '../errors.js';
 
-export interface Output extends NodeJS.EventEmitter {
-  readonly isTTY?: boolean | undefined;
-  write(text: string): unknown;
-}
+/** What a shell says of a program that SIGPIPE ended: its reader had enough. Node ignores the signal. */
+export const READER_GONE = 141;
 
+/** The reader of the results has gone (`padnet … | head -1`). */
+export class ReaderGoneError extends Error {}
+
+const stdout = 1;
+const stderr = 2;
+
+/**
+ * Written at once, without Node's streams: they take a file that is full for written, and tell of errors when the command has gone on.
+ */
 export class Terminal {
-  readonly stdout: Output;
-  readonly stderr: Output;
   /** What the process ends with, where no error says otherwise. */
   exitCode = 0;
   readonly #closed = new AbortController();
-
-  constructor(stdout: Output = process.stdout, stderr: Output = process.stderr) {
-    this.stdout = stdout;
-    this.stderr = stderr;
-    for (const stream of [stdout, stderr]) {
-      stream.on('error', (error: NodeJS.ErrnoException) => {
-        if (error.code !== 'EPIPE') throw error;
-        this.#closed.abort();
-      });
-    }
-  }
+  #showsProgress = true;
 
   /** Whether somebody looks: a progress bar and colours make sense. */
   get isInteractive(): boolean {
-    return this.stdout.isTTY === true;
+    return isatty(stdout);
   }
 
-  /** Aborted when the reader of the output has gone (`padnet … | head -1`): what is printed from then on is dropped. */
+  /** Aborted when the reader of the output has gone: what takes long then stops. */
   get closed(): AbortSignal {
     return this.#closed.signal;
   }
 
-  /** A line, or several. */
+  /**
+   * A result: a line, or several.
+   *
+   * @throws ReaderGoneError; InputError where standard output takes no more for another reason
+   */
   print(text: string): void {
-    if (!this.closed.aborted) this.stdout.write(`${text}\n`);
+    try {
+      writeLine(stdout, text);
+    } catch (error) {
+      if (isReaderGone(error)) {
+        this.#closed.abort();
+        throw new ReaderGoneError();
+      }
+      throw new InputError(`standard output could not be written: ${reasonOf(error)}`, { cause: error });
+    }
   }
 
-  /** A result for machines: indented, or on one line where it is one of many. */
+  /** A result for machines: indented, or on one line where it is one of many. @throws as `print` */
   printJson(value: unknown, { oneLine = false }: { readonly oneLine?: boolean } = {}): void {
     this.print(JSON.stringify(value, null, oneLine ? 0 : 2));
   }
 
-  /** A remark that is no result. */
+  /** How far a command is, whose result is another: it goes on where this can not be written, but for a reader that has gone. */
+  progress(text: string): void {
+    if (!this.#showsProgress) return;
+    try {
+      writeLine(stdout, text);
+    } catch (error) {
+      this.endProgress(error);
+    }
+  }
+
+  /** Progress can not be written any more. */
+  endProgress(error: unknown): void {
+    if (!this.#showsProgress) return;
+    this.#showsProgress = false;
+    if (isReaderGone(error)) this.#closed.abort();
+    else this.remark(`padnet: progress is no longer shown: standard output could not be written: ${reasonOf(error)}`);
+  }
+
+  get showsProgress(): boolean {
+    return this.#showsProgress;
+  }
+
+  /** A remark that is no result: lost where standard error takes none. */
   remark(text: string): void {
-    if (!this.closed.aborted) this.stderr.write(`${text}\n`);
+    try {
+      writeLine(stderr, text);
+    } catch {
+      // There is nobody left to tell.
+    }
   }
 
   /** Colours the text where somebody looks and NO_COLOR is not set. */
   style(format: 'green' | 'yellow' | 'red' | 'dim' | 'bold', text: string): string {
     return this.isInteractive && process.env.NO_COLOR === undefined ? styleText(format, text) : text;
   }
+}
+
+function isReaderGone(error: unknown): boolean {
+  return (error as NodeJS.ErrnoException).code === 'EPIPE';
+}
+
+function writeLine(descriptor: number, text: string): void {
+  writeFully(descriptor, Buffer.from(`${text}\n`));
 }

@@ -67,7 +67,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
     return;
   }
   using interruption = new Interruption(terminal);
-  const signal = AbortSignal.any([interruption.signal, terminal.closed]);
+  const { signal } = interruption;
   const results: SeedResult[] = [];
   for (const plan of plans) {
     const { recipe, out, resume } = plan;

@@ -62,7 +62,7 @@ export async function trainRuns<Run extends PlannedRun>(
 ): Promise<boolean> {
   const { lockRun, runState } = await import('../training/index.js');
   using interruption = new Interruption(terminal);
-  const signal = AbortSignal.any([interruption.signal, terminal.closed]);
+  const { signal } = interruption;
   const stopped = (): false => {
     terminal.exitCode = interruption.exitCode;
     return false;

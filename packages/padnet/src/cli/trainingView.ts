@@ -3,7 +3,7 @@ import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
-import type { Terminal } from './terminal.js';
+import { ReaderGoneError, type Terminal } from './terminal.js';
 import { truncationText } from './truncation.js';
 import { unknownKeysText } from './unknownKeys.js';
 
@@ -31,8 +31,14 @@ class JsonView implements TrainingView {
     // the events say it all
   }
 
+  /** @throws as `Terminal.print`, but where the reader has gone: that stops the training after saving. */
   show(event: TrainingEvent): void {
-    this.#terminal.printJson(event, { oneLine: true });
+    if (this.#terminal.closed.aborted) return;
+    try {
+      this.#terminal.printJson(event, { oneLine: true });
+    } catch (error) {
+      if (!(error instanceof ReaderGoneError)) throw error;
+    }
   }
 
   end(): void {
@@ -53,7 +59,7 @@ class LineView implements TrainingView {
   }
 
   start(text: string): void {
-    this.#terminal.print(text);
+    this.#terminal.progress(text);
   }
 
   show(event: TrainingEvent): void {
@@ -77,7 +83,7 @@ class LineView implements TrainingView {
 
   #print(text: string): void {
     this.#lastLine = performance.now();
-    this.#terminal.print(text);
+    this.#terminal.progress(text);
   }
 }
 
@@ -100,13 +106,18 @@ class BarView implements TrainingView {
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
+    // The bars have a stream of their own.
+    process.stdout.on('error', (error) => {
+      terminal.endProgress(error);
+    });
   }
 
   start(text: string): void {
-    this.#terminal.print(text);
+    this.#terminal.progress(text);
   }
 
   show(event: TrainingEvent): void {
+    if (!this.#terminal.showsProgress) return;
     if (event.type !== 'step') {
       const text = sentence(event);
       if (text !== null) this.#print(text);
@@ -126,7 +137,7 @@ class BarView implements TrainingView {
 
   #print(text: string): void {
     if (this.#bar) this.#bars.log(`${text}\n`);
-    else this.#terminal.print(text);
+    else this.#terminal.progress(text);
   }
 }
 

@@ -7,7 +7,7 @@ const abort = (): void => {
   controller.abort();
 };
 // Ctrl-C reaches every process of a terminal: what is to happen, the parent says.
-for (const name of ['SIGINT', 'SIGTERM'] as const) process.on(name, () => undefined);
+for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => undefined);
 process.once('disconnect', abort);
 
 function send(message: TrainingWorkerMessage): Promise<void> {

@@ -47,7 +47,7 @@ function replaceFile(file: string, content: (write: Write) => void): void {
   let open = true;
   try {
     content((bytes) => {
-      writeAll(descriptor, bytes);
+      writeFully(descriptor, bytes);
     });
     fsyncSync(descriptor);
     open = false;
@@ -78,7 +78,7 @@ function writeInPlace(file: string, found: Stats, content: (write: Write) => voi
   const descriptor = output ?? openInPlace(file, found.isFIFO());
   try {
     content((bytes) => {
-      writeAll(descriptor, bytes);
+      writeFully(descriptor, bytes);
     });
   } finally {
     if (output === null) closeSync(descriptor);
@@ -96,9 +96,22 @@ function openInPlace(file: string, isPipe: boolean): number {
   }
 }
 
-/** The system may write less than it is asked to. */
-function writeAll(descriptor: number, bytes: Uint8Array): void {
-  for (let written = 0; written < bytes.byteLength;) written += writeSync(descriptor, bytes, written);
+/**
+ * All of the bytes: the system may write less than it is asked to, and nothing to a pipe that is full and does not block.
+ *
+ * @throws the error of the system
+ */
+export function writeFully(descriptor: number, bytes: Uint8Array): void {
+  for (let written = 0; written < bytes.byteLength;) {
+    try {
+      const count = writeSync(descriptor, bytes, written);
+      if (count === 0) throw new Error('the device takes no bytes');
+      written += count;
+    } catch (error) {
+      if ((error as NodeJS.ErrnoException).code !== 'EAGAIN') throw error;
+      Atomics.wait(new Int32Array(new SharedArrayBuffer(4)), 0, 0, 5); // milliseconds
+    }
+  }
 }
 
 /** Forces the renaming itself to the disk. */
