@@ -14,6 +14,7 @@ const order = [
   ['partition', 'convert'],
   ['models'],
   ['data'],
+  ['runs'],
   ['training'],
   ['report', 'bench'],
   ['cli'],
@@ -24,7 +25,7 @@ const oneWayImports = order.flatMap((peers, level) =>
   peers.map((folder) => {
     const later = [...peers.filter((peer) => peer !== folder), ...order.slice(level + 1).flat()];
     const message =
-      'imports go ownCode → dynamic → partial → layers → partition, convert → models → data → training → report, bench → cli';
+      'imports go ownCode → dynamic → partial → layers → partition, convert → models → data → runs → training → report, bench → cli';
     return {
       files: [`packages/padnet/src/${folder}/**`],
       // Tests may look further: they compare with what is built on top.
