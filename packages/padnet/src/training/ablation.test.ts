@@ -153,6 +153,14 @@ describe('what is wrong is told with file, line and key', () => {
     ],
     ['sweeps:\n  - partition.ratio: [0.1, 1.3]', ['3: partition.ratio: expected a number from 0 to 1, got 1.3']],
     [
+      'sweeps:\n  - partition.ratio: [.nan, .inf]\n  - training.milestones: [[1, .nan]]',
+      [
+        '3: partition.ratio: expected a number from 0 to 1, got NaN',
+        '3: partition.ratio: expected a number from 0 to 1, got Infinity',
+        '4: training.milestones[1]: expected a number of at least 0, got NaN',
+      ],
+    ],
+    [
       'sweeps:\n  - partition.saliency:\n    - random\n    - randm\n  - partition.rounds: [0]',
       [
         /5: partition\.saliency: expected one of .*, got "randm"; did you mean random\?/,

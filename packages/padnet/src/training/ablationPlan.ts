@@ -1,6 +1,7 @@
 /** The recipes that an ablation trains: each once, whatever sweeps it is a part of. */
 import { createHash } from 'node:crypto';
 import { dirname, isAbsolute, relative } from 'node:path';
+import { stringify } from 'yaml';
 import { InputError } from '../errors.js';
 import { isCodeReference, parseCodeReference } from '../ownCode/codeReference.js';
 import { ABLATION_BASE, type Ablation, type AblationKey, type AblationValue } from './ablation.js';
@@ -59,7 +60,7 @@ export async function planAblation(
     for (const settings of grid(keys)) {
       const overrides = settings.map(({ key, value, line }) => ({
         key,
-        value: JSON.stringify(value),
+        value: yamlValue(value),
         label: `${file}:${line}`,
         folder: dirname(file),
       }));
@@ -164,7 +165,18 @@ function grid(keys: readonly AblationKey[]): Setting[][] {
 }
 
 function valueText(value: unknown): string {
-  return typeof value === 'string' ? value : JSON.stringify(value);
+  return typeof value === 'string' || typeof value === 'number' ? String(value) : JSON.stringify(value);
+}
+
+/** On one line; numbers that JSON has not come back as they are, and are refused as such. */
+function yamlValue(value: unknown): string {
+  const flow = {
+    collectionStyle: 'flow',
+    defaultStringType: 'QUOTE_DOUBLE',
+    defaultKeyType: 'PLAIN',
+    lineWidth: 0,
+  } as const;
+  return stringify(value, flow).trimEnd();
 }
 
 function sameRecipe(file: string, settings: readonly Setting[], { values }: PlannedPoint): string {
