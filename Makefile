@@ -20,8 +20,9 @@ demo: setup-data build ## trains static, dynamic and partially dynamic networks 
 test: setup-test setup-data build ## the whole suite, the long tests shortened
 	npx vitest run --reporter=default --reporter=json --outputFile.json=packages/torch/build/tests.json
 
-test-long: setup-test setup-data build ## the long tests whole
+test-long: setup-test setup-data build ## the long tests whole, and the hostile ones
 	PADNET_LONG_TESTS=1 npx vitest run
+	npm run --silent test:hostile
 	$(MAKE) sanitize
 
 sanitize: setup-test build ## tests of the native operators under address and undefined-behaviour sanitizers

@@ -2,6 +2,9 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { defineConfig } from 'vitest/config';
 
+/** Dozens of processes against each other and the system: `npm run test:hostile`. */
+const hostile = process.env.PADNET_HOSTILE_TESTS === '1' ? [] : ['tests/dist/hostile/**'];
+
 // Tests run on the compiled packages, as users get them: worker threads and the native addon load from the same paths.
 export default defineConfig({
   test: {
@@ -16,7 +19,7 @@ export default defineConfig({
     projects: [
       { extends: true, test: { name: 'torch', include: ['packages/torch/dist/**/*.test.js'] } },
       { extends: true, test: { name: 'padnet', include: ['packages/padnet/dist/**/*.test.js'] } },
-      { extends: true, test: { name: 'tests', include: ['tests/dist/**/*.test.js'] } },
+      { extends: true, test: { name: 'tests', include: ['tests/dist/**/*.test.js'], exclude: hostile } },
     ],
     testTimeout: 60_000,
     hookTimeout: 60_000,

@@ -6,12 +6,17 @@ root=$(dirname "$0")/..
 out=${1:-$root/runs/benchmarks}
 mkdir -p "$out"
 
-# measure NAME ARGUMENTS…: `padnet bench ARGUMENTS… --json` into NAME.json
+# measure NAME ARGUMENTS…: `padnet bench ARGUMENTS… --json` into NAME.json, whole, and in place of a measurement alone
 measure() {
-  local name=$1
+  local name=$1 file=$out/$1.json
   shift
+  if [ -s "$file" ] && ! grep -q '"environment": {' "$file"; then
+    echo "$file is there already and is no measurement; choose another folder" >&2
+    exit 1
+  fi
   echo "padnet bench $*" >&2
-  node "$root/packages/padnet/bin/padnet.js" bench "$@" --json >"$out/$name.json"
+  node "$root/packages/padnet/bin/padnet.js" bench "$@" --json >"$file.part"
+  mv "$file.part" "$file"
 }
 
 layers=static,dyconv,pad,pad-filter

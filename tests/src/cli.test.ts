@@ -148,6 +148,15 @@ describe('bad usage: exit code 2 and one line', () => {
       "option '--ratio <number>' argument '1.5' is invalid. Expected a number from 0 to 1.",
     ],
     [['compare', 'runs/a', 'runs/a/'], 'runs/a is given twice'],
+    [['train', 'static.yaml', '--out', ''], '--out <folder>: expected a value, got nothing'],
+    [['train', '--resume', ''], '--resume [run]: expected a value, got nothing'],
+    [['eval', ''], '<run>: expected a value, got nothing'],
+    [['compare', 'runs/a', ''], '<runs>: expected a value, got nothing'],
+    [['mask', 'diff', 'runs/a', ''], '<b>: expected a value, got nothing'],
+    [
+      ['train', 'static.yaml', '--allow-changes'],
+      '--allow-changes is for --resume: a run that starts has nothing to differ from',
+    ],
   ])('%j', async (parameters, message) => {
     expect(await run(...parameters)).toEqual({ code: 2, stdout: '', stderr: `padnet: ${message}\n` });
   });

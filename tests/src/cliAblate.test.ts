@@ -53,7 +53,7 @@ describe('the tables', () => {
     expect(first.code).toBe(130);
     expect(first.stdout).toMatch(/^3 recipes × 2 seeds: 6 runs\n\[1\/6\] training base-seed1\n/);
     expect(first.stderr).toMatch(
-      /stopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=3 --out parts\n$/,
+      /\n4 of 6 runs are missing\nstopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=3 --out parts\n$/,
     );
     expect(document('parts').runs.map(({ variant, seed }) => [variant, seed])).toEqual([
       ['base', 1],
@@ -141,7 +141,7 @@ describe('the tables', () => {
     const { code, stdout, stderr } = await ablate('fails.yaml', '--set', 'training.epochs=1');
     expect(code).toBe(1);
     expect(stderr).toMatch(
-      /^padnet: training\.learningRate=1e\+30-seed1 failed: the loss is not finite at step \d+: .*\n$/,
+      /^padnet: training\.learningRate=1e\+30-seed1 failed: the loss is not finite at step \d+: .*\n1 of 2 runs is missing\n$/,
     );
     expect(stdout).toMatch(/^1e\+30 +failed +– /m);
     expect(document('runs/fails').failed).toMatchObject([{ variant: 'training.learningRate=1e+30', seed: 1 }]);

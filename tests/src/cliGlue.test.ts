@@ -46,7 +46,7 @@ describe('the table', () => {
     });
     expect(first.code).toBe(130);
     expect(first.stderr).toMatch(
-      /stopped at step \d+ of rte-pad-seed1, saved; the same command goes on: padnet glue --recipes recipes --tasks rte .* --out parts\n$/,
+      /\n3 of 4 runs are missing\nstopped at step \d+ of rte-pad-seed1, saved; the same command goes on: padnet glue --recipes recipes --tasks rte .* --out parts\n$/,
     );
     expect(document('parts').runs.map(({ network, seed }) => [network, seed])).toEqual([['moe', 1]]);
     expect(existsSync(join(cwd, 'parts/rte-pad-seed1/checkpoints'))).toBe(true);
@@ -79,7 +79,9 @@ describe('the table', () => {
     const parameters = ['--tasks', 'rte,stsb', '--networks', 'static', '--out', 'failed'];
     const { code, stdout, stderr } = await glue(...parameters);
     expect(code).toBe(1);
-    expect(stderr).toMatch(/^padnet: stsb-static-seed1 failed: the loss is not finite at step \d+: .*\n$/);
+    expect(stderr).toMatch(
+      /^padnet: stsb-static-seed1 failed: the loss is not finite at step \d+: .*\n1 of 2 runs is missing\n$/,
+    );
     expect(stdout).toMatch(/^ +STS-B \(P\+S\)\/2 +RTE Acc +Average 2 tasks$/m);
     expect(stdout).toMatch(/^static +failed +\d+\.\d +–$/m);
     expect(stdout).toMatch(/^Failed: STS-B, static, seed 1: the loss is not finite/m);
@@ -128,7 +130,11 @@ it.each([
     env: { HF_ENDPOINT: `http://127.0.0.1:${port}`, PADNET_CACHE: join(cwd, 'cache') },
     onStart: (started) => (child = started),
   });
-  expect({ code, stderr }).toEqual({ code: 130, stderr: '\nCtrl-C: finishing this step; once more to exit at once\n' });
+  const missing = command === 'glue' ? '3 of 3 runs are missing\n' : '';
+  expect({ code, stderr }).toEqual({
+    code: 130,
+    stderr: `\nCtrl-C: finishing this step; once more to exit at once\n${missing}`,
+  });
   expect(existsSync(join(cwd, 'fetched'))).toBe(false);
 });
 

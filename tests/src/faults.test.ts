@@ -145,7 +145,7 @@ describe('a full disk', () => {
       expect(failed.stderr).toBe(
         'padnet: disk/run/checkpoints/step-0000012-00000014.safetensors could not be written: no space left on device; what was there before is kept\n',
       );
-      const kept = ['step-0000006-00000007.json', 'step-0000006-00000007.safetensors'];
+      const kept = ['start.json', 'step-0000006-00000007.json', 'step-0000006-00000007.safetensors'];
       expect(readdirSync(join(disk, 'run/checkpoints')).sort()).toEqual(kept);
 
       // No room at all: nothing can be written, and nothing is lost.

@@ -1,7 +1,7 @@
 /** `padnet` as a process, as users and scripts start it. */
 import { spawn, type ChildProcess } from 'node:child_process';
 import { createHash } from 'node:crypto';
-import { mkdirSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
+import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { encodeIdx } from 'padnet';
@@ -92,10 +92,10 @@ ${layer === 'pad' ? 'partition:\n  ratio: 0.3\n  rounds: 2\n  batches: 2' : ''}
 `;
 }
 
-/** Checksum of every file below a folder, by path. */
+/** Checksum of every file below a folder, by path; links are not followed. */
 export function checksums(folder: string): Map<string, string> {
   const files = readdirSync(folder, { recursive: true, encoding: 'utf8' })
     .map((name) => join(folder, name))
-    .filter((file) => statSync(file).isFile());
+    .filter((file) => lstatSync(file).isFile());
   return new Map(files.map((file) => [file, createHash('sha256').update(readFileSync(file)).digest('hex')]));
 }

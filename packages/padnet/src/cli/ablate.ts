@@ -67,6 +67,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   }
   const command = commandLine();
   const table = new AblationWriter({ file, plan, runs, out, command, allowCode });
+  await table.check();
   await table.read();
   if (!json) terminal.progress(sizeText(plan, runs));
   const wholly = await trainRuns(runs, {

@@ -1,6 +1,7 @@
 /** An ablation's tables in the folder of its runs: JSON and a page, written anew whenever a run has finished. */
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
+import { checkOutput, writeOutput } from '../outputFile.js';
 import type { AblationDocument, AblationRun, FailedAblationRun } from '../report/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import type { AblationCell, AblationPlan } from '../training/index.js';
@@ -28,6 +29,14 @@ export interface WrittenAblation {
   readonly files: readonly string[];
 }
 
+async function tableFiles(out: string) {
+  const { ablationDocumentFile, reportFile } = await import('../report/index.js');
+  return {
+    json: { file: resolve(out, 'ablation.json'), kind: ablationDocumentFile },
+    html: { file: resolve(out, 'ablation.html'), kind: reportFile },
+  };
+}
+
 export class AblationWriter {
   readonly #options: AblationWriterOptions;
   /** By folder: a finished run does not change. */
@@ -42,6 +51,11 @@ export class AblationWriter {
 
   fail(run: FailedAblationRun): void {
     this.#failed.push(run);
+  }
+
+  /** Before anything is trained. @throws InputError where something else is where the tables are to be */
+  async check(): Promise<void> {
+    for (const { file, kind } of Object.values(await tableFiles(this.#options.out))) checkOutput(file, kind);
   }
 
   /** Reads what has finished, whichever process trained it; what is damaged counts as failed. */
@@ -67,7 +81,7 @@ export class AblationWriter {
 
   async write(): Promise<WrittenAblation> {
     const { file: name, plan, runs: plannedRuns, out, command } = this.#options;
-    const [{ ablationDocument, ablationReport, ablationTable, ablationText, ablationTextTables }, { writeFileAtomic }] =
+    const [{ ablationDocument, ablationReport, ablationTable, ablationText, ablationTextTables }, { holdFolder }] =
       await Promise.all([import('../report/index.js'), import('../training/index.js')]);
     await this.read();
     const runs = plannedRuns.flatMap(({ folder }) => this.#runs.get(folder.path) ?? []);
@@ -76,13 +90,11 @@ export class AblationWriter {
     const text = ablationText(results, table);
     const origin = { command, date: new Date() };
     const document = ablationDocument(results, table, text, origin);
-    const file = (end: string): string => resolve(out, `ablation.${end}`);
-    writeFileAtomic(file('json'), `${JSON.stringify(document, null, 2)}\n`);
-    writeFileAtomic(file('html'), ablationReport(name, results, table, text, origin));
-    return {
-      document,
-      text: ablationTextTables(text),
-      files: [`numbers: ${file('json')}`, `page: ${file('html')}`],
-    };
+    const page = ablationReport(name, results, table, text, origin);
+    const { json, html } = await tableFiles(out);
+    using _hold = await holdFolder(out);
+    writeOutput(json.file, `${JSON.stringify(document, null, 2)}\n`, json.kind);
+    writeOutput(html.file, page, html.kind);
+    return { document, text: ablationTextTables(text), files: [`numbers: ${json.file}`, `page: ${html.file}`] };
   }
 }

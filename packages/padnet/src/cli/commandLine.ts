@@ -3,6 +3,7 @@ export function commandLine({ without }: { readonly without?: string } = {}): st
   return ['padnet', ...process.argv.slice(2).filter((parameter) => parameter !== without)].map(quoted).join(' ');
 }
 
-function quoted(parameter: string): string {
+/** A parameter as a shell takes it. */
+export function quoted(parameter: string): string {
   return /^[\w@%+=:,./-]+$/.test(parameter) ? parameter : `'${parameter.replaceAll("'", "'\\''")}'`;
 }

@@ -1,6 +1,7 @@
 /** `padnet compare`: a table on the terminal, and a report that works offline. */
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
+import { checkOutput } from '../outputFile.js';
 import type { RunSummary } from '../report/index.js';
 import { allowCodeOption, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -30,10 +31,11 @@ async function compare(
   terminal: Terminal,
 ): Promise<void> {
   const names = runNames(runs);
-  const [{ htmlReport, summariseRun, textTable }, { writeFileAtomic }] = await Promise.all([
+  const [{ htmlReport, reportFile, summariseRun, textTable }, { writeHeldOutput }] = await Promise.all([
     import('../report/index.js'),
-    import('../training/index.js'),
+    import('../runs/writeHeldOutput.js'),
   ]);
+  checkOutput(out, reportFile);
   const summaries: RunSummary[] = [];
   for (const [index, run] of runs.entries()) {
     const onRemark = (text: string): void => {
@@ -41,10 +43,8 @@ async function compare(
     };
     summaries.push(await summariseRun(run, { name: names[index]!, onRemark, allowCode }));
   }
-  writeFileAtomic(
-    out,
-    htmlReport(summaries, { date: new Date(), command: `padnet compare ${runs.join(' ')} --out ${out}` }),
-  );
+  const report = htmlReport(summaries, { date: new Date(), command: `padnet compare ${runs.join(' ')} --out ${out}` });
+  await writeHeldOutput(out, report, reportFile);
   if (json) {
     terminal.printJson({ report: resolve(out), runs: summaries });
     return;

@@ -1,5 +1,5 @@
 /** Makes a static, dynamic or partial network another of these, or a Hugging Face folder of a static one. */
-import { existsSync, mkdirSync, rmSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, randn, type nn } from '@padnet/torch';
 import type { MoEPosition } from '../convert/index.js';
@@ -41,6 +41,7 @@ import {
 } from '../training/index.js';
 import { convertedSource, convertSource, probe, type ConvertSource, type TextSource } from './convertSource.js';
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
+import { writeNetworkFolder } from './networkFolder.js';
 import { readDataRecipe } from './runRecipe.js';
 import { UsageError } from './usageError.js';
 
@@ -93,33 +94,29 @@ export interface Conversion {
  * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has one already
  */
 export async function convertNetwork(path: string, options: ConvertNetworkOptions): Promise<Conversion> {
-  const { out } = options;
+  const { out, force } = options;
   const source = await convertSource(path, options, options);
   checkOptions(source, path, options);
-  checkFolder(options);
-  const before = countsOf(source);
-  const { logits: wanted, inputs } = probe(source);
-  // Noise is the same every time.
-  manualSeed(1);
-  const isHuggingFace = source.modality === 'text' && options.layer === 'static';
-  let cost: FoldCost | null = null;
-  if (source.modality === 'image') cost = await writePictures(path, source, options);
-  else if (isHuggingFace) writeHuggingFace(source, out);
-  else await writeTexts(path, source, options);
-  // Of a network that was replaced.
-  rmSync(join(out, isHuggingFace ? 'model.json' : 'config.json'), { force: true });
-  if (!hasMasks(options)) rmSync(new RunFolder(out).partition, { force: true });
-  const written = await convertedSource(out, options);
-  const file = join(out, 'model.safetensors');
-  return {
-    before,
-    after: countsOf(written),
-    difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
-    inputs,
-    cost,
-    file,
-    fileBytes: statSync(file).size,
-  };
+  return await writeNetworkFolder(out, { source: path, force }, async (folder) => {
+    const before = countsOf(source);
+    const { logits: wanted, inputs } = probe(source);
+    // Noise is the same every time.
+    manualSeed(1);
+    let cost: FoldCost | null = null;
+    if (source.modality === 'image') cost = await writePictures(path, source, folder, options);
+    else if (options.layer === 'static') writeHuggingFace(source, folder);
+    else await writeTexts(path, source, folder, options);
+    const written = await convertedSource(folder, options);
+    return {
+      before,
+      after: countsOf(written),
+      difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
+      inputs,
+      cost,
+      file: join(out, 'model.safetensors'),
+      fileBytes: statSync(join(folder, 'model.safetensors')).size,
+    };
+  });
 }
 
 /** What makes no sense is a mistake, and what to do instead is said. */
@@ -167,19 +164,6 @@ function alreadyText(path: string, layer: RunLayer): string {
   );
 }
 
-function checkFolder({ out, force }: ConvertNetworkOptions): void {
-  if (existsSync(join(out, 'recipe.yaml'))) throw new InputError(`${out} is a training run; choose another folder`);
-  const files = ['model.json', 'config.json', 'model.safetensors', 'partition.safetensors'];
-  const taken = files.find((name) => existsSync(join(out, name)));
-  if (taken !== undefined && !force) {
-    throw new InputError(`${out} has a network already, ${taken}; --force replaces it, or choose another folder`);
-  }
-}
-
-function hasMasks({ layer, ratio = 1 }: ConvertNetworkOptions): boolean {
-  return layer === 'pad' && ratio !== 1;
-}
-
 function countsOf(source: ConvertSource): NetworkCounts {
   if (source.modality === 'text') return countNetwork(source.network, textPass(source.network));
   const { network, description } = source;
@@ -190,10 +174,11 @@ function countsOf(source: ConvertSource): NetworkCounts {
 async function writePictures(
   path: string,
   source: PictureModel,
+  out: string,
   options: ConvertNetworkOptions,
 ): Promise<FoldCost | null> {
   const { network, description } = source;
-  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0, out } = options;
+  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0 } = options;
   const isStatic = description.model.layer === 'static';
   if (isStatic && layer === 'static') {
     savePictureModel(join(out, 'model.json'), network, description);
@@ -216,7 +201,7 @@ async function writePictures(
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
   const passes = data?.batchLosses ?? [() => network.forward(randn([1, inChannels, ...size]))];
-  await partitionByMagnitude(network, options, passes);
+  await partitionByMagnitude(network, out, options, passes);
   savePictureModel(join(out, 'model.json'), network, { ...description, model });
   return null;
 }
@@ -242,13 +227,14 @@ async function batchesOf(recipe: PictureRecipe, source: PictureModel): Promise<P
 async function writeTexts(
   path: string,
   { network, description, tokenizer }: TextSource,
+  out: string,
   options: ConvertNetworkOptions,
 ): Promise<void> {
-  const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0, out } = options;
+  const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0 } = options;
   const copies = description.model.layer === 'static' ? { numExperts, k, position, layers } : {};
   const model = parseSection(textModelSchema, { ...description.model, ...copies, layer, noise }, optionNames);
   explained(path, () => convertTextModel(network, model));
-  await partitionByMagnitude(network, options, []);
+  await partitionByMagnitude(network, out, options, []);
   saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
 }
 
@@ -278,11 +264,11 @@ const optionNames = {
  */
 async function partitionByMagnitude(
   network: nn.Module,
-  options: ConvertNetworkOptions,
+  out: string,
+  { layer, ratio = 1 }: ConvertNetworkOptions,
   passes: Iterable<() => unknown>,
 ): Promise<void> {
-  if (!hasMasks(options)) return;
-  const { ratio = 1, out } = options;
+  if (layer !== 'pad' || ratio === 1) return;
   const { magnitude: saliency } = saliencies;
   const partition = await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] });
   applyPartition(network, partition, passes);
@@ -290,7 +276,6 @@ async function partitionByMagnitude(
 }
 
 function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {
-  mkdirSync(out, { recursive: true });
   copyTokenizer(tokenizer, out);
   savePretrained(out, network);
 }

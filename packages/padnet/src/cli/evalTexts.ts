@@ -19,7 +19,7 @@ export interface TextEvaluation {
 
 export async function evaluateTexts(options: TextEvaluation, terminal: Terminal): Promise<void> {
   const { run, recipe, model, submission, json } = options;
-  const { loadTexts, savedTask } = await import('../training/index.js');
+  const { holdFolder, loadTexts, savedTask } = await import('../training/index.js');
   const sets = loadTexts(recipe.data);
   // What is missing is said before anything is computed.
   const submitted = submission === null ? [] : await submissionSets(sets, options);
@@ -36,7 +36,10 @@ export async function evaluateTexts(options: TextEvaluation, terminal: Terminal)
   const { classNames, labels, length } = sets.test;
   const classes = classNames && labels && classAccuracies(classNames, labels, predictions);
   const files: string[] = [];
-  for (const set of submitted) files.push(await writePredictions(set, options, terminal));
+  if (submission !== null) {
+    using _hold = await holdFolder(submission);
+    for (const set of submitted) files.push(await writePredictions(set, options, terminal));
+  }
   if (json) {
     terminal.printJson({
       run,

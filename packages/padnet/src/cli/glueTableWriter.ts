@@ -1,6 +1,7 @@
 /** GLUE's table in the folder of its runs: JSON, Markdown and a page, written anew whenever a run has finished. */
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
+import { checkOutput, writeOutput } from '../outputFile.js';
 import type { FailedRun, GlueDocument, GlueRun, GlueTaskRuns, MajorityScore, RunSummary } from '../report/index.js';
 import type { GlueMatrix } from '../training/index.js';
 import type { GluePlan } from './glue.js';
@@ -22,6 +23,15 @@ export interface WrittenTable {
   readonly files: readonly string[];
 }
 
+async function tableFiles(out: string) {
+  const { glueDocumentFile, glueMarkdownFile, reportFile } = await import('../report/index.js');
+  return {
+    json: { file: resolve(out, 'glue.json'), kind: glueDocumentFile },
+    markdown: { file: resolve(out, 'glue.md'), kind: glueMarkdownFile },
+    html: { file: resolve(out, 'report.html'), kind: reportFile },
+  };
+}
+
 export class GlueTableWriter {
   readonly #options: GlueTableWriterOptions;
   readonly #majority: readonly MajorityScore[];
@@ -38,9 +48,10 @@ export class GlueTableWriter {
     this.#majority = majority;
   }
 
-  /** @throws InputError where data are missing or damaged */
+  /** @throws InputError where data are missing or damaged, or something else is where the table is to be */
   static async create(options: GlueTableWriterOptions): Promise<GlueTableWriter> {
     const { majorityScore } = await import('../report/index.js');
+    for (const { file, kind } of Object.values(await tableFiles(options.out))) checkOutput(file, kind);
     const byTask = new Map(options.plans.map(({ recipe }) => [recipe.data.task, recipe]));
     return new GlueTableWriter(options, [...byTask.values()].map(majorityScore));
   }
@@ -52,22 +63,20 @@ export class GlueTableWriter {
   /** Of all runs that have finished, whichever process trained them. */
   async write(): Promise<WrittenTable> {
     const { matrix, out, command } = this.#options;
-    const [{ glueDocument, glueMarkdown, glueReport, glueTable, glueText, glueTextTable }, { writeFileAtomic }] =
+    const [{ glueDocument, glueMarkdown, glueReport, glueTable, glueText, glueTextTable }, { holdFolder }] =
       await Promise.all([import('../report/index.js'), import('../training/index.js')]);
     const results = { matrix, runs: await this.#finishedRuns(), failed: this.#failed, majority: this.#majority };
     const table = glueTable(results);
     const text = glueText(results, table);
     const origin = { command, date: new Date() };
     const document = glueDocument(results, table, text, origin);
-    const file = (name: string): string => resolve(out, name);
-    writeFileAtomic(file('glue.json'), `${JSON.stringify(document, null, 2)}\n`);
-    writeFileAtomic(file('glue.md'), glueMarkdown(text, results, origin));
-    writeFileAtomic(file('report.html'), glueReport(results, text, await this.#details(results.runs), origin));
-    return {
-      document,
-      text: glueTextTable(text),
-      files: [`table: ${file('glue.md')}`, `page: ${file('report.html')}`],
-    };
+    const page = glueReport(results, text, await this.#details(results.runs), origin);
+    const { json, markdown, html } = await tableFiles(out);
+    using _hold = await holdFolder(out);
+    writeOutput(json.file, `${JSON.stringify(document, null, 2)}\n`, json.kind);
+    writeOutput(markdown.file, glueMarkdown(text, results, origin), markdown.kind);
+    writeOutput(html.file, page, html.kind);
+    return { document, text: glueTextTable(text), files: [`table: ${markdown.file}`, `page: ${html.file}`] };
   }
 
   async #finishedRuns(): Promise<GlueRun[]> {

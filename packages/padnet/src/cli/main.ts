@@ -27,6 +27,7 @@ import { UsageError } from './usageError.js';
 /** The program: reads the process's command line and sets its exit code. */
 export async function main(): Promise<void> {
   leaveTerminalsThatAreGone();
+  process.stderr.on('error', () => undefined); // Node's own warnings
   process.exitCode = await run(process.argv.slice(2));
 }
 
@@ -41,7 +42,6 @@ function leaveTerminalsThatAreGone(): void {
 /** @param parameters without `node` and the program. @returns the exit code */
 export async function run(parameters: readonly string[], terminal = new Terminal()): Promise<number> {
   const program = createProgram(terminal);
-  process.stderr.on('error', () => undefined); // Node's own warnings
   try {
     await program.parseAsync(parameters, { from: 'user' });
     return terminal.exitCode;
@@ -92,8 +92,24 @@ function createProgram(terminal: Terminal): Command {
     registerDoctor,
   ];
   for (const register of commands) register(program, terminal);
+  program.hook('preAction', (_, command) => {
+    checkGiven(command);
+  });
   program.addHelpText('after', '\nStart with `padnet doctor`, then `padnet train recipes/fashion-mnist/static.yaml`.');
   return program;
+}
+
+/** An empty path would be the working folder. @throws UsageError where a parameter is empty that is no sentence */
+function checkGiven(command: Command): void {
+  for (const [index, argument] of command.registeredArguments.entries()) {
+    const isEmpty = [command.processedArgs[index]].flat().includes('');
+    if (isEmpty && !['sentence', 'second'].includes(argument.name()))
+      throw new UsageError(`<${argument.name()}>: expected a value, got nothing`);
+  }
+  for (const option of command.options) {
+    if (command.getOptionValue(option.attributeName()) === '')
+      throw new UsageError(`${option.flags}: expected a value, got nothing`);
+  }
 }
 
 /** `error: unknown option '--sed'\n(Did you mean --seed?)` → `unknown option '--sed'; did you mean --seed?` */

@@ -2,7 +2,6 @@
  * Every kind of network that there is on disk × every command that takes one: it works, or one line says what to do
  * instead. The table of docs/convert.md.
  */
-import { EventEmitter } from 'node:events';
 import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -233,17 +232,28 @@ const table: Readonly<Record<string, Row>> = {
   },
 };
 
-class Lines extends EventEmitter {
-  text = '';
-  write(text: string): void {
-    this.text += text;
+/** Keeps what is written. */
+class Lines extends Terminal {
+  stdout = '';
+  stderr = '';
+
+  override print(text: string): void {
+    this.stdout += `${text}\n`;
+  }
+
+  override progress(text: string): void {
+    this.print(text);
+  }
+
+  override remark(text: string): void {
+    this.stderr += `${text}\n`;
   }
 }
 
 async function command(...parameters: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const [stdout, stderr] = [new Lines(), new Lines()];
-  const code = await run(parameters, new Terminal(stdout, stderr));
-  return { code, stdout: stdout.text, stderr: stderr.text };
+  const terminal = new Lines();
+  const code = await run(parameters, terminal);
+  return { code, stdout: terminal.stdout, stderr: terminal.stderr };
 }
 
 async function expectCell(cell: Cell, ...parameters: string[]): Promise<void> {

@@ -1,8 +1,9 @@
 /** `padnet partition`: masks for a network that has been trained. */
-import { existsSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import { checkOutput, writeOutput } from '../outputFile.js';
 import { formatPercent } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import type { PartitionOptions, Recipe } from '../training/index.js';
@@ -80,14 +81,26 @@ export function registerPartition(program: Command, terminal: Terminal): void {
 async function partition(run: string, options: PartitionCommandOptions, terminal: Terminal): Promise<void> {
   const settings = await partitionSettings(options);
   const file = options.out ?? join(run, `partition-${settings.ratio}.safetensors`);
-  if (existsSync(file) && !options.force) {
+  const [
+    { holdFolder, partitionRun, RunFolder },
+    { writeHeldOutput },
+    { encodePartition, overallDynamicRatio, partitionFile },
+  ] = await Promise.all([
+    import('../training/index.js'),
+    import('../runs/writeHeldOutput.js'),
+    import('../partition/index.js'),
+  ]);
+  const place = new RunFolder(dirname(file));
+  if (existsSync(place.recipe) && place.owns(file))
+    throw new InputError(`${file} belongs to the run in ${place.path}; choose another file`);
+  checkOutput(file, partitionFile);
+  const there = statSync(file, { throwIfNoEntry: false });
+  if (there?.isFile() && there.size > 0 && !options.force) {
     throw new InputError(`${file} exists already; --force replaces it, --out <file> writes another`);
   }
   const recipe = await recipeOf(run, options);
-  const [{ partitionRun, writeFileAtomic }, { encodePartition, overallDynamicRatio }] = await Promise.all([
-    import('../training/index.js'),
-    import('../partition/index.js'),
-  ]);
+  // What is put into the run is of the network that is in it.
+  using hold = options.out === undefined ? await holdFolder(run) : null;
   const start = performance.now();
   const {
     partition: found,
@@ -105,7 +118,8 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
     allowCode: options.allowCode,
     ...(recipe && { recipe }),
   });
-  writeFileAtomic(file, encodePartition(found));
+  if (hold) writeOutput(file, encodePartition(found), partitionFile);
+  else await writeHeldOutput(file, encodePartition(found), partitionFile);
   const dynamicRatio = overallDynamicRatio(found.masks.values());
   if (options.json) {
     terminal.printJson({

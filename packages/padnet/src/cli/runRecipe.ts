@@ -35,8 +35,8 @@ export async function readDataRecipe(file: string, overrides: readonly (string |
 
 /** The recipe that a run was started with. @throws InputError where `run` is none */
 export async function runRecipe(run: string): Promise<Recipe> {
-  const { readRun } = await import('../training/index.js');
-  return readRun(run).recipe;
+  const { readRunRecipe } = await import('../training/index.js');
+  return readRunRecipe(run);
 }
 
 /** @throws InputError naming the first line in which the run's own recipe is another */

@@ -1,11 +1,12 @@
 /** `padnet train`: a recipe → a run. */
-import { existsSync } from 'node:fs';
+import { existsSync, realpathSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import type { Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
-import { commandLine } from './commandLine.js';
+import { InputError } from '../errors.js';
+import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
 import { checkSameRecipe, readTrainingRecipe, runRecipe } from './runRecipe.js';
@@ -21,6 +22,7 @@ interface TrainOptions {
   /** `true` without a folder. */
   readonly resume?: string | true;
   readonly force?: boolean;
+  readonly allowChanges?: boolean;
   readonly seed?: string;
   readonly seeds?: readonly number[];
   readonly device: string;
@@ -41,6 +43,7 @@ export function registerTrain(program: Command, terminal: Terminal): void {
       'go on with a run where it stopped; without a run, with that of the recipe, started where there is none',
     )
     .option('--force', 'start anew where there is a run already, which is then deleted')
+    .option('--allow-changes', 'with --resume: go on although recipe, data or machine have changed, and record it')
     .option('--seed <number>', 'short for --set training.seed=<number>')
     .option('--seeds <numbers>', 'train once for each, such as 1,2,3, in <out>/seed-<number>', listOfNumbers(0))
     .addOption(new Option('--device <name>', 'cpu or cuda').default('cpu'))
@@ -66,6 +69,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
     for (const plan of plans) await showPlan(plan, options, terminal);
     return;
   }
+  await checkFolders(plans);
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
   const results: SeedResult[] = [];
@@ -83,7 +87,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
       return;
     }
     if (end.type === 'interrupted') {
-      const again = options.seeds ? resumingCommand(options) : `padnet train --resume ${out}`;
+      const again = options.seeds ? resumingCommand(options) : `padnet train --resume ${quoted(out)}`;
       terminal.remark(`stopped at step ${end.step}, saved; resume with: ${again}`);
       terminal.exitCode = interruption.exitCode;
       return;
@@ -102,10 +106,12 @@ function resumingCommand({ resume }: TrainOptions): string {
 
 /** What to train, and where: a run, or one for each seed. */
 async function makePlans(file: string | undefined, options: TrainOptions): Promise<RunPlan[]> {
-  const { set = [], seed, seeds, out, resume, force = false, allowCode } = options;
+  const { set = [], seed, seeds, out, resume, force = false, allowChanges = false, allowCode } = options;
   const device = await checkedDevice(options.device);
   if (resume !== undefined && force)
     throw new UsageError('--resume goes on with a run and --force deletes it: give one of them');
+  if (allowChanges && resume === undefined)
+    throw new UsageError('--allow-changes is for --resume: a run that starts has nothing to differ from');
   if (seed !== undefined && seeds)
     throw new UsageError('--seed is for one run and --seeds for several: give one of them');
   if (typeof resume === 'string') {
@@ -119,7 +125,7 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
         '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
       );
     }
-    return [{ recipe: await runRecipe(resume), out: resume, resume: true, device, allowCode }];
+    return [{ recipe: await runRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];
   }
   if (file === undefined) {
     throw new UsageError(
@@ -129,9 +135,14 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
   const folder = out ?? join('runs', basename(file, extname(file)));
   const plan = async (run: string, overrides: readonly RecipeOverride[]): Promise<RunPlan> => {
     const recipe = await readTrainingRecipe(file, [...set, ...overrides], { allowCode });
-    const goesOn = resume === true && existsSync(join(run, 'recipe.yaml'));
-    if (goesOn) await checkSameRecipe(recipe, run);
-    return { recipe, out: run, resume: goesOn, force, device, allowCode };
+    const own = join(run, 'recipe.yaml');
+    const goesOn = resume === true && existsSync(own);
+    if (goesOn && !allowChanges) await checkSameRecipe(recipe, run);
+    if (force && isSameFile(file, own))
+      throw new InputError(
+        `${file} is the recipe of the run that --force deletes; copy it elsewhere, or choose another --out`,
+      );
+    return { recipe, out: run, resume: goesOn, force, allowChanges, device, allowCode };
   };
   if (!seeds) {
     return [
@@ -143,14 +154,22 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
     const override = { key: 'training.seed', value: String(each), label: `--seeds ${each}` };
     plans.push(await plan(join(folder, `seed-${each}`), [override]));
   }
-  await checkFolders(plans);
   return plans;
 }
 
-/** Before the first is trained. */
+function isSameFile(a: string, b: string): boolean {
+  return existsSync(a) && existsSync(b) && realpathSync(a) === realpathSync(b);
+}
+
+/** Before anything is trained, or said to be. */
 async function checkFolders(plans: readonly RunPlan[]): Promise<void> {
-  const { RunFolder } = await import('../training/index.js');
-  for (const { out, resume, force = false } of plans) if (!resume) new RunFolder(out).checkNew(force);
+  const { holdFolder, RunFolder } = await import('../training/index.js');
+  for (const { out, resume, force = false } of plans) {
+    const folder = new RunFolder(out);
+    if (!resume) folder.checkNew(force);
+    else if (existsSync(folder.model)) continue; // it may only be told of
+    using _hold = await holdFolder(out);
+  }
 }
 
 function networkName(recipe: Recipe): string {

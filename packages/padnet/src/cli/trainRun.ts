@@ -4,7 +4,7 @@ import type { FinishedEvent, InterruptedEvent, Recipe, TrainRecipeOptions } from
 import type { Terminal } from './terminal.js';
 import type { TrainingView } from './trainingView.js';
 
-export interface RunPlan extends Pick<TrainRecipeOptions, 'force' | 'device' | 'allowCode'> {
+export interface RunPlan extends Pick<TrainRecipeOptions, 'force' | 'allowChanges' | 'device' | 'allowCode'> {
   readonly recipe: Recipe;
   readonly out: string;
   readonly resume: boolean;

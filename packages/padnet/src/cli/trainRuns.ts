@@ -1,5 +1,5 @@
 /** Several runs, one after the other, each in a folder and a process of its own: what `glue` and `ablate` do. */
-import { rmSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { InputError } from '../errors.js';
 import type { Recipe, RunFolder } from '../training/index.js';
 import { Interruption, isAbort } from './interruption.js';
@@ -54,16 +54,26 @@ export async function runObstacle({ recipe, folder }: PlannedRun): Promise<Input
 /**
  * Trains those that have not finished; those that another process has are left to it. A run that fails does not end the others.
  *
- * @returns whether it came to the end: else a signal stopped it. The exit code says both
+ * @returns whether it came to the end: else a signal stopped it. The exit code says both, and whether runs are missing
  */
 export async function trainRuns<Run extends PlannedRun>(
   runs: readonly Run[],
   { terminal, json, command, force = false, allowCode, onFinished, onFailed }: TrainRunsOptions<Run>,
 ): Promise<boolean> {
-  const { lockRun, runState } = await import('../training/index.js');
+  const { runState } = await import('../training/index.js');
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
-  const stopped = (): false => {
+  const isFinished = async (run: Run): Promise<boolean> =>
+    (await runObstacle(run)) === null && runState(run.folder) === 'finished';
+  const tellMissing = async (): Promise<void> => {
+    let missing = 0;
+    for (const run of runs) if (!(await isFinished(run))) missing++;
+    if (missing === 0) return;
+    terminal.remark(`${missing} of ${runs.length} runs ${missing === 1 ? 'is' : 'are'} missing`);
+    terminal.exitCode = 1;
+  };
+  const stopped = async (): Promise<false> => {
+    await tellMissing();
     terminal.exitCode = interruption.exitCode;
     return false;
   };
@@ -74,21 +84,16 @@ export async function trainRuns<Run extends PlannedRun>(
     for (const name of pretrainedNames(waiting)) await fetchPretrained(name, signal, terminal);
   } catch (error) {
     if (!isAbort(error, signal)) throw error;
-    return stopped();
+    return await stopped();
   }
   const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
   for (const [index, run] of runs.entries()) {
     const { name, recipe, folder } = run;
-    using lock = lockRun(folder);
-    if (!lock) {
-      terminal.remark(`${name} is left to the process that trains it`);
-      continue;
-    }
     // Read only now: another process may have trained it.
     const anew = await isAnew(run);
     const state = anew ? 'missing' : runState(folder);
     if (state === 'finished') {
-      removeCheckpoints(folder);
+      await discardCheckpoints(folder);
       continue;
     }
     const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
@@ -96,21 +101,27 @@ export async function trainRuns<Run extends PlannedRun>(
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
       const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
       if (end.type === 'interrupted') {
+        await stopped();
         terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);
-        return stopped();
+        return false;
       }
     } catch (error) {
-      if (isAbort(error, signal)) return stopped();
-      const { message } = error as Error;
+      if (isAbort(error, signal)) return await stopped();
+      const { message, name: kind } = error as Error;
+      if (kind === 'FolderHeldError') {
+        terminal.remark(`${name} is left to the process that trains it: ${message}`);
+        continue;
+      }
+      if (await isFinished(run)) continue; // another process was quicker
       terminal.remark(`padnet: ${name} failed: ${message}`);
-      terminal.exitCode = 1;
-      if (signal.aborted) return false;
+      if (signal.aborted) return await stopped();
       onFailed(run, message);
       continue;
     }
-    removeCheckpoints(folder);
+    await discardCheckpoints(folder);
     await onFinished();
   }
+  await tellMissing();
   return true;
 }
 
@@ -119,8 +130,15 @@ function pretrainedNames(runs: readonly PlannedRun[]): Set<string> {
 }
 
 /** Nobody resumes a finished run, and they are three times as large as its network. */
-function removeCheckpoints(folder: RunFolder): void {
-  rmSync(folder.checkpoints, { recursive: true, force: true });
+async function discardCheckpoints(folder: RunFolder): Promise<void> {
+  if (!existsSync(folder.checkpoints)) return;
+  const { FolderHeldError, holdFolder } = await import('../training/index.js');
+  try {
+    using _hold = await holdFolder(folder.path);
+    folder.removeCheckpoints();
+  } catch (error) {
+    if (!(error instanceof FolderHeldError)) throw error; // whoever has it knows what for
+  }
 }
 
 /** Titles alone. */

@@ -2,6 +2,7 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
+import { changesText } from '../training/changes.js';
 import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
 import { ReaderGoneError, type Terminal } from './terminal.js';
 import { truncationText } from './truncation.js';
@@ -165,6 +166,10 @@ function sentence(event: TrainingEvent): string | null {
       return `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on average, a static network`;
     case 'badPicture':
       return `left out, the ${event.count}. picture that can not be used: ${event.file}: ${event.reason}`;
+    case 'changed':
+      return `going on from step ${event.step} with changes: ${changesText(event.changes)}`;
+    case 'unchecked':
+      return `${event.file} is of an older version: whether recipe, data and machine are as they were is not known`;
     case 'step':
     case 'checkpoint':
     case 'interrupted':

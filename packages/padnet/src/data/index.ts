@@ -13,6 +13,7 @@ export {
   type PictureFolder,
   type StoredImages,
 } from './dataset.js';
+export { pictureFingerprint, textFingerprint } from './dataFingerprint.js';
 export { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_PATH, loadFashionMnist } from './fashionMnist.js';
 export { decodeIdx, encodeIdx, type IdxArray } from './idx.js';

@@ -1,11 +1,11 @@
 /** The rates of this machine: those that `padnet bench plans --save` has measured, else the defaults of its instruction set. */
-import { mkdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { cpus } from 'node:os';
-import { dirname, join } from 'node:path';
-import { writeFileAtomically } from '@padnet/torch';
+import { join } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../cacheFolder.js';
 import { describeIssues, reasonOf } from '../errors.js';
+import { writeOutput, type FileKind } from '../outputFile.js';
 import { workKinds, type Rates } from './costModel.js';
 import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
 
@@ -60,10 +60,16 @@ export function readMachineRates(file: string, machine: Machine = thisMachine())
   return own ? { rates: own.rates, file, problem: null } : { rates: defaults, file: null, problem: null };
 }
 
+/** Also one that is damaged, or of another version. */
+const ratesKind: FileKind = {
+  name: 'file of rates',
+  isOne: (beginning) => /^\{\s*"version"/.test(beginning),
+};
+
 /**
  * Adds the rates of a machine to the file, in place of those it had.
  *
- * @throws Error where the file cannot be written. What was no file of rates is replaced.
+ * @throws InputError where the file cannot be written, or is no file of rates
  */
 export function writeMachineRates(file: string, rates: PlanRates, machine: Machine = thisMachine()): void {
   const found = readFile(file);
@@ -72,10 +78,7 @@ export function writeMachineRates(file: string, rates: PlanRates, machine: Machi
     version: 1,
     machines: [...others, { ...machine, measured: new Date().toISOString(), rates }],
   };
-  mkdirSync(dirname(file), { recursive: true });
-  writeFileAtomically(file, (write) => {
-    write(Buffer.from(`${JSON.stringify(content, null, 2)}\n`));
-  });
+  writeOutput(file, `${JSON.stringify(content, null, 2)}\n`, ratesKind);
 }
 
 export function thisMachine(): Machine {

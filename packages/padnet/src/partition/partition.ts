@@ -6,6 +6,7 @@
 import { decodeSafetensors, encodeSafetensors, fromTypedArray, scope, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { describeIssues, InputError } from '../errors.js';
+import type { FileKind } from '../outputFile.js';
 import { Mask, PartialSource, SearchSource } from '../partial/index.js';
 import { granularities } from './granularity.js';
 import { schedules } from './schedule.js';
@@ -78,6 +79,11 @@ export function overallDynamicRatio(masks: Iterable<Mask>): number {
   }
   return size === 0 ? 0 : count / size;
 }
+
+export const partitionFile: FileKind = {
+  name: 'file of masks',
+  isOne: (beginning) => beginning.includes('{"__metadata__":{"partition":"'),
+};
 
 /** The file's bytes; the same partition gives the same bytes. */
 export function encodePartition({ settings, rounds, masks, scores }: Partition): Uint8Array {

@@ -1,3 +1,4 @@
+import type { FileKind } from '../outputFile.js';
 import type { AblationResults, AblationTable } from './ablationTable.js';
 import type { AblationText } from './ablationText.js';
 
@@ -12,6 +13,11 @@ export interface AblationDocument extends AblationTable {
   readonly runs: AblationResults['runs'];
   readonly failed: AblationResults['failed'];
 }
+
+export const ablationDocumentFile: FileKind = {
+  name: 'ablation of padnet',
+  isOne: (beginning) => /^\{\s*"command": "padnet .*",\s*"date": ".*",\s*"seeds": /.test(beginning),
+};
 
 /** What made it. */
 export interface AblationOrigin {

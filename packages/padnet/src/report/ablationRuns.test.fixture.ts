@@ -60,6 +60,7 @@ function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRu
     peakMemoryBytes: 1e9,
     trainingSeconds: 5,
     environment: null,
+    changes: [],
     ...changes,
   };
 }

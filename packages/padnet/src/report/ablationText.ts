@@ -2,7 +2,7 @@
 import { ABLATION_BASE } from '../training/index.js';
 import type { MeanDeviation } from '../training/meanDeviation.js';
 import type { AblationResults, AblationRow, AblationTable } from './ablationTable.js';
-import { machineNotes } from './finishedRun.js';
+import { originNotes } from './finishedRun.js';
 import { formatCount, formatPercent, formatPoints, formatSeconds, unknown } from './format.js';
 import { alignGrid } from './grid.js';
 import { isFraction, metricName } from './scoreText.js';
@@ -204,7 +204,7 @@ function notesOf(
   }
   if (runs.some(({ recipe }) => recipe.training.earlyStopping !== undefined))
     notes.push('Early stopping chose epochs on the test data themselves, so these scores are optimistic.');
-  notes.push(...machineNotes(runs));
+  notes.push(...originNotes(runs));
   for (const { variant, seed, message } of failed) notes.push(`Failed: ${variant}, seed ${seed}: ${message}`);
   return notes;
 }

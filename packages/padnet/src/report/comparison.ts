@@ -2,6 +2,7 @@
  * Runs side by side: the columns of the table, what each value is relative to, which are best, and what has to be known to
  * read them. The HTML, terminal and Markdown tables all show this.
  */
+import { changeNotes } from './changeNotes.js';
 import { metricsOf, sameMachine, sameNetwork, sameTest, scoreInterval, type Metric } from './comparisonMetrics.js';
 import { formatCount, formatPercent, formatPoints, formatRatio } from './format.js';
 import { layerRole, type LayerRole } from './layerNames.js';
@@ -118,6 +119,7 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
       'Times and memory come from different machines, threads or batch sizes, and are compared only where these agree.',
     );
   }
+  notes.push(...changeNotes(runs));
   const differences = settingDifferences(runs);
   if (differences.length > 0) notes.push(`Settings that differ as well: ${differences.join('; ')}.`);
   return notes;

@@ -1,7 +1,8 @@
 /** What a run that has finished gave: a line of the tables that compare many of them. */
 import { InputError } from '../errors.js';
-import { readRun, type Environment, type Recipe, type RunFolder } from '../training/index.js';
-import { stepTimes } from './runSummary.js';
+import { readRun, type Change, type Environment, type Recipe, type RunFolder } from '../training/index.js';
+import { changeNotes } from './changeNotes.js';
+import { changesOf, stepTimes } from './runSummary.js';
 
 export interface FinishedRun {
   /** Its folder. */
@@ -24,6 +25,8 @@ export interface FinishedRun {
   readonly trainingSeconds: number;
   readonly recipe: Recipe;
   readonly environment: Environment | null;
+  /** What was changed between its sessions: with any, it is not what its recipe alone gives. */
+  readonly changes: readonly Change[];
 }
 
 /** @throws InputError where the run has not finished, its score is no number, or a file of it is damaged */
@@ -52,13 +55,18 @@ export function readFinishedRun(folder: RunFolder): FinishedRun {
     trainingSeconds: finished.trainingSeconds,
     recipe,
     environment,
+    changes: changesOf(events),
   };
 }
 
-/** What has to be known of their times. */
-export function machineNotes(runs: readonly FinishedRun[]): string[] {
-  if (new Set(runs.map(machineOf)).size <= 1) return [];
-  return ['Runs come from different machines or numbers of threads: their times and memory cannot be compared.'];
+/** What has to be known of how they were made. */
+export function originNotes(runs: readonly FinishedRun[]): string[] {
+  const notes = changeNotes(runs.map(({ run, changes }) => ({ name: run, changes })));
+  if (new Set(runs.map(machineOf)).size <= 1) return notes;
+  return [
+    'Runs come from different machines or numbers of threads: their times and memory cannot be compared.',
+    ...notes,
+  ];
 }
 
 function machineOf({ environment }: FinishedRun): string {

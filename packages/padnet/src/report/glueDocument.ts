@@ -1,3 +1,4 @@
+import type { FileKind } from '../outputFile.js';
 import type { GlueResults, GlueTable } from './glueTable.js';
 import type { GlueText } from './glueText.js';
 
@@ -15,6 +16,11 @@ export interface GlueDocument {
   readonly runs: GlueResults['runs'];
   readonly failed: GlueResults['failed'];
 }
+
+export const glueDocumentFile: FileKind = {
+  name: "GLUE's table of padnet",
+  isOne: (beginning) => /^\{\s*"command": "padnet .*",\s*"date": ".*",\s*"matrix": /.test(beginning),
+};
 
 /** What made a table. */
 export interface GlueOrigin {

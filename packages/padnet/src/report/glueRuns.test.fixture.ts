@@ -34,6 +34,7 @@ export function glueRun(cell: GlueCell, score: number, changes: Partial<GlueRun>
     trainingSeconds: 5,
     recipe: recipeOf(cell),
     environment: null,
+    changes: [],
     ...changes,
   };
 }

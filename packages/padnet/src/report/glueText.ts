@@ -1,9 +1,10 @@
 /** GLUE's table in words and digits, for a terminal and as Markdown; the page shows the same cells. */
 import { glueTasks, type GlueTaskName } from '../data/index.js';
+import type { FileKind } from '../outputFile.js';
 import type { GlueMatrix, GlueNetwork } from '../training/index.js';
 import type { MeanDeviation } from '../training/meanDeviation.js';
 import { formatBytes, formatCount, formatPercent, formatSeconds, unknown } from './format.js';
-import { machineNotes } from './finishedRun.js';
+import { originNotes } from './finishedRun.js';
 import type { GlueOrigin } from './glueDocument.js';
 import { glueHeading, type GlueRun } from './glueResults.js';
 import type { GlueDifference, GlueResults, GlueTable, GlueTableCell } from './glueTable.js';
@@ -132,6 +133,11 @@ export function glueTextTable({ headings, majority, rows, differences, findings,
     ...notes,
   ].join('\n');
 }
+
+export const glueMarkdownFile: FileKind = {
+  name: "GLUE's table of padnet",
+  isOne: (beginning) => beginning.startsWith('|  | ') && beginning.includes('\nMade by `padnet '),
+};
 
 export function glueMarkdown(text: GlueText, { runs }: GlueResults, { command, date }: GlueOrigin): string {
   const { headings, majority, rows, differences, findings, notes } = text;
@@ -268,7 +274,7 @@ function notesOf({ runs, failed, majority }: GlueResults, { matrix, costTasks, r
         `${costTasks.map((task) => glueTasks[task].folder).join(', ')}.`,
     );
   }
-  notes.push(...machineNotes(runs));
+  notes.push(...originNotes(runs));
   for (const { task, network, seed, message } of failed)
     notes.push(`Failed: ${glueTasks[task].folder}, ${glueShortNames[network]}, seed ${seed}: ${message}`);
   return notes;

@@ -1,6 +1,11 @@
 /** Runs compared: summaries, the HTML report, text tables; networks layer by layer. */
 
-export { type AblationDocument, ablationDocument, type AblationOrigin } from './ablationDocument.js';
+export {
+  type AblationDocument,
+  ablationDocument,
+  ablationDocumentFile,
+  type AblationOrigin,
+} from './ablationDocument.js';
 export { ablationReport } from './ablationReport.js';
 export {
   type AblationPointRow,
@@ -39,7 +44,7 @@ export {
   type TypicalTokens,
 } from './expertLoad.js';
 export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
-export { type GlueDocument, glueDocument, type GlueOrigin } from './glueDocument.js';
+export { type GlueDocument, glueDocument, glueDocumentFile, type GlueOrigin } from './glueDocument.js';
 export { glueDetailNetworks, glueReport, type GlueTaskRuns } from './glueReport.js';
 export { type GlueRun, type MajorityScore, majorityScore, readGlueRun } from './glueResults.js';
 export {
@@ -54,6 +59,7 @@ export {
 } from './glueTable.js';
 export {
   glueMarkdown,
+  glueMarkdownFile,
   glueNetworkName,
   type GlueNetworkRow,
   glueShortNames,
@@ -72,7 +78,7 @@ export type { NetworkFacts } from './networkFacts.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
 export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
-export { reportPage, type ReportPageOptions } from './reportPage.js';
+export { reportFile, reportPage, type ReportPageOptions } from './reportPage.js';
 export type { RouterPoint } from './routerHistory.js';
 export { runSections } from './runSections.js';
 export {

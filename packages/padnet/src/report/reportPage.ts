@@ -2,6 +2,7 @@
  * The frame of a report: one HTML file that needs nothing else. Styles and drawings are inline, there is no script, and
  * whatever comes from a run is escaped.
  */
+import type { FileKind } from '../outputFile.js';
 import { html, trusted, type Html } from './html.js';
 import { styleSheet } from './style.js';
 
@@ -17,6 +18,11 @@ export interface ReportPageOptions {
   readonly body: Html;
   readonly footer: Html;
 }
+
+export const reportFile: FileKind = {
+  name: 'report of padnet',
+  isOne: (beginning) => beginning.includes('<meta name="generator" content="padnet" />'),
+};
 
 export function reportPage({ title, kicker, lead, facts, body, footer }: ReportPageOptions): string {
   const page = html`<!doctype html>

@@ -5,7 +5,7 @@
 import { glueTasks } from '../data/index.js';
 import { median } from '../statistics.js';
 import type { RunRecipe } from '../training/recipe.js';
-import type { EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
+import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
 import type { RunLayer } from './layerNames.js';
@@ -81,6 +81,8 @@ export interface RunSummary {
   readonly experts: ExpertLoad | null;
   /** How mixtures of experts routed during training; empty where there are none. */
   readonly routing: readonly RouterPoint[];
+  /** What was changed between its sessions: with any, it is not what its recipe alone gives. */
+  readonly changes: readonly Change[];
 }
 
 export interface RunSummaryOptions {
@@ -139,7 +141,12 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     coefficients: options.coefficients ?? null,
     experts: options.experts ?? null,
     routing: routerHistory(events),
+    changes: changesOf(events),
   };
+}
+
+export function changesOf(events: readonly TrainingEvent[]): Change[] {
+  return events.flatMap((event) => (event.type === 'changed' ? event.changes : []));
 }
 
 /** What a run will be scored by. */

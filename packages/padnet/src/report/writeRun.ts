@@ -6,10 +6,11 @@ import { isDynamicLayer, MoELinear } from '../layers/index.js';
 import { loadRouter, type ModelOptions } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import {
+  finishedEvent,
+  holdUnfinished,
   PictureTask,
   programRecipeSchema,
   readAnyRun,
-  readEvents,
   recipeSettings,
   RunFolder,
   RunWriter,
@@ -22,7 +23,7 @@ import {
 import type { RunLayer } from './layerNames.js';
 import { taskPass, writeProgramNetwork } from './programNetwork.js';
 
-export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 'onPartition'>, CodeOptions {
+export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 'settings' | 'onPartition'>, CodeOptions {
   /** The run's folder. */
   readonly out: string;
   /**
@@ -36,6 +37,8 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 'o
   readonly resume?: boolean;
   /** Replace a run that is in the folder. @default false */
   readonly force?: boolean;
+  /** Resume also where what decides the run's bits has changed; a `changed` event says what. @default false */
+  readonly allowChanges?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -45,22 +48,26 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 'o
  *
  *     for await (const event of writeRun({ out: 'runs/tiny', network: 'TinyNet', data: 'tones', task, training: { epochs: 3 } })) …
  *
- * @throws InputError where the folder has a run already (and neither resume nor force), or one of another program; as `Trainer`
+ * @throws InputError where the folder has a run already (and neither resume nor force), or one of another program; FolderHeldError where
+ * another process trains there; as `Trainer`
  */
 export async function* writeRun(options: WriteRunOptions): AsyncGenerator<TrainingEvent, void, undefined> {
-  const { out, network, task, resume = false, force = false, signal, allowCode } = options;
+  const { out, network, task, resume = false, force = false, allowChanges = false, signal, allowCode } = options;
   const folder = new RunFolder(out);
   const recipe = programRecipe(options);
-  if (resume) {
-    checkSameProgram(recipe, folder);
-    const finished = readEvents(folder.metrics).find(({ type }) => type === 'finished');
-    if (finished && existsSync(folder.model)) {
-      yield finished;
-      return;
+  const begun = await holdUnfinished(folder, () => {
+    if (!resume) {
+      folder.checkNew(force);
+      return null;
     }
-  } else {
-    folder.checkNew(force);
+    if (!allowChanges) checkSameProgram(recipe, folder);
+    return finishedEvent(folder, recipe, allowChanges);
+  });
+  if (begun.finished) {
+    yield begun.finished;
+    return;
   }
+  using _hold = begun.hold;
   const model = typeof network === 'string' ? null : pinned(network, { allowCode });
   using pass = await taskPass(task, recipe.training.seed);
   const writer = new RunWriter({

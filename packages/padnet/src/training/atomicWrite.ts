@@ -1,63 +1,25 @@
-/** Writing the files of a run: whole or not at all, with errors that say which file and why. */
-import { appendFileSync, existsSync, mkdirSync, readdirSync, rmSync } from 'node:fs';
-import { dirname, join } from 'node:path';
-import { writeFileAtomically } from '@padnet/torch/files';
-import { InputError, reasonOf } from '../errors.js';
-
-/**
- * Replaces a file, and makes its folder: at any instant, also of a crash or a full disk, either the old or the new one is
- * there.
- *
- * @throws Error in one line with the file's name and what the system says
- */
-export function writeFileAtomic(file: string, data: string | Uint8Array): void {
-  explain(file, () => {
-    mkdirSync(dirname(file), { recursive: true });
-    writeFileAtomically(file, (write) => {
-      write(typeof data === 'string' ? Buffer.from(data) : data);
-    });
-  });
-}
+/** Lines that are added to a file of a run, and what a killed process leaves half-written. */
+import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { notWritten } from '../outputFile.js';
 
 /** Adds a line to a file; after a crash or on a full disk the last line may be cut off. @throws as `writeFileAtomic` */
 export function appendLine(file: string, line: string): void {
-  explain(file, () => {
+  try {
     appendFileSync(file, `${line}\n`);
-  });
+  } catch (error) {
+    throw notWritten(file, error);
+  }
 }
 
-/** Removes what processes that were killed while they wrote have left in a folder. Those of running ones stay. */
+/** Removes what processes that were killed while they wrote have left in a folder that this one holds. */
 export function removeLeftovers(folder: string): void {
   if (!existsSync(folder)) return;
-  for (const name of readdirSync(folder)) {
-    const writer = leftoverWriter(name);
-    if (writer !== null && !isRunning(writer)) rmSync(join(folder, name), { force: true });
-  }
+  for (const name of readdirSync(folder))
+    if (isLeftover(name)) rmSync(join(folder, name), { recursive: true, force: true }); // also a network's folder
 }
 
-/** The process that a temporary file of `writeFileAtomic` belongs to; null for any other file. */
-export function leftoverWriter(name: string): number | null {
-  const [, writer] = /^\.padnet-(\d+)-[0-9a-f]+\.tmp$/.exec(name) ?? [];
-  return writer === undefined ? null : Number(writer);
-}
-
-/** Whether another process has this number; our own may be that of one that was killed, in a container. */
-export function isRunning(pid: number): boolean {
-  if (pid === process.pid) return false;
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
-
-function explain(file: string, body: () => void): void {
-  try {
-    body();
-  } catch (error) {
-    throw new InputError(`${file} could not be written: ${reasonOf(error)}; what was there before is kept`, {
-      cause: error,
-    });
-  }
+/** Whether a file of this name is one that was not written to its end. */
+export function isLeftover(name: string): boolean {
+  return /^\.padnet-\d+-[0-9a-f]+\.tmp$/.test(name);
 }

@@ -5,6 +5,7 @@ import { liveTensors, scope, tensor, type Tensor } from '@padnet/torch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { listCheckpoints, loadLatestCheckpoint, removeIncomplete, saveCheckpoint } from './checkpoint.js';
+import { inFirstFormat } from './pictures.test.fixture.js';
 
 let folder: string;
 beforeEach(() => {
@@ -30,6 +31,8 @@ const state = (step: number, events = step) => ({
   trainingSeconds: 1 / 3,
   optimizer: { learningRateScale: 0.1, 'step.weight': step },
   threads: 1,
+  fingerprint: { settings: { training: { epochs: 3, learningRate: 0.1 } }, parts: { threads: '1' } },
+  history: 'ab',
 });
 const tensors = (value: number): Map<string, Tensor> =>
   new Map([
@@ -66,7 +69,10 @@ describe('saved and loaded', () => {
 
   it('takes one that does not say where the schedule began for one of before there was a choice', () => {
     const file = save(7);
-    const { scheduleStart, ...older } = JSON.parse(readFileSync(file, 'utf8')) as Record<string, unknown>;
+    const { scheduleStart, ...older } = JSON.parse(inFirstFormat(readFileSync(file, 'utf8'))) as Record<
+      string,
+      unknown
+    >;
     expect(scheduleStart).toBe('afterWarmup');
     writeFileSync(file, JSON.stringify(older));
     expect(scope(() => loadLatestCheckpoint(folder)!.state.scheduleStart)).toBe('firstStep');
@@ -105,6 +111,24 @@ describe('old ones', () => {
   });
 });
 
+it('reads the first format, which knows neither fingerprint nor history', () => {
+  const file = save(7, 12);
+  writeFileSync(file, inFirstFormat(readFileSync(file, 'utf8')));
+  scope(() => {
+    const loaded = loadLatestCheckpoint(folder)!;
+    expect(loaded.state).toMatchObject({ ...state(7, 12), fingerprint: null, history: null });
+  });
+});
+
+it('comes after those of its step, though events were lost', () => {
+  save(5, 9);
+  save(5, 3);
+  expect(listCheckpoints(folder)).toEqual(['step-0000005-00000009', 'step-0000005-00000010']);
+  expect(scope(() => loadLatestCheckpoint(folder)!.state.events)).toBe(3);
+  save(6, 4);
+  expect(listCheckpoints(folder).at(-1)).toBe('step-0000006-00000004');
+});
+
 describe('damage is told in one line, with what to do, and nothing is changed', () => {
   const [json, data] = names(2) as [string, string];
   const both = `delete ${json} and ${data}`;
@@ -138,9 +162,18 @@ describe('damage is told in one line, with what to do, and nothing is changed', 
     ['empty', () => Buffer.alloc(0)],
     [
       'of another format',
-      (bytes) => Buffer.from(bytes.toString().replace('padnet-checkpoint-1', 'padnet-checkpoint-9')),
+      (bytes) => Buffer.from(bytes.toString().replace('padnet-checkpoint-2', 'padnet-checkpoint-9')),
     ],
     ['with a number that is none', (bytes) => Buffer.from(bytes.toString().replace('"step": 2', '"step": "2"'))],
+    ['with another step', (bytes) => Buffer.from(bytes.toString().replace('"step": 2', '"step": 99999999'))],
+    [
+      'with another setting',
+      (bytes) => Buffer.from(bytes.toString().replace('"learningRate": 0.1', '"learningRate": 0.2')),
+    ],
+    [
+      'of the first format, with another step',
+      (bytes) => Buffer.from(inFirstFormat(bytes.toString(), (old) => ({ ...old, step: 99999999 }))),
+    ],
     ['with a key too many', (bytes) => Buffer.from(bytes.toString().replace('{', '{"more": 1,'))],
   ])('JSON %s', (_, edit) => {
     change(json, edit);

@@ -1,6 +1,6 @@
 /**
- * A checkpoint: `step-<n>.safetensors` (weights, optimizer, random state) and `step-<n>.json` (everything else, and the
- * tensors' checksum). The JSON is written last and makes the checkpoint count; both appear whole or not at all, and older
+ * A checkpoint: `step-<n>.safetensors` (weights, optimizer, random state) and `step-<n>.json` (everything else, with the checksums
+ * of both). The JSON is written last and makes the checkpoint count; both appear whole or not at all, and older
  * checkpoints go only after that, so that a crash or a full disk leaves one that is valid. The newest two are kept.
  */
 import { createHash } from 'node:crypto';
@@ -9,10 +9,11 @@ import { basename, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { InputError, reasonOf } from '../errors.js';
-import { writeFileAtomic } from './atomicWrite.js';
+import { writeFileAtomic } from '../outputFile.js';
+import { fingerprintSchema } from './fingerprint.js';
 import { scheduleStarts } from './recipe.js';
 
-const stateSchema = z.strictObject({
+const firstSchema = z.strictObject({
   format: z.literal('padnet-checkpoint-1'),
   /** Optimizer steps done. */
   step: z.int().min(0),
@@ -39,9 +40,29 @@ const stateSchema = z.strictObject({
   trainingSeconds: z.number(),
   optimizer: z.record(z.string(), z.number()),
   threads: z.int(),
+  /** Of the tensors' file. */
   sha256: z.string(),
 });
-export type CheckpointState = z.infer<typeof stateSchema>;
+
+const secondSchema = firstSchema.extend({
+  format: z.literal('padnet-checkpoint-2'),
+  fingerprint: fingerprintSchema,
+  /** Digest of the events so far, see `digestOfLine`. */
+  history: z.string(),
+  /** Of all else in this file. */
+  checksum: z.string(),
+});
+
+type Stored = z.infer<typeof secondSchema>;
+/** `fingerprint` and `history` are null where an older version wrote it. */
+export type CheckpointState = Omit<Stored, 'format' | 'checksum' | 'fingerprint' | 'history'> & {
+  readonly [Key in 'fingerprint' | 'history']: Stored[Key] | null;
+};
+
+/** The digest of a run's events up to one: that of those before it, and its line of `metrics.jsonl`. */
+export function digestOfLine(before: string, line: string): string {
+  return createHash('sha256').update(before).update(line).digest('hex');
+}
 
 export interface Checkpoint {
   /** The JSON's path. */
@@ -56,16 +77,13 @@ const kept = 2;
 /** @returns the JSON's path */
 export function saveCheckpoint(
   folder: string,
-  state: Omit<CheckpointState, 'format' | 'sha256'>,
+  state: Omit<Stored, 'format' | 'sha256' | 'checksum'>,
   tensors: ReadonlyMap<string, Tensor>,
 ): string {
-  const name = `step-${String(state.step).padStart(7, '0')}-${String(state.events).padStart(8, '0')}`;
+  const name = newName(folder, state);
   const bytes = encodeSafetensors(tensors);
-  const complete: CheckpointState = {
-    format: 'padnet-checkpoint-1',
-    ...state,
-    sha256: createHash('sha256').update(bytes).digest('hex'),
-  };
+  const unsigned = { format: 'padnet-checkpoint-2', ...state, sha256: sha256(bytes) };
+  const complete = { ...unsigned, checksum: sha256(JSON.stringify(unsigned)) };
   const file = join(folder, `${name}.json`);
   removeIncomplete(folder);
   try {
@@ -82,6 +100,11 @@ export function saveCheckpoint(
   return file;
 }
 
+/** Whether a file of this name is one of a run's checkpoints, or of what it began with. */
+export function isCheckpointFile(name: string): boolean {
+  return name === 'start.json' || /^step-\d+-\d+\.(json|safetensors)$/.test(name);
+}
+
 /** Names of the complete checkpoints in a folder, oldest first; none where there is no such folder. */
 export function listCheckpoints(folder: string): string[] {
   if (!existsSync(folder)) return [];
@@ -91,24 +114,39 @@ export function listCheckpoints(folder: string): string[] {
     .sort();
 }
 
+export interface LatestState {
+  readonly name: string;
+  /** The JSON's path. */
+  readonly file: string;
+  readonly state: CheckpointState;
+  /** How to go on without this checkpoint. */
+  readonly advice: string;
+}
+
+/** The newest checkpoint of a folder without its tensors; null where there is none. @throws as `loadLatestCheckpoint` */
+export function readLatestState(folder: string): LatestState | null {
+  const names = listCheckpoints(folder);
+  const name = names.at(-1);
+  if (name === undefined) return null;
+  const file = join(folder, `${name}.json`);
+  const instead = names.length > 1 ? 'go on from the checkpoint before' : 'start from the beginning';
+  const advice = `delete ${name}.json and ${name}.safetensors to ${instead}`;
+  try {
+    return { name, file, state: parseState(readFileSync(file, 'utf8'), name), advice };
+  } catch (error) {
+    throw new InputError(`${file}: not a checkpoint (damaged?); ${advice}`, { cause: error });
+  }
+}
+
 /**
  * The newest checkpoint of a folder; null where there is none.
  *
  * @throws InputError naming the file where it is damaged, and how to go on without it
  */
 export function loadLatestCheckpoint(folder: string): Checkpoint | null {
-  const names = listCheckpoints(folder);
-  const name = names.at(-1);
-  if (name === undefined) return null;
-  const json = join(folder, `${name}.json`);
-  const instead = names.length > 1 ? 'go on from the checkpoint before' : 'start from the beginning';
-  const advice = `delete ${name}.json and ${name}.safetensors to ${instead}`;
-  let state: CheckpointState;
-  try {
-    state = stateSchema.parse(JSON.parse(readFileSync(json, 'utf8')));
-  } catch (error) {
-    throw new InputError(`${json}: not a checkpoint (damaged?); ${advice}`, { cause: error });
-  }
+  const latest = readLatestState(folder);
+  if (!latest) return null;
+  const { name, state, advice } = latest;
   const file = join(folder, `${name}.safetensors`);
   let bytes: Uint8Array;
   try {
@@ -116,10 +154,42 @@ export function loadLatestCheckpoint(folder: string): Checkpoint | null {
   } catch (error) {
     throw new InputError(`${file}: ${reasonOf(error)}; ${advice}`, { cause: error });
   }
-  if (createHash('sha256').update(bytes).digest('hex') !== state.sha256) {
+  if (sha256(bytes) !== state.sha256) {
     throw new InputError(`${file}: damaged, its checksum is not the one in ${name}.json; ${advice}`);
   }
-  return { file: json, state, tensors: decodeSafetensors(bytes, file).tensors };
+  return { file: latest.file, state, tensors: decodeSafetensors(bytes, file).tensors };
+}
+
+/** @throws Error where the text is no state, or not that of a checkpoint of this name */
+function parseState(text: string, name: string): CheckpointState {
+  const value = JSON.parse(text) as unknown;
+  const first = firstSchema.safeParse(value);
+  if (first.success) {
+    // Without a checksum of its own: but the name says as much.
+    if (checkpointName(first.data) !== name) throw new Error('step or events are not those of the name');
+    return { ...first.data, fingerprint: null, history: null };
+  }
+  const state = secondSchema.parse(value);
+  const { checksum, ...unsigned } = value as Stored;
+  if (sha256(JSON.stringify(unsigned)) !== checksum) throw new Error('the checksum is another');
+  return state;
+}
+
+/** After those that are there: where events have been lost, there are fewer than before. */
+function newName(folder: string, state: Pick<CheckpointState, 'step' | 'events'>): string {
+  const name = checkpointName(state);
+  const last = listCheckpoints(folder).at(-1);
+  const [, step, events] = /^step-(\d+)-(\d+)$/.exec(last ?? '') ?? [];
+  if (last === undefined || last < name || Number(step) !== state.step) return name;
+  return last === name ? name : checkpointName({ step: state.step, events: Number(events) + 1 });
+}
+
+function checkpointName({ step, events }: Pick<CheckpointState, 'step' | 'events'>): string {
+  return `step-${String(step).padStart(7, '0')}-${String(events).padStart(8, '0')}`;
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex');
 }
 
 /** Removes tensors without their JSON: of a checkpoint that could not be completed. */

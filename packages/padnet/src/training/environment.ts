@@ -1,5 +1,6 @@
 /** What a result was measured with: stored beside it, shown in reports. */
 import { execFileSync } from 'node:child_process';
+import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { getNumThreads, libtorchVersion } from '@padnet/torch';
 import { z } from 'zod';
@@ -19,6 +20,15 @@ export const environmentSchema = z.object({
   commit: z.string().nullable(),
 });
 export type Environment = z.infer<typeof environmentSchema>;
+
+/** Whether a file is what training writes beside a recipe. */
+export function isEnvironment(file: string): boolean {
+  try {
+    return environmentSchema.safeParse(JSON.parse(readFileSync(file, 'utf8'))).success;
+  } catch {
+    return false;
+  }
+}
 
 export function describeEnvironment(): Environment {
   return {

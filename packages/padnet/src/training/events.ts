@@ -132,6 +132,29 @@ export interface PretrainedFoldedEvent {
   readonly layer: string;
 }
 
+/** Where a run goes on although what decides its bits has changed: it is no longer what its recipe alone gives. */
+export interface ChangedEvent {
+  readonly type: 'changed';
+  readonly epoch: number;
+  readonly step: number;
+  readonly changes: readonly Change[];
+}
+
+/** Something that is not what it was when a checkpoint was written. */
+export interface Change {
+  /** A recipe's key, or such as `training data` or `threads`. */
+  readonly what: string;
+  /** null where it was not there. */
+  readonly before: string | null;
+  readonly now: string | null;
+}
+
+/** The checkpoint that a run goes on from is of a version that did not keep what decides its bits. */
+export interface UncheckedEvent {
+  readonly type: 'unchecked';
+  readonly file: string;
+}
+
 /** Stopped by the signal; the last step is saved. */
 export interface InterruptedEvent {
   readonly type: 'interrupted';
@@ -160,23 +183,42 @@ export type TrainingEvent =
   | NewClassifierEvent
   | UnknownKeysEvent
   | PretrainedFoldedEvent
+  | ChangedEvent
+  | UncheckedEvent
   | InterruptedEvent
   | FinishedEvent;
 
-const sessionEvents: readonly TrainingEvent['type'][] = [
-  'checkpoint',
-  'interrupted',
-  'truncated',
-  'badPicture',
-  'newClassifier',
-  'unknownKeys',
-  'pretrainedFolded',
-];
+/** The events of a run, which are lines of `metrics.jsonl`: what each has as numbers, and as an object or a list. */
+const contents = new Map<unknown, { readonly numbers: readonly string[]; readonly section?: string }>([
+  ['step', { numbers: ['epoch', 'step', 'totalSteps', 'loss', 'learningRate', 'samples', 'seconds'] }],
+  ['partitionRound', { numbers: ['epoch', 'step', 'round', 'rounds', 'keepRatio', 'dynamicRatio'] }],
+  ['partition', { numbers: ['epoch', 'step', 'dynamicRatio', 'seconds'], section: 'dynamicRatioByLayer' }],
+  ['changed', { numbers: ['epoch', 'step'], section: 'changes' }],
+  ['epoch', { numbers: ['epoch', 'epochs', 'step', 'trainLoss', 'testLoss', 'testScore'], section: 'testMetrics' }],
+  ['finished', { numbers: ['epoch', 'step', 'testScore', 'testLoss', 'trainingSeconds'], section: 'testMetrics' }],
+]);
+
+/** The event of a line of `metrics.jsonl`; null where it holds none. */
+export function parseEvent(line: string): TrainingEvent | null {
+  let value: unknown;
+  try {
+    value = JSON.parse(line);
+  } catch {
+    return null;
+  }
+  if (typeof value !== 'object' || value === null) return null;
+  const event = value as Readonly<Record<string, unknown>>;
+  const content = contents.get(event.type);
+  // Older versions wrote a loss that is not finite as null.
+  if (!content?.numbers.every((name) => typeof event[name] === 'number' || event[name] === null)) return null;
+  const section = content.section === undefined ? {} : event[content.section];
+  return typeof section === 'object' && section !== null ? (value as TrainingEvent) : null;
+}
 
 /**
  * Whether an event is of the run, and a line of `metrics.jsonl`: those are the same however often a run was interrupted. The
  * others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
-  return !sessionEvents.includes(type);
+  return contents.has(type);
 }

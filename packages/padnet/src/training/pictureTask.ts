@@ -8,6 +8,7 @@ import {
   type ImageSplits,
   type ImageTransform,
   onceEach,
+  pictureFingerprint,
   STANDARD_CROP,
   type OnBadPicture,
 } from '../data/index.js';
@@ -95,6 +96,16 @@ export class PictureTask implements Task<ImageBatch> {
       size: [height, width],
       classNames: [...classNames],
       normalise: { mean: [...mean], std: [...std] },
+    };
+  }
+
+  fingerprint(): Readonly<Record<string, string>> {
+    const { train, test } = this.#splits;
+    return {
+      'training data': pictureFingerprint(train),
+      'test data': pictureFingerprint(test),
+      normalisation: JSON.stringify(this.normalise),
+      device: this.#device,
     };
   }
 

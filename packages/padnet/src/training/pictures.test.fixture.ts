@@ -119,6 +119,13 @@ export function smallRecipe(
   });
 }
 
+/** The JSON of a checkpoint as versions wrote it that kept neither fingerprint nor history. */
+export function inFirstFormat(json: string, change: (state: object) => object = (state) => state): string {
+  const old = JSON.parse(json) as Record<string, unknown>;
+  for (const key of ['fingerprint', 'history', 'checksum']) Reflect.deleteProperty(old, key);
+  return JSON.stringify(change({ ...old, format: 'padnet-checkpoint-1' }));
+}
+
 export async function collect(events: AsyncIterable<TrainingEvent>): Promise<TrainingEvent[]> {
   const all: TrainingEvent[] = [];
   for await (const event of events) all.push(event);

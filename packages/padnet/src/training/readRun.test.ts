@@ -21,9 +21,10 @@ afterEach(() => {
   rmSync(parent, { recursive: true });
 });
 
+const common = { epoch: 1, totalSteps: 2, learningRate: 0.1, temperature: null, routing: null, samples: 8, seconds: 1 };
 const events = [
-  { type: 'checkpoint', step: 1, file: 'a' },
-  { type: 'interrupted', epoch: 1, step: 2 },
+  { type: 'step', step: 1, loss: 0.5, ...common },
+  { type: 'step', step: 2, loss: 0.25, ...common },
 ] satisfies TrainingEvent[];
 const lines = events.map((event) => `${JSON.stringify(event)}\n`).join('');
 
@@ -51,8 +52,17 @@ it('reads events, and passes over a last line that was cut off', () => {
   }
 });
 
-it('names the line that is damaged before the last', () => {
-  writeFileSync(run.metrics, lines.replace('"interrupted"', '"interr') + lines);
+it.each([
+  '{"type":"step","st',
+  'null',
+  '3',
+  '[]',
+  '{}',
+  '{"type":"epoch"}',
+  '{"type":"toString"}',
+  '{"type":"checkpoint"}',
+])('names the line that is damaged before the last: %s', (line) => {
+  writeFileSync(run.metrics, `${lines.split('\n')[0]!}\n${line}\n${lines}`);
   expect(message(() => readEvents(run.metrics))).toBe(`${run.metrics}:2: damaged: expected one JSON event a line`);
 });
 
@@ -107,6 +117,7 @@ it('describes the machine', () => {
 });
 
 it('tells events of the run from those of a session', () => {
-  expect(events.map(isMetric)).toEqual([false, false]);
+  expect(isMetric({ type: 'interrupted', epoch: 1, step: 2 })).toBe(false);
+  expect(events.map(isMetric)).toEqual([true, true]);
   expect(isMetric({ type: 'finished' } as TrainingEvent)).toBe(true);
 });

@@ -1,9 +1,9 @@
 /** A training run that is on disk. */
 import { existsSync, readFileSync } from 'node:fs';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { environmentSchema, type Environment } from './environment.js';
-import type { TrainingEvent } from './events.js';
+import { parseEvent, type TrainingEvent } from './events.js';
 import { parseRunRecipe } from './loadRecipe.js';
 import type { Recipe, RunRecipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
@@ -20,8 +20,11 @@ export interface Run<R extends RunRecipe = Recipe> {
 /** A run that was trained from a recipe. @throws InputError as `readAnyRun`, and where a program of one's own trained it */
 export function readRun(path: string): Run {
   const run = readAnyRun(path);
-  const { recipe } = run;
-  if (recipe.modality !== 'program') return { ...run, recipe };
+  return { ...run, recipe: trainable(path, run.recipe) };
+}
+
+function trainable(path: string, recipe: RunRecipe): Recipe {
+  if (recipe.modality !== 'program') return recipe;
   throw new InputError(
     `${path} was trained by a program of your own, which alone has its data and can go on with it; \`padnet compare\` and ` +
       '`padnet inspect` show it',
@@ -31,32 +34,54 @@ export function readRun(path: string): Run {
 /** @throws InputError where `path` is no run, or a file in it is damaged */
 export function readAnyRun(path: string): Run<RunRecipe> {
   const folder = new RunFolder(path);
-  if (!existsSync(folder.recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
-  const recipe = parseRunRecipe(readFileSync(folder.recipe, 'utf8'), folder.recipe);
+  const recipe = readAnyRecipe(path);
   return { folder, recipe, environment: readEnvironment(folder.environment), events: readEvents(folder.metrics) };
 }
 
+/** The recipe alone, whatever the rest of the run is like. @throws InputError as `readRun` */
+export function readRunRecipe(path: string): Recipe {
+  return trainable(path, readAnyRecipe(path));
+}
+
+function readAnyRecipe(path: string): RunRecipe {
+  const { recipe } = new RunFolder(path);
+  const text = readIfThere(recipe);
+  if (text === null) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
+  return parseRunRecipe(text, recipe);
+}
+
 function readEnvironment(file: string): Environment | null {
-  if (!existsSync(file)) return null;
+  const text = readIfThere(file);
+  if (text === null) return null;
   try {
-    return environmentSchema.parse(JSON.parse(readFileSync(file, 'utf8')));
+    return environmentSchema.parse(JSON.parse(text));
   } catch (error) {
     throw new InputError(`${file}: damaged: expected the JSON that training wrote`, { cause: error });
   }
 }
 
-/** The last line may be cut off, where the run was killed while writing it. @throws InputError where another line is damaged */
+/** @throws InputError where a line is damaged */
 export function readEvents(file: string): TrainingEvent[] {
-  if (!existsSync(file)) return [];
-  const lines = readFileSync(file, 'utf8').split('\n');
-  lines.pop();
-  return lines.map((line, index) => {
-    try {
-      return JSON.parse(line) as TrainingEvent;
-    } catch (error) {
-      throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event a line`, { cause: error });
-    }
+  return readLines(file).map((line, index) => {
+    const event = parseEvent(line);
+    if (event) return event;
+    throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event a line`);
   });
+}
+
+/** The lines of a `metrics.jsonl` but for the last where it was cut off, as by a process that was killed; none where there is no file. */
+export function readLines(file: string): string[] {
+  return (readIfThere(file) ?? '').split('\n').slice(0, -1);
+}
+
+/** The text of a file; null where there is none. @throws InputError where the system does not give it */
+function readIfThere(file: string): string | null {
+  try {
+    return readFileSync(file, 'utf8');
+  } catch (error) {
+    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
+    throw new InputError(`${file} could not be read: ${reasonOf(error)}`, { cause: error });
+  }
 }
 
 /** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */

@@ -1,8 +1,7 @@
 /** A recipe as a list of its settings. */
-import type { RunRecipe } from './recipe.js';
 
-/** By key, such as `training.epochs`: text as it is, other values as JSON. */
-export function recipeSettings(recipe: RunRecipe): Map<string, string> {
+/** By key, such as `training.epochs`: text as it is, other values as JSON. @param recipe or sections of one */
+export function recipeSettings(recipe: object): Map<string, string> {
   return new Map(flatten('', recipe));
 }
 

@@ -1,20 +1,35 @@
 /** Writes the folder of a run while a trainer trains: what recipes and programs of one's own have in common. */
-import { existsSync, mkdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
+import { InputError } from '../errors.js';
+import { writeFileAtomic } from '../outputFile.js';
 import { encodePartition } from '../partition/index.js';
-import { appendLine, writeFileAtomic } from './atomicWrite.js';
+import { holdFolder } from '../runs/folderLock.js';
+import { appendLine } from './atomicWrite.js';
+import { readLatestState } from './checkpoint.js';
 import { describeEnvironment } from './environment.js';
-import { isMetric, type TrainingEvent } from './events.js';
+import { isMetric, parseEvent, type FinishedEvent, type TrainingEvent } from './events.js';
+import {
+  assertUnchanged,
+  changesSince,
+  fingerprintSchema,
+  weightsFingerprint,
+  type Fingerprint,
+} from './fingerprint.js';
 import { serialiseRecipe } from './loadRecipe.js';
+import { readLines } from './readRun.js';
 import type { RunRecipe } from './recipe.js';
 import type { RunFolder } from './runFolder.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
-export interface RunWriterOptions extends Omit<TrainerOptions, 'checkpoints' | 'onPartition'> {
+export interface RunWriterOptions extends Omit<TrainerOptions, 'checkpoints' | 'settings' | 'onPartition'> {
+  /** Held by the caller. */
   readonly folder: RunFolder;
   /** Go on from the folder's last checkpoint. @default false */
   readonly resume?: boolean;
   /** Replace a run that is in the folder. @default false */
   readonly force?: boolean;
+  /** Resume also where what decides the run's bits has changed. @default false */
+  readonly allowChanges?: boolean;
   /** What is trained, for `recipe.yaml`. */
   readonly recipe: RunRecipe;
   /** Writes the network that has been trained to its end, at the path of `model.json`. */
@@ -31,29 +46,31 @@ export class RunWriter {
    * Writes recipe and environment, or goes on with the run that is there. The folder is changed only when the trainer has found
    * nothing wrong.
    *
-   * @throws InputError as `Trainer` and `RunFolder.checkNew`, or where a checkpoint is damaged
+   * @throws InputError as `Trainer` and `RunFolder.checkNew`, or where a checkpoint is damaged or what it was made with has changed
    */
   constructor(options: RunWriterOptions) {
-    const { folder, resume = false, force = false, recipe, onNetwork } = options;
+    const { folder, resume = false, force = false, allowChanges = false, recipe, onNetwork } = options;
     this.#options = options;
     this.#trainer = new Trainer({
       ...options,
       checkpoints: folder.checkpoints,
+      settings: recipe,
       onPartition: (partition) => {
         writeFileAtomic(folder.partition, encodePartition(partition));
       },
     });
-    if (resume) {
-      folder.clean();
-      this.#trainer.resume();
-    } else {
-      folder.create(force);
-      writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
-    }
-    if (!existsSync(folder.environment))
+    const lines = resume
+      ? this.#trainer.resume({ allowChanges, history: { file: folder.metrics, lines: readLines(folder.metrics) } })
+      : null;
+    const start = lines === null ? startOf(this.#trainer) : null;
+    if (resume && start) checkStart(folder, start, allowChanges);
+    if (resume) folder.clean();
+    else folder.create(force);
+    if (!resume || !existsSync(folder.environment))
       writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
-    mkdirSync(folder.checkpoints, { recursive: true });
-    truncateLines(folder.metrics, this.#trainer.events);
+    if (!resume || allowChanges) writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
+    if (start) writeFileAtomic(folder.start, `${JSON.stringify(start, null, 2)}\n`);
+    writeFileAtomic(folder.metrics, (lines ?? []).map((line) => `${line}\n`).join(''));
     onNetwork?.();
   }
 
@@ -73,14 +90,73 @@ export class RunWriter {
   }
 }
 
-/** Drops the lines of events that came after the checkpoint: they happen again. */
-function truncateLines(file: string, count: number): void {
-  const lines = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
-  writeFileAtomic(
-    file,
-    lines
-      .slice(0, count)
-      .map((line) => `${line}\n`)
-      .join(''),
-  );
+/** Either the run has finished, or its folder is held. */
+export type Begun = { readonly finished: FinishedEvent } | { readonly finished: null; readonly hold: Disposable };
+
+/**
+ * Holds the folder of a run that is to be trained.
+ *
+ * @param look how the run ended, null where it is to be trained; throws where it can not be
+ * @throws as `look` and `holdFolder`
+ */
+export async function holdUnfinished({ path }: RunFolder, look: () => FinishedEvent | null): Promise<Begun> {
+  const finished = look(); // before a folder is made for nothing
+  if (finished) return { finished };
+  const hold = await holdFolder(path);
+  let isHeld = false;
+  try {
+    const meanwhile = look(); // another process may have been quicker
+    if (meanwhile) return { finished: meanwhile };
+    isHeld = true;
+    return { finished: null, hold };
+  } finally {
+    if (!isHeld) hold[Symbol.dispose]();
+  }
+}
+
+/**
+ * How a run ended that is not to be trained any further; null where it is to be.
+ *
+ * @throws InputError where there is none to go on with, or its recipe is no longer the one that it was trained with
+ */
+export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges: boolean): FinishedEvent | null {
+  if (!existsSync(folder.recipe)) throw new InputError(`${folder.path} has no run to resume: it has no recipe.yaml`);
+  if (!existsSync(folder.model)) return null;
+  const checkpoint = readLatestState(folder.checkpoints);
+  const last = parseEvent(readLines(folder.metrics).at(-1) ?? '');
+  if (last?.type !== 'finished') {
+    if (checkpoint) return null;
+    throw new InputError(
+      `${folder.path} has a trained network, but no checkpoint to go on from, and ${folder.metrics} does not say that the run ` +
+        'finished; put that file back, or start anew with --force',
+    );
+  }
+  const before = checkpoint?.state.fingerprint;
+  if (!before) return last;
+  const changes = changesSince({ ...before, parts: {} }, { settings: recipe, parts: {} });
+  if (!allowChanges) assertUnchanged(changes, folder.path);
+  return changes.length === 0 ? last : null;
+}
+
+/** What a run begins with: as its checkpoints know it, and the weights. */
+function startOf(trainer: Trainer): Fingerprint {
+  const { settings, parts } = trainer.fingerprint;
+  return { settings, parts: { ...parts, 'initial weights': weightsFingerprint(trainer.network) } };
+}
+
+/** @throws InputError where a run that was killed before its first checkpoint began with something else */
+function checkStart({ start }: RunFolder, now: Fingerprint, allowChanges: boolean): void {
+  if (allowChanges || !existsSync(start)) return;
+  let before: Fingerprint;
+  try {
+    before = fingerprintSchema.parse(JSON.parse(readFileSync(start, 'utf8')));
+  } catch (error) {
+    throw new InputError(
+      `${start}: damaged: expected the JSON that training wrote; delete it to start from the beginning`,
+      {
+        cause: error,
+      },
+    );
+  }
+  assertUnchanged(changesSince(before, now), start);
 }

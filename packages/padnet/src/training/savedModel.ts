@@ -1,7 +1,7 @@
 /**
  * A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights, of partial layers those in use.
  */
-import { copyFileSync, existsSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
@@ -17,8 +17,8 @@ import {
   type SequenceClassifier,
 } from '../models/index.js';
 import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
+import { writeFileAtomic } from '../outputFile.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { writeFileAtomic } from './atomicWrite.js';
 
 const fileSchema = z.looseObject({ format: z.literal('padnet-model-1') });
 
@@ -118,7 +118,13 @@ export function saveTextModel(
 
 /** Copies the files that a tokenizer is read from to another folder. */
 export function copyTokenizer(from: string, to: string): void {
-  for (const name of tokenizerFiles) if (existsSync(join(from, name))) copyFileSync(join(from, name), join(to, name));
+  for (const name of tokenizerFiles)
+    if (existsSync(join(from, name))) writeFileAtomic(join(to, name), readFileSync(join(from, name)));
+}
+
+/** Whether a file of this name is a part of a saved network. */
+export function isModelFile(name: string): boolean {
+  return ['model.json', 'model.safetensors', ...tokenizerFiles].includes(name);
 }
 
 /** `model.json` comes last: where it is, the rest is. */

@@ -39,6 +39,11 @@ export interface PartitionLosses extends Disposable {
 export interface Task<Batch extends SampleBatch = SampleBatch> {
   /** On its device. */
   readonly network: nn.Module;
+  /**
+   * What tells, besides the settings, whether a run would still go on as it began: by name, such as `training data`. A run whose
+   * task has none is gone on with whatever its data are.
+   */
+  fingerprint?(): Readonly<Record<string, string>>;
   openLoader(seed: number): BatchSource<Batch>;
   /** In the mode that the network is in. */
   loss(batch: Batch): StepLoss;

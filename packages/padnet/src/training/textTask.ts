@@ -3,6 +3,7 @@ import { fromTypedArray, nn, noGrad, ops, scope, type Device, type Tensor } from
 import {
   glueScore,
   glueTasks,
+  textFingerprint,
   TextLoader,
   type GlueTaskName,
   type TextBatch,
@@ -13,6 +14,7 @@ import { NonFiniteError } from '../errors.js';
 import type { SequenceClassifier, TextInputs } from '../models/index.js';
 import type { Evaluation } from './evaluation.js';
 import { nonFiniteError } from './nonFinite.js';
+import { recipeSettings } from './recipeSettings.js';
 import { routerStatistics } from './routerStatistics.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 
@@ -64,6 +66,17 @@ export class TextTask implements Task<TextBatch> {
     this.#padding = padding;
     this.#groupByLength = groupByLength;
     this.#device = device;
+  }
+
+  fingerprint(): Readonly<Record<string, string>> {
+    const { train, test, testMismatched } = this.#splits;
+    return {
+      'training data': textFingerprint(train),
+      'test data': textFingerprint(test),
+      ...(testMismatched && { 'mismatched test data': textFingerprint(testMismatched) }),
+      ...Object.fromEntries(recipeSettings({ encoder: this.network.config })),
+      device: this.#device,
+    };
   }
 
   openLoader(seed: number): BatchSource<TextBatch> {

@@ -5,6 +5,7 @@
 import { fork } from 'node:child_process';
 import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
+import { ownCommand } from '../runs/folderLock.js';
 import type { TrainingEvent } from './events.js';
 import type { Recipe } from './recipe.js';
 import { trainingEvents, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
@@ -30,11 +31,11 @@ export async function* trainInProcess(
   signal?.addEventListener('abort', abort, { once: true });
   try {
     const messages = on(child, 'message', { close: ['disconnect'] }) as AsyncIterable<[TrainingWorkerMessage]>;
-    send({ recipe, options: rest, aborted: signal?.aborted ?? false });
+    send({ recipe, options: rest, aborted: signal?.aborted ?? false, command: ownCommand() });
     if (yield* trainingEvents(messages)) return;
     const [code, signalName] = await exited;
     // Ctrl-C can come before the process is ready for it.
-    if (signalName === 'SIGINT' || signalName === 'SIGTERM') signal?.throwIfAborted();
+    if (signalName !== null && ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signalName)) signal?.throwIfAborted();
     throw new Error(`the training process ended unexpectedly (${signalName ?? `exit code ${code}`})`);
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -2,6 +2,7 @@
 import { on } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { explained } from '../errors.js';
+import { ownCommand } from '../runs/folderLock.js';
 import type { TrainingEvent } from './events.js';
 import type { Recipe } from './recipe.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
@@ -12,6 +13,8 @@ export interface TrainingWorkerData {
   readonly options: Omit<TrainRecipeOptions, 'signal'>;
   /** Whether the signal was aborted before the start. */
   readonly aborted: boolean;
+  /** What this process does, for others to know who holds the folder. */
+  readonly command: string;
 }
 
 /** What the thread sends. */
@@ -51,7 +54,12 @@ export async function* trainInWorker(
   options: TrainRecipeOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const { signal, ...rest } = options;
-  const workerData: TrainingWorkerData = { recipe, options: rest, aborted: signal?.aborted ?? false };
+  const workerData: TrainingWorkerData = {
+    recipe,
+    options: rest,
+    aborted: signal?.aborted ?? false,
+    command: ownCommand(),
+  };
   const worker = new Worker(new URL('./trainingWorker.js', import.meta.url), { workerData, execArgv: [] });
   const abort = (): void => {
     worker.postMessage('abort');

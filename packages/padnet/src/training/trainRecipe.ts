@@ -17,18 +17,22 @@ import { assertPartitionForeseen } from './partitionForesight.js';
 import { pinCode } from './pinCode.js';
 import { prepareTask } from './prepare.js';
 import { isFolder } from './pretrainedWeights.js';
-import { readEvents } from './readRun.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
-import { RunWriter } from './runWriter.js';
+import { finishedEvent, holdUnfinished, RunWriter } from './runWriter.js';
 
 export interface TrainRecipeOptions extends CodeOptions {
-  /** The run's folder. */
+  /** The run's folder, which is held meanwhile. */
   readonly out: string;
   /** Go on from the folder's last checkpoint. @default false */
   readonly resume?: boolean;
   /** Replace a run that is in the folder. @default false */
   readonly force?: boolean;
+  /**
+   * Resume also where recipe, data or machine have changed, so that the run does not end as if it had never stopped; a `changed`
+   * event says what. @default false
+   */
+  readonly allowChanges?: boolean;
   readonly signal?: AbortSignal | undefined;
   /** @default 'cpu' */
   readonly device?: Device;
@@ -38,28 +42,38 @@ export interface TrainRecipeOptions extends CodeOptions {
  * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
  * tells so again.
  *
- * @throws InputError where the partition can not succeed, data are missing, the folder has a run already (and neither resume nor force), or a checkpoint is
- * damaged
+ * @throws InputError where the partition can not succeed, data are missing, the folder has a run already (and neither resume nor force), a
+ * checkpoint is damaged, or what it was made with has changed; FolderHeldError where another process trains there
  */
 export async function* trainRecipe(
   given: Recipe,
   options: TrainRecipeOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
-  const { out, resume = false, force = false, signal, device = 'cpu', allowCode } = options;
+  const {
+    out,
+    resume = false,
+    force = false,
+    allowChanges = false,
+    signal,
+    device = 'cpu',
+    allowCode = false,
+  } = options;
   const folder = new RunFolder(out);
-  if (resume) {
-    if (!existsSync(folder.recipe)) throw new InputError(`${out} has no run to resume: it has no recipe.yaml`);
-    const finished = readEvents(folder.metrics).find(({ type }) => type === 'finished');
-    if (finished && existsSync(folder.model)) {
-      yield finished;
-      return;
-    }
-  } else {
+  const named = allowCode ? pinCode(given, { allowCode }) : given;
+  const begun = await holdUnfinished(folder, () => {
+    if (resume) return finishedEvent(folder, named, allowChanges);
     assertPartitionForeseen(given);
+    checkInputs(given, folder);
     folder.checkNew(force);
+    return null;
+  });
+  if (begun.finished) {
+    yield begun.finished;
+    return;
   }
+  using _hold = begun.hold;
 
-  const recipe = pinCode(given, { allowCode });
+  const recipe = pinCode(named, { allowCode });
   const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent)[] =
     [];
   let badPictures = 0;
@@ -81,6 +95,7 @@ export async function* trainRecipe(
     folder,
     resume,
     force,
+    allowChanges,
     recipe,
     task: prepared.task,
     training: prepared.training,
@@ -95,6 +110,19 @@ export async function* trainRecipe(
   for await (const event of writer.train({ signal })) {
     yield* remarks.splice(0);
     yield event;
+  }
+}
+
+/** What is read for training must not be what `force` deletes. */
+function checkInputs(recipe: Recipe, folder: RunFolder): void {
+  for (const [key, path] of [
+    ['partition.masks', recipe.partition?.masks],
+    ['model.pretrained', recipe.model.pretrained],
+  ] as const) {
+    if (path !== undefined && existsSync(path) && folder.owns(path))
+      throw new InputError(
+        `${key}: ${path} belongs to the run in ${folder.path}, which is to start anew; copy it elsewhere`,
+      );
   }
 }
 

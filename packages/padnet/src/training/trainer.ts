@@ -22,18 +22,24 @@ import {
   type Partition,
   type Saliency,
 } from '../partition/index.js';
+import { holdFolder } from '../runs/folderLock.js';
 import { median } from '../statistics.js';
 import { BestNetwork } from './bestNetwork.js';
-import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
+import { digestOfLine, loadLatestCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.js';
 import {
   isMetric,
+  type Change,
+  type ChangedEvent,
   type EpochEvent,
   type PartitionRoundEvent,
   type RouterStatistics,
   type StepEvent,
   type TestResult,
   type TrainingEvent,
+  type UncheckedEvent,
 } from './events.js';
+import { assertUnchanged, changesSince, fingerprintOf, type Fingerprint } from './fingerprint.js';
+import { checkHistory, digestOf, NO_EVENTS, type History } from './history.js';
 import {
   assertFinite,
   assertFiniteEvent,
@@ -69,10 +75,19 @@ export interface TrainerOptions {
   readonly saliency?: Saliency;
   /** Masks that were found before: they are applied at the partition's epoch instead of searching. */
   readonly masks?: Partition | undefined;
-  /** Folder for checkpoints; without it, none are written. */
+  /** Folder for checkpoints, which is held while it trains; without it, none are written. */
   readonly checkpoints?: string;
+  /** All that decides the run beside its data, as in a recipe: kept with checkpoints. @default `training` and `partition` */
+  readonly settings?: Readonly<Record<string, unknown>>;
   /** Called with the masks as soon as they are found, before the checkpoint that contains them. */
   readonly onPartition?: (partition: Partition) => void;
+}
+
+export interface ResumeOptions {
+  /** Go on also where what decides the bits of the run has changed; a `changed` event tells of it. @default false */
+  readonly allowChanges?: boolean;
+  /** The events that have been told, to be checked. */
+  readonly history?: History;
 }
 
 /** Of a batch whose gradients are taken. */
@@ -94,6 +109,8 @@ export class Trainer {
   readonly #partition: PartitionOptions | null;
   readonly #saliency: Saliency;
   readonly #checkpoints: string | null;
+  readonly #settings: Readonly<Record<string, unknown>>;
+  #fingerprint: Fingerprint | null = null;
   readonly #onPartition: (partition: Partition) => void;
   readonly #loader: BatchSource<SampleBatch>;
   #optimizer: optim.SGD | optim.AdamW;
@@ -111,6 +128,8 @@ export class Trainer {
   #batch = 0;
   #partitioned = false;
   #events = 0;
+  /** Digest of these events. */
+  #history = NO_EVENTS;
   #lossSum = 0;
   #samples = 0;
   #stepSeconds = 0;
@@ -120,6 +139,8 @@ export class Trainer {
   #savedEvents: number | null = null;
   /** Of this session. */
   #lastBatch: SampleBatch | null = null;
+  /** What is told first: of the checkpoint that it goes on from. */
+  #remarks: (ChangedEvent | UncheckedEvent)[] = [];
 
   /** @throws InputError where network and partition do not go together, or an option is out of range */
   constructor(options: TrainerOptions) {
@@ -134,6 +155,10 @@ export class Trainer {
     this.#task = task;
     this.#saliency = options.saliency ?? saliencyOf(this.#partition?.saliency ?? 'maskGradient', {});
     this.#checkpoints = checkpoints;
+    this.#settings = options.settings ?? {
+      training: this.#training,
+      ...(this.#partition && { partition: this.#partition }),
+    };
     this.#onPartition = options.onPartition ?? (() => undefined);
     const { seed, accumulation, epochs, earlyStopping, ema } = this.#training;
     this.#best = earlyStopping ? new BestNetwork(earlyStopping.patience) : null;
@@ -154,20 +179,28 @@ export class Trainer {
     return this.#events;
   }
 
+  /** What decides the bits of the run. */
+  get fingerprint(): Fingerprint {
+    return (this.#fingerprint ??= fingerprintOf(this.#settings, { task: this.#task, masks: this.#masks }));
+  }
+
   /**
-   * Continues from the newest checkpoint of the folder: bit for bit where the run would stand had it not been interrupted, at
-   * the same number of threads.
+   * Continues from the newest checkpoint of the folder: bit for bit where the run would stand had it not been interrupted.
    *
-   * @returns whether there was one
-   * @throws InputError where it is damaged or of another network
+   * @returns of the lines of `history` those up to the checkpoint, none where it is not given; null where there is no checkpoint
+   * @throws InputError where it is damaged or of another network, or where what decides the bits of the run has changed
    */
-  resume(): boolean {
+  resume({ allowChanges = false, history }: ResumeOptions = {}): readonly string[] | null {
     if (this.#checkpoints === null) throw new InputError('a trainer without checkpoints has nothing to resume from');
     const folder = this.#checkpoints;
     return scope(() => {
       const checkpoint = loadLatestCheckpoint(folder);
-      if (!checkpoint) return false;
+      if (!checkpoint) return null;
       const { file, state, tensors } = checkpoint;
+      const told = history && checkHistory(history, state, allowChanges);
+      const changes = this.#changesSince(checkpoint);
+      if (!allowChanges) assertUnchanged(changes, file);
+      if (told?.change) changes.push(told.change);
       const random = tensors.get('random');
       if (!random) throw new InputError(`${file}: the checkpoint has no random state`);
       try {
@@ -192,15 +225,30 @@ export class Trainer {
       this.#scheduleStart = scheduleStart;
       this.#schedule = learningRateSchedule({ ...this.#training, scheduleStart }, this.stepsPerEpoch);
       if (state.best) this.#best?.load(state.best, withoutPrefix(tensors, 'best.'));
-      this.#events = state.events;
-      this.#savedEvents = state.events;
+      this.#events = told?.lines.length ?? state.events;
+      this.#history = told?.change ? digestOf(told.lines) : (state.history ?? digestOf(told?.lines ?? []));
+      this.#savedEvents = this.#events;
       this.#lossSum = state.lossSum;
       this.#samples = state.samples;
       this.#stepSeconds = state.stepSeconds;
       this.#waitSeconds = state.waitSeconds;
       this.#trainingSeconds = state.trainingSeconds;
-      return true;
+      if (changes.length > 0)
+        this.#remarks.push({ type: 'changed', epoch: state.epoch + 1, step: state.step, changes });
+      if (!state.fingerprint) this.#remarks.push({ type: 'unchecked', file });
+      return told?.lines ?? [];
     });
+  }
+
+  /** @throws InputError where an older version has not kept what it was, and it can not be of this recipe and these data */
+  #changesSince({ file, state }: Checkpoint): Change[] {
+    if (state.fingerprint) return changesSince(state.fingerprint, this.fingerprint);
+    const { step, epoch, batch } = state;
+    if (step === epoch * this.stepsPerEpoch + Math.ceil(batch / this.#training.accumulation)) return [];
+    throw new InputError(
+      `${file}: damaged, or of another recipe or other data: after ${epoch} epochs and ${batch} batches it is at step ${step}, ` +
+        `and an epoch has ${this.stepsPerEpoch} steps`,
+    );
   }
 
   /**
@@ -215,10 +263,12 @@ export class Trainer {
     undefined
   > {
     try {
+      using _hold = this.#checkpoints === null ? null : await holdFolder(this.#checkpoints);
       for await (const event of this.#session(signal)) {
         if (isMetric(event)) {
           assertFiniteEvent(event, this.#step);
           this.#events++;
+          this.#history = digestOfLine(this.#history, JSON.stringify(event));
         }
         yield event;
       }
@@ -232,6 +282,7 @@ export class Trainer {
       assertKernelsToChoose(this.network, { ...this.#partition, saliency: this.#saliency.name });
     const { epochs } = this.#training;
     let last: EpochEvent | null = null;
+    yield* this.#remarks.splice(0);
     while (this.#epoch < epochs && !this.#best?.hasStoppedImproving(this.#epoch)) {
       if (signal?.aborted) return yield* this.#interrupt();
       yield* this.#partitionIfDue(signal);
@@ -533,6 +584,8 @@ export class Trainer {
           trainingSeconds: this.#trainingSeconds,
           optimizer: optimizer.numbers,
           threads: getNumThreads(),
+          fingerprint: this.fingerprint,
+          history: this.#history,
         },
         tensors,
       );

@@ -1,4 +1,5 @@
 /** The process of `trainInProcess`. */
+import { workFor } from '../runs/folderLock.js';
 import { trainingError, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import { trainRecipe } from './trainRecipe.js';
 
@@ -20,7 +21,8 @@ function send(message: TrainingWorkerMessage): Promise<void> {
   });
 }
 
-async function serve({ recipe, options, aborted }: TrainingWorkerData): Promise<void> {
+async function serve({ recipe, options, aborted, command }: TrainingWorkerData): Promise<void> {
+  workFor(command);
   if (aborted) abort();
   try {
     for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))

@@ -1,5 +1,6 @@
 /** The thread of `trainInWorker`. */
 import { parentPort, workerData } from 'node:worker_threads';
+import { workFor } from '../runs/folderLock.js';
 import { trainingError, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import { trainRecipe } from './trainRecipe.js';
 
@@ -12,7 +13,8 @@ const controller = new AbortController();
 port.on('message', () => {
   controller.abort();
 });
-const { recipe, options, aborted } = workerData as TrainingWorkerData;
+const { recipe, options, aborted, command } = workerData as TrainingWorkerData;
+workFor(command);
 if (aborted) controller.abort();
 try {
   for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))

@@ -170,7 +170,10 @@ describe('training with ema', () => {
       await collect(new Trainer({ ...trainerOptions(smallNetwork(), 'static', changes), checkpoints: folder }).run());
       const options = trainerOptions(smallNetwork(), 'static', { training: { epochs: 1, ema } });
       const trainer = new Trainer({ ...options, checkpoints: folder });
-      expect(() => trainer.resume()).toThrow(/is of another network: missing the average of conv1.weight$/);
+      expect(() => trainer.resume()).toThrow(/ training\.ema was not there, is 0\.8; put that back, /);
+      expect(() => trainer.resume({ allowChanges: true })).toThrow(
+        /is of another network: missing the average of conv1.weight$/,
+      );
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -181,6 +184,7 @@ describe('training with ema', () => {
     const training = { ema, epochs: 3 };
     for await (const event of new Trainer(trainerOptions(smallNetwork(), 'static', { training })).run())
       if (event.type === 'step') counts.push(liveTensors());
-    expect(new Set(counts.slice(1)).size).toBe(1);
+    // Fewer where meanwhile what other tests have left is collected.
+    expect(Math.max(...counts.slice(2))).toBeLessThanOrEqual(counts[1]!);
   });
 });

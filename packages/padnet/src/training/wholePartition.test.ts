@@ -1,5 +1,5 @@
 /** Partitions that leave layers, or the whole network, nothing dynamic: trained, resumed, saved and read again. */
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSafetensors, nn, scope } from '@padnet/torch';
@@ -9,7 +9,7 @@ import { Mask } from '../partial/index.js';
 import { searchLayers } from '../partition/index.js';
 import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
 import type { TrainingEvent } from './events.js';
-import { checksums, collect, metrics, smallNetwork, smallRecipe, trainerOptions, writePictures } from './pictures.test.fixture.js'; // prettier-ignore
+import { checksums, collect, inFirstFormat, metrics, smallNetwork, smallRecipe, trainerOptions, writePictures } from './pictures.test.fixture.js'; // prettier-ignore
 import { readRun } from './readRun.js';
 import { pictureRecipeSchema, type PictureRecipe, type Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
@@ -169,7 +169,13 @@ it('a checkpoint of before, which has routers of such layers, is gone on with as
   for await (const event of begun.run(controller)) if (event.type === 'step' && event.step === 12) controller.abort();
   scope(() => {
     const { state, tensors } = loadLatestCheckpoint(checkpoints)!;
-    saveCheckpoint(checkpoints, { ...state, partitioned: true }, tensors);
+    const { fingerprint, history } = state;
+    const file = saveCheckpoint(
+      checkpoints,
+      { ...state, fingerprint: fingerprint!, history: history!, partitioned: true },
+      tensors,
+    );
+    writeFileSync(file, inFirstFormat(readFileSync(file, 'utf8')));
   });
   const network = smallNetwork('pad');
   const trainer = new Trainer({ ...trainerOptions(network, 'pad'), checkpoints });

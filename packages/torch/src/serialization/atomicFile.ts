@@ -25,7 +25,7 @@ type Write = (bytes: Uint8Array) => void;
  * leave its `.padnet-….tmp` behind; nothing reads it.) A symbolic link is followed: what it points to is replaced.
  *
  * What is no regular file can not be replaced: a pipe, a terminal and devices such as /dev/null are written to as they are, and
- * so is a file that this process's standard output goes to.
+ * so is whatever this process's standard output goes to.
  *
  * @throws the error of the file system, or that of `content`; then the temporary file is removed. Error where a link leads
  *   nowhere, or `file` is a disk or a socket
@@ -61,7 +61,7 @@ function replaceFile(file: string, content: (write: Write) => void): void {
   syncFolder(folder);
 }
 
-/** The descriptor of standard output or error, where that goes to this very file; else null. */
+/** The descriptor of standard output or error, where that is this very file; else null. */
 function outputOf({ dev, ino }: Stats): number | null {
   const isSame = (descriptor: number): boolean => {
     const output = fstatSync(descriptor);
@@ -71,10 +71,10 @@ function outputOf({ dev, ino }: Stats): number | null {
 }
 
 function writeInPlace(file: string, found: Stats, content: (write: Write) => void): void {
-  if (found.isBlockDevice() || found.isSocket())
+  // A descriptor of standard output knows where the next line goes; a second one of the same file would overwrite it.
+  const output = outputOf(found);
+  if (output === null && (found.isBlockDevice() || found.isSocket()))
     throw new Error(`${file} is ${found.isSocket() ? 'a socket' : 'a disk'}, no file to write to`);
-  // Descriptors of standard output know where the next line goes; a second one of the same file would overwrite it.
-  const output = found.isFile() ? outputOf(found) : null;
   const descriptor = output ?? openInPlace(file, found.isFIFO());
   try {
     content((bytes) => {

@@ -29,7 +29,7 @@ it.each<[string, (name: string) => unknown, string]>([
   ['nothing/below', mkdirSync, 'no folder can be made there'],
   ['.', readFileSync, 'it is a folder'],
   ['file/below', readFileSync, 'a part of its path is a file, not a folder'],
-  ['file', readdirSync, 'a part of its path is a file, not a folder'],
+  ['file', readdirSync, 'it is a file, not a folder'],
   ['circle', readFileSync, 'its symbolic links lead in a circle'],
   ['x'.repeat(300), readFileSync, 'its name is too long'],
   ['file', mkdirSync, 'it exists already'],

@@ -27,10 +27,11 @@ const words: Readonly<Record<string, string>> = {
   ERR_FS_FILE_TOO_LARGE: 'it is more than the 2 GiB that are read at once',
 };
 
-/** Where the call says what is missing. */
-const missing: Readonly<Record<string, string>> = {
-  mkdir: 'no folder can be made there',
-  scandir: 'there is no such folder',
+/** Where the call says more. */
+const ofCalls: Readonly<Record<string, string>> = {
+  'ENOENT mkdir': 'no folder can be made there',
+  'ENOENT scandir': 'there is no such folder',
+  'ENOTDIR scandir': 'it is a file, not a folder',
 };
 
 /** Why the system refused; null for an error that is not the system's. */
@@ -40,6 +41,9 @@ export function systemErrorText(error: unknown): string | null {
   if (code === undefined) return null;
   if (code === 'ERR_INVALID_ARG_VALUE')
     return message.includes('null bytes') ? 'a path can not hold the character NUL' : null;
-  if (code === 'ENOENT' && syscall !== undefined && missing[syscall] !== undefined) return missing[syscall];
-  return words[code] ?? (errno === undefined ? null : (getSystemErrorMap().get(errno)?.[1] ?? null));
+  return (
+    ofCalls[`${code} ${syscall}`] ??
+    words[code] ??
+    (errno === undefined ? null : (getSystemErrorMap().get(errno)?.[1] ?? null))
+  );
 }

@@ -1,9 +1,7 @@
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
 
-import { writeFileAtomically } from '@padnet/torch';
-
 import { InputError } from '../../errors.js';
+import { type FileKind, writeOutput } from '../../outputFile.js';
 import { type GlueTask, type GlueTaskName, glueTasks } from './glueTasks.js';
 
 export interface SubmissionOptions {
@@ -13,13 +11,18 @@ export interface SubmissionOptions {
   readonly mismatched?: boolean | undefined;
 }
 
+const heading = 'index\tprediction\n';
+
+/** What GLUE is handed in as. */
+const submissionFile: FileKind = { name: 'submission to GLUE', isOne: (beginning) => beginning.startsWith(heading) };
+
 /**
  * Writes predictions in the form that https://gluebenchmark.com takes, under the name that it wants (`RTE.tsv`): a line
  * for each example with its index and the label as the task's files write it; scores clipped to 0 … 5, three decimals.
  *
  * @param predictions class indices, or scores for STS-B, in the order of the test file
  * @returns path of the file
- * @throws InputError if a prediction is no class index of the task, or no number
+ * @throws InputError if a prediction is no class index of the task, or no number, or if there is a file of another kind
  */
 export function writeSubmission(
   folder: string,
@@ -43,11 +46,8 @@ export function writeSubmission(
     }
     return `${indices?.[row] ?? row}\t${label}\n`;
   });
-  mkdirSync(folder, { recursive: true });
   const file = join(folder, fileName);
-  writeFileAtomically(file, (write) => {
-    write(Buffer.from(`index\tprediction\n${lines.join('')}`));
-  });
+  writeOutput(file, `${heading}${lines.join('')}`, submissionFile);
   return file;
 }
 

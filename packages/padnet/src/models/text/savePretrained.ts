@@ -1,7 +1,7 @@
 /** Encoders as folders that Hugging Face's library reads too. */
-import { mkdirSync } from 'node:fs';
 import { join } from 'node:path';
-import { saveSafetensors, writeFileAtomically } from '@padnet/torch';
+import { saveSafetensors } from '@padnet/torch';
+import { makeFolder, writeFileAtomic } from '../../outputFile.js';
 import { toHuggingFaceConfig } from './config.js';
 import type { SequenceClassifier } from './sequenceClassifier.js';
 import { huggingFaceNames } from './weightNames.js';
@@ -16,10 +16,7 @@ export function savePretrained(folder: string, network: SequenceClassifier): voi
   const tensors = new Map(
     Array.from(huggingFaceNames(network), ([name, huggingFace]) => [huggingFace, state.get(name)!]),
   );
-  mkdirSync(folder, { recursive: true });
-  saveSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt' });
-  const config = `${JSON.stringify(toHuggingFaceConfig(network.config), null, 2)}\n`;
-  writeFileAtomically(join(folder, 'config.json'), (write) => {
-    write(new TextEncoder().encode(config));
-  });
+  makeFolder(folder);
+  saveSafetensors(join(folder, 'model.safetensors'), tensors, { format: 'pt', generator: 'padnet' });
+  writeFileAtomic(join(folder, 'config.json'), `${JSON.stringify(toHuggingFaceConfig(network.config), null, 2)}\n`);
 }

@@ -1,10 +1,11 @@
 /** Pretrained models by name: from the Hugging Face hub into a cache, once. */
-import { mkdir, readFile, rm, stat } from 'node:fs/promises';
+import { readFile, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch';
 import { z } from 'zod';
 import { cacheFolder } from '../../../cacheFolder.js';
 import { InputError } from '../../../errors.js';
+import { makeFolder } from '../../../outputFile.js';
 import { readTextConfig } from '../loadPretrained.js';
 import { shardNames, weightFiles } from '../readWeights.js';
 import { downloadFile, exists, type DownloadProgress, type DownloadResult } from './downloadFile.js';
@@ -61,7 +62,7 @@ export async function resolvePretrained(nameOrFolder: string, options: ResolvePr
   const folder = join(cache, ...cachePath(nameOrFolder, revision));
   const state = await readState(folder);
   if (state?.complete) return folder;
-  await mkdir(folder, { recursive: true });
+  makeFolder(folder);
   const hub: Hub = {
     endpoint: endpointOf(options.hub ?? setting('HF_ENDPOINT') ?? 'https://huggingface.co'),
     token: setting('HF_TOKEN'),
