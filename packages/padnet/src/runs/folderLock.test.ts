@@ -172,6 +172,12 @@ it('says why a folder can not be written to', async () => {
   expect(await message(join(parent, 'file'))).toBe(`${join(parent, 'file')} is a file, expected a folder`);
   expect(await message(join(parent, 'file', 'x'))).toMatch(/x could not be made: a part of its path is a file/);
   expect(await message('/proc/padnet')).toBe('/proc/padnet could not be made: no folder can be made there');
-  mkdirSync(lock, { recursive: true });
+  mkdirSync(folder);
+  symlinkSync(join(parent, 'file'), lock);
+  writeFileSync(join(parent, 'file'), 'mine');
+  expect(await message(folder)).toBe(`${folder} could not be written to: .padnet.lock in it is a link; remove it`);
+  expect(readFileSync(join(parent, 'file'), 'utf8')).toBe('mine');
+  rmSync(lock);
+  mkdirSync(lock);
   expect(await message(folder)).toBe(`${folder} could not be written to: it is a folder`);
 });

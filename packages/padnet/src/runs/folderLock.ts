@@ -58,8 +58,11 @@ export async function holdFolder(folder: string): Promise<Disposable> {
     if (descriptor !== null) {
       return {
         [Symbol.dispose]: () => {
-          rmSync(join(folder, LOCK_FILE), { force: true });
-          closeSync(descriptor);
+          try {
+            rmSync(join(folder, LOCK_FILE), { force: true });
+          } finally {
+            closeSync(descriptor);
+          }
           if (made !== undefined) removeEmpty(resolve(folder), resolve(made));
         },
       };
@@ -84,10 +87,13 @@ function openLock(folder: string): number | null {
   const file = join(folder, LOCK_FILE);
   let descriptor: number;
   try {
-    descriptor = openSync(file, constants.O_RDWR | constants.O_CREAT);
+    // Not through a link: what is written would overwrite somebody else's file.
+    descriptor = openSync(file, constants.O_RDWR | constants.O_CREAT | constants.O_NOFOLLOW);
   } catch (error) {
-    if ((error as NodeJS.ErrnoException).code === 'ENOENT') return null; // the folder has gone with the one that made it
-    throw new InputError(`${folder} could not be written to: ${reasonOf(error)}`, { cause: error });
+    const { code } = error as NodeJS.ErrnoException;
+    if (code === 'ENOENT') return null; // the folder has gone with the one that made it
+    const reason = code === 'ELOOP' ? `${LOCK_FILE} in it is a link; remove it` : reasonOf(error);
+    throw new InputError(`${folder} could not be written to: ${reason}`, { cause: error });
   }
   if (lock(descriptor, folder) && isStill(file, descriptor)) {
     describeHolder(descriptor);
