@@ -125,7 +125,7 @@ describe('bad usage: exit code 2 and one line', () => {
     ],
     [
       ['train', 'pad.yaml', '--set', 'partition.rounds=0'],
-      '--set partition.rounds=0: partition.rounds: expected a whole number of at least 1, got 0',
+      '--set partition.rounds=0: partition.rounds: expected a whole number from 1 to 1000, got 0',
     ],
     [
       ['train', 'static.yaml', '--device', 'gpu'],
@@ -146,6 +146,10 @@ describe('bad usage: exit code 2 and one line', () => {
     [
       ['bench', 'step', '--ratio', '1.5'],
       "option '--ratio <number>' argument '1.5' is invalid. Expected a number from 0 to 1.",
+    ],
+    [
+      ['bench', 'step', '--model', 'resnet10', '--width', '1.5'],
+      '--width: expected a whole number for resnet10, the channels of its first stage, got 1.5',
     ],
     [['compare', 'runs/a', 'runs/a/'], 'runs/a is given twice'],
     [['train', 'static.yaml', '--out', ''], '--out <folder>: expected a value, got nothing'],

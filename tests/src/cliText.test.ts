@@ -167,11 +167,9 @@ describe('predict', () => {
         1,
         'single.tsv: line 2 has 1 columns, expected 2: two sentences with a tab between',
       ],
-      [
-        ['picture', 'good'],
-        1,
-        'picture is on pictures; predict answers sentences, `padnet eval picture` evaluates pictures',
-      ],
+      [['picture', 'good'], 1, 'good: there is no such file'],
+      [['moe', 'good', 'sad', 'bad'], 2, 'expected one sentence or two: put each in quotes'],
+      [['moe', 'good', 'sad', '--top', '3'], 2, '--top is for runs on pictures; moe is on texts'],
     ] as const;
     const results = await Promise.all(cases.map(([parameters]) => run('predict', ...parameters)));
     expect(results).toEqual(cases.map(([, code, message]) => ({ code, stdout: '', stderr: `padnet: ${message}\n` })));

@@ -302,7 +302,7 @@ describe('partition and mask', () => {
 
   it.each([
     [['--ratio', '1.3'], '--ratio 1.3: expected a number from 0 to 1, got 1.3'],
-    [['--ratio', '0.3', '--rounds', '0'], '--rounds 0: expected a whole number of at least 1, got 0'],
+    [['--ratio', '0.3', '--rounds', '0'], '--rounds 0: expected a whole number from 1 to 1000, got 0'],
     [
       ['--ratio', '0.3', '--scope', 'globl'],
       '--scope globl: expected one of global, local, got "globl"; did you mean global?',

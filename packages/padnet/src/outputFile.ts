@@ -1,8 +1,9 @@
 /** Files that are written where somebody says: whole or not at all, with errors in words, and never in place of something else. */
-import { closeSync, mkdirSync, openSync, readSync, statSync } from 'node:fs';
+import { mkdirSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch/files';
 import { InputError, reasonOf } from './errors.js';
+import { openRegularFile } from './readRegularFile.js';
 
 /** What a file is, seen from its contents: it may take the place of one of its own kind alone. */
 export interface FileKind {
@@ -34,15 +35,11 @@ export function checkOutput(file: string, kind: FileKind): void {
   throw new InputError(`${file} is there already and is no ${kind.name}, so it is not replaced; choose another file`);
 }
 
-/** The first 64 KiB, a character a byte. @throws the error of the system */
+/** The first 64 KiB, a character a byte. @throws as `openRegularFile` */
 export function readBeginning(file: string): string {
-  const descriptor = openSync(file, 'r');
-  try {
-    const bytes = Buffer.alloc(beginningBytes);
-    return bytes.toString('latin1', 0, readSync(descriptor, bytes));
-  } finally {
-    closeSync(descriptor);
-  }
+  using opened = openRegularFile(file);
+  const bytes = Buffer.alloc(beginningBytes);
+  return bytes.toString('latin1', 0, readSync(opened.descriptor, bytes));
 }
 
 /** `writeFileAtomic`, where `checkOutput` finds nothing in the way. @throws as both */

@@ -105,8 +105,10 @@ async function sharpAlone({ files, length }: PictureFolder, epoch: number): Prom
 async function writePictures(folder: string, count: number): Promise<number> {
   const { default: sharp } = await import('sharp');
   const [width, height] = [500, 375];
-  for (const split of ['train', 'val']) mkdirSync(join(folder, split, 'waves'), { recursive: true });
-  const path = (index: number): string => join(folder, 'train', 'waves', `${index}.jpg`);
+  const classes = ['even', 'odd'];
+  const path = (index: number, split = 'train'): string => join(folder, split, classes[index % 2]!, `${index}.jpg`);
+  for (const split of ['train', 'val'])
+    for (const name of classes) mkdirSync(join(folder, split, name), { recursive: true });
   let bytes = 0;
   const distinct = Math.min(count, distinctPictures);
   for (let index = 0; index < distinct; index++) {
@@ -124,6 +126,6 @@ async function writePictures(folder: string, count: number): Promise<number> {
     bytes += jpeg.length;
   }
   for (let index = distinct; index < count; index++) copyFileSync(path(index % distinct), path(index));
-  copyFileSync(path(0), join(folder, 'val', 'waves', '0.jpg'));
+  for (const index of [0, 1]) copyFileSync(path(index), path(index, 'val'));
   return bytes / distinct;
 }

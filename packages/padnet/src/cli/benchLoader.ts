@@ -23,7 +23,7 @@ export function registerLoader(bench: Command, terminal: Terminal): void {
     )
     .option('--files', 'JPEG files of 500×375 instead, to random crops of 224×224, beside what sharp does alone')
     .option('--workers <numbers>', 'numbers of worker threads', (text) => text.split(',').map(whole), [0, 1, 2])
-    .option('--images <number>', 'pictures in an epoch (default: 20000, files 8000)', wholeNumber(1))
+    .option('--images <number>', 'pictures in an epoch (default: 20000, files 8000)', wholeNumber(2))
     .option('--batch <number>', 'pictures in a batch', wholeNumber(1), 128)
     .option('--repeats <number>', 'epochs of each, in turns', wholeNumber(1), 3)
     .option('--json', 'print the result as JSON')

@@ -2,7 +2,7 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { NetworkShape } from '../bench/benchNetwork.js';
-import { networks } from './networkNames.js';
+import { checkWidth, networks } from './networkNames.js';
 import { oneOf, positiveNumber, wholeNumber } from './options.js';
 
 const stems = ['imagenet', 'small'] as const;
@@ -34,6 +34,7 @@ export function withNetworkOptions(command: Command, batch: number): Command {
 }
 
 export function networkShape({ model, stem, width, size, channels, classes, batch }: NetworkOptions): NetworkShape {
+  checkWidth(model, width);
   return { model, stem, width: width ?? null, inChannels: channels, numClasses: classes, size, batch };
 }
 

@@ -3,7 +3,7 @@ import { existsSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, randn, type nn } from '@padnet/torch';
 import type { MoEPosition } from '../convert/index.js';
-import type { OnBadPicture } from '../data/index.js';
+import type { DataSplit, OnBadPicture } from '../data/index.js';
 import { InputError } from '../errors.js';
 import {
   convertModel,
@@ -185,7 +185,8 @@ async function writePictures(
     return null;
   }
   if (layer === 'static') {
-    const cost = await foldNetwork(await recipeOf(path, options), source, options);
+    const { recipe, split } = await dataOf(path, options);
+    const cost = await foldNetwork(recipe, source, { ...options, split });
     savePictureModel(join(out, 'model.json'), network, description);
     return cost;
   }
@@ -196,7 +197,7 @@ async function writePictures(
     optionNames,
   );
   explained(path, () => convertModel(network, model, options));
-  using data = !isStatic && measuresFold(network) ? await batchesOf(await recipeOf(path, options), source) : null;
+  using data = !isStatic && measuresFold(network) ? await batchesOf(await dataOf(path, options), source) : null;
   if (data) foldMeans(network, data.batchLosses);
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
@@ -206,21 +207,26 @@ async function writePictures(
   return null;
 }
 
+interface FoldData {
+  readonly recipe: PictureRecipe;
+  readonly split?: DataSplit | undefined;
+}
+
 /** Data to measure on what routers decide on average. */
-async function recipeOf(path: string, { recipe }: ConvertNetworkOptions): Promise<PictureRecipe> {
-  if (recipe === undefined && !existsSync(new RunFolder(path).recipe)) {
+async function dataOf(path: string, { recipe: file }: ConvertNetworkOptions): Promise<FoldData> {
+  if (file === undefined && !existsSync(new RunFolder(path).recipe)) {
     throw new InputError(
       `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
         'those it was trained on with --recipe <file>',
     );
   }
-  const read = recipe === undefined ? readRun(path).recipe : await readDataRecipe(recipe, []);
-  if (read.modality !== 'image') throw new UsageError(`${path} has a network for pictures, the recipe is for texts`);
-  return read;
+  const { recipe, split } = file === undefined ? readRun(path) : { recipe: await readDataRecipe(file, []) };
+  if (recipe.modality !== 'image') throw new UsageError(`${path} has a network for pictures, the recipe is for texts`);
+  return { recipe, split };
 }
 
-async function batchesOf(recipe: PictureRecipe, source: PictureModel): Promise<PartitionLosses> {
-  const task = await savedTask(recipe, source);
+async function batchesOf({ recipe, split }: FoldData, source: PictureModel): Promise<PartitionLosses> {
+  const task = await savedTask(recipe, source, { split });
   return await task.partitionLosses({ batches: DEFAULT_PARTITION_BATCHES, seed: recipe.training.seed, epoch: 0 });
 }
 

@@ -2,7 +2,7 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
-import { IMAGENET_STATISTICS } from '../data/index.js';
+import { IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../data/index.js';
 import {
   loadPictureWeights,
   loadPretrained,
@@ -22,6 +22,7 @@ import {
   type SavedModel,
   type TextDescription,
 } from '../training/index.js';
+import { checkWidth } from './networkNames.js';
 import { UsageError } from './usageError.js';
 
 export interface TextSource {
@@ -71,6 +72,7 @@ function withTokenizer(model: SavedModel, tokenizer: string): ConvertSource {
 
 function weightsSource(file: string, { model: name, width }: NamedNetwork): PictureModel {
   if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
+  checkWidth(name, width);
   const options = { name, ...(width !== undefined && { width }) };
   const { network, shape, model } = loadPictureWeights(file, options);
   const side = model.stem === 'small' ? 32 : 224;
@@ -84,6 +86,7 @@ function weightsSource(file: string, { model: name, width }: NamedNetwork): Pict
       shape.inChannels === 3
         ? { mean: [...IMAGENET_STATISTICS.mean], std: [...IMAGENET_STATISTICS.std] }
         : { mean: Array<number>(shape.inChannels).fill(0.5), std: Array<number>(shape.inChannels).fill(0.25) },
+    cropFraction: STANDARD_CROP_FRACTION,
   };
   return { modality: 'image', network, description };
 }

@@ -1,7 +1,8 @@
 /** What `padnet doctor` looks at, one finding a subject. Each check stands alone: a machine without libtorch gets the others. */
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
-import { availableParallelism, freemem } from 'node:os';
+import { availableParallelism } from 'node:os';
+import { availableMemory } from '../availableMemory.js';
 import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/fashionMnist.js';
 import { reasonOf } from '../errors.js';
 import { formatBytes } from '../report/format.js';
@@ -180,16 +181,6 @@ function checkMemory(): Finding {
     fix: level === 'ok' ? null : fix,
     values: { availableBytes: available },
   };
-}
-
-/** What can be used without swapping, in the control group too. */
-function availableMemory(): number {
-  const text = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-  const [, kilobytes] = /^MemAvailable:\s+(\d+) kB/m.exec(text('/proc/meminfo')) ?? [];
-  const machine = kilobytes === undefined ? freemem() : 1024 * Number(kilobytes);
-  const limit = Number(text('/sys/fs/cgroup/memory.max')); // NaN for `max`, 0 where there is no file
-  const used = Number(text('/sys/fs/cgroup/memory.current'));
-  return limit > 0 ? Math.min(machine, limit - used) : machine;
 }
 
 function checkData(path: string): Finding {

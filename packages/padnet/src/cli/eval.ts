@@ -1,9 +1,7 @@
 /** `padnet eval`: the score of a run's network on the test data. */
+import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { formatPercent, formatSeconds } from '../report/format.js';
-import type { PictureModel, PictureRecipe } from '../training/index.js';
-import { classAccuracies, classTable } from './classTable.js';
 import { evaluateTexts } from './evalTexts.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
 import { readDataRecipe } from './runRecipe.js';
@@ -11,6 +9,7 @@ import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
 interface EvalOptions {
+  readonly data?: string;
   readonly recipe?: string;
   readonly set?: readonly string[];
   readonly batchSize?: number;
@@ -26,7 +25,12 @@ export function registerEval(program: Command, terminal: Terminal): void {
     .description("Evaluate a run's network on its test data, or on others.")
     .argument(
       '<run>',
-      'folder of a finished run; or with --recipe, of a network that `padnet convert` wrote, or of a classifier as Hugging Face saves it',
+      'folder of a finished run; or with --data or --recipe, of a network that `padnet convert` wrote, or of a classifier as Hugging Face ' +
+        'saves it',
+    )
+    .option(
+      '--data <folder>',
+      'pictures that it is evaluated on, in folders of its classes; without such folders, they are predicted',
     )
     .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .option(
@@ -48,6 +52,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
     command,
     'eval runs/pad30',
     'eval runs/pad30 --set data.testLimit=1000',
+    'eval runs/pad30 --data new-pictures',
     'eval runs/pad30 --batch-size 1 --coefficient-threshold 0.05',
     'eval networks/folded --recipe runs/pad30/recipe.yaml',
     'eval runs/rte-pad50 --submission submissions',
@@ -55,19 +60,36 @@ export function registerEval(program: Command, terminal: Terminal): void {
 }
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
-  const { set = [], batchSize, coefficientThreshold, submission, allowCode, json = false } = options;
+  const { data, set = [], batchSize, coefficientThreshold, submission, allowCode, json = false } = options;
+  if (data !== undefined && (options.recipe !== undefined || set.length > 0)) {
+    const other = options.recipe === undefined ? '--set' : '--recipe';
+    throw new UsageError(`--data and ${other} both say what ${run} is evaluated on: give one of them`);
+  }
   const { loadAnyModel, loadEncoder, networkPlace, RunFolder } = await import('../training/index.js');
   const place = networkPlace(run);
+  const load = () => (place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode }));
+  if (data !== undefined) {
+    const model = load();
+    if (model.modality === 'text') throw new UsageError(`--data is for runs on pictures; ${run} is on sentences`);
+    if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
+    const { evaluateOnFolder } = await import('./evalPictures.js');
+    await evaluateOnFolder({ run, model, batchSize, coefficientThreshold, json }, data, terminal);
+    return;
+  }
   if (options.recipe === undefined && (place === 'converted' || place === 'encoder')) {
     throw new InputError(
-      `${run} is a network without data of its own; give the recipe whose data it is evaluated on with --recipe <file>`,
+      `${run} is a network without data of its own; give pictures with --data <folder>, or the recipe whose data it is evaluated ` +
+        'on with --recipe <file>',
     );
   }
-  const model = place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode });
-  const recipe = await readDataRecipe(options.recipe ?? new RunFolder(run).recipe, set);
+  const model = load();
+  const recipeFile = options.recipe ?? new RunFolder(run).recipe;
+  const recipe = await readDataRecipe(recipeFile, set);
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
-    await evaluatePictures({ run, recipe, model, batchSize, coefficientThreshold, json }, terminal);
+    const { evaluateOnRecipe } = await import('./evalPictures.js');
+    const evaluation = { run, model, batchSize, coefficientThreshold, json };
+    await evaluateOnRecipe(evaluation, recipe, dirname(recipeFile), terminal);
   } else if (model.modality === 'text' && recipe.modality === 'text') {
     if (batchSize !== undefined) throw new UsageError(`--batch-size is for runs on pictures; ${run} is on sentences`);
     if (coefficientThreshold !== undefined)
@@ -76,70 +98,4 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
   } else {
     throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
   }
-}
-
-interface PictureEvaluation {
-  readonly run: string;
-  readonly recipe: PictureRecipe;
-  readonly model: PictureModel;
-  readonly batchSize: number | undefined;
-  readonly coefficientThreshold: number | undefined;
-  readonly json: boolean;
-}
-
-async function evaluatePictures(options: PictureEvaluation, terminal: Terminal): Promise<void> {
-  const { run, recipe, model, batchSize, coefficientThreshold, json } = options;
-  const { evaluate, loadPictures } = await import('../training/index.js');
-  const { foldBatchNorms, setCoefficientThreshold } = await import('../layers/index.js');
-  const { onceEach } = await import('../data/index.js');
-  if (coefficientThreshold !== undefined && setCoefficientThreshold(model.network, coefficientThreshold) === 0)
-    throw new UsageError(`--coefficient-threshold is for convolutions that mix kernels; ${run} has none`);
-  const onBadPicture = onceEach(({ file, reason }) => {
-    terminal.remark(`padnet: left out: ${file}: ${reason}`);
-  });
-  const { test } = await loadPictures(recipe.data, onBadPicture);
-  const { inChannels, numClasses } = model.description;
-  if (test.channels !== inChannels || test.numClasses !== numClasses) {
-    throw new InputError(
-      `${run} is for pictures of ${inChannels} channels and ${numClasses} classes; ${test.name} has ${test.channels} and ` +
-        `${test.numClasses}`,
-    );
-  }
-  foldBatchNorms(model.network);
-  const start = performance.now();
-  const { normalise } = model.description;
-  const {
-    score: accuracy,
-    loss,
-    predictions,
-  } = await evaluate(model.network, test, {
-    ...(batchSize !== undefined && { batchSize }),
-    normalise,
-    ...(test.kind === 'folder' && { numWorkers: recipe.data.numWorkers }),
-    onBadPicture: recipe.data.onBadPicture === 'skip' ? onBadPicture : undefined,
-    signal: terminal.closed,
-  });
-  const seconds = (performance.now() - start) / 1000;
-  const length = predictions.filter((each) => !Number.isNaN(each)).length;
-  const classes = classAccuracies(test.classNames, test.labels, predictions);
-  if (json) {
-    terminal.printJson({
-      run,
-      accuracy,
-      loss,
-      images: length,
-      imagesPerSecond: length / seconds,
-      seconds,
-      classes: classes.map(({ name, samples, accuracy: each }) => ({ name, images: samples, accuracy: each })),
-    });
-    return;
-  }
-  terminal.print(
-    [
-      `test accuracy ${formatPercent(accuracy, 2)}, loss ${loss.toFixed(4)}`,
-      `${length} pictures in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
-      '',
-      classTable(classes, 'pictures'),
-    ].join('\n'),
-  );
 }

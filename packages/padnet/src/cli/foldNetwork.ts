@@ -1,13 +1,15 @@
 /** What `padnet convert --layer static` does with a dynamic or partial network: folds it, and measures what that costs. */
 import { noGrad, randn, type nn } from '@padnet/torch';
 import { measuredPass } from '../bench/measuredPass.js';
-import type { OnBadPicture } from '../data/index.js';
+import type { DataSplit, OnBadPicture } from '../data/index.js';
 import { foldBatchNorms } from '../layers/index.js';
 import { median } from '../statistics.js';
 import { foldModel, type Evaluation, type PictureModel, type PictureRecipe } from '../training/index.js';
 
 export interface FoldOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
+  /** How the run divided its pictures. */
+  readonly split?: DataSplit | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

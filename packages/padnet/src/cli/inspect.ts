@@ -1,14 +1,16 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { directions, type Direction } from '../layers/planRates.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import { readRegularFile } from '../readRegularFile.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Inspection, ShownNetwork } from '../report/index.js';
 import { showPartition } from './mask.js';
 import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
+import { readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
@@ -50,11 +52,11 @@ export function registerInspect(program: Command, terminal: Terminal): void {
 async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
   const { json = false, plan = false, batch, direction, size, allowCode } = options;
   if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
-  if (/\.(safetensors|pth|pt|bin)$/.test(what) && statSync(what).isFile()) {
+  const isFolder = statSync(what).isDirectory();
+  if (!isFolder && /\.(safetensors|pth|pt|bin)$/.test(what)) {
     await inspectTensors(what, json, terminal);
     return;
   }
-  const isFolder = statSync(what).isDirectory();
   const { inspectNetwork, inspectPlans, inspectText, planText } = await import('../report/index.js');
   const described = isFolder ? await describedNetwork(what) : null;
   if (described) {
@@ -112,12 +114,12 @@ async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetw
     import('../training/index.js'),
     import('../report/index.js'),
   ]);
-  return await networkOfRecipe(parseRecipe(readFileSync(file, 'utf8'), file), code);
+  return await networkOfRecipe(parseRecipe(readYaml(file, 'a recipe'), file), code);
 }
 
 async function inspectTensors(file: string, json: boolean, terminal: Terminal): Promise<void> {
   const { decodeSafetensors, decodeTorchArchive, scope } = await import('@padnet/torch');
-  const bytes = readFileSync(file);
+  const bytes = readRegularFile(file, { expected: 'tensors' });
   const { metadata, tensors } = scope(() => {
     const decoded = file.endsWith('.safetensors')
       ? decodeSafetensors(bytes, file)

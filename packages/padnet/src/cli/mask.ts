@@ -1,7 +1,8 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
-import { existsSync, readFileSync, statSync } from 'node:fs';
+import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import { readRegularFile } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
@@ -42,7 +43,7 @@ async function readPartition(path: string): Promise<Partition> {
   ]);
   const file = statSync(path).isDirectory() ? new RunFolder(path).partition : path;
   if (!existsSync(file)) throw new InputError(`${path} is no partitioned run: it has no partition.safetensors`);
-  return decodePartition(readFileSync(file), file);
+  return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }
 
 export async function showPartition(path: string, json: boolean, terminal: Terminal): Promise<void> {

@@ -1,9 +1,10 @@
 /** Folders that `padnet convert` writes: a network as a whole, or in place of one that padnet has written. */
 import { randomBytes } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, readFileSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { existsSync, lstatSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readBeginning } from '../outputFile.js';
+import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
 import { removeLeftovers } from '../training/atomicWrite.js';
 import { holdFolder, isModelFile, RunFolder } from '../training/index.js';
 
@@ -44,7 +45,12 @@ function isOurs(folder: string): boolean {
   try {
     if (!existsSync(join(folder, 'model.json')))
       return readBeginning(join(folder, 'model.safetensors')).includes('"generator":"padnet"');
-    const { format } = JSON.parse(readFileSync(join(folder, 'model.json'), 'utf8')) as { format?: unknown };
+    const { format } = JSON.parse(
+      readRegularText(join(folder, 'model.json'), {
+        expected: 'the description of a network',
+        maxBytes: maxSettingsBytes,
+      }),
+    ) as { format?: unknown };
     return format === 'padnet-model-1';
   } catch {
     return false;

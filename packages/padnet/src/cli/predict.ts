@@ -1,11 +1,13 @@
-/** `padnet predict`: what a run's network says of a sentence, or of a file of them. */
+/** `padnet predict`: what a run's network says of pictures, or of sentences. */
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Text, TextAnswer } from '../report/index.js';
 import { layerLabel } from '../report/layerNames.js';
-import { allowCodeOption, withExamples } from './options.js';
+import type { PictureModel, TextModel } from '../training/index.js';
+import { allowCodeOption, wholeNumber, withExamples } from './options.js';
+import { predictPictures } from './predictPictures.js';
 import { readSentences } from './sentences.js';
 import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
@@ -13,29 +15,48 @@ import { UsageError } from './usageError.js';
 
 interface PredictOptions {
   readonly file?: string;
+  readonly top?: number;
+  readonly coefficients?: boolean;
   readonly experts?: boolean;
   readonly allowCode?: boolean;
   readonly json?: boolean;
+  readonly csv?: boolean;
 }
 
 export function registerPredict(program: Command, terminal: Terminal): void {
   const command = program
     .command('predict')
     .description(
-      "Say what a run's network takes a sentence for, or each of a file; and which experts its tokens went to.",
+      "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its routers decided.",
     )
-    .argument('<run>', 'folder of a finished run on texts, or of a network that was converted from one')
-    .argument('[sentence]', 'what to judge')
-    .argument('[second]', 'the other sentence, where the task is about pairs')
-    .option('--file <file>', 'sentences by line, pairs with a tab between; - for standard input')
-    .option('--experts', 'show which experts each token went to, in every mixture of experts')
+    .argument('<run>', 'folder of a finished run, or of a network that `padnet convert` wrote')
+    .argument(
+      '[inputs...]',
+      'picture files, folders of them, - for a picture on standard input; of a run on texts a sentence, or a pair of them',
+    )
+    .option(
+      '--file <file>',
+      'names of pictures, or sentences (pairs with a tab between), one a line; - for standard input',
+    )
+    .option(
+      '--top <number>',
+      'pictures: so many classes of each (default: 5; 1 in lines of several and in CSV)',
+      wholeNumber(1),
+    )
+    .option('--coefficients', 'pictures: show how every dynamic convolution mixes its kernels')
+    .option('--experts', 'texts: show which experts each token went to, in every mixture of experts')
     .addOption(allowCodeOption())
-    .option('--json', 'print the answer as JSON; of a file, one line each')
-    .action((run: string, sentence: string | undefined, second: string | undefined, options: PredictOptions) =>
-      predict(run, { sentence, second, ...options }, terminal),
+    .option('--json', 'print the answer as JSON; of several, one line each')
+    .option('--csv', 'pictures: print the answers as comma-separated values')
+    .action((run: string, inputs: readonly string[], options: PredictOptions) =>
+      predict(run, { inputs, ...options }, terminal),
     );
   withExamples(
     command,
+    'predict runs/pad30 photo.jpg',
+    'predict runs/pad30 holiday scans/*.tif --top 3 --csv',
+    'predict runs/pad30 photo.jpg --coefficients',
+    'predict runs/pad30 --file - < names.txt',
     'predict runs/sst2-pad50 "a film that is worth its length"',
     'predict runs/rte-pad50 "A cat sat on the mat." "There is a cat." --experts',
     'predict runs/rte-pad50 --file pairs.tsv --json',
@@ -43,24 +64,44 @@ export function registerPredict(program: Command, terminal: Terminal): void {
 }
 
 interface Question extends PredictOptions {
-  readonly sentence: string | undefined;
-  readonly second: string | undefined;
+  readonly inputs: readonly string[];
 }
 
 async function predict(run: string, question: Question, terminal: Terminal): Promise<void> {
-  const { file, sentence, experts = false, allowCode, json = false } = question;
-  if ((file === undefined) === (sentence === undefined)) {
-    throw new UsageError('give a sentence, or a file of them with --file');
+  const { file, inputs, allowCode } = question;
+  if ((file === undefined) === (inputs.length === 0)) {
+    throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
   }
-  const [{ loadAnyModel }, { answerTexts }, { glueTasks }] = await Promise.all([
-    import('../training/index.js'),
+  const { loadAnyModel } = await import('../training/index.js');
+  const model = loadAnyModel(run, { allowCode });
+  if (model.modality === 'image') await askAboutPictures(run, model, question, terminal);
+  else await askAboutTexts(run, model, question, terminal);
+}
+
+async function askAboutPictures(
+  run: string,
+  model: PictureModel,
+  { inputs, file, top, coefficients = false, experts = false, json = false, csv = false }: Question,
+  terminal: Terminal,
+): Promise<void> {
+  if (experts) throw new UsageError(`--experts is for runs on texts; ${run} is on pictures`);
+  if (json && csv) throw new UsageError('--json and --csv are two forms of the answer: give one of them');
+  if (csv && coefficients) throw new UsageError('--coefficients is for the table and --json, not for --csv');
+  const { picturesListed, picturesNamed } = await import('./pictureFiles.js');
+  const pictures = file === undefined ? await picturesNamed(inputs) : await picturesListed(file);
+  const single = inputs.length === 1 && pictures.length === 1 && (inputs[0] === '-' || pictures[0]!.file === inputs[0]);
+  const format = json ? 'json' : csv ? 'csv' : 'table';
+  await predictPictures({ run, model, pictures, single, top, coefficients, format }, terminal);
+}
+
+async function askAboutTexts(run: string, model: TextModel, question: Question, terminal: Terminal): Promise<void> {
+  const { file, experts = false, json = false } = question;
+  const misplaced = (['top', 'coefficients', 'csv'] as const).find((name) => question[name] !== undefined);
+  if (misplaced !== undefined) throw new UsageError(`--${misplaced} is for runs on pictures; ${run} is on texts`);
+  const [{ answerTexts }, { glueTasks }] = await Promise.all([
     import('../report/index.js'),
     import('../data/index.js'),
   ]);
-  const model = loadAnyModel(run, { allowCode });
-  if (model.modality !== 'text') {
-    throw new InputError(`${run} is on pictures; predict answers sentences, \`padnet eval ${run}\` evaluates pictures`);
-  }
   const { task } = model.description;
   if (task === undefined) {
     throw new InputError(
@@ -79,7 +120,8 @@ async function predict(run: string, question: Question, terminal: Terminal): Pro
   }
 }
 
-function onlyText({ sentence, second }: Question, task: string, isPair: boolean): Text {
+function onlyText({ inputs: [sentence, second, ...others] }: Question, task: string, isPair: boolean): Text {
+  if (others.length > 0) throw new UsageError('expected one sentence or two: put each in quotes');
   if (isPair !== (second !== undefined)) {
     throw new UsageError(
       isPair ? `${task} is about pairs: give two sentences` : `${task} is about one sentence, not two`,

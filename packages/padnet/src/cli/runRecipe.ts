@@ -1,8 +1,9 @@
 /** Recipes as commands that train take them: from a file, fit to be resumed, and checked against a run that is there. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
-import { InputError, reasonOf } from '../errors.js';
+import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import { maxSettingsBytes, readInput } from '../readRegularFile.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
 
 /**
@@ -82,9 +83,5 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
 
 /** @param expected what it should be, for messages. @throws InputError where it can not be read */
 export function readYaml(file: string, expected: string): string {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    throw new InputError(`${file}: expected ${expected}, but ${reasonOf(error)}`, { cause: error });
-  }
+  return readInput(file, { expected, maxBytes: maxSettingsBytes }).toString('utf8');
 }

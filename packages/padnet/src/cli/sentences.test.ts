@@ -50,8 +50,8 @@ describe('readSentences', () => {
 
   it('says what is no file', async () => {
     await expect(readSentences(join(folder, 'none'), false)).rejects.toThrow(
-      'none: expected a file of sentences, but there is no such file',
+      'none: expected sentences, but there is no such file',
     );
-    await expect(readSentences(folder, false)).rejects.toThrow('expected a file of sentences, but it is a folder');
+    await expect(readSentences(folder, false)).rejects.toThrow('it is a folder');
   });
 });

@@ -1,7 +1,6 @@
 /** Files of sentences: one a line, or two with a tab between. */
-import { readFileSync } from 'node:fs';
-import { buffer } from 'node:stream/consumers';
-import { InputError, reasonOf } from '../errors.js';
+import { InputError } from '../errors.js';
+import { maxTextBytes, readInput, readStandardInput } from '../readRegularFile.js';
 import type { Text } from '../report/index.js';
 
 /**
@@ -11,7 +10,8 @@ import type { Text } from '../report/index.js';
  */
 export async function readSentences(file: string, isPair: boolean): Promise<Text[]> {
   const name = file === '-' ? 'standard input' : file;
-  const lines = splitLines(file === '-' ? await buffer(process.stdin) : readBytes(file));
+  const options = { expected: isPair ? 'pairs of sentences' : 'sentences', maxBytes: maxTextBytes };
+  const lines = splitLines(file === '-' ? await readStandardInput(options) : readInput(file, options));
   if (lines.length === 0) throw new InputError(`${name}: expected at least one sentence, found none`);
   return lines.map((bytes, index) => {
     const problem = (text: string): InputError => new InputError(`${name}: line ${index + 1} ${text}`);
@@ -33,14 +33,6 @@ export async function readSentences(file: string, isPair: boolean): Promise<Text
       throw problem('has an empty sentence; fill it or remove the line');
     return { first, second };
   });
-}
-
-function readBytes(file: string): Buffer {
-  try {
-    return readFileSync(file);
-  } catch (error) {
-    throw new InputError(`${file}: expected a file of sentences, but ${reasonOf(error)}`, { cause: error });
-  }
 }
 
 const lineFeed = 0x0a;

@@ -158,6 +158,11 @@ function sentence(event: TrainingEvent): string | null {
       return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
     case 'truncated':
       return truncationText(event);
+    case 'emptyClasses': {
+      const { name, classes, numClasses } = event;
+      const more = classes.length > 5 ? ` and ${classes.length - 5} more` : '';
+      return `${name}: no picture of ${classes.slice(0, 5).join(', ')}${more}: ${classes.length} of ${numClasses} classes are not learnt`;
+    }
     case 'newClassifier':
       return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
     case 'unknownKeys':

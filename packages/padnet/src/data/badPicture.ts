@@ -23,14 +23,16 @@ export function onceEach(onBadPicture: OnBadPicture): OnBadPicture {
 const shown = 5;
 
 /** One line a picture, the first few of them. */
-export function badPictureError(pictures: readonly BadPicture[]): InputError {
+export function badPictureError(
+  pictures: readonly BadPicture[],
+  wayOut = 'replace or remove them, or set data.onBadPicture to skip',
+): InputError {
   const more = pictures.length - shown;
   return new InputError(
     [
       ...pictures.slice(0, shown).map(({ file, reason }) => `${file}: ${reason}`),
       ...(more > 0 ? [`and ${more} more`] : []),
-      `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} can not be used: replace or remove them, or set ` +
-        'data.onBadPicture to skip',
+      `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} can not be used: ${wayOut}`,
     ].join('\n'),
   );
 }

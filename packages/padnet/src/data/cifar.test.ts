@@ -71,6 +71,12 @@ describe('CIFAR-10', () => {
     rmSync(join(folder, 'data_batch_1.bin'));
     writeFileSync(join(folder, 'data_batch_2.bin.gz'), gzipSync(record([3], 0)).subarray(0, 100));
     expectError('cifar10', 'data_batch_2.bin.gz: the gzip data are cut off or damaged');
+    const bomb = gzipSync(Buffer.alloc(10_000 * 3073 + 1));
+    writeFileSync(join(folder, 'data_batch_2.bin.gz'), bomb);
+    expectError(
+      'cifar10',
+      'data_batch_2.bin.gz: expected at most 10000 records of CIFAR-10, 30730000 bytes, found more',
+    );
     write('data_batch_2.bin.gz', record([3], 0));
     writeFileSync(join(folder, 'batches.meta.txt'), 'airplane\n');
     expectError('cifar10', 'batches.meta.txt: expected the names of 10 classes, found 1');

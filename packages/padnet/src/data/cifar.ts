@@ -4,13 +4,13 @@
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
-import { gunzipSync } from 'node:zlib';
 
 import { InputError } from '../errors.js';
+import { readRegularFile } from '../readRegularFile.js';
 import { readClassNames } from './classNames.js';
-import { imageDataset, type ImageSplits, type StoredImages } from './dataset.js';
-import { gzipError } from './idx.js';
-import { existingFile, readBytes } from './idxSplit.js';
+import { constantChannel, imageDataset, type ImageSplits, type StoredImages } from './dataset.js';
+import { gunzip, isGzip } from './gunzip.js';
+import { existingFile } from './idxSplit.js';
 
 interface CifarFormat {
   readonly title: string;
@@ -96,17 +96,26 @@ export function loadCifar(name: CifarName, { path }: { path: string }): ImageSpl
       width: side,
       classNames,
     });
-  return { train: split('train', trainFiles), test: split('test', [testFile]) };
+  const splits = { train: split('train', trainFiles), test: split('test', [testFile]) };
+  const constant = constantChannel(splits.train);
+  if (constant) {
+    throw new InputError(
+      `${trainFiles.join(', ')}: all pixels of channel ${constant.channel} are ${constant.pixel}, so that there is nothing to ` +
+        'learn from; get the files again',
+    );
+  }
+  return splits;
 }
 
-function inflated(file: string, { labelBytes, maxRecords }: CifarFormat): Uint8Array {
-  const bytes = readBytes(file);
-  if (bytes[0] !== 0x1f || bytes[1] !== 0x8b || !file.endsWith('.gz')) return bytes;
-  try {
-    return gunzipSync(bytes, { maxOutputLength: maxRecords * (labelBytes + pictureBytes) });
-  } catch (cause) {
-    throw gzipError(file, cause);
-  }
+function inflated(file: string, { title, labelBytes, maxRecords }: CifarFormat): Uint8Array {
+  const maxBytes = maxRecords * (labelBytes + pictureBytes);
+  const bytes = readRegularFile(file, { expected: `records of ${title}`, maxBytes });
+  if (!isGzip(bytes) || !file.endsWith('.gz')) return bytes;
+  const tooLong = (): InputError =>
+    new InputError(
+      `${file}: expected at most ${maxRecords} records of ${title}, ${maxBytes} bytes, found more; get the file again`,
+    );
+  return gunzip(bytes, file, maxBytes, tooLong);
 }
 
 function decodeRecords(bytes: Uint8Array, file: string, { labelBytes, numClasses, title }: CifarFormat): Records {

@@ -1,7 +1,7 @@
 import { existsSync } from 'node:fs';
 
 import { InputError } from '../errors.js';
-import { readBytes } from './idxSplit.js';
+import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
 
 /**
  * Names of classes, one a line; null where there is no such file.
@@ -10,8 +10,7 @@ import { readBytes } from './idxSplit.js';
  */
 export function readClassNames(file: string): readonly string[] | null {
   if (!existsSync(file)) return null;
-  const names = readBytes(file)
-    .toString('utf8')
+  const names = readRegularText(file, { expected: 'names of classes', maxBytes: maxSettingsBytes })
     .trimEnd()
     .split(/\r?\n/)
     .map((name) => name.trim());

@@ -1,5 +1,6 @@
 import { InputError } from '../errors.js';
 import { checkInteger } from './checks.js';
+import type { DataSplit } from './dataSplit.js';
 import type { PictureFiles } from './pictureFiles.js';
 
 /**
@@ -26,10 +27,12 @@ export interface StoredImages extends LabelledPictures {
   readonly images: Uint8Array<SharedArrayBuffer>;
 }
 
-/** Picture files, decoded for each batch to RGB of `height × width`. A plain object too. */
+/** Picture files, decoded for each batch to grey (1 channel) or RGB (3) of `height × width`. A plain object too. */
 export interface PictureFolder extends LabelledPictures {
   readonly kind: 'folder';
   readonly files: PictureFiles;
+  /** Of evaluation: what share of each side is left of a resized picture. See `centreGeometry`. */
+  readonly cropFraction: number;
 }
 
 export type ImageDataset = StoredImages | PictureFolder;
@@ -38,6 +41,8 @@ export type ImageDataset = StoredImages | PictureFolder;
 export interface ImageSplits<Dataset extends ImageDataset = ImageDataset> {
   readonly train: Dataset;
   readonly test: Dataset;
+  /** How the samples were divided, where the data did not say so; absent: they did. */
+  readonly split?: DataSplit | undefined;
 }
 
 export interface ImageDatasetOptions {
@@ -127,6 +132,31 @@ export function limit(dataset: StoredImages, count: number): StoredImages {
     images: dataset.images.subarray(0, count * dataset.channels * dataset.height * dataset.width),
     labels: dataset.labels.subarray(0, count),
   };
+}
+
+/** The first channel in which all pixels of all pictures are the same, and what they are; null where there is none. */
+export function constantChannel({
+  images,
+  length,
+  channels,
+  height,
+  width,
+}: StoredImages): { readonly channel: number; readonly pixel: number } | null {
+  const area = height * width;
+  for (let channel = 0; channel < channels; channel++) {
+    const pixel = images[channel * area]!;
+    const isConstant = (start: number): boolean => images.subarray(start, start + area).every((each) => each === pixel);
+    let example = 0;
+    while (example < length && isConstant((example * channels + channel) * area)) example++;
+    if (example === length) return { channel, pixel };
+  }
+  return null;
+}
+
+/** Classes of which there is no example, by name. */
+export function emptyClasses({ labels, classNames }: ImageDataset): readonly string[] {
+  const found = new Set(labels);
+  return classNames.filter((_, label) => !found.has(label));
 }
 
 /** Of ImageNet's training pictures, as torchvision's networks are trained with. */

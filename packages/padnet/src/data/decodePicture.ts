@@ -1,15 +1,37 @@
 /** Picture files → pixels, by sharp (libvips). */
-import { open, stat } from 'node:fs/promises';
-import type { Sharp, SharpOptions } from 'sharp';
+import { constants, statSync } from 'node:fs';
+import { open } from 'node:fs/promises';
+import type { Metadata, Sharp, SharpOptions } from 'sharp';
 
-import { reasonOf } from '../errors.js';
+import { kindProblem, readProblem } from '../readRegularFile.js';
 import type { PictureFile } from './pictureFiles.js';
 import type { PictureGeometry } from './pictureGeometry.js';
 
-/** Pixels of the largest picture that is decoded: 8,192 × 8,192. */
-export const MAX_PICTURE_PIXELS = 2 ** 26;
+/** Of the largest square that a picture is decoded to. */
+export const MAX_PICTURE_SIDE = 2 ** 13;
 
-const formats = ['jpeg', 'png', 'webp'];
+/** Pixels of the largest picture that is decoded. */
+const MAX_PICTURE_PIXELS = MAX_PICTURE_SIDE ** 2;
+
+/** Of the longer side to the shorter one: what is resized by the shorter one still has sides that libvips can count. */
+const MAX_ASPECT_RATIO = 10_000;
+
+/** A file's path, or the bytes of a file. */
+export type PictureSource = string | Uint8Array;
+
+/** By what sharp calls them. */
+const formats = {
+  jpeg: { name: 'JPEG', isWhole: ({ tail }: Ends) => tail.includes(Buffer.from([0xff, 0xd9])) },
+  png: { name: 'PNG', isWhole: ({ tail }: Ends) => tail.includes('IEND') },
+  webp: { name: 'WebP', isWhole: ({ head, size }: Ends) => head.readUInt32LE(4) + 8 <= size },
+  gif: { name: 'GIF', isWhole: ({ tail }: Ends) => tail.includes(0x3b) },
+  // These have no mark at their end.
+  tiff: { name: 'TIFF', isWhole: () => false },
+  heif: { name: 'AVIF', isWhole: () => false },
+} as const;
+
+const formatNames = Object.values(formats).map(({ name }) => name);
+const expected = `expected ${formatNames.slice(0, -1).join(', ')} or ${formatNames.at(-1)!}`;
 
 /** Profiles are not applied, as in torchvision. Files with a wrong part are refused, not filled with grey. */
 const options: SharpOptions = { ignoreIcc: true, failOn: 'warning', limitInputPixels: MAX_PICTURE_PIXELS };
@@ -27,74 +49,94 @@ function loadSharp(): Promise<typeof import('sharp').default> {
 }
 
 /** Size of a picture, from its header; a damaged end is found by decoding. @throws Error with the reason, in words */
-export async function inspectPicture(file: string): Promise<Omit<PictureFile, 'path'>> {
+export async function inspectPicture(source: PictureSource): Promise<Omit<PictureFile, 'path'>> {
+  const ends = await readEnds(source);
+  if (ends.size === 0) throw new Error('the file is empty');
+  const sharp = await loadSharp();
+  const { format, compression, depth, autoOrient, hasAlpha } = await headerOf(source);
+  if (!(format in formats) || (format === 'heif' && compression !== 'av1'))
+    throw new Error(`its contents are ${format === 'heif' ? 'HEIC' : format.toUpperCase()}, ${expected}`);
+  if (depth !== 'uchar' && depth !== 'ushort')
+    throw new Error(`its pixels are of type ${depth}, expected whole numbers of 8 or 16 bits`);
+  const { width, height } = autoOrient;
+  if (width < 1 || height < 1) throw new Error(`it has ${width}×${height} pixels`);
+  if (width * height > MAX_PICTURE_PIXELS)
+    throw new Error(
+      `${width}×${height} pixels are more than the ${MAX_PICTURE_PIXELS} that are decoded; make it smaller`,
+    );
+  if (Math.max(width, height) > MAX_ASPECT_RATIO * Math.min(width, height))
+    throw new Error(`${width}×${height} pixels: one side is more than ${MAX_ASPECT_RATIO} times the other`);
+  if (!formats[format as keyof typeof formats].isWhole(ends)) {
+    // Not by stats(): side by side with others it loses errors.
+    const decoded = sharp(source, options).resize(8, 8, { fit: 'fill' }).raw().toBuffer();
+    await decoded.catch(refuseDamaged);
+  }
+  return { width, height, hasAlpha };
+}
+
+async function headerOf(source: PictureSource): Promise<Metadata> {
+  const sharp = await loadSharp();
   try {
-    const sharp = await loadSharp();
-    const { format, autoOrient, hasAlpha } = await sharp(file, { ...options, limitInputPixels: false }).metadata();
-    const { width, height } = autoOrient;
-    if (!formats.includes(format)) throw new Error(`its contents are ${format}, expected JPEG, PNG or WebP`);
-    if (width < 1 || height < 1) throw new Error(`it has ${width}×${height} pixels`);
-    if (width * height > MAX_PICTURE_PIXELS)
-      throw new Error(
-        `${width}×${height} pixels are more than the ${MAX_PICTURE_PIXELS} that are decoded; make it smaller`,
-      );
-    if (!(await endsAsItShould(file, format)))
-      // Not by stats(): side by side with others it loses errors. The reason of libvips may be lost too, so ours comes first.
-      await sharp(file, options)
-        .resize(8, 8, { fit: 'fill' })
-        .raw()
-        .toBuffer()
-        .catch((cause: unknown) => {
-          throw new Error(`it is damaged or cut off (${(cause as Error).message})`, { cause });
-        });
-    return { width, height, hasAlpha };
-  } catch (error) {
-    throw new Error(await pictureProblem(file, error as Error), { cause: error });
+    return await sharp(source, { ...options, limitInputPixels: false }).metadata();
+  } catch (cause) {
+    const { message } = cause as Error;
+    if (message.includes('unsupported image format'))
+      throw new Error(`its contents are no picture, ${expected}`, { cause });
+    return refuseDamaged(cause);
   }
 }
 
-/** Looks for the mark at a file's end. Other programs may write something after it: no mark is no proof of damage. */
-async function endsAsItShould(file: string, format: string): Promise<boolean> {
-  await using handle = await open(file);
-  const { size } = await handle.stat();
-  const tail = Buffer.alloc(Math.min(size, 64));
-  await handle.read(tail, 0, tail.length, size - tail.length);
-  if (format === 'jpeg') return tail.includes(Buffer.from([0xff, 0xd9]));
-  if (format === 'png') return tail.includes('IEND');
-  const head = Buffer.alloc(8);
-  await handle.read(head, 0, 8, 0);
-  return head.readUInt32LE(4) + 8 <= size;
+/** What libvips says of it, which may be several lines, stays the cause. */
+function refuseDamaged(cause: unknown): never {
+  throw new Error('it is damaged or cut off', { cause });
 }
 
-async function pictureProblem(file: string, error: Error): Promise<string> {
-  try {
-    if ((await stat(file)).size === 0) return 'the file is empty';
-    await using handle = await open(file);
-    await handle.read(Buffer.alloc(1), 0, 1, 0);
-  } catch (unreadable) {
-    return `it can not be read: ${reasonOf(unreadable)}`;
+/** The first and last bytes of a file. */
+interface Ends {
+  readonly size: number;
+  readonly head: Buffer;
+  readonly tail: Buffer;
+}
+
+async function readEnds(source: PictureSource): Promise<Ends> {
+  if (typeof source !== 'string') {
+    const bytes = Buffer.from(source.buffer, source.byteOffset, source.length);
+    return { size: bytes.length, head: bytes.subarray(0, 8), tail: bytes.subarray(-64) };
   }
-  return error.message === 'Input file contains unsupported image format'
-    ? 'its contents are no picture, expected JPEG, PNG or WebP'
-    : error.message
-        .trim()
-        .replaceAll(/\s*\n\s*/g, '; ')
-        .replace(/^.*?: (?=\w)/, (start) => (start.includes(file) ? '' : start));
+  try {
+    // O_NONBLOCK: a named pipe must not be waited for.
+    await using handle = await open(source, constants.O_RDONLY | constants.O_NONBLOCK);
+    const stats = await handle.stat();
+    const problem = kindProblem(stats);
+    if (problem !== null) throw new Error(problem);
+    const { size } = stats;
+    const read = async (position: number, length: number): Promise<Buffer> => {
+      const bytes = Buffer.alloc(length);
+      await handle.read(bytes, 0, length, position);
+      return bytes;
+    };
+    const length = Math.min(size, 64);
+    return { size, head: await read(0, 8), tail: await read(size - length, length) };
+  } catch (cause) {
+    throw new Error(readProblem(source, cause), { cause });
+  }
 }
 
 /**
  * RGB of 8 bits, `[height, width, 3]` of the geometry's result. Upright, as EXIF orientation says; grey is repeated, CMYK is
- * converted, 16 bits are scaled to 8, and alpha is dropped (the colour below it stays), as torchvision's `convert('RGB')` does.
+ * converted, 16 bits are scaled to 8, and alpha is dropped (the colour below it stays), as torchvision's `convert('RGB')` does. Of
+ * several pages or frames the first.
  *
  * @throws Error with the reason, in words, where the file is damaged
  */
 export async function decodePicture(
-  file: string,
+  source: PictureSource,
   hasAlpha: boolean,
   { before, width, height, after }: PictureGeometry,
 ): Promise<Uint8Array> {
+  checkRegular(source);
   try {
-    let picture = (await loadSharp())(file, options).autoOrient();
+    let picture = (await loadSharp())(source, options).autoOrient();
     if (hasAlpha) picture = await opaque(picture);
     if (before) picture = picture.extract(before);
     // 'linear' is PIL's bilinear filter: a triangle as wide as a pixel of the result.
@@ -102,8 +144,21 @@ export async function decodePicture(
     if (after) picture = picture.extract(after);
     return await picture.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' }).toBuffer();
   } catch (error) {
-    throw new Error(await pictureProblem(file, error as Error), { cause: error });
+    return refuseDamaged(error);
   }
+}
+
+/** What was a file when it was inspected may have become a named pipe. */
+function checkRegular(source: PictureSource): void {
+  if (typeof source !== 'string') return;
+  let problem: string | null;
+  try {
+    // In the thread pool it would wait behind pictures that are being decoded.
+    problem = kindProblem(statSync(source));
+  } catch (cause) {
+    throw new Error(readProblem(source, cause), { cause });
+  }
+  if (problem !== null) throw new Error(problem);
 }
 
 /** Without its alpha channel before it is resized, which would otherwise weigh colours by it. */
@@ -111,4 +166,14 @@ async function opaque(picture: Sharp): Promise<Sharp> {
   const decoded = picture.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' });
   const { data, info } = await decoded.toBuffer({ resolveWithObject: true });
   return (await loadSharp())(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
+}
+
+/** `[height, width, 3]` → `[height, width]`, by PIL's luma: grey stays what it is. */
+export function greyOfRgb(rgb: Uint8Array): Uint8Array {
+  const grey = new Uint8Array(rgb.length / 3);
+  for (let place = 0; place < grey.length; place++) {
+    const [r, g, b] = [rgb[3 * place]!, rgb[3 * place + 1]!, rgb[3 * place + 2]!] as const;
+    grey[place] = (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16;
+  }
+  return grey;
 }

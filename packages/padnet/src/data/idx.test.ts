@@ -117,6 +117,28 @@ describe('decodeIdx', () => {
     expect(messageOf(() => decodeIdx(bomb, 'bomb'))).toContain('bomb: expected 18 bytes');
   });
 
+  it('does not expand what cannot be there', () => {
+    const announced = (shape: number[]): Uint8Array => {
+      const header = encodeIdx({ shape: [0], data: new Uint8Array(0) }).slice(0, 4);
+      header[3] = shape.length;
+      return Uint8Array.from([...header, ...shape.flatMap((size) => [size >>> 24, size >>> 16, size >>> 8, size])]);
+    };
+    // Zeros are as small as data get: 4 GiB of them would take four megabytes, and seconds to expand.
+    const few = gzipSync(Uint8Array.from([...announced([5_000_000, 28, 28]), ...new Uint8Array(1 << 20)]));
+    expect(messageOf(() => decodeIdx(few, 'few'))).toBe(
+      `few: the gzip data are cut off or damaged (${few.length} bytes cannot hold the 3920000016 that its header announces); ` +
+        'get the file again',
+    );
+    const zeros = new Uint8Array(2 ** 28);
+    zeros.set(announced([400_000, 28, 28]));
+    const cut = gzipSync(zeros, { level: 1 });
+    const before = process.memoryUsage().rss;
+    expect(messageOf(() => decodeIdx(cut, 'cut'))).toContain(
+      'its header announces 313600016 bytes, its end does not; a file of several parts has to be expanded first',
+    );
+    expect(process.memoryUsage().rss - before).toBeLessThan(2 ** 27);
+  });
+
   it('gives an array or an InputError for damaged bytes, never anything else', () => {
     const noise = Uint8Array.from({ length: 3000 }, (_, i) => (i * i * 31) >>> 3);
     const plain = encodeIdx({ shape: [30, 10, 10], data: noise });

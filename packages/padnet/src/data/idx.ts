@@ -4,9 +4,9 @@
  */
 
 import { constants as bufferConstants } from 'node:buffer';
-import { constants, gunzipSync } from 'node:zlib';
 
 import { InputError } from '../errors.js';
+import { checkGzipLength, gunzip, gunzipStart, isGzip } from './gunzip.js';
 
 /** Numbers below 256 with any number of dimensions (1 to 255). */
 export interface IdxArray {
@@ -17,9 +17,6 @@ export interface IdxArray {
 
 const UNSIGNED_BYTE = 0x08;
 const MAX_UINT32 = 2 ** 32 - 1;
-
-/** Compressed bytes that surely hold the longest sensible header, and expand to 1 MiB at most. */
-const GZIP_PEEK_BYTES = 1024;
 
 function elementCount(shape: readonly number[]): number {
   return shape.reduce((product, size) => product * size, 1);
@@ -90,21 +87,9 @@ function tooLong(file: string, shape: readonly number[], expected: number): Inpu
   );
 }
 
-/** The error of a zlib failure `cause`. */
-export function gzipError(file: string, cause: unknown): InputError {
-  const reason = cause instanceof Error ? cause.message : String(cause);
-  return new InputError(`${file}: the gzip data are cut off or damaged (${reason}); get the file again`, { cause });
-}
-
 /** Decompresses an IDX file, without asking for more memory than its header announces. */
 function gunzipIdx(bytes: Uint8Array, file: string): Uint8Array {
-  let start: Uint8Array;
-  try {
-    start = gunzipSync(bytes.subarray(0, GZIP_PEEK_BYTES), { finishFlush: constants.Z_SYNC_FLUSH });
-  } catch (cause) {
-    throw gzipError(file, cause);
-  }
-  const { shape, headerLength } = readHeader(start, file);
+  const { shape, headerLength } = readHeader(gunzipStart(bytes, file), file);
   const expected = headerLength + elementCount(shape);
   if (expected > bufferConstants.MAX_LENGTH) {
     throw new InputError(
@@ -112,25 +97,13 @@ function gunzipIdx(bytes: Uint8Array, file: string): Uint8Array {
         'read at once; split the file, or get it again if it is damaged',
     );
   }
-  let result: { buffer: Uint8Array; engine: { bytesWritten: number } };
-  try {
-    // With `info`, Node returns the engine too, which knows how much of the input it used; @types/node does not say so.
-    result = gunzipSync(bytes, {
-      info: true,
-      maxOutputLength: expected,
-      chunkSize: Math.min(1 << 20, Math.max(expected, constants.Z_MIN_CHUNK)),
-    }) as unknown as typeof result;
-  } catch (cause) {
-    if (cause instanceof RangeError) throw tooLong(file, shape, expected);
-    throw gzipError(file, cause);
-  }
-  const trailing = bytes.length - result.engine.bytesWritten;
-  if (trailing > 0) {
-    throw new InputError(
-      `${file}: expected the end of the gzip data, found ${trailing} more bytes; get the file again`,
-    );
-  }
-  return result.buffer;
+  checkGzipLength(bytes, file, expected);
+  return gunzip(bytes, file, expected, () => tooLong(file, shape, expected));
+}
+
+/** The shape of the array in an IDX file, from its header alone. @throws InputError where it has none */
+export function idxShape(bytes: Uint8Array, file: string): readonly number[] {
+  return readHeader(isGzip(bytes) ? gunzipStart(bytes, file) : bytes, file).shape;
 }
 
 /**
@@ -141,8 +114,7 @@ function gunzipIdx(bytes: Uint8Array, file: string): Uint8Array {
  * @throws InputError, and nothing else, if the bytes are not exactly one such array
  */
 export function decodeIdx(bytes: Uint8Array, file: string): IdxArray {
-  const isGzip = bytes[0] === 0x1f && bytes[1] === 0x8b;
-  const plain = isGzip ? gunzipIdx(bytes, file) : bytes;
+  const plain = isGzip(bytes) ? gunzipIdx(bytes, file) : bytes;
   const { shape, headerLength } = readHeader(plain, file);
   const expected = headerLength + elementCount(shape);
   if (plain.length > expected) throw tooLong(file, shape, expected);

@@ -6,6 +6,7 @@ import { gzipSync } from 'node:zlib';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 
 import { InputError } from '../errors.js';
+import { emptyClasses } from './dataset.js';
 import { encodeIdx } from './idx.js';
 import { loadIdxFolder } from './idxFolder.js';
 
@@ -25,9 +26,20 @@ function write(name: string, shape: number[], data: number[]): void {
 
 function writeGreyscale(): void {
   write('train-images-idx3-ubyte', [2, 1, 2], [1, 2, 3, 4]);
-  write('train-labels-idx1-ubyte.gz', [2], [0, 2]);
+  write('train-labels-idx1-ubyte.gz', [2], [1, 0]);
   write('t10k-images-idx3-ubyte.gz', [1, 1, 2], [5, 6]);
   write('t10k-labels-idx1-ubyte', [1], [1]);
+}
+
+/** Of the training set, in pictures of one pixel, and of the test set. */
+function writeLabels(train: number[], test: number[]): void {
+  for (const [split, labels] of [
+    ['train', train],
+    ['t10k', test],
+  ] as const) {
+    write(`${split}-images-idx3-ubyte`, [labels.length, 1, 1], [...labels.keys()]);
+    write(`${split}-labels-idx1-ubyte`, [labels.length], labels);
+  }
 }
 
 function expectError(message: string): void {
@@ -41,22 +53,68 @@ describe('loadIdxFolder', () => {
     writeGreyscale();
     const { train, test } = loadIdxFolder(folder);
     expect([...train.images]).toEqual([1, 2, 3, 4]);
-    expect([...train.labels]).toEqual([0, 2]);
-    expect(train).toMatchObject({ name: 'letters/train', length: 2, channels: 1, height: 1, width: 2, numClasses: 3 });
-    expect(train.classNames).toEqual(['0', '1', '2']);
+    expect([...train.labels]).toEqual([1, 0]);
+    expect(train).toMatchObject({ name: 'letters/train', length: 2, channels: 1, height: 1, width: 2, numClasses: 2 });
+    expect(train.classNames).toEqual(['0', '1']);
     expect([...test.images]).toEqual([5, 6]);
-    expect(test.numClasses).toBe(3);
+    expect(test.numClasses).toBe(2);
   });
 
   it('reads pictures with channels and class names', () => {
-    write('train-images-idx4-ubyte', [1, 3, 1, 1], [1, 2, 3]);
-    write('train-labels-idx1-ubyte', [1], [1]);
+    write('train-images-idx4-ubyte', [2, 3, 1, 1], [1, 2, 3, 4, 5, 6]);
+    write('train-labels-idx1-ubyte', [2], [1, 0]);
     write('t10k-images-idx4-ubyte', [1, 3, 1, 1], [4, 5, 6]);
     write('t10k-labels-idx1-ubyte', [1], [0]);
     writeFileSync(join(folder, 'classes.txt'), 'cat\r\nblue dog\r\n');
     const { train, test } = loadIdxFolder(folder);
     expect(train).toMatchObject({ channels: 3, height: 1, width: 1, classNames: ['cat', 'blue dog'] });
     expect([...test.images]).toEqual([4, 5, 6]);
+  });
+
+  it('refuses labels that leave classes out, unless these are named', () => {
+    writeLabels([0, 1, 255], [0]);
+    const labels = join(folder, 'train-labels-idx1-ubyte');
+    expectError(
+      `${labels}: labels go up to 255, but of these 256 classes only 3 have a picture, none of class 2; correct the labels or, ` +
+        `where such classes are meant, name every class in ${join(folder, 'classes.txt')}, one a line`,
+    );
+    writeLabels([1, 2], [1]);
+    expectError('labels go up to 2, but of these 3 classes only 2 have a picture, none of class 0; correct');
+    writeLabels([0, 1], [0, 2]);
+    expectError(
+      `${join(folder, 't10k-labels-idx1-ubyte')}: the label of example 1 is 2, a class of which ${labels} has no picture; correct`,
+    );
+    writeFileSync(join(folder, 'classes.txt'), 'a\nb\nc\nd\n');
+    const { train, test } = loadIdxFolder(folder);
+    expect([emptyClasses(train), emptyClasses(test)]).toEqual([
+      ['c', 'd'],
+      ['b', 'd'],
+    ]);
+  });
+
+  it('wants two classes', () => {
+    writeLabels([0, 0], [0]);
+    expectError(
+      `${folder}: expected two classes or more, but all labels of ${join(folder, 'train-labels-idx1-ubyte')} are 0`,
+    );
+    writeFileSync(join(folder, 'classes.txt'), 'only\n');
+    expectError(`${folder}: expected two classes or more, but ${join(folder, 'classes.txt')} names one`);
+  });
+
+  it('wants pictures that differ, in every channel', () => {
+    writeLabels([0, 1], [0]);
+    write('train-images-idx3-ubyte', [2, 1, 1], [7, 7]);
+    expectError(`${join(folder, 'train-images-idx3-ubyte')}: all pixels are 7, so that there is nothing to learn from`);
+    rmSync(join(folder, 'train-images-idx3-ubyte'));
+    write('train-images-idx4-ubyte', [2, 2, 1, 1], [1, 0, 2, 0]);
+    rmSync(join(folder, 't10k-images-idx3-ubyte'));
+    write('t10k-images-idx4-ubyte', [1, 2, 1, 1], [1, 0]);
+    expectError(`${join(folder, 'train-images-idx4-ubyte')}: all pixels of channel 1 are 0, so that there is nothing`);
+  });
+
+  it('has pictures', () => {
+    writeLabels([], []);
+    expectError(`${join(folder, 'train-images-idx3-ubyte')}: there is no picture in an IDX array of [0, 1, 1]`);
   });
 
   it('says which files it wants', () => {
@@ -78,7 +136,7 @@ describe('loadIdxFolder', () => {
     expectError('train-labels-idx1-ubyte: expected labels of [length], found an IDX array of [2, 1]');
     rmSync(join(folder, 'train-labels-idx1-ubyte'));
     mkdirSync(join(folder, 'train-labels-idx1-ubyte'));
-    expectError('train-labels-idx1-ubyte: expected a readable file, but it is a folder');
+    expectError('train-labels-idx1-ubyte: expected an IDX file, but it is a folder');
   });
 
   it('wants one shape of picture', () => {
@@ -89,8 +147,13 @@ describe('loadIdxFolder', () => {
 
   it('wants a name for each class, each its own', () => {
     writeGreyscale();
+    writeLabels([0, 2], [0]);
+    rmSync(join(folder, 'train-labels-idx1-ubyte.gz'));
     writeFileSync(join(folder, 'classes.txt'), 'a\nb\n');
-    expectError('letters/train: the label of example 1 is 2, expected a number below the 2 classes');
+    expectError(
+      `${join(folder, 'train-labels-idx1-ubyte')}: the label of example 1 is 2, but ${join(folder, 'classes.txt')} names 2 classes, ` +
+        '0 to 1; name every class, one a line, or correct the label',
+    );
     writeFileSync(join(folder, 'classes.txt'), 'a\n\nc\n');
     expectError('classes.txt: line 2 is empty, expected the name of class 1');
     writeFileSync(join(folder, 'classes.txt'), 'a\nb\na\n');

@@ -2,7 +2,7 @@ import { join } from 'node:path';
 
 import { badPictureError, type BadPicture } from './badPicture.js';
 import type { ImageDataset, PictureFolder, StoredImages } from './dataset.js';
-import { decodePicture } from './decodePicture.js';
+import { decodePicture, greyOfRgb } from './decodePicture.js';
 import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFile } from './pictureFiles.js';
 import { centreGeometry, randomRegion, regionGeometry } from './pictureGeometry.js';
@@ -74,7 +74,7 @@ async function decodedImages(
   transform: PreparedTransform,
   key: TransformKey,
 ): Promise<BatchImages> {
-  const { files, channels, height } = dataset;
+  const { files, channels, height, cropFraction } = dataset;
   const size = pictureSize(dataset);
   const images = new Float32Array(sampleIndices.length * size);
   const failures = new Map<number, BadPicture>(); // by place
@@ -89,10 +89,11 @@ async function decodedImages(
           randomRegion(picture, resizedCrop, new RandomStream(key.seed, 'resizedCrop', key.epoch, sample)),
           height,
         )
-      : centreGeometry(picture, height);
+      : centreGeometry(picture, dataset, cropFraction);
     let data: Uint8Array;
     try {
-      data = await decodePicture(file, picture.hasAlpha, geometry);
+      const rgb = await decodePicture(file, picture.hasAlpha, geometry);
+      data = channels === 1 ? greyOfRgb(rgb) : rgb;
     } catch (error) {
       failures.set(place, { file, reason: (error as Error).message });
       return;

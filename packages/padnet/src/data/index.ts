@@ -4,6 +4,8 @@ export { CIFAR_SHAPE, cifarFormats, type CifarName, cifarNames, loadCifar } from
 export {
   channelStatistics,
   type ChannelStatistics,
+  constantChannel,
+  emptyClasses,
   imageDataset,
   type ImageDataset,
   type ImageDatasetOptions,
@@ -14,16 +16,26 @@ export {
   type StoredImages,
 } from './dataset.js';
 export { pictureFingerprint, textFingerprint } from './dataFingerprint.js';
+export type { DataSplit } from './dataSplit.js';
 export { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_PATH, loadFashionMnist } from './fashionMnist.js';
 export { decodeIdx, encodeIdx, type IdxArray } from './idx.js';
 export { loadIdxFolder } from './idxFolder.js';
-export { type BadPicture, type OnBadPicture, onceEach } from './badPicture.js';
+export { type BadPicture, badPictureError, type OnBadPicture, onceEach } from './badPicture.js';
 export { allImages, type ImageBatch } from './imageBatch.js';
+export { MAX_PICTURE_SIDE, type PictureSource } from './decodePicture.js';
+export { type PictureBatch, type PictureInput, readPictureBatch } from './pictureBatch.js';
 export type { PictureFiles } from './pictureFiles.js';
-export { loadPictureFolder, type PictureFolderOptions } from './pictureFolder.js';
+export {
+  loadPictureFolder,
+  loadPictureTestSet,
+  type PictureFolderOptions,
+  type PictureShape,
+  type PictureTestSetOptions,
+} from './pictureFolder.js';
 export type { ColorJitter } from './colorJitter.js';
-export { type ResizedCrop, STANDARD_CROP } from './pictureGeometry.js';
+export { listFiles, type ListedFile } from './pictureListing.js';
+export { type ResizedCrop, STANDARD_CROP, STANDARD_CROP_FRACTION } from './pictureGeometry.js';
 export { MAX_MAGNITUDE, type RandAugment } from './randAugment.js';
 export type { RandomErasing } from './randomErasing.js';
 export { type RandomPurpose, RandomStream } from './random.js';
@@ -31,6 +43,7 @@ export { sampleOrder, type SampleOrderOptions } from './sampleOrder.js';
 export {
   applyTransform,
   type ImageTransform,
+  MAX_CROP_PADDING,
   prepareTransform,
   type PreparedTransform,
   type TransformKey,

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -11,7 +12,7 @@ import { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 import type { PictureFolder } from './dataset.js';
 import type { ImageBatch } from './imageBatch.js';
 import { pictureFile } from './pictureFiles.js';
-import { loadPictureFolder } from './pictureFolder.js';
+import { loadPictureFolder, loadPictureTestSet } from './pictureFolder.js';
 
 let folder: string;
 beforeEach(async () => {
@@ -84,7 +85,7 @@ describe('loadPictureFolder', () => {
     const classIndex = await write('index.json', Buffer.from('{"0": ["cat", "tabby"], "1": ["dog", "beagle"]}'));
     expect((await loadPictureFolder(folder, { classIndex })).train.classNames).toEqual(['tabby', 'beagle']);
     writeFileSync(classIndex, '{"0": ["cat", "tabby"]}');
-    expect(await refusal({ classIndex })).toBe(`${classIndex}: the class of folder dog is not in it`);
+    expect(await refusal({ classIndex })).toBe(`data.classIndex: ${classIndex}: the class of folder dog is not in it`);
     writeFileSync(classIndex, '["cat"]');
     expect(await refusal({ classIndex })).toContain(`${classIndex}: expected {"0": ["n01440764", "tench"], …}`);
   });
@@ -98,28 +99,55 @@ describe('loadPictureFolder', () => {
     rmSync(join(folder, 'train/dog/deep/2.png'));
     expect(await refusal()).toBe(`${folder}/train: class dog has no picture that can be used`);
     rmSync(join(folder, 'val'), { recursive: true });
-    expect(await refusal()).toContain(
-      `${folder}/val: expected a folder of pictures, but there is no such folder; set data.path to`,
+    expect(await refusal()).toBe(
+      `${folder}: expected train and val (or test), there is neither val nor test; add it, or set data.path to ${folder}/train, ` +
+        'which is then split by itself',
     );
+    renameSync(join(folder, 'train'), join(folder, 'test'));
+    expect(await refusal()).toContain(`${folder}: expected train and val (or test), there is no train; add it, or set`);
+    rmSync(folder, { recursive: true });
+    expect(await refusal()).toContain(
+      `${folder}: expected a folder of pictures, but it is not there; set data.path to`,
+    );
+    writeFileSync(folder, '');
+    expect(await refusal()).toContain(`${folder}: expected a folder of pictures, but it is a file; set data.path to`);
   });
 
   it('names every picture that can not be used, or leaves them out', async () => {
     const jpeg = await noisy().toBuffer();
     const bad = [
       [await write('train/cat/empty.jpg', Buffer.alloc(0)), 'the file is empty'],
-      [await write('train/cat/half.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'it is damaged or cut off ('],
+      [await write('train/cat/half.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'it is damaged or cut off'],
       [await write('train/cat/letter.png', Buffer.from('Dear cat,')), 'its contents are no picture'],
       [await write('train/cat/zero.jpg', zeroHeight(jpeg)), ''],
       [
         await write('train/dog/huge.png', plain('#000', 10_000, 10_000)),
         '10000×10000 pixels are more than the 67108864',
       ],
-      [await write('train/dog/moving.gif', plain('#000').gif()), 'its contents are gif, expected JPEG, PNG or WebP'],
-      [join(folder, 'train/dog/nowhere.jpg'), 'it can not be read: there is no such file'],
-      [join(folder, 'train/dog/ring.jpg'), 'it can not be read: its symbolic links lead in a circle'],
+      [
+        await write('train/dog/line.png', plain('#000', 20_001, 2)),
+        '20001×2 pixels: one side is more than 10000 times the other',
+      ],
+      [join(folder, 'train/dog/nowhere.jpg'), 'it is a link to what is not there'],
+      [join(folder, 'train/dog/pipe.jpg'), 'it is a named pipe, not a file'],
+      [join(folder, 'train/dog/round'), 'it is a link to a folder that it lies in'],
+      [
+        await write('train/dog/scales.tiff', floatTiff()),
+        'its pixels are of type float, expected whole numbers of 8 or 16 bits',
+      ],
+      [
+        await write(
+          'train/dog/text.svg',
+          Buffer.from('<svg xmlns="http://www.w3.org/2000/svg" width="9" height="9"/>'),
+        ),
+        'its contents are SVG, expected JPEG, PNG, WebP, GIF, TIFF or AVIF',
+      ],
+      [join(folder, 'train/dog/turn'), 'its symbolic links lead in a circle'],
     ] as const;
     symlinkSync('missing.jpg', bad[6][0]);
-    symlinkSync('ring.jpg', bad[7][0]);
+    execFileSync('mkfifo', [bad[7][0]]);
+    symlinkSync('..', bad[8][0]);
+    symlinkSync('turn', bad[11][0]);
     await write('train/dog/actually-jpeg.png', jpeg);
     const message = await refusal();
     for (const [file, reason] of bad.slice(0, 5)) {
@@ -127,7 +155,7 @@ describe('loadPictureFolder', () => {
       expect(line).toContain(reason);
     }
     expect(message).toContain(
-      '\nand 3 more\n8 pictures can not be used: replace or remove them, or set data.onBadPicture',
+      '\nand 7 more\n12 pictures can not be used: replace or remove them, or set data.onBadPicture',
     );
     const told: BadPicture[] = [];
     const { train } = await loadPictureFolder(folder, { onBadPicture: (picture) => told.push(picture) });
@@ -152,6 +180,34 @@ describe('loadPictureFolder', () => {
   });
 });
 
+/** 2 × 2 grey pixels of 32-bit floating point. */
+function floatTiff(): Buffer {
+  const tags = [
+    [256, 3, 2],
+    [257, 3, 2],
+    [258, 3, 32],
+    [259, 3, 1],
+    [262, 3, 1],
+    [273, 4, 8],
+    [277, 3, 1],
+    [278, 3, 2],
+    [279, 4, 16],
+    [339, 3, 3],
+  ] as const;
+  const bytes = Buffer.alloc(26 + 12 * tags.length + 4);
+  bytes.write('II*');
+  bytes.writeUInt32LE(24, 4);
+  [0, 0.3, 0.6, 1].forEach((value, index) => bytes.writeFloatLE(value, 8 + 4 * index));
+  bytes.writeUInt16LE(tags.length, 24);
+  for (const [index, [tag, type, value]] of tags.entries()) {
+    bytes.writeUInt16LE(tag, 26 + 12 * index);
+    bytes.writeUInt16LE(type, 28 + 12 * index);
+    bytes.writeUInt32LE(1, 30 + 12 * index);
+    bytes.writeUInt32LE(value, 34 + 12 * index);
+  }
+  return bytes;
+}
+
 /** A JPEG whose header says that it has no rows. */
 function zeroHeight(jpeg: Buffer): Buffer {
   const changed = Buffer.from(jpeg);
@@ -160,16 +216,40 @@ function zeroHeight(jpeg: Buffer): Buffer {
   return changed;
 }
 
+/** An animation of two frames. */
+function frames(): Sharp {
+  const frame = (colour: readonly number[]): number[] => Array.from({ length: 300 }, (_, i) => colour[i % 3]!);
+  const data = Uint8Array.from([...frame([32, 64, 96]), ...frame([200, 0, 0])]);
+  return sharp(data, { raw: { width: 10, height: 20, channels: 3, pageHeight: 10 } }).gif();
+}
+
 describe('decoding', () => {
   it.each([
     ['greyscale JPEG', 'a.jpg', () => plain('#404040').greyscale().jpeg({ quality: 100 }), [64, 64, 64]],
     ['16-bit PNG', 'a.png', () => plain('#204060').toColourspace('rgb16').png(), [32, 64, 96]],
     ['WebP', 'a.webp', () => plain('#204060').webp({ lossless: true }), [32, 64, 96]],
+    ['GIF', 'a.gif', () => plain('#204060').gif(), [32, 64, 96]],
+    ['TIFF', 'a.tif', () => plain('#204060').tiff({ compression: 'lzw' }), [32, 64, 96]],
+    ['16-bit TIFF', 'a.tif', () => plain('#204060').toColourspace('rgb16').tiff(), [32, 64, 96]],
+    ['AVIF', 'a.avif', () => plain('#204060').avif({ lossless: true }), [32, 64, 96]],
+    ['10-bit AVIF', 'a.avif', () => plain('#204060').avif({ lossless: true, bitdepth: 10 }), [32, 64, 96]],
+    ['a PNG with an upper-case extension of JPEG', 'A.JPG', () => plain('#204060'), [32, 64, 96]],
+    ['the first frame of a GIF', 'a.gif', frames, [32, 64, 96]],
   ])('%s', async (_, path, make, colour) => {
     const found = await pixels(path, make());
     // A 16-bit channel is scaled in floating point by the encoder here: one step of difference.
     for (const [channel, expected] of colour.entries())
       expect(Math.abs(found[64 * channel]! - expected)).toBeLessThanOrEqual(1);
+  });
+
+  it.each(['gif', 'tiff', 'avif'] as const)('a %s that is cut off is no picture', async (format) => {
+    const whole = await noisy().toFormat(format).toBuffer();
+    for (const share of [0.5, 0.95]) {
+      await write(`train/cat/cut.${format}`, whole.subarray(0, Math.floor(share * whole.length)));
+      expect(await refusal()).toMatch(
+        new RegExp(`/cut.${format}: (it is damaged or cut off|its contents are no picture, expected JPEG, .*)\n`),
+      );
+    }
   });
 
   it('CMYK JPEG', async () => {
@@ -250,4 +330,190 @@ describe('a loader of picture files', () => {
       expect([...batch!.labels]).toEqual([0, 0, 0, 0, 0, 0, 1]);
     },
   );
+});
+
+describe('class folders alone', () => {
+  function paths({ files, length }: PictureFolder): string[] {
+    return Array.from({ length }, (_, index) => pictureFile(files, index).path);
+  }
+
+  /** Cats 0 to 9, dogs 0 to 4. */
+  beforeEach(async () => {
+    rmSync(folder, { recursive: true });
+    const [cat, dog] = [await plain('#f00').toBuffer(), await plain('#00f').toBuffer()];
+    for (let index = 0; index < 10; index++) await write(`cat/${index}.png`, cat);
+    for (let index = 0; index < 5; index++) await write(`dog/${index}.png`, dog);
+  });
+
+  it('are divided class by class, the same way each time', async () => {
+    const { train, test, split } = await loadPictureFolder(folder, { size: 16 });
+    expect(train).toMatchObject({ name: 'pets/train', length: 12, numClasses: 2, classNames: ['cat', 'dog'] });
+    expect(test).toMatchObject({ name: 'pets/test', length: 3 });
+    expect([...test.labels]).toEqual([0, 0, 1]);
+    expect([...paths(train), ...paths(test)].sort()).toEqual([
+      ...Array.from({ length: 10 }, (_, i) => `cat/${i}.png`),
+      ...Array.from({ length: 5 }, (_, i) => `dog/${i}.png`),
+    ]);
+    expect(split).toEqual({ testFraction: 0.2, seed: 1, train: paths(train), test: paths(test) });
+    expect(paths(test)).toEqual(['cat/3.png', 'cat/5.png', 'dog/2.png']);
+  });
+
+  it('are divided by fraction and seed', async () => {
+    const tested = async (options: Parameters<typeof loadPictureFolder>[1]): Promise<string[]> =>
+      paths((await loadPictureFolder(folder, options)).test);
+    const usual = await tested({});
+    expect(await tested({ testFraction: 0.2, splitSeed: 1 })).toEqual(usual);
+    expect(await tested({ splitSeed: 2 })).not.toEqual(usual);
+    const half = await tested({ testFraction: 0.5 });
+    expect(half).toHaveLength(5 + 3);
+    expect(half).toEqual(expect.arrayContaining(usual));
+    // One of each class at least, whatever the fraction.
+    expect(await tested({ testFraction: 0.001 })).toHaveLength(2);
+    expect(await tested({ testFraction: 0.999 })).toHaveLength(9 + 4);
+  });
+
+  it('keep their division where pictures are added, but for what the fraction asks for', async () => {
+    const before = new Set(paths((await loadPictureFolder(folder)).train));
+    await write('cat/new.png', plain('#f00'));
+    const moved = paths((await loadPictureFolder(folder)).test).filter((path) => before.has(path));
+    expect(moved.length).toBeLessThanOrEqual(1);
+  });
+
+  it('are divided as a run did it, whatever there is now', async () => {
+    const { split } = await loadPictureFolder(folder, { splitSeed: 7 });
+    await write('cat/new.png', plain('#f00'));
+    const again = await loadPictureFolder(folder, { split, splitSeed: 7 });
+    expect(again.split).toBe(split);
+    expect([paths(again.train), paths(again.test)]).toEqual([split!.train, split!.test]);
+    rmSync(join(folder, split!.test[0]!));
+    expect(await refusal({ split, splitSeed: 7 })).toBe(
+      `${folder}: a picture of the run's split.json can not be found: ${split!.test[0]!}; put back what is missing, or evaluate ` +
+        'other pictures with `padnet eval <run> --data <folder>`',
+    );
+  });
+
+  it('need two files each, and two classes', async () => {
+    await write('fox/1.png', plain('#0f0'));
+    mkdirSync(join(folder, 'owl'));
+    expect(await refusal()).toBe(
+      `${folder}: class fox has one file\n${folder}: class owl has no file\n` +
+        `${folder}: expected two or more of each, to train on and to test on`,
+    );
+    for (const name of ['fox', 'owl', 'dog']) rmSync(join(folder, name), { recursive: true });
+    expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, there is only cat; set`);
+    rmSync(join(folder, 'cat'), { recursive: true });
+    await write('1.png', plain('#0f0'));
+    expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, there is none; set`);
+  });
+
+  it('may lose pictures that can not be used, but not all of a class', async () => {
+    for (let index = 0; index < 4; index++) await write(`dog/${index}.png`, Buffer.from('no picture'));
+    expect(await refusal()).toContain('\n4 pictures can not be used');
+    expect(await refusal({ onBadPicture: () => undefined })).toBe(
+      `${folder}, of what is tested on: class dog has no picture that can be used`,
+    );
+  });
+
+  it('pass over what systems leave in them', async () => {
+    for (const name of [
+      '.DS_Store',
+      'cat/.DS_Store',
+      'cat/Thumbs.db',
+      'dog/desktop.ini',
+      '__MACOSX/cat/1.png',
+      '.git/1',
+    ])
+      await write(name, Buffer.from('no picture'));
+    const { train, test } = await loadPictureFolder(folder);
+    expect([train.length + test.length, train.classNames]).toEqual([15, ['cat', 'dog']]);
+  });
+
+  it('may be called train', async () => {
+    renameSync(join(folder, 'cat'), join(folder, 'train'));
+    expect((await loadPictureFolder(folder)).train.classNames).toEqual(['dog', 'train']);
+  });
+
+  it('have names in any script, links to folders among them', async () => {
+    renameSync(join(folder, 'dog'), join(folder, '犬 und Welpe'));
+    mkdirSync(join(folder, '../elsewhere'));
+    renameSync(join(folder, 'cat'), join(folder, '../elsewhere/cat'));
+    symlinkSync('../elsewhere/cat', join(folder, 'kočka'));
+    const { train, test } = await loadPictureFolder(folder);
+    expect([train.length + test.length, train.classNames]).toEqual([15, ['kočka', '犬 und Welpe']]);
+    const [batch] = await collect({ dataset: test, batchSize: 8 });
+    expect(batch!.size).toBe(3);
+  });
+});
+
+describe('names that are written in two ways', () => {
+  const [composed, decomposed] = ['fée'.normalize('NFC'), 'fée'.normalize('NFD')];
+
+  it('are one class in both parts', async () => {
+    await write(`train/${composed}/1.png`, plain('#0f0'));
+    await write(`val/${decomposed}/1.png`, plain('#0f0'));
+    const { train, test } = await loadPictureFolder(folder);
+    expect([train.classNames, train.length, test.length]).toEqual([['cat', 'dog', composed], 3, 3]);
+  });
+
+  it('are refused in one folder', async () => {
+    for (const name of [composed, decomposed]) await write(`train/${name}/1.png`, plain('#0f0'));
+    expect(await refusal()).toContain(`${folder}/train: two folders are called ${composed}, in two ways of writing`);
+  });
+});
+
+it('tests on test where there is no val', async () => {
+  renameSync(join(folder, 'val'), join(folder, 'test'));
+  const { test, split } = await loadPictureFolder(folder);
+  expect([test.name, test.length, split]).toEqual(['pets/test', 2, undefined]);
+  mkdirSync(join(folder, 'test/fox'));
+  expect(await refusal()).toBe(`${folder}/train: class fox of test is missing`);
+  rmSync(join(folder, 'test/fox'), { recursive: true });
+  expect(await refusal({ testFraction: 0.1 })).toBe(
+    `data.testFraction: ${folder} has test, which is tested on, so that nothing is split; leave the key away, or set data.path ` +
+      `to ${folder}/train`,
+  );
+  expect(await refusal({ splitSeed: 3 })).toContain('data.splitSeed: ');
+});
+
+describe('loadPictureTestSet', () => {
+  const shape = { channels: 3, height: 16, width: 16, cropFraction: 1 };
+
+  it('labels pictures by the classes of a network, of which some may be missing', async () => {
+    const found = await loadPictureTestSet(join(folder, 'val'), { classNames: ['ant', 'dog', 'cat'], shape });
+    expect(found).toMatchObject({ name: 'val', length: 2, numClasses: 3, channels: 3, height: 16 });
+    expect([...found!.labels]).toEqual([2, 1]);
+    expect(await loadPictureTestSet(join(folder, 'val/cat'), { classNames: ['cat'], shape })).toBeNull();
+  });
+
+  it('refuses classes that the network does not know', async () => {
+    const load = (path: string, classNames: string[]): Promise<unknown> =>
+      loadPictureTestSet(path, { classNames, shape });
+    await expect(load(join(folder, 'val'), ['cat', 'ox'])).rejects.toThrow(
+      `${folder}/val: the network has no class dog, only cat, ox; rename or remove the folder, or ask \`padnet predict\``,
+    );
+    await expect(load(folder, ['cat', 'dog'])).rejects.toThrow(
+      `${folder}: the network has no class train, val, only cat, dog; give ${folder}/val`,
+    );
+  });
+
+  it('gives grey pictures to a network for grey ones, and those of its size as they are', async () => {
+    const data = Uint8Array.from({ length: 28 * 20 }, (_, i) => (i * 7) % 256);
+    await write('one/a/grey.png', sharp(data, { raw: { width: 28, height: 20, channels: 1 } }).png());
+    await write(
+      'one/a/rgb.png',
+      sharp(data, { raw: { width: 28, height: 20, channels: 1 } })
+        .toColourspace('srgb')
+        .png(),
+    );
+    await write('one/b/red.png', plain('#ff0000', 28, 20));
+    const found = await loadPictureTestSet(join(folder, 'one'), {
+      classNames: ['a', 'b'],
+      shape: { channels: 1, height: 20, width: 28, cropFraction: 1 },
+    });
+    const [batch] = await collect({ dataset: found!, batchSize: 3 });
+    const bytes = Array.from(batch!.images, (value) => Math.round(255 * value));
+    expect(bytes.slice(0, 560)).toEqual([...data]);
+    expect(bytes.slice(560, 1120)).toEqual([...data]);
+    expect(bytes[1120]).toBe(76); // 0.299 of 255
+  });
 });

@@ -1,18 +1,27 @@
-/** Folders of pictures as torchvision's ImageFolder reads them: `train/<class>/…` and `val/<class>/…`. */
-import { readdirSync, readFileSync, statSync } from 'node:fs';
-import { basename, join, relative, resolve } from 'node:path';
+/** Data sets of picture files in folders of classes. */
+import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 
-import { describeIssues, InputError, reasonOf } from '../errors.js';
+import { describeIssues, InputError } from '../errors.js';
+import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
 import { badPictureError, type BadPicture, type OnBadPicture } from './badPicture.js';
 import type { ImageSplits, PictureFolder } from './dataset.js';
 import { inspectPicture } from './decodePicture.js';
 import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFiles, type PictureFile } from './pictureFiles.js';
+import { STANDARD_CROP_FRACTION } from './pictureGeometry.js';
+import {
+  isPartName,
+  type LabelledFile,
+  labelledFiles,
+  pictureLayout,
+  type PictureSplitOptions,
+} from './pictureLayout.js';
+import { type ClassFolder, classFolders, shortList } from './pictureListing.js';
 import { RandomStream } from './random.js';
 import { permutation } from './sampleOrder.js';
 
-export interface PictureFolderOptions {
+export interface PictureFolderOptions extends PictureSplitOptions {
   /** Side of the square that the network is given. @default 224 */
   readonly size?: number | undefined;
   /** `imagenet_class_index.json`: the names of classes whose folders have other ones. */
@@ -24,17 +33,23 @@ export interface PictureFolderOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
 }
 
-interface Listed {
-  readonly path: string;
-  readonly label: number;
+/** What the pictures of a data set become. */
+export interface PictureShape {
+  /** 1: grey, 3: RGB. */
+  readonly channels: number;
+  readonly height: number;
+  readonly width: number;
+  /** See `centreGeometry`. */
+  readonly cropFraction: number;
 }
 
 /**
- * Classes are the folders of `train`, in order of their names; `val` has the same. Files may lie deeper; hidden ones (`.…`)
- * are passed over, all others are opened: what they are is seen from their contents, not their names. Headers are read here,
+ * Pictures in `train/<class>` and in `val/<class>` or `test/<class>`, as torchvision's ImageFolder reads them, or in `<class>`
+ * alone: then some of each class are tested on. Classes are folders, in order of their names. Files may lie deeper; hidden ones
+ * (`.…`) are passed over, all others are opened: what they are is seen from their contents, not their names. Headers are read here,
  * a millisecond each, pixels for each batch.
  *
- * @throws InputError if a folder is missing, if class folders of `train` and `val` differ, if a class has no picture, or if
+ * @throws InputError if a folder is missing, if class folders of the parts differ, if a class has no picture, or if
  *   pictures can not be used and there is no `onBadPicture`: one line a problem
  */
 export async function loadPictureFolder(
@@ -42,142 +57,157 @@ export async function loadPictureFolder(
   options: PictureFolderOptions = {},
 ): Promise<ImageSplits<PictureFolder>> {
   const { size = 224, classIndex, trainLimit, testLimit, onBadPicture } = options;
-  const classes = classFolders(join(path, 'train'));
-  assertSameClasses(path, classes, classFolders(join(path, 'val')));
-  const classNames = classIndex === undefined ? classes : namesByIndex(classIndex, classes);
+  const { classes, split, ...parts } = pictureLayout(path, options);
+  const classNames = namesOf(classes, classIndex);
+  const shape = { channels: 3, height: size, width: size, cropFraction: STANDARD_CROP_FRACTION };
   const bad: BadPicture[] = [];
-  const load = async (split: string, limit: number | undefined): Promise<PictureFolder> => {
-    const root = join(path, split);
-    const listed = sample(
-      classes.flatMap((name, label) => listClass(root, name).map((file) => ({ path: file, label }))),
-      limit,
-    );
-    const inspected: (PictureFile | null)[] = listed.map(() => null);
-    const failures = new Map<number, BadPicture>();
-    await inParallel(listed.length, poolThreads, async (index) => {
-      const file = listed[index]!.path;
-      try {
-        inspected[index] = { path: file, ...(await inspectPicture(join(root, file))) };
-      } catch (error) {
-        failures.set(index, { file: join(root, file), reason: (error as Error).message });
-      }
-    });
-    for (const index of listed.keys()) if (failures.has(index)) bad.push(failures.get(index)!);
-    const labels = listed.filter((_, index) => inspected[index] !== null).map(({ label }) => label);
-    const files = inspected.filter((file) => file !== null);
-    const shared = new Uint16Array(new SharedArrayBuffer(2 * labels.length));
-    shared.set(labels);
-    return {
-      kind: 'folder',
-      name: `${basename(resolve(path))}/${split}`,
-      files: pictureFiles(root, files),
-      labels: shared,
-      length: files.length,
-      channels: 3,
-      height: size,
-      width: size,
-      numClasses: classes.length,
-      classNames,
-    };
+  const load = async (part: 'train' | 'test', limit: number | undefined): Promise<PictureFolder> => {
+    const { root, files } = parts[part];
+    const name = `${basename(resolve(path))}/${parts[part].name}`;
+    return await inspectFiles({ name, root, files: sample(files, limit), classNames, shape }, bad);
   };
-  const splits = { train: await load('train', trainLimit), test: await load('val', testLimit) };
-  if (bad.length > 0 && !onBadPicture) throw badPictureError(bad);
-  for (const picture of bad) onBadPicture?.(picture);
-  assertPictures(path, splits, { trainLimit, testLimit });
-  return splits;
-}
-
-function readFolder(folder: string): readonly string[] {
-  try {
-    return readdirSync(folder)
-      .filter((name) => !name.startsWith('.'))
-      .sort();
-  } catch (cause) {
-    throw new InputError(
-      `${folder}: expected a folder of pictures, but ${reasonOf(cause)}; set data.path to a folder with train/<class> and val/<class>`,
-      { cause },
-    );
-  }
-}
-
-/** Links are followed; one that leads nowhere or in a circle counts as a file, which is then a bad picture. */
-function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
-}
-
-function classFolders(folder: string): readonly string[] {
-  return readFolder(folder).filter((name) => isFolder(join(folder, name)));
-}
-
-/** Paths below `root` of all files of a class. */
-function listClass(root: string, name: string): string[] {
-  const visit = (folder: string): string[] =>
-    readFolder(folder).flatMap((each) => {
-      const path = join(folder, each);
-      return isFolder(path) ? visit(path) : [relative(root, path)];
-    });
-  return visit(join(root, name));
-}
-
-function assertSameClasses(path: string, train: readonly string[], val: readonly string[]): void {
+  const train = await load('train', trainLimit);
+  const test = await load('test', testLimit);
+  tell(bad, onBadPicture);
   const problems = [
-    ...train
-      .filter((name) => !val.includes(name))
-      .map((name) => `${join(path, 'val')}: class ${name} of train is missing`),
-    ...val
-      .filter((name) => !train.includes(name))
-      .map((name) => `${join(path, 'train')}: class ${name} of val is missing`),
+    ...problemsOf(parts.train.title, train, trainLimit),
+    ...problemsOf(parts.test.title, test, testLimit),
   ];
   if (problems.length > 0) throw new InputError(problems.join('\n'));
-  if (train.length === 0)
-    throw new InputError(`${join(path, 'train')}: expected a folder for each class, there is none`);
+  return { train, test, ...(split && { split }) };
 }
 
-function assertPictures(
+export interface PictureTestSetOptions {
+  /** Classes of the network. */
+  readonly classNames: readonly string[];
+  /** Input of the network. */
+  readonly shape: PictureShape;
+  readonly classIndex?: string | undefined;
+  /** Told of each picture that is left out; absent: they are an error. */
+  readonly onBadPicture?: OnBadPicture | undefined;
+}
+
+/**
+ * Pictures in folders of classes that a network knows, all of them or some, to evaluate it on; null where there is no such folder.
+ *
+ * @throws InputError where a folder is of no class that the network knows, or pictures can not be used and there is no `onBadPicture`
+ */
+export async function loadPictureTestSet(
   path: string,
-  { train, test }: ImageSplits<PictureFolder>,
-  limits: Pick<PictureFolderOptions, 'trainLimit' | 'testLimit'>,
-): void {
-  const problems: string[] = [];
-  for (const [split, { labels, length, classNames }, limit] of [
-    ['train', train, limits.trainLimit],
-    ['val', test, limits.testLimit],
-  ] as const) {
-    const found = new Set(labels);
-    const empty = limit === undefined ? classNames.filter((_, label) => !found.has(label)) : [];
-    for (const name of empty) problems.push(`${join(path, split)}: class ${name} has no picture that can be used`);
-    if (length === 0 && empty.length === 0) problems.push(`${join(path, split)}: there is no picture that can be used`);
+  { classNames, shape, classIndex, onBadPicture }: PictureTestSetOptions,
+): Promise<PictureFolder | null> {
+  const folders = classFolders(path, 'give a folder of pictures, or of folders of classes');
+  if (folders.length === 0) return null;
+  const labels = new Map(classNames.map((name, label) => [name.normalize('NFC'), label]));
+  const names = namesOf(folders, classIndex);
+  const unknown = names.filter((name) => !labels.has(name));
+  if (unknown.length > 0) {
+    const part = unknown.findLast(isPartName);
+    throw new InputError(
+      `${path}: the network has no class ${shortList(unknown)}, only ${shortList(classNames)}; ` +
+        (part === undefined ? 'rename or remove the folder, or ask `padnet predict`' : `give ${join(path, part)}`),
+    );
   }
-  if (problems.length > 0) throw new InputError(problems.join('\n'));
+  const files = labelledFiles(path, folders).map((file) => ({ ...file, label: labels.get(names[file.label]!)! }));
+  const bad: BadPicture[] = [];
+  const found = await inspectFiles({ name: basename(resolve(path)), root: path, files, classNames, shape }, bad);
+  tell(bad, onBadPicture);
+  if (found.length === 0) throw new InputError(`${path}: there is no picture that can be used`);
+  return found;
+}
+
+function tell(bad: readonly BadPicture[], onBadPicture: OnBadPicture | undefined): void {
+  if (bad.length > 0 && !onBadPicture) throw badPictureError(bad);
+  for (const picture of bad) onBadPicture?.(picture);
+}
+
+interface FileSet {
+  readonly name: string;
+  readonly root: string;
+  readonly files: readonly LabelledFile[];
+  readonly classNames: readonly string[];
+  readonly shape: PictureShape;
+}
+
+/** The data set of the files whose headers are as they should be. @param bad receives the others */
+async function inspectFiles(
+  { name, root, files, classNames, shape }: FileSet,
+  bad: BadPicture[],
+): Promise<PictureFolder> {
+  const found: (PictureFile | null)[] = files.map(() => null);
+  const failures = new Map<number, BadPicture>();
+  await inParallel(files.length, poolThreads, async (index) => {
+    const { path, problem } = files[index]!;
+    const file = join(root, path);
+    try {
+      if (problem !== null) throw new Error(problem);
+      found[index] = { path, ...(await inspectPicture(file)) };
+    } catch (error) {
+      failures.set(index, { file, reason: (error as Error).message });
+    }
+  });
+  for (const index of files.keys()) if (failures.has(index)) bad.push(failures.get(index)!);
+  const kept = found.filter((file) => file !== null);
+  const labels = new Uint16Array(new SharedArrayBuffer(2 * kept.length));
+  labels.set(files.filter((_, index) => found[index] !== null).map(({ label }) => label));
+  return {
+    kind: 'folder',
+    name,
+    files: pictureFiles(root, kept),
+    labels,
+    length: kept.length,
+    ...shape,
+    numClasses: classNames.length,
+    classNames,
+  };
+}
+
+/** A limit may leave classes out, but not all of them. */
+function problemsOf(
+  title: string,
+  { labels, length, classNames }: PictureFolder,
+  limit: number | undefined,
+): readonly string[] {
+  const found = new Set(labels);
+  const empty = limit === undefined ? classNames.filter((_, label) => !found.has(label)) : [];
+  if (empty.length > 0) return empty.map((name) => `${title}: class ${name} has no picture that can be used`);
+  return length === 0 ? [`${title}: there is no picture that can be used`] : [];
 }
 
 /** The same ones for every seed, in the order of the list: a list is sorted by class, so its first ones will not do. */
-function sample(listed: readonly Listed[], limit: number | undefined): readonly Listed[] {
-  if (limit === undefined || limit >= listed.length) return listed;
-  const chosen = permutation(listed.length, new RandomStream(1, 'subset', 0)).subarray(0, limit);
-  return Array.from(chosen.sort(), (index) => listed[index]!);
+function sample(files: readonly LabelledFile[], limit: number | undefined): readonly LabelledFile[] {
+  if (limit === undefined || limit >= files.length) return files;
+  const chosen = permutation(files.length, new RandomStream(1, 'subset', 0)).subarray(0, limit);
+  return Array.from(chosen.sort(), (index) => files[index]!);
 }
 
 const classIndexSchema = z.record(z.string(), z.tuple([z.string(), z.string()]));
 
+/** @param classIndex file of the names of other folders; without one, they are the folders' own */
+function namesOf(folders: readonly ClassFolder[], classIndex: string | undefined): readonly string[] {
+  if (classIndex === undefined) return folders.map(({ name }) => name);
+  try {
+    return namesByIndex(classIndex, folders);
+  } catch (cause) {
+    throw new InputError(`data.classIndex: ${(cause as Error).message}`, { cause });
+  }
+}
+
 /** @param file `{ "0": ["n01440764", "tench"], … }` */
-function namesByIndex(file: string, folders: readonly string[]): readonly string[] {
+function namesByIndex(file: string, folders: readonly ClassFolder[]): readonly string[] {
+  const text = readRegularText(file, { expected: 'a class index', maxBytes: maxSettingsBytes });
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = JSON.parse(text);
   } catch (cause) {
-    throw new InputError(`${file}: expected a class index (${reasonOf(cause)})`, { cause });
+    throw new InputError(`${file}: expected a class index, it is not JSON (${(cause as Error).message})`, { cause });
   }
   const parsed = classIndexSchema.safeParse(json);
   if (!parsed.success) {
     throw new InputError(`${file}: expected {"0": ["n01440764", "tench"], …}: ${describeIssues(parsed.error)}`);
   }
   const names = new Map(Object.values(parsed.data));
-  return folders.map((folder) => {
+  return folders.map(({ name: folder }) => {
     const name = names.get(folder);
     if (name === undefined) throw new InputError(`${file}: the class of folder ${folder} is not in it`);
     return name;

@@ -30,12 +30,19 @@ interface Size {
   readonly height: number;
 }
 
-/** Shorter side to `size · 256 / 224`, then the centre, `size × size`. */
-export function centreGeometry({ width, height }: Size, size: number): PictureGeometry {
-  const short = Math.floor((size * 256) / 224);
-  const scaled = (side: number, other: number): number => (side <= other ? short : Math.floor((short * side) / other));
-  const [newWidth, newHeight] = [scaled(width, height), scaled(height, width)];
-  const after = { left: halved(newWidth - size), top: halved(newHeight - size), width: size, height: size };
+/** What share of each side is left of a picture that is resized and then cropped: torchvision's, from 256 to 224 pixels. */
+export const STANDARD_CROP_FRACTION = 224 / 256;
+
+/**
+ * Resized, in its own proportions, to the smallest size in which the network's input is `cropFraction` of a side or less, then
+ * the centre. 1: nothing is lost of a picture that has the proportions of the input already.
+ */
+export function centreGeometry(picture: Size, { width, height }: Size, cropFraction: number): PictureGeometry {
+  const [leastWidth, leastHeight] = [Math.floor(width / cropFraction), Math.floor(height / cropFraction)];
+  const byWidth = picture.width * leastHeight <= picture.height * leastWidth;
+  const newWidth = byWidth ? leastWidth : Math.floor((leastHeight * picture.width) / picture.height);
+  const newHeight = byWidth ? Math.floor((leastWidth * picture.height) / picture.width) : leastHeight;
+  const after = { left: halved(newWidth - width), top: halved(newHeight - height), width, height };
   return { before: null, width: newWidth, height: newHeight, after };
 }
 

@@ -15,6 +15,9 @@ import { augmentAtRandom, type RandAugment } from './randAugment.js';
 import { type RandomPurpose, RandomStream } from './random.js';
 import { eraseAtRandom, type RandomErasing } from './randomErasing.js';
 
+/** Zeros on each side that a picture can be cropped from at random. */
+export const MAX_CROP_PADDING = 2 ** 15;
+
 /** Nothing set: pixels become numbers from 0 to 1, and nothing is random. */
 export interface ImageTransform {
   /** `(pixel / 255 − mean) / std`, one number for each channel; see `channelStatistics`. */
@@ -50,7 +53,7 @@ export interface TransformKey {
   readonly epoch: number;
 }
 
-function channelNumbers(name: string, numbers: readonly number[], dataset: ImageDataset): void {
+function channelNumbers(name: string, numbers: readonly number[], dataset: TransformedPictures): void {
   if (numbers.length !== dataset.channels) {
     throw new InputError(
       `normalise.${name} must have one number for each of the ${dataset.channels} channels of ${dataset.name}, ` +
@@ -65,8 +68,11 @@ function channelNumbers(name: string, numbers: readonly number[], dataset: Image
   });
 }
 
+/** What a transform is checked against. */
+type TransformedPictures = Pick<ImageDataset, 'kind' | 'name' | 'channels'>;
+
 /** @throws InputError if the transform does not fit the dataset's channels, or an option is out of range */
-export function prepareTransform(transform: ImageTransform, dataset: ImageDataset): PreparedTransform {
+export function prepareTransform(transform: ImageTransform, dataset: TransformedPictures): PreparedTransform {
   const { normalise, randomResizedCrop = null, randomCrop, randomFlip = false } = transform;
   const { colorJitter = null, randAugment = null, randomErasing = null } = transform;
   if (randomResizedCrop && dataset.kind !== 'folder') {
@@ -87,7 +93,7 @@ export function prepareTransform(transform: ImageTransform, dataset: ImageDatase
     const std = normalise?.std[channel] ?? 1;
     for (let pixel = 0; pixel < 256; pixel++) values[256 * channel + pixel] = (pixel / 255 - mean) / std;
   }
-  const padding = randomCrop ? checkInteger('randomCrop.padding', randomCrop.padding, 0, 2 ** 15) : 0;
+  const padding = randomCrop ? checkInteger('randomCrop.padding', randomCrop.padding, 0, MAX_CROP_PADDING) : 0;
   return {
     values,
     rawValues: Uint8Array.from(values.keys()),

@@ -92,7 +92,7 @@ describe('the rates of a machine', () => {
     mkdirSync(file, { recursive: true });
     expect(readMachineRates(file, mine)).toMatchObject({
       ...defaults,
-      problem: expect.stringContaining('it is a folder') as string,
+      problem: expect.stringContaining('no rates of padnet (it is a folder)') as string,
     });
     expect(() => {
       writeMachineRates(file, rates, mine);

@@ -1,11 +1,12 @@
 /** The rates of this machine: those that `padnet bench plans --save` has measured, else the defaults of its instruction set. */
-import { readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../cacheFolder.js';
-import { describeIssues, reasonOf } from '../errors.js';
+import { describeIssues } from '../errors.js';
 import { writeOutput, type FileKind } from '../outputFile.js';
+import { maxSettingsBytes, readProblem, readRegularText } from '../readRegularFile.js';
 import { workKinds, type Rates } from './costModel.js';
 import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
 
@@ -95,7 +96,12 @@ function instructionSet(): InstructionSet {
 function supported(): InstructionSet {
   let flags: Set<string>;
   try {
-    flags = new Set(/^flags\s*:(.*)$/m.exec(readFileSync('/proc/cpuinfo', 'utf8'))?.[1]?.trim().split(/\s+/));
+    flags = new Set(
+      /^flags\s*:(.*)$/m
+        .exec(readRegularText('/proc/cpuinfo', { expected: 'what the processor can do' }))?.[1]
+        ?.trim()
+        .split(/\s+/),
+    );
   } catch {
     return 'avx2'; // no Linux: nearly every such processor has it
   }
@@ -107,17 +113,14 @@ function readFile(file: string): File | { readonly problem: string } {
   const refuse = (reason: string): { problem: string } => ({
     problem: `${file}: no rates of padnet (${reason}); the defaults are used, measure again with \`padnet bench plans --save\``,
   });
-  let text: string;
+  if (!existsSync(file)) return { version: 1, machines: [] };
   try {
-    text = readFileSync(file, 'utf8');
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'ENOENT' ? { version: 1, machines: [] } : refuse(reasonOf(error));
-  }
-  try {
+    const text = readRegularText(file, { expected: 'rates', maxBytes: maxSettingsBytes });
     const parsed = fileSchema.safeParse(JSON.parse(text));
     return parsed.success ? parsed.data : refuse(describeIssues(parsed.error));
   } catch (error) {
-    return refuse((error as Error).message);
+    const { cause, message } = error as Error;
+    return refuse(cause === undefined ? message : readProblem(file, cause));
   }
 }
 

@@ -11,9 +11,9 @@ import {
 import { CondRouter, DcdRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
 import { codeReferenceSchema, type CodeOptions } from '../ownCode/index.js';
 import { scaleModes } from '../partial/index.js';
-import { MobileNetV2 } from './mobilenetV2.js';
+import { assertNetworkFits, createStatic } from './createStatic.js';
 import { loadRouter } from './ownRouter.js';
-import { ResNet, resnetNames, stems } from './resnet.js';
+import { resnetNames, stems } from './resnet.js';
 
 export const modelNames = [...resnetNames, 'mobilenetV2'] as const;
 
@@ -40,18 +40,25 @@ const modelKeys = z.strictObject({
   /** Default: `copies` of pretrained weights, else `independent`. */
   bankInitialisation: z.enum(bankInitialisations).optional(),
   /** Noise on bank entries that are copies, in standard deviations of the kernel. */
-  noise: z.number().min(0).default(0),
+  noise: z.number().min(0).max(1e9).default(0),
   scaleMode: z.enum(scaleModes).default('both'),
   /** File of static weights, or folder of a static network, that training starts from; absent: fresh weights. */
   pretrained: z.string().min(1).optional(),
 });
 
 /** What makes a network; its weights are loaded, or those that training starts from. */
-export const modelSchema = modelKeys.transform((model) => ({
+export const modelSchema = modelKeys.superRefine(checkWidth).transform((model) => ({
   ...model,
   bankInitialisation: model.bankInitialisation ?? (model.pretrained === undefined ? 'independent' : 'copies'),
 }));
 export type ModelOptions = z.infer<typeof modelSchema>;
+
+/** A multiplier may be any number, channels are counted. */
+function checkWidth({ name, width }: z.output<typeof modelKeys>, context: z.RefinementCtx): void {
+  if (name === 'mobilenetV2' || width === undefined || Number.isInteger(width)) return;
+  const message = `expected a whole number for ${name}, the channels of its first stage, got ${width}`;
+  context.addIssue({ code: 'custom', path: ['width'], message });
+}
 
 /** What the data decide. */
 export interface ModelShape {
@@ -62,9 +69,10 @@ export interface ModelShape {
 /**
  * A network with fresh weights, from the default generator, whatever `pretrained` says.
  *
- * @throws InputError as `loadRouter`, where the router is one's own
+ * @throws InputError where its weights cannot fit into memory; as `loadRouter`, where the router is one's own
  */
 export function createModel(options: ModelOptions, shape: ModelShape, code: CodeOptions = {}): nn.Layer {
+  assertNetworkFits(options, shape, 1);
   return convertModel(createStatic(options, shape), options, code);
 }
 
@@ -100,8 +108,3 @@ const routers: Readonly<Record<DynamicConvolution, RouterFactory>> = {
   odconv: (geometry, numKernels) => new OdAttention({ geometry, numKernels }),
   dcd: (geometry) => new DcdRouter({ geometry }),
 };
-
-function createStatic({ name, stem, width }: ModelOptions, shape: ModelShape): nn.Layer {
-  if (name === 'mobilenetV2') return new MobileNetV2({ ...shape, stem, widthMultiplier: width ?? 1 });
-  return new ResNet({ ...shape, name, stem, width: width ?? 64 });
-}

@@ -1,5 +1,6 @@
 export * from './createModel.js';
 export * from './createPretrained.js';
+export { assertNetworkFits, publishedWidth } from './createStatic.js';
 export * from './mobilenetV2.js';
 export { loadRouter, type OwnRouter } from './ownRouter.js';
 export * from './pictureWeights.js';

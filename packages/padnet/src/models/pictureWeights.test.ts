@@ -112,6 +112,8 @@ describe('loadPictureWeights', () => {
     expect(() => loadPictureWeights(headless, options)).toThrow(
       'no weights of resnet10, conv1.weight is missing (backbone.conv1.weight is there)',
     );
-    expect(() => loadPictureWeights(join(folder, 'x.pth'), options)).toThrow('x.pth: there is no such file');
+    expect(() => loadPictureWeights(join(folder, 'x.pth'), options)).toThrow(
+      'x.pth: expected weights, but there is no such file',
+    );
   });
 });

@@ -1,7 +1,7 @@
 /** Static networks for pictures from files of weights under torchvision's names: `.safetensors`, or what `torch.save` wrote. */
-import { readFileSync } from 'node:fs';
 import { decodeTorchArchive, loadSafetensors, scope, zeros, type nn, type Tensor } from '@padnet/torch';
 import { InputError, reasonOf } from '../errors.js';
+import { readRegularFile } from '../readRegularFile.js';
 import { createModel, modelSchema, type ModelOptions, type ModelShape } from './createModel.js';
 import { prefixBefore, unwrapNames } from './wrappedNames.js';
 import type { Stem } from './resnet.js';
@@ -100,7 +100,8 @@ function stemOf(name: ModelOptions['name'], state: ReadonlyMap<string, Tensor>):
 
 function readTensors(file: string): ReadonlyMap<string, Tensor> {
   try {
-    return file.endsWith('.safetensors') ? loadSafetensors(file).tensors : decodeTorchArchive(readFileSync(file), file);
+    if (file.endsWith('.safetensors')) return loadSafetensors(file).tensors;
+    return decodeTorchArchive(readRegularFile(file, { expected: 'weights' }), file);
   } catch (error) {
     const reason = reasonOf(error);
     throw new InputError(reason.startsWith(file) ? reason : `${file}: ${reason}`, { cause: error });

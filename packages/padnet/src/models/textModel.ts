@@ -34,8 +34,8 @@ export const textModelSchema = z.strictObject({
   /** Feed-forward blocks to convert, from 0; absent: all. */
   layers: z.array(z.int().min(0)).min(1).optional(),
   /** Noise on the experts, copies of the pretrained layer, in standard deviations of its weight. */
-  noise: z.number().min(0).default(0),
-  auxiliaryWeight: z.number().min(0).default(0.01),
+  noise: z.number().min(0).max(1e9).default(0),
+  auxiliaryWeight: z.number().min(0).max(1e9).default(0.01),
   scaleMode: z.enum(scaleModes).default('both'),
 });
 export type TextModelOptions = z.infer<typeof textModelSchema>;

@@ -83,7 +83,7 @@ export async function routerCoefficients(
   const samples = classNames.slice(0, maxClasses).map((_, label) => firstOfClass(dataset, label, perClass));
   const classes = [...samples.keys()].filter((label) => samples[label]!.length > 0);
   using _mode = nn.evaluationMode(network);
-  const watch = async (indices: readonly number[]): Promise<Watched> =>
+  const watch = async (indices: readonly number[]): Promise<WatchedRouters> =>
     watchRouters(network, await pictures(dataset, transform, indices), inputShape(dataset, indices));
   const sums = new Map<string, Record<AttentionKind, ClassSums | null>>();
   const all = samples.flat();
@@ -151,7 +151,8 @@ function addByClass(sums: ClassSums | null, rows: Rows | null, labels: readonly 
   return all;
 }
 
-function dependsOnInput(network: nn.Module, path: string): boolean {
+/** Whether the layer at `path` mixes kernels by its input. */
+export function dependsOnInput(network: nn.Module, path: string): boolean {
   const layer = network.getModule(path);
   return layer instanceof DynamicConv && layer.source.dynamicRatio > 0;
 }
@@ -183,14 +184,15 @@ function firstOfClass({ labels, length }: ImageDataset, label: number, count: nu
 /** [batch][values] */
 type Rows = readonly (readonly number[])[];
 
-interface Watched {
-  /** By layer path. */
+export interface WatchedRouters {
+  /** By layer path, in the order in which they ran. */
   readonly attentions: ReadonlyMap<string, Record<AttentionKind, Rows | null>>;
   /** [batch][classes] */
   readonly probabilities: readonly (readonly number[])[];
 }
 
-function watchRouters(network: nn.Layer, images: Float32Array, shape: readonly number[]): Watched {
+/** What the routers of dynamic convolutions decide for a batch, and the softmax of what the network makes of it. */
+export function watchRouters(network: nn.Layer, images: Float32Array, shape: readonly number[]): WatchedRouters {
   const attentions = new Map<string, Record<AttentionKind, Rows | null>>();
   const record = (path: string, module: nn.Module, input: Tensor): void => {
     if (!(module instanceof DynamicConv)) return;
@@ -233,7 +235,7 @@ async function describeInputs(
   dataset: ImageDataset,
   indices: readonly number[],
   paths: readonly string[],
-  { attentions, probabilities }: Watched,
+  { attentions, probabilities }: WatchedRouters,
 ): Promise<InputCoefficients[]> {
   const { channels, height, width } = dataset;
   const size = channels * height * width;

@@ -1,7 +1,8 @@
 /** What the runs of GLUE's table gave, and what a constant answer would: all that the table is made of. */
-import { closeSync, openSync, readSync } from 'node:fs';
+import { readSync } from 'node:fs';
 import { glueScore, glueTasks, type GlueTaskName, type TextDataset } from '../data/index.js';
 import { InputError } from '../errors.js';
+import { openRegularFile, readProblem } from '../readRegularFile.js';
 import { mean } from '../statistics.js';
 import { loadTexts, type GlueCell, type RunFolder, type TextRecipe } from '../training/index.js';
 import { readFinishedRun, type FinishedRun } from './finishedRun.js';
@@ -24,20 +25,25 @@ export function readGlueRun(folder: RunFolder, cell: GlueCell): GlueRun {
  * As `countStored` counts an encoder, from the names and shapes at the head of the file alone: what is no mask is trained.
  */
 export function storedNumbers(safetensors: string): number {
-  const descriptor = openSync(safetensors, 'r');
+  const header = readHeader(safetensors);
+  return Object.entries(header)
+    .filter(([name, { dtype }]) => name !== '__metadata__' && dtype?.startsWith('F'))
+    .reduce((sum, [, { shape = [] }]) => sum + shape.reduce((product, size) => product * size, 1), 0);
+}
+
+function readHeader(safetensors: string): Record<string, SafetensorsEntry> {
   try {
+    using file = openRegularFile(safetensors);
     const read = (position: number, length: number): Buffer => {
+      if (position + length > file.size) throw new Error('it is cut off');
       const bytes = Buffer.alloc(length);
-      readSync(descriptor, bytes, 0, length, position);
+      readSync(file.descriptor, bytes, 0, length, position);
       return bytes;
     };
     const headerLength = Number(read(0, 8).readBigUInt64LE());
-    const header = JSON.parse(read(8, headerLength).toString('utf8')) as Record<string, SafetensorsEntry>;
-    return Object.entries(header)
-      .filter(([name, { dtype }]) => name !== '__metadata__' && dtype?.startsWith('F'))
-      .reduce((sum, [, { shape = [] }]) => sum + shape.reduce((product, size) => product * size, 1), 0);
-  } finally {
-    closeSync(descriptor);
+    return JSON.parse(read(8, headerLength).toString('utf8')) as Record<string, SafetensorsEntry>;
+  } catch (cause) {
+    throw new InputError(`${safetensors}: expected weights, but ${readProblem(safetensors, cause)}`, { cause });
   }
 }
 

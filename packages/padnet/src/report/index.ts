@@ -89,6 +89,14 @@ export {
   type RunSummaryOptions,
 } from './runSummary.js';
 export { type ProgramNetwork, readProgramNetwork } from './programNetwork.js';
+export {
+  answerPictures,
+  type ClassProbability,
+  type Picture,
+  type PictureAnswer,
+  type PictureAnswerOptions,
+  type PictureCoefficients,
+} from './pictureAnswers.js';
 export { picturePass, type SamplePass, textPass } from './samplePass.js';
 export { formatScore, metricName } from './scoreText.js';
 export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun, type ShownNetwork } from './shownNetwork.js';

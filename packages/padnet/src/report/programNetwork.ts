@@ -2,10 +2,10 @@
  * The network of a run that a program of one's own trained, as it is written down beside it: only that program can make it again, and
  * reports and `padnet inspect` read this instead.
  */
-import { readFileSync } from 'node:fs';
 import { zeros, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { describeIssues, InputError } from '../errors.js';
+import { readRegularText } from '../readRegularFile.js';
 import { PictureTask, writeFileAtomic, type Task } from '../training/index.js';
 import { inspectNetwork } from './inspectText.js';
 import { countNetwork } from './networkCounts.js';
@@ -63,7 +63,7 @@ export function writeProgramNetwork(file: string, network: nn.Module, pass: Samp
 export function readProgramNetwork(file: string): ProgramNetwork {
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = JSON.parse(readRegularText(file, { expected: 'what a program wrote of its network' }));
   } catch (error) {
     throw new InputError(`${file}: missing or damaged: expected the JSON that training wrote`, { cause: error });
   }

@@ -1,5 +1,5 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { nn } from '@padnet/torch';
 import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
 import {
@@ -11,6 +11,7 @@ import {
   type TextModelOptions,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import { readRegularFile } from '../readRegularFile.js';
 import {
   loadPictures,
   loadRunModel,
@@ -57,7 +58,7 @@ export async function networkOfRun({ folder, recipe }: Run, code: CodeOptions = 
   if (existsSync(folder.model)) return networkOfModel(loadRunModel(folder.path, code));
   const shown = await networkOfRecipe(recipe, code);
   if (existsSync(folder.partition)) {
-    const partition = decodePartition(readFileSync(folder.partition), folder.partition);
+    const partition = decodePartition(readRegularFile(folder.partition, { expected: 'masks' }), folder.partition);
     applyPartition(shown.network, partition, [() => shown.pass.run()]);
   }
   return shown;

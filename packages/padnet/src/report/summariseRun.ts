@@ -12,7 +12,7 @@ import {
   networkPlace,
   readAnyRun,
   type Environment,
-  type Recipe,
+  type Run,
   type SavedModel,
 } from '../training/index.js';
 import { routerCoefficients } from './coefficients.js';
@@ -43,7 +43,7 @@ export async function summariseRun(
 ): Promise<RunSummary> {
   if (networkPlace(path) !== 'run') return summariseNetwork(path, name, { allowCode });
   const { folder, recipe, ...told } = readAnyRun(path);
-  const { events } = told;
+  const { events, split } = told;
   const environment = runEnvironment(told.environment);
   if (recipe.modality === 'program') {
     const { counts } = readProgramNetwork(folder.network);
@@ -60,7 +60,7 @@ export async function summariseRun(
   const { network, pass, config } = networkOfModel(model);
   const counted = { ...common, counts: countNetwork(network, pass), config };
   try {
-    return runSummary({ ...counted, ...(await lookAtRouters(recipe, model)) });
+    return runSummary({ ...counted, ...(await lookAtRouters({ recipe, split }, model)) });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     onRemark?.(`without the routers of ${path}: ${error.message}`);
@@ -92,11 +92,11 @@ function encoderAt(path: string): NetworkAt {
 
 /** On the test data. */
 async function lookAtRouters(
-  recipe: Recipe,
+  { recipe, split }: Pick<Run, 'recipe' | 'split'>,
   model: SavedModel,
 ): Promise<Pick<RunSummaryOptions, 'testSamples' | 'coefficients' | 'experts'>> {
   if (model.modality === 'image' && recipe.modality === 'image') {
-    const { test } = await loadPictures(recipe.data);
+    const { test } = await loadPictures(recipe.data, { split });
     const { normalise } = model.description;
     return {
       testSamples: test.length,

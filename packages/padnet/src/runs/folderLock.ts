@@ -9,7 +9,6 @@ import {
   fstatSync,
   ftruncateSync,
   openSync,
-  readFileSync,
   rmdirSync,
   rmSync,
   statSync,
@@ -22,6 +21,7 @@ import { tryLock } from 'fs-native-extensions';
 import { z } from 'zod';
 import { InputError, reasonOf } from '../errors.js';
 import { makeFolder } from '../outputFile.js';
+import { readRegularText } from '../readRegularFile.js';
 
 /** Another process, or another part of this one, writes to the folder. */
 export class FolderHeldError extends InputError {
@@ -134,7 +134,7 @@ function describeHolder(descriptor: number): void {
 /** Such as ``process 4711 (`padnet train a.yaml`) since …; wait for it or end it``. */
 function holderText(folder: string): string {
   try {
-    const holder = holderSchema.parse(JSON.parse(readFileSync(join(folder, LOCK_FILE), 'utf8')));
+    const holder = holderSchema.parse(JSON.parse(readRegularText(join(folder, LOCK_FILE), { expected: 'a lock' })));
     const place = holder.host === hostname() ? '' : ` on ${holder.host}`;
     return `process ${holder.pid}${place} (\`${holder.command}\`) since ${holder.since}; wait for it or end it`;
   } catch {

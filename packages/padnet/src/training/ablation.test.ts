@@ -174,7 +174,9 @@ describe('what is wrong is told with file, line and key', () => {
     ['sweeps:\n  - partition.ratio: [0.1,\n      1.0e-1]', ['4: partition.ratio=0.1 is the same recipe as 0.1 above']],
     [
       'sweeps:\n  - training.epochs: [1]',
-      [/3: with training\.epochs=1: recipes\/pad\.yaml:4: partition\.epoch: expected less than training\.epochs \(1\)/],
+      [
+        /ablation\.yaml:3: training\.epochs: expected more than 1, the epoch after which the network is partitioned, got 1;/,
+      ],
     ],
   ])('%j', async (text, expected) => {
     const error = await plan(text === '' ? '' : head + text).then(

@@ -195,7 +195,9 @@ describe('damage is told in one line, with what to do, and nothing is changed', 
 
   it('tensors missing', () => {
     rmSync(join(folder, data));
-    expect(failure()).toBe(`${join(folder, data)}: there is no such file; ${both} to go on from the checkpoint before`);
+    expect(failure()).toBe(
+      `${join(folder, data)}: expected the tensors of a checkpoint, but there is no such file; ${both} to go on from the checkpoint before`,
+    );
   });
 
   it('the advice helps', () => {

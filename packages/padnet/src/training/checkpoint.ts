@@ -4,12 +4,13 @@
  * checkpoints go only after that, so that a crash or a full disk leaves one that is valid. The newest two are kept.
  */
 import { createHash } from 'node:crypto';
-import { existsSync, readdirSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { InputError, reasonOf } from '../errors.js';
+import { InputError } from '../errors.js';
 import { writeFileAtomic } from '../outputFile.js';
+import { maxSettingsBytes, readRegularFile, readRegularText } from '../readRegularFile.js';
 import { fingerprintSchema } from './fingerprint.js';
 import { scheduleStarts } from './recipe.js';
 
@@ -132,7 +133,12 @@ export function readLatestState(folder: string): LatestState | null {
   const instead = names.length > 1 ? 'go on from the checkpoint before' : 'start from the beginning';
   const advice = `delete ${name}.json and ${name}.safetensors to ${instead}`;
   try {
-    return { name, file, state: parseState(readFileSync(file, 'utf8'), name), advice };
+    return {
+      name,
+      file,
+      state: parseState(readRegularText(file, { expected: 'a checkpoint', maxBytes: maxSettingsBytes }), name),
+      advice,
+    };
   } catch (error) {
     throw new InputError(`${file}: not a checkpoint (damaged?); ${advice}`, { cause: error });
   }
@@ -150,9 +156,9 @@ export function loadLatestCheckpoint(folder: string): Checkpoint | null {
   const file = join(folder, `${name}.safetensors`);
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readRegularFile(file, { expected: 'the tensors of a checkpoint' });
   } catch (error) {
-    throw new InputError(`${file}: ${reasonOf(error)}; ${advice}`, { cause: error });
+    throw new InputError(`${(error as Error).message}; ${advice}`, { cause: error });
   }
   if (sha256(bytes) !== state.sha256) {
     throw new InputError(`${file}: damaged, its checksum is not the one in ${name}.json; ${advice}`);

@@ -1,9 +1,9 @@
 /** What a result was measured with: stored beside it, shown in reports. */
 import { execFileSync } from 'node:child_process';
-import { readFileSync } from 'node:fs';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { getNumThreads, libtorchVersion } from '@padnet/torch';
 import { z } from 'zod';
+import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
 
 export const environmentSchema = z.object({
   /** ISO 8601. */
@@ -24,7 +24,9 @@ export type Environment = z.infer<typeof environmentSchema>;
 /** Whether a file is what training writes beside a recipe. */
 export function isEnvironment(file: string): boolean {
   try {
-    return environmentSchema.safeParse(JSON.parse(readFileSync(file, 'utf8'))).success;
+    return environmentSchema.safeParse(
+      JSON.parse(readRegularText(file, { expected: 'the JSON that training wrote', maxBytes: maxSettingsBytes })),
+    ).success;
   } catch {
     return false;
   }

@@ -106,6 +106,16 @@ export interface BadPictureEvent {
   readonly count: number;
 }
 
+/** Some classes have no training picture; told before the first step. */
+export interface EmptyClassesEvent {
+  readonly type: 'emptyClasses';
+  /** The data set. */
+  readonly name: string;
+  readonly classes: readonly string[];
+  /** Of how many. */
+  readonly numClasses: number;
+}
+
 /** The weights that training starts from are for other classes, so the classifier is fresh; told before the first step. */
 export interface NewClassifierEvent {
   readonly type: 'newClassifier';
@@ -180,6 +190,7 @@ export type TrainingEvent =
   | CheckpointEvent
   | TruncatedEvent
   | BadPictureEvent
+  | EmptyClassesEvent
   | NewClassifierEvent
   | UnknownKeysEvent
   | PretrainedFoldedEvent

@@ -1,5 +1,5 @@
 /** A dynamic or partial network as a static one, by what its routers decide on average over its training data. */
-import type { OnBadPicture } from '../data/index.js';
+import type { DataSplit, OnBadPicture } from '../data/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedPictureTask } from './prepare.js';
 import type { PictureRecipe } from './recipe.js';
@@ -9,6 +9,8 @@ import { foldOnTask } from './staticForm.js';
 export interface FoldModelOptions {
   /** Told of each picture that `data.onBadPicture: skip` leaves out, once. */
   readonly onBadPicture?: OnBadPicture | undefined;
+  /** How the run divided its pictures when it began. @default as the recipe says */
+  readonly split?: DataSplit | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
@@ -27,9 +29,9 @@ export interface FoldModelResult {
 export async function foldModel(
   recipe: PictureRecipe,
   model: PictureModel,
-  { onBadPicture, signal }: FoldModelOptions = {},
+  { onBadPicture, split, signal }: FoldModelOptions = {},
 ): Promise<FoldModelResult> {
-  const task = await savedPictureTask(recipe, model, { onBadPicture });
+  const task = await savedPictureTask(recipe, model, { onBadPicture, split });
   const before = await task.evaluate({ signal });
   await foldOnTask(task, recipe, signal);
   return { before, after: await task.evaluate({ signal }) };

@@ -18,6 +18,7 @@ export * from './loadRecipe.js';
 export * from './meanDeviation.js';
 export { NonFiniteLossError } from './nonFinite.js';
 export * from './partitionRun.js';
+export * from './pictureInput.js';
 export * from './pictureTask.js';
 export * from './pinCode.js';
 export * from './prepare.js';
@@ -30,6 +31,7 @@ export { finishedEvent, holdUnfinished, RunWriter, type RunWriterOptions } from 
 export * from './runState.js';
 export { foldCommand, noStaticMixture } from './staticForm.js';
 export * from './savedModel.js';
+export * from './splitFile.js';
 export * from './task.js';
 export * from './temperature.js';
 export * from './textTask.js';

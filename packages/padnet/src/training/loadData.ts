@@ -1,5 +1,6 @@
 /** The data that a recipe names. */
 import {
+  emptyClasses,
   limit,
   limitText,
   loadCifar,
@@ -8,6 +9,7 @@ import {
   loadIdxFolder,
   loadPictureFolder,
   tokenise,
+  type DataSplit,
   type ImageSplits,
   type OnBadPicture,
   type StoredImages,
@@ -19,22 +21,52 @@ import { InputError } from '../errors.js';
 import type { PictureDataOptions, TextDataOptions } from './recipe.js';
 import type { TextSplits } from './textTask.js';
 
-/**
- * @param onBadPicture told of the pictures that `data.onBadPicture: skip` leaves out
- * @throws InputError where files are missing or damaged
- */
+/** Classes that a data set names and has no picture of. */
+export interface EmptyClasses {
+  /** The data set. */
+  readonly name: string;
+  readonly classes: readonly string[];
+  /** Of how many. */
+  readonly numClasses: number;
+}
+
+export interface LoadPicturesOptions {
+  /** Told of the pictures that `data.onBadPicture: skip` leaves out. */
+  readonly onBadPicture?: OnBadPicture | undefined;
+  /** Told where there is no training picture of some classes. */
+  readonly onEmptyClasses?: ((empty: EmptyClasses) => void) | undefined;
+  /** How the run divided its pictures when it began. @default as the recipe says */
+  readonly split?: DataSplit | undefined;
+}
+
+/** @throws InputError where files are missing or damaged */
 export async function loadPictures(
+  data: PictureDataOptions,
+  { onBadPicture = () => undefined, onEmptyClasses, split }: LoadPicturesOptions = {},
+): Promise<ImageSplits> {
+  const splits = await readPictures(data, onBadPicture, split);
+  const { name, numClasses } = splits.train;
+  const classes = emptyClasses(splits.train);
+  if (classes.length > 0) onEmptyClasses?.({ name, classes, numClasses });
+  return splits;
+}
+
+async function readPictures(
   { name, path, trainLimit, testLimit, ...options }: PictureDataOptions,
-  onBadPicture: OnBadPicture = () => undefined,
+  onBadPicture: OnBadPicture,
+  split: DataSplit | undefined,
 ): Promise<ImageSplits> {
   if (name === 'imageFolder') {
-    const { size, classIndex } = options;
+    const { size, classIndex, testFraction, splitSeed } = options;
     const skip = options.onBadPicture === 'skip';
     return await loadPictureFolder(neededPath(name, path), {
       size,
       classIndex,
       trainLimit,
       testLimit,
+      testFraction,
+      splitSeed,
+      split,
       ...(skip && { onBadPicture }),
     });
   }

@@ -95,7 +95,7 @@ describe('parseRecipe', () => {
     [pad.replace('0.3', '-0.1'), ['recipes/x.yaml:6: partition.ratio: expected a number from 0 to 1, got -0.1']],
     [pad.replace('0.3', '.nan'), ['recipes/x.yaml:6: partition.ratio: expected a number from 0 to 1, got NaN']],
     [pad.replace('0.3', ''), ['recipes/x.yaml:6: partition.ratio: expected a number from 0 to 1, got nothing']],
-    [`${pad}  rounds: 0`, ['recipes/x.yaml:7: partition.rounds: expected a whole number of at least 1, got 0']],
+    [`${pad}  rounds: 0`, ['recipes/x.yaml:7: partition.rounds: expected a whole number from 1 to 1000, got 0']],
     [
       minimal.replace('resnet10', 'resnet17'),
       [
@@ -116,7 +116,7 @@ describe('parseRecipe', () => {
     ],
     [
       minimal.replace('3', '[3]'),
-      ['recipes/x.yaml:5: training.epochs: expected a whole number of at least 1, got a list'],
+      ['recipes/x.yaml:5: training.epochs: expected a whole number of at least 1, got [3]'],
     ],
     [`${minimal}  nesterov: yes`, ['recipes/x.yaml:6: training.nesterov: expected true or false, got "yes"']],
     [`${minimal}  learningRate: 0`, ['recipes/x.yaml:6: training.learningRate: expected a number above 0, got 0']],
@@ -131,7 +131,7 @@ describe('parseRecipe', () => {
     [
       `${minimal}data: fashionMnist`,
       [
-        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
+        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, testFraction, splitSeed, size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
       ],
     ],
     [
@@ -176,7 +176,7 @@ describe('parseRecipe', () => {
     ],
     // not a recipe at all
     ['', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got nothing']],
-    ['- 1', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got a list']],
+    ['- 1', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got [1]']],
     [`${minimal}training: { epochs: 4 }`, ['recipes/x.yaml:6: not a YAML file: Map keys must be unique']],
     [
       'model: [\n',
@@ -262,6 +262,18 @@ describe('the recipes that are shipped', () => {
   it.each(recipes)('%s is valid', (name, source) => {
     const recipe = parseRecipe(readFileSync(new URL(name, folder), 'utf8'), name);
     expect(recipe.data.name).toBe(source);
+  });
+
+  it('for small photographs are twins but for what is compared', () => {
+    const [ofStatic, ofPartial] = ['static', 'pad30'].map((kind) => {
+      const name = `photos/small-${kind}.yaml`;
+      return parseRecipe(readFileSync(new URL(name, folder), 'utf8'), name);
+    });
+    expect(ofPartial).toEqual({
+      ...ofStatic,
+      model: { ...ofStatic!.model, layer: 'pad' },
+      partition: expect.objectContaining({ ratio: 0.3, epoch: 10 }) as object,
+    });
   });
 
   it.each(recipes.filter(([name]) => name.startsWith('imagenet/')))('%s has the twins of its comment', (name) => {

@@ -63,6 +63,11 @@ interface Schema {
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
+  readonly exclusiveMaximum?: number;
+  readonly minLength?: number;
+  readonly minItems?: number;
+  /** Of a list of a certain length: what each of its places holds. */
+  readonly prefixItems?: readonly Schema[];
   readonly anyOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
@@ -275,11 +280,15 @@ class Source {
   }
 
   /** The problems with their places, those of the file first, from top to bottom. */
-  inOrder(
-    problems: readonly { readonly path: Path; readonly message: string }[],
-    overrides: readonly Override[],
-  ): RecipeProblem[] {
+  inOrder(problems: readonly Problem[], overrides: readonly Override[]): RecipeProblem[] {
+    const isOverridden = (path: Path): boolean => overrides.some((override) => startsWith(path, override.path));
+    const blamed = (problem: Problem): Problem => {
+      const { path, other } = problem;
+      if (!other || isOverridden(path)) return problem;
+      return isOverridden(other.path) || !this.#document.hasIn(path) ? other : problem;
+    };
     return problems
+      .map(blamed)
       .map(({ path, message }) => {
         const key = path.length === 0 ? '' : `${keyName(path)}: `;
         const override =
@@ -317,10 +326,19 @@ class Source {
   }
 }
 
-function problemsOf(error: z.ZodError, input: unknown, schema: Schema): { path: Path; message: string }[] {
-  const problems: { path: Path; message: string }[] = [];
+interface Problem {
+  readonly path: Path;
+  readonly message: string;
+  /** Of two keys that do not go together: the problem in terms of the other one, for those who wrote that one. */
+  readonly other?: Problem | undefined;
+}
+
+function problemsOf(error: z.ZodError, input: unknown, schema: Schema): Problem[] {
+  const problems: Problem[] = [];
   const meant = new Set<string>();
   const issues = error.issues.map((issue) => ({ ...issue, path: issue.path as Path }));
+  // What keys have to do with each other says something once each of them is right.
+  const isEachRight = issues.every(({ code }) => code === 'custom');
   for (const issue of issues) {
     if (issue.code !== 'unrecognized_keys') continue;
     for (const key of issue.keys) {
@@ -333,7 +351,8 @@ function problemsOf(error: z.ZodError, input: unknown, schema: Schema): { path: 
     const { code, path } = issue;
     if (code === 'unrecognized_keys') continue;
     if (code === 'custom') {
-      problems.push({ path, message: issue.message });
+      const other = issue.params?.other as Problem | undefined;
+      if (isEachRight) problems.push({ path, message: issue.message, other });
       continue;
     }
     const value = valueAt(input, path);
@@ -407,27 +426,37 @@ function described(expected: Schema): string {
     case 'boolean':
       return 'true or false';
     case 'string':
-      return 'text';
+      return expected.minLength === undefined ? 'text' : 'text that is not empty';
     case 'array':
-      return `a list, each ${described(expected.items ?? {})}`;
+      return describedList(expected);
     default:
       return expected.properties ? `a section with ${Object.keys(expected.properties).join(', ')}` : 'a section';
   }
 }
 
-function range({ minimum, exclusiveMinimum, maximum }: Schema): string {
+/** Of one kind of thing: places of different kinds are in no recipe. */
+function describedList({ items = {}, prefixItems, minItems = 0 }: Schema): string {
+  if (prefixItems) return `a list of ${prefixItems.length}, each ${described(prefixItems[0] ?? {})}`;
+  return `a list${minItems > 0 ? ` of at least ${minItems}` : ''}, each ${described(items)}`;
+}
+
+function range({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Schema): string {
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
   if (minimum !== undefined) return bounded ? ` from ${minimum} to ${maximum}` : ` of at least ${minimum}`;
   if (exclusiveMinimum === undefined) return bounded ? ` of at most ${maximum}` : '';
-  return ` above ${exclusiveMinimum}${bounded ? ` and at most ${maximum}` : ''}`;
+  const below = exclusiveMaximum === undefined ? '' : ` and below ${exclusiveMaximum}`;
+  return ` above ${exclusiveMinimum}${bounded ? ` and at most ${maximum}` : below}`;
 }
 
 /** A value in a message. */
 function shown(value: unknown): string {
   if (value === null || value === undefined) return 'nothing';
-  if (Array.isArray(value)) return 'a list';
-  if (typeof value === 'object') return 'a section';
-  const text = typeof value === 'number' ? String(value) : JSON.stringify(value);
+  if (isSection(value)) return 'a section';
+  const text = Array.isArray(value)
+    ? `[${value.map(shown).join(', ')}]`
+    : typeof value === 'number'
+      ? String(value)
+      : JSON.stringify(value);
   return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
@@ -446,7 +475,7 @@ function withAbsoluteCode(value: unknown, path: Path, folder: string): unknown {
 
 function schemaAt(path: Path, schema: Schema): Schema | undefined {
   return path.reduce<Schema | undefined>((section, key) => {
-    if (typeof key === 'number') return section?.items;
+    if (typeof key === 'number') return section?.prefixItems?.[key] ?? section?.items;
     return section?.properties && Object.hasOwn(section.properties, key) ? section.properties[key] : undefined;
   }, schema);
 }

@@ -9,7 +9,7 @@ import { saliencyOf, type Partition, type RoundResult } from '../partition/index
 import { loadAnyModel } from './anyModel.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
-import { readRun } from './readRun.js';
+import { readRun, type Run } from './readRun.js';
 import { RunFolder } from './runFolder.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import type { SavedModel } from './savedModel.js';
@@ -44,9 +44,9 @@ export async function partitionRun(
 ): Promise<PartitionRunResult> {
   const saliency = saliencyOf(options.saliency, { allowCode });
   const model = loadAnyModel(path, { allowCode });
-  const recipe = given ?? recipeOf(path);
+  const { recipe, split } = given ? { recipe: given, split: undefined } : runAt(path);
   makeSearchable(path, model, { ...options, allowCode });
-  const task = await savedTask(recipe, model);
+  const task = await savedTask(recipe, model, { split });
   const before = await task.evaluate({ signal });
   const { seed } = recipe.training;
   const partition = await searchPartition(task, options, {
@@ -60,8 +60,8 @@ export async function partitionRun(
   return { partition, before, after: await task.evaluate({ signal }) };
 }
 
-function recipeOf(path: string): Recipe {
-  if (existsSync(new RunFolder(path).recipe)) return readRun(path).recipe;
+function runAt(path: string): Run {
+  if (existsSync(new RunFolder(path).recipe)) return readRun(path);
   throw new InputError(`${path} has no data of its own; give a recipe whose data are scored with --recipe <file>`);
 }
 

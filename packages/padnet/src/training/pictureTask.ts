@@ -3,8 +3,11 @@ import { autocast, type Device, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import {
   channelStatistics,
+  type ChannelStatistics,
+  constantChannel,
   DataLoader,
   type ImageBatch,
+  type ImageDataset,
   type ImageSplits,
   type ImageTransform,
   onceEach,
@@ -20,6 +23,7 @@ import { InputError } from '../errors.js';
 import { parseOptions } from './parseOptions.js';
 import { pictureDataSchema, type PictureDataOptions } from './recipe.js';
 import type { ModelOptions } from '../models/index.js';
+import { cropFractionOf } from './pictureInput.js';
 import type { PictureDescription } from './savedModel.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 
@@ -47,6 +51,17 @@ export interface PictureTaskOptions {
 /** Pictures on the task's device, normalised, and their labels. */
 export interface PartitionInputs extends Disposable {
   readonly inputs: readonly ReturnType<typeof batchTensors>[];
+}
+
+/** @throws InputError where a channel cannot be normalised */
+function statistics(train: ImageDataset): ChannelStatistics {
+  const constant = train.kind === 'stored' ? constantChannel(train) : null;
+  if (!constant) return channelStatistics(train);
+  const { channel, pixel } = constant;
+  throw new InputError(
+    `${train.name}: all pixels of channel ${channel} are ${pixel} in the ${train.length} pictures that are trained on, so that there ` +
+      'is nothing to learn from',
+  );
 }
 
 export class PictureTask implements Task<ImageBatch> {
@@ -81,12 +96,13 @@ export class PictureTask implements Task<ImageBatch> {
     this.#cutmix = cutmix;
     this.#autocast = options.autocast === 'bf16';
     if (this.#data.onBadPicture === 'skip') this.#onBadPicture = onceEach(options.onBadPicture ?? (() => undefined));
-    this.normalise = options.normalise ?? channelStatistics(splits.train);
+    this.normalise = options.normalise ?? statistics(splits.train);
   }
 
   /** What is saved beside the weights of a network that `createModel` made from `model`. */
   describe(model: ModelOptions): PictureDescription {
-    const { channels, height, width, numClasses, classNames } = this.#splits.train;
+    const { train } = this.#splits;
+    const { channels, height, width, numClasses, classNames } = train;
     const { mean, std } = this.normalise;
     return {
       modality: 'image',
@@ -96,6 +112,7 @@ export class PictureTask implements Task<ImageBatch> {
       size: [height, width],
       classNames: [...classNames],
       normalise: { mean: [...mean], std: [...std] },
+      cropFraction: cropFractionOf(train),
     };
   }
 

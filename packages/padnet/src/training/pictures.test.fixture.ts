@@ -51,24 +51,23 @@ export function writePictures(folder: string, { train, test }: ImageSplits<Store
   }
 }
 
-/** JPEG files of noise: 12 to train on, 4 to test on, of two classes. */
+/** Picture files of noise: 12 to train on, 4 to test on, of two classes. */
 export async function writePictureFolder(folder: string): Promise<void> {
-  for (const [split, count] of [
-    ['train', 6],
-    ['val', 2],
+  await writeClassFolders(join(folder, 'train'), 6);
+  await writeClassFolders(join(folder, 'val'), 2);
+}
+
+/** Picture files of noise in `dark` and `light`, so many of each: a data set that is not divided. */
+export async function writeClassFolders(folder: string, count: number): Promise<void> {
+  for (const [name, mean] of [
+    ['dark', 60],
+    ['light', 190],
   ] as const) {
-    for (const [name, mean] of [
-      ['dark', 60],
-      ['light', 190],
-    ] as const) {
-      mkdirSync(join(folder, split, name), { recursive: true });
-      for (let index = 0; index < count; index++) {
-        const noise = { type: 'gaussian', mean, sigma: 40 } as const;
-        const picture = sharp({
-          create: { width: 40 + 4 * index, height: 32, channels: 3, background: '#000', noise },
-        });
-        writeFileSync(join(folder, split, name, `${index}.jpg`), await picture.jpeg().toBuffer());
-      }
+    mkdirSync(join(folder, name), { recursive: true });
+    for (let index = 0; index < count; index++) {
+      const noise = { type: 'gaussian', mean, sigma: 40 } as const;
+      const picture = sharp({ create: { width: 40 + 4 * index, height: 32, channels: 3, background: '#000', noise } });
+      writeFileSync(join(folder, name, `${index}.png`), await picture.png().toBuffer());
     }
   }
 }
@@ -126,9 +125,9 @@ export function inFirstFormat(json: string, change: (state: object) => object = 
   return JSON.stringify(change({ ...old, format: 'padnet-checkpoint-1' }));
 }
 
-export async function collect(events: AsyncIterable<TrainingEvent>): Promise<TrainingEvent[]> {
-  const all: TrainingEvent[] = [];
-  for await (const event of events) all.push(event);
+export async function collect<T>(source: AsyncIterable<T>): Promise<T[]> {
+  const all: T[] = [];
+  for await (const each of source) all.push(each);
   return all;
 }
 

@@ -3,6 +3,7 @@ import { manualSeed, scope, type Device, type nn } from '@padnet/torch';
 import {
   glueTasks,
   loadTokenizer,
+  type DataSplit,
   type GlueTaskName,
   type ImageSplits,
   type OnBadPicture,
@@ -17,14 +18,16 @@ import {
   createPretrained,
   maxTokens,
   type ModelShape,
+  type SequenceClassifier,
   type StaticWeights,
   type TextConfig,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { saliencyOf, type Saliency } from '../partition/index.js';
-import { loadPictures, loadTexts, tokeniseTexts } from './loadData.js';
+import { assertExpertsFit, assertFits } from './assertFits.js';
+import { loadPictures, loadTexts, tokeniseTexts, type LoadPicturesOptions } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
-import { createFromStart, resolveTextStart } from './pretrainedTexts.js';
+import { createFromStart, resolveTextStart, type TextStart } from './pretrainedTexts.js';
 import { dynamicWeights, isFolder, readPretrained, staticWeights } from './pretrainedWeights.js';
 import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
 import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
@@ -40,6 +43,10 @@ export interface PrepareOptions extends CodeOptions {
   readonly onTruncate?: ((truncation: Truncation) => void) | undefined;
   /** Told of each picture that `data.onBadPicture: skip` leaves out, once. */
   readonly onBadPicture?: OnBadPicture | undefined;
+  /** Told where there is no training picture of some classes. */
+  readonly onEmptyClasses?: LoadPicturesOptions['onEmptyClasses'];
+  /** How the run divided its samples when it began. @default as the recipe says */
+  readonly split?: DataSplit | undefined;
   /** Told where the classifier of `model.pretrained` is for other classes, and so a fresh one takes its place. */
   readonly onNewClassifier?: ((classifier: NewClassifier) => void) | undefined;
   /** Told of keys of the encoder's `config.json` that are passed over, and that nothing is known of. */
@@ -75,6 +82,8 @@ export interface PreparedTask {
   readonly saliency: Saliency;
   readonly trainSamples: number;
   readonly testSamples: number;
+  /** How the samples were divided, where the data did not say so; null: they did. */
+  readonly split: DataSplit | null;
   /** What one sample is, in words; for texts the longest. */
   readonly sample: string;
   /** Multiply-accumulates of a forward pass of that sample. */
@@ -95,8 +104,9 @@ export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}):
 async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): Promise<PreparedTask> {
   const { device = 'cpu', onBadPicture } = options;
   const saliency = recipeSaliency(recipe, options);
-  const splits = await loadPictures(recipe.data, onBadPicture);
+  const splits = await loadPictures(recipe.data, options);
   const { train } = splits;
+  assertFits(recipe, train);
   manualSeed(recipe.training.seed);
   const network = await startingNetwork(recipe, splits, options);
   const task = pictureTask(recipe, { network, splits, device, onBadPicture });
@@ -106,6 +116,7 @@ async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): 
     saliency,
     trainSamples: train.length,
     testSamples: splits.test.length,
+    split: splits.split ?? null,
     sample: `${train.channels}×${train.height}×${train.width} pixels`,
     countMacs: () => sumMacs(countMacs(network, [1, train.channels, train.height, train.width])),
     save: (file) => {
@@ -175,7 +186,8 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
   const { folder } = start;
   const tokenizer = loadTokenizer(folder);
   manualSeed(recipe.training.seed);
-  const network = createFromStart(model, start, { numLabels: numLabels(data.task), onUnknownKeys });
+  assertExpertsFit(recipe, start.config);
+  const network = startingEncoder(recipe, start, onUnknownKeys);
   const maxLength = Math.min(data.maxLength, maxTokens(network.config));
   const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
   assertKnownTokens(splits, network.config, folder);
@@ -185,12 +197,27 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
     saliency,
     trainSamples: sets.train.length,
     testSamples: sets.test.length,
+    split: null,
     sample: `${maxLength} tokens`,
     countMacs: () => sumMacs(countTextMacs(network, maxLength)),
     save: (file) => {
       saveTextModel(file, network, { modality: 'text', model, task: data.task, maxLength }, folder);
     },
   };
+}
+
+function startingEncoder(
+  { model, data }: TextRecipe,
+  start: TextStart,
+  onUnknownKeys: PrepareOptions['onUnknownKeys'],
+): SequenceClassifier {
+  try {
+    return createFromStart(model, start, { numLabels: numLabels(data.task), onUnknownKeys });
+  } catch (error) {
+    // Whether a block is there depends on the encoder, so that the recipe alone cannot tell.
+    if (error instanceof RangeError) throw new InputError(`model.${error.message}`, { cause: error });
+    throw error;
+  }
 }
 
 /** @throws InputError where tokenizer and encoder are not of one model */
@@ -225,10 +252,10 @@ function sumMacs(costs: readonly LayerCost[]): number {
 export async function savedTask(
   recipe: Recipe,
   model: SavedModel,
-  { onTruncate, onBadPicture }: PrepareOptions = {},
+  { onTruncate, onBadPicture, split }: PrepareOptions = {},
 ): Promise<Task> {
   if (recipe.modality === 'image' && model.modality === 'image')
-    return await savedPictureTask(recipe, model, { onBadPicture });
+    return await savedPictureTask(recipe, model, { onBadPicture, split });
   if (recipe.modality === 'text' && model.modality === 'text') return textTask(recipe, model, onTruncate);
   throw new InputError(`the recipe is for ${recipe.modality}, the network for ${model.modality}`);
 }
@@ -237,9 +264,9 @@ export async function savedTask(
 export async function savedPictureTask(
   recipe: PictureRecipe,
   model: PictureModel,
-  { onBadPicture }: PrepareOptions = {},
+  { onBadPicture, split }: PrepareOptions = {},
 ): Promise<PictureTask> {
-  const splits = await loadPictures(recipe.data, onBadPicture);
+  const splits = await loadPictures(recipe.data, { onBadPicture, split });
   return pictureTask(recipe, { network: model.network, splits, model, onBadPicture });
 }
 

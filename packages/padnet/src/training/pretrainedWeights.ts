@@ -19,14 +19,14 @@ export type PicturePretrained = StaticWeights | PictureModel;
  * @throws InputError where it has no weights of a network of that name, or other kernels than `model` asks for
  */
 export function readPretrained(path: string, model: ModelOptions, code: CodeOptions = {}): PicturePretrained {
-  if (!isFolder(path)) return readPictureWeights(path, model.name);
+  if (!isFolder(path)) return named(() => readPictureWeights(path, model.name));
   const place = networkPlace(path);
   if (place === 'encoder') throw new InputError(`model.pretrained: ${path} has an encoder for texts`);
   if (place === 'none')
     throw new InputError(
       `model.pretrained: ${path} has no network; expected a file of weights, a run or a converted network`,
     );
-  const saved = loadAnyModel(path, code);
+  const saved = named(() => loadAnyModel(path, code));
   if (saved.modality !== 'image') throw new InputError(`model.pretrained: ${path} has a network for texts`);
   const { model: of } = saved.description;
   if (of.name !== model.name)
@@ -72,5 +72,15 @@ function assertSameKernels(path: string, of: ModelOptions, model: ModelOptions):
     const [theirs, ours] = [of[key] ?? 'none', model[key] ?? 'none'];
     if (theirs === ours) continue;
     throw new InputError(`model.pretrained: ${path} has model.${key}: ${theirs}, here it is ${ours}; give the same`);
+  }
+}
+
+/** With the key that names the file. */
+function named<T>(read: () => T): T {
+  try {
+    return read();
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    throw new InputError(`model.pretrained: ${error.message}`, { cause: error });
   }
 }

@@ -1,18 +1,23 @@
 /** A training run that is on disk. */
-import { existsSync, readFileSync } from 'node:fs';
-import { InputError, reasonOf } from '../errors.js';
+import { existsSync } from 'node:fs';
+import type { DataSplit } from '../data/index.js';
+import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import { maxSettingsBytes, readRegularText, type ReadOptions } from '../readRegularFile.js';
 import { environmentSchema, type Environment } from './environment.js';
 import { parseEvent, type TrainingEvent } from './events.js';
 import { parseRunRecipe } from './loadRecipe.js';
 import type { Recipe, RunRecipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { loadModel, type SavedModel } from './savedModel.js';
+import { readSplit } from './splitFile.js';
 
 export interface Run<R extends RunRecipe = Recipe> {
   readonly folder: RunFolder;
   readonly recipe: R;
   readonly environment: Environment | null;
+  /** How it divided its samples; absent: its data say so. */
+  readonly split?: DataSplit | undefined;
   /** What `metrics.jsonl` tells. */
   readonly events: readonly TrainingEvent[];
 }
@@ -35,7 +40,13 @@ function trainable(path: string, recipe: RunRecipe): Recipe {
 export function readAnyRun(path: string): Run<RunRecipe> {
   const folder = new RunFolder(path);
   const recipe = readAnyRecipe(path);
-  return { folder, recipe, environment: readEnvironment(folder.environment), events: readEvents(folder.metrics) };
+  return {
+    folder,
+    recipe,
+    environment: readEnvironment(folder.environment),
+    split: readSplit(folder.split),
+    events: readEvents(folder.metrics),
+  };
 }
 
 /** The recipe alone, whatever the rest of the run is like. @throws InputError as `readRun` */
@@ -45,13 +56,13 @@ export function readRunRecipe(path: string): Recipe {
 
 function readAnyRecipe(path: string): RunRecipe {
   const { recipe } = new RunFolder(path);
-  const text = readIfThere(recipe);
+  const text = readIfThere(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
   if (text === null) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
   return parseRunRecipe(text, recipe);
 }
 
 function readEnvironment(file: string): Environment | null {
-  const text = readIfThere(file);
+  const text = readIfThere(file, { expected: 'the JSON that training wrote', maxBytes: maxSettingsBytes });
   if (text === null) return null;
   try {
     return environmentSchema.parse(JSON.parse(text));
@@ -71,17 +82,12 @@ export function readEvents(file: string): TrainingEvent[] {
 
 /** The lines of a `metrics.jsonl` but for the last where it was cut off, as by a process that was killed; none where there is no file. */
 export function readLines(file: string): string[] {
-  return (readIfThere(file) ?? '').split('\n').slice(0, -1);
+  return (readIfThere(file, { expected: 'the events of a run' }) ?? '').split('\n').slice(0, -1);
 }
 
-/** The text of a file; null where there is none. @throws InputError where the system does not give it */
-function readIfThere(file: string): string | null {
-  try {
-    return readFileSync(file, 'utf8');
-  } catch (error) {
-    if (['ENOENT', 'ENOTDIR'].includes((error as NodeJS.ErrnoException).code ?? '')) return null;
-    throw new InputError(`${file} could not be read: ${reasonOf(error)}`, { cause: error });
-  }
+/** The text of a file; null where there is none. @throws as `readRegularText` */
+function readIfThere(file: string, options: ReadOptions): string | null {
+  return existsSync(file) ? readRegularText(file, options) : null;
 }
 
 /** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */

@@ -3,7 +3,14 @@
  * nearest known key is `loadRecipe.ts`. Units: epochs, samples (pictures, sentences) and fractions.
  */
 import { z } from 'zod';
-import { glueTaskNames, MAX_MAGNITUDE, paddings, STANDARD_CROP } from '../data/index.js';
+import {
+  glueTaskNames,
+  MAX_CROP_PADDING,
+  MAX_MAGNITUDE,
+  MAX_PICTURE_SIDE,
+  paddings,
+  STANDARD_CROP,
+} from '../data/index.js';
 import { modelSchema, textModelSchema } from '../models/index.js';
 import { codeReferenceSchema } from '../ownCode/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
@@ -14,19 +21,23 @@ const fractions = z.tuple([z.number().positive(), z.number().positive()]);
 export const pictureDataSchema = z.strictObject({
   /**
    * `fashionMnist` (checksums verified), `cifar10`, `cifar100` (binary version), `idx`: a folder of IDX pictures of one's own,
-   * or `imageFolder`: picture files in `train/<class>` and `val/<class>`.
+   * or `imageFolder`: picture files in `train/<class>` and `val/<class>` (or `test/<class>`), or in `<class>` alone.
    */
   name: z.enum(['fashionMnist', 'cifar10', 'cifar100', 'idx', 'imageFolder']).default('fashionMnist'),
   /** Folder of the files. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`. */
-  path: z.string().optional(),
+  path: z.string().min(1).optional(),
   /** Only the first so many training pictures; of imageFolder a fixed random sample. */
   trainLimit: z.int().min(1).optional(),
   /** Only so many test pictures. */
   testLimit: z.int().min(1).optional(),
+  /** Of imageFolder, where class folders lie side by side: the share of each class that is tested on. Default: 0.2. */
+  testFraction: z.number().gt(0).lt(1).optional(),
+  /** Of imageFolder: decides which pictures these are, the same for every `training.seed`. Default: 1. */
+  splitSeed: z.int().min(0).optional(),
   /** Of imageFolder: side of the square that pictures are resized and cropped to. Default: 224. */
-  size: z.int().min(8).optional(),
+  size: z.int().min(8).max(MAX_PICTURE_SIDE).optional(),
   /** Of imageFolder: `imagenet_class_index.json`, which names the classes. */
-  classIndex: z.string().optional(),
+  classIndex: z.string().min(1).optional(),
   /** Of imageFolder: a picture that can not be read or decoded is left out and told, or ends the run. Default: fail. */
   onBadPicture: z.enum(['fail', 'skip']).optional(),
   /** Of imageFolder, in training: share of the area, and width over height, of the part that is drawn and resized. */
@@ -38,7 +49,7 @@ export const pictureDataSchema = z.strictObject({
     .optional(),
   batchSize: z.int().min(1).default(128),
   /** Zeros on each side before cropping back to the picture's size; 0: no crop. */
-  randomCrop: z.int().min(0).default(0),
+  randomCrop: z.int().min(0).max(MAX_CROP_PADDING).default(0),
   randomFlip: z.boolean().default(false),
   /** In training: the ranges of brightness, contrast and saturation are factors around 1, that of hue a share of a turn. */
   colorJitter: z
@@ -52,7 +63,7 @@ export const pictureDataSchema = z.strictObject({
   /** In training: so many random operations on each picture, of one magnitude. */
   randAugment: z
     .strictObject({
-      numOps: z.int().min(1).default(2),
+      numOps: z.int().min(1).max(100).default(2),
       magnitude: z.int().min(0).max(MAX_MAGNITUDE).default(9),
     })
     .optional(),
@@ -73,7 +84,7 @@ export const textDataSchema = z.strictObject({
   name: z.literal('glue').default('glue'),
   task: z.enum(glueTaskNames),
   /** Folder with one folder a task. */
-  path: z.string().optional(),
+  path: z.string().min(1).optional(),
   /** A fixed random sample of so many training rows, the same for every seed. */
   trainLimit: z.int().min(1).optional(),
   /** A fixed random sample of so many development rows. */
@@ -122,8 +133,8 @@ export const trainingSchema = z.strictObject({
   /** Temperature of kernel attention: linear, per step, from `start` to `end` over the first `epochs`. */
   temperature: z
     .strictObject({
-      start: z.number().positive().default(30),
-      end: z.number().positive().default(1),
+      start: z.number().positive().max(1e9).default(30),
+      end: z.number().positive().max(1e9).default(1),
       epochs: z.number().min(0).default(10),
     })
     .prefault({}),
@@ -180,7 +191,7 @@ export const DEFAULT_PARTITION_BATCHES = 10;
 export const partitionSchema = z.strictObject({
   /** κ: the fraction of entries that stay dynamic. */
   ratio: z.number().min(0).max(1),
-  rounds: z.int().min(1).default(3),
+  rounds: z.int().min(1).max(1000).default(3),
   schedule: z.enum(schedules).default('exponential'),
   scope: z.enum(partitionScopes).default('global'),
   granularity: z.enum(granularities).default('entry'),
@@ -191,7 +202,7 @@ export const partitionSchema = z.strictObject({
   /** Partition after so many epochs (fractions allowed); 0: before training. */
   epoch: z.number().min(0).default(1),
   /** A partition file, or the folder of a partitioned network, whose masks are applied instead of searching; its ratio must be `ratio`. */
-  masks: z.string().optional(),
+  masks: z.string().min(1).optional(),
   /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §3). */
   fold: z.boolean().default(true),
 });
@@ -225,7 +236,7 @@ export const textRecipeSchema = z
     partition: partitionSchema.optional(),
   })
   .superRefine((recipe, context) => {
-    for (const issue of partitionIssues(recipe)) context.addIssue({ ...issue });
+    for (const issue of [...expertIssues(recipe.model), ...partitionIssues(recipe)]) context.addIssue({ ...issue });
   });
 
 /** What a program of one's own says of what it trains: enough to be compared, not to be trained again from. */
@@ -257,6 +268,8 @@ interface Issue {
   readonly code: 'custom';
   readonly path: string[];
   readonly message: string;
+  /** Of two keys that do not go together: what is said to those who wrote the other one. */
+  readonly params?: { readonly other: { readonly path: string[]; readonly message: string } };
 }
 
 function partitionIssues(recipe: {
@@ -274,10 +287,22 @@ function partitionIssues(recipe: {
     issues.push(issue(['partition'], `only a network with model.layer: pad can be partitioned, it is ${model.layer}`));
   }
   if (partition.epoch >= training.epochs) {
-    const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${partition.epoch}`;
-    issues.push(issue(['partition', 'epoch'], message));
+    const { epoch } = partition;
+    const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${epoch}`;
+    const other = {
+      path: ['training', 'epochs'],
+      message: `expected more than ${epoch}, the epoch after which the network is partitioned, got ${training.epochs}; an earlier one is set by partition.epoch`,
+    };
+    issues.push({ ...issue(['partition', 'epoch'], message), params: { other } });
   }
   return issues;
+}
+
+function expertIssues({ layer, k, numExperts }: z.infer<typeof textModelSchema>): Issue[] {
+  if (layer === 'static' || k <= numExperts) return [];
+  const message = `expected at most model.numExperts (${numExperts}), got ${k}`;
+  const other = { path: ['model', 'numExperts'], message: `expected at least model.k (${k}), got ${numExperts}` };
+  return [{ code: 'custom', path: ['model', 'k'], message, params: { other } }];
 }
 
 function modelIssues({
@@ -311,7 +336,7 @@ function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {
   const misplaced =
     data.name === 'imageFolder'
       ? []
-      : (['size', 'classIndex', 'onBadPicture', 'randomResizedCrop'] as const)
+      : (['testFraction', 'splitSeed', 'size', 'classIndex', 'onBadPicture', 'randomResizedCrop'] as const)
           .filter((key) => data[key] !== undefined)
           .map((key) => issue(key, `is for data.name: imageFolder, it is ${data.name}`));
   const disordered = (['randomResizedCrop', 'randomErasing'] as const)

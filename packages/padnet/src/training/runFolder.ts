@@ -2,6 +2,7 @@
  * A run is a folder; every name in it is here.
  *
  *     recipe.yaml            the recipe, complete
+ *     split.json             which samples are trained on and tested on, where the data do not say so
  *     environment.json       versions, machine, threads, commit
  *     metrics.jsonl          events, one a line (steps, rounds, epochs, finished)
  *     checkpoints/           step-<n>.safetensors + step-<n>.json, start.json: what decides the bits of the run
@@ -29,6 +30,10 @@ export class RunFolder {
 
   get recipe(): string {
     return join(this.path, 'recipe.yaml');
+  }
+
+  get split(): string {
+    return join(this.path, 'split.json');
   }
 
   get environment(): string {
@@ -109,7 +114,7 @@ export class RunFolder {
     this.checkNew(force);
     makeFolder(this.path);
     this.clean();
-    for (const file of [this.metrics, this.partition, this.network]) remove(file);
+    for (const file of [this.metrics, this.partition, this.network, this.split]) remove(file);
     this.removeCheckpoints();
     empty(join(this.path, 'model'), isModelFile);
   }
@@ -117,7 +122,9 @@ export class RunFolder {
   /** Whether a path is the run's own: the folder, or what training writes to it. */
   owns(path: string): boolean {
     const place = relative(real(this.path), real(path));
-    return ['', 'model', 'partition.safetensors', 'network.json'].includes(place) || dirname(place) === 'model';
+    return (
+      ['', 'model', 'partition.safetensors', 'network.json', 'split.json'].includes(place) || dirname(place) === 'model'
+    );
   }
 
   /** Removes what a session that was killed left half-written. */

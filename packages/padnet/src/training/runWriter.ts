@@ -1,8 +1,10 @@
 /** Writes the folder of a run while a trainer trains: what recipes and programs of one's own have in common. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
+import type { DataSplit } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { writeFileAtomic } from '../outputFile.js';
 import { encodePartition } from '../partition/index.js';
+import { readRegularText } from '../readRegularFile.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { appendLine } from './atomicWrite.js';
 import { readLatestState } from './checkpoint.js';
@@ -19,6 +21,7 @@ import { serialiseRecipe } from './loadRecipe.js';
 import { readLines } from './readRun.js';
 import type { RunRecipe } from './recipe.js';
 import type { RunFolder } from './runFolder.js';
+import { writeSplit } from './splitFile.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 export interface RunWriterOptions extends Omit<TrainerOptions, 'checkpoints' | 'settings' | 'onPartition'> {
@@ -32,6 +35,8 @@ export interface RunWriterOptions extends Omit<TrainerOptions, 'checkpoints' | '
   readonly allowChanges?: boolean;
   /** What is trained, for `recipe.yaml`. */
   readonly recipe: RunRecipe;
+  /** How the samples were divided, where the data did not say so. */
+  readonly split?: DataSplit | null;
   /** Writes the network that has been trained to its end, at the path of `model.json`. */
   readonly save: (file: string) => void;
   /** Called when the folder is there, and when the network has got its masks. */
@@ -49,7 +54,7 @@ export class RunWriter {
    * @throws InputError as `Trainer` and `RunFolder.checkNew`, or where a checkpoint is damaged or what it was made with has changed
    */
   constructor(options: RunWriterOptions) {
-    const { folder, resume = false, force = false, allowChanges = false, recipe, onNetwork } = options;
+    const { folder, resume = false, force = false, allowChanges = false, recipe, split, onNetwork } = options;
     this.#options = options;
     this.#trainer = new Trainer({
       ...options,
@@ -68,6 +73,7 @@ export class RunWriter {
     else folder.create(force);
     if (!resume || !existsSync(folder.environment))
       writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
+    if (!resume && split) writeSplit(folder.split, split);
     if (!resume || allowChanges) writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
     if (start) writeFileAtomic(folder.start, `${JSON.stringify(start, null, 2)}\n`);
     writeFileAtomic(folder.metrics, (lines ?? []).map((line) => `${line}\n`).join(''));
@@ -149,7 +155,7 @@ function checkStart({ start }: RunFolder, now: Fingerprint, allowChanges: boolea
   if (allowChanges || !existsSync(start)) return;
   let before: Fingerprint;
   try {
-    before = fingerprintSchema.parse(JSON.parse(readFileSync(start, 'utf8')));
+    before = fingerprintSchema.parse(JSON.parse(readRegularText(start, { expected: 'the JSON that training wrote' })));
   } catch (error) {
     throw new InputError(
       `${start}: damaged: expected the JSON that training wrote; delete it to start from the beginning`,

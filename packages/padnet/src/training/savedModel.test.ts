@@ -195,9 +195,9 @@ describe('what is damaged or missing is told in one line', () => {
 
   it('a missing file', () => {
     rmSync(weights);
-    expect(failure()).toBe(`${weights}: there is no such file`);
+    expect(failure()).toBe(`${weights}: expected the weights of a network, but there is no such file`);
     rmSync(file);
-    expect(failure()).toBe(`${file}: there is no such file`);
+    expect(failure()).toBe(`${file}: expected the description of a network, but there is no such file`);
     expect(() => loadModel(file)).toThrow(InputError);
   });
 

@@ -1,12 +1,12 @@
 /**
  * A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights, of partial layers those in use.
  */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { glueTaskNames, loadTokenizer, type TextTokenizer } from '../data/index.js';
-import { describeIssues, InputError, reasonOf } from '../errors.js';
+import { describeIssues, InputError } from '../errors.js';
 import {
   createModel,
   createTextShape,
@@ -19,6 +19,7 @@ import {
 import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
 import { writeFileAtomic } from '../outputFile.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import { maxSettingsBytes, readRegularFile, readRegularText } from '../readRegularFile.js';
 
 const fileSchema = z.looseObject({ format: z.literal('padnet-model-1') });
 
@@ -32,6 +33,8 @@ const pictureDescriptionSchema = z.strictObject({
   classNames: z.array(z.string()),
   /** In units where black is 0 and white 1, by channel. */
   normalise: z.strictObject({ mean: z.array(z.number()), std: z.array(z.number()) }),
+  /** How picture files become of that size; see `centreGeometry`. Absent in files of before it was written down. */
+  cropFraction: z.number().gt(0).max(1).optional(),
 });
 
 /** The tokenizer's files are beside it. */
@@ -118,8 +121,10 @@ export function saveTextModel(
 
 /** Copies the files that a tokenizer is read from to another folder. */
 export function copyTokenizer(from: string, to: string): void {
-  for (const name of tokenizerFiles)
-    if (existsSync(join(from, name))) writeFileAtomic(join(to, name), readFileSync(join(from, name)));
+  for (const name of tokenizerFiles) {
+    const file = join(from, name);
+    if (existsSync(file)) writeFileAtomic(join(to, name), readRegularFile(file, { expected: 'a file of a tokenizer' }));
+  }
 }
 
 /** Whether a file of this name is a part of a saved network. */
@@ -164,12 +169,7 @@ export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
 }
 
 function loadWeights(network: nn.Module, file: string): void {
-  let bytes: Uint8Array;
-  try {
-    bytes = readFileSync(file);
-  } catch (error) {
-    throw new InputError(`${file}: ${describeReadError(error)}`, { cause: error });
-  }
+  const bytes = readRegularFile(file, { expected: 'the weights of a network' });
   scope(() => {
     const { tensors } = decodeSafetensors(bytes, file);
     try {
@@ -188,11 +188,12 @@ export function isProgramModel(file: string): boolean {
 }
 
 function parseDescription(file: string): z.infer<typeof descriptionSchema> {
+  const text = readRegularText(file, { expected: 'the description of a network', maxBytes: maxSettingsBytes });
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = JSON.parse(text);
   } catch (error) {
-    throw new InputError(`${file}: ${describeReadError(error)}`, { cause: error });
+    throw new InputError(`${file}: damaged, it is not JSON (${(error as Error).message})`, { cause: error });
   }
   const parsed = fileSchema.safeParse(json);
   const entries = Object.entries(parsed.data ?? {}).filter(([key]) => key !== 'format');
@@ -200,8 +201,4 @@ function parseDescription(file: string): z.infer<typeof descriptionSchema> {
   const problems = [parsed.error, description.error].flatMap((error) => (error ? [describeIssues(error)] : []));
   if (problems.length > 0) throw new InputError(`${file}: not a model: ${problems.join('; ')}`);
   return description.data!;
-}
-
-function describeReadError(error: unknown): string {
-  return error instanceof SyntaxError ? `damaged, it is not JSON (${error.message})` : reasonOf(error);
 }

@@ -103,7 +103,7 @@ describe('model.pretrained', () => {
       expect(error?.message).toMatch(message);
       expect(error?.message).not.toContain('\n');
     };
-    await refuse({ pretrained: join(folder, 'none.pth') }, /none\.pth: there is no such file$/);
+    await refuse({ pretrained: join(folder, 'none.pth') }, /none\.pth: expected weights, but there is no such file$/);
     await refuse(
       { pretrained: join(folder, 'pictures') },
       /^model\.pretrained: .*pictures has no network; expected a file/,

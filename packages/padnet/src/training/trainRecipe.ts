@@ -1,12 +1,14 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Device } from '@padnet/torch';
-import { InputError, reasonOf } from '../errors.js';
+import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
+import { readRegularFile } from '../readRegularFile.js';
 import { listCheckpoints } from './checkpoint.js';
 import type {
   BadPictureEvent,
+  EmptyClassesEvent,
   NewClassifierEvent,
   PretrainedFoldedEvent,
   TrainingEvent,
@@ -20,6 +22,7 @@ import { isFolder } from './pretrainedWeights.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
 import { RunFolder } from './runFolder.js';
 import { finishedEvent, holdUnfinished, RunWriter } from './runWriter.js';
+import { readSplit } from './splitFile.js';
 
 export interface TrainRecipeOptions extends CodeOptions {
   /** The run's folder, which is held meanwhile. */
@@ -37,6 +40,10 @@ export interface TrainRecipeOptions extends CodeOptions {
   /** @default 'cpu' */
   readonly device?: Device;
 }
+
+/** What is told before the first step. */
+type Remark =
+  TruncatedEvent | BadPictureEvent | EmptyClassesEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent;
 
 /**
  * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
@@ -74,8 +81,7 @@ export async function* trainRecipe(
   using _hold = begun.hold;
 
   const recipe = pinCode(named, { allowCode });
-  const remarks: (TruncatedEvent | BadPictureEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent)[] =
-    [];
+  const remarks: Remark[] = [];
   let badPictures = 0;
   const prepared = await prepareTask(recipe, {
     device,
@@ -83,6 +89,8 @@ export async function* trainRecipe(
     allowCode,
     onTruncate: (truncation) => remarks.push({ type: 'truncated', ...truncation }),
     loadsCheckpoint: resume && listCheckpoints(folder.checkpoints).length > 0,
+    onEmptyClasses: (empty) => remarks.push({ type: 'emptyClasses', ...empty }),
+    split: resume ? readSplit(folder.split) : undefined,
     onNewClassifier: (classifier) => remarks.push({ type: 'newClassifier', ...classifier }),
     onUnknownKeys: (keys) => {
       if (recipe.modality === 'text') remarks.push({ type: 'unknownKeys', pretrained: recipe.model.pretrained, keys });
@@ -97,6 +105,7 @@ export async function* trainRecipe(
     force,
     allowChanges,
     recipe,
+    split: prepared.split,
     task: prepared.task,
     training: prepared.training,
     partition: recipe.partition,
@@ -132,9 +141,9 @@ function readMasks(options: PartitionOptions | undefined): Partition | undefined
   const file = isFolder(masks) ? new RunFolder(masks).partition : masks;
   let bytes: Uint8Array;
   try {
-    bytes = readFileSync(file);
+    bytes = readRegularFile(file, { expected: 'a partition' });
   } catch (error) {
-    throw new InputError(`partition.masks: ${file}: ${reasonOf(error)}`, { cause: error });
+    throw new InputError(`partition.masks: ${(error as Error).message}`, { cause: error });
   }
   const partition = decodePartition(bytes, file);
   if (partition.settings.ratio !== options.ratio) {

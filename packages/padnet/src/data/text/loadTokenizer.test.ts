@@ -101,6 +101,6 @@ describe('loadTokenizer', () => {
     expectError(`${join(folder, 'vocab.txt')}: expected the token [SEP], it is not there`);
     rmSync(join(folder, 'vocab.txt'));
     mkdirSync(join(folder, 'vocab.txt'));
-    expectError('vocab.txt: expected a readable file, but it is a folder');
+    expectError('vocab.txt: expected a file of a tokenizer, but it is a folder');
   });
 });

@@ -2,12 +2,15 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { InputError } from '../../errors.js';
-import { readBytes } from '../idxSplit.js';
+import { readRegularText } from '../../readRegularFile.js';
 import { TextTokenizer } from './tokenizer.js';
 import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
 
+/** Of the largest vocabularies, with room to spare. */
+const maxTokenizerBytes = 2 ** 28;
+
 function readText(file: string): string {
-  return readBytes(file).toString('utf8');
+  return readRegularText(file, { expected: 'a file of a tokenizer', maxBytes: maxTokenizerBytes });
 }
 
 function readJson(file: string): Readonly<Record<string, unknown>> {

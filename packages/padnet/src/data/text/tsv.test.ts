@@ -94,7 +94,7 @@ describe('readTsv', () => {
     const damaged = Uint8Array.from(bytes).fill(0xff, 20, 30);
     expectError(write(damaged, 'damaged.tsv.gz'), 'the gzip data are cut off or damaged (');
     expectError(write('plain', 'plain.tsv.gz'), 'the gzip data are cut off or damaged (incorrect header check)');
-    expectError(folder, 'expected a readable file, but it is a folder');
+    expectError(folder, 'expected tab-separated text, but it is a folder');
   });
 
   it('names a column that is not there', () => {

@@ -1,9 +1,8 @@
 /** Tab-separated files without quoting, as GLUE has them: quote characters are ordinary text. */
 
-import { gunzipSync } from 'node:zlib';
-
 import { InputError } from '../../errors.js';
-import { readBytes } from '../idxSplit.js';
+import { maxTextBytes, readRegularFile } from '../../readRegularFile.js';
+import { gunzip } from '../gunzip.js';
 
 export interface TsvFile {
   /** Path that it was read from. */
@@ -21,14 +20,11 @@ const LINE_FEED = 0x0a;
 const LISTED_LINES = 5;
 
 function readFile(file: string): Uint8Array {
-  const bytes = readBytes(file);
+  const bytes = readRegularFile(file, { expected: 'tab-separated text', maxBytes: maxTextBytes });
   if (!file.endsWith('.gz')) return bytes;
-  try {
-    return gunzipSync(bytes);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`${file}: the gzip data are cut off or damaged (${reason}); get the file again`, { cause });
-  }
+  const tooLong = (): InputError =>
+    new InputError(`${file}: expected at most ${maxTextBytes} bytes of text, found more; split the file`);
+  return gunzip(bytes, file, maxTextBytes, tooLong);
 }
 
 /** The text of UTF-8 bytes, without a byte-order mark. */

@@ -166,7 +166,9 @@ describe('what files of pretraining have', () => {
     });
     expect(values(loadPretrained(folder).network)).toEqual(values(network));
     rmSync(join(folder, 'two.safetensors'));
-    expect(messageOf(() => loadPretrained(folder))).toMatch(/two\.safetensors: could not be read: there is no such file/);
+    expect(messageOf(() => loadPretrained(folder))).toMatch(
+      /two\.safetensors: could not be read: there is no such file/,
+    );
   });
 });
 
@@ -205,7 +207,9 @@ describe('what is wrong', () => {
     writeFileSync(join(folder, 'pytorch_model.bin'), '');
     expect(messageOf(() => loadPretrained(folder))).toMatch(/pytorch_model\.bin: is no file of torch\.save/);
     rmSync(join(folder, 'config.json'));
-    expect(messageOf(() => loadPretrained(folder))).toMatch(/config\.json: there is no such file/);
+    expect(messageOf(() => loadPretrained(folder))).toMatch(
+      /config\.json: expected the configuration in the folder of a Hugging Face model, but there is no such file/,
+    );
   });
 
   it('is a network that Hugging Face has no names for; nothing is written then', () => {

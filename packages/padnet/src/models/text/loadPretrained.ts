@@ -1,8 +1,8 @@
 /** Pretrained encoders from a folder as Hugging Face's library writes them. */
-import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { noGrad, scope, type Tensor } from '@padnet/torch';
-import { InputError, reasonOf } from '../../errors.js';
+import { InputError } from '../../errors.js';
+import { maxSettingsBytes, readRegularText } from '../../readRegularFile.js';
 import { numberedLabels, parseTextConfig, type ParseTextConfigOptions, type TextConfig } from './config.js';
 import { families, familyNames, type FamilyName } from './family.js';
 import { SequenceClassifier } from './sequenceClassifier.js';
@@ -46,12 +46,15 @@ export function loadPretrained(folder: string, { numLabels, ...options }: LoadPr
 /** @throws InputError where there is no `config.json` of a text encoder in `folder` */
 export function readTextConfig(folder: string, options: ParseTextConfigOptions = {}): TextConfig {
   const file = join(folder, 'config.json');
+  const text = readRegularText(file, {
+    expected: 'the configuration in the folder of a Hugging Face model',
+    maxBytes: maxSettingsBytes,
+  });
   let json: unknown;
   try {
-    json = JSON.parse(readFileSync(file, 'utf8'));
+    json = JSON.parse(text);
   } catch (error) {
-    const reason = error instanceof SyntaxError ? `is not JSON (${error.message})` : reasonOf(error);
-    throw new InputError(`${file}: ${reason}; give the folder of a Hugging Face model`, { cause: error });
+    throw new InputError(`${file}: is not JSON (${(error as Error).message})`, { cause: error });
   }
   return parseTextConfig(json, file, options);
 }

@@ -1,9 +1,10 @@
 /** The tensors of a Hugging Face folder, whichever way they are stored. */
-import { existsSync, readFileSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeTorchArchive, loadSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { describeIssues, InputError, reasonOf } from '../../errors.js';
+import { maxSettingsBytes, readRegularFile, readRegularText } from '../../readRegularFile.js';
 
 export interface StoredWeights {
   /** What messages call the weights. */
@@ -30,23 +31,19 @@ const readers: Readonly<
 > = {
   'model.safetensors': (file) => loadSafetensors(file).tensors,
   'model.safetensors.index.json': (file, folder) => {
-    const shards = shardNames(readFileSync(file, 'utf8'), file);
+    const shards = shardNames(file);
     return new Map(shards.flatMap((shard) => [...loadSafetensors(join(folder, shard)).tensors]));
   },
-  'pytorch_model.bin': (file) => decodeTorchArchive(readFileSync(file), file),
+  'pytorch_model.bin': (file) => decodeTorchArchive(readRegularFile(file, { expected: 'weights' }), file),
 };
 
 const indexSchema = z.object({
   weight_map: z.record(z.string(), z.string().regex(/^[\w-][\w.-]*\.safetensors$/, 'expected the name of a shard')),
 });
 
-/**
- * The files that a `model.safetensors.index.json` names.
- *
- * @param file what messages call it
- * @throws InputError where the text is no such index
- */
-export function shardNames(text: string, file: string): string[] {
+/** The files that a `model.safetensors.index.json` names. @throws InputError where it is no such index */
+export function shardNames(file: string): string[] {
+  const text = readRegularText(file, { expected: 'an index of weights', maxBytes: maxSettingsBytes });
   let json: unknown;
   try {
     json = JSON.parse(text);

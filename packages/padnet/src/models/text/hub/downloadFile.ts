@@ -3,9 +3,10 @@
  * right; an interrupted download goes on where it stopped, if the server still has the same file.
  */
 import { createHash } from 'node:crypto';
-import { open, readFile, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
+import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { InputError } from '../../../errors.js';
+import { maxSettingsBytes, readRegularText } from '../../../readRegularFile.js';
 import { requestFile, type Checksum, type Hub, type HubResponse } from './hubRequest.js';
 
 export interface DownloadProgress {
@@ -67,7 +68,9 @@ export async function downloadFile(options: DownloadOptions): Promise<DownloadRe
 
 async function attempt(options: DownloadOptions): Promise<DownloadResult> {
   const { hub, url, target } = options;
-  const validator = await readFile(validatorOf(target), 'utf8').catch(() => null);
+  const validator = (await exists(validatorOf(target)))
+    ? readRegularText(validatorOf(target), { expected: 'an ETag', maxBytes: maxSettingsBytes })
+    : null;
   const have = validator === null ? 0 : await partSize(target);
   const headers: Record<string, string> =
     have > 0 && validator !== null ? { range: `bytes=${have}-`, 'if-range': validator } : {};

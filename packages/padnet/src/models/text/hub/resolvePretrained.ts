@@ -1,11 +1,12 @@
 /** Pretrained models by name: from the Hugging Face hub into a cache, once. */
-import { readFile, rm, stat } from 'node:fs/promises';
+import { rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch';
 import { z } from 'zod';
 import { cacheFolder } from '../../../cacheFolder.js';
 import { InputError } from '../../../errors.js';
 import { makeFolder } from '../../../outputFile.js';
+import { maxSettingsBytes, readRegularText } from '../../../readRegularFile.js';
 import { readTextConfig } from '../loadPretrained.js';
 import { shardNames, weightFiles } from '../readWeights.js';
 import { downloadFile, exists, type DownloadProgress, type DownloadResult } from './downloadFile.js';
@@ -60,7 +61,7 @@ export async function resolvePretrained(nameOrFolder: string, options: ResolvePr
   const cache = options.cache ?? cacheFolder();
   const revision = checkRevision(options.revision ?? 'main');
   const folder = join(cache, ...cachePath(nameOrFolder, revision));
-  const state = await readState(folder);
+  const state = readState(folder);
   if (state?.complete) return folder;
   makeFolder(folder);
   const hub: Hub = {
@@ -102,8 +103,7 @@ class ModelDownload {
     for (const file of weightFiles) {
       if (!(await this.fetchIfThere(file))) continue;
       if (file === 'model.safetensors.index.json') {
-        const index = join(this.folder, file);
-        for (const shard of shardNames(await readFile(index, 'utf8'), index)) await this.require(shard);
+        for (const shard of shardNames(join(this.folder, file))) await this.require(shard);
       }
       return;
     }
@@ -166,9 +166,10 @@ class ModelDownload {
 }
 
 /** null where nothing was begun */
-async function readState(folder: string): Promise<State | null> {
+function readState(folder: string): State | null {
+  const options = { expected: 'what was downloaded', maxBytes: maxSettingsBytes };
   try {
-    return stateSchema.parse(JSON.parse(await readFile(join(folder, stateFile), 'utf8')));
+    return stateSchema.parse(JSON.parse(readRegularText(join(folder, stateFile), options)));
   } catch {
     return null;
   }

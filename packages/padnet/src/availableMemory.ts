@@ -1,0 +1,35 @@
+/** Memory of the machine, and errors that come before it is used up. */
+import { existsSync, readFileSync } from 'node:fs';
+import { freemem } from 'node:os';
+import { InputError } from './errors.js';
+
+/** What can be used without swapping, in the control group too, bytes. */
+export function availableMemory(): number {
+  const text = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
+  const [, kilobytes] = /^MemAvailable:\s+(\d+) kB/m.exec(text('/proc/meminfo')) ?? [];
+  const machine = kilobytes === undefined ? freemem() : 1024 * Number(kilobytes);
+  const limit = Number(text('/sys/fs/cgroup/memory.max')); // NaN for `max`, 0 where there is no file
+  const used = Number(text('/sys/fs/cgroup/memory.current'));
+  return limit > 0 ? Math.min(machine, limit - used) : machine;
+}
+
+/**
+ * Linux gives more memory than there is, and kills who uses it: what cannot fit is refused beforehand.
+ *
+ * @param bytes that are needed at least
+ * @param what needs them: the subject of the message
+ * @param wayOut what to do
+ * @throws InputError where there are fewer
+ */
+export function assertMemory(bytes: number, what: string, wayOut: string): void {
+  const available = availableMemory();
+  if (bytes <= available) return;
+  throw new InputError(
+    `${what} ${gigabytes(bytes)} of memory, of which ${gigabytes(available)} are available; ${wayOut}`,
+  );
+}
+
+function gigabytes(bytes: number): string {
+  const number = bytes / 1e9;
+  return `${number < 1e6 ? number.toFixed(1) : number.toExponential(1)} GB`;
+}

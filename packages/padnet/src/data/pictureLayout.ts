@@ -1,0 +1,152 @@
+/** Which files of a folder are trained on and which are tested on, by class, before one of them is opened. */
+import { join } from 'node:path';
+
+import { InputError } from '../errors.js';
+import { type DataSplit, stratifiedSplit } from './dataSplit.js';
+import { type ClassFolder, classFolders, listFiles, type ListedFile, shortList } from './pictureListing.js';
+
+/** Of a folder of class folders alone, which does not say what is tested on. */
+export interface PictureSplitOptions {
+  /** The share of each class that is tested on. @default 0.2 */
+  readonly testFraction?: number | undefined;
+  /** Decides which pictures these are. @default 1 */
+  readonly splitSeed?: number | undefined;
+  /** How a run divided the folder when it began. @default divided by `testFraction` and `splitSeed` */
+  readonly split?: DataSplit | undefined;
+}
+
+export interface LabelledFile extends ListedFile {
+  readonly label: number;
+}
+
+export interface PicturePart {
+  /** What messages call it. */
+  readonly title: string;
+  /** In the name of the data set. */
+  readonly name: string;
+  readonly root: string;
+  readonly files: readonly LabelledFile[];
+}
+
+export interface PictureLayout {
+  readonly classes: readonly ClassFolder[];
+  readonly train: PicturePart;
+  readonly test: PicturePart;
+  /** How the folder was divided; absent: it has a part to test on. */
+  readonly split?: DataSplit;
+}
+
+const wayOut =
+  'set data.path to a folder with train/<class> and val/<class> (or test/<class>), or with <class> alone, which is split by itself';
+
+/** What a part to test on may be called; where both are there, the first. */
+const testNames = ['val', 'test'];
+
+/** Whether a folder of this name is taken for a part of a data set rather than for a class. */
+export function isPartName(name: string): boolean {
+  return name === 'train' || testNames.includes(name);
+}
+
+/**
+ * Class folders lie in `train` and in `val` or `test`, the same ones in both; or in `path` itself, which is divided then.
+ *
+ * @throws InputError where folders are missing or differ, or there are too few classes or files: one line a problem
+ */
+export function pictureLayout(path: string, options: PictureSplitOptions): PictureLayout {
+  const folders = classFolders(path, wayOut);
+  const has = (name: string): boolean => folders.some((each) => each.name === name);
+  const parts = folders.map(({ name }) => name).filter(isPartName);
+  // A class may be called train: what is in it are pictures then, not folders.
+  const isDivided =
+    (has('train') && parts.length > 1) || parts.some((name) => classFolders(join(path, name), wayOut).length > 0);
+  if (isDivided) return dividedLayout(path, has, options);
+  assertTwoClasses(path, folders);
+  return flatLayout(path, folders, options);
+}
+
+function dividedLayout(path: string, has: (name: string) => boolean, options: PictureSplitOptions): PictureLayout {
+  const tested = testNames.find(has);
+  if (!has('train') || tested === undefined) {
+    const [missing, there] = has('train') ? ['neither val nor test', 'train'] : ['no train', tested!];
+    throw new InputError(
+      `${path}: expected train and val (or test), there is ${missing}; add it, or set data.path to ${join(path, there)}, which is ` +
+        'then split by itself',
+    );
+  }
+  const key = (['testFraction', 'splitSeed'] as const).find((name) => options[name] !== undefined);
+  if (key !== undefined) {
+    throw new InputError(
+      `data.${key}: ${path} has ${tested}, which is tested on, so that nothing is split; leave the key away, or set data.path to ` +
+        join(path, 'train'),
+    );
+  }
+  const [train, test] = [classFolders(join(path, 'train'), wayOut), classFolders(join(path, tested), wayOut)];
+  const missing = (from: readonly ClassFolder[], inside: readonly ClassFolder[]): readonly ClassFolder[] =>
+    from.filter(({ name }) => !inside.some((each) => each.name === name));
+  const problems = [
+    ...missing(train, test).map(({ name }) => `${join(path, tested)}: class ${name} of train is missing`),
+    ...missing(test, train).map(({ name }) => `${join(path, 'train')}: class ${name} of ${tested} is missing`),
+  ];
+  if (problems.length > 0) throw new InputError(problems.join('\n'));
+  assertTwoClasses(join(path, 'train'), train);
+  const part = (name: string, classes: readonly ClassFolder[]): PicturePart => {
+    const root = join(path, name);
+    return { title: root, name, root, files: labelledFiles(root, classes) };
+  };
+  return { classes: train, train: part('train', train), test: part(tested, test) };
+}
+
+function flatLayout(
+  path: string,
+  classes: readonly ClassFolder[],
+  { testFraction = 0.2, splitSeed = 1, split: stored }: PictureSplitOptions,
+): PictureLayout {
+  const all = labelledFiles(path, classes);
+  const byClass = classes.map((_, label) => all.filter((file) => file.label === label).map((file) => file.path));
+  const problems = byClass.flatMap((files, label) =>
+    files.length >= 2
+      ? []
+      : [`${path}: class ${classes[label]!.name} has ${files.length === 0 ? 'no file' : 'one file'}`],
+  );
+  if (problems.length > 0)
+    throw new InputError(`${problems.join('\n')}\n${path}: expected two or more of each, to train on and to test on`);
+  for (const [key, now, before] of [
+    ['testFraction', testFraction, stored?.testFraction],
+    ['splitSeed', splitSeed, stored?.seed],
+  ] as const) {
+    if (before === undefined || now === before) continue;
+    throw new InputError(
+      `data.${key}: the run divided ${path} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
+    );
+  }
+  const split = stored ?? stratifiedSplit(byClass, { testFraction, seed: splitSeed });
+  const part = (name: 'train' | 'test', does: string): PicturePart => ({
+    title: `${path}, of what is ${does} on`,
+    name,
+    root: path,
+    files: chosenFiles(path, all, split[name]),
+  });
+  return { classes, train: part('train', 'trained'), test: part('test', 'tested'), split };
+}
+
+/** In the order of `all`. */
+function chosenFiles(path: string, all: readonly LabelledFile[], names: readonly string[]): LabelledFile[] {
+  const wanted = new Set(names.map((name) => name.normalize('NFC')));
+  const files = all.filter((file) => wanted.delete(file.path.normalize('NFC')));
+  if (wanted.size === 0) return files;
+  throw new InputError(
+    `${path}: ${wanted.size === 1 ? 'a picture' : `${wanted.size} pictures`} of the run's split.json can not be found: ` +
+      `${shortList([...wanted])}; put back what is missing, or evaluate other pictures with \`padnet eval <run> --data <folder>\``,
+  );
+}
+
+/** All files of these classes, by class. */
+export function labelledFiles(root: string, classes: readonly ClassFolder[]): LabelledFile[] {
+  return classes.flatMap(({ folder }, label) => listFiles(root, folder).map((file) => ({ ...file, label })));
+}
+
+function assertTwoClasses(path: string, classes: readonly ClassFolder[]): void {
+  if (classes.length >= 2) return;
+  const found = classes.length === 0 ? 'there is none' : `there is only ${classes[0]!.name}`;
+  throw new InputError(`${path}: expected the folders of two classes or more, ${found}; ${wayOut}`);
+}
