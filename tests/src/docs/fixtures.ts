@@ -28,6 +28,9 @@ export async function writeInputs(folder: string): Promise<void> {
   symlinkSync('FOLDER_OF_GLUE', join(folder, 'glue'));
   await writePhotos(join(folder, 'pictures'), ['train', 'val'], ['cat', 'dog']);
   cpSync(join(folder, 'pictures'), join(folder, 'FOLDER'), { recursive: true });
+  await writePhotos(folder, ['photos', 'new-photos'], ['ants', 'bees']);
+  for (const name of ['a.jpg', 'b.png', 'new.jpg', 'another.jpg', 'photos/ants/0013035.jpg'])
+    cpSync(join(folder, 'photos/ants/0.jpg'), join(folder, name));
   writeFileSync(join(folder, 'pairs.tsv'), 'good film\tfine film\nbad plot\tgood plot\n');
   writeFileSync(join(folder, 'resnet18.pth'), torchFile(resnet18()));
 }
@@ -132,6 +135,7 @@ export const runCommands: readonly string[] = [
   'train recipes/fashion-mnist/pad30.yaml --out runs/pad30',
   'train recipes/fashion-mnist/pad30.yaml --seed 2 --out runs/pad30-seed2',
   'train recipes/fashion-mnist/pad30.yaml --set partition.ratio=0.5 --out runs/pad50',
+  'train recipes/photos/small-pad30.yaml --set data.path=photos --out runs/small-pad30',
   ...['static', 'moe', 'pad'].map((layer) => {
     const name = layer === 'pad' ? 'rte-pad50' : `rte-${layer}`;
     const other = layer === 'pad' ? '' : ` --set model.layer=${layer} --set partition=null`;

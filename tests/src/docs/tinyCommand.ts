@@ -75,7 +75,10 @@ function recipeSets(file: string, parameters: readonly string[]): string[] {
   const name = given.get('model.name') ?? recipe.model?.name;
   const data = given.get('data.name') ?? recipe.data?.name;
   return sets({
-    ...(!given.has('model.pretrained') && { 'model.width': name === 'mobilenetV2' ? 0.25 : 8 }),
+    // Files of weights are of the published width; networks that pages name are tiny themselves.
+    ...(!/\.(pth|safetensors)$/.test(given.get('model.pretrained') ?? '') && {
+      'model.width': name === 'mobilenetV2' ? 0.25 : 8,
+    }),
     'data.trainLimit': 32,
     'data.testLimit': 16,
     'data.batchSize': 16,
