@@ -91,6 +91,20 @@ describe('loadTokenizer', () => {
     expect(() => loadTokenizer(nowhere)).toThrow('there is no such folder');
   });
 
+  it('refuses files that contradict each other, or say what is not known', () => {
+    write('tokenizer.json', wordPieceFile);
+    write('tokenizer_config.json', { do_lower_case: false });
+    expectError(
+      `${join(folder, 'tokenizer.json')}: normalizer.lowercase is true, but tokenizer_config.json has do_lower_case: false`,
+    );
+    write('tokenizer_config.json', { do_lower_case: true, strip_accents: null, tokenize_chinese_chars: true });
+    expect(loadTokenizer(folder).padTokenId).toBe(0);
+    rmSync(join(folder, 'tokenizer.json'));
+    write('vocab.txt', wordPieces.join('\n'));
+    write('added_tokens.json', { '<x>': 19 });
+    expectError(`${join(folder, 'added_tokens.json')} adds tokens to the vocabulary`);
+  });
+
   it('names the damaged file', () => {
     write('tokenizer.json', '{"model": ');
     expectError(`${join(folder, 'tokenizer.json')}: expected JSON (`);

@@ -32,7 +32,7 @@ function readJson(file: string): Readonly<Record<string, unknown>> {
  * The tokenizer in a folder: `tokenizer.json`, else `vocab.txt` (BERT and ELECTRA's WordPiece), else `vocab.json` with
  * `merges.txt` (RoBERTa's byte-level BPE); `tokenizer_config.json` counts where it is there.
  *
- * @throws InputError if there is none of these, or one is damaged
+ * @throws InputError if there is none of these, one is damaged, or it asks for what is not known here
  */
 export function loadTokenizer(folder: string): TextTokenizer {
   const file = (name: string): string => join(folder, name);
@@ -40,6 +40,11 @@ export function loadTokenizer(folder: string): TextTokenizer {
   const config = has('tokenizer_config.json') ? readJson(file('tokenizer_config.json')) : {};
   if (has('tokenizer.json')) {
     return new TextTokenizer(readJson(file('tokenizer.json')), config, file('tokenizer.json'));
+  }
+  if (has('added_tokens.json')) {
+    throw new InputError(
+      `${file('added_tokens.json')} adds tokens to the vocabulary, which is known of a tokenizer.json alone; give one`,
+    );
   }
   if (has('vocab.txt')) {
     const path = file('vocab.txt');

@@ -74,15 +74,16 @@ describe('TextTokenizer', () => {
     );
   });
 
-  it('refuses what the library does not know, words that it cannot spell, and ids that are not there', () => {
+  it('refuses what is not known, words that it cannot spell, and ids that are not there', () => {
     const load = (changes: object) => new TextTokenizer({ ...wordPieceFile, ...changes }, {}, 'a/tokenizer.json');
-    expectError(
-      () => load({ model: undefined }),
-      "a/tokenizer.json: expected a tokenizer that Hugging Face's library knows (",
-    );
+    expectError(() => load({ model: undefined }), 'a/tokenizer.json: model: Invalid input: expected object');
     expectError(() => load({ normalizer: { type: 'Rot13' } }), 'Rot13');
     const noUnknown = load({ model: { ...wordPieceFile.model, unk_token: '<unk>' } });
-    expectError(() => noUnknown.encode('dog', null), 'a/tokenizer.json: neither "<unk>" nor');
+    expectError(
+      () => noUnknown.encode('dog', null),
+      'a/tokenizer.json: "dog" is not in the vocabulary, nor is <unk>, the token for unknown ones',
+    );
+    expectError(() => tokenizer.encode('a \ud83d', null), 'holds half a character, the surrogate U+D83D');
     expectError(() => tokenizer.tokens([5, 99]), 'tokenizer.json: the vocabulary has no token of id 99');
   });
 });

@@ -1,5 +1,6 @@
 import { InputError } from '../../errors.js';
-import { type HuggingFaceTokenizer, huggingFaceTokenizer } from './huggingFaceTokenizer.js';
+import { checkConfig } from './tokenizer/tokenizerConfig.js';
+import { TokenizerPipeline } from './tokenizer/tokenizerPipeline.js';
 import { type LayoutItem, tokenizerLayout, type TokenizerLayout } from './tokenizerLayout.js';
 import { longestFirst } from './truncate.js';
 
@@ -20,10 +21,10 @@ export interface EncodeOptions {
 /** Names of the padding token where `tokenizer_config.json` gives none: BERT's, ALBERT's, RoBERTa's. */
 const PAD_TOKENS = ['[PAD]', '<pad>'];
 
-/** Splits sentences by a `tokenizer.json`, through Hugging Face's library; special tokens as the file lays them out. */
+/** Splits sentences by a `tokenizer.json`, as Hugging Face's tokenizers does; special tokens as the file lays them out. */
 export class TextTokenizer {
   readonly padTokenId: number;
-  readonly #tokenizer: HuggingFaceTokenizer;
+  readonly #pipeline: TokenizerPipeline;
   readonly #layout: TokenizerLayout;
   readonly #file: string;
 
@@ -31,20 +32,13 @@ export class TextTokenizer {
    * @param json contents of `tokenizer.json`; its sections on truncation and padding are not read
    * @param config contents of `tokenizer_config.json`
    * @param file what messages call it
-   * @throws InputError if the library does not know a part of it, or it has no padding token
+   * @throws InputError if a part of it is not known, the two files contradict each other, or there is no padding token
    */
   constructor(json: Readonly<Record<string, unknown>>, config: Readonly<Record<string, unknown>>, file: string) {
     this.#file = file;
-    try {
-      this.#tokenizer = huggingFaceTokenizer(
-        { added_tokens: [], decoder: null, ...json, post_processor: null },
-        config,
-      );
-    } catch (cause) {
-      const reason = cause instanceof Error ? cause.message : String(cause);
-      throw new InputError(`${file}: expected a tokenizer that Hugging Face's library knows (${reason})`, { cause });
-    }
-    const tokenId = (token: string): number | undefined => this.#tokenizer.token_to_id(token);
+    this.#pipeline = this.#named(() => new TokenizerPipeline(json));
+    checkConfig(json, config, file);
+    const tokenId = (token: string): number | undefined => this.#pipeline.idOf(token);
     this.#layout = tokenizerLayout(json.post_processor, tokenId, file);
     const configured = tokenName(config.pad_token);
     const padTokens = configured === undefined ? PAD_TOKENS : [configured];
@@ -60,8 +54,8 @@ export class TextTokenizer {
   /**
    * `first`, or the pair of `first` and `second`, with special tokens and token types.
    *
-   * @throws InputError if `maxLength` does not leave room for one token of each sentence, or the vocabulary cannot spell
-   *   a word and has no token for unknown ones
+   * @throws InputError if `maxLength` does not leave room for one token of each sentence, half a character (a lone
+   *   surrogate) is in a sentence, or the vocabulary cannot spell a word and has no token for unknown ones
    */
   encode(first: string, second: string | null, { maxLength = Infinity, onTruncate }: EncodeOptions = {}): Encoding {
     const layout = second === null ? this.#layout.single : this.#layout.pair;
@@ -87,21 +81,34 @@ export class TextTokenizer {
   /** How each of these tokens is written in the vocabulary. */
   tokens(ids: readonly number[]): string[] {
     return ids.map((id) => {
-      const token = this.#tokenizer.id_to_token(id);
+      const token = this.#pipeline.tokenOf(id);
       if (token === undefined) throw new InputError(`${this.#file}: the vocabulary has no token of id ${id}`);
       return token;
     });
   }
 
   #ids(text: string): number[] {
-    const { ids, tokens } = this.#tokenizer.encode(text, { add_special_tokens: false });
-    return ids.map((id, index) => {
-      if (id !== undefined) return id;
-      const token = tokens[index]!;
-      throw new InputError(`${this.#file}: neither "${token}" nor a token for unknown words is in the vocabulary`);
-    });
+    const surrogate = loneSurrogate.exec(text);
+    if (surrogate) {
+      const code = surrogate[0].charCodeAt(0).toString(16).toUpperCase();
+      throw new InputError(`${JSON.stringify(text)} holds half a character, the surrogate U+${code}; correct the text`);
+    }
+    return this.#named(() => this.#pipeline.encode(text));
+  }
+
+  /** Puts the file's name before what is wrong in it. */
+  #named<T>(make: () => T): T {
+    try {
+      return make();
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      throw new InputError(`${this.#file}: ${error.message}`, { cause: error });
+    }
   }
 }
+
+/** No text of Unicode has one: it has no UTF-8. */
+const loneSurrogate = /\p{Surrogate}/u;
 
 /** `"[PAD]"`, or the older `{ "content": "[PAD]", … }`. */
 function tokenName(value: unknown): string | undefined {

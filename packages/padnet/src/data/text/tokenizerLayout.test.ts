@@ -35,7 +35,22 @@ describe('tokenizerLayout', () => {
     expect(layout({ type: 'Sequence', processors: [{ type: 'ByteLevel' }, robertaProcessing] })).toEqual(roberta);
   });
 
+  it('takes what a special token of a template stands for', () => {
+    const special_tokens = { X: { id: 'X', ids: [2, 3], tokens: ['[CLS]', '[SEP]'] } };
+    const single = [item('X', 0), sequence('A', 0)];
+    expect(layout({ type: 'TemplateProcessing', single, pair: single, special_tokens }).single).toEqual([
+      token(2, 0),
+      token(3, 0),
+      sentence('first', 0),
+    ]);
+    const wrong = { X: { ...special_tokens.X, ids: [2, 4] } };
+    expect(() => layout({ type: 'TemplateProcessing', single, pair: single, special_tokens: wrong })).toThrow(
+      'tokenizer.json: post_processor has id 4 for "[SEP]", the vocabulary 3',
+    );
+  });
+
   it.each([
+    [{ ...bertProcessing, sep: ['[SEP]', 7] }, 'post_processor has id 7 for "[SEP]", the vocabulary 3'],
     [null, 'post_processor is null, expected TemplateProcessing, BertProcessing or RobertaProcessing'],
     [{ type: 'ByteLevel' }, 'post_processor is ByteLevel, expected'],
     [{ type: 'Sequence', processors: [bertProcessing, template] }, 'post_processor is Sequence, expected'],

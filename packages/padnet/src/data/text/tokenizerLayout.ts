@@ -24,28 +24,41 @@ function isObject(value: unknown): value is Json {
 const sentence = (which: 'first' | 'second', type: number): LayoutItem => ({ kind: 'sentence', which, type });
 
 /**
- * The layout that the `post_processor` section of a `tokenizer.json` describes. Hugging Face's JavaScript library is not
- * asked for it: it gives the second sentence of RoBERTa type 1 where the original gives 0, drops an empty second
- * sentence, and cannot truncate.
+ * The layout that the `post_processor` section of a `tokenizer.json` describes.
  *
  * @throws InputError if the section is none of those that encoders use, or a special token is not in the vocabulary
  */
 export function tokenizerLayout(postProcessor: unknown, tokenId: TokenId, file: string): TokenizerLayout {
-  const special = (token: unknown, type: number): LayoutItem => {
+  /** @param given the id that the section has for it */
+  const special = (token: unknown, type: number, given?: unknown): LayoutItem => {
     const id = typeof token === 'string' ? tokenId(token) : undefined;
     if (id === undefined) {
       throw new InputError(
         `${file}: post_processor names ${JSON.stringify(token)}, expected a token of the vocabulary`,
       );
     }
+    if (given !== undefined && given !== id) {
+      throw new InputError(
+        `${file}: post_processor has id ${JSON.stringify(given)} for ${JSON.stringify(token)}, the vocabulary ${id}`,
+      );
+    }
     return { kind: 'token', id, type };
   };
 
-  const template = (items: unknown, key: string): LayoutItem[] => {
+  /** A special token of a template stands for one token of the vocabulary or more. */
+  const specials = (name: unknown, type: number, known: unknown): LayoutItem[] => {
+    const entry = isObject(known) && typeof name === 'string' ? known[name] : undefined;
+    if (!isObject(entry) || !Array.isArray(entry.tokens) || !Array.isArray(entry.ids)) return [special(name, type)];
+    const { tokens, ids } = entry as { readonly tokens: readonly unknown[]; readonly ids: readonly unknown[] };
+    return tokens.map((token, index) => special(token, type, ids[index]));
+  };
+
+  const template = (processor: Json, key: 'single' | 'pair'): LayoutItem[] => {
+    const items = processor[key];
     if (!Array.isArray(items)) throw new InputError(`${file}: expected post_processor.${key} to be a list`);
-    return items.map((item: unknown) => {
+    return items.flatMap((item: unknown) => {
       if (isObject(item) && isObject(item.SpecialToken)) {
-        return special(item.SpecialToken.id, Number(item.SpecialToken.type_id ?? 0));
+        return specials(item.SpecialToken.id, Number(item.SpecialToken.type_id ?? 0), processor.special_tokens);
       }
       if (isObject(item) && isObject(item.Sequence) && (item.Sequence.id === 'A' || item.Sequence.id === 'B')) {
         return sentence(item.Sequence.id === 'A' ? 'first' : 'second', Number(item.Sequence.type_id ?? 0));
@@ -59,13 +72,14 @@ export function tokenizerLayout(postProcessor: unknown, tokenId: TokenId, file: 
   if (isObject(postProcessor)) {
     switch (postProcessor.type) {
       case 'TemplateProcessing':
-        return { single: template(postProcessor.single, 'single'), pair: template(postProcessor.pair, 'pair') };
+        return { single: template(postProcessor, 'single'), pair: template(postProcessor, 'pair') };
       case 'BertProcessing':
       case 'RobertaProcessing': {
         const { cls, sep } = postProcessor;
         const isRoberta = postProcessor.type === 'RobertaProcessing';
         const secondType = isRoberta ? 0 : 1;
-        const token = (pair: unknown, type: number): LayoutItem => special(Array.isArray(pair) ? pair[0] : pair, type);
+        const token = (pair: unknown, type: number): LayoutItem =>
+          Array.isArray(pair) ? special(pair[0], type, pair[1]) : special(pair, type);
         const single = [token(cls, 0), sentence('first', 0), token(sep, 0)];
         const between = isRoberta ? [token(sep, 0)] : [];
         return { single, pair: [...single, ...between, sentence('second', secondType), token(sep, secondType)] };

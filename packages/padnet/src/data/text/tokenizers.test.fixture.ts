@@ -2,7 +2,8 @@
 
 import { TextTokenizer } from './tokenizer.js';
 
-const special = (contents: readonly string[]) => contents.map((content, id) => ({ id, content, special: true }));
+const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
+const special = (contents: readonly string[]) => contents.map((content, id) => ({ id, content, ...flags }));
 const template = (sep: string, types: readonly [number, number]) => {
   const token = (id: string, type_id: number) => ({ SpecialToken: { id, type_id } });
   const sequence = (id: string, type_id: number) => ({ Sequence: { id, type_id } });
