@@ -50,7 +50,7 @@ export {
 } from './transforms.js';
 export { type GlueData, loadGlue } from './text/glue.js';
 export { type GlueScore, glueScore } from './text/glueScore.js';
-export { type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
+export { glueDefinition, type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
 export { lengthBatches, type LengthBatchesOptions } from './text/lengthBatches.js';
 export { loadTokenizer } from './text/loadTokenizer.js';
 export {
@@ -61,13 +61,25 @@ export {
   matthews,
   metricNames,
   type Numbers,
+  numberMetrics,
   pearson,
   spearman,
   type TextMetric,
 } from './text/metrics.js';
 export { type SubmissionOptions, writeSubmission } from './text/submission.js';
 export { paddings, type TextBatch, type TextPadding } from './text/textBatch.js';
+export {
+  formatOfName,
+  parseTable,
+  readTable,
+  type TableFormat,
+  type TableFormatName,
+  tableFormatNames,
+  type TextTable,
+} from './text/table.js';
 export { limitText, type TextDataset } from './text/textDataset.js';
+export { numOutputs, type TextColumns, type TextDefinition, textsOfTable } from './text/textDefinition.js';
+export { readTextFile } from './text/textFile.js';
 export { TextLoader, type TextLoaderOptions } from './text/textLoader.js';
 export { type EncodeOptions, type Encoding, TextTokenizer } from './text/tokenizer.js';
 export { tokenise, type TokenisedDataset, type TokeniseOptions, type Truncation } from './text/tokenise.js';

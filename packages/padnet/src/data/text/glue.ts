@@ -2,9 +2,10 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
 import { InputError } from '../../errors.js';
-import { type GlueTask, type GlueTaskName, glueTasks } from './glueTasks.js';
+import { glueDefinition, type GlueTask, type GlueTaskName, glueTasks } from './glueTasks.js';
 import type { TextDataset } from './textDataset.js';
-import { readTsv, tsvColumn, type TsvFile } from './tsv.js';
+import { readTable, tsvFormat } from './table.js';
+import { textsOfTable } from './textDefinition.js';
 
 const WAY_OUT =
   'get GLUE at https://gluebenchmark.com/tasks and set data.path to the folder that holds CoLA/, RTE/, SST-2/ … with ' +
@@ -43,33 +44,16 @@ function requireFile(folder: string, names: readonly string[]): string {
   );
 }
 
-function parseLabels(tsv: TsvFile, task: GlueTask): Float32Array<ArrayBuffer> {
-  const { labels } = task;
-  return Float32Array.from(tsvColumn(tsv, task.label), (text, row) => {
-    const label = labels ? labels.indexOf(text) : text.trim() === '' ? NaN : Number(text);
-    if (labels ? label === -1 : !(label >= 0 && label <= 5)) {
-      const expected = labels ? labels.join(' or ') : 'a score from 0 to 5';
-      throw new InputError(
-        `${tsv.file}: line ${row + tsv.firstLine}: ${task.label} is "${text}", expected ${expected}; correct the line`,
-      );
-    }
-    return label;
-  });
-}
-
-function readSplit(task: GlueTask, split: string, file: string): TextDataset {
+function readSplit(name: GlueTaskName, split: string, file: string): TextDataset {
+  const { folder, headerless, index }: GlueTask = glueTasks[name];
   const isTest = split.startsWith('test');
-  const tsv = readTsv(file, isTest ? null : task.headerless);
-  const first = tsvColumn(tsv, task.first);
-  return {
-    name: `${task.folder}/${split}`,
-    length: first.length,
-    first,
-    second: task.second === null ? null : tsvColumn(tsv, task.second),
-    labels: isTest ? null : parseLabels(tsv, task),
-    classNames: task.classNames,
-    ...(isTest && { indices: tsvColumn(tsv, task.index) }),
-  };
+  const table = readTable(file, tsvFormat, isTest ? null : headerless);
+  return textsOfTable(table, glueDefinition(name), {
+    name: `${folder}/${split}`,
+    isLabelled: !isTest,
+    allowsEmpty: true,
+    ...(isTest && { index }),
+  });
 }
 
 /**
@@ -83,10 +67,10 @@ export function loadGlue({ task: name, path }: { task: GlueTaskName; path: strin
   const folder = join(path, task.folder);
   const hasMismatched = task.mismatchedSubmission !== null;
   const required = (split: string, files: readonly string[]): TextDataset =>
-    readSplit(task, split, requireFile(folder, files));
+    readSplit(name, split, requireFile(folder, files));
   const optional = (split: string, files: readonly string[]): TextDataset | null => {
     const file = findFile(folder, files);
-    return file === undefined ? null : readSplit(task, split, file);
+    return file === undefined ? null : readSplit(name, split, file);
   };
   return {
     task: name,

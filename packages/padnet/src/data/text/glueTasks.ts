@@ -4,6 +4,7 @@
  */
 
 import type { TextMetric } from './metrics.js';
+import type { TextDefinition } from './textDefinition.js';
 
 export interface GlueTask {
   /** Folder of the task's files. */
@@ -115,3 +116,9 @@ export const glueTasks = {
 export type GlueTaskName = keyof typeof glueTasks;
 
 export const glueTaskNames = Object.keys(glueTasks) as readonly GlueTaskName[];
+
+/** What the rows of a task's files mean. */
+export function glueDefinition(name: GlueTaskName): TextDefinition {
+  const { first, second, label, labels, classNames, metrics }: GlueTask = glueTasks[name];
+  return { columns: { first, second, label }, labels, classNames, range: labels ? null : [0, 5], metrics };
+}

@@ -6,9 +6,10 @@
  */
 import { NonFiniteError } from '../../errors.js';
 
-/** By the names that recipes use. Of classes but the last two, which are of numbers. */
+/** By the names that recipes use. */
 export const metricNames = ['accuracy', 'f1', 'macroF1', 'matthews', 'pearson', 'spearman'] as const;
 export type TextMetric = (typeof metricNames)[number];
+export const numberMetrics: ReadonlySet<TextMetric> = new Set(['pearson', 'spearman']);
 
 export type Numbers = ArrayLike<number>;
 
