@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { evaluateTexts } from './evalTexts.js';
+import { evaluateTextFile, evaluateTexts } from './evalTexts.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
 import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -29,8 +29,9 @@ export function registerEval(program: Command, terminal: Terminal): void {
         'saves it',
     )
     .option(
-      '--data <folder>',
-      'pictures that it is evaluated on, in folders of its classes; without such folders, they are predicted',
+      '--data <path>',
+      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; without classes they are ' +
+        'predicted',
     )
     .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .option(
@@ -44,7 +45,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
       'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
       fraction,
     )
-    .option('--submission <folder>', "of a GLUE run: write its predictions for the task's test file, to hand in")
+    .option('--submission <folder>', 'of a run on texts: write its predictions for the test file, to hand in')
     .addOption(allowCodeOption())
     .option('--json', 'print the result as JSON')
     .action((run: string, options: EvalOptions) => evaluateRun(run, options, terminal));
@@ -56,6 +57,7 @@ export function registerEval(program: Command, terminal: Terminal): void {
     'eval runs/pad30 --batch-size 1 --coefficient-threshold 0.05',
     'eval networks/folded --recipe runs/pad30/recipe.yaml',
     'eval runs/rte-pad50 --submission submissions',
+    'eval runs/reviews-pad50 --data other-reviews.csv',
   );
 }
 
@@ -70,32 +72,44 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
   const load = () => (place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode }));
   if (data !== undefined) {
     const model = load();
-    if (model.modality === 'text') throw new UsageError(`--data is for runs on pictures; ${run} is on sentences`);
-    if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
+    if (submission !== undefined)
+      throw new UsageError(
+        "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files",
+      );
+    if (model.modality === 'text') {
+      refuseForTexts(run, options);
+      await evaluateTextFile({ run, model, json }, data, terminal);
+      return;
+    }
     const { evaluateOnFolder } = await import('./evalPictures.js');
     await evaluateOnFolder({ run, model, batchSize, coefficientThreshold, json }, data, terminal);
     return;
   }
   if (options.recipe === undefined && (place === 'converted' || place === 'encoder')) {
     throw new InputError(
-      `${run} is a network without data of its own; give pictures with --data <folder>, or the recipe whose data it is evaluated ` +
-        'on with --recipe <file>',
+      `${run} is a network without data of its own; give pictures or texts with --data <path>, or the recipe whose data it is ` +
+        'evaluated on with --recipe <file>',
     );
   }
   const model = load();
   const recipeFile = options.recipe ?? new RunFolder(run).recipe;
   const recipe = await readDataRecipe(recipeFile, set);
   if (model.modality === 'image' && recipe.modality === 'image') {
-    if (submission !== undefined) throw new UsageError(`--submission is for runs on GLUE; ${run} is on pictures`);
+    if (submission !== undefined) throw new UsageError(`--submission is for runs on texts; ${run} is on pictures`);
     const { evaluateOnRecipe } = await import('./evalPictures.js');
     const evaluation = { run, model, batchSize, coefficientThreshold, json };
     await evaluateOnRecipe(evaluation, recipe, dirname(recipeFile), terminal);
   } else if (model.modality === 'text' && recipe.modality === 'text') {
-    if (batchSize !== undefined) throw new UsageError(`--batch-size is for runs on pictures; ${run} is on sentences`);
-    if (coefficientThreshold !== undefined)
-      throw new UsageError(`--coefficient-threshold is for dynamic convolutions; ${run} is on sentences`);
-    await evaluateTexts({ run, recipe, model, submission: submission ?? null, json }, terminal);
+    refuseForTexts(run, options);
+    const folder = dirname(recipeFile);
+    await evaluateTexts({ run, recipe, model, folder, submission: submission ?? null, json }, terminal);
   } else {
     throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
   }
+}
+
+function refuseForTexts(run: string, { batchSize, coefficientThreshold }: EvalOptions): void {
+  if (batchSize !== undefined) throw new UsageError(`--batch-size is for runs on pictures; ${run} is on sentences`);
+  if (coefficientThreshold !== undefined)
+    throw new UsageError(`--coefficient-threshold is for dynamic convolutions; ${run} is on sentences`);
 }

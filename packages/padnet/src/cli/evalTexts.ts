@@ -1,49 +1,99 @@
-/** `padnet eval` of a run on GLUE: every metric, accuracy by class, and predictions to hand in. */
+/** `padnet eval` of a network for texts: every metric, accuracy by class, and predictions to hand in. */
+import { mkdirSync } from 'node:fs';
+import { basename, join } from 'node:path';
 import type { TextDataset } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import type { TextModel, TextRecipe, TextSets } from '../training/index.js';
+import type { Evaluation, TextModel, TextRecipe, TextSets } from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
+import { csvLine } from './csv.js';
+import { predictTexts } from './predictTexts.js';
+import { definitionOf, tableOptions, textsIn } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
 
 export interface TextEvaluation {
+  /** The folder of the network. */
   readonly run: string;
-  readonly recipe: TextRecipe;
   readonly model: TextModel;
-  /** Folder of the files to hand in; null: none are written. */
-  readonly submission: string | null;
   readonly json: boolean;
 }
 
-export async function evaluateTexts(options: TextEvaluation, terminal: Terminal): Promise<void> {
-  const { run, recipe, model, submission, json } = options;
-  const { holdFolder, loadTexts, savedTask } = await import('../training/index.js');
-  const sets = loadTexts(recipe.data);
+export interface RecipeEvaluation extends TextEvaluation {
+  readonly recipe: TextRecipe;
+  /** Of the recipe, whose run may have divided its rows. */
+  readonly folder: string;
+  /** Folder of the files to hand in; null: none are written. */
+  readonly submission: string | null;
+}
+
+/** On the test data of a recipe. */
+export async function evaluateTexts(options: RecipeEvaluation, terminal: Terminal): Promise<void> {
+  const { recipe, model, folder, submission } = options;
+  const { holdFolder, loadTexts, readSplit, RunFolder, savedTask } = await import('../training/index.js');
+  const split = readSplit(new RunFolder(folder).split);
+  const sets = loadTexts(recipe.data, { split });
   // What is missing is said before anything is computed.
   const submitted = submission === null ? [] : await submissionSets(sets, options);
   const remark = truncationRemark(terminal);
   const task = await savedTask(recipe, model, {
+    split,
     // The task has the training set too, which is not looked at.
     onTruncate: (truncation) => {
       if (truncation.name !== sets.train.name) remark(truncation);
     },
   });
   const start = performance.now();
-  const { metric, score, metrics, loss, predictions } = await task.evaluate({ signal: terminal.closed });
+  const evaluation = await task.evaluate({ signal: terminal.closed });
   const seconds = (performance.now() - start) / 1000;
-  const { classNames, labels, length } = sets.test;
-  const classes = classNames && labels && classAccuracies(classNames, labels, predictions);
   const files: string[] = [];
   if (submission !== null) {
     using _hold = await holdFolder(submission);
     for (const set of submitted) files.push(await writePredictions(set, options, terminal));
   }
+  show({ ...options, set: sets.test, evaluation, seconds, files: submission === null ? null : files }, terminal);
+}
+
+/** On a file of other texts: scored where it has labels, else predicted. */
+export async function evaluateTextFile(options: TextEvaluation, file: string, terminal: Terminal): Promise<void> {
+  const { run, model, json } = options;
+  const definition = definitionOf(run, model);
+  const [{ readOwnTable, textsOfTable, tokenise }, { evaluateTexts: evaluate }] = await Promise.all([
+    import('../data/index.js'),
+    import('../training/index.js'),
+  ]);
+  const table = readOwnTable(file, await tableOptions(run));
+  if (!table.columns.includes(definition.columns.label)) {
+    const texts = textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
+    terminal.remark(`padnet: ${file} has no column ${definition.columns.label}, so its texts are predicted`);
+    await predictTexts({ run, model, texts, single: false, experts: false, format: json ? 'json' : 'table' }, terminal);
+    return;
+  }
+  const set = textsOfTable(table, definition, { name: basename(file), isLabelled: true });
+  const { maxLength } = model.description;
+  const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
+  const start = performance.now();
+  const evaluation = await evaluate(model.network, tokenised, definition, { signal: terminal.closed });
+  show({ ...options, set, evaluation, seconds: (performance.now() - start) / 1000, files: null }, terminal);
+}
+
+interface Shown extends TextEvaluation {
+  readonly set: TextDataset;
+  readonly evaluation: Evaluation;
+  readonly seconds: number;
+  /** To hand in; null: none were asked for. */
+  readonly files: readonly string[] | null;
+}
+
+function show({ run, model, json, set, evaluation, seconds, files }: Shown, terminal: Terminal): void {
+  const { metric, score, metrics, loss, predictions } = evaluation;
+  const { classNames, labels, length } = set;
+  const classes = classNames && labels && classAccuracies(classNames, labels, predictions);
   if (json) {
     terminal.printJson({
       run,
-      task: recipe.data.task,
+      task: model.description.task ?? null,
       metric,
       score,
       metrics,
@@ -52,7 +102,7 @@ export async function evaluateTexts(options: TextEvaluation, terminal: Terminal)
       sentencesPerSecond: length / seconds,
       seconds,
       classes: classes?.map(({ name, samples, accuracy }) => ({ name, sentences: samples, accuracy })) ?? null,
-      ...(submission !== null && { submission: files }),
+      ...(files && { submission: files }),
     });
     return;
   }
@@ -61,9 +111,9 @@ export async function evaluateTexts(options: TextEvaluation, terminal: Terminal)
   terminal.print(
     [
       `test ${values.join(', ')}${mean}, loss ${loss.toFixed(4)}`,
-      `${length} sentences of ${sets.test.name} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
+      `${length} sentences of ${set.name} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
       ...(classes ? ['', classTable(classes, 'sentences')] : []),
-      ...(files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),
+      ...(files && files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),
     ].join('\n'),
   );
 }
@@ -73,11 +123,18 @@ interface SubmissionSet {
   readonly mismatched: boolean;
 }
 
-/** @throws InputError where the task's test file is not there */
-async function submissionSets(
-  { submission, submissionMismatched }: TextSets,
-  { recipe: { data } }: TextEvaluation,
-): Promise<SubmissionSet[]> {
+/** @throws InputError where there is no test file beside what is tested on */
+async function submissionSets(sets: TextSets, { recipe: { data } }: RecipeEvaluation): Promise<SubmissionSet[]> {
+  if (data.name === 'text') {
+    const { loadOwnSubmission } = await import('../training/index.js');
+    const set = loadOwnSubmission(data, sets.definition);
+    if (set) return [{ set, mismatched: false }];
+    throw new InputError(
+      '--submission: the data have no file `test` beside the one that is tested on; answer other files with ' +
+        '`padnet predict <run> --file <file> --csv`',
+    );
+  }
+  const { submission, submissionMismatched } = sets;
   if (!submission) {
     const { glueTasks } = await import('../data/index.js');
     throw new InputError(
@@ -94,16 +151,22 @@ async function submissionSets(
 /** @returns the file's path */
 async function writePredictions(
   { set, mismatched }: SubmissionSet,
-  { model, recipe, submission }: TextEvaluation,
+  { model, recipe: { data }, submission }: RecipeEvaluation,
   terminal: Terminal,
 ): Promise<string> {
-  const [{ tokenise, writeSubmission }, { predictedLabels, predictTexts }] = await Promise.all([
-    import('../data/index.js'),
-    import('../training/index.js'),
-  ]);
+  const [{ tokenise, writeSubmission }, { predictedLabels, predictTexts: predict, writeFileAtomic }] =
+    await Promise.all([import('../data/index.js'), import('../training/index.js')]);
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
-  const predictions = await predictTexts(model.network, tokenised, { signal: terminal.closed });
-  const labels = predictedLabels(predictions, set.classNames !== null);
-  return writeSubmission(submission!, recipe.data.task, labels, { indices: set.indices, mismatched });
+  const predictions = await predict(model.network, tokenised, { signal: terminal.closed });
+  const { classNames, indices } = set;
+  const labels = predictedLabels(predictions, classNames !== null);
+  if (data.name === 'glue') return writeSubmission(submission!, data.task, labels, { indices, mismatched });
+  const rows = Array.from(labels, (label, row) =>
+    csvLine([indices?.[row] ?? row, classNames ? classNames[label]! : label]),
+  );
+  mkdirSync(submission!, { recursive: true });
+  const file = join(submission!, `${set.name.replace(/\..*$/, '')}.csv`);
+  writeFileAtomic(file, ['index,prediction', ...rows, ''].join('\n'));
+  return file;
 }

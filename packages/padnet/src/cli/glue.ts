@@ -15,7 +15,7 @@ import {
   type GlueMatrix,
   type GlueNetwork,
 } from '../training/glueRuns.js';
-import type { RecipeOverride, TextRecipe } from '../training/index.js';
+import type { GlueRecipe, RecipeOverride } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { GlueTableWriter } from './glueTableWriter.js';
 import { allowCodeOption, collected, listOf, listOfNumbers, withExamples } from './options.js';
@@ -40,7 +40,7 @@ interface GlueOptions {
 /** A run of the table, whether it has been trained or not. */
 export interface GluePlan extends PlannedRun {
   readonly cell: GlueCell;
-  readonly recipe: TextRecipe;
+  readonly recipe: GlueRecipe;
 }
 
 /** Those that are installed with the program. */
@@ -137,7 +137,7 @@ function recipeFile({ task }: GlueCell, { recipes }: Pick<GlueOptions, 'recipes'
 async function cellRecipe(
   cell: GlueCell,
   { recipes, set = [], pretrained, data, allowCode }: GlueOptions,
-): Promise<TextRecipe> {
+): Promise<GlueRecipe> {
   const file = recipeFile(cell, { recipes });
   const short = (key: string, option: string, value: string | undefined): RecipeOverride[] =>
     value === undefined ? [] : [{ key, value: JSON.stringify(value), label: `${option} ${value}` }];
@@ -148,6 +148,7 @@ async function cellRecipe(
     ...glueOverrides(cell),
   ];
   const recipe = await readTrainingRecipe(file, overrides, { allowCode });
-  if (recipe.modality === 'text' && recipe.data.task === cell.task) return recipe;
+  if (recipe.modality === 'text' && recipe.data.name === 'glue' && recipe.data.task === cell.task)
+    return { ...recipe, data: recipe.data };
   throw new InputError(`${file}: expected a recipe with modality: text and data.task: ${cell.task}`);
 }

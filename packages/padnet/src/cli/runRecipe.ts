@@ -4,7 +4,7 @@ import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { maxSettingsBytes, readInput } from '../readRegularFile.js';
-import type { Recipe, RecipeOverride } from '../training/index.js';
+import type { Recipe, RecipeOverride, TextDataOptions } from '../training/index.js';
 
 /**
  * A recipe's file with what overrides it, to be trained.
@@ -76,8 +76,19 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
   return {
     ...recipe,
     model: { ...model, pretrained },
-    data: { ...recipe.data, ...absolute(recipe.data.path) },
+    data: withAbsoluteFiles(recipe.data),
     partition,
+  };
+}
+
+function withAbsoluteFiles(data: TextDataOptions): TextDataOptions {
+  if (data.name === 'glue') return { ...data, ...(data.path !== undefined && { path: resolve(data.path) }) };
+  const { path, train, test } = data;
+  if (path !== undefined) return { ...data, path: resolve(path) };
+  return {
+    ...data,
+    ...(train !== undefined && { train: resolve(train) }),
+    ...(test !== undefined && { test: resolve(test) }),
   };
 }
 

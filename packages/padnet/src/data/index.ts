@@ -49,7 +49,6 @@ export {
   type TransformKey,
 } from './transforms.js';
 export { type GlueData, loadGlue } from './text/glue.js';
-export { type GlueScore, glueScore } from './text/glueScore.js';
 export { glueDefinition, type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
 export { lengthBatches, type LengthBatchesOptions } from './text/lengthBatches.js';
 export { loadTokenizer } from './text/loadTokenizer.js';
@@ -66,6 +65,18 @@ export {
   spearman,
   type TextMetric,
 } from './text/metrics.js';
+export {
+  loadOwnTexts,
+  ownFormat,
+  ownSubmission,
+  ownTextDefinition,
+  type OwnTableOptions,
+  type OwnTexts,
+  type OwnTextsOptions,
+  readOwnTable,
+  type TextTarget,
+  textTargets,
+} from './text/ownTexts.js';
 export { type SubmissionOptions, writeSubmission } from './text/submission.js';
 export { paddings, type TextBatch, type TextPadding } from './text/textBatch.js';
 export {
@@ -75,10 +86,18 @@ export {
   type TableFormat,
   type TableFormatName,
   tableFormatNames,
+  tableFormats,
   type TextTable,
 } from './text/table.js';
 export { limitText, type TextDataset } from './text/textDataset.js';
-export { numOutputs, type TextColumns, type TextDefinition, textsOfTable } from './text/textDefinition.js';
+export {
+  numOutputs,
+  type TextColumns,
+  type TextDefinition,
+  textsOfTable,
+  type TextsOfTableOptions,
+} from './text/textDefinition.js';
+export { type TextScore, textScore } from './text/textScore.js';
 export { readTextFile } from './text/textFile.js';
 export { TextLoader, type TextLoaderOptions } from './text/textLoader.js';
 export { type EncodeOptions, type Encoding, TextTokenizer } from './text/tokenizer.js';

@@ -6,10 +6,12 @@ import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
 import { scaleModes } from '../partial/index.js';
 import { copyKnown } from './copyKnown.js';
 import {
+  configuredFor,
   loadPretrained,
-  numberedLabels,
+  orderOutputs,
   readTextConfig,
   SequenceClassifier,
+  type HeadOptions,
   type LoadPretrainedOptions,
   type TextConfig,
 } from './text/index.js';
@@ -45,10 +47,10 @@ export type TextModelOptions = z.infer<typeof textModelSchema>;
  */
 export function createTextModel(
   options: TextModelOptions,
-  { folder, ...loading }: { readonly folder: string; readonly numLabels: number } & LoadPretrainedOptions,
+  { folder, ...loading }: { readonly folder: string } & LoadPretrainedOptions,
 ): SequenceClassifier {
   const network = options.fromScratch
-    ? new SequenceClassifier({ ...readTextConfig(folder, loading), labels: numberedLabels(loading.numLabels) })
+    ? new SequenceClassifier(configuredFor(readTextConfig(folder, loading), loading))
     : loadPretrained(folder, loading).network;
   return convertTextModel(network, options);
 }
@@ -64,12 +66,12 @@ export function createTextModel(
 export function createTextFrom(
   options: TextModelOptions,
   of: { readonly network: SequenceClassifier; readonly model: TextModelOptions },
-  numLabels: number,
+  head: HeadOptions,
 ): SequenceClassifier {
-  const { config } = of.network;
-  const labels = config.labels.length === numLabels ? config.labels : numberedLabels(numLabels);
-  const network = new SequenceClassifier({ ...config, labels });
+  const config = configuredFor(of.network.config, head);
+  const network = new SequenceClassifier(config);
   if (options.fromScratch) return convertTextModel(network, options);
+  orderOutputs(of.network, of.network.config.labels, config.labels);
   // Static entries come back into the experts.
   const { layer } = of.model;
   const whole = layer === 'static' ? of.network : convertTextModel(of.network, { ...of.model, layer: 'moe', noise: 0 });

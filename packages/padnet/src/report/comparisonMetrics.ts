@@ -32,10 +32,18 @@ export function sameTest(a: RunSummary, b: RunSummary): boolean {
 function sameData(left: RunRecipe, right: RunRecipe): boolean {
   if (left.modality === 'program' && right.modality === 'program') return left.data.name === right.data.name;
   if (left.modality === 'program' || right.modality === 'program') return false;
-  const { data: a } = left;
-  const { data: b } = right;
-  const sameTask = 'task' in a ? 'task' in b && a.task === b.task : true;
-  return a.name === b.name && a.path === b.path && a.testLimit === b.testLimit && sameTask;
+  const [a, b] = [left.data, right.data];
+  return a.name === b.name && JSON.stringify(whatIsAsked(a)) === JSON.stringify(whatIsAsked(b));
+}
+
+/** What decides which samples are tested on, and what is asked of them. */
+const askedKeys = [
+  ...['path', 'testLimit', 'task', 'train', 'test', 'format', 'delimiter', 'quotes', 'columns', 'textColumn'],
+  ...['secondColumn', 'labelColumn', 'target', 'classes', 'metric', 'testFraction', 'splitSeed'],
+];
+
+function whatIsAsked(data: object): unknown[] {
+  return askedKeys.map((key) => (Reflect.get(data, key) as unknown) ?? null);
 }
 
 export function sameMachine(a: RunSummary, b: RunSummary): boolean {

@@ -7,7 +7,7 @@ import { convertToPartialMoE } from '../convert/index.js';
 import { countStored } from '../layers/index.js';
 import { parseTextConfig, SequenceClassifier } from '../models/index.js';
 import { compactStateDict } from '../layers/index.js';
-import { textDataSchema } from '../training/recipe.js';
+import { textDataSchema, type GlueDataOptions } from '../training/recipe.js';
 import { glueHeading, majorityScore, storedNumbers } from './glueResults.js';
 
 let folder: string;
@@ -17,6 +17,12 @@ beforeAll(() => {
 afterAll(() => {
   rmSync(folder, { recursive: true });
 });
+
+function dataOf(task: string): GlueDataOptions {
+  const data = textDataSchema.parse({ task, path: folder });
+  if (data.name !== 'glue') throw new Error('expected data of GLUE');
+  return data;
+}
 
 function write(task: string, header: string, labels: Readonly<Record<'train' | 'dev', readonly unknown[]>>): void {
   mkdirSync(join(folder, task), { recursive: true });
@@ -31,7 +37,7 @@ it('scores the most frequent training label on the development set', () => {
     train: ['entailment', 'not_entailment', 'not_entailment'],
     dev: ['entailment', 'entailment', 'entailment', 'not_entailment'],
   });
-  expect(majorityScore({ data: textDataSchema.parse({ task: 'rte', path: folder }) })).toEqual({
+  expect(majorityScore({ data: dataOf('rte') })).toEqual({
     task: 'rte',
     answer: 'not_entailment',
     score: 0.25,
@@ -41,7 +47,7 @@ it('scores the most frequent training label on the development set', () => {
 
 it('answers the mean where labels are scores, which correlates with nothing', () => {
   write('STS-B', 'index\tsentence1\tsentence2\tscore', { train: [1, 2, 4.5], dev: [0, 1, 5] });
-  expect(majorityScore({ data: textDataSchema.parse({ task: 'stsb', path: folder }) })).toEqual({
+  expect(majorityScore({ data: dataOf('stsb') })).toEqual({
     task: 'stsb',
     answer: '2.50',
     score: 0,

@@ -1,10 +1,10 @@
 /** What the runs of GLUE's table gave, and what a constant answer would: all that the table is made of. */
 import { readSync } from 'node:fs';
-import { glueScore, glueTasks, type GlueTaskName, type TextDataset } from '../data/index.js';
+import { glueTasks, textScore, type GlueTaskName, type TextDataset } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { openRegularFile, readProblem } from '../readRegularFile.js';
 import { mean } from '../statistics.js';
-import { loadTexts, type GlueCell, type RunFolder, type TextRecipe } from '../training/index.js';
+import { loadTexts, type GlueCell, type GlueRecipe, type RunFolder, type TextRecipe } from '../training/index.js';
 import { readFinishedRun, type FinishedRun } from './finishedRun.js';
 
 /** A cell of the table that has been trained. */
@@ -61,14 +61,14 @@ export interface MajorityScore {
 }
 
 /** What always the same answer scores. @throws InputError where data are missing or damaged, naming file and line */
-export function majorityScore({ data }: Pick<TextRecipe, 'data'>): MajorityScore {
-  const { train, test } = loadTexts(data);
+export function majorityScore({ data }: Pick<GlueRecipe, 'data'>): MajorityScore {
+  const { train, test, definition } = loadTexts(data);
   const { classNames } = train;
   const constant = classNames ? mostFrequent(train.labels!) : mean(train.labels!);
   return {
     task: data.task,
     answer: classNames ? classNames[constant]! : constant.toFixed(2),
-    ...glueScore(data.task, constantAnswers(test, constant), test.labels!),
+    ...textScore(definition.metrics, constantAnswers(test, constant), test.labels!),
   };
 }
 

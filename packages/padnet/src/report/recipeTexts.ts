@@ -27,6 +27,8 @@ export function dataName({ modality, data }: RunRecipe): string {
       return data.path === undefined ? data.name : shortPath(data.path);
     case 'glue':
       return glueTasks[data.task].folder;
+    case 'text':
+      return shortPath(data.path ?? data.train ?? data.name);
   }
 }
 
@@ -34,7 +36,7 @@ export function dataName({ modality, data }: RunRecipe): string {
 export function dataText(recipe: RunRecipe): string {
   if (recipe.modality === 'program') return dataName(recipe);
   const { name, trainLimit, testLimit } = recipe.data;
-  const kind = name === 'glue' || name === 'imageFolder' ? 'sample of' : 'first';
+  const kind = ['glue', 'text', 'imageFolder'].includes(name) ? 'sample of' : 'first';
   const samples = recipe.modality === 'image' ? 'pictures' : 'sentences';
   const limited = (limit: number | undefined, split: string): string[] =>
     limit === undefined ? [] : [`${kind} ${limit.toLocaleString('en')} ${split} ${samples}`];

@@ -2,8 +2,8 @@
  * Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. A network that is no
  * run, such as a converted one, has the counts alone.
  */
-import { glueTasks } from '../data/index.js';
 import { median } from '../statistics.js';
+import { textMetrics } from '../training/loadData.js';
 import type { RunRecipe } from '../training/recipe.js';
 import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../training/events.js';
 import type { RouterCoefficients } from './coefficients.js';
@@ -152,7 +152,7 @@ export function changesOf(events: readonly TrainingEvent[]): Change[] {
 /** What a run will be scored by. */
 function metricOf(recipe: RunRecipe): string {
   if (recipe.modality === 'program') return 'score';
-  return recipe.modality === 'image' ? 'accuracy' : glueTasks[recipe.data.task].metrics.join('/');
+  return recipe.modality === 'image' ? 'accuracy' : textMetrics(recipe.data).join('/');
 }
 
 function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {

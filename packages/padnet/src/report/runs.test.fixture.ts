@@ -1,6 +1,7 @@
 /** Made-up runs with round numbers, for the tests of this folder. */
 import type { StepEvent, TestResult, TrainingEvent } from '../training/events.js';
 import { pictureRecipeSchema, textRecipeSchema, type PictureRecipe, type TextRecipe } from '../training/recipe.js';
+import type { GlueTaskName } from '../data/index.js';
 import type { TextConfig } from '../models/index.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
@@ -128,7 +129,7 @@ export function threeRuns(): [RunSummary, RunSummary, RunSummary] {
 
 export function textRecipe(
   layer: TextRecipe['model']['layer'],
-  { task = 'rte', model = {} }: { task?: TextRecipe['data']['task']; model?: Partial<TextRecipe['model']> } = {},
+  { task = 'rte', model = {} }: { task?: GlueTaskName; model?: Partial<TextRecipe['model']> } = {},
 ): TextRecipe {
   return textRecipeSchema.parse({
     modality: 'text',
@@ -175,7 +176,7 @@ const textPaths = experts.layers.map(({ path }) => path);
 
 interface TextRun {
   readonly layer: TextRecipe['model']['layer'];
-  readonly task: TextRecipe['data']['task'];
+  readonly task: GlueTaskName;
   readonly result: Pick<TestResult, 'metric' | 'testScore' | 'testMetrics'>;
   readonly parameters: number;
   /** Of each of 1,000 entries. */

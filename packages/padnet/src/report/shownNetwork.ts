@@ -1,7 +1,7 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
 import { existsSync } from 'node:fs';
 import type { nn } from '@padnet/torch';
-import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, glueTasks } from '../data/index.js';
+import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, numOutputs } from '../data/index.js';
 import {
   createModel,
   createTextShape,
@@ -16,6 +16,7 @@ import {
   loadPictures,
   loadRunModel,
   resolveTextStart,
+  textDefinition,
   type PictureDataOptions,
   type Recipe,
   type Run,
@@ -47,7 +48,7 @@ export async function networkOfRecipe(
   { modality, model, data }: Recipe,
   code: CodeOptions = {},
 ): Promise<ShownNetwork> {
-  if (modality === 'text') return await encoderOf(model, glueTasks[data.task].labels?.length ?? 1);
+  if (modality === 'text') return await encoderOf(model, numOutputs(textDefinition(data)));
   const { shape, numClasses } = await pictureShape(data);
   const network = createModel(model, { inChannels: shape[0], numClasses }, code);
   return { network, pass: picturePass(network, shape), config: null };

@@ -105,7 +105,7 @@ async function lookAtRouters(
   }
   if (model.modality === 'text' && recipe.modality === 'text') {
     const { network, tokenizer, description } = model;
-    const { test } = loadTexts(recipe.data);
+    const { test } = loadTexts(recipe.data, { split });
     const tokenised = tokenise(test, tokenizer, { maxLength: description.maxLength });
     return { testSamples: test.length, experts: await expertLoad(network, tokenised, { tokenizer }) };
   }

@@ -1,6 +1,6 @@
 /** What a trained network says of texts: class or score, and which experts every token went to. */
 import { noGrad, ops, scope } from '@padnet/torch';
-import { glueTasks, TextLoader, tokenise, type TextDataset, type Truncation } from '../data/index.js';
+import { TextLoader, tokenise, type TextDataset, type Truncation } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { MoELinear, type RoutingDecision } from '../layers/index.js';
 import type { SequenceClassifier } from '../models/index.js';
@@ -56,7 +56,7 @@ export async function* answerTexts(
   if (texts.length === 0) return;
   const { maxLength } = description;
   const dataset = tokenise(textDataset(texts), tokenizer, { maxLength, onTruncate });
-  const classNames = classNamesOf(network, description.task);
+  const classNames = classNamesOf(network, description.definition);
   const paths = new Map<object, string>();
   for (const [path, module] of network.namedModules()) if (module instanceof MoELinear) paths.set(module, path);
   network.eval();
@@ -112,9 +112,9 @@ function textDataset(texts: readonly Text[]): TextDataset {
 /** null where the network gives a score. */
 function classNamesOf(
   { config }: SequenceClassifier,
-  task: TextModel['description']['task'],
+  definition: TextModel['description']['definition'],
 ): readonly string[] | null {
-  return config.labels.length === 1 ? null : ((task && glueTasks[task].classNames) ?? config.labels);
+  return config.labels.length === 1 ? null : (definition?.classNames ?? config.labels);
 }
 
 function verdict(

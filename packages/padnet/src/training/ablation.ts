@@ -86,6 +86,12 @@ const fixedKeys: Readonly<Record<string, string>> = {
   modality: 'all runs of an ablation have the same task',
   'data.name': 'all runs of an ablation have the same task',
   'data.task': 'all runs of an ablation have the same task',
+  ...Object.fromEntries(
+    ['textColumn', 'secondColumn', 'labelColumn', 'target', 'classes', 'metric'].map((key) => [
+      `data.${key}`,
+      'all runs of an ablation have the same task',
+    ]),
+  ),
 };
 
 /**

@@ -194,5 +194,5 @@ function settingsText(settings: readonly Setting[]): string {
 }
 
 function taskOf({ modality, data }: Recipe): string {
-  return modality === 'image' ? data.name : data.task;
+  return modality === 'text' && data.name === 'glue' ? data.task : data.name;
 }

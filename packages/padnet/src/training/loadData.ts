@@ -1,24 +1,32 @@
 /** The data that a recipe names. */
 import {
   emptyClasses,
+  glueDefinition,
+  glueTasks,
   limit,
   limitText,
   loadCifar,
   loadFashionMnist,
   loadGlue,
   loadIdxFolder,
+  loadOwnTexts,
   loadPictureFolder,
+  ownSubmission,
+  ownTextDefinition,
   tokenise,
   type DataSplit,
   type ImageSplits,
   type OnBadPicture,
+  type OwnTextsOptions,
   type StoredImages,
   type TextDataset,
+  type TextDefinition,
+  type TextMetric,
   type TextTokenizer,
   type Truncation,
 } from '../data/index.js';
 import { InputError } from '../errors.js';
-import type { PictureDataOptions, TextDataOptions } from './recipe.js';
+import type { GlueDataOptions, OwnTextDataOptions, PictureDataOptions, TextDataOptions } from './recipe.js';
 import type { TextSplits } from './textTask.js';
 
 /** Classes that a data set names and has no picture of. */
@@ -108,6 +116,9 @@ function neededPath(name: keyof typeof neededFolders, path: string | undefined):
 }
 
 export interface TextSets {
+  readonly definition: TextDefinition;
+  /** How the rows were divided, where the files do not say what is tested on; null: they do. */
+  readonly split: DataSplit | null;
   readonly train: TextDataset;
   /** The development set. */
   readonly test: TextDataset;
@@ -120,18 +131,60 @@ export interface TextSets {
 /** Of every seed the same rows: seeds differ in training alone. */
 const sampleSeed = 1;
 
+export interface LoadTextsOptions {
+  /** How the run divided its rows when it began. @default as the recipe says */
+  readonly split?: DataSplit | undefined;
+}
+
 /** @throws InputError where files are missing or damaged, naming file and line */
-export function loadTexts({ name, task, path, trainLimit, testLimit }: TextDataOptions): TextSets {
-  const { train, dev, devMismatched, test, testMismatched } = loadGlue({ task, path: neededPath(name, path) });
+export function loadTexts(data: TextDataOptions, { split }: LoadTextsOptions = {}): TextSets {
+  const sets = data.name === 'glue' ? glueSets(data) : ownSets(data, split);
   const limited = (set: TextDataset, count: number | undefined): TextDataset =>
     count === undefined ? set : limitText(set, count, sampleSeed);
+  const { trainLimit, testLimit } = data;
   return {
-    train: limited(train, trainLimit),
-    test: limited(dev, testLimit),
-    testMismatched: devMismatched && limited(devMismatched, testLimit),
+    ...sets,
+    train: limited(sets.train, trainLimit),
+    test: limited(sets.test, testLimit),
+    testMismatched: sets.testMismatched && limited(sets.testMismatched, testLimit),
+  };
+}
+
+function glueSets({ name, task, path }: GlueDataOptions): TextSets {
+  const { train, dev, devMismatched, test, testMismatched } = loadGlue({ task, path: neededPath(name, path) });
+  return {
+    definition: glueDefinition(task),
+    split: null,
+    train,
+    test: dev,
+    testMismatched: devMismatched,
     submission: test,
     submissionMismatched: testMismatched,
   };
+}
+
+function ownSets(data: OwnTextDataOptions, split: DataSplit | undefined): TextSets {
+  const sets = loadOwnTexts({ ...ownOptions(data), split });
+  return { ...sets, testMismatched: null, submission: null, submissionMismatched: null };
+}
+
+function ownOptions({ metric, ...data }: OwnTextDataOptions): OwnTextsOptions {
+  return { ...data, metrics: [metric].flat() };
+}
+
+/** Texts to hand in answers for, of files of one's own: see `ownSubmission`. */
+export function loadOwnSubmission(data: OwnTextDataOptions, definition: TextDefinition): TextDataset | null {
+  return ownSubmission(ownOptions(data), definition);
+}
+
+/** What its texts mean. Of files of one's own whose classes are not listed, the training file is read. @throws InputError as `loadTexts` */
+export function textDefinition(data: TextDataOptions): TextDefinition {
+  return data.name === 'glue' ? glueDefinition(data.task) : ownTextDefinition(ownOptions(data));
+}
+
+/** What a network for these texts will be scored by, the score being the mean. */
+export function textMetrics(data: TextDataOptions): readonly TextMetric[] {
+  return data.name === 'glue' ? glueTasks[data.task].metrics : [data.metric].flat();
 }
 
 export function tokeniseTexts(

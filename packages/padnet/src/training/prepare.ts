@@ -1,12 +1,14 @@
 /** From a recipe to what is trained: the one place that knows every modality. */
 import { manualSeed, scope, type Device, type nn } from '@padnet/torch';
 import {
-  glueTasks,
+  glueDefinition,
   loadTokenizer,
+  numOutputs,
   type DataSplit,
   type GlueTaskName,
   type ImageSplits,
   type OnBadPicture,
+  type TextDefinition,
   type Truncation,
 } from '../data/index.js';
 import { InputError } from '../errors.js';
@@ -17,6 +19,8 @@ import {
   createModel,
   createPretrained,
   maxTokens,
+  numberedLabels,
+  type LoadPretrainedOptions,
   type ModelShape,
   type SequenceClassifier,
   type StaticWeights,
@@ -25,7 +29,7 @@ import {
 import type { CodeOptions } from '../ownCode/index.js';
 import { saliencyOf, type Saliency } from '../partition/index.js';
 import { assertExpertsFit, assertFits } from './assertFits.js';
-import { loadPictures, loadTexts, tokeniseTexts, type LoadPicturesOptions } from './loadData.js';
+import { loadPictures, loadTexts, tokeniseTexts, type LoadPicturesOptions, type TextSets } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
 import { createFromStart, resolveTextStart, type TextStart } from './pretrainedTexts.js';
 import { dynamicWeights, isFolder, readPretrained, staticWeights } from './pretrainedWeights.js';
@@ -178,41 +182,43 @@ function trainerOptions(training: PictureRecipe['training']): TrainerOptions['tr
 }
 
 async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promise<PreparedTask> {
-  const { device = 'cpu', onTruncate, onUnknownKeys, signal } = options;
+  const { device = 'cpu', onTruncate, onUnknownKeys, signal, split } = options;
   const { data, model } = recipe;
   const saliency = recipeSaliency(recipe, options);
-  const sets = loadTexts(data);
+  const sets = loadTexts(data, { split });
   const start = await resolveTextStart(model.pretrained, signal);
   const { folder } = start;
   const tokenizer = loadTokenizer(folder);
   manualSeed(recipe.training.seed);
   assertExpertsFit(recipe, start.config);
-  const network = startingEncoder(recipe, start, onUnknownKeys);
+  const { definition, split: divided } = sets;
+  const network = startingEncoder(model, start, { ...headOf(definition), onUnknownKeys });
   const maxLength = Math.min(data.maxLength, maxTokens(network.config));
   const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
   assertKnownTokens(splits, network.config, folder);
   return {
-    task: new TextTask({ ...taskOptions(recipe), network, splits, device }),
+    task: new TextTask({ ...batchOptions(recipe), definition, network, splits, device }),
     training: { ...recipe.training, optimizer: 'adamw' },
     saliency,
     trainSamples: sets.train.length,
     testSamples: sets.test.length,
-    split: null,
+    split: divided,
     sample: `${maxLength} tokens`,
     countMacs: () => sumMacs(countTextMacs(network, maxLength)),
     save: (file) => {
-      saveTextModel(file, network, { modality: 'text', model, task: data.task, maxLength }, folder);
+      const task = data.name === 'glue' ? data.task : undefined;
+      saveTextModel(file, network, { modality: 'text', model, task, definition, maxLength }, folder);
     },
   };
 }
 
 function startingEncoder(
-  { model, data }: TextRecipe,
+  model: TextRecipe['model'],
   start: TextStart,
-  onUnknownKeys: PrepareOptions['onUnknownKeys'],
+  loading: LoadPretrainedOptions,
 ): SequenceClassifier {
   try {
-    return createFromStart(model, start, { numLabels: numLabels(data.task), onUnknownKeys });
+    return createFromStart(model, start, loading);
   } catch (error) {
     // Whether a block is there depends on the encoder, so that the recipe alone cannot tell.
     if (error instanceof RangeError) throw new InputError(`model.${error.message}`, { cause: error });
@@ -235,9 +241,9 @@ function assertKnownTokens(splits: TextSplits, { vocabSize, typeVocabSize }: Tex
   }
 }
 
-/** One output where labels are scores. */
-function numLabels(task: GlueTaskName): number {
-  return glueTasks[task].labels?.length ?? 1;
+/** The network's outputs: one for each class, or one number. */
+function headOf({ classNames }: TextDefinition): { readonly labels: readonly string[] } | { readonly numLabels: 1 } {
+  return classNames ? { labels: classNames } : { numLabels: 1 };
 }
 
 function sumMacs(costs: readonly LayerCost[]): number {
@@ -256,7 +262,7 @@ export async function savedTask(
 ): Promise<Task> {
   if (recipe.modality === 'image' && model.modality === 'image')
     return await savedPictureTask(recipe, model, { onBadPicture, split });
-  if (recipe.modality === 'text' && model.modality === 'text') return textTask(recipe, model, onTruncate);
+  if (recipe.modality === 'text' && model.modality === 'text') return textTask(recipe, model, { onTruncate, split });
   throw new InputError(`the recipe is for ${recipe.modality}, the network for ${model.modality}`);
 }
 
@@ -270,21 +276,41 @@ export async function savedPictureTask(
   return pictureTask(recipe, { network: model.network, splits, model, onBadPicture });
 }
 
-function textTask(recipe: TextRecipe, model: TextModel, onTruncate: PrepareOptions['onTruncate']): TextTask {
+function textTask(recipe: TextRecipe, model: TextModel, { onTruncate, split }: PrepareOptions): TextTask {
+  const { data } = recipe;
   const { network, tokenizer, description } = model;
-  const { task } = recipe.data;
-  const wanted = numLabels(task);
+  // What GLUE's tasks are about is known before their files are read.
+  if (data.name === 'glue') assertOutputs(data.task, model);
+  const sets = loadTexts(data, { split });
+  if (data.name === 'text') assertSameClasses(sets, model);
+  const { maxLength } = description;
+  const splits = tokeniseTexts(sets, tokenizer, { maxLength, onTruncate });
+  return new TextTask({ ...batchOptions(recipe), definition: sets.definition, network, splits });
+}
+
+function assertOutputs(task: GlueTaskName, { network }: TextModel): void {
+  const wanted = numOutputs(glueDefinition(task));
   const { length } = network.config.labels;
   if (length !== wanted)
     throw new InputError(`data.task: ${task} needs a network with ${wanted} outputs, that of the run has ${length}`);
-  const { maxLength } = description;
-  const splits = tokeniseTexts(loadTexts(recipe.data), tokenizer, { maxLength, onTruncate });
-  return new TextTask({ ...taskOptions(recipe), network, splits });
 }
 
-function taskOptions({ data }: TextRecipe) {
-  const { task, batchSize, padding, groupByLength } = data;
-  return { task, batchSize, padding, groupByLength } as const;
+/** @throws InputError where the network was trained for other classes than the files have */
+function assertSameClasses({ definition, train }: TextSets, { network, description }: TextModel): void {
+  const wanted = definition.classNames ?? ['a number'];
+  const trained = description.definition ? (description.definition.classNames ?? ['a number']) : network.config.labels;
+  // A pretrained encoder that was converted may name its classes otherwise, or only number them.
+  const written = (name: string): string => (description.definition ? name : name.toLowerCase());
+  const isNumbered = trained.join() === numberedLabels(trained.length).join();
+  if (trained.map(written).join('\0') === wanted.map(written).join('\0')) return;
+  if (!description.definition && isNumbered && trained.length === wanted.length) return;
+  throw new InputError(
+    `${train.name} is about ${wanted.join(', ')}, but the network was trained for ${trained.join(', ')}`,
+  );
+}
+
+function batchOptions({ data: { batchSize, padding, groupByLength } }: TextRecipe) {
+  return { batchSize, padding, groupByLength } as const;
 }
 
 function pictureTask(

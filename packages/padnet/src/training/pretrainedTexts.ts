@@ -50,7 +50,7 @@ export async function resolveTextStart(pretrained: string, signal?: AbortSignal)
 export function createFromStart(
   model: TextModelOptions,
   { folder, saved }: TextStart,
-  loading: LoadPretrainedOptions & { readonly numLabels: number },
+  loading: LoadPretrainedOptions,
 ): SequenceClassifier {
   if (!saved) return createTextModel(model, { folder, ...loading });
   const { model: of } = saved.description;
@@ -64,7 +64,7 @@ export function createFromStart(
       if (of[key] !== model[key]) throw refuse(`has model.${key}: ${of[key]}, here it is ${model[key]}; give the same`);
   }
   try {
-    return createTextFrom(model, { network: saved.network, model: of }, loading.numLabels);
+    return createTextFrom(model, { network: saved.network, model: of }, loading);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw refuse(`does not fit: ${error.message}`);

@@ -8,8 +8,16 @@ import {
   MAX_CROP_PADDING,
   MAX_MAGNITUDE,
   MAX_PICTURE_SIDE,
+  metricNames,
+  numberMetrics,
   paddings,
   STANDARD_CROP,
+  tableFormatNames,
+  textTargets,
+  type GlueTaskName,
+  type OwnTextsOptions,
+  type TextMetric,
+  type TextPadding,
 } from '../data/index.js';
 import { modelSchema, textModelSchema } from '../models/index.js';
 import { codeReferenceSchema } from '../ownCode/index.js';
@@ -79,15 +87,47 @@ export const pictureDataSchema = z.strictObject({
   numWorkers: z.int().min(0).max(64).default(1),
 });
 
-export const textDataSchema = z.strictObject({
-  /** GLUE (Wang et al. 2018), from its original files. */
-  name: z.literal('glue').default('glue'),
-  task: z.enum(glueTaskNames),
-  /** Folder with one folder a task. */
+/** A label as YAML may have it. */
+const className = z.union([z.string().min(1), z.number(), z.boolean()]);
+
+const textDataKeys = z.strictObject({
+  /** `glue` (Wang et al. 2018), from its original files, or `text`: CSV, TSV and JSON-lines files of one's own. */
+  name: z.enum(['glue', 'text']).default('glue'),
+  /** Of glue. */
+  task: z.enum(glueTaskNames).optional(),
+  /** Of glue, the folder with one folder a task. Of text a file, or a folder with train and dev. */
   path: z.string().min(1).optional(),
+  /** The keys from here to `splitSeed` are of text. A file; instead of `path`. */
+  train: z.string().min(1).optional(),
+  /** A file; absent: that of the folder `path`, or else a part of the rows that are trained on. */
+  test: z.string().min(1).optional(),
+  /** Default: by the names of the files. */
+  format: z.enum(tableFormatNames).optional(),
+  /** What stands between columns. Default: a comma in CSV, a tab in TSV. */
+  delimiter: z.string().min(1).optional(),
+  /** Whether fields may be in quotes. Default: in CSV, not in TSV. */
+  quotes: z.boolean().optional(),
+  /** Names of the columns, where files have no header line. */
+  columns: z.array(z.string().min(1)).min(2).optional(),
+  /** Default: text. */
+  textColumn: z.string().min(1).optional(),
+  /** Of the other text, where rows are pairs. */
+  secondColumn: z.string().min(1).optional(),
+  /** Default: label. */
+  labelColumn: z.string().min(1).optional(),
+  /** What a label is: one of some classes (the default), or a number. */
+  target: z.enum(textTargets).optional(),
+  /** In the order of the network's outputs; f1 is of the second. Default: the training labels, sorted. */
+  classes: z.array(className).min(2).optional(),
+  /** What the network is scored by; of several their mean. Default: accuracy, of numbers pearson. */
+  metric: z.union([z.enum(metricNames), z.array(z.enum(metricNames)).min(1)]).optional(),
+  /** Of rows that are split by themselves, the share that is tested on. Default: 0.2. */
+  testFraction: z.number().gt(0).lt(1).optional(),
+  /** Default: 1. */
+  splitSeed: z.int().min(0).optional(),
   /** A fixed random sample of so many training rows, the same for every seed. */
   trainLimit: z.int().min(1).optional(),
-  /** A fixed random sample of so many development rows. */
+  /** A fixed random sample of so many test rows (of glue those of the development set). */
   testLimit: z.int().min(1).optional(),
   batchSize: z.int().min(1).default(32),
   /** Tokens; longer inputs are truncated, from the longer sentence of a pair. */
@@ -96,6 +136,52 @@ export const textDataSchema = z.strictObject({
   /** Batches of sentences of about the same length. */
   groupByLength: z.boolean().default(true),
 });
+type TextDataKeys = z.infer<typeof textDataKeys>;
+
+/** Keys of files of one's own. */
+const ownTextKeys = [
+  ...(['train', 'test', 'format', 'delimiter', 'quotes', 'columns', 'textColumn', 'secondColumn'] as const),
+  ...(['labelColumn', 'target', 'classes', 'metric', 'testFraction', 'splitSeed'] as const),
+] satisfies (keyof TextDataKeys)[];
+
+/** What data of texts have in common, wherever they are from. */
+export interface CommonTextOptions {
+  readonly path?: string | undefined;
+  readonly trainLimit?: number | undefined;
+  readonly testLimit?: number | undefined;
+  readonly batchSize: number;
+  readonly maxLength: number;
+  readonly padding: TextPadding;
+  readonly groupByLength: boolean;
+}
+
+export interface GlueDataOptions extends CommonTextOptions {
+  readonly name: 'glue';
+  readonly task: GlueTaskName;
+}
+
+export interface OwnTextDataOptions extends CommonTextOptions, Omit<OwnTextsOptions, 'metrics' | 'split'> {
+  readonly name: 'text';
+  readonly metric: TextMetric | readonly TextMetric[];
+}
+
+export const textDataSchema = textDataKeys
+  .superRefine((data, context) => {
+    for (const { path, ...issue } of textDataIssues(data)) context.addIssue({ ...issue, path: path.slice(1) });
+  })
+  .transform((data): GlueDataOptions | OwnTextDataOptions => {
+    if (data.name === 'glue') return { ...data, name: 'glue', task: data.task! };
+    const { classes, ...others } = data;
+    return {
+      ...others,
+      name: 'text',
+      textColumn: data.textColumn ?? 'text',
+      labelColumn: data.labelColumn ?? 'label',
+      target: data.target ?? 'classes',
+      ...(classes && { classes: classes.map(String) }),
+      metric: data.metric ?? (data.target === 'number' ? 'pearson' : 'accuracy'),
+    };
+  });
 
 const optimizers = ['sgd', 'adamw'] as const;
 const learningRateSchedules = ['cosine', 'linear', 'step', 'constant'] as const;
@@ -348,6 +434,54 @@ function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {
   return [...misplaced, ...disordered];
 }
 
+/** What is asked for in vain. */
+function textDataIssues(data: TextDataKeys): Issue[] {
+  const issue = (key: keyof TextDataKeys, message: string): Issue => ({ code: 'custom', path: ['data', key], message });
+  const given = (key: keyof TextDataKeys): boolean => data[key] !== undefined;
+  if (data.name === 'glue') {
+    if (!given('task')) return [issue('task', `missing; expected one of ${glueTaskNames.join(', ')}`)];
+    return ownTextKeys.filter(given).map((key) => issue(key, 'is for data.name: text, it is glue'));
+  }
+  const issues: Issue[] = [];
+  if (given('task')) issues.push(issue('task', 'is for data.name: glue, it is text'));
+  if (given('path') && given('train'))
+    issues.push(issue('train', 'data.path says what is trained on already; give one of the two'));
+  if (data.delimiter !== undefined && (Array.from(data.delimiter).length !== 1 || /["\r\n]/.test(data.delimiter)))
+    issues.push(issue('delimiter', `expected one character, and no quote, got ${JSON.stringify(data.delimiter)}`));
+  if (data.format === 'jsonl') {
+    for (const key of (['delimiter', 'quotes', 'columns'] as const).filter(given))
+      issues.push(issue(key, 'is for tables with columns, and data.format is jsonl'));
+  }
+  if (data.test !== undefined) {
+    for (const key of (['testFraction', 'splitSeed'] as const).filter(given))
+      issues.push(issue(key, 'nothing is split, since data.test is tested on; leave the key away'));
+  }
+  const { target = 'classes', metric = [], classes = [] } = data;
+  const misfit = [metric].flat().find((name) => numberMetrics.has(name) !== (target === 'number'));
+  if (misfit !== undefined)
+    issues.push(
+      issue('metric', `${misfit} is of ${target === 'number' ? 'classes' : 'numbers'}, and data.target is ${target}`),
+    );
+  if (target === 'number' && given('classes'))
+    issues.push(issue('classes', 'is for classes, and data.target is number'));
+  const lists = { classes: classes.map(String), metric: [metric].flat(), columns: data.columns ?? [] };
+  for (const key of ['classes', 'metric', 'columns'] as const) {
+    const twice = lists[key].find((name, index, all) => all.indexOf(name) < index);
+    if (twice !== undefined) issues.push(issue(key, `${twice} is there twice`));
+  }
+  const { textColumn = 'text', secondColumn, labelColumn = 'label', columns } = data;
+  const named = { textColumn, secondColumn, labelColumn };
+  const keys = (['textColumn', 'secondColumn', 'labelColumn'] as const).filter((key) => named[key] !== undefined);
+  for (const key of keys) {
+    const name = named[key]!;
+    if (columns?.includes(name) === false)
+      issues.push(issue('columns', `expected ${name} among them, which data.${key} is`));
+    const other = keys.find((each) => each !== key && named[each] === name);
+    if (other && given(key)) issues.push(issue(key, `${name} is data.${other}, too; expected another column`));
+  }
+  return issues;
+}
+
 function milestoneIssues(milestones: readonly number[]): Issue[] {
   const isOrdered = milestones.every((milestone, index) => index === 0 || milestone > milestones[index - 1]!);
   if (isOrdered || milestones.some((milestone) => milestone < 0)) return [];
@@ -357,6 +491,8 @@ function milestoneIssues(milestones: readonly number[]): Issue[] {
 
 export type PictureRecipe = z.infer<typeof pictureRecipeSchema>;
 export type TextRecipe = z.infer<typeof textRecipeSchema>;
+/** Of a task of GLUE. */
+export type GlueRecipe = TextRecipe & { readonly data: GlueDataOptions };
 export type Recipe = PictureRecipe | TextRecipe;
 /** What the `recipe.yaml` of a run may be: not all runs are trained from recipes. */
 export type RunRecipe = Recipe | ProgramRecipe;

@@ -5,7 +5,14 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
-import { glueTaskNames, loadTokenizer, type TextTokenizer } from '../data/index.js';
+import {
+  glueDefinition,
+  glueTaskNames,
+  loadTokenizer,
+  metricNames,
+  type TextDefinition,
+  type TextTokenizer,
+} from '../data/index.js';
 import { describeIssues, InputError } from '../errors.js';
 import {
   createModel,
@@ -37,14 +44,25 @@ const pictureDescriptionSchema = z.strictObject({
   cropFraction: z.number().gt(0).max(1).optional(),
 });
 
+/** As `TextDefinition`. */
+const definitionSchema = z.strictObject({
+  columns: z.strictObject({ first: z.string(), second: z.string().nullable(), label: z.string() }),
+  labels: z.array(z.string()).nullable(),
+  classNames: z.array(z.string()).nullable(),
+  range: z.tuple([z.number(), z.number()]).nullable(),
+  metrics: z.array(z.enum(metricNames)).min(1),
+});
+
 /** The tokenizer's files are beside it. */
 const textDescriptionSchema = z.strictObject({
   modality: z.literal('text'),
   model: textModelSchema,
   /** As Hugging Face's `config.json`. */
   config: z.record(z.string(), z.unknown()),
-  /** What it was trained for; absent: converted from a pretrained encoder, not trained yet. */
+  /** Of GLUE, what it was trained for. */
   task: z.enum(glueTaskNames).optional(),
+  /** What it was trained for; without either: converted from a pretrained encoder, not trained yet. */
+  definition: definitionSchema.optional(),
   maxLength: z.int().min(1),
 });
 
@@ -59,7 +77,10 @@ const descriptionSchema = z.discriminatedUnion('modality', [
 
 /** All that is needed to run a network on new data, but its weights and tokenizer. */
 export type PictureDescription = z.infer<typeof pictureDescriptionSchema>;
-export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config'>;
+export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config' | 'definition'> & {
+  /** Of GLUE too. */
+  readonly definition?: TextDefinition | undefined;
+};
 
 export interface PictureModel {
   readonly modality: 'image';
@@ -114,7 +135,9 @@ export function saveTextModel(
   tokenizer: string,
 ): void {
   const model = textOptions(network, description.model);
-  writeModel(file, network, { ...description, model, config: toHuggingFaceConfig(network.config) }, () => {
+  const { definition, ...rest } = description;
+  const own = rest.task === undefined && definition ? { definition } : {};
+  writeModel(file, network, { ...rest, ...own, model, config: toHuggingFaceConfig(network.config) }, () => {
     copyTokenizer(tokenizer, dirname(file));
   });
 }
@@ -164,8 +187,13 @@ export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
   const { config, ...rest } = description;
   const network = createTextShape(rest.model, parseTextConfig(config, file));
   loadWeights(network, weights);
-  const model = textOptions(network, rest.model);
-  return { modality: 'text', network, description: { ...rest, model }, tokenizer: loadTokenizer(dirname(file)) };
+  const definition = rest.task === undefined ? rest.definition : glueDefinition(rest.task);
+  return {
+    modality: 'text',
+    network,
+    description: { ...rest, definition, model: textOptions(network, rest.model) },
+    tokenizer: loadTokenizer(dirname(file)),
+  };
 }
 
 function loadWeights(network: nn.Module, file: string): void {

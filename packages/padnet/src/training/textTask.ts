@@ -1,17 +1,16 @@
-/** Fine-tuning of a text encoder on a GLUE task: cross-entropy, or squared error where labels are scores. */
+/** Fine-tuning of a text encoder: cross-entropy of classes, squared error of numbers. */
 import { fromTypedArray, nn, noGrad, ops, scope, type Device, type Tensor } from '@padnet/torch';
 import {
-  glueScore,
-  glueTasks,
   textFingerprint,
   TextLoader,
-  type GlueTaskName,
+  textScore,
   type TextBatch,
+  type TextDefinition,
   type TextPadding,
   type TokenisedDataset,
 } from '../data/index.js';
 import { NonFiniteError } from '../errors.js';
-import type { SequenceClassifier, TextInputs } from '../models/index.js';
+import { numberedLabels, type SequenceClassifier, type TextInputs } from '../models/index.js';
 import type { Evaluation } from './evaluation.js';
 import { nonFiniteError } from './nonFinite.js';
 import { recipeSettings } from './recipeSettings.js';
@@ -20,7 +19,7 @@ import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 
 export interface TextSplits {
   readonly train: TokenisedDataset;
-  /** The development set: GLUE's test labels are not public. */
+  /** Of GLUE the development set: its test labels are not public. */
   readonly test: TokenisedDataset;
   /** MNLI's second development set, where it is there. */
   readonly testMismatched: TokenisedDataset | null;
@@ -28,7 +27,8 @@ export interface TextSplits {
 
 export interface TextTaskOptions {
   readonly network: SequenceClassifier;
-  readonly task: GlueTaskName;
+  /** What is predicted, and by what it is scored. */
+  readonly definition: Pick<TextDefinition, 'classNames' | 'metrics'>;
   readonly splits: TextSplits;
   /** @default 32 */
   readonly batchSize?: number;
@@ -42,7 +42,7 @@ export interface TextTaskOptions {
 
 export class TextTask implements Task<TextBatch> {
   readonly network: SequenceClassifier;
-  readonly #task: GlueTaskName;
+  readonly #definition: TextTaskOptions['definition'];
   readonly #splits: TextSplits;
   readonly #batchSize: number;
   readonly #padding: TextPadding;
@@ -52,7 +52,7 @@ export class TextTask implements Task<TextBatch> {
   constructor(options: TextTaskOptions) {
     const {
       network,
-      task,
+      definition,
       splits,
       batchSize = 32,
       padding = 'longest',
@@ -60,7 +60,7 @@ export class TextTask implements Task<TextBatch> {
       device = 'cpu',
     } = options;
     this.network = network.to(device);
-    this.#task = task;
+    this.#definition = definition;
     this.#splits = splits;
     this.#batchSize = batchSize;
     this.#padding = padding;
@@ -70,11 +70,12 @@ export class TextTask implements Task<TextBatch> {
 
   fingerprint(): Readonly<Record<string, string>> {
     const { train, test, testMismatched } = this.#splits;
+    const { config } = this.network; // in which names of classes decide nothing
     return {
       'training data': textFingerprint(train),
       'test data': textFingerprint(test),
       ...(testMismatched && { 'mismatched test data': textFingerprint(testMismatched) }),
-      ...Object.fromEntries(recipeSettings({ encoder: this.network.config })),
+      ...Object.fromEntries(recipeSettings({ encoder: { ...config, labels: numberedLabels(config.labels.length) } })),
       device: this.#device,
     };
   }
@@ -130,19 +131,33 @@ export class TextTask implements Task<TextBatch> {
   #labelLoss(logits: Tensor, { labels, size }: TextBatch): Tensor {
     if (labels === null) throw new Error('the batch has no labels');
     const targets = fromTypedArray(labels, [size], { device: this.#device });
-    return glueTasks[this.#task].labels === null
+    return this.#definition.classNames === null
       ? ops.mseLoss(logits.reshape([-1]), targets)
       : ops.crossEntropyLoss(logits, targets.to('int64'));
   }
 
-  async #evaluateOn(dataset: TokenisedDataset, signal: AbortSignal | undefined): Promise<Evaluation> {
-    const predictions = await predictTexts(this.network, dataset, { device: this.#device, signal });
-    const chosen = predictedLabels(predictions, glueTasks[this.#task].labels !== null);
-    const { metrics, score } = glueScore(this.#task, chosen, dataset.labels!);
-    const loss = meanLoss(predictions, dataset.labels!, glueTasks[this.#task].labels !== null);
-    if (!Number.isFinite(loss)) throw new NonFiniteError(`the loss on ${dataset.name}`, `it is ${loss}`);
-    return { metric: glueTasks[this.#task].metrics.join('/'), score, metrics, loss, predictions: chosen };
+  #evaluateOn(dataset: TokenisedDataset, signal: AbortSignal | undefined): Promise<Evaluation> {
+    return evaluateTexts(this.network, dataset, this.#definition, { device: this.#device, signal });
   }
+}
+
+/**
+ * Score and loss of a network on labelled texts, in evaluation mode.
+ *
+ * @throws NonFiniteError where an output or the loss is no finite number
+ */
+export async function evaluateTexts(
+  network: SequenceClassifier,
+  dataset: TokenisedDataset,
+  { metrics: names, classNames }: TextTaskOptions['definition'],
+  options: { readonly device?: Device; readonly signal?: AbortSignal | undefined } = {},
+): Promise<Evaluation> {
+  const predictions = await predictTexts(network, dataset, options);
+  const chosen = predictedLabels(predictions, classNames !== null);
+  const { metrics, score } = textScore(names, chosen, dataset.labels!);
+  const loss = meanLoss(predictions, dataset.labels!, classNames !== null);
+  if (!Number.isFinite(loss)) throw new NonFiniteError(`the loss on ${dataset.name}`, `it is ${loss}`);
+  return { metric: names.join('/'), score, metrics, loss, predictions: chosen };
 }
 
 /** A batch as tensors: int64 [size, length] each. */

@@ -46,7 +46,7 @@ describe('a run on texts', () => {
     const evaluation = await (await savedTask(recipe, model)).evaluate();
     expect(evaluation.score).toBe(finished!.testScore);
     expect(evaluation.loss).toBeCloseTo(finished!.testLoss, 6);
-    await expect(savedTask({ ...recipe, data: { ...recipe.data, task: 'mnli' } }, model)).rejects.toThrow(
+    await expect(savedTask(smallTextRecipe(folder, layer, { data: { task: 'mnli' } }), model)).rejects.toThrow(
       'data.task: mnli needs a network with 3 outputs, that of the run has 2',
     );
     for (const { routing } of ofType(events, 'step')) {

@@ -19,7 +19,7 @@ export interface TextDataset {
 }
 
 /** These examples, in this order. */
-function select(dataset: TextDataset, rows: Uint32Array): TextDataset {
+export function selectTexts(dataset: TextDataset, rows: Uint32Array): TextDataset {
   const pick = (texts: readonly string[]): string[] => Array.from(rows, (row) => texts[row]!);
   const { first, second, labels, indices } = dataset;
   return {
@@ -45,5 +45,5 @@ export function limitText(dataset: TextDataset, count: number, seed?: number): T
       : permutation(dataset.length, new RandomStream(seed, 'subset', 0))
           .subarray(0, count)
           .sort();
-  return select(dataset, rows);
+  return selectTexts(dataset, rows);
 }

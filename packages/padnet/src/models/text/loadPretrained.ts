@@ -1,6 +1,6 @@
 /** Pretrained encoders from a folder as Hugging Face's library writes them. */
 import { join } from 'node:path';
-import { noGrad, scope, type Tensor } from '@padnet/torch';
+import { noGrad, scope, tensor, type Tensor } from '@padnet/torch';
 import { InputError } from '../../errors.js';
 import { maxSettingsBytes, readRegularText } from '../../readRegularFile.js';
 import { numberedLabels, parseTextConfig, type ParseTextConfigOptions, type TextConfig } from './config.js';
@@ -10,10 +10,15 @@ import { readWeights } from './readWeights.js';
 import { isIgnored, modernName, prefixOfEncoder, weightNames, type WeightName } from './weightNames.js';
 import { unwrapNames } from '../wrappedNames.js';
 
-export interface LoadPretrainedOptions extends ParseTextConfigOptions {
-  /** Classes of the head, 1 for regression. @default what config.json says */
+/** What a head is to give. */
+export interface HeadOptions {
+  /** Classes of the head, 1 for regression. @default as many as `labels`, else what config.json says */
   readonly numLabels?: number;
+  /** What the classes are called. @default what config.json says, where it has as many, else numbered */
+  readonly labels?: readonly string[];
 }
+
+export interface LoadPretrainedOptions extends ParseTextConfigOptions, HeadOptions {}
 
 export interface Pretrained {
   readonly network: SequenceClassifier;
@@ -29,17 +34,35 @@ export interface Pretrained {
  * @throws InputError where a file is missing or damaged, or names, by kind, the encoder's tensors that are missing,
  *   unexpected or of another shape
  */
-export function loadPretrained(folder: string, { numLabels, ...options }: LoadPretrainedOptions = {}): Pretrained {
+export function loadPretrained(folder: string, options: LoadPretrainedOptions = {}): Pretrained {
   const stored = readTextConfig(folder, options);
-  const config =
-    numLabels === undefined || numLabels === stored.labels.length
-      ? stored
-      : { ...stored, labels: numberedLabels(numLabels) };
+  const config = configuredFor(stored, options);
   return scope(() => {
     const { file, tensors } = readWeights(folder);
     const network = new SequenceClassifier(config);
     const missing = loadWeights(network, tensors, file);
+    orderOutputs(network, stored.labels, config.labels);
     return { network, config, missing };
+  });
+}
+
+/** The configuration with these classes instead of its own. */
+export function configuredFor(stored: TextConfig, { labels, numLabels = labels?.length }: HeadOptions): TextConfig {
+  if (labels) return { ...stored, labels };
+  if (numLabels === undefined || numLabels === stored.labels.length) return stored;
+  return { ...stored, labels: numberedLabels(numLabels) };
+}
+
+/** A head that was trained for the same classes goes on with them, whatever number each had. @param stored the classes that it has */
+export function orderOutputs(network: SequenceClassifier, stored: readonly string[], wanted: readonly string[]): void {
+  const names = stored.map((name) => name.toLowerCase());
+  const order = wanted.map((name) => names.indexOf(name.toLowerCase()));
+  const isPermutation = new Set(order).size === stored.length && order.length === stored.length && !order.includes(-1);
+  if (!isPermutation) return;
+  const { weight, bias } = network.head.output;
+  noGrad(() => {
+    for (const parameter of [weight, bias!])
+      parameter.copy_(parameter.indexSelect(0, tensor(order, { dtype: 'int64' })));
   });
 }
 

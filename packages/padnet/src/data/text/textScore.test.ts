@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { glueScore } from './glueScore.js';
-import { type GlueTaskName, glueTaskNames } from './glueTasks.js';
+import { glueDefinition, type GlueTaskName, glueTaskNames } from './glueTasks.js';
+import { textScore } from './textScore.js';
 
 const metricNames: Record<GlueTaskName, string[]> = {
   cola: ['matthews'],
@@ -15,15 +15,15 @@ const metricNames: Record<GlueTaskName, string[]> = {
   wnli: ['accuracy'],
 };
 
-describe('glueScore', () => {
+describe('textScore', () => {
   it.each(glueTaskNames)("has GLUE's metrics of %s", (task) => {
-    const { metrics, score } = glueScore(task, [0, 1, 1], [0, 1, 1]);
+    const { metrics, score } = textScore(glueDefinition(task).metrics, [0, 1, 1], [0, 1, 1]);
     expect(Object.keys(metrics)).toEqual(metricNames[task]);
     expect(score).toBeCloseTo(1, 15);
   });
 
   it('is the mean where there are two', () => {
-    expect(glueScore('mrpc', [1, 1, 1, 0, 0], [1, 1, 0, 1, 0])).toEqual({
+    expect(textScore(['f1', 'accuracy'], [1, 1, 1, 0, 0], [1, 1, 0, 1, 0])).toEqual({
       metrics: { f1: 4 / 6, accuracy: 0.6 },
       score: (4 / 6 + 0.6) / 2,
     });

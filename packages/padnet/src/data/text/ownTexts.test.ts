@@ -1,0 +1,304 @@
+import { mkdirSync, mkdtempSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { InputError } from '../../errors.js';
+import { loadOwnTexts, ownSubmission, type OwnTexts, type OwnTextsOptions } from './ownTexts.js';
+
+let folder: string;
+beforeEach(() => {
+  folder = mkdtempSync(join(tmpdir(), 'padnet-own-'));
+});
+afterEach(() => {
+  rmSync(folder, { recursive: true });
+});
+
+function write(name: string, content: string | Uint8Array): string {
+  const file = join(folder, name);
+  mkdirSync(join(file, '..'), { recursive: true });
+  writeFileSync(file, content);
+  return file;
+}
+
+const defaults = { textColumn: 'text', labelColumn: 'label', target: 'classes', metrics: ['accuracy'] } as const;
+const numbers = { target: 'number', metrics: ['pearson'] } as const;
+
+function load(options: Partial<OwnTextsOptions>): OwnTexts {
+  return loadOwnTexts({ ...defaults, ...options });
+}
+
+function refuse(options: Partial<OwnTextsOptions>, message: string | RegExp): void {
+  expect(() => load(options)).toThrow(InputError);
+  expect(() => load(options)).toThrow(message);
+}
+
+/** `count` rows of each label. */
+function rows(labels: readonly string[], count: number): string[] {
+  return labels.flatMap((label) => Array.from({ length: count }, (_, row) => `text ${row} of ${label},${label}`));
+}
+
+const csv = (lines: readonly string[]): string => `${['text,label', ...lines].join('\n')}\n`;
+
+describe('files of three classes', () => {
+  it('are trained on and tested on as a folder or two keys name them', () => {
+    const train = csv(['one,neutral', '"two, too",pro', 'three,contra']);
+    write('train.csv', train);
+    write('dev.csv.gz', gzipSync(csv(['four,pro', 'five,pro'])));
+    const folderTexts = load({ path: folder });
+    expect(folderTexts.definition).toEqual({
+      columns: { first: 'text', second: null, label: 'label' },
+      labels: ['contra', 'neutral', 'pro'],
+      classNames: ['contra', 'neutral', 'pro'],
+      range: null,
+      metrics: ['accuracy'],
+    });
+    expect(folderTexts.train).toEqual({
+      name: 'train.csv',
+      length: 3,
+      first: ['one', 'two, too', 'three'],
+      second: null,
+      labels: Float32Array.of(1, 2, 0),
+      classNames: ['contra', 'neutral', 'pro'],
+    });
+    expect(folderTexts.test).toMatchObject({
+      name: 'dev.csv.gz',
+      first: ['four', 'five'],
+      labels: Float32Array.of(2, 2),
+    });
+    expect(folderTexts.split).toBeNull();
+    const [a, b] = [write('a.csv', train), write('b.tsv', 'label\ttext\npro\tfour\npro\tfive\n')];
+    expect(load({ train: a, test: b })).toMatchObject({
+      train: { first: folderTexts.train.first },
+      test: { name: 'b.tsv', first: ['four', 'five'], labels: Float32Array.of(2, 2) },
+    });
+    // A file of one's own takes the place of the folder's.
+    expect(load({ path: folder, test: b }).test.name).toBe('b.tsv');
+  });
+
+  it('have columns of any name, a second text, and classes in an order of their own', () => {
+    const lines = [
+      '{"a": "x", "b": "y", "stars": 2}',
+      '{"a": "z", "b": "w", "stars": 10}',
+      '{"stars": 2, "b": "v", "a": "u"}',
+    ];
+    const path = write('train.jsonl', lines.join('\n'));
+    const keys = { path, test: write('t.jsonl', lines[0]!), textColumn: 'a', secondColumn: 'b', labelColumn: 'stars' };
+    const { train, definition } = load(keys);
+    expect(train).toMatchObject({ first: ['x', 'z', 'u'], second: ['y', 'w', 'v'], labels: Float32Array.of(0, 1, 0) });
+    expect(definition.classNames).toEqual(['2', '10']);
+    expect(load({ ...keys, classes: ['10', '2'] })).toMatchObject({
+      definition: { classNames: ['10', '2'] },
+      train: { labels: Float32Array.of(1, 0, 1) },
+    });
+  });
+
+  it('may have no header line, any delimiter, quotes or none, and any name', () => {
+    const path = write('data.txt', 'pro|say "yes"\ncontra|say "no"\npro|5" long\ncontra|no');
+    const table = { format: 'csv', delimiter: '|', quotes: false, columns: ['label', 'text'] } as const;
+    const { train, test } = load({ path, ...table });
+    expect([...train.first, ...test.first].sort()).toEqual(['5" long', 'no', 'say "no"', 'say "yes"']);
+    refuse(
+      { path },
+      `${path}: expected a name that ends in .csv, .tsv, .jsonl (or with .gz); rename it, or say what it is with data.format`,
+    );
+  });
+});
+
+describe('one file', () => {
+  it('is divided by class, the same whenever, and as a run wrote down', () => {
+    const path = write('all.csv', csv(rows(['a', 'b', 'c'], 20)));
+    const texts = load({ path });
+    const counts = (labels: Float32Array) => [0, 1, 2].map((label) => labels.filter((each) => each === label).length);
+    expect(counts(texts.train.labels!)).toEqual([16, 16, 16]);
+    expect(counts(texts.test.labels!)).toEqual([4, 4, 4]);
+    expect([...texts.train.first, ...texts.test.first].sort()).toEqual(
+      rows(['a', 'b', 'c'], 20)
+        .map((row) => row.slice(0, -2))
+        .sort(),
+    );
+    expect(texts.train.name).toBe('all.csv, train part');
+    expect(load({ path })).toEqual(texts);
+    expect(counts(load({ path, testFraction: 0.5 }).test.labels!)).toEqual([10, 10, 10]);
+    expect(load({ path, splitSeed: 2 }).test.first).not.toEqual(texts.test.first);
+
+    const { split } = texts;
+    expect(split).toMatchObject({ testFraction: 0.2, seed: 1 });
+    expect(split!.train[0]).toMatch(/^2:[0-9a-f]{8}$/);
+    // Rows that were added later belong to neither part.
+    write('all.csv', csv([...rows(['a', 'b', 'c'], 20), 'new,a']));
+    expect(load({ path, split: split! })).toEqual(texts);
+    const wayOut = 'put the file back as it was, or evaluate another one with `padnet eval <run> --data <file>`';
+    write('all.csv', csv(rows(['a', 'b', 'c'], 20).with(2, 'other,a').with(5, 'another,b')));
+    refuse(
+      { path, split: split! },
+      `${path}: 2 rows of the run's split.json can not be found, of line 4, 7; ${wayOut}`,
+    );
+    refuse(
+      { path, split: split!, testFraction: 0.5 },
+      `data.testFraction: the run divided ${path} by 0.2 when it began, as its split.json says, not by 0.5`,
+    );
+    refuse({ path, split: split!, splitSeed: 5 }, `data.splitSeed: the run divided ${path} by 1 when it began`);
+  });
+
+  it('of numbers is divided at random', () => {
+    const path = write('all.csv', csv(Array.from({ length: 50 }, (_, row) => `text ${row},${row / 4}`)));
+    const { train, test, definition } = load({ path, ...numbers });
+    expect([train.length, test.length]).toEqual([40, 10]);
+    expect(train.labels![0]).toBe(Number(train.first[0]!.slice(5)) / 4);
+    expect(definition).toMatchObject({ labels: null, classNames: null, range: null });
+    expect(train.classNames).toBeNull();
+  });
+
+  it('needs two rows a class', () => {
+    const path = write('all.csv', csv(['a,x', 'b,x', 'c,y']));
+    refuse(
+      { path },
+      `${path}: there is only one row of y, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
+    );
+  });
+
+  it('is not tested on by another, too', () => {
+    const path = write('all.csv', csv(rows(['a', 'b'], 4)));
+    symlinkSync(path, join(folder, 'link.csv'));
+    refuse(
+      { path, test: join(folder, 'link.csv') },
+      /data\.test: .*link\.csv is the file that is trained on; leave the key away/,
+    );
+    write('train.csv', csv(rows(['a', 'b'], 4)));
+    write('val.csv', csv(rows(['a', 'b'], 4)));
+    refuse(
+      { path: folder, splitSeed: 3 },
+      `data.splitSeed: ${join(folder, 'val.csv')} is tested on, so that nothing is split`,
+    );
+  });
+});
+
+describe('a folder', () => {
+  it('is tested on by what is nearest to a development set, the test file being handed in', () => {
+    const text = csv(rows(['a', 'b'], 2));
+    for (const name of ['train', 'validation']) write(`${name}.csv`, text);
+    const hidden = write('test.csv', 'id,text\nx7,what is it\nx8,"and, this"\n');
+    const { test, definition } = load({ path: folder });
+    expect(test.name).toBe('validation.csv');
+    expect(ownSubmission({ ...defaults, path: folder }, definition)).toEqual({
+      name: 'test.csv',
+      length: 2,
+      first: ['what is it', 'and, this'],
+      second: null,
+      labels: null,
+      classNames: ['a', 'b'],
+      indices: ['x7', 'x8'],
+    });
+    rmSync(join(folder, 'validation.csv'));
+    refuse({ path: folder }, `${hidden}: line 1 names no column label, expected it among id, text`);
+    write('test.csv', text);
+    expect(load({ path: folder }).test.name).toBe('test.csv');
+    expect(ownSubmission({ ...defaults, path: folder }, definition)).toBeNull();
+  });
+
+  it('has one file for training', () => {
+    refuse(
+      { path: folder },
+      `${folder}: expected one of train.csv, train.tsv, train.jsonl (or with .gz), found none; or set data.path to a file`,
+    );
+    write('train.csv', csv(rows(['a', 'b'], 2)));
+    write('train.tsv.gz', gzipSync('text\tlabel\n'));
+    refuse({ path: folder }, `${folder}: train.csv and train.tsv.gz are there, expected one of them`);
+    expect(load({ path: folder, format: 'csv' }).train.length).toBe(2);
+    refuse({ path: join(folder, 'none') }, `data.path: there is no file or folder ${join(folder, 'none')}`);
+    refuse({}, 'data.path: missing; expected a file of texts, or a folder with train and dev');
+  });
+});
+
+describe('rows that are wrong are named by file, line and column', () => {
+  const fine = rows(['a', 'b'], 3);
+
+  it.each<[string, readonly string[], Partial<OwnTextsOptions>, string]>([
+    [
+      'no text',
+      [...fine, ' ,a', '"",b'],
+      {},
+      'line 8 has no text in text; so have lines 9, 2 in all; correct or remove what is wrong',
+    ],
+    ['no label', [...fine, 'x,'], {}, 'line 8: label is "", expected a or b; correct the line'],
+    ['one class', rows(['a'], 3), {}, 'label is "a" in every row, expected two classes or more'],
+    ['no class', ['x,', 'y,'], {}, 'label is empty in every row, expected two classes or more'],
+    [
+      'a class that is not listed',
+      [...fine, 'x,c', 'y,d'],
+      { classes: ['a', 'b'] },
+      'line 8: label is "c", expected a or b; correct the line; so are lines 9, 2 in all',
+    ],
+    [
+      'a listed class without rows',
+      fine,
+      { classes: ['a', 'b', 'c'] },
+      'no row is of c, which data.classes lists; leave it away',
+    ],
+    ['NaN', ['x,1', 'y,NaN', 'z,2'], numbers, 'line 3: label is "NaN", expected a number; correct the line'],
+    ['too large a number', ['x,1', 'y,1e39'], numbers, 'line 3: label is "1e39", expected a number'],
+    [
+      'a number in words',
+      ['x,1', 'y,0x10', 'z,'],
+      numbers,
+      'line 3: label is "0x10", expected a number; correct the line; so are lines 4, 2 in all',
+    ],
+    ['one number', ['x,1', 'y,1.0'], numbers, 'label is 1 in every row, expected different numbers'],
+    [
+      'a missing column',
+      fine,
+      { textColumn: 'sentence' },
+      'line 1 names no column sentence, expected it among text, label; say which it is with data.textColumn',
+    ],
+    [
+      'a missing label column',
+      fine,
+      { labelColumn: 'class' },
+      'line 1 names no column class, expected it among text, label; say which it is with data.labelColumn',
+    ],
+    [
+      'a missing second column',
+      fine,
+      { secondColumn: 'other' },
+      'line 1 names no column other, expected it among text, label; say which it is with data.secondColumn',
+    ],
+  ])('%s', (_, lines, options, message) => {
+    const path = write('all.csv', csv(lines));
+    refuse({ path, ...options }, `${path}: ${message}`);
+  });
+
+  it('labels that training lacks, in what is tested on', () => {
+    const path = write('train.csv', csv(fine));
+    const test = write('dev.csv', csv(['x,a', 'y,c']));
+    refuse({ path, test }, `${test}: line 3: label is "c", expected a or b; correct the line`);
+  });
+
+  it('a header that names a column twice', () => {
+    const path = write('all.csv', 'text,label,label\na,b,c\nd,e,f\n');
+    refuse({ path }, `${path}: line 1 names the column label twice; give one of them another name`);
+  });
+
+  it('half a character, and text that JSON lacks', () => {
+    const lines = ['a', 'b', 'c', 'd'].map((text) => JSON.stringify({ text, label: 'ab'.includes(text) ? 1 : 2 }));
+    const path = write('all.jsonl', [...lines, '{"text": "\\ud83d", "label": 1}'].join('\n'));
+    refuse({ path }, `${path}: line 5 holds half a character in text`);
+    write('all.jsonl', [...lines, '{"label": 1}', '{"text": ["a"], "label": 1}'].join('\n'));
+    refuse({ path }, `${path}: line 5 has no text in text; so have lines 6, 2 in all`);
+    write('all.jsonl', [...lines, '{"text": "e"}'].join('\n'));
+    refuse({ path }, `${path}: line 5: label is not there, expected 1 or 2`);
+  });
+
+  it('labels that are rather numbers, and a metric of two classes for three', () => {
+    const path = write('all.csv', csv(Array.from({ length: 40 }, (_, row) => `text ${row},${row / 8}`)));
+    refuse(
+      { path },
+      `data.labelColumn: label has 40 different labels in the 40 rows of ${path}; where they are numbers to predict set data.target: number, where they are classes list them in data.classes`,
+    );
+    const three = write('three.csv', csv(rows(['a', 'b', 'c'], 3)));
+    refuse(
+      { path: three, metrics: ['f1'] },
+      `data.metric: f1 is of two classes, ${three} has 3; choose macroF1, accuracy or matthews`,
+    );
+  });
+});

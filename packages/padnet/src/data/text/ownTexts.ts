@@ -1,0 +1,289 @@
+/** Texts of one's own: CSV, TSV and JSON lines, with columns that a recipe names, split by themselves where nothing else is tested on. */
+import { createHash } from 'node:crypto';
+import { existsSync, statSync } from 'node:fs';
+import { basename, join } from 'node:path';
+import { InputError } from '../../errors.js';
+import { type DataSplit, stratifiedSplit } from '../dataSplit.js';
+import type { TextMetric } from './metrics.js';
+import { formatOfName, readTable, type TableFormat, type TableFormatName, tableFormatNames, tableFormats, type TextTable } from './table.js'; // prettier-ignore
+import { labelFields, type TextColumns, type TextDefinition, textsOfTable } from './textDefinition.js';
+import { selectTexts, type TextDataset } from './textDataset.js';
+
+/** What a label is: one of some classes, or a number. */
+export const textTargets = ['classes', 'number'] as const;
+export type TextTarget = (typeof textTargets)[number];
+
+/** How files of one's own write a table. */
+export interface OwnTableOptions {
+  /** @default by the file's name */
+  readonly format?: TableFormatName | undefined;
+  /** One character. @default as the format has it */
+  readonly delimiter?: string | undefined;
+  /** Whether fields may be in quotes. @default true of CSV */
+  readonly quotes?: boolean | undefined;
+  /** Names of the columns of files without a header line. */
+  readonly columns?: readonly string[] | undefined;
+}
+
+export interface OwnTextsOptions extends OwnTableOptions {
+  /** A file, or a folder of files named as below. */
+  readonly path?: string | undefined;
+  /** A file; instead of `path`. */
+  readonly train?: string | undefined;
+  /** A file. @default that of the folder, or else a part of what is trained on */
+  readonly test?: string | undefined;
+  readonly textColumn: string;
+  /** Of the other text, where rows are pairs. */
+  readonly secondColumn?: string | undefined;
+  readonly labelColumn: string;
+  readonly target: TextTarget;
+  /** In the order of the network's outputs. @default the training labels, sorted */
+  readonly classes?: readonly string[] | undefined;
+  readonly metrics: readonly TextMetric[];
+  /** Of rows that are split by themselves. @default 0.2 */
+  readonly testFraction?: number | undefined;
+  /** @default 1 */
+  readonly splitSeed?: number | undefined;
+  /** How a run divided the rows when it began. @default divided by `testFraction` and `splitSeed` */
+  readonly split?: DataSplit | undefined;
+}
+
+export interface OwnTexts {
+  readonly definition: TextDefinition;
+  readonly train: TextDataset;
+  readonly test: TextDataset;
+  /** Null: what is tested on is a file of its own. */
+  readonly split: DataSplit | null;
+}
+
+/** Of files in a folder, without their endings; the first that is there counts. */
+const trainNames = ['train'];
+const testNames = ['dev', 'validation', 'valid', 'val', 'test'];
+
+const keys: Readonly<Record<keyof TextColumns, string>> = {
+  first: 'data.textColumn',
+  second: 'data.secondColumn',
+  label: 'data.labelColumn',
+};
+
+/** @throws InputError where files are missing or damaged, or rows are wrong, naming file, lines and column */
+export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
+  const files = findFiles(options);
+  const trainTable = readOwnTable(files.train, options);
+  const definition = ownDefinition(trainTable, options);
+  const texts = (table: TextTable): TextDataset =>
+    textsOfTable(table, definition, { name: basename(table.file), isLabelled: true, keys });
+  const all = texts(trainTable);
+  checkLabels(all, trainTable, definition);
+  if (files.test !== null) {
+    const misplaced = (['testFraction', 'splitSeed'] as const).find((key) => options[key] !== undefined);
+    if (misplaced !== undefined)
+      throw new InputError(
+        `data.${misplaced}: ${files.test} is tested on, so that nothing is split; leave the key away`,
+      );
+    return { definition, train: all, test: texts(readOwnTable(files.test, options)), split: null };
+  }
+  const names = rowNames(trainTable, all);
+  const split = dividedRows(trainTable, all, names, options);
+  const part = (which: 'train' | 'test'): TextDataset => ({
+    ...selectTexts(all, rowsOf(trainTable, names, split[which])),
+    name: `${basename(trainTable.file)}, ${which} part`,
+  });
+  return { definition, train: part('train'), test: part('test'), split };
+}
+
+/** What a number of outputs and their names need of the files. @throws InputError as `loadOwnTexts` */
+export function ownTextDefinition(options: OwnTextsOptions): TextDefinition {
+  return ownDefinition(readOwnTable(findFiles(options).train, options), options);
+}
+
+/** Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is none. */
+export function ownSubmission(options: OwnTextsOptions, definition: TextDefinition): TextDataset | null {
+  const { submission } = findFiles(options);
+  if (submission === null) return null;
+  const table = readOwnTable(submission, options);
+  const index = ['index', 'id'].find((name) => table.columns.includes(name));
+  return textsOfTable(table, definition, {
+    name: basename(submission),
+    isLabelled: false,
+    keys,
+    ...(index !== undefined && { index }),
+  });
+}
+
+interface OwnFiles {
+  readonly train: string;
+  /** Null: a part of the rows of `train` is tested on. */
+  readonly test: string | null;
+  /** Neither trained nor tested on. */
+  readonly submission: string | null;
+}
+
+function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
+  if (path !== undefined && !existsSync(path)) throw new InputError(`data.path: there is no file or folder ${path}`);
+  const isFolder = path !== undefined && statSync(path).isDirectory();
+  const trainFile = isFolder ? trainInFolder(path, format) : (path ?? train);
+  if (trainFile === undefined)
+    throw new InputError('data.path: missing; expected a file of texts, or a folder with train and dev');
+  if (test !== undefined && sameFile(trainFile, test))
+    throw new InputError(`data.test: ${test} is the file that is trained on; leave the key away to have it split`);
+  const tested = test ?? (isFolder ? findInFolder(path, testNames, format) : null);
+  const last = isFolder ? findInFolder(path, ['test'], format) : null;
+  return {
+    train: trainFile,
+    test: tested,
+    submission: tested !== null && last !== null && !sameFile(tested, last) ? last : null,
+  };
+}
+
+function trainInFolder(folder: string, format: TableFormatName | undefined): string {
+  const found = findInFolder(folder, trainNames, format);
+  if (found !== null) return found;
+  const endings = tableFormatNames.map((name) => `train.${name}`).join(', ');
+  throw new InputError(`${folder}: expected one of ${endings} (or with .gz), found none; or set data.path to a file`);
+}
+
+/** @throws InputError where two files have the same name but for their endings */
+function findInFolder(folder: string, names: readonly string[], format: TableFormatName | undefined): string | null {
+  const formats = format === undefined ? tableFormatNames : [format];
+  for (const name of names) {
+    const files = formats
+      .flatMap((ending) => [`${name}.${ending}`, `${name}.${ending}.gz`])
+      .map((file) => join(folder, file))
+      .filter((file) => existsSync(file));
+    if (files.length > 1)
+      throw new InputError(
+        `${folder}: ${files.map((file) => basename(file)).join(' and ')} are there, expected one of them`,
+      );
+    if (files[0] !== undefined) return files[0];
+  }
+  return null;
+}
+
+function sameFile(a: string, b: string): boolean {
+  const [first, second] = [a, b].map((file) => statSync(file, { throwIfNoEntry: false }));
+  if (!first || !second) return false;
+  return first.dev === second.dev && first.ino === second.ino;
+}
+
+/** @throws InputError if the file can not be read, or its format is not known */
+export function readOwnTable(file: string, options: OwnTableOptions): TextTable {
+  return readTable(file, ownFormat(file, options), options.columns ?? null);
+}
+
+/** @throws InputError if the format is not known */
+export function ownFormat(file: string, { format, delimiter, quotes }: OwnTableOptions): TableFormat {
+  const name = format ?? formatOfName(file);
+  if (name === null) {
+    const endings = tableFormatNames.map((each) => `.${each}`).join(', ');
+    throw new InputError(
+      `${file}: expected a name that ends in ${endings} (or with .gz); rename it, or say what it is with data.format`,
+    );
+  }
+  const known: TableFormat = tableFormats[name];
+  if (known.kind === 'jsonLines') return known;
+  return { ...known, ...(delimiter !== undefined && { delimiter }), ...(quotes !== undefined && { quotes }) };
+}
+
+/** More labels than so many, and than this share of the rows, are rather numbers, or texts. */
+const FEW_CLASSES = 10;
+const MOST_CLASSES = 0.5;
+
+function ownDefinition(table: TextTable, options: OwnTextsOptions): TextDefinition {
+  const { textColumn, secondColumn, labelColumn, target, metrics } = options;
+  const columns = { first: textColumn, second: secondColumn ?? null, label: labelColumn };
+  if (target === 'number') return { columns, labels: null, classNames: null, range: null, metrics };
+  const classes = options.classes ?? foundClasses(table, labelColumn);
+  if (classes.length !== 2 && metrics.includes('f1')) {
+    throw new InputError(
+      `data.metric: f1 is of two classes, ${table.file} has ${classes.length}; choose macroF1, accuracy or matthews`,
+    );
+  }
+  return { columns, labels: classes, classNames: classes, range: null, metrics };
+}
+
+/** Numbers by size, others as text. */
+function foundClasses(table: TextTable, column: string): string[] {
+  const fields = labelFields(table, column, keys.label);
+  const found = [...new Set(fields)].filter((label) => label !== '');
+  const rows = `${table.rows.length} rows of ${table.file}`;
+  if (found.length < 2) {
+    throw new InputError(
+      `${table.file}: ${column} is ${found.length === 0 ? 'empty' : `"${found[0]!}"`} in every row, expected two classes or more`,
+    );
+  }
+  if (found.length > Math.max(FEW_CLASSES, MOST_CLASSES * table.rows.length)) {
+    throw new InputError(
+      `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; where they are numbers to predict set ` +
+        'data.target: number, where they are classes list them in data.classes',
+    );
+  }
+  const areNumbers = found.every((label) => Number.isFinite(Number(label)));
+  return found.sort((a, b) => (areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1));
+}
+
+/** Every class has a row to learn from, and numbers differ. */
+function checkLabels({ labels }: TextDataset, { file }: TextTable, { classNames, columns }: TextDefinition): void {
+  const found = new Set(labels);
+  if (!classNames) {
+    if (found.size > 1) return;
+    throw new InputError(`${file}: ${columns.label} is ${labels![0]!} in every row, expected different numbers`);
+  }
+  const missing = classNames.filter((_, index) => !found.has(index));
+  if (missing.length === 0) return;
+  throw new InputError(
+    `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, which data.classes lists; leave it away`,
+  );
+}
+
+/** Names of rows in a split: the line, and the beginning of a hash of its texts and label. */
+function rowNames({ lines }: TextTable, { first, second, labels }: TextDataset): string[] {
+  return lines.map((line, row) => {
+    const content = [first[row]!, second?.[row] ?? '', String(labels![row]!)].join('\0');
+    return `${line}:${createHash('sha256').update(content).digest('hex').slice(0, 8)}`;
+  });
+}
+
+function dividedRows(
+  table: TextTable,
+  all: TextDataset,
+  names: readonly string[],
+  options: OwnTextsOptions,
+): DataSplit {
+  const { testFraction = 0.2, splitSeed = 1, split: stored } = options;
+  for (const [key, now, before] of [
+    ['testFraction', testFraction, stored?.testFraction],
+    ['splitSeed', splitSeed, stored?.seed],
+  ] as const) {
+    if (before === undefined || now === before) continue;
+    throw new InputError(
+      `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
+    );
+  }
+  if (stored) return stored;
+  const ofClass = (label: number): string[] => names.filter((_, row) => all.labels![row] === label);
+  const groups = all.classNames ? all.classNames.map((_, label) => ofClass(label)) : [names];
+  const small = groups.findIndex((group) => group.length < 2);
+  if (small !== -1) {
+    const what = all.classNames ? `one row of ${all.classNames[small]!}` : 'one row';
+    throw new InputError(
+      `${table.file}: there is only ${what}, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
+    );
+  }
+  return stratifiedSplit(groups, { testFraction, seed: splitSeed });
+}
+
+/** In the order of the file. */
+function rowsOf({ file }: TextTable, names: readonly string[], chosen: readonly string[]): Uint32Array {
+  const rows = new Map(names.map((name, row) => [name, row]));
+  const missing = chosen.filter((name) => !rows.has(name));
+  if (missing.length > 0) {
+    const lines = missing.slice(0, 5).map((name) => name.split(':')[0]!);
+    throw new InputError(
+      `${file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, of line ` +
+        `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
+        '`padnet eval <run> --data <file>`',
+    );
+  }
+  return Uint32Array.from(chosen, (name) => rows.get(name)!).sort();
+}

@@ -1,0 +1,237 @@
+/** Texts of one's own by the command line: train, predict, eval, compare, inspect, ablate, on a tiny encoder. */
+import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { padnet, type Finished } from './padnetProcess.js';
+import { writeTinyEncoder } from './tinyGlue.js';
+
+let cwd: string;
+const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+
+async function succeed(...parameters: string[]): Promise<string> {
+  const { code, stdout, stderr } = await run(...parameters);
+  expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+  return stdout;
+}
+
+const write = (name: string, text: string | Uint8Array): void => {
+  writeFileSync(join(cwd, name), text);
+};
+
+/** What is said of a film, a plot or a song; quoted, with a comma. */
+const rows = Array.from({ length: 60 }, (_, row) => {
+  const words = ['good fine', 'bad poor', 'nice sad'][row % 3]!;
+  return {
+    text: `${words}, ${['film', 'plot', 'song', 'cast'][row % 4]!}`,
+    verdict: ['praise', 'blame', 'both'][row % 3]!,
+  };
+});
+const csv = (all: readonly { text: string; verdict: string }[]): string =>
+  ['id,verdict,text', ...all.map(({ text, verdict }, id) => `${id},${verdict},"${text}"`), ''].join('\n');
+
+const recipe = (layer: string, changes = ''): string => `
+modality: text
+model: { pretrained: encoder, layer: ${layer}, numExperts: 2, k: 1 }
+data: { name: text, path: reviews.csv, labelColumn: verdict, batchSize: 8${changes} }
+training: { epochs: 2, learningRate: 0.003 }
+${layer === 'pad' ? 'partition: { ratio: 0.5, rounds: 1, batches: 2 }' : ''}
+`;
+
+beforeAll(async () => {
+  cwd = mkdtempSync(join(tmpdir(), 'padnet-own-texts-'));
+  writeTinyEncoder(join(cwd, 'encoder'));
+  write('reviews.csv', csv(rows));
+  write('static.yaml', recipe('static'));
+  write('pad.yaml', recipe('pad'));
+  for (const layer of ['static', 'pad']) {
+    const text = await succeed('train', `${layer}.yaml`, '--out', layer);
+    expect(text).toMatch(/^finished: test accuracy /m);
+  }
+});
+afterAll(() => {
+  rmSync(cwd, { recursive: true, force: true });
+});
+
+interface Evaluation {
+  readonly task: null;
+  readonly metric: string;
+  readonly score: number;
+  readonly sentences: number;
+  readonly classes: { name: string; sentences: number; accuracy: number }[];
+  readonly submission?: string[];
+}
+
+const evaluate = async (...parameters: string[]): Promise<Evaluation> =>
+  JSON.parse(await succeed('eval', ...parameters, '--json')) as Evaluation;
+
+describe('train', () => {
+  it('writes down paths that stay right, and how it divided the rows', () => {
+    const text = readFileSync(join(cwd, 'pad/recipe.yaml'), 'utf8');
+    expect(text).toContain(`path: ${join(cwd, 'reviews.csv')}\n`);
+    const split = JSON.parse(readFileSync(join(cwd, 'pad/split.json'), 'utf8')) as { train: string[]; test: string[] };
+    expect([split.train.length, split.test.length]).toEqual([48, 12]);
+    expect(new Set([...split.train, ...split.test].map((name) => Number(name.split(':')[0])))).toEqual(
+      new Set(rows.map((_, row) => row + 2)),
+    );
+  });
+
+  it('says in one line what is wrong, and leaves nothing', async () => {
+    write('wrong.csv', csv(rows.with(4, { text: 'good', verdict: '' })));
+    const tries: [string, string][] = [
+      ['data.path=wrong.csv', 'wrong.csv: line 6: verdict is "", expected blame or both or praise; correct the line'],
+      [
+        'data.labelColumn=class',
+        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with data.labelColumn',
+      ],
+      ['data.path=none.csv', 'data.path: there is no file or folder none.csv'],
+    ];
+    for (const [change, message] of tries) {
+      const { code, stderr } = await run('train', 'static.yaml', '--set', change, '--out', 'none');
+      expect({ code, stderr: stderr.replaceAll(`${cwd}/`, '') }).toEqual({
+        code: 1,
+        stderr: `padnet: ${message}\n`,
+      });
+    }
+    const bad = await run('train', 'static.yaml', '--set', 'data.metric=f1', '--out', 'none');
+    expect(bad.stderr).toMatch(/^padnet: data\.metric: f1 is of two classes, .*reviews\.csv has 3; choose macroF1/);
+    expect(existsSync(join(cwd, 'none'))).toBe(false);
+  });
+});
+
+describe('predict', () => {
+  it('names the classes, of a text and of files of each kind', async () => {
+    const text = await succeed('predict', 'pad', 'good fine, film', '--experts');
+    expect(text).toMatch(/^(praise|blame|both) +\d+\.\d\d %$/m);
+    const one = JSON.parse(await succeed('predict', 'pad', 'good fine, film', '--json')) as {
+      label: string;
+      probability: number;
+      probabilities: Record<string, number>;
+    };
+    expect(Object.keys(one.probabilities)).toEqual(['blame', 'both', 'praise']);
+
+    const texts = ['good fine, film', 'a "sad" song'];
+    write('new.csv', 'text,note\n"good fine, film",x\n"a ""sad"" song",y\n');
+    write('new.jsonl', texts.map((each) => JSON.stringify({ text: each })).join('\n'));
+    write('new.tsv.gz', gzipSync(`id\ttext\n${texts.map((each, id) => `${id}\t${each}\n`).join('')}`));
+    write('new.txt', `${texts.join('\n')}\n`);
+    const [first, ...others] = await Promise.all(
+      ['new.csv', 'new.jsonl', 'new.tsv.gz', 'new.txt'].map((file) =>
+        succeed('predict', 'pad', '--file', file, '--csv'),
+      ),
+    );
+    for (const other of others) expect(other).toBe(first);
+    const lines = first!.trim().split('\n');
+    expect(lines[0]).toBe('text,label,probability');
+    expect(lines[1]!.startsWith(`"good fine, film",${one.label},`)).toBe(true);
+    expect(Number(lines[1]!.split(',').at(-1))).toBeCloseTo(one.probability, 6);
+    expect(lines[2]).toMatch(/^"a ""sad"" song",(praise|blame|both),0\.\d+$/);
+  });
+
+  it('says what is wrong with a file', async () => {
+    write('other.csv', 'sentence\ngood\n');
+    write('empty.csv', 'text\ngood\n\nbad\n');
+    const tries: [string[], number, string][] = [
+      [['--file', 'other.csv'], 1, 'other.csv: line 1 names no column text, expected it among sentence'],
+      [['--file', 'empty.csv'], 1, 'empty.csv: line 3 has no text in text; correct or remove what is wrong'],
+      [['good', 'bad'], 2, 'pad is about one sentence, not two'],
+      [['good', '--csv', '--json'], 2, '--json and --csv are two forms of the answer: give one of them'],
+    ];
+    for (const [parameters, code, message] of tries)
+      expect(await run('predict', 'pad', ...parameters)).toEqual({ code, stdout: '', stderr: `padnet: ${message}\n` });
+  });
+});
+
+describe('eval', () => {
+  it('gives what training ended with, on the rows that it was not trained on', async () => {
+    const events = readFileSync(join(cwd, 'pad/metrics.jsonl'), 'utf8').trim().split('\n');
+    const { testScore } = JSON.parse(events.at(-1)!) as { testScore: number };
+    const result = await evaluate('pad');
+    expect(result).toMatchObject({ task: null, metric: 'accuracy', score: testScore, sentences: 12 });
+    expect(result.classes.map(({ name, sentences }) => [name, sentences])).toEqual([
+      ['blame', 4],
+      ['both', 4],
+      ['praise', 4],
+    ]);
+    // The same rows, whatever came to the file.
+    appendFileSync(join(cwd, 'reviews.csv'), '60,praise,"good, song"\n');
+    try {
+      expect(await evaluate('pad')).toMatchObject({ score: testScore, sentences: 12 });
+      expect(await evaluate('static', '--recipe', 'pad/recipe.yaml')).toMatchObject({ sentences: 12 });
+    } finally {
+      write('reviews.csv', csv(rows));
+    }
+  });
+
+  it('scores another file where it has labels, and predicts it where it has none', async () => {
+    write('more.csv', csv(rows.slice(0, 6)));
+    const text = await succeed('eval', 'pad', '--data', 'more.csv');
+    expect(text).toMatch(/^test accuracy \d+\.\d+ %, loss \d\.\d{4}\n6 sentences of more\.csv in /);
+    expect((await evaluate('pad', '--data', 'more.csv')).classes.map(({ sentences }) => sentences)).toEqual([2, 2, 2]);
+    write('unknown.csv', 'text\n"good fine, film"\nbad poor\n');
+    const { code, stdout, stderr } = await run('eval', 'pad', '--data', 'unknown.csv');
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'padnet: unknown.csv has no column verdict, so its texts are predicted\n',
+    });
+    expect(stdout).toBe(await succeed('predict', 'pad', '--file', 'unknown.csv'));
+    write('strange.csv', csv([...rows.slice(0, 2), { text: 'good', verdict: 'praised' }]));
+    expect(await run('eval', 'pad', '--data', 'strange.csv')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'padnet: strange.csv: line 4: verdict is "praised", expected blame or both or praise; correct the line\n',
+    });
+  });
+
+  it('writes predictions for the test file of a folder', async () => {
+    const parameters = ['--set', `data.path=${join(cwd, 'folder')}`, '--submission', 'handed'];
+    mkdirSync(join(cwd, 'folder'), { recursive: true });
+    for (const name of ['train', 'dev']) write(`folder/${name}.csv`, csv(rows.slice(0, 12)));
+    const missing = await run('eval', 'pad', ...parameters);
+    expect(missing.stderr).toMatch(
+      /^padnet: --submission: the data have no file `test` beside the one that is tested on/,
+    );
+    write('folder/test.csv', 'id,text\nx7,"good fine, film"\nx8,bad poor\n');
+    const { submission } = await evaluate('pad', ...parameters);
+    expect(submission).toEqual(['handed/test.csv']);
+    expect(readFileSync(join(cwd, 'handed/test.csv'), 'utf8')).toMatch(
+      /^index,prediction\nx7,(praise|blame|both)\nx8,(praise|blame|both)\n$/,
+    );
+  });
+
+  it('takes options that go together', async () => {
+    const tries: [string[], string][] = [
+      [
+        ['--data', 'reviews.csv', '--set', 'data.testLimit=2'],
+        '--data and --set both say what pad is evaluated on: give one of them',
+      ],
+      [['--data', 'reviews.csv', '--batch-size', '2'], '--batch-size is for runs on pictures; pad is on sentences'],
+    ];
+    for (const [parameters, message] of tries)
+      expect(await run('eval', 'pad', ...parameters)).toMatchObject({ code: 2, stderr: `padnet: ${message}\n` });
+  });
+});
+
+describe('compare, inspect and ablate', () => {
+  it('tell of texts as of everything else', async () => {
+    const table = await succeed('compare', 'static', 'pad', '--out', 'report.html');
+    expect(table).toMatch(/^12 test sentences leave an accuracy uncertain by /m);
+    expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('reviews.csv');
+    expect(await succeed('inspect', 'pad')).toMatch(/16 tokens/);
+    expect(await succeed('inspect', 'pad.yaml')).toMatch(/feed_forward/);
+    write('ablation.yaml', 'recipe: pad.yaml\nsweeps: [{ partition.ratio: [0.2] }]\n');
+    const text = await succeed(
+      'ablate',
+      'ablation.yaml',
+      '--set',
+      'training.epochs=1',
+      '--set',
+      'partition.epoch=0.5',
+      '--out',
+      'study',
+    );
+    expect(text).toMatch(/partition\.ratio=0\.2/);
+    expect(text).toMatch(/accuracy/);
+  });
+});
