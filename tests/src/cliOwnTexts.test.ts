@@ -83,7 +83,7 @@ describe('train', () => {
       ['data.path=wrong.csv', 'wrong.csv: line 6: verdict is "", expected blame or both or praise; correct the line'],
       [
         'data.labelColumn=class',
-        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with data.labelColumn',
+        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with data.labelColumn, or name the columns with data.columns if line 1 is a row',
       ],
       ['data.path=none.csv', 'data.path: there is no file or folder none.csv'],
     ];

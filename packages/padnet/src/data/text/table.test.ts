@@ -246,8 +246,13 @@ describe('a column', () => {
     const message = `${file}: line 1 names no column label, expected it among index, sentence`;
     expect(() => tableColumn(table, 'label')).toThrow(message);
     expect(() => tableColumn(table, 'label', 'data.labelColumn')).toThrow(
-      `${message}; say which it is with data.labelColumn`,
+      `${message}; say which it is with data.labelColumn, or name the columns with data.columns if line 1 is a row`,
     );
+    const read = (text: string) => readTable(write(text, 'a.csv'), csv);
+    expect(() => tableColumn(read('text;label\na;b\n'), 'text', 'data.textColumn')).toThrow(
+      'line 1 names no column text, expected it among text;label; if columns lie between ";", say so with data.delimiter',
+    );
+    expect(() => tableColumn(read('text, label,\na,b,c\n'), 'label')).toThrow('expected it among text, " label", ""');
     const json = write('{"text": "a"}\n', 'a.jsonl');
     expect(() => tableColumn(readTable(json, jsonl), 'label')).toThrow(
       `${json}: no object has the key label, expected it among text`,

@@ -239,12 +239,21 @@ function parseObject(line: string, where: string): object {
 export function tableColumn(table: TextTable, name: string, key?: string): readonly (string | null)[] {
   const { file, columns, namedBy, rows } = table;
   const column = columns.indexOf(name);
-  const say = key === undefined ? '' : `; say which it is with ${key}`;
   if (column === -1) {
     const missing = namedBy === 'line 1' ? `line 1 names no column ${name}` : `no object has the key ${name}`;
-    throw new InputError(`${file}: ${missing}, expected it among ${columns.join(', ')}${say}`);
+    const found = columns.map((each) => (each === each.trim() && each !== '' ? each : JSON.stringify(each))).join(', ');
+    const wayOut = key === undefined ? '' : missingColumn(table, key);
+    throw new InputError(`${file}: ${missing}, expected it among ${found}${wayOut}`);
   }
   if (columns.includes(name, column + 1))
     throw new InputError(`${file}: line 1 names the column ${name} twice; give one of them another name`);
   return rows.map((row) => row[column]!);
+}
+
+/** What to do about it, with the keys of a recipe. */
+function missingColumn({ columns, namedBy }: TextTable, key: string): string {
+  const other = columns.length === 1 ? /[;\t|,]/.exec(columns[0]!)?.[0] : undefined;
+  if (other !== undefined) return `; if columns lie between ${JSON.stringify(other)}, say so with data.delimiter`;
+  const headerless = namedBy === 'line 1' ? ', or name the columns with data.columns if line 1 is a row' : '';
+  return `; say which it is with ${key}${headerless}`;
 }
