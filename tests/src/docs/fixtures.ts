@@ -32,7 +32,24 @@ export async function writeInputs(folder: string): Promise<void> {
   for (const name of ['a.jpg', 'b.png', 'new.jpg', 'another.jpg', 'photos/ants/0013035.jpg'])
     cpSync(join(folder, 'photos/ants/0.jpg'), join(folder, name));
   writeFileSync(join(folder, 'pairs.tsv'), 'good film\tfine film\nbad plot\tgood plot\n');
+  writeTexts(folder);
   writeFileSync(join(folder, 'resnet18.pth'), torchFile(resnet18()));
+}
+
+/** Reviews of three classes, and pairs with a number. */
+function writeTexts(folder: string): void {
+  const table = (header: string, row: (index: number) => string): string =>
+    `${[header, ...Array.from({ length: 30 }, (_, index) => row(index))].join('\n')}\n`;
+  const words = ['good film', 'bad plot', 'nice cast'];
+  const reviews = table(
+    'text,label',
+    (row) => `"${words[row % 3]!}, ${words[row % 2]!}",${['praise', 'blame', 'mixed'][row % 3]!}`,
+  );
+  for (const name of ['reviews.csv', 'new-reviews.csv']) writeFileSync(join(folder, name), reviews);
+  writeFileSync(
+    join(folder, 'similar.csv'),
+    table('a,b,score', (row) => `${words[row % 3]!},${words[row % 2]!},${row % 6}`),
+  );
 }
 
 /** Two rows a task that the documentation trains, under the columns that GLUE's files have. */

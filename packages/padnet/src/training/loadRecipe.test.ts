@@ -248,6 +248,7 @@ describe('the recipes that are shipped', () => {
     photos: 'imageFolder',
     imagenet: 'imageFolder',
     glue: 'glue',
+    texts: 'text',
   };
   const recipes = Object.entries(data).flatMap(([name, source]) =>
     readdirSync(new URL(`${name}/`, folder))
