@@ -85,7 +85,10 @@ describe('train', () => {
         'data.labelColumn=class',
         'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with data.labelColumn, or name the columns with data.columns if line 1 is a row',
       ],
-      ['data.path=none.csv', 'data.path: there is no file or folder none.csv'],
+      [
+        'data.path=none.csv',
+        'data.path: expected a file of texts, or a folder of them, at none.csv, but there is no such file',
+      ],
     ];
     for (const [change, message] of tries) {
       const { code, stderr } = await run('train', 'static.yaml', '--set', change, '--out', 'none');

@@ -206,7 +206,15 @@ describe('a folder', () => {
     write('train.tsv.gz', gzipSync('text\tlabel\n'));
     refuse({ path: folder }, `${folder}: train.csv and train.tsv.gz are there, expected one of them`);
     expect(load({ path: folder, format: 'csv' }).train.length).toBe(2);
-    refuse({ path: join(folder, 'none') }, `data.path: there is no file or folder ${join(folder, 'none')}`);
+    const at = (name: string) =>
+      `data.path: expected a file of texts, or a folder of them, at ${join(folder, name)}, but `;
+    refuse({ path: join(folder, 'none') }, `${at('none')}there is no such file`);
+    symlinkSync('loop.csv', join(folder, 'loop.csv'));
+    refuse({ path: join(folder, 'loop.csv') }, `${at('loop.csv')}its symbolic links lead in a circle`);
+    refuse(
+      { path: folder, format: 'csv', test: join(folder, 'loop.csv') },
+      /loop\.csv: expected comma-separated text, but its/,
+    );
     refuse({}, 'data.path: missing; expected a file of texts, or a folder with train and dev');
   });
 });

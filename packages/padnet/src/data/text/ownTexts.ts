@@ -3,6 +3,7 @@ import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { InputError } from '../../errors.js';
+import { readProblem } from '../../readRegularFile.js';
 import { type DataSplit, stratifiedSplit } from '../dataSplit.js';
 import type { TextMetric } from './metrics.js';
 import { formatOfName, readTable, type TableFormat, type TableFormatName, tableFormatNames, tableFormats, type TextTable } from './table.js'; // prettier-ignore
@@ -120,8 +121,7 @@ interface OwnFiles {
 }
 
 function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
-  if (path !== undefined && !existsSync(path)) throw new InputError(`data.path: there is no file or folder ${path}`);
-  const isFolder = path !== undefined && statSync(path).isDirectory();
+  const isFolder = path !== undefined && isDirectory(path);
   const trainFile = isFolder ? trainInFolder(path, format) : (path ?? train);
   if (trainFile === undefined)
     throw new InputError('data.path: missing; expected a file of texts, or a folder with train and dev');
@@ -134,6 +134,18 @@ function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
     test: tested,
     submission: tested !== null && last !== null && !sameFile(tested, last) ? last : null,
   };
+}
+
+/** @throws InputError where there is nothing, or links lead in a circle */
+function isDirectory(path: string): boolean {
+  try {
+    return statSync(path).isDirectory();
+  } catch (cause) {
+    const problem = readProblem(path, cause);
+    throw new InputError(`data.path: expected a file of texts, or a folder of them, at ${path}, but ${problem}`, {
+      cause,
+    });
+  }
 }
 
 function trainInFolder(folder: string, format: TableFormatName | undefined): string {
@@ -161,9 +173,12 @@ function findInFolder(folder: string, names: readonly string[], format: TableFor
 }
 
 function sameFile(a: string, b: string): boolean {
-  const [first, second] = [a, b].map((file) => statSync(file, { throwIfNoEntry: false }));
-  if (!first || !second) return false;
-  return first.dev === second.dev && first.ino === second.ino;
+  try {
+    const [first, second] = [statSync(a), statSync(b)];
+    return first.dev === second.dev && first.ino === second.ino;
+  } catch {
+    return false; // what is wrong is said where the file is read
+  }
 }
 
 /** @throws InputError if the file can not be read, or its format is not known */
