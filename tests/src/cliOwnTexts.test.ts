@@ -201,6 +201,12 @@ describe('eval', () => {
     expect(readFileSync(join(cwd, 'handed/test.csv'), 'utf8')).toMatch(
       /^index,prediction\nx7,(praise|blame|both)\nx8,(praise|blame|both)\n$/,
     );
+    const beside = await run('eval', 'pad', ...parameters.with(-1, 'folder'));
+    expect(beside).toMatchObject({ code: 1, stdout: '' });
+    expect(beside.stderr).toMatch(
+      /^padnet: folder\/test\.csv is there already and is no table of predictions, so it is not/,
+    );
+    expect(readFileSync(join(cwd, 'folder/test.csv'), 'utf8')).toMatch(/^id,text\n/);
   });
 
   it('takes options that go together', async () => {

@@ -1,8 +1,8 @@
 /** `padnet eval` of a network for texts: every metric, accuracy by class, and predictions to hand in. */
-import { mkdirSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import type { TextDataset } from '../data/index.js';
 import { InputError } from '../errors.js';
+import { writeOutput, type FileKind } from '../outputFile.js';
 import { formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import type { Evaluation, TextModel, TextRecipe, TextSets } from '../training/index.js';
@@ -148,14 +148,24 @@ async function submissionSets(sets: TextSets, { recipe: { data } }: RecipeEvalua
   ];
 }
 
-/** @returns the file's path */
+const predictionsHeading = 'index,prediction';
+
+/** Of texts of one's own; the texts themselves may be in a file of the same name. */
+const predictionsFile: FileKind = {
+  name: 'table of predictions',
+  isOne: (beginning) => beginning.startsWith(`${predictionsHeading}\n`),
+};
+
+/** @returns the file's path. @throws InputError where there is a file of another kind */
 async function writePredictions(
   { set, mismatched }: SubmissionSet,
   { model, recipe: { data }, submission }: RecipeEvaluation,
   terminal: Terminal,
 ): Promise<string> {
-  const [{ tokenise, writeSubmission }, { predictedLabels, predictTexts: predict, writeFileAtomic }] =
-    await Promise.all([import('../data/index.js'), import('../training/index.js')]);
+  const [{ tokenise, writeSubmission }, { predictedLabels, predictTexts: predict }] = await Promise.all([
+    import('../data/index.js'),
+    import('../training/index.js'),
+  ]);
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
   const predictions = await predict(model.network, tokenised, { signal: terminal.closed });
@@ -165,8 +175,7 @@ async function writePredictions(
   const rows = Array.from(labels, (label, row) =>
     csvLine([indices?.[row] ?? row, classNames ? classNames[label]! : label]),
   );
-  mkdirSync(submission!, { recursive: true });
   const file = join(submission!, `${set.name.replace(/\..*$/, '')}.csv`);
-  writeFileAtomic(file, ['index,prediction', ...rows, ''].join('\n'));
+  writeOutput(file, `${[predictionsHeading, ...rows].join('\n')}\n`, predictionsFile);
   return file;
 }

@@ -126,7 +126,7 @@ describe('one file', () => {
     expect(split).toMatchObject({ testFraction: 0.2, seed: 1 });
     expect(split!.train[0]).toMatch(/^2:[0-9a-f]{8}$/);
     // Rows that were added later belong to neither part.
-    write('all.csv', csv([...rows(['a', 'b', 'c'], 20), 'new,a']));
+    write('all.csv', csv([...rows(['a', 'b', 'c'], 20), 'new,a', 'of a new class,aa', ',b']));
     expect(load({ path, split: split! })).toEqual(texts);
     const wayOut = 'put the file back as it was, or evaluate another one with `padnet eval <run> --data <file>`';
     write('all.csv', csv(rows(['a', 'b', 'c'], 20).with(2, 'other,a').with(5, 'another,b')));

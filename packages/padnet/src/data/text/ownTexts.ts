@@ -6,7 +6,7 @@ import { InputError } from '../../errors.js';
 import { readProblem } from '../../readRegularFile.js';
 import { type DataSplit, stratifiedSplit } from '../dataSplit.js';
 import type { TextMetric } from './metrics.js';
-import { formatOfName, readTable, type TableFormat, type TableFormatName, tableFormatNames, tableFormats, type TextTable } from './table.js'; // prettier-ignore
+import { formatOfName, readTable, type TableFormat, type TableFormatName, tableFormatNames, tableColumn, tableFormats, type TextTable } from './table.js'; // prettier-ignore
 import { labelFields, type TextColumns, type TextDefinition, textsOfTable } from './textDefinition.js';
 import { selectTexts, type TextDataset } from './textDataset.js';
 
@@ -70,7 +70,7 @@ const keys: Readonly<Record<keyof TextColumns, string>> = {
 /** @throws InputError where files are missing or damaged, or rows are wrong, naming file, lines and column */
 export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   const files = findFiles(options);
-  const trainTable = readOwnTable(files.train, options);
+  const trainTable = trainingRows(readOwnTable(files.train, options), files, options);
   const definition = ownDefinition(trainTable, options);
   const texts = (table: TextTable): TextDataset =>
     textsOfTable(table, definition, { name: basename(table.file), isLabelled: true, keys });
@@ -84,10 +84,11 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
       );
     return { definition, train: all, test: texts(readOwnTable(files.test, options)), split: null };
   }
-  const names = rowNames(trainTable, all);
-  const split = dividedRows(trainTable, all, names, options);
+  const names = rowNames(trainTable, options);
+  const split = options.split ?? divided(trainTable, all, names, options);
+  const rows = new Map(names.map((name, row) => [name, row]));
   const part = (which: 'train' | 'test'): TextDataset => ({
-    ...selectTexts(all, rowsOf(trainTable, names, split[which])),
+    ...selectTexts(all, Uint32Array.from(split[which], (name) => rows.get(name)!).sort()),
     name: `${basename(trainTable.file)}, ${which} part`,
   });
   return { definition, train: part('train'), test: part('test'), split };
@@ -251,54 +252,67 @@ function checkLabels({ labels }: TextDataset, { file }: TextTable, { classNames,
   );
 }
 
-/** Names of rows in a split: the line, and the beginning of a hash of its texts and label. */
-function rowNames({ lines }: TextTable, { first, second, labels }: TextDataset): string[] {
-  return lines.map((line, row) => {
-    const content = [first[row]!, second?.[row] ?? '', String(labels![row]!)].join('\0');
-    return `${line}:${createHash('sha256').update(content).digest('hex').slice(0, 8)}`;
-  });
-}
-
-function dividedRows(
-  table: TextTable,
-  all: TextDataset,
-  names: readonly string[],
-  options: OwnTextsOptions,
-): DataSplit {
-  const { testFraction = 0.2, splitSeed = 1, split: stored } = options;
+/**
+ * The rows that a run began with, where it divided them: what came to the file since is none of its business.
+ *
+ * @throws InputError where one is not there any more, or the recipe divides otherwise
+ */
+function trainingRows(table: TextTable, { test }: OwnFiles, options: OwnTextsOptions): TextTable {
+  const { split } = options;
+  if (!split || test !== null) return table;
+  const { testFraction = split.testFraction, splitSeed = split.seed } = options;
   for (const [key, now, before] of [
-    ['testFraction', testFraction, stored?.testFraction],
-    ['splitSeed', splitSeed, stored?.seed],
+    ['testFraction', testFraction, split.testFraction],
+    ['splitSeed', splitSeed, split.seed],
   ] as const) {
-    if (before === undefined || now === before) continue;
+    if (now === before) continue;
     throw new InputError(
       `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
     );
   }
-  if (stored) return stored;
-  const ofClass = (label: number): string[] => names.filter((_, row) => all.labels![row] === label);
-  const groups = all.classNames ? all.classNames.map((_, label) => ofClass(label)) : [names];
-  const small = groups.findIndex((group) => group.length < 2);
-  if (small !== -1) {
-    const what = all.classNames ? `one row of ${all.classNames[small]!}` : 'one row';
-    throw new InputError(
-      `${table.file}: there is only ${what}, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
-    );
-  }
-  return stratifiedSplit(groups, { testFraction, seed: splitSeed });
-}
-
-/** In the order of the file. */
-function rowsOf({ file }: TextTable, names: readonly string[], chosen: readonly string[]): Uint32Array {
-  const rows = new Map(names.map((name, row) => [name, row]));
-  const missing = chosen.filter((name) => !rows.has(name));
+  const chosen = new Set([...split.train, ...split.test]);
+  const names = rowNames(table, options);
+  const there = new Set(names);
+  const missing = [...chosen].filter((name) => !there.has(name));
   if (missing.length > 0) {
     const lines = missing.slice(0, 5).map((name) => name.split(':')[0]!);
     throw new InputError(
-      `${file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, of line ` +
+      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, of line ` +
         `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
         '`padnet eval <run> --data <file>`',
     );
   }
-  return Uint32Array.from(chosen, (name) => rows.get(name)!).sort();
+  const rows = [...names.keys()].filter((row) => chosen.has(names[row]!));
+  return { ...table, rows: rows.map((row) => table.rows[row]!), lines: rows.map((row) => table.lines[row]!) };
+}
+
+/** Names of rows in a split: the line, and the beginning of a hash of texts and label. */
+function rowNames(table: TextTable, { textColumn, secondColumn, labelColumn }: OwnTextsOptions): string[] {
+  const fields = [
+    tableColumn(table, textColumn, keys.first),
+    ...(secondColumn === undefined ? [] : [tableColumn(table, secondColumn, keys.second)]),
+    labelFields(table, labelColumn, keys.label),
+  ];
+  return table.lines.map((line, row) => {
+    const content = fields.map((column) => column[row] ?? '').join('\0');
+    return `${line}:${createHash('sha256').update(content).digest('hex').slice(0, 8)}`;
+  });
+}
+
+function divided(
+  { file }: TextTable,
+  { labels, classNames }: TextDataset,
+  names: readonly string[],
+  { testFraction = 0.2, splitSeed = 1 }: OwnTextsOptions,
+): DataSplit {
+  const ofClass = (label: number): string[] => names.filter((_, row) => labels![row] === label);
+  const groups = classNames ? classNames.map((_, label) => ofClass(label)) : [names];
+  const small = groups.findIndex((group) => group.length < 2);
+  if (small !== -1) {
+    const what = classNames ? `one row of ${classNames[small]!}` : 'one row';
+    throw new InputError(
+      `${file}: there is only ${what}, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
+    );
+  }
+  return stratifiedSplit(groups, { testFraction, seed: splitSeed });
 }
