@@ -107,8 +107,12 @@ function resnet18(): ReadonlyMap<string, Tensor> {
   return createModel(modelSchema.parse({ name: 'resnet18' }), { inChannels: 3, numClasses: 2 }).stateDict();
 }
 
-/** What `torch.save` writes of a dictionary of float tensors: a ZIP archive with a pickle and the numbers. */
-function torchFile(state: ReadonlyMap<string, Tensor>): Buffer {
+/**
+ * What `torch.save` writes of a dictionary of float tensors: a ZIP archive with a pickle and the numbers.
+ *
+ * @param isNegated marks the tensors as lazily negated: their numbers are those stored, with the other sign
+ */
+export function torchFile(state: ReadonlyMap<string, Tensor>, { isNegated = false } = {}): Buffer {
   const zip = new AdmZip();
   const add = (name: string, bytes: Buffer): void => {
     zip.addFile(`archive/${name}`, bytes);
@@ -119,6 +123,7 @@ function torchFile(state: ReadonlyMap<string, Tensor>): Buffer {
     Buffer.concat([Buffer.from('X'), littleEndian(value.length), Buffer.from(value)]);
   const tuple = (...parts: Buffer[]): Buffer => Buffer.concat([Buffer.from('('), ...parts, Buffer.from('t')]);
   const global = (name: string): Buffer => Buffer.from(`c${name.replace(/\.(?=\w+$)/, '\n')}\n`);
+  const negated = Buffer.concat([Buffer.from('}'), text('neg'), Buffer.from([0x88]), Buffer.from('s')]);
   const items = [...state].filter(([, value]) => value.dtype === 'float32');
   const entries = items.map(([name, value], index) => {
     scope(() => {
@@ -130,7 +135,7 @@ function torchFile(state: ReadonlyMap<string, Tensor>): Buffer {
     const noHooks = Buffer.concat([global('collections.OrderedDict'), Buffer.from(')R')]);
     const values = tuple(
       ...[Buffer.concat([storage, Buffer.from('Q')]), int(0), tuple(...shape.map(int)), tuple(...strides.map(int))],
-      ...[Buffer.from([0x89]), noHooks],
+      ...[Buffer.from([0x89]), noHooks, ...(isNegated ? [negated] : [])],
     );
     return Buffer.concat([text(name), global('torch._utils._rebuild_tensor_v2'), values, Buffer.from('R')]);
   });

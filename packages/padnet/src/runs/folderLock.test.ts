@@ -1,6 +1,15 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  writeFileSync,
+} from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { Worker } from 'node:worker_threads';
@@ -115,8 +124,14 @@ describe('a lock that was left behind is none', () => {
   it.each([
     ['empty, as on a full disk', ''],
     ['of something else', '\0\0garbage'],
-    ['of a process that has gone', `{"pid":999999999,"host":"${hostname()}","since":"2026-01-01T00:00:00Z","command":"x"}`],
-    ['of a number that another process has now', `{"pid":1,"host":"${hostname()}","since":"2026-01-01T00:00:00Z","command":"x"}`],
+    [
+      'of a process that has gone',
+      `{"pid":999999999,"host":"${hostname()}","since":"2026-01-01T00:00:00Z","command":"x"}`,
+    ],
+    [
+      'of a number that another process has now',
+      `{"pid":1,"host":"${hostname()}","since":"2026-01-01T00:00:00Z","command":"x"}`,
+    ],
     ['of another machine', '{"pid":1,"host":"node17","since":"2026-01-01T00:00:00Z","command":"x"}'],
   ])('%s', async (_, text) => {
     mkdirSync(folder);

@@ -273,6 +273,8 @@ describe('the recipes that are shipped', () => {
     expect(ofPartial).toEqual({
       ...ofStatic,
       model: { ...ofStatic!.model, layer: 'pad' },
+      // A fresh bank takes larger steps at the same rate.
+      training: { ...ofStatic!.training, learningRate: 0.02 },
       partition: expect.objectContaining({ ratio: 0.3, epoch: 10 }) as object,
     });
   });

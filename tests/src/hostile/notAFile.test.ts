@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { encodeIdx } from 'padnet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { padnet, tinyRecipe, writePictures } from './padnetProcess.js';
+import { padnet, tinyRecipe, writePictures } from '../padnetProcess.js';
 
 let cwd: string;
 beforeAll(() => {
