@@ -45,6 +45,7 @@ export {
   type ImageTransform,
   MAX_CROP_PADDING,
   prepareTransform,
+  type TransformedPictures,
   type PreparedTransform,
   type TransformKey,
 } from './transforms.js';

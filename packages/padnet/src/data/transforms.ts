@@ -69,7 +69,7 @@ function channelNumbers(name: string, numbers: readonly number[], dataset: Trans
 }
 
 /** What a transform is checked against. */
-type TransformedPictures = Pick<ImageDataset, 'kind' | 'name' | 'channels'>;
+export type TransformedPictures = Pick<ImageDataset, 'kind' | 'name' | 'channels'>;
 
 /** @throws InputError if the transform does not fit the dataset's channels, or an option is out of range */
 export function prepareTransform(transform: ImageTransform, dataset: TransformedPictures): PreparedTransform {

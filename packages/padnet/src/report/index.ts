@@ -74,7 +74,7 @@ export type { Html, HtmlValue } from './html.js';
 export { htmlReport, methodReferences, type ReportOptions, runFacts } from './htmlReport.js';
 export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow, planText } from './inspectPlans.js';
 export { type Inspection, inspectNetwork, type InspectRow, inspectText } from './inspectText.js';
-export type { NetworkFacts } from './networkFacts.js';
+export type { NetworkFacts, RunModel } from './networkFacts.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
 export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
@@ -88,7 +88,7 @@ export {
   type RunSummary,
   type RunSummaryOptions,
 } from './runSummary.js';
-export { type ProgramNetwork, readProgramNetwork } from './programNetwork.js';
+export { networkSchema, type ProgramNetwork, readProgramNetwork } from './programNetwork.js';
 export {
   answerPictures,
   type ClassProbability,

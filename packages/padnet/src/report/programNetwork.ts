@@ -13,7 +13,7 @@ import type { SamplePass } from './samplePass.js';
 
 const sizes = z.array(z.number());
 
-const networkSchema = z.strictObject({
+export const networkSchema = z.strictObject({
   format: z.literal('padnet-network-1'),
   counts: z.strictObject({
     stored: z.strictObject({

@@ -17,7 +17,7 @@ import {
 import { dirname, join } from 'node:path';
 
 /** Hands over bytes, in order and in pieces as the caller likes. */
-type Write = (bytes: Uint8Array) => void;
+export type Write = (bytes: Uint8Array) => void;
 
 /**
  * Writes `file` under a temporary name in the same folder, forces it to the disk, and only then renames it over the old

@@ -1,4 +1,4 @@
 /** Files of tensors. */
-export { writeFileAtomically } from './atomicFile.js';
+export { writeFileAtomically, type Write } from './atomicFile.js';
 export * from './safetensors.js';
 export { decodeTorchArchive, loadTorchArchive, TorchArchiveError } from './torchArchive.js';
