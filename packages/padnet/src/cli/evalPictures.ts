@@ -1,6 +1,5 @@
 /** `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where nobody knows the classes. */
 import { existsSync } from 'node:fs';
-import { join } from 'node:path';
 import { loadPictureTestSet, onceEach, type ImageDataset, type OnBadPicture } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { foldBatchNorms, setCoefficientThreshold } from '../layers/index.js';
@@ -12,6 +11,7 @@ import {
   pictureInput,
   readRun,
   readSplit,
+  RunFolder,
   type PictureModel,
   type PictureRecipe,
 } from '../training/index.js';
@@ -41,7 +41,7 @@ export async function evaluateOnRecipe(
     terminal.remark(`padnet: left out: ${file}: ${reason}`);
   });
   const onBadPicture = data.onBadPicture === 'skip' ? told : undefined;
-  const split = readSplit(join(folder, 'split.json'));
+  const split = readSplit(new RunFolder(folder).split);
   const { test } = await loadPictures(data, { onBadPicture, split });
   await evaluateOn(test, evaluation, { numWorkers: data.numWorkers, onBadPicture }, terminal);
 }

@@ -25,7 +25,7 @@ function isNetworkFile(name: string): boolean {
  *   somebody else's by a name that is needed
  */
 export function checkNetworkFolder(out: string, source: string, force: boolean): void {
-  if (existsSync(join(out, 'recipe.yaml'))) throw new InputError(`${out} is a training run; choose another folder`);
+  if (existsSync(new RunFolder(out).recipe)) throw new InputError(`${out} is a training run; choose another folder`);
   const above = new RunFolder(dirname(out));
   if (existsSync(above.recipe) && above.owns(out))
     throw new InputError(`${out} belongs to the run in ${above.path}; choose another folder`);

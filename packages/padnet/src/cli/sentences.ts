@@ -1,4 +1,5 @@
 /** Files of sentences: one a line, or two with a tab between. */
+import { splitLines } from '../data/text/textFile.js';
 import { InputError } from '../errors.js';
 import { maxTextBytes, readInput, readStandardInput } from '../readRegularFile.js';
 import type { Text } from '../report/index.js';
@@ -33,18 +34,4 @@ export async function readSentences(file: string, isPair: boolean): Promise<Text
       throw problem('has an empty sentence; fill it or remove the line');
     return { first, second };
   });
-}
-
-const lineFeed = 0x0a;
-
-/** Without the empty one after the last line's end. Undecoded: a byte that is not UTF-8 must not hide which line it is in. */
-function splitLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  for (let start = 0; start < bytes.length;) {
-    const end = bytes.indexOf(lineFeed, start);
-    const stop = end === -1 ? bytes.length : end;
-    lines.push(bytes.subarray(start, stop));
-    start = stop + 1;
-  }
-  return lines;
 }

@@ -29,7 +29,7 @@ export function checkText(bytes: Buffer, file: string): Buffer {
   if (nul !== -1)
     throw new InputError(`${file}: line ${lineAt(text, nul)} holds the character NUL; is it a file of text?`);
   if (!isUtf8(text)) {
-    const line = lines(text).findIndex((each) => !isUtf8(each)) + 1;
+    const line = splitLines(text).findIndex((each) => !isUtf8(each)) + 1;
     throw new InputError(`${file}: line ${line} holds a byte that is not UTF-8; convert the file to UTF-8`);
   }
   return text;
@@ -43,15 +43,15 @@ export function lineAt(bytes: Buffer, place: number): number {
 }
 
 /** Undecoded, and without the empty one after the last line's end: a byte that is not UTF-8 must not hide which line it is in. */
-function lines(bytes: Buffer): Buffer[] {
-  const found: Buffer[] = [];
+export function splitLines(bytes: Buffer): Buffer[] {
+  const lines: Buffer[] = [];
   for (let start = 0; start < bytes.length;) {
     const end = bytes.indexOf(LINE_FEED, start);
     const stop = end === -1 ? bytes.length : end;
-    found.push(bytes.subarray(start, stop));
+    lines.push(bytes.subarray(start, stop));
     start = stop + 1;
   }
-  return found;
+  return lines;
 }
 
 function isUtf8(bytes: Buffer): boolean {
