@@ -51,10 +51,17 @@ function layerOf({ shape, dtype, training, momentum }: Case, activation: Activat
 
 /** As before there was a fused operator. */
 function composed(layer: nn.BatchNorm2d, activation: Activation, x: Tensor, residual: Tensor | null): Tensor {
+  return activated(normalised(layer, x, residual), activation);
+}
+
+function normalised(layer: nn.BatchNorm2d, x: Tensor, residual: Tensor | null): Tensor {
   const { weight, bias, runningMean, runningVar, training, eps } = layer;
   const momentum = layer.momentum ?? 1; // of the first batch
   const normal = ops.batchNorm(x, weight, bias, runningMean, runningVar, training, momentum, eps, true);
-  const sum = residual ? normal.add(residual) : normal;
+  return residual ? normal.add(residual) : normal;
+}
+
+function activated(sum: Tensor, activation: Activation): Tensor {
   if (activation === 'none') return sum;
   return activation === 'relu' ? sum.relu() : ops.hardtanh(sum, { minVal: 0, maxVal: 6 });
 }
@@ -84,12 +91,16 @@ describe('batch norm with residual and activation', () => {
           const [x, residual, weights] = [made(), made(), randn(shape, { dtype })];
           const [otherX, otherResidual] = [leaf(x), leaf(residual)];
           const y = layer.forward(x, hasResidual ? residual : null);
-          const expected = composed(plain, activation, otherX, hasResidual ? otherResidual : null);
+          const sum = normalised(plain, otherX, hasResidual ? otherResidual : null);
+          const expected = activated(sum, activation);
           expect(y.isContiguous || channelsLast).toBe(true);
           const tolerance = dtype === 'float32' ? { atol: 2e-4, rtol: 1e-4 } : { atol: 1e-11, rtol: 1e-11 };
           expectClose(y, expected, tolerance);
-          backward(y, { gradients: [weights] });
-          backward(expected, { gradients: [weights] });
+          // At a kink of the activation rounding decides which slope it has.
+          const isSmooth = ops.logicalAnd(sum.abs().gt(1e-3), sum.sub(6).abs().gt(1e-3));
+          const gradients = [weights.mul(isSmooth.to(dtype))];
+          backward(y, { gradients });
+          backward(expected, { gradients });
           expectClose(x.grad!, otherX.grad!, tolerance);
           if (hasResidual) expectClose(residual.grad!, otherResidual.grad!, tolerance);
           if (statistics === 0) return; // libtorch's running statistics of nothing are NaN; ours stay
