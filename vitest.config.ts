@@ -21,6 +21,8 @@ export default defineConfig({
       { extends: true, test: { name: 'padnet', include: ['packages/padnet/dist/**/*.test.js'] } },
       { extends: true, test: { name: 'tests', include: ['tests/dist/**/*.test.js'], exclude: hostile } },
     ],
+    // What is tested is loaded by Node, as users load it.
+    server: { deps: { external: [/\/(packages|tests)\/.*(?<!\.test)\.js$/] } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;
 
@@ -21,7 +22,7 @@ afterAll(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+const run = (...parameters: string[]): Promise<CommandResult> => runCommand(parameters, { cwd });
 
 describe('help', () => {
   it.each([

@@ -1,14 +1,15 @@
-/** `padnet ablate` as a process, on pictures that take a second to train on. */
+/** `padnet ablate`, on pictures that take a second to train on. */
 import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { AblationDocument } from 'padnet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { checksums, padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;
-const ablate = (...parameters: string[]): Promise<Finished> => padnet(['ablate', ...parameters], { cwd });
+const ablate = (...parameters: string[]): Promise<CommandResult> => runCommand(['ablate', ...parameters], { cwd });
 
 const ablation = `recipe: pad.yaml
 seeds: [1, 2]

@@ -1,9 +1,10 @@
-/** `padnet bench` as a process: what scripts read of it, at sizes that take a second. */
+/** `padnet bench`: what scripts read of it, at sizes that take a second. */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
 import { padnet, type Finished } from './padnetProcess.js';
 
 let cwd: string;
@@ -16,13 +17,18 @@ afterAll(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-const bench = (...parameters: string[]): Promise<Finished> => padnet(['bench', ...parameters], { cwd });
+const bench = (...parameters: string[]): Promise<CommandResult> => runCommand(['bench', ...parameters], { cwd });
+/** For what is measured of a process. */
+const benchProcess = (...parameters: string[]): Promise<Finished> => padnet(['bench', ...parameters], { cwd });
 
 /** What it prints with `--json`. */
 async function measured<T>(...parameters: string[]): Promise<T> {
-  const { code, stdout, stderr } = await bench(...parameters, '--json');
+  return result(await bench(...parameters, '--json')) as T;
+}
+
+function result({ code, stdout, stderr }: Finished): unknown {
   expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-  return JSON.parse(stdout) as T;
+  return JSON.parse(stdout);
 }
 
 /** A network that runs in milliseconds. */
@@ -242,12 +248,15 @@ describe('padnet bench', () => {
   });
 
   it('measures a folder of pictures beside sharp, in memory that does not grow', async () => {
-    const { bytesPerPicture, sharp, results, residentBytes } = await measured<{
+    const size = ['--images', '64', '--batch', '8', '--repeats', '3'];
+    const { bytesPerPicture, sharp, results, residentBytes } = result(
+      await benchProcess('loader', '--files', '--workers', '1', ...size, '--json'),
+    ) as {
       bytesPerPicture: number;
       sharp: { imagesPerSecond: number };
       results: { workers: number; imagesPerSecond: number; ratioToSharp: number }[];
       residentBytes: number[];
-    }>('loader', '--files', '--workers', '1', '--images', '64', '--batch', '8', '--repeats', '3');
+    };
     expect(bytesPerPicture).toBeGreaterThan(50e3);
     expect(bytesPerPicture).toBeLessThan(100e3);
     expect(results.map(({ workers }) => workers)).toEqual([1]);
@@ -258,7 +267,7 @@ describe('padnet bench', () => {
     expect(residentBytes).toHaveLength(3);
     // A round decodes 40 MB and gives 39 MB of batches: two that stayed would be 78.
     expect(residentBytes[2]! - residentBytes[0]!).toBeLessThan(60e6);
-    const { stdout } = await bench(
+    const { stdout } = await benchProcess(
       'loader',
       '--files',
       '--workers',

@@ -1,4 +1,4 @@
-/** `padnet glue` as a process, on an encoder and tasks that take a second to fine-tune. */
+/** `padnet glue`, on an encoder and tasks that take a second to fine-tune. */
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
@@ -9,12 +9,13 @@ import { join } from 'node:path';
 import type { GlueDocument } from 'padnet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { checksums, padnet, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { checksums, padnet } from './padnetProcess.js';
 import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlue.js';
 
 let cwd: string;
-const glue = (...parameters: string[]): Promise<Finished> =>
-  padnet(['glue', '--recipes', 'recipes', ...parameters], { cwd });
+const glue = (...parameters: string[]): Promise<CommandResult> =>
+  runCommand(['glue', '--recipes', 'recipes', ...parameters], { cwd });
 
 beforeAll(() => {
   cwd = mkdtempSync(join(tmpdir(), 'padnet-glue-'));
@@ -99,7 +100,7 @@ describe('the table', () => {
     expect(stdout).toMatch(/^static +\d+\.\d \(1, 1 failed\)$/m);
     expect(stdout).toMatch(/^Failed: RTE, static, seed 2: .* has a test accuracy that is no number, since/m);
     expect(document('null').runs).toHaveLength(1);
-    const compared = await padnet(['compare', run, '--out', 'null.html'], { cwd });
+    const compared = await runCommand(['compare', run, '--out', 'null.html'], { cwd });
     expect(compared.stdout).toMatch(/^Test accuracy +–$/m);
   });
 
@@ -167,14 +168,14 @@ describe('bad usage', () => {
 describe('train --seeds', () => {
   it('trains once for each, goes on where it stopped, and prints mean and deviation', async () => {
     const train = ['train', 'recipes/rte-pad50.yaml'];
-    const first = await padnet([...train, '--seeds', '1', '--out', 'seeds'], { cwd });
+    const first = await runCommand([...train, '--seeds', '1', '--out', 'seeds'], { cwd });
     expect(first).toMatchObject({ code: 0, stderr: '' });
     expect(first.stdout).toMatch(/^1 seed: test accuracy \d+\.\d\d %$/m);
-    const again = await padnet([...train, '--seeds', '1,2', '--out', 'seeds'], { cwd });
+    const again = await runCommand([...train, '--seeds', '1,2', '--out', 'seeds'], { cwd });
     expect(again).toMatchObject({ code: 1, stdout: '' });
     expect(again.stderr).toContain('seeds/seed-1 already has a run');
 
-    const { code, stdout } = await padnet([...train, '--seeds', '1,2', '--out', 'seeds', '--resume', '--json'], {
+    const { code, stdout } = await runCommand([...train, '--seeds', '1,2', '--out', 'seeds', '--resume', '--json'], {
       cwd,
     });
     expect(code).toBe(0);
@@ -196,7 +197,7 @@ describe('train --seeds', () => {
   });
 
   it('is not for one seed', async () => {
-    const { code, stderr } = await padnet(['train', 'recipes/rte-pad50.yaml', '--seed', '1', '--seeds', '1,2'], {
+    const { code, stderr } = await runCommand(['train', 'recipes/rte-pad50.yaml', '--seed', '1', '--seeds', '1,2'], {
       cwd,
     });
     expect(code).toBe(2);

@@ -3,11 +3,12 @@ import { cpSync, mkdtempSync, mkdirSync, readFileSync, rmSync, writeFileSync } f
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checksums, padnet, writePictures, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { checksums, padnet, writePictures } from './padnetProcess.js';
 import { root } from './projectFiles.js';
 
 let cwd: string;
-const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+const run = (...parameters: string[]): Promise<CommandResult> => runCommand(parameters, { cwd });
 
 /** The example's recipe, on pictures that train in a second. */
 const recipe = (): string =>
@@ -82,9 +83,9 @@ describe('code of one’s own', () => {
     expect(stopped.code).toBe(130);
     const elsewhere = mkdtempSync(join(tmpdir(), 'padnet-elsewhere-'));
     const path = join(cwd, 'runs/stopped');
-    const refused = await padnet(['train', '--resume', path], { cwd: elsewhere });
+    const refused = await runCommand(['train', '--resume', path], { cwd: elsewhere });
     expect(refused.stderr).toContain('--allow-code lets it');
-    const resumed = await padnet(['train', '--resume', path, '--allow-code'], { cwd: elsewhere });
+    const resumed = await runCommand(['train', '--resume', path, '--allow-code'], { cwd: elsewhere });
     expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: '' });
     const weights = (name: string): Buffer => readFileSync(join(cwd, 'runs', name, 'model/model.safetensors'));
     expect(weights('stopped').equals(weights('own'))).toBe(true);

@@ -4,11 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { padnet, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
 import { writeTinyEncoder } from './tinyGlue.js';
 
 let cwd: string;
-const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+const run = (...parameters: string[]): Promise<CommandResult> => runCommand(parameters, { cwd });
 
 async function succeed(...parameters: string[]): Promise<string> {
   const { code, stdout, stderr } = await run(...parameters);

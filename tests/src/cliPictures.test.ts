@@ -5,12 +5,12 @@ import { dirname, join } from 'node:path';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { padnet, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
 
 let cwd: string;
 /** Paths in what it says begin in the folder of the test. */
-const run = async (...parameters: string[]): Promise<Finished> => {
-  const { code, stdout, stderr } = await padnet(parameters, { cwd });
+const run = async (...parameters: string[]): Promise<CommandResult> => {
+  const { code, stdout, stderr } = await runCommand(parameters, { cwd });
   const shortened = (text: string): string => text.replaceAll(`${cwd}/`, '');
   return { code, stdout: shortened(stdout), stderr: shortened(stderr) };
 };

@@ -15,10 +15,11 @@ import { join } from 'node:path';
 import { evaluate, loadIdxFolder, loadRunModel, parseRecipe, trainRecipe } from 'padnet';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;
-const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+const run = (...parameters: string[]): Promise<CommandResult> => runCommand(parameters, { cwd });
 
 /** Class folders of 8 dark and 8 light pictures, and IDX pictures of four classes. */
 beforeAll(async () => {
@@ -29,8 +30,11 @@ beforeAll(async () => {
   ] as const) {
     mkdirSync(join(cwd, 'shades', name), { recursive: true });
     for (let index = 0; index < 8; index++) {
-      const noise = { type: 'gaussian', mean, sigma: 20 } as const;
-      const picture = sharp({ create: { width: 40 + index, height: 32, channels: 3, background: '#000', noise } });
+      const [width, height, channels] = [40 + index, 32, 3] as const;
+      const grey = (_: unknown, at: number): number => mean + ((Math.imul(at + index, 2654435761) >>> 24) - 128) / 4;
+      const picture = sharp(Uint8Array.from({ length: width * height * channels }, grey), {
+        raw: { width, height, channels },
+      });
       writeFileSync(join(cwd, 'shades', name, `${index}.jpg`), await picture.jpeg().toBuffer());
     }
   }

@@ -13,11 +13,12 @@ import {
   type TextAnswer,
 } from 'padnet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { checksums, padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlue.js';
 
 let cwd: string;
-const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+const run = (...parameters: string[]): Promise<CommandResult> => runCommand(parameters, { cwd });
 
 async function succeed(...parameters: string[]): Promise<string> {
   const { code, stdout, stderr } = await run(...parameters);

@@ -4,10 +4,11 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { checksums, padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;
-const run = (...parameters: string[]): Promise<Finished> => padnet(parameters, { cwd });
+const run = (...parameters: string[]): Promise<CommandResult> => runCommand(parameters, { cwd });
 
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'padnet-train-'));

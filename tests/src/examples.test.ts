@@ -7,7 +7,8 @@ import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 
-import { padnet, writePictures } from './padnetProcess.js';
+import { runCommand } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { writePictures } from './padnetProcess.js';
 
 const examples = fileURLToPath(new URL('../../examples', import.meta.url));
 
@@ -75,12 +76,12 @@ it('ownNetwork: writes runs that commands read', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'padnet-own-network-'));
   const { stdout } = await promisify(execFile)(process.execPath, [`${examples}/dist/ownNetwork.js`], { cwd });
   expect(stdout).toMatch(/^static: (9\d\.\d|100\.0) %\npad: (9\d\.\d|100\.0) %\n$/);
-  const compared = await padnet(['compare', 'runs/own-static', 'runs/own-pad'], { cwd });
+  const compared = await runCommand(['compare', 'runs/own-static', 'runs/own-pad'], { cwd });
   expect(compared.code).toBe(0);
   expect(compared.stderr).toMatch(/^padnet: without the routers of runs\/own-pad: [^\n]*\n$/);
   expect(compared.stdout).toMatch(/^Test accuracy .* %/m);
   expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('TinyNet on stripes');
-  const shown = await padnet(['inspect', 'runs/own-pad'], { cwd });
+  const shown = await runCommand(['inspect', 'runs/own-pad'], { cwd });
   expect(shown.stdout).toMatch(/DynamicConv2d partial[^]*as the program wrote it down that trained it\n$/);
   const cannot = 'was trained by a program of your own, which alone has its data and can go on with it';
   for (const [parameters, message] of [
@@ -94,7 +95,7 @@ it('ownNetwork: writes runs that commands read', async () => {
       'recipe.yaml:1: modality: a program of your own wrote this when it trained',
     ],
   ] as const) {
-    const { code, stderr } = await padnet(parameters, { cwd });
+    const { code, stderr } = await runCommand(parameters, { cwd });
     expect({ code, lines: stderr.trimEnd().split('\n').length }).toEqual({ code: 1, lines: 1 });
     expect(stderr).toContain(message);
   }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { padnet, tinyRecipe, writePictures } from './padnetProcess.js';
+import { runCommand } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { tinyRecipe, writePictures } from './padnetProcess.js';
 import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlue.js';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
@@ -26,7 +27,7 @@ async function ablate(cwd: string, report: string): Promise<void> {
   for (const name of ['static', 'pad'] as const) writeFileSync(join(cwd, `${name}.yaml`), tinyRecipe(name));
   const sweep = '{ partition.ratio: [0.1, 0.3], partition.scope: [global, local] }';
   writeFileSync(join(cwd, 'report.yaml'), `recipe: pad.yaml\nreferences: [static.yaml]\nsweeps: [${sweep}]\n`);
-  expect(await padnet(['ablate', 'report.yaml', '--out', cwd], { cwd })).toMatchObject({ code: 0, stderr: '' });
+  expect(await runCommand(['ablate', 'report.yaml', '--out', cwd], { cwd })).toMatchObject({ code: 0, stderr: '' });
   renameSync(join(cwd, 'ablation.html'), report);
 }
 
@@ -47,11 +48,11 @@ async function compare(
   for (const name of kind.names) {
     const recipe = kind.kind === 'pictures' ? [`${name}.yaml`] : ['rte-pad50.yaml', '--set', `model.layer=${name}`];
     const unpartitioned = kind.kind === 'texts' && name !== 'pad' ? ['--set', 'partition=null'] : [];
-    const { code, stderr } = await padnet(['train', ...recipe, ...unpartitioned, '--out', name], { cwd });
+    const { code, stderr } = await runCommand(['train', ...recipe, ...unpartitioned, '--out', name], { cwd });
     expect(stderr).toBe('');
     expect(code).toBe(0);
   }
-  expect((await padnet(['compare', ...kind.names, '--out', report], { cwd })).code).toBe(0);
+  expect((await runCommand(['compare', ...kind.names, '--out', report], { cwd })).code).toBe(0);
 }
 
 describe.skipIf(executablePath === undefined).each(kinds)('the report page of $kind', (kind) => {

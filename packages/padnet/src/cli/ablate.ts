@@ -65,7 +65,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
     const obstacle = await runObstacle(run);
     if (obstacle && !force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
   }
-  const command = commandLine();
+  const command = commandLine(terminal.parameters);
   const table = new AblationWriter({ file, plan, runs, out, command, allowCode });
   await table.check();
   await table.read();

@@ -93,7 +93,7 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   checkSets(set);
   const matrix = glueMatrix(options);
   const plans = await planRuns(matrix, options);
-  const command = commandLine();
+  const command = commandLine(terminal.parameters);
   const table = await GlueTableWriter.create({ matrix, plans, out, command, terminal });
   const wholly = await trainRuns(plans, {
     terminal,

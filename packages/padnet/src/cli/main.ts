@@ -40,7 +40,7 @@ function leaveTerminalsThatAreGone(): void {
 }
 
 /** @param parameters without `node` and the program. @returns the exit code */
-export async function run(parameters: readonly string[], terminal = new Terminal()): Promise<number> {
+export async function run(parameters: readonly string[], terminal = new Terminal(parameters)): Promise<number> {
   const program = createProgram(terminal);
   try {
     await program.parseAsync(parameters, { from: 'user' });

@@ -15,8 +15,7 @@ import { RunFolder } from '../training/runFolder.js';
 import { smallTextRecipe, writeEncoder, writeTexts } from '../training/texts.test.fixture.js';
 import { trainRecipe } from '../training/trainRecipe.js';
 import { convertNetwork } from './convertNetwork.js';
-import { run } from './main.js';
-import { Terminal } from './terminal.js';
+import { runCommand } from './runCommand.test.fixture.js';
 
 let folder: string;
 const at = (name: string): string => join(folder, name);
@@ -232,32 +231,8 @@ const table: Readonly<Record<string, Row>> = {
   },
 };
 
-/** Keeps what is written. */
-class Lines extends Terminal {
-  stdout = '';
-  stderr = '';
-
-  override print(text: string): void {
-    this.stdout += `${text}\n`;
-  }
-
-  override progress(text: string): void {
-    this.print(text);
-  }
-
-  override remark(text: string): void {
-    this.stderr += `${text}\n`;
-  }
-}
-
-async function command(...parameters: string[]): Promise<{ code: number; stdout: string; stderr: string }> {
-  const terminal = new Lines();
-  const code = await run(parameters, terminal);
-  return { code, stdout: terminal.stdout, stderr: terminal.stderr };
-}
-
 async function expectCell(cell: Cell, ...parameters: string[]): Promise<void> {
-  const { code, stdout, stderr } = await command(...parameters);
+  const { code, stdout, stderr } = await runCommand(parameters);
   const label = `padnet ${parameters.join(' ')}`;
   if (cell === true) {
     expect({ code, stderr }, label).toEqual({ code: 0, stderr: '' });
@@ -328,11 +303,11 @@ describe('a dynamic network without a run', () => {
   });
 
   it('is compared by what it stores and executes, and with nothing that it has not', async () => {
-    const { stdout } = await command('compare', at('pad network'), at('static run'), '--out', out());
+    const { stdout } = await runCommand(['compare', at('pad network'), at('static run'), '--out', out()]);
     expect(stdout).toMatch(/^Test accuracy +– /m);
     expect(stdout).toMatch(/^Dynamic ratio κ +30\.\d %/m);
     expect(stdout).toContain('No run, so without scores, times and memory: pad network.');
-    const { stdout: alone } = await command('compare', at('pad network'), '--out', out(), '--json');
+    const { stdout: alone } = await runCommand(['compare', at('pad network'), '--out', out(), '--json']);
     expect(JSON.parse(alone)).toMatchObject({ runs: [{ recipe: null, score: null, layer: 'pad', finished: false }] });
   });
 });

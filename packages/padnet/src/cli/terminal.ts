@@ -22,6 +22,9 @@ export class Terminal {
   readonly #closed = new AbortController();
   #showsProgress = true;
 
+  /** @param parameters what was typed after `padnet` */
+  constructor(readonly parameters: readonly string[]) {}
+
   /** Whether somebody looks: a progress bar and colours make sense. */
   get isInteractive(): boolean {
     return isatty(stdout);

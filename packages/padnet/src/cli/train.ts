@@ -87,7 +87,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
       return;
     }
     if (end.type === 'interrupted') {
-      const again = options.seeds ? resumingCommand(options) : `padnet train --resume ${quoted(out)}`;
+      const again = options.seeds ? resumingCommand(options, terminal) : `padnet train --resume ${quoted(out)}`;
       terminal.remark(`stopped at step ${end.step}, saved; resume with: ${again}`);
       terminal.exitCode = interruption.exitCode;
       return;
@@ -100,8 +100,9 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
 }
 
 /** The same command, once more. */
-function resumingCommand({ resume }: TrainOptions): string {
-  return resume === undefined ? `${commandLine({ without: '--force' })} --resume` : commandLine();
+function resumingCommand({ resume }: TrainOptions, { parameters }: Terminal): string {
+  if (resume !== undefined) return commandLine(parameters);
+  return `${commandLine(parameters.filter((parameter) => parameter !== '--force'))} --resume`;
 }
 
 /** What to train, and where: a run, or one for each seed. */
