@@ -14,7 +14,7 @@ export interface Watch {
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
   readonly view: TrainingView;
-  /** What is said at the start. */
+  /** What is said once recipe, data and folder have been found good: at the first event. */
   readonly title: string;
   /** Whether the run is one of several, each of which gets a process of its own. */
   readonly separate: boolean;
@@ -28,8 +28,10 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
   let end: FinishedEvent | InterruptedEvent | null = null;
   try {
     if (recipe.modality === 'text') await fetchPretrained(recipe.model.pretrained, signal, terminal);
-    view.start(title);
+    let isStarted = false;
     for await (const event of (separate ? trainInProcess : trainInWorker)(recipe, { ...options, signal })) {
+      if (!isStarted) view.start(title);
+      isStarted = true;
       view.show(event);
       if (event.type === 'finished' || event.type === 'interrupted') end = event;
     }
