@@ -1,6 +1,7 @@
 /** The process that measures one layer kind: see `networkProcess.ts` for what it is told and answers. */
 import { createInterface } from 'node:readline';
 import { manualSeed, noGrad, ops, scope, setNumThreads, type nn, type Tensor } from '@padnet/torch';
+import { peakMemory } from '../memory.js';
 import { countStored, foldBatchNorms } from '../layers/index.js';
 import { createBenchNetwork, inputShape, trainingStep } from './benchNetwork.js';
 import type { NetworkJob } from './networks.js';
@@ -18,7 +19,7 @@ for await (const line of createInterface({ input: process.stdin })) {
   const { passes } = JSON.parse(line) as { passes: number };
   say({ seconds: Array.from({ length: passes }, () => secondsOf(pass)) });
 }
-say({ parameters, peakMemoryBytes: process.resourceUsage().maxRSS * 1024 });
+say({ parameters, peakMemoryBytes: peakMemory() });
 
 function say(answer: unknown): void {
   process.stdout.write(`${JSON.stringify(answer)}\n`);

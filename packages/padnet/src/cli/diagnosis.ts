@@ -2,7 +2,7 @@
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { availableMemory } from '../availableMemory.js';
+import { availableMemory } from '../memory.js';
 import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/fashionMnist.js';
 import { reasonOf } from '../errors.js';
 import { formatBytes } from '../report/format.js';

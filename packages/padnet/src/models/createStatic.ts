@@ -1,6 +1,6 @@
 /** Static networks by name, and how large they are before they are made. */
 import { defaultGenerator, scope, type nn } from '@padnet/torch';
-import { assertMemory } from '../availableMemory.js';
+import { assertMemory } from '../memory.js';
 import { numEntries } from '../partial/index.js';
 import type { ModelOptions, ModelShape } from './createModel.js';
 import { MobileNetV2 } from './mobilenetV2.js';

@@ -22,6 +22,7 @@ import {
   type Partition,
   type Saliency,
 } from '../partition/index.js';
+import { peakMemory } from '../memory.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { median } from '../statistics.js';
 import { BestNetwork } from './bestNetwork.js';
@@ -319,7 +320,7 @@ export class Trainer {
       testScore,
       testMetrics,
       testLoss,
-      peakMemoryBytes: process.resourceUsage().maxRSS * 1024,
+      peakMemoryBytes: peakMemory(),
       trainingSeconds: this.#trainingSeconds,
     };
   }

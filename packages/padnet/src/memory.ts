@@ -1,16 +1,26 @@
-/** Memory of the machine, and errors that come before it is used up. */
+/** Memory of the machine and of this process, and errors that come before it is used up. */
 import { existsSync, readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { InputError } from './errors.js';
 
 /** What can be used without swapping, in the control group too, bytes. */
 export function availableMemory(): number {
-  const text = (file: string): string => (existsSync(file) ? readFileSync(file, 'utf8') : '');
-  const [, kilobytes] = /^MemAvailable:\s+(\d+) kB/m.exec(text('/proc/meminfo')) ?? [];
+  const [, kilobytes] = /^MemAvailable:\s+(\d+) kB/m.exec(contents('/proc/meminfo')) ?? [];
   const machine = kilobytes === undefined ? freemem() : 1024 * Number(kilobytes);
-  const limit = Number(text('/sys/fs/cgroup/memory.max')); // NaN for `max`, 0 where there is no file
-  const used = Number(text('/sys/fs/cgroup/memory.current'));
+  const limit = Number(contents('/sys/fs/cgroup/memory.max')); // NaN for `max`, 0 where there is no file
+  const used = Number(contents('/sys/fs/cgroup/memory.current'));
   return limit > 0 ? Math.min(machine, limit - used) : machine;
+}
+
+/** The most that this process has had in memory, bytes. */
+export function peakMemory(): number {
+  // What `resourceUsage` says begins with what the process that started this one had.
+  const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(contents('/proc/self/status')) ?? [];
+  return 1024 * Number(kilobytes ?? process.resourceUsage().maxRSS);
+}
+
+function contents(file: string): string {
+  return existsSync(file) ? readFileSync(file, 'utf8') : '';
 }
 
 /**
