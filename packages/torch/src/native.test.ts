@@ -58,13 +58,15 @@ describe('the native functions', () => {
 });
 
 describe('the addon', () => {
-  it('can be loaded from a path of its own', () => {
-    const url = JSON.stringify(new URL('./native.js', import.meta.url).href);
-    expect(() =>
-      execFileSync(process.execPath, ['--input-type=module', '-e', `await import(${url})`], {
+  it('is loaded when it is first used, from a path of its own where one is given', () => {
+    const url = JSON.stringify(new URL('./index.js', import.meta.url).href);
+    const runElsewhere = (body: string): string =>
+      execFileSync(process.execPath, ['--input-type=module', '-e', `const { zeros } = await import(${url}); ${body}`], {
         env: { ...process.env, PADNET_TORCH_ADDON: '/nowhere/torch.node' },
+        encoding: 'utf8',
         stdio: 'pipe',
-      }),
-    ).toThrow('the libtorch addon could not be loaded (Cannot find module');
+      });
+    expect(runElsewhere('console.log(typeof zeros)')).toBe('function\n');
+    expect(() => runElsewhere('zeros([1])')).toThrow('the libtorch addon could not be loaded (Cannot find module');
   });
 });

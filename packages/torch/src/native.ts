@@ -124,18 +124,41 @@ interface Native {
 
 const CPU_INFO = '/proc/cpuinfo';
 
-// How threads wait for work is read by OpenMP when libtorch is loaded. Those that spin take the cores from the data loader and
-// from other programs: on two busy cores a training step then takes ten times as long. Those that sleep at once are woken for
-// every operator: one picture through a ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
-if (process.env.GOMP_SPINCOUNT === undefined && process.env.OMP_WAIT_POLICY === undefined) {
-  process.env.GOMP_SPINCOUNT = '5000';
-  process.env.OMP_WAIT_POLICY = 'passive';
+/**
+ * The addon. It is loaded, and libtorch with it, when something of it is first used: who only imports this package waits for
+ * nothing, and need not have libtorch.
+ */
+export let native: Native = new Proxy({} as Native, {
+  get: (_, name) => Reflect.get(started(), name) as unknown,
+});
+
+function started(): Native {
+  chooseThreadsAndKernels();
+  const addon = load();
+  // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long). More
+  // threads than OpenMP may start would wait for each other for ever.
+  if (isMainThread) {
+    const { OMP_NUM_THREADS: wanted, OMP_THREAD_LIMIT: most } = process.env;
+    addon.setNumThreads(Math.min(Number(wanted) || availableParallelism(), Number(most) || Infinity));
+  }
+  native = addon;
+  return addon;
 }
 
-// Read by OpenBLAS when libtorch is loaded; the variables of a worker are its own.
-if (isMainThread && process.env.OPENBLAS_CORETYPE === undefined && existsSync(CPU_INFO)) {
-  const core = openBlasCore(readFileSync(CPU_INFO, 'utf8'));
-  if (core !== null) process.env.OPENBLAS_CORETYPE = core;
+/** What OpenMP and OpenBLAS read from the environment when libtorch is loaded. */
+function chooseThreadsAndKernels(): void {
+  // Threads that spin while they wait for work take the cores from the data loader and from other programs: on two busy cores a
+  // training step then takes ten times as long. Those that sleep at once are woken for every operator: one picture through a
+  // ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
+  if (process.env.GOMP_SPINCOUNT === undefined && process.env.OMP_WAIT_POLICY === undefined) {
+    process.env.GOMP_SPINCOUNT = '5000';
+    process.env.OMP_WAIT_POLICY = 'passive';
+  }
+  // The variables of a worker are its own.
+  if (isMainThread && process.env.OPENBLAS_CORETYPE === undefined && existsSync(CPU_INFO)) {
+    const core = openBlasCore(readFileSync(CPU_INFO, 'utf8'));
+    if (core !== null) process.env.OPENBLAS_CORETYPE = core;
+  }
 }
 
 function load(): Native {
@@ -150,13 +173,4 @@ function load(): Native {
       { cause: error },
     );
   }
-}
-
-export const native: Native = load();
-
-// libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long). More
-// threads than OpenMP may start would wait for each other for ever.
-if (isMainThread) {
-  const { OMP_NUM_THREADS: wanted, OMP_THREAD_LIMIT: most } = process.env;
-  native.setNumThreads(Math.min(Number(wanted) || availableParallelism(), Number(most) || Infinity));
 }

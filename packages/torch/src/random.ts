@@ -4,8 +4,7 @@ import { Tensor } from './tensor.js';
 import { uncloneable } from './uncloneable.js';
 
 export class Generator {
-  /** @internal */
-  readonly handle: number;
+  #handle: number | null = null;
   /** @internal */
   protected readonly uncloneable = uncloneable;
 
@@ -14,8 +13,18 @@ export class Generator {
   /** @internal the default generator */
   constructor(seed: null);
   constructor(seed: number | null) {
-    this.handle = native.createGenerator(seed);
-    finalizer.register(this, this.handle);
+    if (seed !== null) this.#create(seed);
+  }
+
+  /** @internal The default generator is made when it is first used: importing it starts nothing. */
+  get handle(): number {
+    return this.#handle ?? this.#create(null);
+  }
+
+  #create(seed: number | null): number {
+    this.#handle = native.createGenerator(seed);
+    finalizer.register(this, this.#handle);
+    return this.#handle;
   }
 
   /** @throws TypeError: what would come back of it is no generator */
