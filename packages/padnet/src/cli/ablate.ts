@@ -2,7 +2,14 @@
 import { basename, extname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import type { AblationPlan } from '../training/index.js';
+import {
+  ablationCells,
+  type AblationPlan,
+  ablationRunName,
+  parseAblation,
+  planAblation,
+  RunFolder,
+} from '../training/index.js';
 import { AblationWriter, type AblationRunPlan } from './ablationWriter.js';
 import { commandLine } from './commandLine.js';
 import { allowCodeOption, collected, withExamples } from './options.js';
@@ -19,10 +26,8 @@ interface AblateOptions {
   readonly json?: boolean;
 }
 
-export function registerAblate(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('ablate')
-    .description('Vary keys of a recipe, one at a time or two as a grid, over seeds: tables and a page with plots.')
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument('<ablation>', 'YAML file: recipe, seeds, references, sweeps')
     .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
     .option('--out <folder>', "where runs and tables go (default: runs/<the ablation's name>)")
@@ -43,16 +48,14 @@ export function registerAblate(program: Command, terminal: Terminal): void {
 
 async function ablate(file: string, options: AblateOptions, terminal: Terminal): Promise<void> {
   const { set = [], force = false, json = false, allowCode } = options;
-  const { ablationCells, ablationRunName, parseAblation, planAblation, RunFolder } =
-    await import('../training/index.js');
   const ablation = parseAblation(readYaml(file, 'an ablation'), file);
   const used = new Set<string>();
-  const plan = await planAblation(ablation, async (recipe, overrides) => {
-    const { partition } = await readRecipe(recipe, []);
+  const plan = planAblation(ablation, (recipe, overrides) => {
+    const { partition } = readRecipe(recipe, []);
     // A static reference has none to change.
     const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
     for (const each of own) used.add(each);
-    return await readTrainingRecipe(recipe, [...own, ...overrides], { allowCode });
+    return readTrainingRecipe(recipe, [...own, ...overrides], { allowCode });
   });
   const unused = set.find((each) => !used.has(each));
   if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);
@@ -62,13 +65,13 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
     return { name, cell, recipe, folder: new RunFolder(join(out, name)) };
   });
   for (const run of runs) {
-    const obstacle = await runObstacle(run);
+    const obstacle = runObstacle(run);
     if (obstacle && !force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
   }
   const command = commandLine(terminal.parameters);
   const table = new AblationWriter({ file, plan, runs, out, command, allowCode });
-  await table.check();
-  await table.read();
+  table.check();
+  table.read();
   if (!json) terminal.progress(sizeText(plan, runs));
   const wholly = await trainRuns(runs, {
     terminal,

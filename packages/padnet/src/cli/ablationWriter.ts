@@ -2,9 +2,21 @@
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
-import type { AblationDocument, AblationRun, FailedAblationRun } from '../report/index.js';
+import {
+  type AblationDocument,
+  ablationDocument,
+  ablationDocumentFile,
+  ablationReport,
+  type AblationRun,
+  ablationTable,
+  ablationText,
+  ablationTextTables,
+  type FailedAblationRun,
+  readAblationRun,
+  reportFile,
+} from '../report/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import type { AblationCell, AblationPlan } from '../training/index.js';
+import { type AblationCell, type AblationPlan, holdFolder, runState } from '../training/index.js';
 import { runObstacle, type PlannedRun } from './trainRuns.js';
 
 /** A run of the ablation, whether it has been trained or not. */
@@ -29,8 +41,7 @@ export interface WrittenAblation {
   readonly files: readonly string[];
 }
 
-async function tableFiles(out: string) {
-  const { ablationDocumentFile, reportFile } = await import('../report/index.js');
+function tableFiles(out: string) {
   return {
     json: { file: resolve(out, 'ablation.json'), kind: ablationDocumentFile },
     html: { file: resolve(out, 'ablation.html'), kind: reportFile },
@@ -54,21 +65,17 @@ export class AblationWriter {
   }
 
   /** Before anything is trained. @throws InputError where something else is where the tables are to be */
-  async check(): Promise<void> {
-    for (const { file, kind } of Object.values(await tableFiles(this.#options.out))) checkOutput(file, kind);
+  check(): void {
+    for (const { file, kind } of Object.values(tableFiles(this.#options.out))) checkOutput(file, kind);
   }
 
   /** Reads what has finished, whichever process trained it; what is damaged counts as failed. */
-  async read(): Promise<void> {
-    const [{ readAblationRun }, { runState }] = await Promise.all([
-      import('../report/index.js'),
-      import('../training/index.js'),
-    ]);
+  read(): void {
     for (const run of this.#options.runs) {
       const { cell, folder } = run;
       // One of another recipe is there until it is started anew.
       if (this.#runs.has(folder.path) || this.#unusable.has(folder.path)) continue;
-      if ((await runObstacle(run)) || runState(folder) !== 'finished') continue;
+      if (runObstacle(run) || runState(folder) !== 'finished') continue;
       try {
         this.#runs.set(folder.path, readAblationRun(folder, cell, this.#options));
       } catch (error) {
@@ -81,9 +88,7 @@ export class AblationWriter {
 
   async write(): Promise<WrittenAblation> {
     const { file: name, plan, runs: plannedRuns, out, command } = this.#options;
-    const [{ ablationDocument, ablationReport, ablationTable, ablationText, ablationTextTables }, { holdFolder }] =
-      await Promise.all([import('../report/index.js'), import('../training/index.js')]);
-    await this.read();
+    this.read();
     const runs = plannedRuns.flatMap(({ folder }) => this.#runs.get(folder.path) ?? []);
     const results = { plan, runs, failed: this.#failed };
     const table = ablationTable(results);
@@ -91,7 +96,7 @@ export class AblationWriter {
     const origin = { command, date: new Date() };
     const document = ablationDocument(results, table, text, origin);
     const page = ablationReport(name, results, table, text, origin);
-    const { json, html } = await tableFiles(out);
+    const { json, html } = tableFiles(out);
     using _hold = await holdFolder(out);
     writeOutput(json.file, `${JSON.stringify(document, null, 2)}\n`, json.kind);
     writeOutput(html.file, page, html.kind);

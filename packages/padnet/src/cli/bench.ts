@@ -1,7 +1,9 @@
 /** `padnet bench`: what things cost on this machine. */
 import type { Command } from 'commander';
+import { benchOperators } from '../bench/ops.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
 import { registerImp } from './benchImp.js';
 import { registerLayer } from './benchLayer.js';
 import { registerLoader } from './benchLoader.js';
@@ -11,8 +13,7 @@ import { registerPlans } from './benchPlans.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
-export function registerBench(program: Command, terminal: Terminal): void {
-  const bench = program.command('bench').description('Measure what things cost on this machine.');
+export function register(bench: Command, terminal: Terminal): void {
   registerOps(bench, terminal);
   registerStep(bench, terminal);
   registerInference(bench, terminal);
@@ -44,13 +45,13 @@ function registerOps(bench: Command, terminal: Terminal): void {
     .description("Measure the cost of calling an operator through libtorch's dispatcher, in microseconds.")
     .option('--repeats <number>', 'rounds, in turns', wholeNumber(1), 15)
     .option('--json', 'print the result as JSON')
-    .action((options: OpsOptions) => benchOps(options, terminal));
+    .action((options: OpsOptions) => {
+      benchOps(options, terminal);
+    });
   withExamples(command, 'bench ops --json');
 }
 
-async function benchOps({ repeats, json }: OpsOptions, terminal: Terminal): Promise<void> {
-  const { benchOperators } = await import('../bench/ops.js');
-  const { describeEnvironment } = await import('../training/index.js');
+function benchOps({ repeats, json }: OpsOptions, terminal: Terminal): void {
   const { targetMicroseconds, callMicroseconds, results } = benchOperators({ repeats });
   if (json) {
     terminal.printJson({ callMicroseconds, targetMicroseconds, results, environment: describeEnvironment() });

@@ -1,8 +1,9 @@
 /** `padnet bench imp`: what searching masks costs. */
 import type { Command } from 'commander';
-import type { ImpCosts, ImpTime } from '../bench/imp.js';
+import { benchImp, type ImpCosts, type ImpTime } from '../bench/imp.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
 import { networkShape, withNetworkOptions, withThreadsAndJson, type NetworkOptions } from './benchNetwork.js';
 import { fraction, oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -42,10 +43,8 @@ async function benchImps(options: ImpOptions, terminal: Terminal): Promise<void>
   const { json, ratio, rounds, granularity, batches, steps, repeats, threads } = options;
   const shape = networkShape(options);
   const settings = { ...shape, ratio, rounds, granularity, batches, steps, repeats, threads };
-  const { benchImp } = await import('../bench/imp.js');
   const costs = await benchImp({ ...settings, signal: terminal.closed });
   if (json) {
-    const { describeEnvironment } = await import('../training/index.js');
     terminal.printJson({ ...settings, ...costs, environment: { ...describeEnvironment(), threads } });
     return;
   }

@@ -1,13 +1,14 @@
 /** `padnet bench layer`: one convolution, or every distinct one of a network, by every plan. */
-import type { nn } from '@padnet/torch';
+import { nn } from '@padnet/torch';
 import { Option, type Command } from 'commander';
-import type { NetworkConvolution } from '../bench/benchNetwork.js';
-import type { ConvolutionKind, LayerCost, LayerCosts, PassCost } from '../bench/layer.js';
+import { type NetworkConvolution, networkConvolutions } from '../bench/benchNetwork.js';
+import { benchLayer, type ConvolutionKind, type LayerCost, type LayerCosts, type PassCost } from '../bench/layer.js';
 import { convolutionPlans, type ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
+import { modelNames } from '../models/index.js';
 import { withThreadsAndJson } from './benchNetwork.js';
-import { networks } from './networkNames.js';
 import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';
 import type { Terminal } from './terminal.js';
@@ -17,7 +18,7 @@ const kinds = ['static', 'dyconv', 'pad', 'pad-filter'] as const satisfies reado
 const memoryFormats = ['contiguous', 'channels_last'] as const;
 
 interface LayerOptions {
-  readonly model?: (typeof networks)[number];
+  readonly model?: (typeof modelNames)[number];
   readonly in: number;
   readonly out: number;
   readonly kernel: number;
@@ -44,8 +45,8 @@ export function registerLayer(bench: Command, terminal: Terminal): void {
         'distinct convolution of a network.',
     )
     .addOption(
-      new Option('--model <name>', `of this network instead: ${networks.join(', ')}`)
-        .argParser(oneOf(networks))
+      new Option('--model <name>', `of this network instead: ${modelNames.join(', ')}`)
+        .argParser(oneOf(modelNames))
         .conflicts(['in', 'out', 'kernel', 'stride', 'groups']),
     )
     .option('--in <number>', 'input channels', wholeNumber(1), 128)
@@ -61,7 +62,9 @@ export function registerLayer(bench: Command, terminal: Terminal): void {
     .option('--plan <names>', convolutionPlans.join(', '), listOf(convolutionPlans), [...convolutionPlans])
     .option('--memory-format <name>', memoryFormats.join(' or '), oneOf(memoryFormats), 'channels_last')
     .option('--repeats <number>', 'rounds', wholeNumber(1), 9)
-    .action((options: LayerOptions) => benchLayers(options, terminal));
+    .action((options: LayerOptions) => {
+      benchLayers(options, terminal);
+    });
   withThreadsAndJson(command);
   withExamples(
     command,
@@ -72,11 +75,10 @@ export function registerLayer(bench: Command, terminal: Terminal): void {
 
 interface MeasuredConvolution extends NetworkConvolution, LayerCosts {}
 
-async function benchLayers(options: LayerOptions, terminal: Terminal): Promise<void> {
+function benchLayers(options: LayerOptions, terminal: Terminal): void {
   const { json, model, layer, plan, kernels, batch, ratio, memoryFormat, repeats, threads } = options;
-  const { benchLayer } = await import('../bench/layer.js');
   const convolutions: MeasuredConvolution[] = [];
-  for (const convolution of await chooseConvolutions(options)) {
+  for (const convolution of chooseConvolutions(options)) {
     if (terminal.closed.aborted) return;
     const { geometry, size } = convolution;
     if (model && terminal.isInteractive && !json) terminal.remark(describeConvolution(convolution));
@@ -96,7 +98,6 @@ async function benchLayers(options: LayerOptions, terminal: Terminal): Promise<v
     convolutions.push({ ...convolution, ...costs });
   }
   if (json) {
-    const { describeEnvironment } = await import('../training/index.js');
     const environment = { ...describeEnvironment(), threads };
     const settings = { model: model ?? null, batch, numKernels: kernels, ratio, memoryFormat, threads };
     terminal.printJson({ ...settings, convolutions, environment });
@@ -116,10 +117,9 @@ async function benchLayers(options: LayerOptions, terminal: Terminal): Promise<v
   }
 }
 
-async function chooseConvolutions(options: LayerOptions): Promise<NetworkConvolution[]> {
+function chooseConvolutions(options: LayerOptions): NetworkConvolution[] {
   const { model, in: inChannels, out: outChannels, kernel, stride, groups, size, batch } = options;
   if (model) {
-    const { networkConvolutions } = await import('../bench/benchNetwork.js');
     const shape = {
       model,
       stem: 'imagenet',
@@ -133,9 +133,8 @@ async function chooseConvolutions(options: LayerOptions): Promise<NetworkConvolu
   }
   if (inChannels % groups !== 0 || outChannels % groups !== 0)
     throw new UsageError(`--groups: ${groups} does not divide ${inChannels} and ${outChannels} channels`);
-  const { nn: layers } = await import('@padnet/torch');
   const padding = Math.floor((kernel - 1) / 2);
-  const geometry = layers.conv2dGeometry({ inChannels, outChannels, kernelSize: kernel, stride, padding, groups });
+  const geometry = nn.conv2dGeometry({ inChannels, outChannels, kernelSize: kernel, stride, padding, groups });
   return [{ geometry, size: size ?? 28, count: 1 }];
 }
 

@@ -1,7 +1,10 @@
 /** `padnet bench loader`: how fast batches of pictures are prepared. */
 import type { Command } from 'commander';
+import { benchLoader } from '../bench/loader.js';
+import { benchPictureLoader } from '../bench/pictureLoader.js';
 import { formatBytes, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -35,7 +38,6 @@ async function benchStored(
   { workers, images = 20_000, batch, repeats, json }: Options,
   terminal: Terminal,
 ): Promise<void> {
-  const { benchLoader } = await import('../bench/loader.js');
   const results = await benchLoader({ workers, images, batchSize: batch, repeats });
   if (json) {
     terminal.printJson({ images, batch, results });
@@ -53,8 +55,6 @@ async function benchFiles(
   { workers, images = 8000, batch, repeats, json }: Options,
   terminal: Terminal,
 ): Promise<void> {
-  const { benchPictureLoader } = await import('../bench/pictureLoader.js');
-  const { describeEnvironment } = await import('../training/index.js');
   const measured = await benchPictureLoader({ workers, images, batchSize: batch, repeats });
   if (json) {
     terminal.printJson({ images, batch, ...measured, environment: describeEnvironment() });

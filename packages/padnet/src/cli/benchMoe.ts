@@ -1,8 +1,9 @@
 /** `padnet bench moe`: one linear layer, dense, as a mixture of experts, and partial. */
 import type { Command } from 'commander';
-import type { MoECosts, MoEKind } from '../bench/moe.js';
+import { benchMoE, type MoECosts, type MoEKind } from '../bench/moe.js';
 import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
 import { withThreadsAndJson } from './benchNetwork.js';
 import { fraction, listOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';
@@ -39,7 +40,9 @@ export function registerMoE(bench: Command, terminal: Terminal): void {
     .option('--layer <names>', kinds.join(', '), listOf(kinds), [...kinds])
     .option('--ratio <number>', 'dynamic ratio of pad and pad-neuron', fraction, 0.5)
     .option('--repeats <number>', 'rounds', wholeNumber(1), 21);
-  withThreadsAndJson(command).action((options: MoEOptions) => benchMixtures(options, terminal));
+  withThreadsAndJson(command).action((options: MoEOptions) => {
+    benchMixtures(options, terminal);
+  });
   withExamples(
     command,
     'bench moe --tokens 1024 --in 768 --out 3072 --experts 8 --k 2 --json',
@@ -47,14 +50,12 @@ export function registerMoE(bench: Command, terminal: Terminal): void {
   );
 }
 
-async function benchMixtures({ json, ...options }: MoEOptions, terminal: Terminal): Promise<void> {
+function benchMixtures({ json, ...options }: MoEOptions, terminal: Terminal): void {
   const { tokens, in: inFeatures, out: outFeatures, experts, k, layer, ratio, repeats, threads } = options;
   if (k > experts) throw new UsageError(`--k: ${k} of ${experts} experts can not be chosen; give at most ${experts}`);
-  const { benchMoE } = await import('../bench/moe.js');
   const settings = { tokens, inFeatures, outFeatures, numExperts: experts, k, ratio, repeats, threads };
   const costs = benchMoE({ ...settings, layers: layer });
   if (json) {
-    const { describeEnvironment } = await import('../training/index.js');
     terminal.printJson({ ...settings, ...costs, environment: { ...describeEnvironment(), threads } });
     return;
   }

@@ -2,13 +2,13 @@
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
 import type { NetworkShape } from '../bench/benchNetwork.js';
-import { checkWidth, networks } from './networkNames.js';
-import { oneOf, positiveNumber, wholeNumber } from './options.js';
+import { modelNames } from '../models/index.js';
+import { checkWidth, oneOf, positiveNumber, wholeNumber } from './options.js';
 
 const stems = ['imagenet', 'small'] as const;
 
 export interface NetworkOptions {
-  readonly model: (typeof networks)[number];
+  readonly model: (typeof modelNames)[number];
   readonly stem: (typeof stems)[number];
   readonly width?: number;
   readonly size: number;
@@ -20,7 +20,7 @@ export interface NetworkOptions {
 /** @param batch the default */
 export function withNetworkOptions(command: Command, batch: number): Command {
   return command
-    .option('--model <name>', networks.join(', '), oneOf(networks), 'resnet18')
+    .option('--model <name>', modelNames.join(', '), oneOf(modelNames), 'resnet18')
     .option('--stem <name>', stems.join(' or '), oneOf(stems), 'imagenet')
     .option(
       '--width <number>',

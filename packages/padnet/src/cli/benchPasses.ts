@@ -1,9 +1,11 @@
 /** `padnet bench step | inference`: whole networks, each layer kind in a process of its own. */
 import type { Command } from 'commander';
 import type { BenchLayer } from '../bench/benchNetwork.js';
-import type { NetworkCosts } from '../bench/networks.js';
+import { benchNetworks, type NetworkCosts } from '../bench/networks.js';
+import { pythonVersion, systemPython } from '../bench/python.js';
 import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
 import { networkShape, withNetworkOptions, withThreadsAndJson, type NetworkOptions } from './benchNetwork.js';
 import { fraction, listOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';
@@ -73,8 +75,7 @@ function withPassOptions(command: Command, { batch, steps }: { batch: number; st
 
 async function benchPasses(pass: 'step' | 'inference', options: PassOptions, terminal: Terminal): Promise<void> {
   const { layer, ratio, steps, repeats, threads } = options;
-  const { benchNetworks } = await import('../bench/networks.js');
-  const python = await choosePython(options);
+  const python = choosePython(options);
   const shape = networkShape(options);
   const costs = await benchNetworks({
     ...shape,
@@ -91,7 +92,6 @@ async function benchPasses(pass: 'step' | 'inference', options: PassOptions, ter
     signal: terminal.closed,
   });
   if (options.json) {
-    const { describeEnvironment } = await import('../training/index.js');
     const environment = { ...describeEnvironment(), threads };
     terminal.printJson({ ...shape, pass, ratio, threads, ...costs, environment });
     return;
@@ -134,9 +134,8 @@ function passTable(pass: 'step' | 'inference', { results }: NetworkCosts): strin
   return alignGrid({ heading, rows, leftColumns: 1 });
 }
 
-async function choosePython({ python, model, stem }: PassOptions): Promise<string | null> {
+function choosePython({ python, model, stem }: PassOptions): string | null {
   if (python === false) return null;
-  const { pythonVersion, systemPython } = await import('../bench/python.js');
   const path = typeof python === 'string' ? python : systemPython;
   const isMobile = model === 'mobilenetV2';
   const module = isMobile ? 'torchvision' : 'torch';

@@ -1,8 +1,10 @@
 /** `padnet bench plans`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
 import type { Command } from 'commander';
-import type { PlanQuality } from '../bench/plans.js';
+import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanQuality } from '../bench/plans.js';
+import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../layers/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
+import { describeEnvironment } from '../training/index.js';
 import { withThreadsAndJson } from './benchNetwork.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -28,10 +30,6 @@ export function registerPlans(bench: Command, terminal: Terminal): void {
 }
 
 async function benchPlans({ repeats, threads, save = false, json }: PlansOptions, terminal: Terminal): Promise<void> {
-  const [{ fusedQuality, measurePlans, planCases, planQuality, ratesOf }, layers] = await Promise.all([
-    import('../bench/plans.js'),
-    import('../layers/index.js'),
-  ]);
   const times = await measurePlans(planCases, {
     repeats,
     threads,
@@ -43,14 +41,13 @@ async function benchPlans({ repeats, threads, save = false, json }: PlansOptions
     },
   });
   const rates = ratesOf(times);
-  const { rates: used, file } = layers.machineRates();
+  const { rates: used, file } = machineRates();
   const quality = { used: planQuality(times, used), measured: planQuality(times, rates), fused: fusedQuality(times) };
-  const saved = save ? layers.ratesFile() : null;
-  if (saved !== null) layers.writeMachineRates(saved, rates);
+  const saved = save ? ratesFile() : null;
+  if (saved !== null) writeMachineRates(saved, rates);
   if (json) {
-    const { describeEnvironment } = await import('../training/index.js');
     const environment = { ...describeEnvironment(), threads };
-    terminal.printJson({ rates, quality, machine: layers.thisMachine(), saved, times, environment });
+    terminal.printJson({ rates, quality, machine: thisMachine(), saved, times, environment });
     return;
   }
   terminal.print(`${planCases.length} layers, forward alone and with backward, ${threads} threads\n`);
@@ -67,10 +64,10 @@ async function benchPlans({ repeats, threads, save = false, json }: PlansOptions
   ];
   terminal.print(alignGrid({ heading: ['chosen by', 'fastest', 'mean loss', 'most'], rows, leftColumns: 1 }));
   terminal.print('');
-  const rateRows = layers.workKinds.map((kind) => [
+  const rateRows = workKinds.map((kind) => [
     kind,
-    ...layers.directions.map((direction) => formatSeconds(rates[direction][kind])),
+    ...directions.map((direction) => formatSeconds(rates[direction][kind])),
   ]);
-  terminal.print(alignGrid({ heading: ['seconds a unit', ...layers.directions], rows: rateRows, leftColumns: 1 }));
+  terminal.print(alignGrid({ heading: ['seconds a unit', ...directions], rows: rateRows, leftColumns: 1 }));
   terminal.print(saved === null ? '\n--save chooses plans by these rates from now on' : `\nsaved: ${saved}`);
 }

@@ -2,7 +2,8 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { checkOutput } from '../outputFile.js';
-import type { RunSummary } from '../report/index.js';
+import { htmlReport, reportFile, type RunSummary, summariseRun, textTable } from '../report/index.js';
+import { writeHeldOutput } from '../runs/writeHeldOutput.js';
 import { allowCodeOption, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
@@ -13,10 +14,8 @@ interface CompareOptions {
   readonly json?: boolean;
 }
 
-export function registerCompare(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('compare')
-    .description('Compare runs: a table here, and a self-contained HTML report.')
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument('<runs...>', 'folders of runs')
     .option('--out <file>', 'the report', 'report.html')
     .addOption(allowCodeOption())
@@ -31,10 +30,6 @@ async function compare(
   terminal: Terminal,
 ): Promise<void> {
   const names = runNames(runs);
-  const [{ htmlReport, reportFile, summariseRun, textTable }, { writeHeldOutput }] = await Promise.all([
-    import('../report/index.js'),
-    import('../runs/writeHeldOutput.js'),
-  ]);
   checkOutput(out, reportFile);
   const summaries: RunSummary[] = [];
   for (const [index, run] of runs.entries()) {

@@ -5,9 +5,9 @@ import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } fr
 import { alignGrid } from '../report/grid.js';
 import { layerNames } from '../report/layerNames.js';
 import type { LayerRatio, NetworkCounts } from '../report/index.js';
-import type { ConvertNetworkOptions } from './convertNetwork.js';
+import { dynamicConvolutions, modelNames } from '../models/index.js';
+import { convertNetwork, type ConvertNetworkOptions } from './convertNetwork.js';
 import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
-import { networks } from './networkNames.js';
 import {
   allowCodeOption,
   fraction,
@@ -22,8 +22,6 @@ import type { Terminal } from './terminal.js';
 import { unknownKeysText } from './unknownKeys.js';
 
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
-/** `dynamicConvolutions`, without loading the library. */
-export const convolutions = ['dyconv', 'condconv', 'odconv', 'dcd'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onBadPicture' | 'signal'> {
@@ -31,13 +29,8 @@ interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onBadPic
   readonly json?: boolean;
 }
 
-export function registerConvert(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('convert')
-    .description(
-      'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; fold a dynamic or partial ' +
-        'one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
-    )
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument(
       '<network>',
       "folder of a finished run, of a converted network or of a pretrained encoder, an encoder's name on the Hugging Face hub, or with " +
@@ -50,14 +43,18 @@ export function registerConvert(program: Command, terminal: Terminal): void {
     )
     .requiredOption('--out <folder>', 'where the network goes')
     .addOption(
-      new Option('--model <name>', 'network of a file of weights, see `padnet models`').argParser(oneOf(networks)),
+      new Option('--model <name>', 'network of a file of weights, see `padnet models`').argParser(oneOf(modelNames)),
     )
     .option('--width <number>', 'its width, where it is not the published one', positiveNumber)
     .option('--experts <number>', 'experts of each layer (default: 8)', wholeNumber(1))
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
     .option('--layers <numbers>', 'feed-forward blocks to convert, from 0 (default: all)', listOfNumbers(0))
-    .option('--convolution <name>', 'of convolutions: dyconv (default), condconv, odconv or dcd', oneOf(convolutions))
+    .option(
+      '--convolution <name>',
+      'of convolutions: dyconv (default), condconv, odconv or dcd',
+      oneOf(dynamicConvolutions),
+    )
     .option('--kernels <number>', 'kernels of each convolution, but for dcd (default: 4)', wholeNumber(1))
     .option(
       '--noise <number>',
@@ -89,7 +86,6 @@ async function convert(
   { force = false, json, ...options }: ConvertOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const { convertNetwork } = await import('./convertNetwork.js');
   const onBadPicture: OnBadPicture = ({ file, reason }) => {
     terminal.remark(`padnet: left out: ${file}: ${reason}`);
   };

@@ -3,12 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeSafetensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createModel, dynamicConvolutions, modelNames, modelSchema } from '../models/index.js';
+import { createModel, modelSchema } from '../models/index.js';
 import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
 import { loadAnyModel, savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
-import { convolutions } from './convert.js';
-import { networks } from './networkNames.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 
 let folder: string;
@@ -151,11 +149,6 @@ describe('convertNetwork', () => {
       'conv1.weight has shape [4, 1, 7, 7]',
     );
     await expect(convert(pictures, { ...named, layer: 'pad' })).rejects.toThrow('are for files of weights');
-  });
-
-  it('knows the networks and dynamic convolutions of the library', () => {
-    expect(networks).toEqual(modelNames);
-    expect(convolutions).toEqual(dynamicConvolutions);
   });
 
   it('refuses what makes no sense, and writes nothing', async () => {

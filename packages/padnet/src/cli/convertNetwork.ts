@@ -185,7 +185,7 @@ async function writePictures(
     return null;
   }
   if (layer === 'static') {
-    const { recipe, split } = await dataOf(path, options);
+    const { recipe, split } = dataOf(path, options);
     const cost = await foldNetwork(recipe, source, { ...options, split });
     savePictureModel(join(out, 'model.json'), network, description);
     return cost;
@@ -197,7 +197,7 @@ async function writePictures(
     optionNames,
   );
   explained(path, () => convertModel(network, model, options));
-  using data = !isStatic && measuresFold(network) ? await batchesOf(await dataOf(path, options), source) : null;
+  using data = !isStatic && measuresFold(network) ? await batchesOf(dataOf(path, options), source) : null;
   if (data) foldMeans(network, data.batchLosses);
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
@@ -213,14 +213,14 @@ interface FoldData {
 }
 
 /** Data to measure on what routers decide on average. */
-async function dataOf(path: string, { recipe: file }: ConvertNetworkOptions): Promise<FoldData> {
+function dataOf(path: string, { recipe: file }: ConvertNetworkOptions): FoldData {
   if (file === undefined && !existsSync(new RunFolder(path).recipe)) {
     throw new InputError(
       `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
         'those it was trained on with --recipe <file>',
     );
   }
-  const { recipe, split } = file === undefined ? readRun(path) : { recipe: await readDataRecipe(file, []) };
+  const { recipe, split } = file === undefined ? readRun(path) : { recipe: readDataRecipe(file, []) };
   if (recipe.modality !== 'image') throw new UsageError(`${path} has a network for pictures, the recipe is for texts`);
   return { recipe, split };
 }

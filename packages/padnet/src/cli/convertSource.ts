@@ -22,7 +22,7 @@ import {
   type SavedModel,
   type TextDescription,
 } from '../training/index.js';
-import { checkWidth } from './networkNames.js';
+import { checkWidth } from './options.js';
 import { UsageError } from './usageError.js';
 
 export interface TextSource {

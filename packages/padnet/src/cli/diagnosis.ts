@@ -1,7 +1,11 @@
 /** What `padnet doctor` looks at, one finding a subject. Each check stands alone: a machine without libtorch gets the others. */
+import { getNumThreads, libtorchVersion } from '@padnet/torch';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
+import { benchOperators } from '../bench/ops.js';
+import { pythonVersion, systemPython } from '../bench/python.js';
+import { matmulGigaflops, threadSpeedUp } from '../bench/speed.js';
 import { availableMemory } from '../memory.js';
 import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/fashionMnist.js';
 import { reasonOf } from '../errors.js';
@@ -19,19 +23,19 @@ export interface Finding {
 }
 
 /** @param dataPath folder of Fashion-MNIST */
-export async function* diagnose(dataPath: string = FASHION_MNIST_PATH): AsyncGenerator<Finding> {
+export function* diagnose(dataPath: string = FASHION_MNIST_PATH): Generator<Finding> {
   yield checkNode();
   yield checkCompiler();
-  const libtorch = await checkLibtorch();
+  const libtorch = checkLibtorch();
   yield libtorch;
   if (libtorch.level !== 'fail') {
-    yield await checkBlas();
-    yield await checkThreads();
-    yield await checkDispatcher();
+    yield checkBlas();
+    yield checkThreads();
+    yield checkDispatcher();
   }
   yield checkMemory();
   yield checkData(dataPath);
-  yield await checkPython();
+  yield checkPython();
 }
 
 function checkNode(): Finding {
@@ -73,10 +77,9 @@ function firstLine(command: string, ...parameters: string[]): string | null {
   }
 }
 
-async function checkLibtorch(): Promise<Finding> {
+function checkLibtorch(): Finding {
   const subject = 'libtorch';
   try {
-    const { libtorchVersion } = await import('@padnet/torch');
     const { version } = libtorchVersion();
     const file = loadedLibrary(/\/libtorch_cpu[^/]*$/);
     return {
@@ -105,8 +108,7 @@ function loadedLibrary(name: RegExp): string | null {
 /** Below this, a core does not use its vector units: reference BLAS has 1 to 2. */
 const slowGigaflops = 10;
 
-async function checkBlas(): Promise<Finding> {
-  const { matmulGigaflops } = await import('../bench/speed.js');
+function checkBlas(): Finding {
   const cores = availableParallelism();
   const gigaflops = matmulGigaflops();
   const file = loadedLibrary(/\/lib(openblas|blas|mkl|blis)[^/]*$/);
@@ -123,9 +125,7 @@ async function checkBlas(): Promise<Finding> {
   };
 }
 
-async function checkThreads(): Promise<Finding> {
-  const { getNumThreads } = await import('@padnet/torch');
-  const { threadSpeedUp } = await import('../bench/speed.js');
+function checkThreads(): Finding {
   const cores = availableParallelism();
   const threads = getNumThreads();
   const speedUp = threads > 1 ? threadSpeedUp(threads) : 1;
@@ -153,8 +153,7 @@ async function checkThreads(): Promise<Finding> {
   return { level: 'ok', subject, found, fix: null, values };
 }
 
-async function checkDispatcher(): Promise<Finding> {
-  const { benchOperators } = await import('../bench/ops.js');
+function checkDispatcher(): Finding {
   const { callMicroseconds, targetMicroseconds } = benchOperators({ repeats: 7 });
   const slow = callMicroseconds > targetMicroseconds;
   return {
@@ -200,9 +199,8 @@ function checkData(path: string): Finding {
   }
 }
 
-async function checkPython(): Promise<Finding> {
+function checkPython(): Finding {
   const subject = 'python';
-  const { pythonVersion, systemPython } = await import('../bench/python.js');
   const version = pythonVersion(systemPython, 'torch');
   if (version !== null) {
     return {

@@ -9,15 +9,13 @@ interface DoctorOptions {
   readonly json?: boolean;
 }
 
-export function registerDoctor(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('doctor')
-    .description(
-      'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',
-    )
+export function register(command: Command, terminal: Terminal): void {
+  command
     .option('--data <folder>', "where Fashion-MNIST is (default: that of Debian's dataset-fashion-mnist)")
     .option('--json', 'print the findings as JSON')
-    .action((options: DoctorOptions) => doctor(options, terminal));
+    .action((options: DoctorOptions) => {
+      doctor(options, terminal);
+    });
   withExamples(command, 'doctor').addHelpText(
     'after',
     '\nExit code 1 where something fails; warnings alone are no failure.',
@@ -26,9 +24,9 @@ export function registerDoctor(program: Command, terminal: Terminal): void {
 
 const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
-async function doctor({ data, json }: DoctorOptions, terminal: Terminal): Promise<void> {
+function doctor({ data, json }: DoctorOptions, terminal: Terminal): void {
   const findings: Finding[] = [];
-  for await (const finding of diagnose(data)) {
+  for (const finding of diagnose(data)) {
     findings.push(finding);
     if (!json) printFinding(finding, terminal);
   }

@@ -2,6 +2,8 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import { loadAnyModel, loadEncoder, networkPlace, RunFolder } from '../training/index.js';
+import { evaluateOnFolder, evaluateOnRecipe } from './evalPictures.js';
 import { evaluateTextFile, evaluateTexts } from './evalTexts.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
 import { readDataRecipe } from './runRecipe.js';
@@ -19,10 +21,8 @@ interface EvalOptions {
   readonly json?: boolean;
 }
 
-export function registerEval(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('eval')
-    .description("Evaluate a run's network on its test data, or on others.")
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument(
       '<run>',
       'folder of a finished run; or with --data or --recipe, of a network that `padnet convert` wrote, or of a classifier as Hugging Face ' +
@@ -67,7 +67,6 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
     const other = options.recipe === undefined ? '--set' : '--recipe';
     throw new UsageError(`--data and ${other} both say what ${run} is evaluated on: give one of them`);
   }
-  const { loadAnyModel, loadEncoder, networkPlace, RunFolder } = await import('../training/index.js');
   const place = networkPlace(run);
   const load = () => (place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode }));
   if (data !== undefined) {
@@ -81,7 +80,6 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
       await evaluateTextFile({ run, model, json }, data, terminal);
       return;
     }
-    const { evaluateOnFolder } = await import('./evalPictures.js');
     await evaluateOnFolder({ run, model, batchSize, coefficientThreshold, json }, data, terminal);
     return;
   }
@@ -93,10 +91,9 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
   }
   const model = load();
   const recipeFile = options.recipe ?? new RunFolder(run).recipe;
-  const recipe = await readDataRecipe(recipeFile, set);
+  const recipe = readDataRecipe(recipeFile, set);
   if (model.modality === 'image' && recipe.modality === 'image') {
     if (submission !== undefined) throw new UsageError(`--submission is for runs on texts; ${run} is on pictures`);
-    const { evaluateOnRecipe } = await import('./evalPictures.js');
     const evaluation = { run, model, batchSize, coefficientThreshold, json };
     await evaluateOnRecipe(evaluation, recipe, dirname(recipeFile), terminal);
   } else if (model.modality === 'text' && recipe.modality === 'text') {

@@ -15,7 +15,7 @@ import {
   type GlueMatrix,
   type GlueNetwork,
 } from '../training/glueRuns.js';
-import type { GlueRecipe, RecipeOverride } from '../training/index.js';
+import { type GlueRecipe, type RecipeOverride, RunFolder } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { GlueTableWriter } from './glueTableWriter.js';
 import { allowCodeOption, collected, listOf, listOfNumbers, withExamples } from './options.js';
@@ -46,10 +46,8 @@ export interface GluePlan extends PlannedRun {
 /** Those that are installed with the program. */
 const ownRecipes = fileURLToPath(new URL('../../recipes/glue', import.meta.url));
 
-export function registerGlue(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('glue')
-    .description("Fill GLUE's table: train every task with every network and seed, or go on where that stopped.")
+export function register(command: Command, terminal: Terminal): void {
+  command
     .option('--tasks <names>', `of ${glueTaskNames.join(', ')} (default: all)`, listOf(glueTaskNames))
     .option('--networks <names>', `of ${glueNetworks.join(', ')} (default: static,moe,pad)`, listOf(glueNetworks))
     .option('--seeds <numbers>', 'such as 1,2,3 (default: 1)', listOfNumbers(0))
@@ -92,9 +90,9 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   const { out, json = false, set = [], allowCode } = options;
   checkSets(set);
   const matrix = glueMatrix(options);
-  const plans = await planRuns(matrix, options);
+  const plans = planRuns(matrix, options);
   const command = commandLine(terminal.parameters);
-  const table = await GlueTableWriter.create({ matrix, plans, out, command, terminal });
+  const table = GlueTableWriter.create({ matrix, plans, out, command, terminal });
   const wholly = await trainRuns(plans, {
     terminal,
     json,
@@ -112,18 +110,17 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
 }
 
 /** @throws before anything is trained, where a recipe is wrong or a run was started with another */
-async function planRuns(matrix: GlueMatrix, options: GlueOptions): Promise<GluePlan[]> {
-  const { RunFolder } = await import('../training/index.js');
+function planRuns(matrix: GlueMatrix, options: GlueOptions): GluePlan[] {
   const plans: GluePlan[] = [];
   for (const cell of glueCells(matrix)) {
     const name = glueRunName(cell);
-    const recipe = await cellRecipe(cell, options);
+    const recipe = cellRecipe(cell, options);
     if (recipe.data.path === undefined)
       throw new UsageError(
         `--data: give the folder of GLUE, with a folder for each task; ${recipeFile(cell, options)} names none`,
       );
     const plan = { name, cell, recipe, folder: new RunFolder(join(options.out, name)) };
-    const obstacle = await runObstacle(plan);
+    const obstacle = runObstacle(plan);
     if (obstacle) throw obstacle;
     plans.push(plan);
   }
@@ -134,10 +131,7 @@ function recipeFile({ task }: GlueCell, { recipes }: Pick<GlueOptions, 'recipes'
   return join(recipes, glueRecipeName(task));
 }
 
-async function cellRecipe(
-  cell: GlueCell,
-  { recipes, set = [], pretrained, data, allowCode }: GlueOptions,
-): Promise<GlueRecipe> {
+function cellRecipe(cell: GlueCell, { recipes, set = [], pretrained, data, allowCode }: GlueOptions): GlueRecipe {
   const file = recipeFile(cell, { recipes });
   const short = (key: string, option: string, value: string | undefined): RecipeOverride[] =>
     value === undefined ? [] : [{ key, value: JSON.stringify(value), label: `${option} ${value}` }];
@@ -147,7 +141,7 @@ async function cellRecipe(
     ...set,
     ...glueOverrides(cell),
   ];
-  const recipe = await readTrainingRecipe(file, overrides, { allowCode });
+  const recipe = readTrainingRecipe(file, overrides, { allowCode });
   if (recipe.modality === 'text' && recipe.data.name === 'glue' && recipe.data.task === cell.task)
     return { ...recipe, data: recipe.data };
   throw new InputError(`${file}: expected a recipe with modality: text and data.task: ${cell.task}`);

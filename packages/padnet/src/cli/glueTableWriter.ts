@@ -2,8 +2,29 @@
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
-import type { FailedRun, GlueDocument, GlueRun, GlueTaskRuns, MajorityScore, RunSummary } from '../report/index.js';
-import type { GlueMatrix } from '../training/index.js';
+import {
+  type FailedRun,
+  glueDetailNetworks,
+  glueDocument,
+  type GlueDocument,
+  glueDocumentFile,
+  glueMarkdown,
+  glueMarkdownFile,
+  glueReport,
+  type GlueRun,
+  glueShortNames,
+  glueTable,
+  type GlueTaskRuns,
+  glueText,
+  glueTextTable,
+  type MajorityScore,
+  majorityScore,
+  readGlueRun,
+  reportFile,
+  type RunSummary,
+  summariseRun,
+} from '../report/index.js';
+import { type GlueMatrix, holdFolder, runState } from '../training/index.js';
 import type { GluePlan } from './glue.js';
 import type { Terminal } from './terminal.js';
 
@@ -23,8 +44,7 @@ export interface WrittenTable {
   readonly files: readonly string[];
 }
 
-async function tableFiles(out: string) {
-  const { glueDocumentFile, glueMarkdownFile, reportFile } = await import('../report/index.js');
+function tableFiles(out: string) {
   return {
     json: { file: resolve(out, 'glue.json'), kind: glueDocumentFile },
     markdown: { file: resolve(out, 'glue.md'), kind: glueMarkdownFile },
@@ -49,9 +69,8 @@ export class GlueTableWriter {
   }
 
   /** @throws InputError where data are missing or damaged, or something else is where the table is to be */
-  static async create(options: GlueTableWriterOptions): Promise<GlueTableWriter> {
-    const { majorityScore } = await import('../report/index.js');
-    for (const { file, kind } of Object.values(await tableFiles(options.out))) checkOutput(file, kind);
+  static create(options: GlueTableWriterOptions): GlueTableWriter {
+    for (const { file, kind } of Object.values(tableFiles(options.out))) checkOutput(file, kind);
     const byTask = new Map(options.plans.map(({ recipe }) => [recipe.data.task, recipe]));
     return new GlueTableWriter(options, [...byTask.values()].map(majorityScore));
   }
@@ -63,15 +82,13 @@ export class GlueTableWriter {
   /** Of all runs that have finished, whichever process trained them. */
   async write(): Promise<WrittenTable> {
     const { matrix, out, command } = this.#options;
-    const [{ glueDocument, glueMarkdown, glueReport, glueTable, glueText, glueTextTable }, { holdFolder }] =
-      await Promise.all([import('../report/index.js'), import('../training/index.js')]);
-    const results = { matrix, runs: await this.#finishedRuns(), failed: this.#failed, majority: this.#majority };
+    const results = { matrix, runs: this.#finishedRuns(), failed: this.#failed, majority: this.#majority };
     const table = glueTable(results);
     const text = glueText(results, table);
     const origin = { command, date: new Date() };
     const document = glueDocument(results, table, text, origin);
     const page = glueReport(results, text, await this.#details(results.runs), origin);
-    const { json, markdown, html } = await tableFiles(out);
+    const { json, markdown, html } = tableFiles(out);
     using _hold = await holdFolder(out);
     writeOutput(json.file, `${JSON.stringify(document, null, 2)}\n`, json.kind);
     writeOutput(markdown.file, glueMarkdown(text, results, origin), markdown.kind);
@@ -79,11 +96,7 @@ export class GlueTableWriter {
     return { document, text: glueTextTable(text), files: [`table: ${markdown.file}`, `page: ${html.file}`] };
   }
 
-  async #finishedRuns(): Promise<GlueRun[]> {
-    const [{ readGlueRun }, { runState }] = await Promise.all([
-      import('../report/index.js'),
-      import('../training/index.js'),
-    ]);
+  #finishedRuns(): GlueRun[] {
     for (const { cell, folder } of this.#options.plans) {
       if (this.#runs.has(folder.path) || this.#unusable.has(folder.path) || runState(folder) !== 'finished') continue;
       try {
@@ -99,7 +112,6 @@ export class GlueTableWriter {
 
   /** Of each task the first seed that a network with experts has finished. */
   async #details(runs: readonly GlueRun[]): Promise<GlueTaskRuns[]> {
-    const { glueDetailNetworks, glueShortNames, summariseRun } = await import('../report/index.js');
     const details: GlueTaskRuns[] = [];
     for (const task of this.#options.matrix.tasks) {
       const seeds = runs.filter((run) => run.task === task && run.dynamicRatio > 0).map(({ seed }) => seed);

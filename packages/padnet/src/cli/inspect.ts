@@ -1,4 +1,5 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
+import { decodeSafetensors, decodeTorchArchive, scope } from '@padnet/torch';
 import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
@@ -7,7 +8,28 @@ import type { CodeOptions } from '../ownCode/index.js';
 import { readRegularFile } from '../readRegularFile.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import type { Inspection, ShownNetwork } from '../report/index.js';
+import {
+  type Inspection,
+  inspectNetwork,
+  inspectPlans,
+  inspectText,
+  networkOfFolder,
+  networkOfModel,
+  networkOfRecipe,
+  networkOfRun,
+  planText,
+  readProgramNetwork,
+  type ShownNetwork,
+} from '../report/index.js';
+import {
+  isProgramModel,
+  loadAnyModel,
+  networkPlace,
+  parseRecipe,
+  readAnyRun,
+  readRun,
+  RunFolder,
+} from '../training/index.js';
 import { showPartition } from './mask.js';
 import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
 import { readYaml } from './runRecipe.js';
@@ -23,12 +45,8 @@ interface InspectOptions {
   readonly json?: boolean;
 }
 
-export function registerInspect(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('inspect')
-    .description(
-      'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
-    )
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument(
       '<what>',
       'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors, .pth)',
@@ -54,11 +72,10 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
   if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
   const isFolder = statSync(what).isDirectory();
   if (!isFolder && /\.(safetensors|pth|pt|bin)$/.test(what)) {
-    await inspectTensors(what, json, terminal);
+    inspectTensors(what, json, terminal);
     return;
   }
-  const { inspectNetwork, inspectPlans, inspectText, planText } = await import('../report/index.js');
-  const described = isFolder ? await describedNetwork(what) : null;
+  const described = isFolder ? describedNetwork(what) : null;
   if (described) {
     if (plan || size !== undefined)
       throw new UsageError(
@@ -85,11 +102,7 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
 }
 
 /** What a program of one's own wrote down of its network; null where the network can be made here. */
-async function describedNetwork(folder: string): Promise<Inspection | null> {
-  const [{ isProgramModel, readAnyRun, RunFolder }, { readProgramNetwork }] = await Promise.all([
-    import('../training/index.js'),
-    import('../report/index.js'),
-  ]);
+function describedNetwork(folder: string): Inspection | null {
   const { recipe, model, network } = new RunFolder(folder);
   if (!existsSync(recipe) || readAnyRun(folder).recipe.modality !== 'program') return null;
   return existsSync(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
@@ -97,8 +110,6 @@ async function describedNetwork(folder: string): Promise<Inspection | null> {
 
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
 async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
-  const [{ loadAnyModel, networkPlace, readRun }, { networkOfFolder, networkOfModel, networkOfRun }] =
-    await Promise.all([import('../training/index.js'), import('../report/index.js')]);
   const place = networkPlace(folder);
   if (place === 'encoder') return networkOfFolder(folder);
   return place === 'run' ? await networkOfRun(readRun(folder), code) : networkOfModel(loadAnyModel(folder, code));
@@ -110,15 +121,10 @@ async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetw
       `${file}: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)`,
     );
   }
-  const [{ parseRecipe }, { networkOfRecipe }] = await Promise.all([
-    import('../training/index.js'),
-    import('../report/index.js'),
-  ]);
   return await networkOfRecipe(parseRecipe(readYaml(file, 'a recipe'), file), code);
 }
 
-async function inspectTensors(file: string, json: boolean, terminal: Terminal): Promise<void> {
-  const { decodeSafetensors, decodeTorchArchive, scope } = await import('@padnet/torch');
+function inspectTensors(file: string, json: boolean, terminal: Terminal): void {
   const bytes = readRegularFile(file, { expected: 'tensors' });
   const { metadata, tensors } = scope(() => {
     const decoded = file.endsWith('.safetensors')
@@ -133,7 +139,7 @@ async function inspectTensors(file: string, json: boolean, terminal: Terminal): 
     return { metadata: decoded.metadata, tensors: rows };
   });
   if (metadata.partition !== undefined) {
-    await showPartition(file, json, terminal);
+    showPartition(file, json, terminal);
     return;
   }
   const numbers = tensors.reduce((sum, tensor) => sum + tensor.numbers, 0);

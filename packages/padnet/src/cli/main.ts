@@ -1,28 +1,97 @@
 /**
  * The command line `padnet`. Exit codes: 0, 1 (failed), 2 (bad usage), 130, 143 or 129 where Ctrl-C, SIGTERM or the end of the
  * terminal stopped it, and 141 where the reader of its output had enough.
- * Commands load the library only when they run: help is quick, and `doctor` works where libtorch is missing.
  */
 import { closeSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { explained } from '../errors.js';
-import { registerAblate } from './ablate.js';
-import { registerBench } from './bench.js';
-import { registerCompare } from './compare.js';
-import { registerConvert } from './convert.js';
-import { registerDoctor } from './doctor.js';
-import { registerEval } from './eval.js';
-import { registerGlue } from './glue.js';
-import { registerInspect } from './inspect.js';
 import { isAbort } from './interruption.js';
-import { registerMask } from './mask.js';
-import { registerModels } from './models.js';
-import { registerPartition } from './partition.js';
-import { registerPredict } from './predict.js';
 import { READER_GONE, ReaderGoneError, Terminal } from './terminal.js';
-import { registerTrain } from './train.js';
 import { UsageError } from './usageError.js';
+
+interface CommandEntry {
+  readonly name: string;
+  readonly description: string;
+  readonly load: () => Promise<{ readonly register: (command: Command, terminal: Terminal) => void }>;
+}
+
+/** In the order of the help. What a command does is loaded only when its name is given: help is quick. */
+const commands: readonly CommandEntry[] = [
+  {
+    name: 'train',
+    description: 'Train a network as a recipe says; the results are a folder, the run.',
+    load: () => import('./train.js'),
+  },
+  {
+    name: 'glue',
+    description: "Fill GLUE's table: train every task with every network and seed, or go on where that stopped.",
+    load: () => import('./glue.js'),
+  },
+  {
+    name: 'ablate',
+    description: 'Vary keys of a recipe, one at a time or two as a grid, over seeds: tables and a page with plots.',
+    load: () => import('./ablate.js'),
+  },
+  {
+    name: 'partition',
+    description:
+      'Find masks for a dynamic or partial network by Iterative Mode Partition; recipes train with them by partition.masks.',
+    load: () => import('./partition.js'),
+  },
+  {
+    name: 'eval',
+    description: "Evaluate a run's network on its test data, or on others.",
+    load: () => import('./eval.js'),
+  },
+  {
+    name: 'predict',
+    description:
+      "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its routers decided.",
+    load: () => import('./predict.js'),
+  },
+  {
+    name: 'inspect',
+    description:
+      'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
+    load: () => import('./inspect.js'),
+  },
+  {
+    name: 'convert',
+    description:
+      'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; fold a dynamic or partial ' +
+      'one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
+    load: () => import('./convert.js'),
+  },
+  {
+    name: 'compare',
+    description: 'Compare runs: a table here, and a self-contained HTML report.',
+    load: () => import('./compare.js'),
+  },
+  {
+    name: 'mask',
+    description: 'Show masks, or compare those of two partitions.',
+    load: () => import('./mask.js'),
+  },
+  {
+    name: 'models',
+    description:
+      'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on each. Takes ' +
+      'seconds.',
+    load: () => import('./models.js'),
+  },
+  {
+    name: 'bench',
+    description: 'Measure what things cost on this machine.',
+    load: () => import('./bench.js'),
+  },
+  {
+    name: 'doctor',
+    description:
+      'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',
+    load: () => import('./doctor.js'),
+  },
+];
 
 /** The program: reads the process's command line and sets its exit code. */
 export async function main(): Promise<void> {
@@ -41,8 +110,8 @@ function leaveTerminalsThatAreGone(): void {
 
 /** @param parameters without `node` and the program. @returns the exit code */
 export async function run(parameters: readonly string[], terminal = new Terminal(parameters)): Promise<number> {
-  const program = createProgram(terminal);
   try {
+    const program = await createProgram(terminal);
     await program.parseAsync(parameters, { from: 'user' });
     return terminal.exitCode;
   } catch (error) {
@@ -56,7 +125,8 @@ export async function run(parameters: readonly string[], terminal = new Terminal
   }
 }
 
-function createProgram(terminal: Terminal): Command {
+async function createProgram(terminal: Terminal): Promise<Command> {
+  const { parameters } = terminal;
   const { version } = JSON.parse(readFileSync(new URL('../../package.json', import.meta.url), 'utf8')) as {
     version: string;
   };
@@ -76,22 +146,10 @@ function createProgram(terminal: Terminal): Command {
         write(`padnet: ${commanderMessage(text)}`);
       },
     });
-  const commands = [
-    registerTrain,
-    registerGlue,
-    registerAblate,
-    registerPartition,
-    registerEval,
-    registerPredict,
-    registerInspect,
-    registerConvert,
-    registerCompare,
-    registerMask,
-    registerModels,
-    registerBench,
-    registerDoctor,
-  ];
-  for (const register of commands) register(program, terminal);
+  for (const { name, description, load } of commands) {
+    const command = program.command(name).description(description);
+    if (parameters.includes(name)) (await load()).register(command, terminal);
+  }
   program.hook('preAction', (_, command) => {
     checkGiven(command);
   });

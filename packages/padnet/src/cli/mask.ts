@@ -6,7 +6,8 @@ import { readRegularFile } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
-import type { Partition } from '../partition/index.js';
+import { comparePartitions, decodePartition, overallDynamicRatio, type Partition } from '../partition/index.js';
+import { RunFolder } from '../training/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -14,41 +15,39 @@ interface MaskOptions {
   readonly json?: boolean;
 }
 
-export function registerMask(program: Command, terminal: Terminal): void {
-  const mask = program.command('mask').description('Show masks, or compare those of two partitions.');
+export function register(mask: Command, terminal: Terminal): void {
   const show = mask
     .command('show')
     .description('Print the dynamic ratio of every layer, and how the masks were found.')
     .argument('<masks>', 'file of a partition, or folder of a partitioned run')
     .option('--json', 'print the result as JSON')
-    .action((masks: string, { json = false }: MaskOptions) => showPartition(masks, json, terminal));
+    .action((masks: string, { json = false }: MaskOptions) => {
+      showPartition(masks, json, terminal);
+    });
   const diff = mask
     .command('diff')
     .description('Print, for every layer, how much of what is dynamic two partitions have in common.')
     .argument('<a>', 'file of a partition, or folder of a partitioned run')
     .argument('<b>', 'another one, of the same network')
     .option('--json', 'print the result as JSON')
-    .action((a: string, b: string, { json = false }: MaskOptions) => comparePartitionFiles(a, b, json, terminal));
+    .action((a: string, b: string, { json = false }: MaskOptions) => {
+      comparePartitionFiles(a, b, json, terminal);
+    });
   withExamples(show, 'mask show runs/pad30');
   withExamples(diff, 'mask diff runs/pad30 runs/pad30/partition-0.5.safetensors');
   withExamples(mask, 'mask show runs/pad30', 'mask diff runs/pad30 runs/pad50');
 }
 
 /** @param path a file, or the folder of a run */
-async function readPartition(path: string): Promise<Partition> {
+function readPartition(path: string): Partition {
   if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
-  const [{ decodePartition }, { RunFolder }] = await Promise.all([
-    import('../partition/index.js'),
-    import('../training/index.js'),
-  ]);
   const file = statSync(path).isDirectory() ? new RunFolder(path).partition : path;
   if (!existsSync(file)) throw new InputError(`${path} is no partitioned run: it has no partition.safetensors`);
   return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }
 
-export async function showPartition(path: string, json: boolean, terminal: Terminal): Promise<void> {
-  const { settings, rounds, masks } = await readPartition(path);
-  const { overallDynamicRatio } = await import('../partition/index.js');
+export function showPartition(path: string, json: boolean, terminal: Terminal): void {
+  const { settings, rounds, masks } = readPartition(path);
   const dynamicRatio = overallDynamicRatio(masks.values());
   const layers = Array.from(masks, ([layer, { shape, size, count, dynamicRatio: ratio }]) => ({
     path: layer,
@@ -81,9 +80,8 @@ export async function showPartition(path: string, json: boolean, terminal: Termi
   );
 }
 
-async function comparePartitionFiles(a: string, b: string, json: boolean, terminal: Terminal): Promise<void> {
-  const { comparePartitions } = await import('../partition/index.js');
-  const [first, second] = await Promise.all([readPartition(a), readPartition(b)]);
+function comparePartitionFiles(a: string, b: string, json: boolean, terminal: Terminal): void {
+  const [first, second] = [readPartition(a), readPartition(b)];
   const layers = comparePartitions(first, second);
   const both = sum(first, (path, mask) => mask.overlap(second.masks.get(path)!));
   const either = sum(first, (_, mask) => mask.count) + sum(second, (_, mask) => mask.count) - both;

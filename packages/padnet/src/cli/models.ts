@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { layerNames } from '../report/layerNames.js';
-import type { FormCounts } from '../models/index.js';
+import { countForms, type FormCounts, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -11,20 +11,14 @@ interface ModelsOptions {
   readonly json?: boolean;
 }
 
-export function registerModels(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('models')
-    .description(
-      'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on each. Takes ' +
-        'seconds.',
-    )
-    .option('--json', 'print the list as JSON')
-    .action((options: ModelsOptions) => listModels(options, terminal));
+export function register(command: Command, terminal: Terminal): void {
+  command.option('--json', 'print the list as JSON').action((options: ModelsOptions) => {
+    listModels(options, terminal);
+  });
   withExamples(command, 'models', 'models --json');
 }
 
-async function listModels({ json }: ModelsOptions, terminal: Terminal): Promise<void> {
-  const { countForms, layerKinds, registeredNetworks, registryForms } = await import('../models/index.js');
+function listModels({ json }: ModelsOptions, terminal: Terminal): void {
   const networks = registeredNetworks.map((network) => ({ ...network, forms: countForms(network) }));
   if (json) {
     terminal.printJson({ inChannels: 3, numClasses: 1000, size: [224, 224], ...registryForms, networks });

@@ -4,9 +4,18 @@ import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
+import { encodePartition, overallDynamicRatio, partitionFile } from '../partition/index.js';
 import { formatPercent } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import type { PartitionOptions, Recipe } from '../training/index.js';
+import { writeHeldOutput } from '../runs/writeHeldOutput.js';
+import {
+  holdFolder,
+  parsePartition,
+  type PartitionOptions,
+  partitionRun,
+  type Recipe,
+  RunFolder,
+} from '../training/index.js';
 import { allowCodeOption, collected, withExamples } from './options.js';
 import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -38,12 +47,8 @@ const keys = {
   batches: 'batches',
 } as const;
 
-export function registerPartition(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('partition')
-    .description(
-      'Find masks for a dynamic or partial network by Iterative Mode Partition; recipes train with them by partition.masks.',
-    )
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument(
       '<network>',
       'folder of a finished run with model.layer: dyconv, moe or pad, or with --recipe, of a network that `padnet convert` wrote; it is not ' +
@@ -79,17 +84,8 @@ export function registerPartition(program: Command, terminal: Terminal): void {
 }
 
 async function partition(run: string, options: PartitionCommandOptions, terminal: Terminal): Promise<void> {
-  const settings = await partitionSettings(options);
+  const settings = partitionSettings(options);
   const file = options.out ?? join(run, `partition-${settings.ratio}.safetensors`);
-  const [
-    { holdFolder, partitionRun, RunFolder },
-    { writeHeldOutput },
-    { encodePartition, overallDynamicRatio, partitionFile },
-  ] = await Promise.all([
-    import('../training/index.js'),
-    import('../runs/writeHeldOutput.js'),
-    import('../partition/index.js'),
-  ]);
   const place = new RunFolder(dirname(file));
   if (existsSync(place.recipe) && place.owns(file))
     throw new InputError(`${file} belongs to the run in ${place.path}; choose another file`);
@@ -98,7 +94,7 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
   if (there?.isFile() && there.size > 0 && !options.force) {
     throw new InputError(`${file} exists already; --force replaces it, --out <file> writes another`);
   }
-  const recipe = await recipeOf(run, options);
+  const recipe = recipeOf(run, options);
   // What is put into the run is of the network that is in it.
   using hold = options.out === undefined ? await holdFolder(run) : null;
   const start = performance.now();
@@ -145,15 +141,13 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
 }
 
 /** Null: that of the run, as it is. */
-async function recipeOf(run: string, { recipe, set = [] }: PartitionCommandOptions): Promise<Recipe | null> {
+function recipeOf(run: string, { recipe, set = [] }: PartitionCommandOptions): Recipe | null {
   if (recipe === undefined && set.length === 0) return null;
-  const { RunFolder } = await import('../training/index.js');
-  return await readDataRecipe(recipe ?? new RunFolder(run).recipe, set);
+  return readDataRecipe(recipe ?? new RunFolder(run).recipe, set);
 }
 
 /** A recipe's `partition` section of the options alone. @throws UsageError naming the option that is wrong */
-async function partitionSettings(options: PartitionCommandOptions): Promise<PartitionOptions> {
-  const { parsePartition } = await import('../training/index.js');
+function partitionSettings(options: PartitionCommandOptions): PartitionOptions {
   const given = Object.entries(keys).flatMap(([option, key]) => {
     const value = options[option as keyof typeof keys];
     return value === undefined ? [] : [{ key, value, label: `--${option} ${value}` }];

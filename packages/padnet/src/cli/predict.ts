@@ -1,7 +1,8 @@
 /** `padnet predict`: what a run's network says of pictures, or of sentences. */
 import type { Command } from 'commander';
-import type { PictureModel, TextModel } from '../training/index.js';
+import { loadAnyModel, type PictureModel, type TextModel } from '../training/index.js';
 import { allowCodeOption, wholeNumber, withExamples } from './options.js';
+import { picturesListed, picturesNamed } from './pictureFiles.js';
 import { predictPictures } from './predictPictures.js';
 import { predictTexts } from './predictTexts.js';
 import type { Terminal } from './terminal.js';
@@ -18,12 +19,8 @@ interface PredictOptions {
   readonly csv?: boolean;
 }
 
-export function registerPredict(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('predict')
-    .description(
-      "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its routers decided.",
-    )
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument('<run>', 'folder of a finished run, or of a network that `padnet convert` wrote')
     .argument(
       '[inputs...]',
@@ -69,7 +66,6 @@ async function predict(run: string, question: Question, terminal: Terminal): Pro
   if ((file === undefined) === (inputs.length === 0)) {
     throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
   }
-  const { loadAnyModel } = await import('../training/index.js');
   const model = loadAnyModel(run, { allowCode });
   if (model.modality === 'image') await askAboutPictures(run, model, question, terminal);
   else await askAboutTexts(run, model, question, terminal);
@@ -84,7 +80,6 @@ async function askAboutPictures(
   if (experts) throw new UsageError(`--experts is for runs on texts; ${run} is on pictures`);
   if (json && csv) throw new UsageError('--json and --csv are two forms of the answer: give one of them');
   if (csv && coefficients) throw new UsageError('--coefficients is for the table and --json, not for --csv');
-  const { picturesListed, picturesNamed } = await import('./pictureFiles.js');
   const pictures = file === undefined ? await picturesNamed(inputs) : await picturesListed(file);
   const single = inputs.length === 1 && pictures.length === 1 && (inputs[0] === '-' || pictures[0]!.file === inputs[0]);
   const format = json ? 'json' : csv ? 'csv' : 'table';

@@ -1,8 +1,9 @@
 /** What `padnet predict` says of pictures: a table, JSON or CSV. */
 import type { BadPicture } from '../data/index.js';
+import { foldBatchNorms } from '../layers/index.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import type { Picture, PictureAnswer } from '../report/index.js';
+import { answerPictures, type Picture, type PictureAnswer } from '../report/index.js';
 import type { PictureModel } from '../training/index.js';
 import { csvLine } from './csv.js';
 import type { Terminal } from './terminal.js';
@@ -24,10 +25,6 @@ export interface PicturePrediction {
 /** What can not be answered is named, counted, and makes the exit code 1. */
 export async function predictPictures(prediction: PicturePrediction, terminal: Terminal): Promise<void> {
   const { run, model, pictures, single, format, coefficients } = prediction;
-  const [{ answerPictures }, { foldBatchNorms }] = await Promise.all([
-    import('../report/index.js'),
-    import('../layers/index.js'),
-  ]);
   const { classNames } = model.description;
   const brief = format === 'csv' || (format === 'table' && !single);
   const top = Math.min(prediction.top ?? (brief ? 1 : 5), classNames.length);

@@ -1,7 +1,7 @@
 /** What `padnet predict` says of texts: a table, lines, JSON or CSV; and which experts their tokens went to. */
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import type { Text, TextAnswer } from '../report/index.js';
+import { answerTexts, type Text, type TextAnswer } from '../report/index.js';
 import { layerLabel } from '../report/layerNames.js';
 import type { TextModel } from '../training/index.js';
 import { csvLine } from './csv.js';
@@ -23,7 +23,6 @@ export interface TextPrediction {
 
 export async function predictTexts(prediction: TextPrediction, terminal: Terminal): Promise<void> {
   const { run, model, texts, single, experts, format } = prediction;
-  const { answerTexts } = await import('../report/index.js');
   const { columns, classNames } = definitionOf(run, model);
   if (experts && model.description.model.layer === 'static')
     terminal.remark(`padnet: the network of ${run} is static: it has no experts`);

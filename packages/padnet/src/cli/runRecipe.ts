@@ -4,48 +4,50 @@ import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { maxSettingsBytes, readInput } from '../readRegularFile.js';
-import type { Recipe, RecipeOverride, TextDataOptions } from '../training/index.js';
+import {
+  parseRecipe,
+  parseRunRecipe,
+  pinCode,
+  readRunRecipe,
+  type Recipe,
+  type RecipeOverride,
+  serialiseRecipe,
+  type TextDataOptions,
+} from '../training/index.js';
 
 /**
  * A recipe's file with what overrides it, to be trained.
  *
  * @throws InputError where there is no such file, RecipeError where it is wrong
  */
-export async function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
-  const { parseRecipe } = await import('../training/index.js');
+export function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Recipe {
   return withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
 }
 
 /** The same to train by: with the checksums of code of one's own. @throws also as `pinCode` */
-export async function readTrainingRecipe(
+export function readTrainingRecipe(
   file: string,
   overrides: readonly (string | RecipeOverride)[],
   code: CodeOptions,
-): Promise<Recipe> {
-  const { pinCode } = await import('../training/index.js');
-  return pinCode(await readRecipe(file, overrides), code);
+): Recipe {
+  return pinCode(readRecipe(file, overrides), code);
 }
 
 /** The same for its data alone: whether it could be trained does not matter. @throws InputError where a program wrote it */
-export async function readDataRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Promise<Recipe> {
-  const { parseRunRecipe } = await import('../training/index.js');
+export function readDataRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Recipe {
   const recipe = parseRunRecipe(readYaml(file, 'a recipe'), file, overrides);
   if (recipe.modality === 'program') throw new InputError(`${file} was written by a program and names no data`);
   return withAbsolutePaths(recipe);
 }
 
 /** The recipe that a run was started with. @throws InputError where `run` is none */
-export async function runRecipe(run: string): Promise<Recipe> {
-  const { readRunRecipe } = await import('../training/index.js');
+export function runRecipe(run: string): Recipe {
   return readRunRecipe(run);
 }
 
 /** @throws InputError naming the first line in which the run's own recipe is another */
-export async function checkSameRecipe(recipe: Recipe, run: string): Promise<void> {
-  const { parseRecipe, serialiseRecipe } = await import('../training/index.js');
-  const stored = serialiseRecipe(await runRecipe(run))
-    .trimEnd()
-    .split('\n');
+export function checkSameRecipe(recipe: Recipe, run: string): void {
+  const stored = serialiseRecipe(runRecipe(run)).trimEnd().split('\n');
   // Parsed once more, so that keys are in the same order.
   const wanted = serialiseRecipe(parseRecipe(serialiseRecipe(recipe), 'recipe.yaml'))
     .trimEnd()

@@ -1,10 +1,19 @@
 /** `padnet train`: a recipe → a run. */
 import { existsSync, realpathSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
-import type { Device } from '@padnet/torch';
+import { checkDevice, type Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
+import { countStored } from '../layers/index.js';
 import { formatCount } from '../report/format.js';
-import type { Recipe, RecipeOverride } from '../training/index.js';
+import {
+  holdFolder,
+  prepareTask,
+  type Recipe,
+  type RecipeOverride,
+  RunFolder,
+  serialiseRecipe,
+  Trainer,
+} from '../training/index.js';
 import { InputError } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
@@ -31,10 +40,8 @@ interface TrainOptions {
   readonly json?: boolean;
 }
 
-export function registerTrain(program: Command, terminal: Terminal): void {
-  const command = program
-    .command('train')
-    .description('Train a network as a recipe says; the results are a folder, the run.')
+export function register(command: Command, terminal: Terminal): void {
+  command
     .argument('[recipe]', 'YAML file')
     .option('--set <key=value>', "another value for one of the recipe's keys, such as training.epochs=5", collected)
     .option('--out <folder>', "where the run goes (default: runs/<the recipe's name>)")
@@ -64,7 +71,7 @@ export function registerTrain(program: Command, terminal: Terminal): void {
 }
 
 async function train(file: string | undefined, options: TrainOptions, terminal: Terminal): Promise<void> {
-  const plans = await makePlans(file, options);
+  const plans = makePlans(file, options);
   if (options.dryRun) {
     for (const plan of plans) await showPlan(plan, options, terminal);
     return;
@@ -106,9 +113,9 @@ function resumingCommand({ resume }: TrainOptions, { parameters }: Terminal): st
 }
 
 /** What to train, and where: a run, or one for each seed. */
-async function makePlans(file: string | undefined, options: TrainOptions): Promise<RunPlan[]> {
+function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
   const { set = [], seed, seeds, out, resume, force = false, allowChanges = false, allowCode } = options;
-  const device = await checkedDevice(options.device);
+  const device = checkedDevice(options.device);
   if (resume !== undefined && force)
     throw new UsageError('--resume goes on with a run and --force deletes it: give one of them');
   if (allowChanges && resume === undefined)
@@ -126,7 +133,7 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
         '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
       );
     }
-    return [{ recipe: await runRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];
+    return [{ recipe: runRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];
   }
   if (file === undefined) {
     throw new UsageError(
@@ -134,11 +141,11 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
     );
   }
   const folder = out ?? join('runs', basename(file, extname(file)));
-  const plan = async (run: string, overrides: readonly RecipeOverride[]): Promise<RunPlan> => {
-    const recipe = await readTrainingRecipe(file, [...set, ...overrides], { allowCode });
+  const plan = (run: string, overrides: readonly RecipeOverride[]): RunPlan => {
+    const recipe = readTrainingRecipe(file, [...set, ...overrides], { allowCode });
     const own = join(run, 'recipe.yaml');
     const goesOn = resume === true && existsSync(own);
-    if (goesOn && !allowChanges) await checkSameRecipe(recipe, run);
+    if (goesOn && !allowChanges) checkSameRecipe(recipe, run);
     if (force && isSameFile(file, own))
       throw new InputError(
         `${file} is the recipe of the run that --force deletes; copy it elsewhere, or choose another --out`,
@@ -146,14 +153,12 @@ async function makePlans(file: string | undefined, options: TrainOptions): Promi
     return { recipe, out: run, resume: goesOn, force, allowChanges, device, allowCode };
   };
   if (!seeds) {
-    return [
-      await plan(folder, seed === undefined ? [] : [{ key: 'training.seed', value: seed, label: `--seed ${seed}` }]),
-    ];
+    return [plan(folder, seed === undefined ? [] : [{ key: 'training.seed', value: seed, label: `--seed ${seed}` }])];
   }
   const plans: RunPlan[] = [];
   for (const each of seeds) {
     const override = { key: 'training.seed', value: String(each), label: `--seeds ${each}` };
-    plans.push(await plan(join(folder, `seed-${each}`), [override]));
+    plans.push(plan(join(folder, `seed-${each}`), [override]));
   }
   return plans;
 }
@@ -164,7 +169,6 @@ function isSameFile(a: string, b: string): boolean {
 
 /** Before anything is trained, or said to be. */
 async function checkFolders(plans: readonly RunPlan[]): Promise<void> {
-  const { holdFolder, RunFolder } = await import('../training/index.js');
   for (const { out, resume, force = false } of plans) {
     const folder = new RunFolder(out);
     if (!resume) folder.checkNew(force);
@@ -178,9 +182,8 @@ function networkName(recipe: Recipe): string {
 }
 
 /** @throws UsageError where there is no such device on this machine */
-async function checkedDevice(name: string): Promise<Device> {
+function checkedDevice(name: string): Device {
   if (name === 'cpu') return name;
-  const { checkDevice } = await import('@padnet/torch');
   try {
     return checkDevice(name);
   } catch (error) {
@@ -194,10 +197,6 @@ async function showPlan(
   { json }: TrainOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const [{ prepareTask, serialiseRecipe, Trainer }, { countStored }] = await Promise.all([
-    import('../training/index.js'),
-    import('../layers/index.js'),
-  ]);
   const prepared = await prepareTask(recipe, { allowCode });
   const { task, training, saliency, trainSamples, testSamples, sample } = prepared;
   const macs = prepared.countMacs();

@@ -1,6 +1,14 @@
 /** One run, trained and watched: what `train` and `glue` do. */
+import { resolvePretrained } from '../models/index.js';
 import { formatBytes } from '../report/format.js';
-import type { FinishedEvent, InterruptedEvent, Recipe, TrainRecipeOptions } from '../training/index.js';
+import {
+  type FinishedEvent,
+  type InterruptedEvent,
+  type Recipe,
+  trainInProcess,
+  trainInWorker,
+  type TrainRecipeOptions,
+} from '../training/index.js';
 import type { Terminal } from './terminal.js';
 import type { TrainingView } from './trainingView.js';
 
@@ -24,7 +32,6 @@ export interface Watch {
 export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEvent | InterruptedEvent> {
   const { recipe, ...options } = plan;
   const { signal, terminal, view, title, separate } = watch;
-  const { trainInProcess, trainInWorker } = await import('../training/index.js');
   let end: FinishedEvent | InterruptedEvent | null = null;
   try {
     if (recipe.modality === 'text') await fetchPretrained(recipe.model.pretrained, signal, terminal);
@@ -44,7 +51,6 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
 
 /** Downloads a model that is not here yet, telling how far it is. */
 export async function fetchPretrained(name: string, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const { resolvePretrained } = await import('../models/index.js');
   let told = performance.now();
   await resolvePretrained(name, {
     signal,

@@ -1,7 +1,7 @@
 /** Several runs, one after the other, each in a folder and a process of its own: what `glue` and `ablate` do. */
 import { existsSync } from 'node:fs';
 import { InputError } from '../errors.js';
-import type { Recipe, RunFolder } from '../training/index.js';
+import { FolderHeldError, holdFolder, type Recipe, type RunFolder, runState } from '../training/index.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -36,11 +36,10 @@ export interface TrainRunsOptions<Run extends PlannedRun> {
  *
  * @throws InputError where the folder has something else than a run
  */
-export async function runObstacle({ recipe, folder }: PlannedRun): Promise<InputError | null> {
-  const { runState } = await import('../training/index.js');
+export function runObstacle({ recipe, folder }: PlannedRun): InputError | null {
   try {
     if (runState(folder) !== 'missing') {
-      await checkSameRecipe(recipe, folder.path);
+      checkSameRecipe(recipe, folder.path);
       return null;
     }
   } catch (error) {
@@ -60,37 +59,35 @@ export async function trainRuns<Run extends PlannedRun>(
   runs: readonly Run[],
   { terminal, json, command, force = false, allowCode, onFinished, onFailed }: TrainRunsOptions<Run>,
 ): Promise<boolean> {
-  const { runState } = await import('../training/index.js');
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
-  const isFinished = async (run: Run): Promise<boolean> =>
-    (await runObstacle(run)) === null && runState(run.folder) === 'finished';
-  const tellMissing = async (): Promise<void> => {
+  const isFinished = (run: Run): boolean => runObstacle(run) === null && runState(run.folder) === 'finished';
+  const tellMissing = (): void => {
     let missing = 0;
-    for (const run of runs) if (!(await isFinished(run))) missing++;
+    for (const run of runs) if (!isFinished(run)) missing++;
     if (missing === 0) return;
     terminal.remark(`${missing} of ${runs.length} runs ${missing === 1 ? 'is' : 'are'} missing`);
     terminal.exitCode = 1;
   };
-  const stopped = async (): Promise<false> => {
-    await tellMissing();
+  const stopped = (): false => {
+    tellMissing();
     terminal.exitCode = interruption.exitCode;
     return false;
   };
-  const isAnew = async (run: Run): Promise<boolean> => force && (await runObstacle(run)) !== null;
+  const isAnew = (run: Run): boolean => force && runObstacle(run) !== null;
   const waiting: Run[] = [];
-  for (const run of runs) if ((await isAnew(run)) || runState(run.folder) !== 'finished') waiting.push(run);
+  for (const run of runs) if (isAnew(run) || runState(run.folder) !== 'finished') waiting.push(run);
   try {
     for (const name of pretrainedNames(waiting)) await fetchPretrained(name, signal, terminal);
   } catch (error) {
     if (!isAbort(error, signal)) throw error;
-    return await stopped();
+    return stopped();
   }
   const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
   for (const [index, run] of runs.entries()) {
     const { name, recipe, folder } = run;
     // Read only now: another process may have trained it.
-    const anew = await isAnew(run);
+    const anew = isAnew(run);
     const state = anew ? 'missing' : runState(folder);
     if (state === 'finished') {
       await discardCheckpoints(folder);
@@ -101,27 +98,27 @@ export async function trainRuns<Run extends PlannedRun>(
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
       const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
       if (end.type === 'interrupted') {
-        await stopped();
+        stopped();
         terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);
         return false;
       }
     } catch (error) {
-      if (isAbort(error, signal)) return await stopped();
+      if (isAbort(error, signal)) return stopped();
       const { message, name: kind } = error as Error;
       if (kind === 'FolderHeldError') {
         terminal.remark(`${name} is left to the process that trains it: ${message}`);
         continue;
       }
-      if (await isFinished(run)) continue; // another process was quicker
+      if (isFinished(run)) continue; // another process was quicker
       terminal.remark(`padnet: ${name} failed: ${message}`);
-      if (signal.aborted) return await stopped();
+      if (signal.aborted) return stopped();
       onFailed(run, message);
       continue;
     }
     await discardCheckpoints(folder);
     await onFinished();
   }
-  await tellMissing();
+  tellMissing();
   return true;
 }
 
@@ -132,7 +129,6 @@ function pretrainedNames(runs: readonly PlannedRun[]): Set<string> {
 /** Nobody resumes a finished run, and they are three times as large as its network. */
 async function discardCheckpoints(folder: RunFolder): Promise<void> {
   if (!existsSync(folder.checkpoints)) return;
-  const { FolderHeldError, holdFolder } = await import('../training/index.js');
   try {
     using _hold = await holdFolder(folder.path);
     folder.removeCheckpoints();

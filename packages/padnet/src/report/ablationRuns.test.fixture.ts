@@ -27,8 +27,8 @@ sweeps:
     partition.granularity: [entry, filter]
 `;
 
-export const ablationPlan = await planAblation(parseAblation(ablation, 'ablation.yaml'), (file, overrides) =>
-  Promise.resolve(parseRecipe(recipes[file]!, file, overrides)),
+export const ablationPlan = planAblation(parseAblation(ablation, 'ablation.yaml'), (file, overrides) =>
+  parseRecipe(recipes[file]!, file, overrides),
 );
 
 /** @param scores by variant, one for each seed in order; null, or left out, where a run has not finished */

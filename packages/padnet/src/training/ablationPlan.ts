@@ -40,15 +40,15 @@ export interface AblationPlan {
  * @param read a recipe's file with overrides
  * @throws InputError with every key and value that the recipe does not take, at their lines
  */
-export async function planAblation(
+export function planAblation(
   { file, recipe, seeds, references, sweeps }: Ablation,
-  read: (file: string, overrides: readonly RecipeOverride[]) => Promise<Recipe>,
-): Promise<AblationPlan> {
-  const base = await read(recipe, []);
+  read: (file: string, overrides: readonly RecipeOverride[]) => Recipe,
+): AblationPlan {
+  const base = read(recipe, []);
   const variants = new Variants(base, dirname(file));
   const plannedReferences: AblationPlan['references'][number][] = [];
   for (const reference of references) {
-    const own = await read(reference.file, []);
+    const own = read(reference.file, []);
     if (taskOf(own) !== taskOf(base))
       throw new InputError(`${reference.file}: expected a recipe of the same task as ${recipe} (${taskOf(base)})`);
     plannedReferences.push({ name: reference.name, variant: variants.add(own, reference.name) });
@@ -65,7 +65,7 @@ export async function planAblation(
         folder: dirname(file),
       }));
       try {
-        const variant = variants.add(await read(recipe, overrides));
+        const variant = variants.add(read(recipe, overrides));
         const values = settings.map(({ value }) => valueText(value));
         const same = points.find((point) => point.variant === variant);
         if (same) problems.add(sameRecipe(file, settings, same));

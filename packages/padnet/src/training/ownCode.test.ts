@@ -172,18 +172,18 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
     expect(() => parseRecipe(text, '/project/x.yaml', [set])).toThrow(expected);
   });
 
-  it('are factors of an ablation like any other', async () => {
+  it('are factors of an ablation like any other', () => {
     writeFileSync(join(folder, 'other.ts'), router.replace('.sigmoid()', '.sigmoid().mul(0.5)'));
     const ablation = parseAblation(
       'recipe: base.yaml\nsweeps:\n  - model.router: [./router.ts, ./other.ts]\n  - partition.saliency: [random, ./saliency.ts]\n',
       join(folder, 'sweep/ablation.yaml'),
     );
     const base = `model: { name: resnet10, layer: pad, router: ../router.ts }\ntraining: { epochs: 2 }\npartition: { ratio: 0.3 }\n`;
-    const read = (file: string, overrides: Parameters<typeof parseRecipe>[2]): Promise<Recipe> =>
-      Promise.resolve(pinCode(parseRecipe(base, file, overrides), { allowCode: true }));
+    const read = (file: string, overrides: Parameters<typeof parseRecipe>[2]): Recipe =>
+      pinCode(parseRecipe(base, file, overrides), { allowCode: true });
     // Both lie beside the ablation's folder.
     const moved = { ...ablation, file: join(folder, 'ablation.yaml') };
-    const { sweeps, variants } = await planAblation(moved, read);
+    const { sweeps, variants } = planAblation(moved, read);
     // The base's own router is not trained twice, and names tell files, not checksums.
     expect(variants.map(({ name }) => name)).toEqual([
       'base',
