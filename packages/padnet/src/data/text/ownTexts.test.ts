@@ -128,17 +128,33 @@ describe('one file', () => {
     // Rows that were added later belong to neither part.
     write('all.csv', csv([...rows(['a', 'b', 'c'], 20), 'new,a', 'of a new class,aa', ',b']));
     expect(load({ path, split: split! })).toEqual(texts);
+    // Nor do they move others, wherever they are; an equal row may be either.
+    write('all.csv', csv(['new,a', ...rows(['a', 'b', 'c'], 20).toSpliced(3, 0, 'between,b', 'text 0 of a,a')]));
+    const { first, labels } = load({ path, split: split! }).test;
+    expect({ first, labels }).toEqual({ first: texts.test.first, labels: texts.test.labels });
+    expect(load({ path, split: split! }).train.first).toEqual(texts.train.first);
     const wayOut = 'put the file back as it was, or evaluate another one with `padnet eval <run> --data <file>`';
     write('all.csv', csv(rows(['a', 'b', 'c'], 20).with(2, 'other,a').with(5, 'another,b')));
     refuse(
       { path, split: split! },
-      `${path}: 2 rows of the run's split.json can not be found, of line 4, 7; ${wayOut}`,
+      `${path}: 2 rows of the run's split.json can not be found, then of line 4, 7; ${wayOut}`,
     );
     refuse(
       { path, split: split!, testFraction: 0.5 },
       `data.testFraction: the run divided ${path} by 0.2 when it began, as its split.json says, not by 0.5`,
     );
     refuse({ path, split: split!, splitSeed: 5 }, `data.splitSeed: the run divided ${path} by 1 when it began`);
+  });
+
+  it('may have equal rows, whose texts stay in the same part', () => {
+    const twice = [...rows(['a', 'b'], 4), ...rows(['a', 'b'], 4)];
+    const path = write('all.csv', csv(twice));
+    const { train, test, split } = load({ path });
+    write('all.csv', csv(['new,a', ...twice]));
+    const again = load({ path, split: split! });
+    expect([again.train.first, again.test.first]).toEqual([train.first, test.first]);
+    write('all.csv', csv(twice.slice(1)));
+    refuse({ path, split: split! }, /: a row of the run's split\.json can not be found, then of line 10;/);
   });
 
   it('of numbers is divided at random', () => {

@@ -70,7 +70,7 @@ const keys: Readonly<Record<keyof TextColumns, string>> = {
 /** @throws InputError where files are missing or damaged, or rows are wrong, naming file, lines and column */
 export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   const files = findFiles(options);
-  const trainTable = trainingRows(readOwnTable(files.train, options), files, options);
+  const { table: trainTable, split: before } = trainingRows(readOwnTable(files.train, options), files, options);
   const definition = ownDefinition(trainTable, options);
   const texts = (table: TextTable): TextDataset =>
     textsOfTable(table, definition, { name: basename(table.file), isLabelled: true, keys });
@@ -85,7 +85,7 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
     return { definition, train: all, test: texts(readOwnTable(files.test, options)), split: null };
   }
   const names = rowNames(trainTable, options);
-  const split = options.split ?? divided(trainTable, all, names, options);
+  const split = before ?? divided(trainTable, all, names, options);
   const rows = new Map(names.map((name, row) => [name, row]));
   const part = (which: 'train' | 'test'): TextDataset => ({
     ...selectTexts(all, Uint32Array.from(split[which], (name) => rows.get(name)!).sort()),
@@ -253,13 +253,18 @@ function checkLabels({ labels }: TextDataset, { file }: TextTable, { classNames,
 }
 
 /**
- * The rows that a run began with, where it divided them: what came to the file since is none of its business.
+ * The rows that a run began with, where it divided them, and how it did, by their lines of now: what came to the file since is none
+ * of its business. Of equal rows the first is still the first.
  *
  * @throws InputError where one is not there any more, or the recipe divides otherwise
  */
-function trainingRows(table: TextTable, { test }: OwnFiles, options: OwnTextsOptions): TextTable {
+function trainingRows(
+  table: TextTable,
+  { test }: OwnFiles,
+  options: OwnTextsOptions,
+): { readonly table: TextTable; readonly split: DataSplit | null } {
   const { split } = options;
-  if (!split || test !== null) return table;
+  if (!split || test !== null) return { table, split: null };
   const { testFraction = split.testFraction, splitSeed = split.seed } = options;
   for (const [key, now, before] of [
     ['testFraction', testFraction, split.testFraction],
@@ -270,20 +275,31 @@ function trainingRows(table: TextTable, { test }: OwnFiles, options: OwnTextsOpt
       `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
     );
   }
-  const chosen = new Set([...split.train, ...split.test]);
   const names = rowNames(table, options);
-  const there = new Set(names);
-  const missing = [...chosen].filter((name) => !there.has(name));
+  const rowsOf = new Map<string, number[]>();
+  for (const row of [...names.keys()].reverse()) {
+    const hash = hashOf(names[row]!);
+    const rows = rowsOf.get(hash);
+    if (rows) rows.push(row);
+    else rowsOf.set(hash, [row]);
+  }
+  const chosen = [...split.train, ...split.test].sort((a, b) => lineOf(a) - lineOf(b));
+  const rowOf = new Map(chosen.map((name) => [name, rowsOf.get(hashOf(name))?.pop()]));
+  const missing = chosen.filter((name) => rowOf.get(name) === undefined);
   if (missing.length > 0) {
-    const lines = missing.slice(0, 5).map((name) => name.split(':')[0]!);
+    const lines = missing.slice(0, 5).map(lineOf);
     throw new InputError(
-      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, of line ` +
+      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, then of line ` +
         `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
         '`padnet eval <run> --data <file>`',
     );
   }
-  const rows = [...names.keys()].filter((row) => chosen.has(names[row]!));
-  return { ...table, rows: rows.map((row) => table.rows[row]!), lines: rows.map((row) => table.lines[row]!) };
+  const rows = [...rowOf.values()].map((row) => row!).sort((a, b) => a - b);
+  const renamed = (part: readonly string[]): string[] => part.map((name) => names[rowOf.get(name)!]!);
+  return {
+    table: { ...table, rows: rows.map((row) => table.rows[row]!), lines: rows.map((row) => table.lines[row]!) },
+    split: { ...split, train: renamed(split.train), test: renamed(split.test) },
+  };
 }
 
 /** Names of rows in a split: the line, and the beginning of a hash of texts and label. */
@@ -297,6 +313,14 @@ function rowNames(table: TextTable, { textColumn, secondColumn, labelColumn }: O
     const content = fields.map((column) => column[row] ?? '').join('\0');
     return `${line}:${createHash('sha256').update(content).digest('hex').slice(0, 8)}`;
   });
+}
+
+function lineOf(name: string): number {
+  return Number(name.split(':')[0]);
+}
+
+function hashOf(name: string): string {
+  return name.split(':')[1]!;
 }
 
 function divided(
