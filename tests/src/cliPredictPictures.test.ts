@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { evaluate, loadIdxFolder, loadRunModel, parseRecipe, trainRecipe } from 'padnet';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -167,6 +168,22 @@ describe('predict', () => {
       .map((line) => (line === '' ? null : (JSON.parse(line) as object)));
     expect(first).toMatchObject({ picture: dark, label: 'dark' });
     expect(second).toMatchObject({ picture: light, label: 'light, or bright' });
+  });
+
+  it('reads names from files as other lines of text', async () => {
+    const names = `\ufeff${dark}\r${light}\r`;
+    writeFileSync(join(cwd, 'names.txt'), gzipSync(names));
+    const { code, stdout } = await run('predict', 'runs/shades', '--file', 'names.txt', '--csv');
+    expect({ code, lines: stdout.split('\n').length }).toEqual({ code: 0, lines: 4 });
+    writeFileSync(join(cwd, 'names.txt'), Buffer.from(names, 'utf16le'));
+    const tries = [
+      ['names.txt', 'names.txt: is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet\'s "CSV UTF-8")'],
+      [dark, `${dark}: line 1 holds the character NUL; is it a file of text?`],
+    ] as const;
+    for (const [file, message] of tries) {
+      const { code, stderr } = await run('predict', 'runs/shades', '--file', file);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: `padnet: ${message}\n` });
+    }
   });
 
   it('gives IDX pictures saved as PNG the answers of evaluation', async () => {
