@@ -146,6 +146,96 @@ describe('predict', () => {
   });
 });
 
+describe('files that are written otherwise', () => {
+  const texts = ['good fine, film', 'bad poor'];
+  const between = (delimiter: string, quote = ''): string =>
+    ['verdict,text', ...texts.map((text) => `praise,${quote}${text}${quote}`), '']
+      .join('\n')
+      .replace(/,(?! )/g, delimiter);
+  const answers = async (network: string, file: string): Promise<string> =>
+    await succeed('predict', network, '--file', file, '--csv');
+
+  beforeAll(async () => {
+    write('semicolons.csv', csv(rows).replaceAll(/,(?! )/g, ';'));
+    write('headless.csv', rows.map(({ text, verdict }) => `${verdict};${text}\n`).join(''));
+    write('nameless.txt', csv(rows));
+    const semicolons = ['--set', 'data.delimiter=;'];
+    const columns = ['--set', 'data.columns=[verdict,text]'];
+    await succeed('train', 'static.yaml', '--set', 'data.path=semicolons.csv', ...semicolons, '--out', 'semicolons');
+    await succeed(
+      'train',
+      'static.yaml',
+      '--set',
+      'data.path=headless.csv',
+      ...semicolons,
+      ...columns,
+      '--out',
+      'headless',
+    );
+    await succeed(
+      'train',
+      'static.yaml',
+      '--set',
+      'data.path=nameless.txt',
+      '--set',
+      'data.format=csv',
+      '--out',
+      'nameless',
+    );
+    for (const network of ['semicolons', 'headless', 'nameless'])
+      await succeed('convert', network, '--layer', 'moe', '--out', `${network}-moe`);
+    write('a.csv', between(',', '"'));
+    write('b.csv', between(';'));
+    write('c.tsv', between('\t'));
+    write('d.txt', `${texts.join('\n')}\n`);
+    write('e.jsonl', texts.map((text) => JSON.stringify({ text, verdict: 'praise' })).join('\n'));
+  });
+
+  it('are read by a run and a converted network as by their names and headings', async () => {
+    for (const network of ['semicolons', 'semicolons-moe', 'static', 'pad']) {
+      const wanted = await answers(network, 'd.txt');
+      for (const file of ['a.csv', 'b.csv', 'c.tsv', 'e.jsonl']) {
+        expect(await answers(network, file), `${network} ${file}`).toBe(wanted);
+        expect(await evaluate(network, '--data', file)).toMatchObject({ sentences: 2 });
+      }
+    }
+  });
+
+  it('are read as those that the network was trained on, where they do not say it', async () => {
+    write('f.csv', between(';').replace(/.*\n/, ''));
+    for (const network of ['headless', 'headless-moe']) {
+      expect(await answers(network, 'f.csv')).toBe(await answers(network, 'd.txt'));
+      expect(await evaluate(network, '--data', 'f.csv')).toMatchObject({ sentences: 2 });
+      expect(await evaluate(network, '--data', 'headless.csv')).toMatchObject({ sentences: 60 });
+    }
+    write('g.txt', between(',', '"'));
+    for (const network of ['nameless', 'nameless-moe']) {
+      const wanted = await answers(network, 'd.txt');
+      for (const file of ['g.txt', 'e.jsonl']) {
+        expect(await answers(network, file)).toBe(wanted);
+        expect(await evaluate(network, '--data', file)).toMatchObject({ sentences: 2 });
+      }
+    }
+  });
+
+  it('are refused where they are none of these', async () => {
+    write('x.json', '[{"text":"good"}]');
+    write('y.csv.bak', between(','));
+    mkdirSync(join(cwd, 'some'), { recursive: true });
+    const ends = 'expected a name that ends in .csv, .tsv, .jsonl (or with .gz)';
+    const tries: [string[], string][] = [
+      ...(['x.json', 'y.csv.bak'] as const).map((file): [string[], string] => [
+        ['predict', 'static', '--file', file],
+        `${file}: ${ends}, or in .txt where it has a text a line, not in .${file.split('.').at(-1)!}; write the texts to such a file, or rename it`,
+      ]),
+      [['eval', 'static', '--data', 'd.txt'], `d.txt: ${ends}; rename it`],
+      [['eval', 'static', '--data', 'some'], 'some: expected a file of texts, but it is a folder; name a file in it'],
+    ];
+    for (const [parameters, message] of tries)
+      expect(await run(...parameters)).toEqual({ code: 1, stdout: '', stderr: `padnet: ${message}\n` });
+  });
+});
+
 describe('eval', () => {
   it('gives what training ended with, on the rows that it was not trained on', async () => {
     const events = readFileSync(join(cwd, 'pad/metrics.jsonl'), 'utf8').trim().split('\n');

@@ -43,6 +43,7 @@ import { convertedSource, convertSource, probe, type ConvertSource, type TextSou
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
 import { writeNetworkFolder } from './networkFolder.js';
 import { readDataRecipe } from './runRecipe.js';
+import { tableOptions } from './textInputs.js';
 import { UsageError } from './usageError.js';
 
 export interface ConvertNetworkOptions extends CodeOptions {
@@ -241,7 +242,8 @@ async function writeTexts(
   const model = parseSection(textModelSchema, { ...description.model, ...copies, layer, noise }, optionNames);
   explained(path, () => convertTextModel(network, model));
   await partitionByMagnitude(network, out, options, []);
-  saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
+  const table = await tableOptions(path, description);
+  saveTextModel(join(out, 'model.json'), network, { ...description, model, table }, tokenizer);
 }
 
 /** An option, or what the network is, is in the way. */

@@ -9,7 +9,7 @@ import type { Evaluation, TextModel, TextRecipe, TextSets } from '../training/in
 import { classAccuracies, classTable } from './classTable.js';
 import { csvLine } from './csv.js';
 import { predictTexts } from './predictTexts.js';
-import { definitionOf, tableOptions, textsIn } from './textInputs.js';
+import { definitionOf, tableOptions, textColumns, textsIn } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
 
@@ -63,7 +63,7 @@ export async function evaluateTextFile(options: TextEvaluation, file: string, te
     import('../data/index.js'),
     import('../training/index.js'),
   ]);
-  const table = readOwnTable(file, await tableOptions(run));
+  const table = readOwnTable(file, (await tableOptions(run, model.description)) ?? {}, textColumns(definition));
   if (!table.columns.includes(definition.columns.label)) {
     const texts = textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
     terminal.remark(`padnet: ${file} has no column ${definition.columns.label}, so its texts are predicted`);

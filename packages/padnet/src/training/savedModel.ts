@@ -10,6 +10,8 @@ import {
   glueTaskNames,
   loadTokenizer,
   metricNames,
+  tableFormatNames,
+  type OwnTableOptions,
   type TextDefinition,
   type TextTokenizer,
 } from '../data/index.js';
@@ -53,6 +55,14 @@ const definitionSchema = z.strictObject({
   metrics: z.array(z.enum(metricNames)).min(1),
 });
 
+/** As `OwnTableOptions`. */
+const tableSchema = z.strictObject({
+  format: z.enum(tableFormatNames).optional(),
+  delimiter: z.string().optional(),
+  quotes: z.boolean().optional(),
+  columns: z.array(z.string()).optional(),
+});
+
 /** The tokenizer's files are beside it. */
 const textDescriptionSchema = z.strictObject({
   modality: z.literal('text'),
@@ -63,6 +73,8 @@ const textDescriptionSchema = z.strictObject({
   task: z.enum(glueTaskNames).optional(),
   /** What it was trained for; without either: converted from a pretrained encoder, not trained yet. */
   definition: definitionSchema.optional(),
+  /** How the files that it was trained on were written; absent where the run's recipe says so. */
+  table: tableSchema.optional(),
   maxLength: z.int().min(1),
 });
 
@@ -77,9 +89,10 @@ const descriptionSchema = z.discriminatedUnion('modality', [
 
 /** All that is needed to run a network on new data, but its weights and tokenizer. */
 export type PictureDescription = z.infer<typeof pictureDescriptionSchema>;
-export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config' | 'definition'> & {
+export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config' | 'definition' | 'table'> & {
   /** Of GLUE too. */
   readonly definition?: TextDefinition | undefined;
+  readonly table?: OwnTableOptions | undefined;
 };
 
 export interface PictureModel {

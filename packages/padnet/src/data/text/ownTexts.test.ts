@@ -105,6 +105,74 @@ describe('files of three classes', () => {
   });
 });
 
+describe('how a file is written', () => {
+  const lines = rows(['a', 'b'], 4);
+  const between = (delimiter: string): string => csv(lines).replaceAll(',', delimiter);
+  const json = lines
+    .map((line) => line.split(','))
+    .map(([text, label]) => JSON.stringify({ text, label }))
+    .join('\n');
+  const files = (): Record<'semicolons' | 'commas' | 'tabs' | 'plain' | 'json', string> => ({
+    semicolons: write('semicolons.csv', between(';')),
+    commas: write('commas.csv', between(',')),
+    tabs: write('tabs.tsv', between('\t')),
+    plain: write('plain.txt', between(',')),
+    json: write('lines.jsonl', json),
+  });
+
+  it('says its name, then its heading, then the recipe', () => {
+    const { semicolons, commas, tabs, plain, json } = files();
+    const tries: Partial<OwnTextsOptions>[] = [
+      { path: plain, format: 'csv', test: json },
+      { path: json, format: 'csv', test: plain },
+      { path: semicolons, delimiter: ';', test: tabs },
+      { path: semicolons, delimiter: ';', test: commas },
+      { path: tabs, test: semicolons },
+      { path: json, delimiter: ';', test: semicolons },
+    ];
+    const texts = lines.map((line) => line.slice(0, -2));
+    for (const options of tries) {
+      const { train, test } = load(options);
+      expect([train.first, test.first], JSON.stringify(options)).toEqual([texts, texts]);
+    }
+    expect(load({ path: semicolons }).train.length).toBe(6);
+  });
+
+  it('is not said in vain', () => {
+    const { commas, json } = files();
+    refuse(
+      { path: commas, format: 'tsv' },
+      `data.format: ${commas} is csv by its name, not tsv; leave the key away, or rename it`,
+    );
+    for (const [key, value] of Object.entries({ delimiter: ';', quotes: false, columns: ['text', 'label'] })) {
+      refuse(
+        { path: json, [key]: value },
+        `data.${key}: is for tables with columns, and ${json} has JSON lines; leave the key away`,
+      );
+    }
+  });
+
+  it('has no heading where columns are named', () => {
+    const { commas } = files();
+    const path = write('headless.csv', lines.join('\n'));
+    const problem = 'line 1 names the columns, as data.columns does for files without such a line; correct or remove';
+    refuse({ path, columns: ['text', 'label'], test: commas }, `${commas}: ${problem}`);
+    refuse({ path: commas, columns: ['label', 'text'] }, `${commas}: ${problem}`);
+  });
+
+  it('is not asked of a folder', () => {
+    const { commas } = files();
+    refuse(
+      { path: commas, test: folder },
+      `data.test: expected a file of texts at ${folder}, but it is a folder; name a file in it`,
+    );
+    refuse(
+      { train: folder },
+      `data.train: expected a file of texts at ${folder}, but it is a folder; name a file in it`,
+    );
+  });
+});
+
 describe('one file', () => {
   it('is divided by class, the same whenever, and as a run wrote down', () => {
     const path = write('all.csv', csv(rows(['a', 'b', 'c'], 20)));
@@ -229,7 +297,7 @@ describe('a folder', () => {
     refuse({ path: join(folder, 'loop.csv') }, `${at('loop.csv')}its symbolic links lead in a circle`);
     refuse(
       { path: folder, format: 'csv', test: join(folder, 'loop.csv') },
-      /loop\.csv: expected comma-separated text, but its/,
+      /data\.test: expected a file of texts at .*loop\.csv, but its symbolic links lead in a circle/,
     );
     refuse({}, 'data.path: missing; expected a file of texts, or a folder with train and dev');
   });

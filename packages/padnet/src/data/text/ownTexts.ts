@@ -6,25 +6,14 @@ import { InputError } from '../../errors.js';
 import { readProblem } from '../../readRegularFile.js';
 import { type DataSplit, stratifiedSplit } from '../dataSplit.js';
 import type { TextMetric } from './metrics.js';
-import { formatOfName, readTable, type TableFormat, type TableFormatName, tableFormatNames, tableColumn, tableFormats, type TextTable } from './table.js'; // prettier-ignore
+import { type OwnTableOptions, readOwnTable, tableEndings } from './ownTables.js';
+import { formatOfName, type TableFormatName, tableColumn, tableFormatNames, type TextTable } from './table.js';
 import { labelFields, type TextColumns, type TextDefinition, textsOfTable } from './textDefinition.js';
 import { selectTexts, type TextDataset } from './textDataset.js';
 
 /** What a label is: one of some classes, or a number. */
 export const textTargets = ['classes', 'number'] as const;
 export type TextTarget = (typeof textTargets)[number];
-
-/** How files of one's own write a table. */
-export interface OwnTableOptions {
-  /** @default by the file's name */
-  readonly format?: TableFormatName | undefined;
-  /** One character. @default as the format has it */
-  readonly delimiter?: string | undefined;
-  /** Whether fields may be in quotes. @default true of CSV */
-  readonly quotes?: boolean | undefined;
-  /** Names of the columns of files without a header line. */
-  readonly columns?: readonly string[] | undefined;
-}
 
 export interface OwnTextsOptions extends OwnTableOptions {
   /** A file, or a folder of files named as below. */
@@ -70,7 +59,7 @@ const keys: Readonly<Record<keyof TextColumns, string>> = {
 /** @throws InputError where files are missing or damaged, or rows are wrong, naming file, lines and column */
 export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   const files = findFiles(options);
-  const { table: trainTable, split: before } = trainingRows(readOwnTable(files.train, options), files, options);
+  const { table: trainTable, split: before } = trainingRows(readTexts(files.train, options), files, options);
   const definition = ownDefinition(trainTable, options);
   const texts = (table: TextTable): TextDataset =>
     textsOfTable(table, definition, { name: basename(table.file), isLabelled: true, keys });
@@ -82,7 +71,7 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
       throw new InputError(
         `data.${misplaced}: ${files.test} is tested on, so that nothing is split; leave the key away`,
       );
-    return { definition, train: all, test: texts(readOwnTable(files.test, options)), split: null };
+    return { definition, train: all, test: texts(readTexts(files.test, options)), split: null };
   }
   const names = rowNames(trainTable, options);
   const split = before ?? divided(trainTable, all, names, options);
@@ -96,14 +85,14 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
 
 /** What a number of outputs and their names need of the files. @throws InputError as `loadOwnTexts` */
 export function ownTextDefinition(options: OwnTextsOptions): TextDefinition {
-  return ownDefinition(readOwnTable(findFiles(options).train, options), options);
+  return ownDefinition(readTexts(findFiles(options).train, options), options);
 }
 
 /** Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is none. */
 export function ownSubmission(options: OwnTextsOptions, definition: TextDefinition): TextDataset | null {
   const { submission } = findFiles(options);
   if (submission === null) return null;
-  const table = readOwnTable(submission, options);
+  const table = readTexts(submission, options);
   const index = ['index', 'id'].find((name) => table.columns.includes(name));
   return textsOfTable(table, definition, {
     name: basename(submission),
@@ -121,14 +110,20 @@ interface OwnFiles {
   readonly submission: string | null;
 }
 
-function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
-  const isFolder = path !== undefined && isDirectory(path);
+function findFiles(options: OwnTextsOptions): OwnFiles {
+  const { path, train, test, format } = options;
+  const isFolder = path !== undefined && isDirectory(path, 'data.path', 'a file of texts, or a folder of them,');
   const trainFile = isFolder ? trainInFolder(path, format) : (path ?? train);
   if (trainFile === undefined)
     throw new InputError('data.path: missing; expected a file of texts, or a folder with train and dev');
+  for (const [key, file] of Object.entries({ 'data.train': train, 'data.test': test })) {
+    if (file !== undefined && isDirectory(file, key, 'a file of texts'))
+      throw new InputError(`${key}: expected a file of texts at ${file}, but it is a folder; name a file in it`);
+  }
   if (test !== undefined && sameFile(trainFile, test))
     throw new InputError(`data.test: ${test} is the file that is trained on; leave the key away to have it split`);
   const tested = test ?? (isFolder ? findInFolder(path, testNames, format) : null);
+  checkTableKeys([trainFile, ...(tested === null ? [] : [tested])], options);
   const last = isFolder ? findInFolder(path, ['test'], format) : null;
   return {
     train: trainFile,
@@ -137,15 +132,37 @@ function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
   };
 }
 
+/** What would be passed over is a mistake. */
+function checkTableKeys(files: readonly string[], options: OwnTextsOptions): void {
+  const { format } = options;
+  const named = files.map(formatOfName);
+  const [first] = files as [string];
+  const unknown = format === undefined ? named.indexOf(null) : -1;
+  if (unknown !== -1) {
+    throw new InputError(
+      `${files[unknown]!}: expected a name that ends in ${tableEndings}; rename it, or say what it is with data.format`,
+    );
+  }
+  if (format !== undefined && named.every((name) => name !== null && name !== format))
+    throw new InputError(
+      `data.format: ${first} is ${named[0]!} by its name, not ${format}; leave the key away, or rename it`,
+    );
+  const key = (['delimiter', 'quotes', 'columns'] as const).find((each) => options[each] !== undefined);
+  if (key !== undefined && named.every((name) => (name ?? format) === 'jsonl'))
+    throw new InputError(`data.${key}: is for tables with columns, and ${first} has JSON lines; leave the key away`);
+}
+
+function readTexts(file: string, options: OwnTextsOptions): TextTable {
+  const { textColumn, secondColumn } = options;
+  return readOwnTable(file, options, [textColumn, ...(secondColumn === undefined ? [] : [secondColumn])]);
+}
+
 /** @throws InputError where there is nothing, or links lead in a circle */
-function isDirectory(path: string): boolean {
+function isDirectory(path: string, key: string, expected: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (cause) {
-    const problem = readProblem(path, cause);
-    throw new InputError(`data.path: expected a file of texts, or a folder of them, at ${path}, but ${problem}`, {
-      cause,
-    });
+    throw new InputError(`${key}: expected ${expected} at ${path}, but ${readProblem(path, cause)}`, { cause });
   }
 }
 
@@ -180,25 +197,6 @@ function sameFile(a: string, b: string): boolean {
   } catch {
     return false; // what is wrong is said where the file is read
   }
-}
-
-/** @throws InputError if the file can not be read, or its format is not known */
-export function readOwnTable(file: string, options: OwnTableOptions): TextTable {
-  return readTable(file, ownFormat(file, options), options.columns ?? null);
-}
-
-/** @throws InputError if the format is not known */
-export function ownFormat(file: string, { format, delimiter, quotes }: OwnTableOptions): TableFormat {
-  const name = format ?? formatOfName(file);
-  if (name === null) {
-    const endings = tableFormatNames.map((each) => `.${each}`).join(', ');
-    throw new InputError(
-      `${file}: expected a name that ends in ${endings} (or with .gz); rename it, or say what it is with data.format`,
-    );
-  }
-  const known: TableFormat = tableFormats[name];
-  if (known.kind === 'jsonLines') return known;
-  return { ...known, ...(delimiter !== undefined && { delimiter }), ...(quotes !== undefined && { quotes }) };
 }
 
 /** More labels than so many, and than this share of the rows, are rather numbers, or texts. */
