@@ -277,6 +277,43 @@ describe('eval', () => {
     });
   });
 
+  it('has no score of numbers that are one', async () => {
+    write('numbers.csv', csv(rows.map(({ text }, row) => ({ text, verdict: String(row % 5) }))));
+    await succeed(
+      'train',
+      'static.yaml',
+      '--set',
+      'data.path=numbers.csv',
+      '--set',
+      'data.target=number',
+      '--out',
+      'numbers',
+    );
+    write('one.csv', 'text,verdict\ngood,3\n');
+    expect(await run('eval', 'numbers', '--data', 'one.csv')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'padnet: one.csv: verdict is 3 in every row, expected different numbers\n',
+    });
+  });
+
+  it('shows classes of any name in a line each', async () => {
+    const names = ['a\nb', '\x1b[31mred'];
+    write('names.csv', csv(rows.map(({ text }, row) => ({ text, verdict: `"${names[row % 2]!}"` }))));
+    await succeed('train', 'static.yaml', '--set', 'data.path=names.csv', '--out', 'names');
+    const text = await succeed('eval', 'names');
+    expect(text).toMatch(/^\\x1b\[31mred +6 .*\na\\x0ab +6 /m);
+    expect(await succeed('predict', 'names', 'good')).toMatch(
+      /^class +probability\n.*\n(a\\x0ab|\\x1b\[31mred) .*\n.*\n$/,
+    );
+    write('some.txt', 'good\n\x1b[1mbad\n');
+    const lines = await succeed('predict', 'names', '--file', 'some.txt');
+    expect(lines).toMatch(/^.* %\tgood\n.* %\t\\x1b\[1mbad\n$/);
+    write('strange.csv', 'text,verdict\ngood,\x1b[1mx\n');
+    const { stderr } = await run('eval', 'names', '--data', 'strange.csv');
+    expect(stderr).toMatch(/^padnet: .* is "\\x1b\[1mx", expected \\x1b\[31mred or a\\x0ab; correct the line\n$/);
+  });
+
   it('writes predictions for the test file of a folder', async () => {
     const parameters = ['--set', `data.path=${join(cwd, 'folder')}`, '--submission', 'handed'];
     mkdirSync(join(cwd, 'folder'), { recursive: true });

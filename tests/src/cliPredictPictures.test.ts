@@ -224,7 +224,7 @@ describe('predict', () => {
       [`${dark} --experts`, '--experts is for runs on texts; runs/shades is on pictures'],
       [`${dark} --json --csv`, '--json and --csv are two forms of the answer: give one of them'],
       [`${dark} --csv --coefficients`, '--coefficients is for the table and --json, not for --csv'],
-      [`${dark} --file names.txt`, 'give pictures or a sentence, or a file that lists them with --file'],
+      [`${dark} --file names.txt`, `--file names.txt and ${dark} both say what is asked about: give one of them`],
       ['', 'give pictures or a sentence, or a file that lists them with --file'],
       ['- -', '- is standard input: give it once'],
     ];

@@ -59,10 +59,8 @@ export async function evaluateTexts(options: RecipeEvaluation, terminal: Termina
 export async function evaluateTextFile(options: TextEvaluation, file: string, terminal: Terminal): Promise<void> {
   const { run, model, json } = options;
   const definition = definitionOf(run, model);
-  const [{ readOwnTable, textsOfTable, tokenise }, { evaluateTexts: evaluate }] = await Promise.all([
-    import('../data/index.js'),
-    import('../training/index.js'),
-  ]);
+  const [{ assertNumbersDiffer, readOwnTable, textsOfTable, tokenise }, { evaluateTexts: evaluate }] =
+    await Promise.all([import('../data/index.js'), import('../training/index.js')]);
   const table = readOwnTable(file, (await tableOptions(run, model.description)) ?? {}, textColumns(definition));
   if (!table.columns.includes(definition.columns.label)) {
     const texts = textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
@@ -71,6 +69,7 @@ export async function evaluateTextFile(options: TextEvaluation, file: string, te
     return;
   }
   const set = textsOfTable(table, definition, { name: basename(file), isLabelled: true });
+  assertNumbersDiffer(set, file, definition);
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
   const start = performance.now();

@@ -7,6 +7,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { explained } from '../errors.js';
+import { printable } from '../printable.js';
 import { registerAblate } from './ablate.js';
 import { registerBench } from './bench.js';
 import { registerCompare } from './compare.js';
@@ -125,7 +126,7 @@ function commanderMessage(text: string): string {
 function report(error: unknown, terminal: Terminal): void {
   const shown = explained(error);
   const message = shown instanceof Error ? shown.message : String(shown);
-  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${line}`);
+  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${printable(line)}`);
   if (process.env.PADNET_DEBUG === '1' && error instanceof Error) terminal.remark(withCauses(error));
 }
 

@@ -66,9 +66,10 @@ interface Question extends PredictOptions {
 
 async function predict(run: string, question: Question, terminal: Terminal): Promise<void> {
   const { file, inputs, allowCode } = question;
-  if ((file === undefined) === (inputs.length === 0)) {
+  if (file === undefined && inputs.length === 0)
     throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
-  }
+  if (file !== undefined && inputs.length > 0)
+    throw new UsageError(`--file ${file} and ${inputs[0]!} both say what is asked about: give one of them`);
   const { loadAnyModel } = await import('../training/index.js');
   const model = loadAnyModel(run, { allowCode });
   if (model.modality === 'image') await askAboutPictures(run, model, question, terminal);

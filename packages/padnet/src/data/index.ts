@@ -90,6 +90,7 @@ export {
 } from './text/table.js';
 export { limitText, type TextDataset } from './text/textDataset.js';
 export {
+  assertNumbersDiffer,
   numOutputs,
   type TextColumns,
   type TextDefinition,

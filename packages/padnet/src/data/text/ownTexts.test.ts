@@ -315,7 +315,20 @@ describe('rows that are wrong are named by file, line and column', () => {
     ],
     ['no label', [...fine, 'x,'], {}, 'line 8: label is "", expected a or b; correct the line'],
     ['one class', rows(['a'], 3), {}, 'label is "a" in every row, expected two classes or more'],
-    ['no class', ['x,', 'y,'], {}, 'label is empty in every row, expected two classes or more'],
+    ['no class', ['x,', 'y,'], {}, 'line 2 has no label in label; so have lines 3, 2 in all; correct or remove'],
+    ['one class and none', ['x,p', 'y,', 'z,p', 'v,'], {}, 'line 3 has no label in label; so have lines 5, 2 in all'],
+    [
+      'a class that is written otherwise',
+      ['x,0.0', 'y,1.0'],
+      { classes: ['0', '1'] },
+      'line 2: label is "0.0", expected 0 or 1; labels are compared as they are written, which data.classes takes in quotes; correct',
+    ],
+    [
+      'a class of more lines',
+      [...fine, 'x,"c\n\x1bd"'],
+      { classes: ['a', 'b'] },
+      'line 8: label is "c\\x0a\\x1bd", expected',
+    ],
     [
       'a class that is not listed',
       [...fine, 'x,c', 'y,d'],
@@ -366,6 +379,12 @@ describe('rows that are wrong are named by file, line and column', () => {
     refuse({ path, test }, `${test}: line 3: label is "c", expected a or b; correct the line`);
   });
 
+  it('equal numbers in what is tested on, which correlate with nothing', () => {
+    const path = write('train.csv', csv(['x,1', 'y,2']));
+    const test = write('dev.csv', csv(['x,3']));
+    refuse({ path, test, ...numbers }, `${test}: label is 3 in every row, expected different numbers`);
+  });
+
   it('a header that names a column twice', () => {
     const path = write('all.csv', 'text,label,label\na,b,c\nd,e,f\n');
     refuse({ path }, `${path}: line 1 names the column label twice; give one of them another name`);
@@ -377,8 +396,12 @@ describe('rows that are wrong are named by file, line and column', () => {
     refuse({ path }, `${path}: line 5 holds half a character in text`);
     write('all.jsonl', [...lines, '{"label": 1}', '{"text": ["a"], "label": 1}'].join('\n'));
     refuse({ path }, `${path}: line 5 has no text in text; so have lines 6, 2 in all`);
+    const lists = lines.map((line) => line.replace(/[12]/, '["x"]'));
+    write('all.jsonl', lists.join('\n'));
+    refuse({ path }, `${path}: line 1 has no label in label; so have lines 2, 3, 4, 4 in all`);
+    refuse({ path, classes: ['x', 'y'] }, `${path}: line 1: label is missing, or no text, expected x or y`);
     write('all.jsonl', [...lines, '{"text": "e"}'].join('\n'));
-    refuse({ path }, `${path}: line 5: label is not there, expected 1 or 2`);
+    refuse({ path }, `${path}: line 5: label is missing, or no text, expected 1 or 2`);
   });
 
   it('labels that are rather numbers, and a metric of two classes for three', () => {

@@ -7,8 +7,21 @@ import { readProblem } from '../../readRegularFile.js';
 import { type DataSplit, stratifiedSplit } from '../dataSplit.js';
 import type { TextMetric } from './metrics.js';
 import { type OwnTableOptions, readOwnTable, tableEndings } from './ownTables.js';
-import { formatOfName, type TableFormatName, tableColumn, tableFormatNames, type TextTable } from './table.js';
-import { labelFields, type TextColumns, type TextDefinition, textsOfTable } from './textDefinition.js';
+import {
+  formatOfName,
+  rowsError,
+  type TableFormatName,
+  tableColumn,
+  tableFormatNames,
+  type TextTable,
+} from './table.js';
+import {
+  assertNumbersDiffer,
+  labelFields,
+  type TextColumns,
+  type TextDefinition,
+  textsOfTable,
+} from './textDefinition.js';
 import { selectTexts, type TextDataset } from './textDataset.js';
 
 /** What a label is: one of some classes, or a number. */
@@ -64,14 +77,17 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   const texts = (table: TextTable): TextDataset =>
     textsOfTable(table, definition, { name: basename(table.file), isLabelled: true, keys });
   const all = texts(trainTable);
-  checkLabels(all, trainTable, definition);
+  checkClasses(all, trainTable, definition);
+  assertNumbersDiffer(all, trainTable.file, definition);
   if (files.test !== null) {
     const misplaced = (['testFraction', 'splitSeed'] as const).find((key) => options[key] !== undefined);
     if (misplaced !== undefined)
       throw new InputError(
         `data.${misplaced}: ${files.test} is tested on, so that nothing is split; leave the key away`,
       );
-    return { definition, train: all, test: texts(readTexts(files.test, options)), split: null };
+    const test = texts(readTexts(files.test, options));
+    assertNumbersDiffer(test, files.test, definition);
+    return { definition, train: all, test, split: null };
   }
   const names = rowNames(trainTable, options);
   const split = before ?? divided(trainTable, all, names, options);
@@ -219,13 +235,12 @@ function ownDefinition(table: TextTable, options: OwnTextsOptions): TextDefiniti
 /** Numbers by size, others as text. */
 function foundClasses(table: TextTable, column: string): string[] {
   const fields = labelFields(table, column, keys.label);
+  const empty = [...fields.keys()].filter((row) => fields[row] === '');
   const found = [...new Set(fields)].filter((label) => label !== '');
   const rows = `${table.rows.length} rows of ${table.file}`;
-  if (found.length < 2) {
-    throw new InputError(
-      `${table.file}: ${column} is ${found.length === 0 ? 'empty' : `"${found[0]!}"`} in every row, expected two classes or more`,
-    );
-  }
+  if (found.length < 2 && empty.length > 0) throw rowsError(table, empty, `has no label in ${column}`, 'so have');
+  if (found.length < 2)
+    throw new InputError(`${table.file}: ${column} is "${found[0]!}" in every row, expected two classes or more`);
   if (found.length > Math.max(FEW_CLASSES, MOST_CLASSES * table.rows.length)) {
     throw new InputError(
       `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; where they are numbers to predict set ` +
@@ -236,14 +251,10 @@ function foundClasses(table: TextTable, column: string): string[] {
   return found.sort((a, b) => (areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1));
 }
 
-/** Every class has a row to learn from, and numbers differ. */
-function checkLabels({ labels }: TextDataset, { file }: TextTable, { classNames, columns }: TextDefinition): void {
+/** Every class has a row to learn from. */
+function checkClasses({ labels }: TextDataset, { file }: TextTable, { classNames }: TextDefinition): void {
   const found = new Set(labels);
-  if (!classNames) {
-    if (found.size > 1) return;
-    throw new InputError(`${file}: ${columns.label} is ${labels![0]!} in every row, expected different numbers`);
-  }
-  const missing = classNames.filter((_, index) => !found.has(index));
+  const missing = (classNames ?? []).filter((_, index) => !found.has(index));
   if (missing.length === 0) return;
   throw new InputError(
     `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, which data.classes lists; leave it away`,
