@@ -236,6 +236,46 @@ describe('files that are written otherwise', () => {
   });
 });
 
+describe('a network as Hugging Face saves it', () => {
+  const fails = async (message: string | RegExp, ...parameters: string[]): Promise<void> => {
+    const { code, stdout, stderr } = await run(...parameters);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+  };
+
+  it('answers as the run that it was converted from, and so does what is converted from it', async () => {
+    write('few.csv', csv(rows.slice(0, 6)));
+    await succeed('convert', 'static', '--layer', 'static', '--out', 'saved');
+    await succeed('convert', 'saved', '--layer', 'moe', '--out', 'saved-moe');
+    const answer = await succeed('predict', 'static', 'good fine, film');
+    const { score } = await evaluate('static', '--data', 'few.csv');
+    for (const network of ['saved', 'saved-moe']) {
+      expect(await succeed('predict', network, 'good fine, film')).toBe(answer);
+      expect((await evaluate(network, '--data', 'few.csv')).score).toBe(score);
+      expect((await evaluate(network, '--recipe', 'static.yaml')).sentences).toBe(12);
+    }
+  });
+
+  it('says what to do where others have trained it, or nobody', async () => {
+    await succeed('convert', 'encoder', '--layer', 'moe', '--out', 'untrained');
+    const config = join(cwd, 'saved/config.json');
+    writeFileSync(config, readFileSync(config, 'utf8').replaceAll('blame', 'other'));
+    writeFileSync(config, readFileSync(config, 'utf8').replace('"other"', '"another"'));
+    for (const network of ['encoder', 'untrained', 'saved']) {
+      const unknown = new RegExp(
+        `^padnet: ${network} does not say what its answers are .*; a recipe with model.pretrained: ${network} trains it, ` +
+          `.padnet eval ${network} --recipe <file>. evaluates it on a recipe's data\\n$`,
+      );
+      await fails(unknown, 'predict', network, 'good');
+      await fails(unknown, 'eval', network, '--data', 'reviews.csv');
+    }
+    const outputs =
+      /about blame, both, praise, but the network has 2 outputs without names, expected 3; a recipe with model\.pretrained/;
+    await fails(outputs, 'eval', 'untrained', '--recipe', 'static.yaml');
+    await fails(outputs, 'partition', 'untrained', '--recipe', 'static.yaml', '--ratio', '0.5');
+  });
+});
+
 describe('eval', () => {
   it('gives what training ended with, on the rows that it was not trained on', async () => {
     const events = readFileSync(join(cwd, 'pad/metrics.jsonl'), 'utf8').trim().split('\n');

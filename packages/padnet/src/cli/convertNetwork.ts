@@ -9,7 +9,6 @@ import {
   convertModel,
   convertTextModel,
   modelSchema,
-  savePretrained,
   textModelSchema,
   type DynamicConvolution,
   type ModelOptions,
@@ -33,6 +32,7 @@ import {
   RunFolder,
   savedTask,
   savePictureModel,
+  savePretrainedText,
   saveTextModel,
   writeFileAtomic,
   type PartitionLosses,
@@ -105,7 +105,7 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
     manualSeed(1);
     let cost: FoldCost | null = null;
     if (source.modality === 'image') cost = await writePictures(path, source, folder, options);
-    else if (options.layer === 'static') writeHuggingFace(source, folder);
+    else if (options.layer === 'static') await writeHuggingFace(path, source, folder);
     else await writeTexts(path, source, folder, options);
     const written = await convertedSource(folder, options);
     return {
@@ -283,7 +283,11 @@ async function partitionByMagnitude(
   writeFileAtomic(new RunFolder(out).partition, encodePartition(partition));
 }
 
-function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {
+async function writeHuggingFace(
+  path: string,
+  { network, description, tokenizer }: TextSource,
+  out: string,
+): Promise<void> {
   copyTokenizer(tokenizer, out);
-  savePretrained(out, network);
+  savePretrainedText(out, network, { ...description, table: await tableOptions(path, description) });
 }

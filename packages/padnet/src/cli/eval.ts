@@ -67,11 +67,10 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
     const other = options.recipe === undefined ? '--set' : '--recipe';
     throw new UsageError(`--data and ${other} both say what ${run} is evaluated on: give one of them`);
   }
-  const { loadAnyModel, loadEncoder, networkPlace, RunFolder } = await import('../training/index.js');
+  const { loadAnswering, networkPlace, RunFolder } = await import('../training/index.js');
   const place = networkPlace(run);
-  const load = () => (place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode }));
   if (data !== undefined) {
-    const model = load();
+    const model = loadAnswering(run, { allowCode });
     if (submission !== undefined)
       throw new UsageError(
         "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files",
@@ -91,7 +90,7 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
         'evaluated on with --recipe <file>',
     );
   }
-  const model = load();
+  const model = loadAnswering(run, { allowCode });
   const recipeFile = options.recipe ?? new RunFolder(run).recipe;
   const recipe = await readDataRecipe(recipeFile, set);
   if (model.modality === 'image' && recipe.modality === 'image') {

@@ -70,8 +70,8 @@ async function predict(run: string, question: Question, terminal: Terminal): Pro
     throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
   if (file !== undefined && inputs.length > 0)
     throw new UsageError(`--file ${file} and ${inputs[0]!} both say what is asked about: give one of them`);
-  const { loadAnyModel } = await import('../training/index.js');
-  const model = loadAnyModel(run, { allowCode });
+  const { loadAnswering } = await import('../training/index.js');
+  const model = loadAnswering(run, { allowCode });
   if (model.modality === 'image') await askAboutPictures(run, model, question, terminal);
   else await askAboutTexts(run, model, question, terminal);
 }

@@ -11,7 +11,8 @@ import { UsageError } from './usageError.js';
 export function definitionOf(run: string, { description }: TextModel): TextDefinition {
   if (description.definition) return description.definition;
   throw new InputError(
-    `${run} was converted from a pretrained encoder and not trained for a task yet, so it has no answers`,
+    `${run} does not say what its answers are and which columns its texts are in, as networks that padnet trained do; a recipe with ` +
+      `model.pretrained: ${run} trains it, \`padnet eval ${run} --recipe <file>\` evaluates it on a recipe's data`,
   );
 }
 

@@ -20,10 +20,13 @@ import {
   createModel,
   createTextShape,
   modelSchema,
+  numberedLabels,
   parseTextConfig,
+  savePretrained,
   textModelSchema,
   toHuggingFaceConfig,
   type SequenceClassifier,
+  type TextConfig,
 } from '../models/index.js';
 import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
 import { writeFileAtomic } from '../outputFile.js';
@@ -77,6 +80,9 @@ const textDescriptionSchema = z.strictObject({
   table: tableSchema.optional(),
   maxLength: z.int().min(1),
 });
+
+/** Of a trained network that was saved as Hugging Face does, in its `config.json`. */
+const keptSchema = textDescriptionSchema.pick({ task: true, definition: true, table: true, maxLength: true });
 
 /** A network that a program made: its weights can be read, not the network. */
 const programDescriptionSchema = z.strictObject({ modality: z.literal('program'), name: z.string() });
@@ -136,6 +142,34 @@ function hasDynamicLayer(network: nn.Module): boolean {
 /** Of a network that only the program which trained it can make. */
 export function saveProgramModel(file: string, network: nn.Module, { name }: { readonly name: string }): void {
   writeModel(file, network, { modality: 'program', name });
+}
+
+/** As Hugging Face saves it, with what padnet reads beside. */
+export function savePretrainedText(folder: string, network: SequenceClassifier, description: TextDescription): void {
+  const { task, table, maxLength } = description;
+  const definition = task === undefined ? description.definition : undefined;
+  savePretrained(folder, network, description.definition && { task, definition, table, maxLength });
+}
+
+/**
+ * What an encoder as Hugging Face saves it was trained for, where padnet has saved it.
+ *
+ * @throws InputError where that is damaged
+ */
+export function pretrainedDescription(
+  folder: string,
+  { labels }: Pick<TextConfig, 'labels'>,
+): Partial<Pick<TextDescription, 'task' | 'definition' | 'table' | 'maxLength'>> {
+  const file = join(folder, 'config.json');
+  const text = readRegularText(file, { expected: 'a configuration', maxBytes: maxSettingsBytes });
+  const { padnet } = JSON.parse(text) as { padnet?: unknown };
+  if (padnet === undefined) return {};
+  const { data, error } = keptSchema.safeParse(padnet);
+  if (error) throw new InputError(`${file}: padnet: ${describeIssues(error)}; remove the key padnet`);
+  const definition = data.task === undefined ? data.definition : glueDefinition(data.task);
+  // Others may have trained it for other classes since.
+  const classes = definition?.classNames ?? numberedLabels(1);
+  return classes.join('\0') === labels.join('\0') ? { ...data, definition } : {};
 }
 
 const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
