@@ -67,9 +67,12 @@ const evaluate = async (...parameters: string[]): Promise<Evaluation> =>
   JSON.parse(await succeed('eval', ...parameters, '--json')) as Evaluation;
 
 describe('train', () => {
-  it('writes down paths that stay right, and how it divided the rows', () => {
+  it('writes down paths that stay right, and how it divided the rows', async () => {
     const text = readFileSync(join(cwd, 'pad/recipe.yaml'), 'utf8');
     expect(text).toContain(`path: ${join(cwd, 'reviews.csv')}\n`);
+    write('few.csv', csv(rows.slice(0, 6)));
+    await succeed('train', 'static.yaml', '--set', 'data.test=few.csv', '--out', 'tested');
+    expect(readFileSync(join(cwd, 'tested/recipe.yaml'), 'utf8')).toContain(`test: ${join(cwd, 'few.csv')}\n`);
     const split = JSON.parse(readFileSync(join(cwd, 'pad/split.json'), 'utf8')) as { train: string[]; test: string[] };
     expect([split.train.length, split.test.length]).toEqual([48, 12]);
     expect(new Set([...split.train, ...split.test].map((name) => Number(name.split(':')[0])))).toEqual(
