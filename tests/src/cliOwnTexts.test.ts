@@ -67,9 +67,12 @@ const evaluate = async (...parameters: string[]): Promise<Evaluation> =>
   JSON.parse(await succeed('eval', ...parameters, '--json')) as Evaluation;
 
 describe('train', () => {
-  it('writes down paths that stay right, and how it divided the rows', () => {
+  it('writes down paths that stay right, and how it divided the rows', async () => {
     const text = readFileSync(join(cwd, 'pad/recipe.yaml'), 'utf8');
     expect(text).toContain(`path: ${join(cwd, 'reviews.csv')}\n`);
+    write('few.csv', csv(rows.slice(0, 6)));
+    await succeed('train', 'static.yaml', '--set', 'data.test=few.csv', '--out', 'tested');
+    expect(readFileSync(join(cwd, 'tested/recipe.yaml'), 'utf8')).toContain(`test: ${join(cwd, 'few.csv')}\n`);
     const split = JSON.parse(readFileSync(join(cwd, 'pad/split.json'), 'utf8')) as { train: string[]; test: string[] };
     expect([split.train.length, split.test.length]).toEqual([48, 12]);
     expect(new Set([...split.train, ...split.test].map((name) => Number(name.split(':')[0])))).toEqual(
@@ -146,6 +149,136 @@ describe('predict', () => {
   });
 });
 
+describe('files that are written otherwise', () => {
+  const texts = ['good fine, film', 'bad poor'];
+  const between = (delimiter: string, quote = ''): string =>
+    ['verdict,text', ...texts.map((text) => `praise,${quote}${text}${quote}`), '']
+      .join('\n')
+      .replace(/,(?! )/g, delimiter);
+  const answers = async (network: string, file: string): Promise<string> =>
+    await succeed('predict', network, '--file', file, '--csv');
+
+  beforeAll(async () => {
+    write('semicolons.csv', csv(rows).replaceAll(/,(?! )/g, ';'));
+    write('headless.csv', rows.map(({ text, verdict }) => `${verdict};${text}\n`).join(''));
+    write('nameless.txt', csv(rows));
+    const semicolons = ['--set', 'data.delimiter=;'];
+    const columns = ['--set', 'data.columns=[verdict,text]'];
+    await succeed('train', 'static.yaml', '--set', 'data.path=semicolons.csv', ...semicolons, '--out', 'semicolons');
+    await succeed(
+      'train',
+      'static.yaml',
+      '--set',
+      'data.path=headless.csv',
+      ...semicolons,
+      ...columns,
+      '--out',
+      'headless',
+    );
+    await succeed(
+      'train',
+      'static.yaml',
+      '--set',
+      'data.path=nameless.txt',
+      '--set',
+      'data.format=csv',
+      '--out',
+      'nameless',
+    );
+    for (const network of ['semicolons', 'headless', 'nameless'])
+      await succeed('convert', network, '--layer', 'moe', '--out', `${network}-moe`);
+    write('a.csv', between(',', '"'));
+    write('b.csv', between(';'));
+    write('c.tsv', between('\t'));
+    write('d.txt', `${texts.join('\n')}\n`);
+    write('e.jsonl', texts.map((text) => JSON.stringify({ text, verdict: 'praise' })).join('\n'));
+  });
+
+  it('are read by a run and a converted network as by their names and headings', async () => {
+    for (const network of ['semicolons', 'semicolons-moe', 'static', 'pad']) {
+      const wanted = await answers(network, 'd.txt');
+      for (const file of ['a.csv', 'b.csv', 'c.tsv', 'e.jsonl']) {
+        expect(await answers(network, file), `${network} ${file}`).toBe(wanted);
+        expect(await evaluate(network, '--data', file)).toMatchObject({ sentences: 2 });
+      }
+    }
+  });
+
+  it('are read as those that the network was trained on, where they do not say it', async () => {
+    write('f.csv', between(';').replace(/.*\n/, ''));
+    for (const network of ['headless', 'headless-moe']) {
+      expect(await answers(network, 'f.csv')).toBe(await answers(network, 'd.txt'));
+      expect(await evaluate(network, '--data', 'f.csv')).toMatchObject({ sentences: 2 });
+      expect(await evaluate(network, '--data', 'headless.csv')).toMatchObject({ sentences: 60 });
+    }
+    write('g.txt', between(',', '"'));
+    for (const network of ['nameless', 'nameless-moe']) {
+      const wanted = await answers(network, 'd.txt');
+      for (const file of ['g.txt', 'e.jsonl']) {
+        expect(await answers(network, file)).toBe(wanted);
+        expect(await evaluate(network, '--data', file)).toMatchObject({ sentences: 2 });
+      }
+    }
+  });
+
+  it('are refused where they are none of these', async () => {
+    write('x.json', '[{"text":"good"}]');
+    write('y.csv.bak', between(','));
+    mkdirSync(join(cwd, 'some'), { recursive: true });
+    const ends = 'expected a name that ends in .csv, .tsv, .jsonl (or with .gz)';
+    const tries: [string[], string][] = [
+      ...(['x.json', 'y.csv.bak'] as const).map((file): [string[], string] => [
+        ['predict', 'static', '--file', file],
+        `${file}: ${ends}, or in .txt where it has a text a line, not in .${file.split('.').at(-1)!}; write the texts to such a file, or rename it`,
+      ]),
+      [['eval', 'static', '--data', 'd.txt'], `d.txt: ${ends}; rename it`],
+      [['eval', 'static', '--data', 'some'], 'some: expected a file of texts, but it is a folder; name a file in it'],
+    ];
+    for (const [parameters, message] of tries)
+      expect(await run(...parameters)).toEqual({ code: 1, stdout: '', stderr: `padnet: ${message}\n` });
+  });
+});
+
+describe('a network as Hugging Face saves it', () => {
+  const fails = async (message: string | RegExp, ...parameters: string[]): Promise<void> => {
+    const { code, stdout, stderr } = await run(...parameters);
+    expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+    expect(stderr).toMatch(message);
+  };
+
+  it('answers as the run that it was converted from, and so does what is converted from it', async () => {
+    write('few.csv', csv(rows.slice(0, 6)));
+    await succeed('convert', 'static', '--layer', 'static', '--out', 'saved');
+    await succeed('convert', 'saved', '--layer', 'moe', '--out', 'saved-moe');
+    const answer = await succeed('predict', 'static', 'good fine, film');
+    const { score } = await evaluate('static', '--data', 'few.csv');
+    for (const network of ['saved', 'saved-moe']) {
+      expect(await succeed('predict', network, 'good fine, film')).toBe(answer);
+      expect((await evaluate(network, '--data', 'few.csv')).score).toBe(score);
+      expect((await evaluate(network, '--recipe', 'static.yaml')).sentences).toBe(12);
+    }
+  });
+
+  it('says what to do where others have trained it, or nobody', async () => {
+    await succeed('convert', 'encoder', '--layer', 'moe', '--out', 'untrained');
+    const config = join(cwd, 'saved/config.json');
+    writeFileSync(config, readFileSync(config, 'utf8').replaceAll('blame', 'other'));
+    writeFileSync(config, readFileSync(config, 'utf8').replace('"other"', '"another"'));
+    for (const network of ['encoder', 'untrained', 'saved']) {
+      const unknown = new RegExp(
+        `^padnet: ${network} does not say what its answers are .*; a recipe with model.pretrained: ${network} trains it, ` +
+          `.padnet eval ${network} --recipe <file>. evaluates it on a recipe's data\\n$`,
+      );
+      await fails(unknown, 'predict', network, 'good');
+      await fails(unknown, 'eval', network, '--data', 'reviews.csv');
+    }
+    const outputs =
+      /about blame, both, praise, but the network has 2 outputs without names, expected 3; a recipe with model\.pretrained/;
+    await fails(outputs, 'eval', 'untrained', '--recipe', 'static.yaml');
+    await fails(outputs, 'partition', 'untrained', '--recipe', 'static.yaml', '--ratio', '0.5');
+  });
+});
+
 describe('eval', () => {
   it('gives what training ended with, on the rows that it was not trained on', async () => {
     const events = readFileSync(join(cwd, 'pad/metrics.jsonl'), 'utf8').trim().split('\n');
@@ -185,6 +318,43 @@ describe('eval', () => {
       stdout: '',
       stderr: 'padnet: strange.csv: line 4: verdict is "praised", expected blame or both or praise; correct the line\n',
     });
+  });
+
+  it('has no score of numbers that are one', async () => {
+    write('numbers.csv', csv(rows.map(({ text }, row) => ({ text, verdict: String(row % 5) }))));
+    await succeed(
+      'train',
+      'static.yaml',
+      '--set',
+      'data.path=numbers.csv',
+      '--set',
+      'data.target=number',
+      '--out',
+      'numbers',
+    );
+    write('one.csv', 'text,verdict\ngood,3\n');
+    expect(await run('eval', 'numbers', '--data', 'one.csv')).toEqual({
+      code: 1,
+      stdout: '',
+      stderr: 'padnet: one.csv: verdict is 3 in every row, expected different numbers\n',
+    });
+  });
+
+  it('shows classes of any name in a line each', async () => {
+    const names = ['a\nb', '\x1b[31mred'];
+    write('names.csv', csv(rows.map(({ text }, row) => ({ text, verdict: `"${names[row % 2]!}"` }))));
+    await succeed('train', 'static.yaml', '--set', 'data.path=names.csv', '--out', 'names');
+    const text = await succeed('eval', 'names');
+    expect(text).toMatch(/^\\x1b\[31mred +6 .*\na\\x0ab +6 /m);
+    expect(await succeed('predict', 'names', 'good')).toMatch(
+      /^class +probability\n.*\n(a\\x0ab|\\x1b\[31mred) .*\n.*\n$/,
+    );
+    write('some.txt', 'good\n\x1b[1mbad\n');
+    const lines = await succeed('predict', 'names', '--file', 'some.txt');
+    expect(lines).toMatch(/^.* %\tgood\n.* %\t\\x1b\[1mbad\n$/);
+    write('strange.csv', 'text,verdict\ngood,\x1b[1mx\n');
+    const { stderr } = await run('eval', 'names', '--data', 'strange.csv');
+    expect(stderr).toMatch(/^padnet: .* is "\\x1b\[1mx", expected \\x1b\[31mred or a\\x0ab; correct the line\n$/);
   });
 
   it('writes predictions for the test file of a folder', async () => {

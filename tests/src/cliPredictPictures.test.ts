@@ -12,6 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { evaluate, loadIdxFolder, loadRunModel, parseRecipe, trainRecipe } from 'padnet';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -169,6 +170,22 @@ describe('predict', () => {
     expect(second).toMatchObject({ picture: light, label: 'light, or bright' });
   });
 
+  it('reads names from files as other lines of text', async () => {
+    const names = `\ufeff${dark}\r${light}\r`;
+    writeFileSync(join(cwd, 'names.txt'), gzipSync(names));
+    const { code, stdout } = await run('predict', 'runs/shades', '--file', 'names.txt', '--csv');
+    expect({ code, lines: stdout.split('\n').length }).toEqual({ code: 0, lines: 4 });
+    writeFileSync(join(cwd, 'names.txt'), Buffer.from(names, 'utf16le'));
+    const tries = [
+      ['names.txt', 'names.txt: is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet\'s "CSV UTF-8")'],
+      [dark, `${dark}: line 1 holds the character NUL; is it a file of text?`],
+    ] as const;
+    for (const [file, message] of tries) {
+      const { code, stderr } = await run('predict', 'runs/shades', '--file', file);
+      expect({ code, stderr }).toEqual({ code: 1, stderr: `padnet: ${message}\n` });
+    }
+  });
+
   it('gives IDX pictures saved as PNG the answers of evaluation', async () => {
     const model = loadRunModel(join(cwd, 'runs/quarters'));
     if (model.modality !== 'image') throw new Error('expected a network for pictures');
@@ -207,7 +224,7 @@ describe('predict', () => {
       [`${dark} --experts`, '--experts is for runs on texts; runs/shades is on pictures'],
       [`${dark} --json --csv`, '--json and --csv are two forms of the answer: give one of them'],
       [`${dark} --csv --coefficients`, '--coefficients is for the table and --json, not for --csv'],
-      [`${dark} --file names.txt`, 'give pictures or a sentence, or a file that lists them with --file'],
+      [`${dark} --file names.txt`, `--file names.txt and ${dark} both say what is asked about: give one of them`],
       ['', 'give pictures or a sentence, or a file that lists them with --file'],
       ['- -', '- is standard input: give it once'],
     ];

@@ -9,7 +9,6 @@ import {
   convertModel,
   convertTextModel,
   modelSchema,
-  savePretrained,
   textModelSchema,
   type DynamicConvolution,
   type ModelOptions,
@@ -33,6 +32,7 @@ import {
   RunFolder,
   savedTask,
   savePictureModel,
+  savePretrainedText,
   saveTextModel,
   writeFileAtomic,
   type PartitionLosses,
@@ -43,6 +43,7 @@ import { convertedSource, convertSource, probe, type ConvertSource, type TextSou
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
 import { writeNetworkFolder } from './networkFolder.js';
 import { readDataRecipe } from './runRecipe.js';
+import { tableOptions } from './textInputs.js';
 import { UsageError } from './usageError.js';
 
 export interface ConvertNetworkOptions extends CodeOptions {
@@ -104,7 +105,7 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
     manualSeed(1);
     let cost: FoldCost | null = null;
     if (source.modality === 'image') cost = await writePictures(path, source, folder, options);
-    else if (options.layer === 'static') writeHuggingFace(source, folder);
+    else if (options.layer === 'static') writeHuggingFace(path, source, folder);
     else await writeTexts(path, source, folder, options);
     const written = await convertedSource(folder, options);
     return {
@@ -241,7 +242,8 @@ async function writeTexts(
   const model = parseSection(textModelSchema, { ...description.model, ...copies, layer, noise }, optionNames);
   explained(path, () => convertTextModel(network, model));
   await partitionByMagnitude(network, out, options, []);
-  saveTextModel(join(out, 'model.json'), network, { ...description, model }, tokenizer);
+  const table = tableOptions(path, description);
+  saveTextModel(join(out, 'model.json'), network, { ...description, model, table }, tokenizer);
 }
 
 /** An option, or what the network is, is in the way. */
@@ -281,7 +283,7 @@ async function partitionByMagnitude(
   writeFileAtomic(new RunFolder(out).partition, encodePartition(partition));
 }
 
-function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {
+function writeHuggingFace(path: string, { network, description, tokenizer }: TextSource, out: string): void {
   copyTokenizer(tokenizer, out);
-  savePretrained(out, network);
+  savePretrainedText(out, network, { ...description, table: tableOptions(path, description) });
 }

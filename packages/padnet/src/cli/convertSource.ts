@@ -17,6 +17,7 @@ import {
   hasModel,
   loadAnyModel,
   networkPlace,
+  pretrainedDescription,
   RunFolder,
   type PictureModel,
   type SavedModel,
@@ -106,7 +107,7 @@ async function pretrainedSource(source: string, { onUnknownKeys }: NamedNetwork 
   return {
     modality: 'text',
     network,
-    description: { modality: 'text', model, maxLength: maxTokens(config) },
+    description: { modality: 'text', model, maxLength: maxTokens(config), ...pretrainedDescription(folder, config) },
     tokenizer: folder,
   };
 }

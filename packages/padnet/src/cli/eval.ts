@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { loadAnyModel, loadEncoder, networkPlace, RunFolder } from '../training/index.js';
+import { loadAnswering, networkPlace, RunFolder } from '../training/index.js';
 import { evaluateOnFolder, evaluateOnRecipe } from './evalPictures.js';
 import { evaluateTextFile, evaluateTexts } from './evalTexts.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
@@ -68,9 +68,8 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
     throw new UsageError(`--data and ${other} both say what ${run} is evaluated on: give one of them`);
   }
   const place = networkPlace(run);
-  const load = () => (place === 'encoder' ? loadEncoder(run) : loadAnyModel(run, { allowCode }));
   if (data !== undefined) {
-    const model = load();
+    const model = loadAnswering(run, { allowCode });
     if (submission !== undefined)
       throw new UsageError(
         "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files",
@@ -89,7 +88,7 @@ async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal
         'evaluated on with --recipe <file>',
     );
   }
-  const model = load();
+  const model = loadAnswering(run, { allowCode });
   const recipeFile = options.recipe ?? new RunFolder(run).recipe;
   const recipe = readDataRecipe(recipeFile, set);
   if (model.modality === 'image' && recipe.modality === 'image') {

@@ -1,15 +1,37 @@
 /** `padnet eval` of a network for texts: every metric, accuracy by class, and predictions to hand in. */
 import { basename, join } from 'node:path';
-import type { TextDataset } from '../data/index.js';
+import {
+  assertNumbersDiffer,
+  glueTasks,
+  readOwnTable,
+  type TextDataset,
+  textsOfTable,
+  tokenise,
+  writeSubmission,
+} from '../data/index.js';
 import { InputError } from '../errors.js';
 import { writeOutput, type FileKind } from '../outputFile.js';
 import { formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import type { Evaluation, TextModel, TextRecipe, TextSets } from '../training/index.js';
+import {
+  evaluateTexts as evaluate,
+  type Evaluation,
+  holdFolder,
+  loadOwnSubmission,
+  loadTexts,
+  predictedLabels,
+  predictTexts as predict,
+  readSplit,
+  RunFolder,
+  savedTask,
+  type TextModel,
+  type TextRecipe,
+  type TextSets,
+} from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { csvLine } from './csv.js';
 import { predictTexts } from './predictTexts.js';
-import { definitionOf, tableOptions, textsIn } from './textInputs.js';
+import { definitionOf, tableOptions, textColumns, textsIn } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
 
@@ -31,11 +53,10 @@ export interface RecipeEvaluation extends TextEvaluation {
 /** On the test data of a recipe. */
 export async function evaluateTexts(options: RecipeEvaluation, terminal: Terminal): Promise<void> {
   const { recipe, model, folder, submission } = options;
-  const { holdFolder, loadTexts, readSplit, RunFolder, savedTask } = await import('../training/index.js');
   const split = readSplit(new RunFolder(folder).split);
   const sets = loadTexts(recipe.data, { split });
   // What is missing is said before anything is computed.
-  const submitted = submission === null ? [] : await submissionSets(sets, options);
+  const submitted = submission === null ? [] : submissionSets(sets, options);
   const remark = truncationRemark(terminal);
   const task = await savedTask(recipe, model, {
     split,
@@ -59,11 +80,7 @@ export async function evaluateTexts(options: RecipeEvaluation, terminal: Termina
 export async function evaluateTextFile(options: TextEvaluation, file: string, terminal: Terminal): Promise<void> {
   const { run, model, json } = options;
   const definition = definitionOf(run, model);
-  const [{ readOwnTable, textsOfTable, tokenise }, { evaluateTexts: evaluate }] = await Promise.all([
-    import('../data/index.js'),
-    import('../training/index.js'),
-  ]);
-  const table = readOwnTable(file, await tableOptions(run));
+  const table = readOwnTable(file, tableOptions(run, model.description) ?? {}, textColumns(definition));
   if (!table.columns.includes(definition.columns.label)) {
     const texts = textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
     terminal.remark(`padnet: ${file} has no column ${definition.columns.label}, so its texts are predicted`);
@@ -71,6 +88,7 @@ export async function evaluateTextFile(options: TextEvaluation, file: string, te
     return;
   }
   const set = textsOfTable(table, definition, { name: basename(file), isLabelled: true });
+  assertNumbersDiffer(set, file, definition);
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
   const start = performance.now();
@@ -124,9 +142,8 @@ interface SubmissionSet {
 }
 
 /** @throws InputError where there is no test file beside what is tested on */
-async function submissionSets(sets: TextSets, { recipe: { data } }: RecipeEvaluation): Promise<SubmissionSet[]> {
+function submissionSets(sets: TextSets, { recipe: { data } }: RecipeEvaluation): SubmissionSet[] {
   if (data.name === 'text') {
-    const { loadOwnSubmission } = await import('../training/index.js');
     const set = loadOwnSubmission(data, sets.definition);
     if (set) return [{ set, mismatched: false }];
     throw new InputError(
@@ -136,7 +153,6 @@ async function submissionSets(sets: TextSets, { recipe: { data } }: RecipeEvalua
   }
   const { submission, submissionMismatched } = sets;
   if (!submission) {
-    const { glueTasks } = await import('../data/index.js');
     throw new InputError(
       `--submission: ${data.path!}/${glueTasks[data.task].folder} has no test.tsv[.gz], whose examples are ` +
         'to be predicted; get it at https://gluebenchmark.com/tasks',
@@ -162,10 +178,6 @@ async function writePredictions(
   { model, recipe: { data }, submission }: RecipeEvaluation,
   terminal: Terminal,
 ): Promise<string> {
-  const [{ tokenise, writeSubmission }, { predictedLabels, predictTexts: predict }] = await Promise.all([
-    import('../data/index.js'),
-    import('../training/index.js'),
-  ]);
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
   const predictions = await predict(model.network, tokenised, { signal: terminal.closed });

@@ -6,6 +6,7 @@ import { closeSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
 import { explained } from '../errors.js';
+import { printable } from '../printable.js';
 import { isAbort } from './interruption.js';
 import { READER_GONE, ReaderGoneError, Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
@@ -183,7 +184,7 @@ function commanderMessage(text: string): string {
 function report(error: unknown, terminal: Terminal): void {
   const shown = explained(error);
   const message = shown instanceof Error ? shown.message : String(shown);
-  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${line}`);
+  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${printable(line)}`);
   if (process.env.PADNET_DEBUG === '1' && error instanceof Error) terminal.remark(withCauses(error));
 }
 

@@ -3,8 +3,9 @@ import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { listFiles } from '../data/index.js';
 import { InputError } from '../errors.js';
-import { maxTextBytes, readInput, readStandardInput } from '../readRegularFile.js';
+import { readStandardInput } from '../readRegularFile.js';
 import type { Picture } from '../report/index.js';
+import { readLines } from './sentences.js';
 import { UsageError } from './usageError.js';
 
 /** Of a picture on standard input. */
@@ -45,12 +46,7 @@ export async function picturesNamed(paths: readonly string[]): Promise<Picture[]
 
 /** The pictures that a file names, one a line. @param list a path, or `-` for standard input */
 export async function picturesListed(list: string): Promise<Picture[]> {
-  const options = { expected: 'names of pictures, one a line', maxBytes: maxTextBytes };
-  const bytes = list === '-' ? await readStandardInput(options) : readInput(list, options);
-  const paths = bytes
-    .toString('utf8')
-    .split(/\r?\n/)
-    .filter((line) => line !== '');
+  const paths = (await readLines(list, 'names of pictures, one a line')).filter((line) => line !== '');
   if (paths.length === 0) {
     throw new InputError(
       `${list === '-' ? 'standard input' : list}: expected names of pictures, one a line, found none`,

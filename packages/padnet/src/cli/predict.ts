@@ -1,6 +1,6 @@
 /** `padnet predict`: what a run's network says of pictures, or of sentences. */
 import type { Command } from 'commander';
-import { loadAnyModel, type PictureModel, type TextModel } from '../training/index.js';
+import { loadAnswering, type PictureModel, type TextModel } from '../training/index.js';
 import { allowCodeOption, wholeNumber, withExamples } from './options.js';
 import { picturesListed, picturesNamed } from './pictureFiles.js';
 import { predictPictures } from './predictPictures.js';
@@ -63,10 +63,11 @@ interface Question extends PredictOptions {
 
 async function predict(run: string, question: Question, terminal: Terminal): Promise<void> {
   const { file, inputs, allowCode } = question;
-  if ((file === undefined) === (inputs.length === 0)) {
+  if (file === undefined && inputs.length === 0)
     throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
-  }
-  const model = loadAnyModel(run, { allowCode });
+  if (file !== undefined && inputs.length > 0)
+    throw new UsageError(`--file ${file} and ${inputs[0]!} both say what is asked about: give one of them`);
+  const model = loadAnswering(run, { allowCode });
   if (model.modality === 'image') await askAboutPictures(run, model, question, terminal);
   else await askAboutTexts(run, model, question, terminal);
 }

@@ -1,6 +1,7 @@
 /** What `padnet predict` says of pictures: a table, JSON or CSV. */
 import type { BadPicture } from '../data/index.js';
 import { foldBatchNorms } from '../layers/index.js';
+import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { answerPictures, type Picture, type PictureAnswer } from '../report/index.js';
@@ -92,7 +93,7 @@ function oneText({ classes, coefficients }: PictureAnswer, shown: Shown): string
 
 /** Of the columns of several pictures, known beforehand: rows are printed as they come. */
 function columnWidths(classNames: readonly string[], top: number): number[] {
-  const width = Math.max('class'.length, ...classNames.map((name) => Array.from(name).length));
+  const width = Math.max('class'.length, ...classNames.map((name) => Array.from(printable(name)).length));
   return Array.from({ length: top }, () => [width, 'probability'.length]).flat();
 }
 
@@ -115,7 +116,7 @@ function manyHeading(classNames: readonly string[], top: number): string {
 function manyText(answer: PictureAnswer, classNames: readonly string[], shown: Shown): string {
   const best = answer.classes
     .slice(0, shown.top)
-    .flatMap(({ label, probability }) => [label, formatPercent(probability, 2)]);
+    .flatMap(({ label, probability }) => [printable(label), formatPercent(probability, 2)]);
   const line = columns(best, columnWidths(classNames, shown.top), printable(answer.file));
   if (!shown.coefficients || answer.coefficients.length === 0) return line;
   return `${line}\n\n${coefficientTable(answer.coefficients)}\n`;
@@ -129,9 +130,4 @@ function coefficientTable(layers: PictureAnswer['coefficients']): string {
     rows: layers.map(({ path, coefficients }) => [path, ...coefficients.map((value) => value.toFixed(3))]),
     leftColumns: 1,
   });
-}
-
-/** A file may be called anything: what would move the cursor is shown as a code. */
-function printable(file: string): string {
-  return file.replaceAll(/\p{Cc}/gu, (control) => `\\x${control.charCodeAt(0).toString(16).padStart(2, '0')}`);
 }

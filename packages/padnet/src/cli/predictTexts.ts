@@ -1,4 +1,5 @@
 /** What `padnet predict` says of texts: a table, lines, JSON or CSV; and which experts their tokens went to. */
+import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { answerTexts, type Text, type TextAnswer } from '../report/index.js';
@@ -61,7 +62,9 @@ function answerCsv({ first, second, label, probabilities, score }: TextAnswer): 
 /** The verdict first, then tab-separated what it is of, so that lines can be cut and sorted: ends of lines in it are spaces. */
 function answerLine(answer: TextAnswer, withExperts: boolean): string {
   const { first, second } = answer;
-  const fields = [first, ...(second === null ? [] : [second])].map((text) => text.replace(/[\t\r\n]+/g, ' '));
+  const fields = [first, ...(second === null ? [] : [second])].map((text) =>
+    printable(text.replace(/[\t\r\n]+/g, ' ')),
+  );
   const line = [verdictText(answer), ...fields].join('\t');
   return withExperts ? `${line}\n${expertTable(answer)}\n` : line;
 }
@@ -81,7 +84,7 @@ function answerText(answer: TextAnswer, withExperts: boolean): string {
 }
 
 function verdictText({ label, probabilities, score }: TextAnswer): string {
-  return score === null ? `${label!} ${formatPercent(probabilities![label!]!, 2)}` : score.toFixed(3);
+  return score === null ? `${printable(label!)} ${formatPercent(probabilities![label!]!, 2)}` : score.toFixed(3);
 }
 
 /** A row for each token, a column for each layer: the experts, best first. */

@@ -86,9 +86,9 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
 function withAbsoluteFiles(data: TextDataOptions): TextDataOptions {
   if (data.name === 'glue') return { ...data, ...(data.path !== undefined && { path: resolve(data.path) }) };
   const { path, train, test } = data;
-  if (path !== undefined) return { ...data, path: resolve(path) };
   return {
     ...data,
+    ...(path !== undefined && { path: resolve(path) }),
     ...(train !== undefined && { train: resolve(train) }),
     ...(test !== undefined && { test: resolve(test) }),
   };

@@ -1,6 +1,7 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { readSentences } from './sentences.js';
@@ -30,6 +31,15 @@ describe('readSentences', () => {
     ]);
   });
 
+  it('reads a gzipped file, a byte-order mark, and lines that end in CR alone', async () => {
+    const sentences = [
+      { first: 'one', second: null },
+      { first: 'two', second: null },
+    ];
+    expect(await readSentences(write('\ufeffone\rtwo\r'), false)).toEqual(sentences);
+    expect(await readSentences(write(gzipSync('one\ntwo\n')), false)).toEqual(sentences);
+  });
+
   it('reads pairs at tabs', async () => {
     expect(await readSentences(write('a cat\ta dog\n'), true)).toEqual([{ first: 'a cat', second: 'a dog' }]);
   });
@@ -41,6 +51,8 @@ describe('readSentences', () => {
     ['a\tb\n', false, 'line 1 has 2 columns, expected 1: one sentence without a tab'],
     ['a\t \n', true, 'line 1 has an empty sentence; fill it or remove the line'],
     [Buffer.from('a\nna\xefve\n', 'latin1'), false, 'line 2 holds a byte that is not UTF-8; convert the file to UTF-8'],
+    [Buffer.from('\ufeffone\n', 'utf16le'), false, 'is UTF-16, expected UTF-8; save it as UTF-8'],
+    ['one\n\0\n', false, 'line 2 holds the character NUL; is it a file of text?'],
   ])('names file and line of %j', async (contents, isPair, message) => {
     const file = write(contents);
     const failed = readSentences(file, isPair);

@@ -1,8 +1,20 @@
-/** Files of sentences: one a line, or two with a tab between. */
-import { splitLines } from '../data/text/textFile.js';
+/** Files of lines: sentences, one a line, or two with a tab between; names of pictures. */
+import { decodeText, readTextFile, splitLines } from '../data/text/textFile.js';
 import { InputError } from '../errors.js';
-import { maxTextBytes, readInput, readStandardInput } from '../readRegularFile.js';
+import { maxTextBytes, readStandardInput } from '../readRegularFile.js';
 import type { Text } from '../report/index.js';
+
+/**
+ * The lines of a text in UTF-8, gzipped or not.
+ *
+ * @param file a path, or `-` for standard input
+ * @param expected what they are, for messages
+ * @throws InputError where it can not be read, is of another encoding or no text
+ */
+export async function readLines(file: string, expected: string): Promise<string[]> {
+  if (file !== '-') return splitLines(readTextFile(file, expected));
+  return splitLines(decodeText(await readStandardInput({ expected, maxBytes: maxTextBytes }), 'standard input'));
+}
 
 /**
  * @param file a path, or `-` for standard input
@@ -11,19 +23,12 @@ import type { Text } from '../report/index.js';
  */
 export async function readSentences(file: string, isPair: boolean): Promise<Text[]> {
   const name = file === '-' ? 'standard input' : file;
-  const options = { expected: isPair ? 'pairs of sentences' : 'sentences', maxBytes: maxTextBytes };
-  const lines = splitLines(file === '-' ? await readStandardInput(options) : readInput(file, options));
+  const lines = await readLines(file, isPair ? 'pairs of sentences' : 'sentences');
   if (lines.length === 0) throw new InputError(`${name}: expected at least one sentence, found none`);
-  return lines.map((bytes, index) => {
+  return lines.map((line, index) => {
     const problem = (text: string): InputError => new InputError(`${name}: line ${index + 1} ${text}`);
-    let line: string;
-    try {
-      line = new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    } catch {
-      throw problem('holds a byte that is not UTF-8; convert the file to UTF-8');
-    }
     if (line.trim() === '') throw problem('is empty; fill it or remove it');
-    const sentences = line.replace(/\r$/, '').split('\t');
+    const sentences = line.split('\t');
     const expected = isPair ? 2 : 1;
     if (sentences.length !== expected) {
       const what = isPair ? 'two sentences with a tab between' : 'one sentence without a tab';

@@ -1,8 +1,19 @@
 /** What `predict` and `eval` are asked about: sentences of the command line, and files of texts, by column or by line. */
+import { extname } from 'node:path';
 import { InputError } from '../errors.js';
-import type { OwnTableOptions, TextDataset, TextDefinition, TextTable } from '../data/index.js';
+import {
+  formatOfName,
+  type OwnTableOptions,
+  parseOwnTable,
+  readTextFile,
+  tableEndings,
+  type TextDataset,
+  type TextDefinition,
+  textsOfTable,
+  type TextTable,
+} from '../data/index.js';
 import type { Text } from '../report/index.js';
-import type { TextModel } from '../training/index.js';
+import { networkPlace, readRun, type TextModel } from '../training/index.js';
 import { readSentences } from './sentences.js';
 import { UsageError } from './usageError.js';
 
@@ -10,7 +21,8 @@ import { UsageError } from './usageError.js';
 export function definitionOf(run: string, { description }: TextModel): TextDefinition {
   if (description.definition) return description.definition;
   throw new InputError(
-    `${run} was converted from a pretrained encoder and not trained for a task yet, so it has no answers`,
+    `${run} does not say what its answers are and which columns its texts are in, as networks that padnet trained do; a recipe with ` +
+      `model.pretrained: ${run} trains it, \`padnet eval ${run} --recipe <file>\` evaluates it on a recipe's data`,
   );
 }
 
@@ -35,12 +47,12 @@ export function textAsked(run: string, model: TextModel, sentences: readonly str
  * was trained on; else a sentence a line, or two with a tab between.
  *
  * @param file `-` for standard input, whose lines are sentences
+ * @throws InputError where its name says that it is neither
  */
 export async function textsOfFile(run: string, model: TextModel, file: string): Promise<Text[]> {
   const definition = definitionOf(run, model);
-  const table = file === '-' ? null : await tableOf(run, file, definition);
+  const table = file === '-' ? null : tableOf(file, model, run, definition);
   if (!table) return await readSentences(file, definition.columns.second !== null);
-  const { textsOfTable } = await import('../data/index.js');
   return textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
 }
 
@@ -48,33 +60,34 @@ export function textsIn({ first, second }: TextDataset): Text[] {
   return first.map((text, row) => ({ first: text, second: second?.[row] ?? null }));
 }
 
-/** null where the file is no table with these columns, but lines. */
-async function tableOf(run: string, file: string, definition: TextDefinition): Promise<TextTable | null> {
-  const { formatOfName, ownFormat, parseTable, readTextFile } = await import('../data/index.js');
-  const options = await tableOptions(run);
-  if (formatOfName(file) === null && options.format === undefined) return null;
-  const format = ownFormat(file, options);
-  const bytes = readTextFile(file, 'texts');
-  if (format.kind === 'delimited' && !format.quotes) {
-    const end = bytes.indexOf('\n');
-    const fields = bytes
-      .toString('utf8', 0, end === -1 ? bytes.length : end)
-      .replace(/\r$/, '')
-      .split(format.delimiter);
-    const { first, second } = definition.columns;
-    const isTable = options.columns
-      ? fields.length === options.columns.length
-      : [first, second].every((name) => name === null || fields.includes(name));
-    if (!isTable) return null;
-  }
-  return parseTable(bytes, file, format, options.columns ?? null);
+/** The names of those that have the texts. */
+export function textColumns({ columns: { first, second } }: TextDefinition): string[] {
+  return second === null ? [first] : [first, second];
 }
 
-/** How the run's own files are written: what is said of another file is the same. */
-export async function tableOptions(run: string): Promise<OwnTableOptions> {
-  const { hasModel, readRun } = await import('../training/index.js');
-  const recipe = hasModel(run) ? null : readRun(run).recipe;
-  if (recipe?.modality !== 'text' || recipe.data.name !== 'text') return {};
+/** null where the file is no table, but lines. */
+function tableOf(file: string, { description }: TextModel, run: string, definition: TextDefinition): TextTable | null {
+  const options = tableOptions(run, description) ?? {};
+  const named = formatOfName(file);
+  const name = named ?? options.format;
+  if (name !== undefined) {
+    const bytes = readTextFile(file, 'texts');
+    const { isNamed, table } = parseOwnTable(bytes, file, name, options, textColumns(definition));
+    if (isNamed || named === 'csv' || named === 'jsonl') return table();
+  }
+  const ending = extname(file.replace(/\.gz$/i, ''));
+  if (named !== null || ['', '.txt'].includes(ending.toLowerCase())) return null;
+  throw new InputError(
+    `${file}: expected a name that ends in ${tableEndings}, or in .txt where it has a text a line, not in ${ending}; ` +
+      'write the texts to such a file, or rename it',
+  );
+}
+
+/** How the files of one's own that it was trained on are written. */
+export function tableOptions(run: string, { table }: TextModel['description']): OwnTableOptions | undefined {
+  if (table || networkPlace(run) !== 'run') return table;
+  const { recipe } = readRun(run);
+  if (recipe.modality !== 'text' || recipe.data.name !== 'text') return undefined;
   const { format, delimiter, quotes, columns } = recipe.data;
   return { format, delimiter, quotes, columns };
 }

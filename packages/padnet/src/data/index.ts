@@ -66,15 +66,13 @@ export {
   spearman,
   type TextMetric,
 } from './text/metrics.js';
+export { type OwnTableOptions, parseOwnTable, readOwnTable, tableEndings } from './text/ownTables.js';
 export {
   loadOwnTexts,
-  ownFormat,
   ownSubmission,
   ownTextDefinition,
-  type OwnTableOptions,
   type OwnTexts,
   type OwnTextsOptions,
-  readOwnTable,
   type TextTarget,
   textTargets,
 } from './text/ownTexts.js';
@@ -92,6 +90,7 @@ export {
 } from './text/table.js';
 export { limitText, type TextDataset } from './text/textDataset.js';
 export {
+  assertNumbersDiffer,
   numOutputs,
   type TextColumns,
   type TextDefinition,

@@ -1,4 +1,5 @@
 /** Text in aligned columns. */
+import { printable } from '../printable.js';
 
 export interface Grid {
   readonly heading: readonly string[];
@@ -7,9 +8,9 @@ export interface Grid {
   readonly leftColumns: number;
 }
 
-/** Columns side by side, two spaces apart, with a rule under the heading. */
+/** Columns side by side, two spaces apart, with a rule under the heading; cells may have names of anything. */
 export function alignGrid({ heading, rows, leftColumns }: Grid): string {
-  const all = [heading, ...rows];
+  const all = [heading, ...rows].map((row) => row.map(printable));
   const widths = heading.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
   const line = (row: readonly string[]): string =>
     widths
@@ -20,7 +21,8 @@ export function alignGrid({ heading, rows, leftColumns }: Grid): string {
       })
       .join('  ')
       .trimEnd();
-  return [line(heading), widths.map((size) => '─'.repeat(size)).join('  '), ...rows.map(line)].join('\n');
+  const [first, ...others] = all.map(line);
+  return [first, widths.map((size) => '─'.repeat(size)).join('  '), ...others].join('\n');
 }
 
 /** In characters, not in UTF-16 units. */

@@ -8,7 +8,7 @@ import { loadPretrained, maxTokens, textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { loadRunModel } from './readRun.js';
 import { RunFolder } from './runFolder.js';
-import { loadModel, type SavedModel, type TextModel } from './savedModel.js';
+import { loadModel, pretrainedDescription, type SavedModel, type TextModel } from './savedModel.js';
 
 /** What lies at a path, as far as names tell. */
 export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'none';
@@ -43,7 +43,7 @@ export function hasModel(folder: string): boolean {
  *
  * @throws InputError where it has none, or a file is missing or damaged
  */
-export function loadEncoder(folder: string): TextModel {
+function loadEncoder(folder: string): TextModel {
   const { network, config, missing } = loadPretrained(folder);
   if (missing.length > 0) {
     throw new InputError(
@@ -51,8 +51,14 @@ export function loadEncoder(folder: string): TextModel {
     );
   }
   const model = textModelSchema.parse({ pretrained: folder });
-  const description = { modality: 'text', model, maxLength: maxTokens(config) } as const;
+  const kept = pretrainedDescription(folder, config);
+  const description = { modality: 'text', model, maxLength: maxTokens(config), ...kept } as const;
   return { modality: 'text', network: network.eval(), tokenizer: loadTokenizer(folder), description };
+}
+
+/** As `loadAnyModel`, or an encoder with a head that has been trained. */
+export function loadAnswering(path: string, code: CodeOptions = {}): SavedModel {
+  return networkPlace(path) === 'encoder' ? loadEncoder(path) : loadAnyModel(path, code);
 }
 
 /**
@@ -69,7 +75,7 @@ export function loadAnyModel(path: string, code: CodeOptions = {}): SavedModel {
       return loadModel(join(path, 'model.json'), code);
     case 'encoder':
       throw new InputError(
-        `${path} is an encoder as Hugging Face saves it, not a network that was trained or converted here; a recipe with ` +
+        `${path} is an encoder as Hugging Face saves it, not a run or a network that \`padnet convert\` wrote for padnet; a recipe with ` +
           `model.pretrained: ${path} trains from it, \`padnet convert\` makes a mixture or a partial one of it`,
       );
     case 'weights':

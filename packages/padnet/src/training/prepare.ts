@@ -304,8 +304,12 @@ function assertSameClasses({ definition, train }: TextSets, { network, descripti
   const isNumbered = trained.join() === numberedLabels(trained.length).join();
   if (trained.map(written).join('\0') === wanted.map(written).join('\0')) return;
   if (!description.definition && isNumbered && trained.length === wanted.length) return;
+  const about = `${train.name} is about ${wanted.join(', ')}`;
+  if (description.definition || !isNumbered)
+    throw new InputError(`${about}, but the network was trained for ${trained.join(', ')}`);
   throw new InputError(
-    `${train.name} is about ${wanted.join(', ')}, but the network was trained for ${trained.join(', ')}`,
+    `${about}, but the network has ${trained.length} outputs without names, expected ${wanted.length}; ` +
+      'a recipe with model.pretrained trains it for them',
   );
 }
 

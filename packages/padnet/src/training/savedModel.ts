@@ -10,6 +10,8 @@ import {
   glueTaskNames,
   loadTokenizer,
   metricNames,
+  tableFormatNames,
+  type OwnTableOptions,
   type TextDefinition,
   type TextTokenizer,
 } from '../data/index.js';
@@ -18,10 +20,13 @@ import {
   createModel,
   createTextShape,
   modelSchema,
+  numberedLabels,
   parseTextConfig,
+  savePretrained,
   textModelSchema,
   toHuggingFaceConfig,
   type SequenceClassifier,
+  type TextConfig,
 } from '../models/index.js';
 import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
 import { writeFileAtomic } from '../outputFile.js';
@@ -53,6 +58,14 @@ const definitionSchema = z.strictObject({
   metrics: z.array(z.enum(metricNames)).min(1),
 });
 
+/** As `OwnTableOptions`. */
+const tableSchema = z.strictObject({
+  format: z.enum(tableFormatNames).optional(),
+  delimiter: z.string().optional(),
+  quotes: z.boolean().optional(),
+  columns: z.array(z.string()).optional(),
+});
+
 /** The tokenizer's files are beside it. */
 const textDescriptionSchema = z.strictObject({
   modality: z.literal('text'),
@@ -63,8 +76,13 @@ const textDescriptionSchema = z.strictObject({
   task: z.enum(glueTaskNames).optional(),
   /** What it was trained for; without either: converted from a pretrained encoder, not trained yet. */
   definition: definitionSchema.optional(),
+  /** How the files that it was trained on were written; absent where the run's recipe says so. */
+  table: tableSchema.optional(),
   maxLength: z.int().min(1),
 });
+
+/** Of a trained network that was saved as Hugging Face does, in its `config.json`. */
+const keptSchema = textDescriptionSchema.pick({ task: true, definition: true, table: true, maxLength: true });
 
 /** A network that a program made: its weights can be read, not the network. */
 const programDescriptionSchema = z.strictObject({ modality: z.literal('program'), name: z.string() });
@@ -77,9 +95,10 @@ const descriptionSchema = z.discriminatedUnion('modality', [
 
 /** All that is needed to run a network on new data, but its weights and tokenizer. */
 export type PictureDescription = z.infer<typeof pictureDescriptionSchema>;
-export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config' | 'definition'> & {
+export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config' | 'definition' | 'table'> & {
   /** Of GLUE too. */
   readonly definition?: TextDefinition | undefined;
+  readonly table?: OwnTableOptions | undefined;
 };
 
 export interface PictureModel {
@@ -123,6 +142,34 @@ function hasDynamicLayer(network: nn.Module): boolean {
 /** Of a network that only the program which trained it can make. */
 export function saveProgramModel(file: string, network: nn.Module, { name }: { readonly name: string }): void {
   writeModel(file, network, { modality: 'program', name });
+}
+
+/** As Hugging Face saves it, with what padnet reads beside. */
+export function savePretrainedText(folder: string, network: SequenceClassifier, description: TextDescription): void {
+  const { task, table, maxLength } = description;
+  const definition = task === undefined ? description.definition : undefined;
+  savePretrained(folder, network, description.definition && { task, definition, table, maxLength });
+}
+
+/**
+ * What an encoder as Hugging Face saves it was trained for, where padnet has saved it.
+ *
+ * @throws InputError where that is damaged
+ */
+export function pretrainedDescription(
+  folder: string,
+  { labels }: Pick<TextConfig, 'labels'>,
+): Partial<Pick<TextDescription, 'task' | 'definition' | 'table' | 'maxLength'>> {
+  const file = join(folder, 'config.json');
+  const text = readRegularText(file, { expected: 'a configuration', maxBytes: maxSettingsBytes });
+  const { padnet } = JSON.parse(text) as { padnet?: unknown };
+  if (padnet === undefined) return {};
+  const { data, error } = keptSchema.safeParse(padnet);
+  if (error) throw new InputError(`${file}: padnet: ${describeIssues(error)}; remove the key padnet`);
+  const definition = data.task === undefined ? data.definition : glueDefinition(data.task);
+  // Others may have trained it for other classes since.
+  const classes = definition?.classNames ?? numberedLabels(1);
+  return classes.join('\0') === labels.join('\0') ? { ...data, definition } : {};
 }
 
 const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];

@@ -105,6 +105,74 @@ describe('files of three classes', () => {
   });
 });
 
+describe('how a file is written', () => {
+  const lines = rows(['a', 'b'], 4);
+  const between = (delimiter: string): string => csv(lines).replaceAll(',', delimiter);
+  const json = lines
+    .map((line) => line.split(','))
+    .map(([text, label]) => JSON.stringify({ text, label }))
+    .join('\n');
+  const files = (): Record<'semicolons' | 'commas' | 'tabs' | 'plain' | 'json', string> => ({
+    semicolons: write('semicolons.csv', between(';')),
+    commas: write('commas.csv', between(',')),
+    tabs: write('tabs.tsv', between('\t')),
+    plain: write('plain.txt', between(',')),
+    json: write('lines.jsonl', json),
+  });
+
+  it('says its name, then its heading, then the recipe', () => {
+    const { semicolons, commas, tabs, plain, json } = files();
+    const tries: Partial<OwnTextsOptions>[] = [
+      { path: plain, format: 'csv', test: json },
+      { path: json, format: 'csv', test: plain },
+      { path: semicolons, delimiter: ';', test: tabs },
+      { path: semicolons, delimiter: ';', test: commas },
+      { path: tabs, test: semicolons },
+      { path: json, delimiter: ';', test: semicolons },
+    ];
+    const texts = lines.map((line) => line.slice(0, -2));
+    for (const options of tries) {
+      const { train, test } = load(options);
+      expect([train.first, test.first], JSON.stringify(options)).toEqual([texts, texts]);
+    }
+    expect(load({ path: semicolons }).train.length).toBe(6);
+  });
+
+  it('is not said in vain', () => {
+    const { commas, json } = files();
+    refuse(
+      { path: commas, format: 'tsv' },
+      `data.format: ${commas} is csv by its name, not tsv; leave the key away, or rename it`,
+    );
+    for (const [key, value] of Object.entries({ delimiter: ';', quotes: false, columns: ['text', 'label'] })) {
+      refuse(
+        { path: json, [key]: value },
+        `data.${key}: is for tables with columns, and ${json} has JSON lines; leave the key away`,
+      );
+    }
+  });
+
+  it('has no heading where columns are named', () => {
+    const { commas } = files();
+    const path = write('headless.csv', lines.join('\n'));
+    const problem = 'line 1 names the columns, as data.columns does for files without such a line; correct or remove';
+    refuse({ path, columns: ['text', 'label'], test: commas }, `${commas}: ${problem}`);
+    refuse({ path: commas, columns: ['label', 'text'] }, `${commas}: ${problem}`);
+  });
+
+  it('is not asked of a folder', () => {
+    const { commas } = files();
+    refuse(
+      { path: commas, test: folder },
+      `data.test: expected a file of texts at ${folder}, but it is a folder; name a file in it`,
+    );
+    refuse(
+      { train: folder },
+      `data.train: expected a file of texts at ${folder}, but it is a folder; name a file in it`,
+    );
+  });
+});
+
 describe('one file', () => {
   it('is divided by class, the same whenever, and as a run wrote down', () => {
     const path = write('all.csv', csv(rows(['a', 'b', 'c'], 20)));
@@ -128,17 +196,33 @@ describe('one file', () => {
     // Rows that were added later belong to neither part.
     write('all.csv', csv([...rows(['a', 'b', 'c'], 20), 'new,a', 'of a new class,aa', ',b']));
     expect(load({ path, split: split! })).toEqual(texts);
+    // Nor do they move others, wherever they are; an equal row may be either.
+    write('all.csv', csv(['new,a', ...rows(['a', 'b', 'c'], 20).toSpliced(3, 0, 'between,b', 'text 0 of a,a')]));
+    const { first, labels } = load({ path, split: split! }).test;
+    expect({ first, labels }).toEqual({ first: texts.test.first, labels: texts.test.labels });
+    expect(load({ path, split: split! }).train.first).toEqual(texts.train.first);
     const wayOut = 'put the file back as it was, or evaluate another one with `padnet eval <run> --data <file>`';
     write('all.csv', csv(rows(['a', 'b', 'c'], 20).with(2, 'other,a').with(5, 'another,b')));
     refuse(
       { path, split: split! },
-      `${path}: 2 rows of the run's split.json can not be found, of line 4, 7; ${wayOut}`,
+      `${path}: 2 rows of the run's split.json can not be found, then of line 4, 7; ${wayOut}`,
     );
     refuse(
       { path, split: split!, testFraction: 0.5 },
       `data.testFraction: the run divided ${path} by 0.2 when it began, as its split.json says, not by 0.5`,
     );
     refuse({ path, split: split!, splitSeed: 5 }, `data.splitSeed: the run divided ${path} by 1 when it began`);
+  });
+
+  it('may have equal rows, whose texts stay in the same part', () => {
+    const twice = [...rows(['a', 'b'], 4), ...rows(['a', 'b'], 4)];
+    const path = write('all.csv', csv(twice));
+    const { train, test, split } = load({ path });
+    write('all.csv', csv(['new,a', ...twice]));
+    const again = load({ path, split: split! });
+    expect([again.train.first, again.test.first]).toEqual([train.first, test.first]);
+    write('all.csv', csv(twice.slice(1)));
+    refuse({ path, split: split! }, /: a row of the run's split\.json can not be found, then of line 10;/);
   });
 
   it('of numbers is divided at random', () => {
@@ -213,7 +297,7 @@ describe('a folder', () => {
     refuse({ path: join(folder, 'loop.csv') }, `${at('loop.csv')}its symbolic links lead in a circle`);
     refuse(
       { path: folder, format: 'csv', test: join(folder, 'loop.csv') },
-      /loop\.csv: expected comma-separated text, but its/,
+      /data\.test: expected a file of texts at .*loop\.csv, but its symbolic links lead in a circle/,
     );
     refuse({}, 'data.path: missing; expected a file of texts, or a folder with train and dev');
   });
@@ -231,7 +315,20 @@ describe('rows that are wrong are named by file, line and column', () => {
     ],
     ['no label', [...fine, 'x,'], {}, 'line 8: label is "", expected a or b; correct the line'],
     ['one class', rows(['a'], 3), {}, 'label is "a" in every row, expected two classes or more'],
-    ['no class', ['x,', 'y,'], {}, 'label is empty in every row, expected two classes or more'],
+    ['no class', ['x,', 'y,'], {}, 'line 2 has no label in label; so have lines 3, 2 in all; correct or remove'],
+    ['one class and none', ['x,p', 'y,', 'z,p', 'v,'], {}, 'line 3 has no label in label; so have lines 5, 2 in all'],
+    [
+      'a class that is written otherwise',
+      ['x,0.0', 'y,1.0'],
+      { classes: ['0', '1'] },
+      'line 2: label is "0.0", expected 0 or 1; labels are compared as they are written, which data.classes takes in quotes; correct',
+    ],
+    [
+      'a class of more lines',
+      [...fine, 'x,"c\n\x1bd"'],
+      { classes: ['a', 'b'] },
+      'line 8: label is "c\\x0a\\x1bd", expected',
+    ],
     [
       'a class that is not listed',
       [...fine, 'x,c', 'y,d'],
@@ -282,6 +379,12 @@ describe('rows that are wrong are named by file, line and column', () => {
     refuse({ path, test }, `${test}: line 3: label is "c", expected a or b; correct the line`);
   });
 
+  it('equal numbers in what is tested on, which correlate with nothing', () => {
+    const path = write('train.csv', csv(['x,1', 'y,2']));
+    const test = write('dev.csv', csv(['x,3']));
+    refuse({ path, test, ...numbers }, `${test}: label is 3 in every row, expected different numbers`);
+  });
+
   it('a header that names a column twice', () => {
     const path = write('all.csv', 'text,label,label\na,b,c\nd,e,f\n');
     refuse({ path }, `${path}: line 1 names the column label twice; give one of them another name`);
@@ -293,8 +396,12 @@ describe('rows that are wrong are named by file, line and column', () => {
     refuse({ path }, `${path}: line 5 holds half a character in text`);
     write('all.jsonl', [...lines, '{"label": 1}', '{"text": ["a"], "label": 1}'].join('\n'));
     refuse({ path }, `${path}: line 5 has no text in text; so have lines 6, 2 in all`);
+    const lists = lines.map((line) => line.replace(/[12]/, '["x"]'));
+    write('all.jsonl', lists.join('\n'));
+    refuse({ path }, `${path}: line 1 has no label in label; so have lines 2, 3, 4, 4 in all`);
+    refuse({ path, classes: ['x', 'y'] }, `${path}: line 1: label is missing, or no text, expected x or y`);
     write('all.jsonl', [...lines, '{"text": "e"}'].join('\n'));
-    refuse({ path }, `${path}: line 5: label is not there, expected 1 or 2`);
+    refuse({ path }, `${path}: line 5: label is missing, or no text, expected 1 or 2`);
   });
 
   it('labels that are rather numbers, and a metric of two classes for three', () => {

@@ -6,25 +6,27 @@ import { InputError } from '../../errors.js';
 import { readProblem } from '../../readRegularFile.js';
 import { type DataSplit, stratifiedSplit } from '../dataSplit.js';
 import type { TextMetric } from './metrics.js';
-import { formatOfName, readTable, type TableFormat, type TableFormatName, tableFormatNames, tableColumn, tableFormats, type TextTable } from './table.js'; // prettier-ignore
-import { labelFields, type TextColumns, type TextDefinition, textsOfTable } from './textDefinition.js';
+import { type OwnTableOptions, readOwnTable, tableEndings } from './ownTables.js';
+import {
+  formatOfName,
+  rowsError,
+  type TableFormatName,
+  tableColumn,
+  tableFormatNames,
+  type TextTable,
+} from './table.js';
+import {
+  assertNumbersDiffer,
+  labelFields,
+  type TextColumns,
+  type TextDefinition,
+  textsOfTable,
+} from './textDefinition.js';
 import { selectTexts, type TextDataset } from './textDataset.js';
 
 /** What a label is: one of some classes, or a number. */
 export const textTargets = ['classes', 'number'] as const;
 export type TextTarget = (typeof textTargets)[number];
-
-/** How files of one's own write a table. */
-export interface OwnTableOptions {
-  /** @default by the file's name */
-  readonly format?: TableFormatName | undefined;
-  /** One character. @default as the format has it */
-  readonly delimiter?: string | undefined;
-  /** Whether fields may be in quotes. @default true of CSV */
-  readonly quotes?: boolean | undefined;
-  /** Names of the columns of files without a header line. */
-  readonly columns?: readonly string[] | undefined;
-}
 
 export interface OwnTextsOptions extends OwnTableOptions {
   /** A file, or a folder of files named as below. */
@@ -70,22 +72,25 @@ const keys: Readonly<Record<keyof TextColumns, string>> = {
 /** @throws InputError where files are missing or damaged, or rows are wrong, naming file, lines and column */
 export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   const files = findFiles(options);
-  const trainTable = trainingRows(readOwnTable(files.train, options), files, options);
+  const { table: trainTable, split: before } = trainingRows(readTexts(files.train, options), files, options);
   const definition = ownDefinition(trainTable, options);
   const texts = (table: TextTable): TextDataset =>
     textsOfTable(table, definition, { name: basename(table.file), isLabelled: true, keys });
   const all = texts(trainTable);
-  checkLabels(all, trainTable, definition);
+  checkClasses(all, trainTable, definition);
+  assertNumbersDiffer(all, trainTable.file, definition);
   if (files.test !== null) {
     const misplaced = (['testFraction', 'splitSeed'] as const).find((key) => options[key] !== undefined);
     if (misplaced !== undefined)
       throw new InputError(
         `data.${misplaced}: ${files.test} is tested on, so that nothing is split; leave the key away`,
       );
-    return { definition, train: all, test: texts(readOwnTable(files.test, options)), split: null };
+    const test = texts(readTexts(files.test, options));
+    assertNumbersDiffer(test, files.test, definition);
+    return { definition, train: all, test, split: null };
   }
   const names = rowNames(trainTable, options);
-  const split = options.split ?? divided(trainTable, all, names, options);
+  const split = before ?? divided(trainTable, all, names, options);
   const rows = new Map(names.map((name, row) => [name, row]));
   const part = (which: 'train' | 'test'): TextDataset => ({
     ...selectTexts(all, Uint32Array.from(split[which], (name) => rows.get(name)!).sort()),
@@ -96,14 +101,14 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
 
 /** What a number of outputs and their names need of the files. @throws InputError as `loadOwnTexts` */
 export function ownTextDefinition(options: OwnTextsOptions): TextDefinition {
-  return ownDefinition(readOwnTable(findFiles(options).train, options), options);
+  return ownDefinition(readTexts(findFiles(options).train, options), options);
 }
 
 /** Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is none. */
 export function ownSubmission(options: OwnTextsOptions, definition: TextDefinition): TextDataset | null {
   const { submission } = findFiles(options);
   if (submission === null) return null;
-  const table = readOwnTable(submission, options);
+  const table = readTexts(submission, options);
   const index = ['index', 'id'].find((name) => table.columns.includes(name));
   return textsOfTable(table, definition, {
     name: basename(submission),
@@ -121,14 +126,20 @@ interface OwnFiles {
   readonly submission: string | null;
 }
 
-function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
-  const isFolder = path !== undefined && isDirectory(path);
+function findFiles(options: OwnTextsOptions): OwnFiles {
+  const { path, train, test, format } = options;
+  const isFolder = path !== undefined && isDirectory(path, 'data.path', 'a file of texts, or a folder of them,');
   const trainFile = isFolder ? trainInFolder(path, format) : (path ?? train);
   if (trainFile === undefined)
     throw new InputError('data.path: missing; expected a file of texts, or a folder with train and dev');
+  for (const [key, file] of Object.entries({ 'data.train': train, 'data.test': test })) {
+    if (file !== undefined && isDirectory(file, key, 'a file of texts'))
+      throw new InputError(`${key}: expected a file of texts at ${file}, but it is a folder; name a file in it`);
+  }
   if (test !== undefined && sameFile(trainFile, test))
     throw new InputError(`data.test: ${test} is the file that is trained on; leave the key away to have it split`);
   const tested = test ?? (isFolder ? findInFolder(path, testNames, format) : null);
+  checkTableKeys([trainFile, ...(tested === null ? [] : [tested])], options);
   const last = isFolder ? findInFolder(path, ['test'], format) : null;
   return {
     train: trainFile,
@@ -137,15 +148,37 @@ function findFiles({ path, train, test, format }: OwnTextsOptions): OwnFiles {
   };
 }
 
+/** What would be passed over is a mistake. */
+function checkTableKeys(files: readonly string[], options: OwnTextsOptions): void {
+  const { format } = options;
+  const named = files.map(formatOfName);
+  const [first] = files as [string];
+  const unknown = format === undefined ? named.indexOf(null) : -1;
+  if (unknown !== -1) {
+    throw new InputError(
+      `${files[unknown]!}: expected a name that ends in ${tableEndings}; rename it, or say what it is with data.format`,
+    );
+  }
+  if (format !== undefined && named.every((name) => name !== null && name !== format))
+    throw new InputError(
+      `data.format: ${first} is ${named[0]!} by its name, not ${format}; leave the key away, or rename it`,
+    );
+  const key = (['delimiter', 'quotes', 'columns'] as const).find((each) => options[each] !== undefined);
+  if (key !== undefined && named.every((name) => (name ?? format) === 'jsonl'))
+    throw new InputError(`data.${key}: is for tables with columns, and ${first} has JSON lines; leave the key away`);
+}
+
+function readTexts(file: string, options: OwnTextsOptions): TextTable {
+  const { textColumn, secondColumn } = options;
+  return readOwnTable(file, options, [textColumn, ...(secondColumn === undefined ? [] : [secondColumn])]);
+}
+
 /** @throws InputError where there is nothing, or links lead in a circle */
-function isDirectory(path: string): boolean {
+function isDirectory(path: string, key: string, expected: string): boolean {
   try {
     return statSync(path).isDirectory();
   } catch (cause) {
-    const problem = readProblem(path, cause);
-    throw new InputError(`data.path: expected a file of texts, or a folder of them, at ${path}, but ${problem}`, {
-      cause,
-    });
+    throw new InputError(`${key}: expected ${expected} at ${path}, but ${readProblem(path, cause)}`, { cause });
   }
 }
 
@@ -182,25 +215,6 @@ function sameFile(a: string, b: string): boolean {
   }
 }
 
-/** @throws InputError if the file can not be read, or its format is not known */
-export function readOwnTable(file: string, options: OwnTableOptions): TextTable {
-  return readTable(file, ownFormat(file, options), options.columns ?? null);
-}
-
-/** @throws InputError if the format is not known */
-export function ownFormat(file: string, { format, delimiter, quotes }: OwnTableOptions): TableFormat {
-  const name = format ?? formatOfName(file);
-  if (name === null) {
-    const endings = tableFormatNames.map((each) => `.${each}`).join(', ');
-    throw new InputError(
-      `${file}: expected a name that ends in ${endings} (or with .gz); rename it, or say what it is with data.format`,
-    );
-  }
-  const known: TableFormat = tableFormats[name];
-  if (known.kind === 'jsonLines') return known;
-  return { ...known, ...(delimiter !== undefined && { delimiter }), ...(quotes !== undefined && { quotes }) };
-}
-
 /** More labels than so many, and than this share of the rows, are rather numbers, or texts. */
 const FEW_CLASSES = 10;
 const MOST_CLASSES = 0.5;
@@ -221,13 +235,12 @@ function ownDefinition(table: TextTable, options: OwnTextsOptions): TextDefiniti
 /** Numbers by size, others as text. */
 function foundClasses(table: TextTable, column: string): string[] {
   const fields = labelFields(table, column, keys.label);
+  const empty = [...fields.keys()].filter((row) => fields[row] === '');
   const found = [...new Set(fields)].filter((label) => label !== '');
   const rows = `${table.rows.length} rows of ${table.file}`;
-  if (found.length < 2) {
-    throw new InputError(
-      `${table.file}: ${column} is ${found.length === 0 ? 'empty' : `"${found[0]!}"`} in every row, expected two classes or more`,
-    );
-  }
+  if (found.length < 2 && empty.length > 0) throw rowsError(table, empty, `has no label in ${column}`, 'so have');
+  if (found.length < 2)
+    throw new InputError(`${table.file}: ${column} is "${found[0]!}" in every row, expected two classes or more`);
   if (found.length > Math.max(FEW_CLASSES, MOST_CLASSES * table.rows.length)) {
     throw new InputError(
       `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; where they are numbers to predict set ` +
@@ -238,14 +251,10 @@ function foundClasses(table: TextTable, column: string): string[] {
   return found.sort((a, b) => (areNumbers ? Number(a) - Number(b) : a < b ? -1 : 1));
 }
 
-/** Every class has a row to learn from, and numbers differ. */
-function checkLabels({ labels }: TextDataset, { file }: TextTable, { classNames, columns }: TextDefinition): void {
+/** Every class has a row to learn from. */
+function checkClasses({ labels }: TextDataset, { file }: TextTable, { classNames }: TextDefinition): void {
   const found = new Set(labels);
-  if (!classNames) {
-    if (found.size > 1) return;
-    throw new InputError(`${file}: ${columns.label} is ${labels![0]!} in every row, expected different numbers`);
-  }
-  const missing = classNames.filter((_, index) => !found.has(index));
+  const missing = (classNames ?? []).filter((_, index) => !found.has(index));
   if (missing.length === 0) return;
   throw new InputError(
     `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, which data.classes lists; leave it away`,
@@ -253,13 +262,18 @@ function checkLabels({ labels }: TextDataset, { file }: TextTable, { classNames,
 }
 
 /**
- * The rows that a run began with, where it divided them: what came to the file since is none of its business.
+ * The rows that a run began with, where it divided them, and how it did, by their lines of now: what came to the file since is none
+ * of its business. Of equal rows the first is still the first.
  *
  * @throws InputError where one is not there any more, or the recipe divides otherwise
  */
-function trainingRows(table: TextTable, { test }: OwnFiles, options: OwnTextsOptions): TextTable {
+function trainingRows(
+  table: TextTable,
+  { test }: OwnFiles,
+  options: OwnTextsOptions,
+): { readonly table: TextTable; readonly split: DataSplit | null } {
   const { split } = options;
-  if (!split || test !== null) return table;
+  if (!split || test !== null) return { table, split: null };
   const { testFraction = split.testFraction, splitSeed = split.seed } = options;
   for (const [key, now, before] of [
     ['testFraction', testFraction, split.testFraction],
@@ -270,20 +284,31 @@ function trainingRows(table: TextTable, { test }: OwnFiles, options: OwnTextsOpt
       `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
     );
   }
-  const chosen = new Set([...split.train, ...split.test]);
   const names = rowNames(table, options);
-  const there = new Set(names);
-  const missing = [...chosen].filter((name) => !there.has(name));
+  const rowsOf = new Map<string, number[]>();
+  for (const row of [...names.keys()].reverse()) {
+    const hash = hashOf(names[row]!);
+    const rows = rowsOf.get(hash);
+    if (rows) rows.push(row);
+    else rowsOf.set(hash, [row]);
+  }
+  const chosen = [...split.train, ...split.test].sort((a, b) => lineOf(a) - lineOf(b));
+  const rowOf = new Map(chosen.map((name) => [name, rowsOf.get(hashOf(name))?.pop()]));
+  const missing = chosen.filter((name) => rowOf.get(name) === undefined);
   if (missing.length > 0) {
-    const lines = missing.slice(0, 5).map((name) => name.split(':')[0]!);
+    const lines = missing.slice(0, 5).map(lineOf);
     throw new InputError(
-      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, of line ` +
+      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, then of line ` +
         `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
         '`padnet eval <run> --data <file>`',
     );
   }
-  const rows = [...names.keys()].filter((row) => chosen.has(names[row]!));
-  return { ...table, rows: rows.map((row) => table.rows[row]!), lines: rows.map((row) => table.lines[row]!) };
+  const rows = [...rowOf.values()].map((row) => row!).sort((a, b) => a - b);
+  const renamed = (part: readonly string[]): string[] => part.map((name) => names[rowOf.get(name)!]!);
+  return {
+    table: { ...table, rows: rows.map((row) => table.rows[row]!), lines: rows.map((row) => table.lines[row]!) },
+    split: { ...split, train: renamed(split.train), test: renamed(split.test) },
+  };
 }
 
 /** Names of rows in a split: the line, and the beginning of a hash of texts and label. */
@@ -297,6 +322,14 @@ function rowNames(table: TextTable, { textColumn, secondColumn, labelColumn }: O
     const content = fields.map((column) => column[row] ?? '').join('\0');
     return `${line}:${createHash('sha256').update(content).digest('hex').slice(0, 8)}`;
   });
+}
+
+function lineOf(name: string): number {
+  return Number(name.split(':')[0]);
+}
+
+function hashOf(name: string): string {
+  return name.split(':')[1]!;
 }
 
 function divided(

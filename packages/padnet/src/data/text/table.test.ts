@@ -131,11 +131,54 @@ describe('tab-separated text', () => {
       'line 3 has 1 columns, expected 2 between tabs (a, b); so have lines 4, 2 in all; correct or remove what is wrong',
     );
     expectError(write('1\t2\n'), 'line 1 has 2 columns, expected 1 between tabs (a); correct', { headerless: ['a'] });
-    expectError(write('a\tb\n\n'), 'line 2 has 1 columns, expected 2 between tabs (a, b)');
     expectError(
       write('a\tb\n' + 'x\n'.repeat(9)),
       'line 2 has 1 columns, expected 2 between tabs (a, b); so have lines 3, 4, 5, 6, 7, …, 9 in all',
     );
+  });
+});
+
+describe('ends of lines', () => {
+  const rows = [
+    ['one', 'a'],
+    ['two', 'b'],
+  ];
+  const plain = { ...csv, quotes: false };
+
+  it.each<[string, TableFormat]>([
+    ['text\tlabel\rone\ta\rtwo\tb\r', tsvFormat],
+    ['text\tlabel\rone\ta\rtwo\tb\n', tsvFormat],
+    ['text,label\rone,a\rtwo,b\r\n', plain],
+    ['text,label\rone,a\rtwo,b\n', csv],
+    ['{"text":"one","label":"a"}\r{"text":"two","label":"b"}\n', jsonl],
+  ])('of %j may be CR alone', (text, format) => {
+    expect(readTable(write(text), format)).toMatchObject({ columns: ['text', 'label'], rows });
+  });
+
+  it('may be CR alone around an LF in quotes', () => {
+    const table = readTable(write('"te\nxt",label\r"one\nor more",a\r"two\r\n",b\rthree,c', 'a.csv'), csv);
+    expect(table.columns).toEqual(['te\nxt', 'label']);
+    expect(table.rows.map(([text]) => text)).toEqual(['one\nor more', 'two\r\n', 'three']);
+    expect(table.lines).toEqual([3, 5, 7]);
+  });
+
+  it('are counted where CR ends them, in what is said of a byte', () => {
+    expectError(write(Buffer.from('a\rfine\rna\xefve\r', 'latin1')), 'line 3 holds a byte that is not UTF-8');
+    expectError(write('a\rfine\r\0\r'), 'line 3 holds the character NUL');
+  });
+
+  it('may be twice before, between and after rows of several columns', () => {
+    for (const [format, d] of [
+      [tsvFormat, '\t'],
+      [csv, ','],
+      [plain, ','],
+    ] as const) {
+      // prettier-ignore
+      const text = ['', 'text,label', '', 'one,a', '', 'two,b', '', ''].join('\n').replaceAll(',', d);
+      expect(readTable(write(text), format)).toMatchObject({ columns: ['text', 'label'], rows, lines: [4, 6] });
+      const headerless = readTable(write(text.replace(`text${d}label`, '')), format, ['text', 'label']);
+      expect(headerless).toMatchObject({ rows, lines: [4, 6] });
+    }
   });
 });
 
@@ -179,6 +222,10 @@ describe('comma-separated text', () => {
     expect(readTable(write('text\none\n\nthree\n\n', 'a.csv'), csv)).toMatchObject({
       rows: [['one'], [''], ['three']],
       lines: [2, 3, 4],
+    });
+    expect(readTable(write('\ntext\none\n\nthree\n\n'), tsvFormat)).toMatchObject({
+      rows: [['one'], [''], ['three']],
+      lines: [3, 4, 5],
     });
   });
 
@@ -225,6 +272,15 @@ describe('JSON lines', () => {
     });
   });
 
+  it('has numbers as they are written', () => {
+    const numbers = ['12345678901234567890', '12345678901234567891', '1.0', '-0', '1E+3', '0.10e-2'];
+    const text = numbers
+      .map((number) => `{"a 1": ${number}, "b":[-1,2.0], "text": "\\"1\\\\", "c":${number}}`)
+      .join('\n');
+    const { rows } = readTable(write(text, 'a.jsonl'), jsonl);
+    expect(rows).toEqual(numbers.map((number) => [number, null, '"1\\', number]));
+  });
+
   it('names the line that is none', () => {
     const refuse = (text: string, message: string): void => {
       expectError(write(text, 'a.jsonl'), message, { format: jsonl });
@@ -256,6 +312,9 @@ describe('a column', () => {
     const json = write('{"text": "a"}\n', 'a.jsonl');
     expect(() => tableColumn(readTable(json, jsonl), 'label')).toThrow(
       `${json}: no object has the key label, expected it among text`,
+    );
+    expect(() => tableColumn(readTable(write('{}\n{}', 'a.jsonl'), jsonl), 'label')).toThrow(
+      'a.jsonl: no object has a key, expected label among them',
     );
   });
 

@@ -2,7 +2,7 @@
 import { basename } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { InputError } from '../../errors.js';
-import { readTextFile } from './textFile.js';
+import { endsInReturn, readTextFile, splitLines } from './textFile.js';
 
 /** How a file writes a table. */
 export type TableFormat =
@@ -100,7 +100,7 @@ export function parseTable(
 ): TextTable {
   const table =
     format.kind === 'jsonLines'
-      ? jsonTable(bytes.toString('utf8'), file)
+      ? jsonTable(bytes, file)
       : delimitedTable(format.quotes ? quotedRecords(bytes, file, format.delimiter) : plainRecords(bytes, format.delimiter), file, format.delimiter, headerless); // prettier-ignore
   if (table.rows.length === 0)
     throw new InputError(`${file}: expected at least one example, found none; get the file again`);
@@ -113,27 +113,25 @@ interface Records {
 }
 
 function plainRecords(bytes: Buffer, delimiter: string): Records {
-  const all = bytes.toString('utf8').split('\n');
-  if (all.at(-1) === '') all.pop();
-  const rows = all.map((line) => (line.endsWith('\r') ? line.slice(0, -1) : line).split(delimiter));
+  const rows = splitLines(bytes).map((line) => line.split(delimiter));
   return { rows, lines: rows.map((_, index) => index + 1) };
 }
 
 function quotedRecords(bytes: Buffer, file: string, delimiter: string): Records {
-  // Files of old Macintoshes end lines in CR alone; elsewhere one may stand in a text.
-  const [ends, lineEnd] = bytes.includes('\n') ? [['\r\n', '\n'], '\n'] : [['\r'], '\r'];
+  const inReturn = endsInReturn(bytes, true);
+  const lineEnd = inReturn ? /\r\n|\r|\n/g : /\n/g;
   const rows: string[][] = [];
   const lines: number[] = [];
   let [place, line] = [0, 1];
   try {
     parse(bytes, {
       delimiter,
-      record_delimiter: ends,
+      record_delimiter: inReturn ? ['\r\n', '\r', '\n'] : ['\r\n', '\n'],
       relax_column_count: true,
       on_record: (record: string[], context) => {
         rows.push(record);
         lines.push(line);
-        line += count(bytes.subarray(place, context.bytes), lineEnd);
+        line += bytes.toString('latin1', place, context.bytes).match(lineEnd)?.length ?? 0;
         place = context.bytes;
         return null;
       },
@@ -142,20 +140,20 @@ function quotedRecords(bytes: Buffer, file: string, delimiter: string): Records 
     if (!(error instanceof CsvError)) throw error;
     throw quoteError(error, `${file}: line ${line}`);
   }
-  // Empty lines are no rows, but for those between rows of one column, which may be empty.
-  const last = rows.findLastIndex((row) => !isBlank(row));
-  const kept = [...rows.keys()].filter((row) => row <= last && (rows[0]!.length === 1 || !isBlank(rows[row]!)));
+  return { rows, lines };
+}
+
+/** Empty lines are no rows, but for those between rows of one column, which may be empty. */
+function withoutBlank({ rows, lines }: Records, numColumns: number | undefined): Records {
+  const filled = [...rows.keys()].filter((row) => !isBlank(rows[row]!));
+  const [first, last] = [filled[0] ?? 0, filled.at(-1) ?? -1];
+  const single = (numColumns ?? rows[first]?.length) === 1;
+  const kept = single ? Array.from({ length: last - first + 1 }, (_, index) => first + index) : filled;
   return { rows: kept.map((row) => rows[row]!), lines: kept.map((row) => lines[row]!) };
 }
 
 function isBlank(row: readonly string[]): boolean {
   return row.length === 1 && row[0] === '';
-}
-
-function count(bytes: Buffer, letter: string): number {
-  let found = 0;
-  for (let at = bytes.indexOf(letter); at !== -1; at = bytes.indexOf(letter, at + 1)) found++;
-  return found;
 }
 
 /** @param where file and line of the row that can not be read */
@@ -172,11 +170,12 @@ function quoteError(error: CsvError, where: string): InputError {
 }
 
 function delimitedTable(
-  { rows: all, lines: allLines }: Records,
+  records: Records,
   file: string,
   delimiter: string,
   headerless: readonly string[] | null,
 ): TextTable {
+  const { rows: all, lines: allLines } = withoutBlank(records, headerless?.length);
   const columns = headerless ?? all[0] ?? [];
   const [rows, lines] = headerless ? [all, allLines] : [all.slice(1), allLines.slice(1)];
   const wrong = rows.flatMap((row, index) => (row.length === columns.length ? [] : [index]));
@@ -188,11 +187,11 @@ function delimitedTable(
   return { file, columns, namedBy: 'line 1', rows, lines };
 }
 
-function jsonTable(text: string, file: string): TextTable {
+function jsonTable(bytes: Buffer, file: string): TextTable {
   const columns = new Map<string, number>();
   const rows: (string | null)[][] = [];
   const lines: number[] = [];
-  text.split('\n').forEach((line, index) => {
+  splitLines(bytes).forEach((line, index) => {
     if (line.trim() === '') return;
     const row: (string | null)[] = [];
     for (const [name, value] of Object.entries(parseObject(line, `${file}: line ${index + 1}`))) {
@@ -213,10 +212,20 @@ function jsonTable(text: string, file: string): TextTable {
   };
 }
 
+/** JSON with its numbers as strings, as they are written: a float64 would make some of them another. */
+function quoteNumbers(json: string): string {
+  let inString = false;
+  return json.replace(/\\.|"|-?\d[\d.eE+-]*/g, (token) => {
+    if (token === '"') inString = !inString;
+    return inString || token === '"' ? token : `"${token}"`;
+  });
+}
+
 function parseObject(line: string, where: string): object {
   let value: unknown;
   try {
     value = JSON.parse(line);
+    value = JSON.parse(quoteNumbers(line));
   } catch (cause) {
     const hint =
       line.trim() === '[' || line.trim() === '{'
@@ -225,9 +234,7 @@ function parseObject(line: string, where: string): object {
     throw new InputError(`${where} is no JSON, expected an object a line${hint}`, { cause });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new InputError(
-    `${where} is ${Array.isArray(value) ? 'a list' : JSON.stringify(value)}, expected an object a line`,
-  );
+  throw new InputError(`${where} is ${Array.isArray(value) ? 'a list' : line.trim()}, expected an object a line`);
 }
 
 /**
@@ -241,6 +248,7 @@ export function tableColumn(table: TextTable, name: string, key?: string): reado
   const column = columns.indexOf(name);
   if (column === -1) {
     const missing = namedBy === 'line 1' ? `line 1 names no column ${name}` : `no object has the key ${name}`;
+    if (columns.length === 0) throw new InputError(`${file}: no object has a key, expected ${name} among them`);
     const found = columns.map((each) => (each === each.trim() && each !== '' ? each : JSON.stringify(each))).join(', ');
     const wayOut = key === undefined ? '' : missingColumn(table, key);
     throw new InputError(`${file}: ${missing}, expected it among ${found}${wayOut}`);

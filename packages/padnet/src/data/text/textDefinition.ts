@@ -1,5 +1,6 @@
 /** What the rows of a table of texts mean: GLUE's tasks are such definitions, and so is what a recipe says of files of one's own. */
 import { InputError } from '../../errors.js';
+import { printable } from '../../printable.js';
 import type { TextMetric } from './metrics.js';
 import { rowsError, tableColumn, type TextTable } from './table.js';
 import type { TextDataset } from './textDataset.js';
@@ -92,19 +93,34 @@ function labelsOf(table: TextTable, definition: TextDefinition, key: string | un
   if (wrong.length === 0) return values;
   const [first] = wrong as [number];
   const others = wrong.slice(1, 6).map((row) => table.lines[row]!);
+  const text = fields[first]?.trim() ?? '';
+  const number = text === '' ? NaN : Number(text);
+  const rule = labels?.some((label) => Number(label) === number)
+    ? 'labels are compared as they are written, which data.classes takes in quotes; '
+    : '';
   const more =
     others.length === 0
       ? ''
       : `; so are lines ${others.join(', ')}${wrong.length > 6 ? ', …' : ''}, ${wrong.length} in all`;
   throw new InputError(
     `${table.file}: line ${table.lines[first]!}: ${columns.label} is ${shown(fields[first]!)}, expected ${expectedLabel(definition)}; ` +
-      `correct the line${more}`,
+      `${rule}correct the line${more}`,
   );
 }
 
+/** Nothing can be learnt from equal numbers, and with them nothing correlates. @throws InputError where all labels are one */
+export function assertNumbersDiffer(
+  { labels }: TextDataset,
+  file: string,
+  { columns, classNames }: TextDefinition,
+): void {
+  if (classNames || labels!.some((label) => label !== labels![0])) return;
+  throw new InputError(`${file}: ${columns.label} is ${labels![0]!} in every row, expected different numbers`);
+}
+
 function shown(field: string | null): string {
-  if (field === null) return 'not there';
-  return `"${field.length > 60 ? `${field.slice(0, 59)}…` : field}"`;
+  if (field === null) return 'missing, or no text';
+  return `"${printable(field.length > 60 ? `${field.slice(0, 59)}…` : field)}"`;
 }
 
 /** How many labels a message lists. */
@@ -112,6 +128,6 @@ const LISTED_LABELS = 10;
 
 function expectedLabel({ labels, range }: TextDefinition): string {
   if (!labels) return range ? `a score from ${range[0]} to ${range[1]}` : 'a number';
-  const listed = labels.slice(0, LISTED_LABELS);
+  const listed = labels.slice(0, LISTED_LABELS).map(printable);
   return labels.length > LISTED_LABELS ? `one of ${listed.join(', ')}, …` : listed.join(' or ');
 }

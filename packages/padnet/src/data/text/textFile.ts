@@ -1,9 +1,9 @@
 /** Files of text: UTF-8, plain or gzipped. */
 import { InputError } from '../../errors.js';
-import { maxTextBytes, readRegularFile } from '../../readRegularFile.js';
+import { maxTextBytes, readInput } from '../../readRegularFile.js';
 import { gunzip, isGzip } from '../gunzip.js';
 
-const LINE_FEED = 0x0a;
+const [LINE_FEED, RETURN, QUOTE] = [0x0a, 0x0d, 0x22];
 
 /**
  * The bytes of a file's text, without a byte-order mark; expanded where it is gzipped, whatever it is called.
@@ -12,45 +12,50 @@ const LINE_FEED = 0x0a;
  * @throws InputError if the file is unreadable or damaged, is UTF-16, or holds NUL or a byte that is not UTF-8, naming the line
  */
 export function readTextFile(file: string, expected: string): Buffer {
-  const stored = readRegularFile(file, { expected, maxBytes: maxTextBytes });
+  return decodeText(readInput(file, { expected, maxBytes: maxTextBytes }), file);
+}
+
+/** The same of what has been read. @param file what messages call it */
+export function decodeText(stored: Buffer, file: string): Buffer {
   const tooLong = (): InputError =>
     new InputError(`${file}: expected at most ${maxTextBytes} bytes of text, found more; split the file`);
   const isZipped = isGzip(stored) || file.endsWith('.gz');
-  return checkText(isZipped ? Buffer.from(gunzip(stored, file, maxTextBytes, tooLong)) : stored, file);
-}
-
-/** @param file what messages call it. @throws InputError as `readTextFile` */
-export function checkText(bytes: Buffer, file: string): Buffer {
+  const bytes = isZipped ? Buffer.from(gunzip(stored, file, maxTextBytes, tooLong)) : stored;
   const mark = [bytes[0], bytes[1]].join();
   if (mark === '255,254' || mark === '254,255')
     throw new InputError(`${file}: is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet's "CSV UTF-8")`);
   const text = bytes.subarray(bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
   const nul = text.indexOf(0);
   if (nul !== -1)
-    throw new InputError(`${file}: line ${lineAt(text, nul)} holds the character NUL; is it a file of text?`);
+    throw new InputError(
+      `${file}: line ${splitLines(text.subarray(0, nul + 1), 'latin1').length} holds the character NUL; is it a file of text?`,
+    );
   if (!isUtf8(text)) {
-    const line = splitLines(text).findIndex((each) => !isUtf8(each)) + 1;
+    const line = splitLines(text, 'latin1').findIndex((each) => !isUtf8(Buffer.from(each, 'latin1'))) + 1;
     throw new InputError(`${file}: line ${line} holds a byte that is not UTF-8; convert the file to UTF-8`);
   }
   return text;
 }
 
-/** The number of the line, from 1, that this byte is in. */
-export function lineAt(bytes: Buffer, place: number): number {
-  let line = 1;
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1 && at < place; at = bytes.indexOf(LINE_FEED, at + 1)) line++;
-  return line;
+/**
+ * Whether CR alone ends lines, as in files of old Macintoshes: where it ends the first one. Elsewhere one may stand in a text.
+ *
+ * @param quotes whether ends of lines in quotes are none
+ */
+export function endsInReturn(bytes: Buffer, quotes = false): boolean {
+  let isQuoted = false;
+  for (const [place, byte] of bytes.entries()) {
+    if (quotes && byte === QUOTE) isQuoted = !isQuoted;
+    if (isQuoted || (byte !== LINE_FEED && byte !== RETURN)) continue;
+    return byte === RETURN && bytes[place + 1] !== LINE_FEED;
+  }
+  return false;
 }
 
-/** Undecoded, and without the empty one after the last line's end: a byte that is not UTF-8 must not hide which line it is in. */
-export function splitLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  for (let start = 0; start < bytes.length;) {
-    const end = bytes.indexOf(LINE_FEED, start);
-    const stop = end === -1 ? bytes.length : end;
-    lines.push(bytes.subarray(start, stop));
-    start = stop + 1;
-  }
+/** Without their ends, and without the empty one after the last. */
+export function splitLines(bytes: Buffer, encoding: 'utf8' | 'latin1' = 'utf8'): string[] {
+  const lines = bytes.toString(encoding).split(endsInReturn(bytes) ? /\r\n|\r|\n/ : /\r?\n|\r$/);
+  if (lines.at(-1) === '') lines.pop();
   return lines;
 }
 

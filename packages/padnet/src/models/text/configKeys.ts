@@ -69,6 +69,8 @@ const harmlessKeys: ReadonlySet<string> = new Set([
   ...['directionality', 'pooler_fc_size', 'pooler_num_attention_heads', 'pooler_num_fc_layers', 'pooler_type'],
   ...['pooler_size_per_head', 'down_scale_factor', 'gap_size', 'net_structure_type', 'num_memory_blocks'],
   ...['layers_to_keep', 'vocab_file', 'embedding_hidden_size'],
+  // What `savePretrained` was given to keep.
+  'padnet',
 ]);
 
 /**
