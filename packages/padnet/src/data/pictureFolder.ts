@@ -11,9 +11,9 @@ import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFiles, type PictureFile } from './pictureFiles.js';
 import { STANDARD_CROP_FRACTION } from './pictureGeometry.js';
 import {
-  isPartName,
   type LabelledFile,
   labelledFiles,
+  partNamed,
   pictureLayout,
   type PictureSplitOptions,
 } from './pictureLayout.js';
@@ -102,7 +102,7 @@ export async function loadPictureTestSet(
   const names = namesOf(folders, classIndex);
   const unknown = names.filter((name) => !labels.has(name));
   if (unknown.length > 0) {
-    const part = unknown.findLast(isPartName);
+    const part = unknown.findLast((name) => partNamed(name) !== null);
     throw new InputError(
       `${path}: the network has no class ${shortList(unknown)}, only ${shortList(classNames)}; ` +
         (part === undefined ? 'rename or remove the folder, or ask `padnet predict`' : `give ${join(path, part)}`),
