@@ -1,3 +1,4 @@
+import { inspect } from 'node:util';
 import { systemErrorText } from '@padnet/torch/files';
 import type { z } from 'zod';
 
@@ -32,9 +33,13 @@ export function describeIssues({ issues }: z.ZodError): string {
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
 }
 
-/** Why something failed, in words: what the system refused, or what the error says itself. */
+/** Why something failed, in one line: what the system refused, or what the error says itself. Code of others throws anything. */
 export function reasonOf(error: unknown): string {
-  return systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
+  const said = error instanceof Error ? error.message || error.name : `it threw ${inspect(error)}`;
+  return (systemErrorText(error) ?? said)
+    .trim()
+    .split(/\s*\n\s*/)
+    .join('; ');
 }
 
 /** What was tried, by the system's name for it. */
