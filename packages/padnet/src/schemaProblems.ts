@@ -1,17 +1,17 @@
 /** What a schema does not like, in words: which key, what was expected and what came. */
 import { closest, distance } from 'fastest-levenshtein';
-import type { z } from 'zod';
+import { z } from 'zod';
 
 /** Of a value in a file: keys and, in lists, numbers from 0. */
 export type Path = readonly (string | number)[];
 
-/** The parts of a JSON Schema that recipes use. */
+/** The parts of a JSON Schema that are used here. */
 export interface Schema {
   readonly title?: string;
   readonly description?: string;
   readonly type?: string;
   readonly enum?: readonly string[];
-  readonly const?: string;
+  readonly const?: string | number;
   readonly minimum?: number;
   readonly exclusiveMinimum?: number;
   readonly maximum?: number;
@@ -21,8 +21,11 @@ export interface Schema {
   /** Of a list of a certain length: what each of its places holds. */
   readonly prefixItems?: readonly Schema[];
   readonly anyOf?: readonly Schema[];
+  readonly oneOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
+  /** Of keys that are not named. */
+  readonly additionalProperties?: Schema | boolean;
 }
 
 export interface Problem {
@@ -30,6 +33,20 @@ export interface Problem {
   readonly message: string;
   /** Of two keys that do not go together: the problem in terms of the other one, for those who wrote that one. */
   readonly other?: Problem | undefined;
+}
+
+/**
+ * @param refuse makes an error of all problems, in one line
+ * @throws that error where the schema does not like the value
+ */
+export function parseAs<T>(schema: z.ZodType<T>, value: unknown, refuse: (problems: string) => Error): T {
+  const { data, error } = schema.safeParse(value);
+  if (!error) return data;
+  const problems = problemsOf(error, value, z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as Schema);
+  const told = problems
+    .slice(0, 3)
+    .map(({ path, message }) => [...(path.length === 0 ? [] : [keyName(path)]), message].join(': '));
+  throw refuse(told.join('; ') + (problems.length > 3 ? `; and ${problems.length - 3} more` : ''));
 }
 
 export function problemsOf(error: z.ZodError, input: unknown, schema: Schema): Problem[] {
@@ -44,7 +61,7 @@ export function problemsOf(error: z.ZodError, input: unknown, schema: Schema): P
     for (const key of issue.keys) {
       const path = [...issue.path, key];
       problems.push({ path, message: unknownKeyMessage(path, schema) });
-      meant.add(keyName([...issue.path, ...nearest(key, Object.keys(schemaAt(issue.path, schema)?.properties ?? {}))]));
+      meant.add(keyName([...issue.path, ...nearest(key, Object.keys(keysOf(schemaAt(issue.path, schema)) ?? {}))]));
     }
   }
   for (const issue of issues) {
@@ -73,11 +90,12 @@ export function unknownKeyMessage(path: Path, schema: Schema): string {
   const parent = path.slice(0, -1);
   const key = String(path.at(-1));
   const section = schemaAt(parent, schema);
-  if (!section?.properties) return `unknown key; ${keyName(parent)} is ${section ? described(section) : 'no section'}`;
-  const keys = Object.keys(section.properties);
+  const properties = keysOf(section);
+  if (!properties) return `unknown key; ${keyName(parent)} is ${section ? described(section) : 'no section'}`;
+  const keys = Object.keys(properties);
   const [near = keyOfOtherSection(key, schema)] = nearest(key, keys).map((name) => keyName([...parent, name]));
   if (near !== null) return `unknown key; did you mean ${near}?`;
-  const place = parent.length === 0 ? (schema.title ?? 'a recipe') : keyName(parent);
+  const place = parent.length === 0 ? (schema.title ?? schema.description ?? 'a recipe') : keyName(parent);
   return `unknown key; ${place} has ${keys.join(', ')}`;
 }
 
@@ -109,8 +127,9 @@ export function hint({ enum: own, anyOf = [] }: Schema, value: unknown): string 
 /** What a value has to be, in words. */
 export function described(expected: Schema): string {
   if (expected.description !== undefined) return expected.description;
-  if (expected.anyOf) return expected.anyOf.map(described).join(' or ');
-  if (expected.const !== undefined) return expected.const;
+  const kinds = expected.anyOf ?? expected.oneOf;
+  if (kinds) return [...new Set(kinds.map(described))].join(' or ');
+  if (expected.const !== undefined) return String(expected.const);
   if (expected.enum) return `one of ${expected.enum.join(', ')}`;
   switch (expected.type) {
     case 'integer':
@@ -120,6 +139,8 @@ export function described(expected: Schema): string {
       return 'true or false';
     case 'string':
       return expected.minLength === undefined ? 'text' : 'text that is not empty';
+    case 'null':
+      return 'null';
     case 'array':
       return describedList(expected);
     default:
@@ -135,7 +156,8 @@ function describedList({ items = {}, prefixItems, minItems = 0 }: Schema): strin
 
 function range({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Schema): string {
   const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
-  if (minimum !== undefined) return bounded ? ` from ${minimum} to ${maximum}` : ` of at least ${minimum}`;
+  if (minimum !== undefined && minimum > Number.MIN_SAFE_INTEGER)
+    return bounded ? ` from ${minimum} to ${maximum}` : ` of at least ${minimum}`;
   if (exclusiveMinimum === undefined) return bounded ? ` of at most ${maximum}` : '';
   const below = exclusiveMaximum === undefined ? '' : ` and below ${exclusiveMaximum}`;
   return ` above ${exclusiveMinimum}${bounded ? ` and at most ${maximum}` : below}`;
@@ -156,8 +178,21 @@ export function shown(value: unknown): string {
 export function schemaAt(path: Path, schema: Schema): Schema | undefined {
   return path.reduce<Schema | undefined>((section, key) => {
     if (typeof key === 'number') return section?.prefixItems?.[key] ?? section?.items;
-    return section?.properties && Object.hasOwn(section.properties, key) ? section.properties[key] : undefined;
+    const properties = keysOf(section) ?? {};
+    if (Object.hasOwn(properties, key)) return properties[key];
+    return typeof section?.additionalProperties === 'object' ? section.additionalProperties : undefined;
   }, schema);
+}
+
+/** What a section has, whichever of its kinds it is; undefined where it has no keys of its own. */
+function keysOf(section: Schema | undefined): Readonly<Record<string, Schema>> | undefined {
+  const kinds = section?.oneOf ?? section?.anyOf?.filter(({ properties }) => properties);
+  if (!kinds || kinds.length === 0) return section?.properties;
+  const keys: Record<string, Schema> = {};
+  for (const { properties = {} } of kinds)
+    for (const [key, schema] of Object.entries(properties))
+      keys[key] = Object.hasOwn(keys, key) ? { anyOf: [keys[key]!, schema] } : schema;
+  return keys;
 }
 
 function valueAt(values: unknown, path: Path): unknown {

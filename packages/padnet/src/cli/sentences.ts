@@ -1,5 +1,5 @@
 /** Files of sentences: one a line, or two with a tab between. */
-import { splitLines } from '../data/text/textFile.js';
+import { splitLines } from '../text.js';
 import { InputError } from '../errors.js';
 import { maxTextBytes, readInput, readStandardInput } from '../readRegularFile.js';
 import type { Text } from '../report/index.js';

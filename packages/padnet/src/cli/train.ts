@@ -5,7 +5,7 @@ import type { Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import type { Recipe, RecipeOverride } from '../training/index.js';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
@@ -184,7 +184,7 @@ async function checkedDevice(name: string): Promise<Device> {
   try {
     return checkDevice(name);
   } catch (error) {
-    throw new UsageError(`--device ${name}: ${(error as Error).message}`);
+    throw new UsageError(`--device ${name}: ${reasonOf(error)}`);
   }
 }
 

@@ -87,7 +87,9 @@ describe('loadPictureFolder', () => {
     writeFileSync(classIndex, '{"0": ["cat", "tabby"]}');
     expect(await refusal({ classIndex })).toBe(`data.classIndex: ${classIndex}: the class of folder dog is not in it`);
     writeFileSync(classIndex, '["cat"]');
-    expect(await refusal({ classIndex })).toContain(`${classIndex}: expected {"0": ["n01440764", "tench"], …}`);
+    expect(await refusal({ classIndex })).toBe(
+      `data.classIndex: ${classIndex}: expected a class index, got ["cat"]; write {"0": ["n01440764", "tench"], …}`,
+    );
   });
 
   it('says in one line each where classes differ or are empty', async () => {

@@ -5,7 +5,8 @@
  */
 import { decodeSafetensors, encodeSafetensors, fromTypedArray, scope, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { describeIssues, InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
+import { parseJson } from '../jsonFile.js';
 import type { FileKind } from '../outputFile.js';
 import { Mask, PartialSource, SearchSource } from '../partial/index.js';
 import { granularities } from './granularity.js';
@@ -107,9 +108,12 @@ export function encodePartition({ settings, rounds, masks, scores }: Partition):
 export function decodePartition(bytes: Uint8Array, file: string): Partition {
   return scope(() => {
     const { tensors, metadata } = decodeSafetensors(bytes, file);
-    const parsed = metadataSchema.safeParse(parseJson(metadata.partition, file));
-    if (!parsed.success) throw new InputError(`${file}: not a partition: ${describeIssues(parsed.error)}`);
-    const { settings, rounds, shapes } = parsed.data;
+    const { partition } = metadata;
+    if (partition === undefined) throw new InputError(`${file}: not a partition: its metadata has no 'partition'`);
+    const { settings, rounds, shapes } = parseJson(partition, `${file}: not a partition`, metadataSchema, {
+      expected: 'what a partition was made with',
+      wayOut: 'get it back from a copy, or partition anew',
+    });
     const masks = new Map<string, Mask>();
     const scores = new Map<string, Float32Array>();
     for (const [path, shape] of Object.entries(shapes)) {
@@ -118,22 +122,13 @@ export function decodePartition(bytes: Uint8Array, file: string): Partition {
       try {
         masks.set(path, Mask.fromBits(shape, bits.toTypedArray() as Uint8Array));
       } catch (error) {
-        throw new InputError(`${file}: masks.${path}: ${(error as Error).message}`, { cause: error });
+        throw new InputError(`${file}: masks.${path}: ${reasonOf(error)}`, { cause: error });
       }
       const values = tensors.get(`scores.${path}`);
       if (values?.dtype === 'float32') scores.set(path, values.toTypedArray() as Float32Array);
     }
     return { settings, rounds, masks, scores };
   });
-}
-
-function parseJson(text: string | undefined, file: string): unknown {
-  if (text === undefined) throw new InputError(`${file}: not a partition: its metadata has no 'partition'`);
-  try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${file}: the partition's metadata is not JSON`, { cause: error });
-  }
 }
 
 /** How one layer's masks of two partitions relate. */

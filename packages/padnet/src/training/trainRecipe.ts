@@ -1,7 +1,7 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
 import { existsSync } from 'node:fs';
 import type { Device } from '@padnet/torch';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { readRegularFile } from '../readRegularFile.js';
@@ -144,7 +144,7 @@ function readMasks(options: PartitionOptions | undefined): Partition | undefined
   try {
     bytes = readRegularFile(file, { expected: 'a partition' });
   } catch (error) {
-    throw new InputError(`partition.masks: ${(error as Error).message}`, { cause: error });
+    throw new InputError(`partition.masks: ${reasonOf(error)}`, { cause: error });
   }
   const partition = decodePartition(bytes, file);
   if (partition.settings.ratio !== options.ratio) {

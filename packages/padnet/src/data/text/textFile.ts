@@ -1,9 +1,8 @@
 /** Files of text: UTF-8, plain or gzipped. */
 import { InputError } from '../../errors.js';
+import { checkText } from '../../text.js';
 import { maxTextBytes, readRegularFile } from '../../readRegularFile.js';
 import { gunzip, isGzip } from '../gunzip.js';
-
-const LINE_FEED = 0x0a;
 
 /**
  * The bytes of a file's text, without a byte-order mark; expanded where it is gzipped, whatever it is called.
@@ -17,48 +16,4 @@ export function readTextFile(file: string, expected: string): Buffer {
     new InputError(`${file}: expected at most ${maxTextBytes} bytes of text, found more; split the file`);
   const isZipped = isGzip(stored) || file.endsWith('.gz');
   return checkText(isZipped ? Buffer.from(gunzip(stored, file, maxTextBytes, tooLong)) : stored, file);
-}
-
-/** @param file what messages call it. @throws InputError as `readTextFile` */
-export function checkText(bytes: Buffer, file: string): Buffer {
-  const mark = [bytes[0], bytes[1]].join();
-  if (mark === '255,254' || mark === '254,255')
-    throw new InputError(`${file}: is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet's "CSV UTF-8")`);
-  const text = bytes.subarray(bytes[0] === 0xef && bytes[1] === 0xbb && bytes[2] === 0xbf ? 3 : 0);
-  const nul = text.indexOf(0);
-  if (nul !== -1)
-    throw new InputError(`${file}: line ${lineAt(text, nul)} holds the character NUL; is it a file of text?`);
-  if (!isUtf8(text)) {
-    const line = splitLines(text).findIndex((each) => !isUtf8(each)) + 1;
-    throw new InputError(`${file}: line ${line} holds a byte that is not UTF-8; convert the file to UTF-8`);
-  }
-  return text;
-}
-
-/** The number of the line, from 1, that this byte is in. */
-export function lineAt(bytes: Buffer, place: number): number {
-  let line = 1;
-  for (let at = bytes.indexOf(LINE_FEED); at !== -1 && at < place; at = bytes.indexOf(LINE_FEED, at + 1)) line++;
-  return line;
-}
-
-/** Undecoded, and without the empty one after the last line's end: a byte that is not UTF-8 must not hide which line it is in. */
-export function splitLines(bytes: Buffer): Buffer[] {
-  const lines: Buffer[] = [];
-  for (let start = 0; start < bytes.length;) {
-    const end = bytes.indexOf(LINE_FEED, start);
-    const stop = end === -1 ? bytes.length : end;
-    lines.push(bytes.subarray(start, stop));
-    start = stop + 1;
-  }
-  return lines;
-}
-
-function isUtf8(bytes: Buffer): boolean {
-  try {
-    new TextDecoder('utf-8', { fatal: true }).decode(bytes);
-    return true;
-  } catch {
-    return false;
-  }
 }
