@@ -1,8 +1,7 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { readRegularFile } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
@@ -37,13 +36,8 @@ export function registerMask(program: Command, terminal: Terminal): void {
 /** @param path a file, or the folder of a run */
 async function readPartition(path: string): Promise<Partition> {
   if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
-  const [{ decodePartition }, { RunFolder }] = await Promise.all([
-    import('../partition/index.js'),
-    import('../training/index.js'),
-  ]);
-  const file = statSync(path).isDirectory() ? new RunFolder(path).partition : path;
-  if (!existsSync(file)) throw new InputError(`${path} is no partitioned run: it has no partition.safetensors`);
-  return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
+  const { readPartition: read } = await import('../training/index.js');
+  return read(path);
 }
 
 export async function showPartition(path: string, json: boolean, terminal: Terminal): Promise<void> {

@@ -194,7 +194,7 @@ async function showPlan(
   { json }: TrainOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const [{ prepareTask, serialiseRecipe, Trainer }, { countStored }] = await Promise.all([
+  const [{ prepareTask, readMasks, serialiseRecipe, Trainer }, { countStored }] = await Promise.all([
     import('../training/index.js'),
     import('../layers/index.js'),
   ]);
@@ -202,7 +202,13 @@ async function showPlan(
   const { task, training, saliency, trainSamples, testSamples, sample } = prepared;
   const macs = prepared.countMacs();
   const { parameters, entries } = countStored(task.network);
-  const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, saliency, partition: recipe.partition });
+  const { totalSteps, stepsPerEpoch } = new Trainer({
+    task,
+    training,
+    saliency,
+    partition: recipe.partition,
+    masks: readMasks(recipe.partition),
+  });
   const { batchSize } = recipe.data;
   const { accumulation } = recipe.training;
   const samplesPerStep = Math.min(batchSize * accumulation, trainSamples);

@@ -42,9 +42,12 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
   return end;
 }
 
-/** Downloads a model that is not here yet, telling how far it is. */
+/** Downloads the `model.pretrained` of a recipe where it is not here yet, telling how far it is. */
 export async function fetchPretrained(name: string, signal: AbortSignal, terminal: Terminal): Promise<void> {
-  const { resolvePretrained } = await import('../models/index.js');
+  const [{ resolvePretrained }, { throwNamed }] = await Promise.all([
+    import('../models/index.js'),
+    import('../training/index.js'),
+  ]);
   let told = performance.now();
   await resolvePretrained(name, {
     signal,
@@ -54,5 +57,5 @@ export async function fetchPretrained(name: string, signal: AbortSignal, termina
       const total = totalBytes === null ? '' : ` of ${formatBytes(totalBytes)}`;
       terminal.remark(`downloading ${name}: ${file}, ${formatBytes(receivedBytes)}${total}`);
     },
-  });
+  }).catch(throwNamed);
 }

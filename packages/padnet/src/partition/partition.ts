@@ -107,7 +107,7 @@ export function encodePartition({ settings, rounds, masks, scores }: Partition):
  */
 export function decodePartition(bytes: Uint8Array, file: string): Partition {
   return scope(() => {
-    const { tensors, metadata } = decodeSafetensors(bytes, file);
+    const { tensors, metadata } = decode(bytes, file);
     const { partition } = metadata;
     if (partition === undefined) throw new InputError(`${file}: not a partition: its metadata has no 'partition'`);
     const { settings, rounds, shapes } = parseJson(partition, `${file}: not a partition`, metadataSchema, {
@@ -129,6 +129,17 @@ export function decodePartition(bytes: Uint8Array, file: string): Partition {
     }
     return { settings, rounds, masks, scores };
   });
+}
+
+function decode(bytes: Uint8Array, file: string): ReturnType<typeof decodeSafetensors> {
+  try {
+    return decodeSafetensors(bytes, file);
+  } catch (cause) {
+    throw new InputError(
+      `${file}: not a partition: it is damaged, or no safetensors file; give a file of masks, such as partition.safetensors of a run`,
+      { cause },
+    );
+  }
 }
 
 /** How one layer's masks of two partitions relate. */

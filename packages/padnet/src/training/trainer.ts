@@ -170,7 +170,11 @@ export class Trainer {
     this.#scheduleStart = this.#training.scheduleStart;
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
-    if (this.#masks) assertPartitionFits(network, this.#masks);
+    try {
+      if (this.#masks) assertPartitionFits(network, this.#masks);
+    } catch (error) {
+      throw new InputError(`partition.masks: ${reasonOf(error)}`, { cause: error });
+    }
     this.#hasAttention = temperatureRouters(network).length > 0;
   }
 

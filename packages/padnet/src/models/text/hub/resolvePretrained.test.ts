@@ -269,7 +269,7 @@ describe('what is wrong', () => {
   it('is the network', async () => {
     await server.close();
     expect(await messageOf(resolve())).toMatch(
-      /config\.json: could not be downloaded: .*cannot be reached: check the network/,
+      /^there is no folder org\/tiny, and on the hub http:.*config\.json: could not be downloaded: the connection is refused; .* cannot be reached: check the network/,
     );
   });
 
