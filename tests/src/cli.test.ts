@@ -188,7 +188,10 @@ describe('bad input: exit code 1 and one line', () => {
       ['inspect', 'notes.txt'],
       'notes.txt: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)',
     ],
-    [['mask', 'show', 'pictures'], 'pictures is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with a partition section writes it, or `padnet convert --layer pad --ratio`'],
+    [
+      ['mask', 'show', 'pictures'],
+      'pictures is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+    ],
     [
       ['compare', 'pictures'],
       'pictures has no network; expected the folder of a run, or of a network that `padnet convert` wrote',
