@@ -188,7 +188,10 @@ describe('bad input: exit code 1 and one line', () => {
       ['inspect', 'notes.txt'],
       'notes.txt: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)',
     ],
-    [['mask', 'show', 'pictures'], 'pictures is no partitioned run: it has no partition.safetensors'],
+    [
+      ['mask', 'show', 'pictures'],
+      'pictures is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+    ],
     [
       ['compare', 'pictures'],
       'pictures has no network; expected the folder of a run, or of a network that `padnet convert` wrote',
@@ -230,6 +233,11 @@ describe('without training', () => {
     const accumulated = await run('train', 'pad.yaml', '--dry-run', '--set', 'training.accumulation=4');
     expect(accumulated.stdout).toContain(
       '# steps        4: 2 epochs of 2\n# each step    64 samples: 4 batches of 16\n',
+    );
+    const masks = await run('train', 'pad.yaml', '--dry-run', '--set', 'partition.masks=abc');
+    expect(masks.code).toBe(1);
+    expect(masks.stderr).toMatch(
+      /^padnet: partition\.masks: .*abc: expected a partition, but there is no such file\n$/,
     );
   });
 

@@ -308,6 +308,8 @@ describe('partition and compare', () => {
     const damaged = await run('compare', 'moe', '--out', 'less.html');
     expect(damaged.code).toBe(0);
     expect(damaged.stderr).toMatch(/^padnet: without the routers of moe: .*RTE\/dev\.tsv: line 26 has 1 columns.*\n$/);
+    const { stderr } = await run('compare', 'static', '--out', 'less.html');
+    expect(stderr).toMatch(/^padnet: without the number of test samples of static: .*RTE\/dev\.tsv: line 26 .*\n$/);
     writeTinyGlue(join(cwd, 'glue'));
   });
 });

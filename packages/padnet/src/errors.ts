@@ -1,5 +1,5 @@
+import { inspect } from 'node:util';
 import { systemErrorText } from '@padnet/torch/files';
-import type { z } from 'zod';
 
 /**
  * Bad input from the user: a file, a recipe key or an argument. The message is one line that names the file or key, what
@@ -27,14 +27,13 @@ export class NonFiniteError extends Error {
   }
 }
 
-/** What a schema does not like, in one line: `settings.ratio: Too big: expected number to be <=1`. */
-export function describeIssues({ issues }: z.ZodError): string {
-  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
-}
-
-/** Why something failed, in words: what the system refused, or what the error says itself. */
+/** Why something failed, in one line: what the system refused, or what the error says itself. Code of others throws anything. */
 export function reasonOf(error: unknown): string {
-  return systemErrorText(error) ?? (error instanceof Error ? error.message : String(error));
+  const said = error instanceof Error ? error.message || error.name : `it threw ${inspect(error)}`;
+  return (systemErrorText(error) ?? said)
+    .trim()
+    .split(/\s*\n\s*/)
+    .join('; ');
 }
 
 /** What was tried, by the system's name for it. */

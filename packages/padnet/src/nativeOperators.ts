@@ -2,6 +2,7 @@
 import { fileURLToPath } from 'node:url';
 import { loadLibrary, nn, operator, type Tensor } from '@padnet/torch';
 import type { CompactParameter } from './dynamic/index.js';
+import { reasonOf } from './errors.js';
 
 /** Whether the native kernels take a tensor like this. */
 export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
@@ -272,7 +273,7 @@ function load(): void {
     loadLibrary(file);
   } catch (error) {
     throw new Error(
-      `the operators of dynamic layers could not be loaded (${(error as Error).message}); build them with \`make build\``,
+      `the operators of dynamic layers could not be loaded (${reasonOf(error)}); build them with \`make build\``,
       { cause: error },
     );
   }

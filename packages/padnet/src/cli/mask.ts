@@ -1,13 +1,12 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
-import { existsSync, statSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { readRegularFile } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
-import { comparePartitions, decodePartition, overallDynamicRatio, type Partition } from '../partition/index.js';
-import { RunFolder } from '../training/index.js';
+import { comparePartitions, overallDynamicRatio, type Partition } from '../partition/index.js';
+import { readPartition as readMasks } from '../training/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -41,9 +40,7 @@ export function register(mask: Command, terminal: Terminal): void {
 /** @param path a file, or the folder of a run */
 function readPartition(path: string): Partition {
   if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
-  const file = statSync(path).isDirectory() ? new RunFolder(path).partition : path;
-  if (!existsSync(file)) throw new InputError(`${path} is no partitioned run: it has no partition.safetensors`);
-  return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
+  return readMasks(path);
 }
 
 export function showPartition(path: string, json: boolean, terminal: Terminal): void {

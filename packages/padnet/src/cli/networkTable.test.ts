@@ -74,7 +74,7 @@ const weightsFile = /is a file of weights; `padnet convert .* --layer static --o
 const masksFile = /is a file of masks, not a network; `padnet mask show .*` shows them, a recipe with partition\.masks/;
 const encoder = /is an encoder as Hugging Face saves it.*; a recipe with model\.pretrained: .* trains from it/;
 const noData = /has no data of its own|is a network without data of its own/;
-const noMasks = /is no partitioned run|not a partition/;
+const noMasks = /is no partitioned run: .*; give a file of masks or a folder with one|not a partition/;
 const isStatic =
   /is static, so nothing of it can become so; `padnet convert .* --layer (dyconv|moe) --out <folder>` makes it dynamic/;
 const noMean =

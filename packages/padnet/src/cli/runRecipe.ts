@@ -4,6 +4,7 @@ import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { maxSettingsBytes, readInput } from '../readRegularFile.js';
+import { checkText } from '../text.js';
 import {
   parseRecipe,
   parseRunRecipe,
@@ -94,7 +95,7 @@ function withAbsoluteFiles(data: TextDataOptions): TextDataOptions {
   };
 }
 
-/** @param expected what it should be, for messages. @throws InputError where it can not be read */
+/** @param expected what it should be, for messages. @throws InputError where it can not be read, or is no text */
 export function readYaml(file: string, expected: string): string {
-  return readInput(file, { expected, maxBytes: maxSettingsBytes }).toString('utf8');
+  return checkText(readInput(file, { expected, maxBytes: maxSettingsBytes }), file).toString('utf8');
 }

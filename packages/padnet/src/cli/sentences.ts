@@ -1,5 +1,6 @@
 /** Files of lines: sentences, one a line, or two with a tab between; names of pictures. */
-import { decodeText, readTextFile, splitLines } from '../data/text/textFile.js';
+import { decodeText, readTextFile } from '../data/text/textFile.js';
+import { splitLines } from '../text.js';
 import { InputError } from '../errors.js';
 import { maxTextBytes, readStandardInput } from '../readRegularFile.js';
 import type { Text } from '../report/index.js';

@@ -8,13 +8,14 @@ import { formatCount } from '../report/format.js';
 import {
   holdFolder,
   prepareTask,
+  readMasks,
   type Recipe,
   type RecipeOverride,
   RunFolder,
   serialiseRecipe,
   Trainer,
 } from '../training/index.js';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
@@ -187,7 +188,7 @@ function checkedDevice(name: string): Device {
   try {
     return checkDevice(name);
   } catch (error) {
-    throw new UsageError(`--device ${name}: ${(error as Error).message}`);
+    throw new UsageError(`--device ${name}: ${reasonOf(error)}`);
   }
 }
 
@@ -201,7 +202,13 @@ async function showPlan(
   const { task, training, saliency, trainSamples, testSamples, sample } = prepared;
   const macs = prepared.countMacs();
   const { parameters, entries } = countStored(task.network);
-  const { totalSteps, stepsPerEpoch } = new Trainer({ task, training, saliency, partition: recipe.partition });
+  const { totalSteps, stepsPerEpoch } = new Trainer({
+    task,
+    training,
+    saliency,
+    partition: recipe.partition,
+    masks: readMasks(recipe.partition),
+  });
   const { batchSize } = recipe.data;
   const { accumulation } = recipe.training;
   const samplesPerStep = Math.min(batchSize * accumulation, trainSamples);

@@ -2,6 +2,7 @@
 import { resolvePretrained } from '../models/index.js';
 import { formatBytes } from '../report/format.js';
 import {
+  throwNamed,
   type FinishedEvent,
   type InterruptedEvent,
   type Recipe,
@@ -49,7 +50,7 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
   return end;
 }
 
-/** Downloads a model that is not here yet, telling how far it is. */
+/** Downloads the `model.pretrained` of a recipe where it is not here yet, telling how far it is. */
 export async function fetchPretrained(name: string, signal: AbortSignal, terminal: Terminal): Promise<void> {
   let told = performance.now();
   await resolvePretrained(name, {
@@ -60,5 +61,5 @@ export async function fetchPretrained(name: string, signal: AbortSignal, termina
       const total = totalBytes === null ? '' : ` of ${formatBytes(totalBytes)}`;
       terminal.remark(`downloading ${name}: ${file}, ${formatBytes(receivedBytes)}${total}`);
     },
-  });
+  }).catch(throwNamed);
 }

@@ -1,6 +1,6 @@
 /** Several runs, one after the other, each in a folder and a process of its own: what `glue` and `ablate` do. */
 import { existsSync } from 'node:fs';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { FolderHeldError, holdFolder, type Recipe, type RunFolder, runState } from '../training/index.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
@@ -104,8 +104,8 @@ export async function trainRuns<Run extends PlannedRun>(
       }
     } catch (error) {
       if (isAbort(error, signal)) return stopped();
-      const { message, name: kind } = error as Error;
-      if (kind === 'FolderHeldError') {
+      const message = reasonOf(error);
+      if (error instanceof Error && error.name === 'FolderHeldError') {
         terminal.remark(`${name} is left to the process that trains it: ${message}`);
         continue;
       }

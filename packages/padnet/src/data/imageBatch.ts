@@ -1,5 +1,6 @@
 import { join } from 'node:path';
 
+import { reasonOf } from '../errors.js';
 import { badPictureError, type BadPicture } from './badPicture.js';
 import type { ImageDataset, PictureFolder, StoredImages } from './dataset.js';
 import { decodePicture, greyOfRgb } from './decodePicture.js';
@@ -95,7 +96,7 @@ async function decodedImages(
       const rgb = await decodePicture(file, picture.hasAlpha, geometry);
       data = channels === 1 ? greyOfRgb(rgb) : rgb;
     } catch (error) {
-      failures.set(place, { file, reason: (error as Error).message });
+      failures.set(place, { file, reason: reasonOf(error) });
       return;
     }
     const source = { data, start: 0, channelStep: 1, pixelStep: channels };

@@ -1,5 +1,5 @@
 /** Picture files → a batch, as a network takes them in evaluation. */
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { decodePicture, greyOfRgb, inspectPicture, type PictureSource } from './decodePicture.js';
 import { inParallel, poolThreads } from './inParallel.js';
 import type { PictureShape } from './pictureFolder.js';
@@ -47,7 +47,7 @@ export async function readPictureBatch(
       const rgb = await decodePicture(source, hasAlpha, centreGeometry(picture, shape, cropFraction));
       decoded[index] = channels === 1 ? greyOfRgb(rgb) : rgb;
     } catch (error) {
-      problems.set(index, (error as Error).message);
+      problems.set(index, reasonOf(error));
     }
   });
   const indices = [...decoded.keys()].filter((index) => decoded[index] !== null);

@@ -87,7 +87,9 @@ describe('loadPictureFolder', () => {
     writeFileSync(classIndex, '{"0": ["cat", "tabby"]}');
     expect(await refusal({ classIndex })).toBe(`data.classIndex: ${classIndex}: the class of folder dog is not in it`);
     writeFileSync(classIndex, '["cat"]');
-    expect(await refusal({ classIndex })).toContain(`${classIndex}: expected {"0": ["n01440764", "tench"], …}`);
+    expect(await refusal({ classIndex })).toBe(
+      `data.classIndex: ${classIndex}: expected a class index, got ["cat"]; write {"0": ["n01440764", "tench"], …}`,
+    );
   });
 
   it('says in one line each where classes differ or are empty', async () => {
@@ -111,6 +113,23 @@ describe('loadPictureFolder', () => {
     );
     writeFileSync(folder, '');
     expect(await refusal()).toContain(`${folder}: expected a folder of pictures, but it is a file; set data.path to`);
+  });
+
+  it.each([
+    ['Train', 'Test'],
+    ['TRAIN', 'Val'],
+  ])('takes %s and %s for the parts that they are', async (train, test) => {
+    renameSync(join(folder, 'train'), join(folder, train));
+    renameSync(join(folder, 'val'), join(folder, test));
+    const loaded = await loadPictureFolder(folder);
+    expect(loaded.train.classNames).toEqual(['cat', 'dog']);
+    expect([loaded.train.name, loaded.test.name]).toEqual([`pets/${train}`, `pets/${test}`]);
+    renameSync(join(folder, test), join(folder, 'Valid'));
+    expect(await refusal()).toContain(`there is neither val nor test; add it, or set data.path to ${folder}/${train}`);
+    await write('train/cat/1.png', plain('#ff0000'));
+    expect(await refusal()).toBe(
+      `${folder}: expected one folder train, there are ${train} and train; remove or rename one of them`,
+    );
   });
 
   it('names every picture that can not be used, or leaves them out', async () => {

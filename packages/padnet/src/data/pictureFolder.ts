@@ -2,8 +2,8 @@
 import { basename, join, resolve } from 'node:path';
 import { z } from 'zod';
 
-import { describeIssues, InputError } from '../errors.js';
-import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
+import { InputError, reasonOf } from '../errors.js';
+import { readJson } from '../jsonFile.js';
 import { badPictureError, type BadPicture, type OnBadPicture } from './badPicture.js';
 import type { ImageSplits, PictureFolder } from './dataset.js';
 import { inspectPicture } from './decodePicture.js';
@@ -11,9 +11,9 @@ import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFiles, type PictureFile } from './pictureFiles.js';
 import { STANDARD_CROP_FRACTION } from './pictureGeometry.js';
 import {
-  isPartName,
   type LabelledFile,
   labelledFiles,
+  partNamed,
   pictureLayout,
   type PictureSplitOptions,
 } from './pictureLayout.js';
@@ -102,7 +102,7 @@ export async function loadPictureTestSet(
   const names = namesOf(folders, classIndex);
   const unknown = names.filter((name) => !labels.has(name));
   if (unknown.length > 0) {
-    const part = unknown.findLast(isPartName);
+    const part = unknown.findLast((name) => partNamed(name) !== null);
     throw new InputError(
       `${path}: the network has no class ${shortList(unknown)}, only ${shortList(classNames)}; ` +
         (part === undefined ? 'rename or remove the folder, or ask `padnet predict`' : `give ${join(path, part)}`),
@@ -143,7 +143,7 @@ async function inspectFiles(
       if (problem !== null) throw new Error(problem);
       found[index] = { path, ...(await inspectPicture(file)) };
     } catch (error) {
-      failures.set(index, { file, reason: (error as Error).message });
+      failures.set(index, { file, reason: reasonOf(error) });
     }
   });
   for (const index of files.keys()) if (failures.has(index)) bad.push(failures.get(index)!);
@@ -189,24 +189,17 @@ function namesOf(folders: readonly ClassFolder[], classIndex: string | undefined
   try {
     return namesByIndex(classIndex, folders);
   } catch (cause) {
-    throw new InputError(`data.classIndex: ${(cause as Error).message}`, { cause });
+    throw new InputError(`data.classIndex: ${reasonOf(cause)}`, { cause });
   }
 }
 
 /** @param file `{ "0": ["n01440764", "tench"], … }` */
 function namesByIndex(file: string, folders: readonly ClassFolder[]): readonly string[] {
-  const text = readRegularText(file, { expected: 'a class index', maxBytes: maxSettingsBytes });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (cause) {
-    throw new InputError(`${file}: expected a class index, it is not JSON (${(cause as Error).message})`, { cause });
-  }
-  const parsed = classIndexSchema.safeParse(json);
-  if (!parsed.success) {
-    throw new InputError(`${file}: expected {"0": ["n01440764", "tench"], …}: ${describeIssues(parsed.error)}`);
-  }
-  const names = new Map(Object.values(parsed.data));
+  const index = readJson(file, classIndexSchema, {
+    expected: 'a class index',
+    wayOut: 'write {"0": ["n01440764", "tench"], …}',
+  });
+  const names = new Map(Object.values(index));
   return folders.map(({ name: folder }) => {
     const name = names.get(folder);
     if (name === undefined) throw new InputError(`${file}: the class of folder ${folder} is not in it`);

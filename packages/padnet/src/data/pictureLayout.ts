@@ -42,9 +42,10 @@ const wayOut =
 /** What a part to test on may be called; where both are there, the first. */
 const testNames = ['val', 'test'];
 
-/** Whether a folder of this name is taken for a part of a data set rather than for a class. */
-export function isPartName(name: string): boolean {
-  return name === 'train' || testNames.includes(name);
+/** Which part of a data set a folder of this name is taken for, in upper or lower case; null: it is a class. */
+export function partNamed(folder: string): string | null {
+  const name = folder.toLowerCase();
+  return name === 'train' || testNames.includes(name) ? name : null;
 }
 
 /**
@@ -54,20 +55,31 @@ export function isPartName(name: string): boolean {
  */
 export function pictureLayout(path: string, options: PictureSplitOptions): PictureLayout {
   const folders = classFolders(path, wayOut);
-  const has = (name: string): boolean => folders.some((each) => each.name === name);
-  const parts = folders.map(({ name }) => name).filter(isPartName);
+  const parts = folders.map(({ name }) => name).filter((name) => partNamed(name) !== null);
   // A class may be called train: what is in it are pictures then, not folders.
   const isDivided =
-    (has('train') && parts.length > 1) || parts.some((name) => classFolders(join(path, name), wayOut).length > 0);
-  if (isDivided) return dividedLayout(path, has, options);
+    (parts.length > 1 && parts.some((name) => partNamed(name) === 'train')) ||
+    parts.some((name) => classFolders(join(path, name), wayOut).length > 0);
+  if (isDivided) return dividedLayout(path, parts, options);
   assertTwoClasses(path, folders);
   return flatLayout(path, folders, options);
 }
 
-function dividedLayout(path: string, has: (name: string) => boolean, options: PictureSplitOptions): PictureLayout {
-  const tested = testNames.find(has);
-  if (!has('train') || tested === undefined) {
-    const [missing, there] = has('train') ? ['neither val nor test', 'train'] : ['no train', tested!];
+/** The folder of this part; undefined where there is none. */
+function partFolder(path: string, part: string, folders: readonly string[]): string | undefined {
+  const [found, other] = folders.filter((name) => partNamed(name) === part);
+  if (other === undefined) return found;
+  throw new InputError(
+    `${path}: expected one folder ${part}, there are ${found!} and ${other}; remove or rename one of them`,
+  );
+}
+
+/** @param folders what of `path` is a part, by name */
+function dividedLayout(path: string, folders: readonly string[], options: PictureSplitOptions): PictureLayout {
+  const trained = partFolder(path, 'train', folders);
+  const tested = testNames.map((name) => partFolder(path, name, folders)).find((name) => name !== undefined);
+  if (trained === undefined || tested === undefined) {
+    const [missing, there] = trained === undefined ? ['no train', tested!] : ['neither val nor test', trained];
     throw new InputError(
       `${path}: expected train and val (or test), there is ${missing}; add it, or set data.path to ${join(path, there)}, which is ` +
         'then split by itself',
@@ -77,23 +89,23 @@ function dividedLayout(path: string, has: (name: string) => boolean, options: Pi
   if (key !== undefined) {
     throw new InputError(
       `data.${key}: ${path} has ${tested}, which is tested on, so that nothing is split; leave the key away, or set data.path to ` +
-        join(path, 'train'),
+        join(path, trained),
     );
   }
-  const [train, test] = [classFolders(join(path, 'train'), wayOut), classFolders(join(path, tested), wayOut)];
+  const [train, test] = [classFolders(join(path, trained), wayOut), classFolders(join(path, tested), wayOut)];
   const missing = (from: readonly ClassFolder[], inside: readonly ClassFolder[]): readonly ClassFolder[] =>
     from.filter(({ name }) => !inside.some((each) => each.name === name));
   const problems = [
-    ...missing(train, test).map(({ name }) => `${join(path, tested)}: class ${name} of train is missing`),
-    ...missing(test, train).map(({ name }) => `${join(path, 'train')}: class ${name} of ${tested} is missing`),
+    ...missing(train, test).map(({ name }) => `${join(path, tested)}: class ${name} of ${trained} is missing`),
+    ...missing(test, train).map(({ name }) => `${join(path, trained)}: class ${name} of ${tested} is missing`),
   ];
   if (problems.length > 0) throw new InputError(problems.join('\n'));
-  assertTwoClasses(join(path, 'train'), train);
+  assertTwoClasses(join(path, trained), train);
   const part = (name: string, classes: readonly ClassFolder[]): PicturePart => {
     const root = join(path, name);
     return { title: root, name, root, files: labelledFiles(root, classes) };
   };
-  return { classes: train, train: part('train', train), test: part(tested, test) };
+  return { classes: train, train: part(trained, train), test: part(tested, test) };
 }
 
 function flatLayout(

@@ -57,16 +57,20 @@ describe('the rates of a machine', () => {
   const rates = ratesOf(1);
   const entry = { ...mine, measured: '2026-11-27T00:00:00Z', rates };
   it.each<[string, string, string]>([
-    ['no JSON', '{"version": 1', 'JSON'],
+    ['no JSON', '{"version": 1', 'expected rates, but it is not JSON; '],
     ['another version', JSON.stringify({ version: 2, machines: [] }), 'version: '],
-    ['a rate below 0', JSON.stringify({ version: 1, machines: [{ ...entry, rates: ratesOf(-1) }] }), '>=0'],
+    [
+      'a rate below 0',
+      JSON.stringify({ version: 1, machines: [{ ...entry, rates: ratesOf(-1) }] }),
+      'expected a number of at least 0, got -1',
+    ],
     [
       'a kind that is missing',
       JSON.stringify({
         version: 1,
         machines: [{ ...entry, rates: { ...rates, inference: { ...rates.inference, mix: undefined } } }],
       }),
-      'machines.0.rates.inference.mix: ',
+      'machines[0].rates.inference.mix: missing; ',
     ],
     [
       'an unknown kind',
@@ -74,13 +78,13 @@ describe('the rates of a machine', () => {
         version: 1,
         machines: [{ ...entry, rates: { ...rates, training: { ...rates.training, mixture: 1 } } }],
       }),
-      '"mixture"',
+      'training.mixture: unknown key; ',
     ],
   ])('are the defaults where the file has %s, with the reason in one line', (_, text, reason) => {
     write(text);
     const { problem, ...found } = readMachineRates(file, mine);
     expect(found).toEqual(defaults);
-    expect(problem).toContain(`${file}: no rates of padnet (`);
+    expect(problem).toContain(`${file}: `);
     expect(problem).toContain(reason);
     expect(problem).toContain('measure again with `padnet bench plans --save`');
     expect(problem).not.toContain('\n');
@@ -92,7 +96,7 @@ describe('the rates of a machine', () => {
     mkdirSync(file, { recursive: true });
     expect(readMachineRates(file, mine)).toMatchObject({
       ...defaults,
-      problem: expect.stringContaining('no rates of padnet (it is a folder)') as string,
+      problem: expect.stringContaining('expected rates, but it is a folder') as string,
     });
     expect(() => {
       writeMachineRates(file, rates, mine);

@@ -4,9 +4,10 @@ import { cpus } from 'node:os';
 import { join } from 'node:path';
 import { z } from 'zod';
 import { cacheFolder } from '../cacheFolder.js';
-import { describeIssues } from '../errors.js';
+import { reasonOf } from '../errors.js';
+import { readJson } from '../jsonFile.js';
 import { writeOutput, type FileKind } from '../outputFile.js';
-import { maxSettingsBytes, readProblem, readRegularText } from '../readRegularFile.js';
+import { readRegularText } from '../readRegularFile.js';
 import { workKinds, type Rates } from './costModel.js';
 import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
 
@@ -110,17 +111,14 @@ function supported(): InstructionSet {
 }
 
 function readFile(file: string): File | { readonly problem: string } {
-  const refuse = (reason: string): { problem: string } => ({
-    problem: `${file}: no rates of padnet (${reason}); the defaults are used, measure again with \`padnet bench plans --save\``,
-  });
   if (!existsSync(file)) return { version: 1, machines: [] };
   try {
-    const text = readRegularText(file, { expected: 'rates', maxBytes: maxSettingsBytes });
-    const parsed = fileSchema.safeParse(JSON.parse(text));
-    return parsed.success ? parsed.data : refuse(describeIssues(parsed.error));
+    return readJson(file, fileSchema, {
+      expected: 'rates',
+      wayOut: 'the defaults are used, measure again with `padnet bench plans --save`',
+    });
   } catch (error) {
-    const { cause, message } = error as Error;
-    return refuse(cause === undefined ? message : readProblem(file, cause));
+    return { problem: reasonOf(error) };
   }
 }
 

@@ -1,8 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { defaultGenerator, manualSeed, nn } from '@padnet/torch';
+import { defaultGenerator, manualSeed, nn, zeros } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { attend } from '../dynamic/index.js';
 import { loadRouter } from './ownRouter.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'padnet-router-'));
@@ -57,7 +58,7 @@ describe('loadRouter', () => {
   it('tries them without drawing from the generator that weights come from', () => {
     writeFileSync(
       file,
-      source({ forward: 'forward(input: Tensor): Tensor { return ops.softmax(randn([2, 4]), 1); }' }),
+      source({ forward: 'forward(input: Tensor): Tensor { return ops.softmax(randn([input.shape[0]!, 4]), 1); }' }),
     );
     const { router } = loadRouter(file, { allowCode: true });
     manualSeed(5);
@@ -95,14 +96,14 @@ describe('loadRouter', () => {
     ],
     [
       { forward: 'forward() { return zeros([2, 3]); }' },
-      'Own.forward gives coefficients of [2, 3] for two inputs, expected [2, 4]: [batch, …]',
+      'Own.forward gives coefficients of [2, 3] for an input of [2, 3, 8, 8], expected [2, 4]: [batch, …]',
     ],
     [
       { forward: 'forward() { return 1; }' },
-      'Own.forward gives a number as coefficients, expected a tensor [2, 4]: [batch, …]',
+      'Own.forward gives a number as coefficients for an input of [2, 3, 8, 8], expected a tensor [2, 4]: [batch, …]',
     ],
     [
-      { forward: 'forward() { return zeros([2, 4]).div(0); }' },
+      { forward: 'forward(x: Tensor) { return zeros([x.shape[0]!, 4]).div(0); }' },
       'Own.forward gives coefficients that are not all finite',
     ],
     [
@@ -122,9 +123,66 @@ describe('loadRouter', () => {
         fields:
           'readonly sumsToOne = true; attend(x: Tensor) { return { coefficients: this.forward(x), spatial: null, channel: zeros([2, 4]), filter: null }; }',
       },
-      'Own.attend gives channel of [2, 4] for two inputs, expected [2, 3]: [batch, …]',
+      'Own.attend gives channel of [2, 4] for an input of [2, 3, 8, 8], expected [2, 3]: [batch, …]',
+    ],
+    [{ forward: 'forward() { throw null; }' }, 'Own.forward fails for an input of [2, 3, 8, 8]: it threw null'],
+    [{ forward: "forward() { throw 'x'; }" }, "Own.forward fails for an input of [2, 3, 8, 8]: it threw 'x'"],
+    [
+      { forward: "forward() { throw new Error('one\\n  two'); }" },
+      'Own.forward fails for an input of [2, 3, 8, 8]: one; two',
+    ],
+    [
+      { forward: 'async forward() { return Promise.reject(undefined); }' },
+      'Own.forward gives a Promise as coefficients for an input of [2, 3, 8, 8], expected a tensor [2, 4]: [batch, …]',
+    ],
+    [
+      { forward: 'forward() { return zeros([2, 4]).add(0.25); }' },
+      'Own.forward gives coefficients of [2, 4] for an input of [3, 3, 8, 8], expected [3, 4]: [batch, …]',
+    ],
+    [
+      { forward: 'forward() { const made = zeros([2, 4]); made[Symbol.dispose](); return made; }' },
+      'Own.forward fails for an input of [2, 3, 8, 8]: this tensor was freed',
+    ],
+    [
+      { fields: 'readonly sumsToOne = true; attend() { return 3; }' },
+      'Own.attend gives a number for an input of [2, 3, 8, 8], expected { coefficients, spatial, channel, filter }',
+    ],
+    [{ exported: 'export default () => { throw undefined; };' }, 'making the router failed: it threw undefined'],
+    [
+      { exported: 'export default () => Object.create(null);' },
+      'expected an nn.Module of @padnet/torch for each layer, got an object',
     ],
   ])('refuses what keeps no contract: %j', (parts, expected) => {
     expect(() => make(source(parts))).toThrow(`model.router: ${file}: ${expected}`);
+  });
+
+  it.each([
+    [
+      { forward: 'forward(x: Tensor) { return zeros([x.shape[3] === 8 ? x.shape[0]! : 1, 4]).add(0.25); }' },
+      'Own.forward gives coefficients of [1, 4] for an input of [5, 3, 9, 9], expected [5, 4]: [batch, …]',
+    ],
+    [
+      {
+        forward: "forward(x: Tensor) { if (x.shape[3] === 9) throw 'late'; return zeros([x.shape[0]!, 4]).add(0.25); }",
+      },
+      "Own.forward fails for an input of [5, 3, 9, 9]: it threw 'late'",
+    ],
+    [
+      { countMacs: "countMacs([b]: number[]) { if (b === 5) throw new Error('mac'); return 1; }" },
+      'Own.countMacs fails for an input of [5, 3, 9, 9]: mac',
+    ],
+    [
+      { fields: "readonly sumsToOne = true; neutralise() { throw new Error('never'); }" },
+      'Own.neutralise fails: never',
+    ],
+  ])('names the file where that is so only later: %j', (parts, expected) => {
+    const router = make(source(parts));
+    const shape = [5, 3, 9, 9];
+    expect(() => {
+      router.countMacs(shape);
+      attend(router, zeros(shape));
+      router.neutralise?.();
+    }).toThrow(`model.router: ${file}: ${expected}`);
+    expect(Object.keys(router)).not.toContain('forward');
   });
 });

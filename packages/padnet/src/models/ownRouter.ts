@@ -2,7 +2,7 @@
 import { defaultGenerator, Generator, nn, noGrad, ops, randn, scope, Tensor } from '@padnet/torch';
 import type { RouterFactory } from '../convert/index.js';
 import { attend, type Attention, type Router } from '../dynamic/index.js';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { loadCode, type CodeOptions } from '../ownCode/index.js';
 
 export interface OwnRouter {
@@ -14,107 +14,143 @@ export interface OwnRouter {
 const expected = 'expected `export default (geometry, numKernels) => …`, a function that makes the router of a layer';
 
 /**
- * The default export of a file, a function that makes the router of each convolution. Each router is tried on two random inputs when it
- * is made, so that one that does not keep what `Router` says is told at once.
+ * The default export of a file, a function that makes the router of each convolution. Each router is tried on random inputs when it is
+ * made, so that one that does not keep what `Router` says is told at once; what goes wrong later names the file too.
  *
  * @param reference path of the file, as in `model.router`
  * @throws InputError where it may not be run, fails, or exports something else
  */
 export function loadRouter(reference: string, options: CodeOptions): OwnRouter {
   const { exported, file, reference: pinned } = loadCode(reference, 'model.router', options);
-  const wrong = (what: string, cause?: unknown): InputError =>
-    new InputError(`model.router: ${file}: ${what}`, { cause });
+  const wrong: Wrong = (what, cause) => new InputError(`model.router: ${file}: ${what}`, { cause });
   if (typeof exported !== 'function') throw wrong(`${expected}; the default export is ${kindOf(exported)}`);
   if (/^class\b/.test(Function.prototype.toString.call(exported)))
     throw wrong(`${expected}; the default export is a class: export a function that makes one of it`);
   const make = exported as (geometry: nn.ConvGeometry, numKernels: number) => unknown;
   const router: RouterFactory = (geometry, numKernels) => {
-    let made: unknown;
     try {
-      made = make(geometry, numKernels);
+      const made = make(geometry, numKernels);
+      const problem = routerProblem(made, numKernels);
+      if (problem !== null) throw wrong(problem);
+      guard(made as Router, geometry, wrong);
+      const misled = trialProblem(made as Router, geometry);
+      if (misled !== null) throw wrong(misled);
+      return made as Router;
     } catch (error) {
-      throw wrong(`making the router failed: ${(error as Error).message}`, error);
+      if (error instanceof InputError) throw error;
+      throw wrong(`making the router failed: ${reasonOf(error)}`, error);
     }
-    const problem = routerProblem(made, geometry, numKernels);
-    if (problem !== null) throw wrong(problem.what, problem.cause);
-    return made as Router;
   };
   return { router, reference: pinned };
 }
 
-interface Problem {
-  readonly what: string;
-  readonly cause?: unknown;
-}
+type Wrong = (what: string, cause?: unknown) => InputError;
 
-/** What a router does not keep of its contract; null where it keeps it. */
-function routerProblem(made: unknown, geometry: nn.ConvGeometry, numKernels: number): Problem | null {
-  if (!(made instanceof nn.Module))
-    return { what: `expected an nn.Module of @padnet/torch for each layer, got ${kindOf(made)}` };
+/** What an object does not have of a router; null where it has all. */
+function routerProblem(made: unknown, numKernels: number): string | null {
+  if (!(made instanceof nn.Module)) return `expected an nn.Module of @padnet/torch for each layer, got ${kindOf(made)}`;
   const router = made as Partial<Router> & nn.Module;
   const name = router.constructor.name;
   if (router.numKernels !== numKernels)
-    return { what: `${name}.numKernels is ${shown(router.numKernels)}, expected K = ${numKernels}` };
+    return `${name}.numKernels is ${shown(router.numKernels)}, expected K = ${numKernels}`;
   if (typeof router.sumsToOne !== 'boolean')
-    return {
-      what: `${name}.sumsToOne is ${shown(router.sumsToOne)}, expected true or false: whether the coefficients of an input sum to 1`,
-    };
-  for (const method of ['forward', 'countMacs'] as const)
-    if (typeof router[method] !== 'function')
-      return { what: `${name}.${method} is ${shown(router[method])}, expected a method` };
-  return answerProblem(router as Router, geometry);
+    return `${name}.sumsToOne is ${shown(router.sumsToOne)}, expected true or false: whether the coefficients of an input sum to 1`;
+  const missing = (['forward', 'countMacs'] as const).find((method) => typeof router[method] !== 'function');
+  return missing === undefined ? null : `${name}.${missing} is ${shown(router[missing])}, expected a method`;
 }
 
-/** The same for what it answers. */
-function answerProblem(router: Router, geometry: nn.ConvGeometry): Problem | null {
+/** An answer that no layer can use. */
+interface Unusable {
+  readonly got: string;
+  readonly wanted: string;
+}
+
+/** What its methods throw, or answer that no layer can use, names the file from here on. */
+function guard(router: Router, geometry: nn.ConvGeometry, wrong: Wrong): void {
   const { name } = router.constructor;
-  const shape = [2, geometry.inChannels, ...geometry.kernelSize.map(() => 8)];
-  const macs: unknown = router.countMacs(shape);
-  if (!(typeof macs === 'number' && Number.isFinite(macs) && macs >= 0))
-    return {
-      what: `${name}.countMacs gives ${shown(macs)} for an input of ${list(shape)}, expected a number of multiplications`,
-    };
-  return scope(() =>
-    noGrad(() => {
-      using _mode = nn.evaluationMode(router);
-      const random = defaultGenerator.getState();
+  const replace = (
+    method: 'forward' | 'attend' | 'countMacs' | 'neutralise',
+    problemOf: (answer: unknown, shape: readonly number[]) => Unusable | null,
+  ): void => {
+    const own: unknown = Reflect.get(router, method);
+    if (typeof own !== 'function') return;
+    const guarded = (given?: Tensor | readonly number[]): unknown => {
+      const shape = given instanceof Tensor ? given.shape : (given ?? []);
+      const call = `${name}.${method}`;
+      const where = given === undefined ? '' : ` for an input of ${list(shape)}`;
       try {
-        return attentionProblem(router, attend(router, randn(shape, { generator: new Generator(0) })), geometry);
+        const answer: unknown = Reflect.apply(own, router, [given]);
+        if (answer instanceof Promise) answer.catch(() => undefined); // refused below, whatever comes of it
+        const problem = problemOf(answer, shape);
+        if (problem !== null) throw wrong(`${call} gives ${problem.got}${where}, expected ${problem.wanted}`);
+        return answer;
       } catch (error) {
-        const what = `${name}.${router.attend ? 'attend' : 'forward'} fails for an input of ${list(shape)}: ${(error as Error).message}`;
-        return { what, cause: error };
-      } finally {
-        defaultGenerator.setState(random); // networks start from the same numbers, whatever it draws
+        throw error instanceof InputError ? error : wrong(`${call} fails${where}: ${reasonOf(error)}`, error);
       }
-    }),
+    };
+    Object.defineProperty(router, method, { value: guarded, configurable: true, writable: true });
+  };
+  replace('forward', (coefficients, [batch = 0]) =>
+    attentionProblem({ coefficients, spatial: null, channel: null, filter: null }, batch, router, geometry),
   );
+  replace('attend', (attention, [batch = 0]) => attentionProblem(attention, batch, router, geometry));
+  replace('countMacs', (macs) =>
+    typeof macs === 'number' && Number.isFinite(macs) && macs >= 0
+      ? null
+      : { got: shown(macs), wanted: 'a number of multiplications' },
+  );
+  replace('neutralise', () => null);
 }
 
-function attentionProblem(router: Router, attention: Attention, geometry: nn.ConvGeometry): Problem | null {
-  const { inChannels, outChannels, kernelSize } = geometry;
-  const what = `${router.constructor.name}.${router.attend ? 'attend' : 'forward'}`;
+function attentionProblem(
+  attention: unknown,
+  batch: number,
+  { numKernels }: Router,
+  { inChannels, outChannels, kernelSize }: nn.ConvGeometry,
+): Unusable | null {
+  if (typeof attention !== 'object' || attention === null)
+    return { got: kindOf(attention), wanted: '{ coefficients, spatial, channel, filter }' };
   const positions = kernelSize.reduce((product, size) => product * size, 1);
-  const shapes = { coefficients: router.numKernels, spatial: positions, channel: inChannels, filter: outChannels };
+  const shapes = { coefficients: numKernels, spatial: positions, channel: inChannels, filter: outChannels };
   for (const [key, width] of Object.entries(shapes) as [keyof Attention, number][]) {
-    const given: unknown = attention[key];
+    const given = (attention as Partial<Record<keyof Attention, unknown>>)[key];
     if (given === null && key !== 'coefficients') continue;
-    const expectedShape = list([2, width]);
-    if (!(given instanceof Tensor))
-      return { what: `${what} gives ${kindOf(given)} as ${key}, expected a tensor ${expectedShape}: [batch, …]` };
-    if (list(given.shape) !== expectedShape)
-      return {
-        what: `${what} gives ${key} of ${list(given.shape)} for two inputs, expected ${expectedShape}: [batch, …]`,
-      };
-    if (!ops.isfinite(given).all().item()) return { what: `${what} gives ${key} that are not all finite` };
+    const wanted = `${list([batch, width])}: [batch, …]`;
+    if (!(given instanceof Tensor)) return { got: `${kindOf(given)} as ${key}`, wanted: `a tensor ${wanted}` };
+    if (given.shape.join() !== [batch, width].join()) return { got: `${key} of ${list(given.shape)}`, wanted };
   }
+  return null;
+}
+
+/** What a router does not keep of its contract for random inputs, of more than one number; null where it keeps it. */
+function trialProblem(router: Router, geometry: nn.ConvGeometry): string | null {
+  using _mode = nn.evaluationMode(router);
+  const random = defaultGenerator.getState();
+  try {
+    for (const batch of [2, 3]) {
+      const shape = [batch, geometry.inChannels, ...geometry.kernelSize.map(() => 8)];
+      router.countMacs(shape);
+      const problem = scope(() =>
+        noGrad(() => decisionProblem(router, attend(router, randn(shape, { generator: new Generator(0) })))),
+      );
+      if (problem !== null) return problem;
+    }
+    return null;
+  } finally {
+    defaultGenerator.setState(random); // networks start from the same numbers, whatever it draws
+  }
+}
+
+function decisionProblem(router: Router, attention: Attention): string | null {
+  const what = `${router.constructor.name}.${router.attend ? 'attend' : 'forward'}`;
+  for (const [key, given] of Object.entries(attention) as [keyof Attention, Tensor | null][])
+    if (given && !ops.isfinite(given).all().item()) return `${what} gives ${key} that are not all finite`;
   if ((router.hasSpatialAttention ?? false) !== (attention.spatial !== null))
-    return {
-      what: `hasSpatialAttention is ${shown(router.hasSpatialAttention)}, though ${what} gives ${attention.spatial ? 'one' : 'none'}`,
-    };
+    return `hasSpatialAttention is ${shown(router.hasSpatialAttention)}, though ${what} gives ${attention.spatial ? 'one' : 'none'}`;
   const sums = attention.coefficients.sum([1]).toArray();
   const other = sums.find((sum) => Math.abs(sum - 1) > 1e-3);
   if (router.sumsToOne && other !== undefined)
-    return { what: `sumsToOne is true, but the coefficients of an input sum to ${other.toPrecision(3)}; say false` };
+    return `sumsToOne is true, but the coefficients of an input sum to ${other.toPrecision(3)}; say false`;
   return null;
 }
 
@@ -131,7 +167,7 @@ function shown(value: unknown): string {
 function kindOf(value: unknown): string {
   if (value === undefined) return 'missing';
   if (value === null) return 'null';
-  if (typeof value === 'object')
-    return Object.getPrototypeOf(value) === Object.prototype ? 'an object' : `a ${value.constructor.name}`;
-  return `a ${typeof value}`;
+  if (typeof value !== 'object') return `a ${typeof value}`;
+  const { constructor } = value as { readonly constructor?: unknown };
+  return typeof constructor === 'function' && constructor !== Object ? `a ${constructor.name}` : 'an object';
 }

@@ -15,7 +15,7 @@ const codePattern = /\.[cm]?[jt]s(#sha256=[0-9a-f]{16})?$/;
 export const codeReferenceSchema = z
   .string()
   .regex(codePattern)
-  .describe('the path of a file with code of your own, such as ./mine.ts');
+  .describe('the path of a file with code of your own, such as ./mine.ts (.ts, .mts, .cts, .js, .mjs or .cjs)');
 
 export function isCodeReference(text: string): boolean {
   return codePattern.test(text);

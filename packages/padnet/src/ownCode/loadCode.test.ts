@@ -122,6 +122,7 @@ describe('loadCode', () => {
   it.each([
     ['a mistake', 'const a: number = = 1;', ':1: ParseError: Unexpected token'],
     ['an error', "\n\nthrow new Error('no luck');", ':3: no luck'],
+    ['what is no error', 'throw null;', ': it threw null'],
     ['a file that it misses', "import './nowhere.js';", ":1: Cannot find module './nowhere.js'"],
     ['a package that it misses', "import 'no-such-package';", ":1: Cannot find module 'no-such-package'"],
     [

@@ -10,7 +10,7 @@ import { dirname, relative, resolve, sep } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import * as torch from '@padnet/torch';
 import { createJiti } from 'jiti';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { formatCodeReference, parseCodeReference } from './codeReference.js';
 
 export interface CodeOptions {
@@ -78,7 +78,7 @@ function run(file: string, key: string): { readonly exported: unknown; readonly 
     const { default: exported } = module as { readonly default?: unknown };
     return { exported, checksum: checksumOf(file, newModules(before)) };
   } catch (error) {
-    throw new InputError(`${key}: ${file}${positionIn(file, error)}: ${reasonOf(error)}`, { cause: error });
+    throw new InputError(`${key}: ${file}${positionIn(file, error)}: ${whyNot(error)}`, { cause: error });
   } finally {
     for (const each of [file, ...newModules(before)]) Reflect.deleteProperty(modules, each);
   }
@@ -108,9 +108,9 @@ function positionIn(file: string, error: unknown): string {
   return at === -1 ? '' : (/^:\d+/.exec(text.slice(at + file.length))?.[0] ?? '');
 }
 
-function reasonOf(error: unknown): string {
-  const message = error instanceof Error ? error.message : String(error);
-  if (error instanceof SyntaxError && message.includes('await is only valid'))
+function whyNot(error: unknown): string {
+  if (error instanceof SyntaxError && error.message.includes('await is only valid'))
     return 'it waits at its top level (await), which is not possible here; load what it needs where it is used';
-  return message.split('\n')[0]!.trim();
+  // Below the first line a translator draws the code.
+  return error instanceof Error && error.message !== '' ? error.message.split('\n')[0]!.trim() : reasonOf(error);
 }

@@ -2,8 +2,8 @@
  * Iterative Mode Partition (PAD-Net §3.3; method.md §3): for t = 1..T score all entries with the current mask, keep the
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
-import { nn, noGrad, ops, scope, Tensor } from '@padnet/torch';
-import { InputError, NonFiniteError } from '../errors.js';
+import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
+import { InputError } from '../errors.js';
 import { Mask, type SearchSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
@@ -13,7 +13,7 @@ import {
   type PartitionSettings,
 } from './partition.js';
 import { partitionUnits, unitMasks, unitScores, type UnitGroup } from './partitionUnits.js';
-import { maskGradient, type Saliency } from './saliency/index.js';
+import { checkScores, maskGradient, type Saliency } from './saliency/index.js';
 import { keepRatio } from './schedule.js';
 import { selectDynamic } from './selectDynamic.js';
 
@@ -100,7 +100,7 @@ export async function iterativeModePartition(
         continue;
       }
       const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal });
-      checkScores(raw, sources, saliency.name);
+      checkScores(raw, sources, `the saliency ${saliency.name}`);
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {
         scores = scope(() => {
@@ -146,25 +146,6 @@ function emptyMasks(sources: ReadonlyMap<string, SearchSource>): Map<string, Mas
 
 function setMasks(sources: ReadonlyMap<string, SearchSource>, masks: ReadonlyMap<string, Mask>): void {
   for (const [path, source] of sources) source.mask = masks.get(path)!;
-}
-
-/** @throws InputError where a score, which may be one of the user's own, is not a number for each entry; NonFiniteError where one is not finite */
-function checkScores(raw: unknown, sources: ReadonlyMap<string, SearchSource>, name: string): void {
-  const what = `the saliency ${name}`;
-  if (!(raw instanceof Map))
-    throw new InputError(
-      `${what} gives an ${typeof raw}, expected a Map with a tensor for each layer that is searched`,
-    );
-  for (const [path, { shape }] of sources) {
-    const scores: unknown = raw.get(path);
-    if (!(scores instanceof Tensor)) throw new InputError(`${what} gives no tensor for the layer ${path}`);
-    const [given, expected] = [scores.shape, shape].map((sizes) => `[${sizes.join(', ')}]`);
-    if (given !== expected)
-      throw new InputError(
-        `${what} gives ${given!} for the layer ${path}, expected the shape of its weight ${expected!}`,
-      );
-    if (!scope(() => ops.isfinite(scores).all().item())) throw new NonFiniteError(what, `that of ${path} is not`);
-  }
 }
 
 /**

@@ -127,7 +127,11 @@ describe('a partition', () => {
       encodeSafetensors(new Map([['a', fromTypedArray(Uint8Array.of(1))]])),
       "p: not a partition: its metadata has no 'partition'",
     ],
-    ['broken metadata', encodeSafetensors(new Map(), { partition: '{' }), "p: the partition's metadata is not JSON"],
+    [
+      'broken metadata',
+      encodeSafetensors(new Map(), { partition: '{' }),
+      'p: not a partition: expected what a partition was made with, but it is not JSON; get it back',
+    ],
     [
       'unknown settings',
       encodeSafetensors(new Map(), { partition: '{"format":"padnet-partition-1"}' }),

@@ -5,7 +5,8 @@
  */
 import { decodeSafetensors, encodeSafetensors, fromTypedArray, scope, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { describeIssues, InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
+import { parseJson } from '../jsonFile.js';
 import type { FileKind } from '../outputFile.js';
 import { Mask, PartialSource, SearchSource } from '../partial/index.js';
 import { granularities } from './granularity.js';
@@ -106,10 +107,13 @@ export function encodePartition({ settings, rounds, masks, scores }: Partition):
  */
 export function decodePartition(bytes: Uint8Array, file: string): Partition {
   return scope(() => {
-    const { tensors, metadata } = decodeSafetensors(bytes, file);
-    const parsed = metadataSchema.safeParse(parseJson(metadata.partition, file));
-    if (!parsed.success) throw new InputError(`${file}: not a partition: ${describeIssues(parsed.error)}`);
-    const { settings, rounds, shapes } = parsed.data;
+    const { tensors, metadata } = decode(bytes, file);
+    const { partition } = metadata;
+    if (partition === undefined) throw new InputError(`${file}: not a partition: its metadata has no 'partition'`);
+    const { settings, rounds, shapes } = parseJson(partition, `${file}: not a partition`, metadataSchema, {
+      expected: 'what a partition was made with',
+      wayOut: 'get it back from a copy, or partition anew',
+    });
     const masks = new Map<string, Mask>();
     const scores = new Map<string, Float32Array>();
     for (const [path, shape] of Object.entries(shapes)) {
@@ -118,7 +122,7 @@ export function decodePartition(bytes: Uint8Array, file: string): Partition {
       try {
         masks.set(path, Mask.fromBits(shape, bits.toTypedArray() as Uint8Array));
       } catch (error) {
-        throw new InputError(`${file}: masks.${path}: ${(error as Error).message}`, { cause: error });
+        throw new InputError(`${file}: masks.${path}: ${reasonOf(error)}`, { cause: error });
       }
       const values = tensors.get(`scores.${path}`);
       if (values?.dtype === 'float32') scores.set(path, values.toTypedArray() as Float32Array);
@@ -127,12 +131,14 @@ export function decodePartition(bytes: Uint8Array, file: string): Partition {
   });
 }
 
-function parseJson(text: string | undefined, file: string): unknown {
-  if (text === undefined) throw new InputError(`${file}: not a partition: its metadata has no 'partition'`);
+function decode(bytes: Uint8Array, file: string): ReturnType<typeof decodeSafetensors> {
   try {
-    return JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${file}: the partition's metadata is not JSON`, { cause: error });
+    return decodeSafetensors(bytes, file);
+  } catch (cause) {
+    throw new InputError(
+      `${file}: not a partition: it is damaged, or no safetensors file; give a file of masks, such as partition.safetensors of a run`,
+      { cause },
+    );
   }
 }
 

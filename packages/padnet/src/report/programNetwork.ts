@@ -4,8 +4,7 @@
  */
 import { zeros, type nn } from '@padnet/torch';
 import { z } from 'zod';
-import { describeIssues, InputError } from '../errors.js';
-import { readRegularText } from '../readRegularFile.js';
+import { readJson } from '../jsonFile.js';
 import { PictureTask, writeFileAtomic, type Task } from '../training/index.js';
 import { inspectNetwork } from './inspectText.js';
 import { countNetwork } from './networkCounts.js';
@@ -61,15 +60,10 @@ export function writeProgramNetwork(file: string, network: nn.Module, pass: Samp
 
 /** @throws InputError where it is missing or damaged */
 export function readProgramNetwork(file: string): ProgramNetwork {
-  let json: unknown;
-  try {
-    json = JSON.parse(readRegularText(file, { expected: 'what a program wrote of its network' }));
-  } catch (error) {
-    throw new InputError(`${file}: missing or damaged: expected the JSON that training wrote`, { cause: error });
-  }
-  const { data, error } = networkSchema.safeParse(json);
-  if (error) throw new InputError(`${file}: damaged: ${describeIssues(error)}`, { cause: error });
-  return data;
+  return readJson(file, networkSchema, {
+    expected: 'what a program wrote of its network',
+    wayOut: 'run the program again',
+  });
 }
 
 /** A forward pass of one sample of the task where its inputs are plain tensors, else of a batch of its partition set. */

@@ -63,7 +63,8 @@ export async function summariseRun(
     return runSummary({ ...counted, ...(await lookAtRouters({ recipe, split }, model)) });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    onRemark?.(`without the routers of ${path}: ${error.message}`);
+    const missing = counted.counts.layers.length > 0 ? 'the routers' : 'the number of test samples';
+    onRemark?.(`without ${missing} of ${path}: ${error.message}`);
   }
   return runSummary(counted);
 }

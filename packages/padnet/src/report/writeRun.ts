@@ -1,7 +1,8 @@
 /** Training in a program of one's own, with the folder that `padnet train` writes: for networks and data that no recipe names. */
 import { existsSync } from 'node:fs';
 import type { nn } from '@padnet/torch';
-import { describeIssues, InputError } from '../errors.js';
+import { InputError } from '../errors.js';
+import { parseAs } from '../schemaProblems.js';
 import { isDynamicLayer, MoELinear } from '../layers/index.js';
 import { loadRouter, type ModelOptions } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
@@ -89,15 +90,14 @@ export async function* writeRun(options: WriteRunOptions): AsyncGenerator<Traini
 
 function programRecipe({ network, data, task, training, partition, saliency }: WriteRunOptions): ProgramRecipe {
   const name = typeof network === 'string' ? network : network.name;
-  const { data: recipe, error } = programRecipeSchema.safeParse({
+  const recipe = {
     modality: 'program',
     model: { name, layer: layerOf(task.network) },
     data: { name: data },
     training,
     ...(partition && { partition: { ...partition, ...(saliency && { saliency: saliency.name }) } }),
-  });
-  if (error) throw new InputError(describeIssues(error), { cause: error });
-  return recipe;
+  };
+  return parseAs(programRecipeSchema, recipe, (problems) => new InputError(problems));
 }
 
 /** What a network is by its layers. */

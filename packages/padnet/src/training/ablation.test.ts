@@ -138,8 +138,12 @@ describe('what is wrong is told with file, line and key', () => {
     ['sweeps:\n  - a: [1]\n    b: [1]\n    c: [1]', [/3: sweeps\[0\]: expected one key, .*, or two for a grid, got 3/]],
     ['sweeps:\n  - partition.ratio: []', ['3: sweeps[0].partition.ratio: expected a list of values']],
     ['sweeps:\n  - partition.ratio: 0.1', ['3: sweeps[0].partition.ratio: expected a list of values']],
+    ['references: &a [*a]', ['2: references[0]: *a lies in the value that it stands for; write the value out']],
     ['sweeps:\n  - training.seed: [1]', ['3: sweeps[0].training.seed: `seeds` decides that for each run']],
-    ['sweeps:\n  - partition.ratio: [1]\n    partition.ratio: [2]', [/4: not a YAML file: .*unique/]],
+    [
+      'sweeps:\n  - partition.ratio: [1]\n    partition.ratio: [2]',
+      ['4: sweeps[0].partition.ratio: it is there twice; remove one of them'],
+    ],
     [
       'sweeps:\n  - partition.ratio: [0.1]\n  - partition.ratio: [0.2]',
       ['4: sweeps[1]: the same keys are swept above; put the values together'],

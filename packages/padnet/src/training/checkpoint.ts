@@ -8,7 +8,7 @@ import { existsSync, readdirSync, rmSync } from 'node:fs';
 import { basename, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { writeFileAtomic } from '../outputFile.js';
 import { maxSettingsBytes, readRegularFile, readRegularText } from '../readRegularFile.js';
 import { fingerprintSchema } from './fingerprint.js';
@@ -158,7 +158,7 @@ export function loadLatestCheckpoint(folder: string): Checkpoint | null {
   try {
     bytes = readRegularFile(file, { expected: 'the tensors of a checkpoint' });
   } catch (error) {
-    throw new InputError(`${(error as Error).message}; ${advice}`, { cause: error });
+    throw new InputError(`${reasonOf(error)}; ${advice}`, { cause: error });
   }
   if (sha256(bytes) !== state.sha256) {
     throw new InputError(`${file}: damaged, its checksum is not the one in ${name}.json; ${advice}`);

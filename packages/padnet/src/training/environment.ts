@@ -3,9 +3,9 @@ import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { getNumThreads, libtorchVersion } from '@padnet/torch';
 import { z } from 'zod';
-import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
+import { readJson } from '../jsonFile.js';
 
-export const environmentSchema = z.object({
+const environmentSchema = z.object({
   /** ISO 8601. */
   date: z.string(),
   node: z.string(),
@@ -24,12 +24,19 @@ export type Environment = z.infer<typeof environmentSchema>;
 /** Whether a file is what training writes beside a recipe. */
 export function isEnvironment(file: string): boolean {
   try {
-    return environmentSchema.safeParse(
-      JSON.parse(readRegularText(file, { expected: 'the JSON that training wrote', maxBytes: maxSettingsBytes })),
-    ).success;
+    readEnvironment(file);
+    return true;
   } catch {
     return false;
   }
+}
+
+/** @throws InputError where it is missing or damaged */
+export function readEnvironment(file: string): Environment {
+  return readJson(file, environmentSchema, {
+    expected: 'what training wrote of its machine',
+    wayOut: 'get it back from a copy, or delete it',
+  });
 }
 
 export function describeEnvironment(): Environment {

@@ -23,6 +23,7 @@ export * from './pictureInput.js';
 export * from './pictureTask.js';
 export * from './pinCode.js';
 export * from './prepare.js';
+export { throwNamed } from './pretrainedWeights.js';
 export { resolveTextStart, type TextStart } from './pretrainedTexts.js';
 export * from './readRun.js';
 export * from './recipe.js';

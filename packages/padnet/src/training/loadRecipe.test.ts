@@ -29,6 +29,9 @@ function problems(text: string, sets: string[] = []): string[] {
   throw new Error('the recipe was accepted');
 }
 
+const noKey = 'expected the name of a key before the colon; put a name that YAML takes for something else in quotes';
+const tooDeep = 'expected at most 32 lists and sections within one another, there are more';
+
 describe('parseRecipe', () => {
   it('fills in defaults', () => {
     const recipe = parseRecipe(minimal, 'x.yaml');
@@ -177,14 +180,36 @@ describe('parseRecipe', () => {
     // not a recipe at all
     ['', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got nothing']],
     ['- 1', ['recipes/x.yaml:1: expected a section with modality, model, data, training, partition, got [1]']],
-    [`${minimal}training: { epochs: 4 }`, ['recipes/x.yaml:6: not a YAML file: Map keys must be unique']],
+    ['null: x', [`recipes/x.yaml:1: null: ${noKey}`]],
+    ['? [a]\n: x', [`recipes/x.yaml:1: ${noKey}`]],
+    ['model:\n  ? {a: 1}\n  : x', [`recipes/x.yaml:2: model: ${noKey}`]],
+    // no YAML, or more than a recipe needs
+    [`${minimal}training: { epochs: 4 }`, ['recipes/x.yaml:6: training: it is there twice; remove one of them']],
+    [`${minimal}  epochs: 4`, ['recipes/x.yaml:6: training.epochs: it is there twice; remove one of them']],
+    ['model: [\n', ['recipes/x.yaml:2: model: expected a closing ], there is none']],
+    ['model: "x', ['recipes/x.yaml:1: model: expected a closing ", there is none']],
     [
-      'model: [\n',
-      [
-        'recipes/x.yaml:2: not a YAML file: Flow sequence in block collection must be sufficiently indented and end with a ]',
-      ],
+      `${minimal}---\nmodel: 1`,
+      ['recipes/x.yaml:6: a line of --- begins a second document; expected one, put the other into a file of its own'],
     ],
-    ['a: *b', ['recipes/x.yaml:1: not a YAML file: Unresolved alias (the anchor must be set before the alias): b']],
+    ['modality image\nmodel: 1', ['recipes/x.yaml:1: expected a colon after the name of a key, such as `epochs: 3`']],
+    ['model:\n\tname: x', ['recipes/x.yaml:2: model: it is indented by a tab; use spaces']],
+    ['data: !x', ['recipes/x.yaml:1: data: text that begins with ! is not taken as it is; put it in quotes']],
+    ['data: @x', ['recipes/x.yaml:1: data: "@" is not expected here; put text in quotes that begins with a sign']],
+    ['a: *b', ['recipes/x.yaml:1: a: *b stands for no value; mark one before it by &b']],
+    [
+      'model: &m\n  name: *m',
+      ['recipes/x.yaml:2: model.name: *m lies in the value that it stands for; write the value out'],
+    ],
+    [
+      `a: &a [${'1,'.repeat(10)}]\nb: &b [${'*a,'.repeat(10)}]\nc: [${'*b,'.repeat(10)}]`,
+      ['recipes/x.yaml:1: a: its aliases stand for more than 100 values; write the values out'],
+    ],
+    ...[40, 5000].map((depth): [string, string[]] => [
+      `\na: ${'['.repeat(depth)}`,
+      [`recipes/x.yaml:2: a[0][0][0]: ${depth < 100 ? 'expected a closing ], there is none' : tooDeep}`],
+    ]),
+    [`a: ${'['.repeat(40)}${']'.repeat(40)}`, [`recipes/x.yaml:1: a[0][0][0]: ${tooDeep}`]],
   ])('%j', (text, expected) => {
     expect(problems(text)).toEqual(expected);
   });
@@ -206,8 +231,17 @@ describe('parseRecipe', () => {
     ['=3', '--set =3: expected key=value, such as training.epochs=5'],
     [
       'training.milestones=[1',
-      '--set training.milestones=[1: training.milestones: not a YAML value: Flow sequence must end with a ]',
+      '--set training.milestones=[1: training.milestones: not a YAML value: expected a closing ], there is none',
     ],
+    ...['%', '!'].map((sign): [string, string] => [
+      `data.path=${sign}a`,
+      `--set data.path=${sign}a: data.path: not a YAML value: text that begins with ${sign} is not taken as it is; put it in quotes`,
+    ]),
+    ...['data.path', 'data.classIndex', 'model.pretrained'].map((key): [string, string] => [
+      `${key}=[]`,
+      `--set ${key}=[]: ${key}: expected text that is not empty, got []`,
+    ]),
+    ['.epochs=1', '--set .epochs=1: "": unknown key; a recipe has modality, model, data, training, partition'],
     [
       '__proto__.x=2',
       '--set __proto__.x=2: __proto__: unknown key; a recipe has modality, model, data, training, partition',

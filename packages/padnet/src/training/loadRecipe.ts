@@ -3,11 +3,23 @@
  * and line, or the option), which key it is about, what was expected and what came.
  */
 import { dirname } from 'node:path';
-import { closest, distance } from 'fastest-levenshtein';
-import { isMap, isPair, isSeq, LineCounter, parse, parseDocument, stringify, type Document, type Node } from 'yaml';
+import { stringify } from 'yaml';
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
+import {
+  described,
+  hint,
+  isSection,
+  keyName,
+  problemsOf,
+  schemaAt,
+  shown,
+  unknownKeyMessage,
+  type Path,
+  type Problem,
+  type Schema,
+} from '../schemaProblems.js';
 import { foreseenFailure } from './partitionForesight.js';
 import {
   modalities,
@@ -19,6 +31,7 @@ import {
   type Recipe,
   type RunRecipe,
 } from './recipe.js';
+import { YamlText, YamlTextError } from './yamlText.js';
 
 /** A value that replaces one of the file's, such as an option of the command line. */
 export interface RecipeOverride {
@@ -48,29 +61,6 @@ export class RecipeError extends InputError {
     this.name = 'RecipeError';
     this.problems = problems;
   }
-}
-
-/** Of a value in a file: keys and, in lists, numbers from 0. */
-export type Path = readonly (string | number)[];
-
-/** The parts of a JSON Schema that recipes use. */
-interface Schema {
-  readonly title?: string;
-  readonly description?: string;
-  readonly type?: string;
-  readonly enum?: readonly string[];
-  readonly const?: string;
-  readonly minimum?: number;
-  readonly exclusiveMinimum?: number;
-  readonly maximum?: number;
-  readonly exclusiveMaximum?: number;
-  readonly minLength?: number;
-  readonly minItems?: number;
-  /** Of a list of a certain length: what each of its places holds. */
-  readonly prefixItems?: readonly Schema[];
-  readonly anyOf?: readonly Schema[];
-  readonly items?: Schema;
-  readonly properties?: Readonly<Record<string, Schema>>;
 }
 
 const schemas: Record<Modality, Schema> = {
@@ -119,9 +109,10 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
  * @throws RecipeError with every problem found
  */
 export function parseRunRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): RunRecipe {
-  if (new Source(text, file).modality === 'program') return parseFile(programRecipeSchema, text, file).values;
+  const source = new Source(text, file);
+  if (source.modality === 'program') return parseFile(programRecipeSchema, text, file).values;
   const { recipe } = parseWhole(text, file, sets);
-  const isOlder = !parseDocument(text).hasIn(['training', 'scheduleStart']);
+  const isOlder = !source.has(['training', 'scheduleStart']);
   if (!isOlder || recipe.training.warmupEpochs === 0) return recipe; // without a warm-up the schedule is the same
   return parseWhole(text, file, [{ key: 'training.scheduleStart', value: 'firstStep' }, ...sets]).recipe;
 }
@@ -133,9 +124,7 @@ export function parseRunRecipe(text: string, file: string, sets: readonly (strin
  * @throws RecipeError with every problem found
  */
 export function parsePartition(options: readonly Required<Omit<RecipeOverride, 'folder'>>[]): PartitionOptions {
-  const values = Object.fromEntries(
-    options.map(({ key, value }) => [key, parse(value, { prettyErrors: false }) as unknown]),
-  );
+  const values = Object.fromEntries(options.map(({ key, value, label }) => [key, yamlValue(value, label)]));
   return parseSection(partitionSchema, values, Object.fromEntries(options.map(({ key, label }) => [key, label])));
 }
 
@@ -220,11 +209,7 @@ class Override {
     this.path = key.split('.');
     const unknown = unknownKey(this.path, schema);
     if (unknown !== null) throw this.error(unknown);
-    try {
-      this.value = withAbsoluteCode(parse(value, { prettyErrors: false }), this.path, folder);
-    } catch (error) {
-      throw this.error(`${key}: not a YAML value: ${firstLine((error as Error).message)}`);
-    }
+    this.value = withAbsoluteCode(yamlValue(value, `${label}: ${key}`), this.path, folder);
   }
 
   /** Leaves a section that is none alone: the file's problem is reported then. */
@@ -248,27 +233,30 @@ class Override {
 /** The file and what overrides it: knows where each value comes from. */
 class Source {
   readonly #file: string;
-  readonly #document: Document.Parsed;
-  readonly #lines = new LineCounter();
+  readonly #text: YamlText;
 
   constructor(text: string, file: string) {
     this.#file = file;
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false });
-    const [error] = [...this.#document.errors, ...this.#document.warnings];
-    if (error) throw this.#unreadable(error.pos[0], error);
+    try {
+      this.#text = new YamlText(text);
+    } catch (cause) {
+      if (!(cause instanceof YamlTextError)) throw cause;
+      const { line, path, message } = cause;
+      const key = path.length === 0 ? '' : `${keyName(path)}: `;
+      throw new RecipeError([{ line, message: `${file}:${line}: ${key}${message}` }], { cause });
+    }
   }
 
   get modality(): unknown {
-    return isMap(this.#document.contents) ? this.#document.get('modality') : undefined;
+    return isSection(this.#text.value) ? this.#text.value.modality : undefined;
+  }
+
+  has(path: Path): boolean {
+    return this.#text.has(path);
   }
 
   values(schema: Schema, overrides: readonly Override[]): Record<string, unknown> {
-    let values: unknown;
-    try {
-      values = this.#document.toJS({ maxAliasCount: 100 }) as unknown;
-    } catch (error) {
-      throw this.#unreadable(0, error as Error);
-    }
+    const values = this.#text.value;
     if (!isSection(values)) {
       const line = values === null ? 1 : this.lineOf([]);
       const message = `${this.#file}:${line}: expected ${described(schema)}, got ${shown(values)}`;
@@ -285,7 +273,7 @@ class Source {
     const blamed = (problem: Problem): Problem => {
       const { path, other } = problem;
       if (!other || isOverridden(path)) return problem;
-      return isOverridden(other.path) || !this.#document.hasIn(path) ? other : problem;
+      return isOverridden(other.path) || !this.#text.has(path) ? other : problem;
     };
     return problems
       .map(blamed)
@@ -293,7 +281,7 @@ class Source {
         const key = path.length === 0 ? '' : `${keyName(path)}: `;
         const override =
           overrides.findLast((candidate) => startsWith(path, candidate.path)) ??
-          (this.#document.hasIn(path) ? undefined : overrides.findLast((inner) => startsWith(inner.path, path)));
+          (this.#text.has(path) ? undefined : overrides.findLast((inner) => startsWith(inner.path, path)));
         if (override) return { line: null, message: `${override.label}: ${key}${message}` };
         const line = this.lineOf(path);
         return { line, message: `${this.#file}:${line}: ${key}${message}` };
@@ -303,67 +291,18 @@ class Source {
 
   /** Of the key at `path`, or of the section where it is missing. */
   lineOf(path: Path): number {
-    let node: unknown = this.#document.contents;
-    let found = (node as Node | null)?.range?.[0] ?? 0;
-    for (const key of path) {
-      if (isMap(node)) {
-        const pair = node.items.find((item) => String(item.key) === key);
-        if (!isPair<Node, Node | null>(pair)) break;
-        found = pair.key.range?.[0] ?? found;
-        node = pair.value;
-      } else if (isSeq(node)) {
-        node = node.items[Number(key)];
-        found = (node as Node | undefined)?.range?.[0] ?? found;
-      } else break;
-    }
-    return this.#lines.linePos(found).line;
-  }
-
-  #unreadable(position: number, cause: Error): RecipeError {
-    const line = this.#lines.linePos(position).line || 1;
-    const message = `${this.#file}:${line}: not a YAML file: ${firstLine(cause.message)}`;
-    return new RecipeError([{ line, message }], { cause });
+    return this.#text.lineOf(path);
   }
 }
 
-interface Problem {
-  readonly path: Path;
-  readonly message: string;
-  /** Of two keys that do not go together: the problem in terms of the other one, for those who wrote that one. */
-  readonly other?: Problem | undefined;
-}
-
-function problemsOf(error: z.ZodError, input: unknown, schema: Schema): Problem[] {
-  const problems: Problem[] = [];
-  const meant = new Set<string>();
-  const issues = error.issues.map((issue) => ({ ...issue, path: issue.path as Path }));
-  // What keys have to do with each other says something once each of them is right.
-  const isEachRight = issues.every(({ code }) => code === 'custom');
-  for (const issue of issues) {
-    if (issue.code !== 'unrecognized_keys') continue;
-    for (const key of issue.keys) {
-      const path = [...issue.path, key];
-      problems.push({ path, message: unknownKeyMessage(path, schema) });
-      meant.add(keyName([...issue.path, ...nearest(key, Object.keys(schemaAt(issue.path, schema)?.properties ?? {}))]));
-    }
+/** @param label what messages call it. @throws RecipeError where it is no YAML */
+function yamlValue(text: string, label: string): unknown {
+  try {
+    return new YamlText(text).value;
+  } catch (cause) {
+    const message = `${label}: not a YAML value: ${reasonOf(cause)}`;
+    throw new RecipeError([{ line: null, message }], { cause });
   }
-  for (const issue of issues) {
-    const { code, path } = issue;
-    if (code === 'unrecognized_keys') continue;
-    if (code === 'custom') {
-      const other = issue.params?.other as Problem | undefined;
-      if (isEachRight) problems.push({ path, message: issue.message, other });
-      continue;
-    }
-    const value = valueAt(input, path);
-    const expected = schemaAt(path, schema) ?? {};
-    if (value === undefined) {
-      // A mistyped key is reported once, not also as the missing one that it was meant to be.
-      if (!meant.has(keyName(path))) problems.push({ path, message: `missing; expected ${described(expected)}` });
-    } else
-      problems.push({ path, message: `expected ${described(expected)}, got ${shown(value)}${hint(expected, value)}` });
-  }
-  return problems;
 }
 
 /** The problem with a path that no recipe has, its key included; null for a known one. */
@@ -374,90 +313,6 @@ function unknownKey(path: Path, schema: Schema): string | null {
     return `${keyName(known)}: ${unknownKeyMessage(known, schema)}`;
   }
   return null;
-}
-
-function unknownKeyMessage(path: Path, schema: Schema): string {
-  const parent = path.slice(0, -1);
-  const key = String(path.at(-1));
-  const section = schemaAt(parent, schema);
-  if (!section?.properties) return `unknown key; ${keyName(parent)} is ${section ? described(section) : 'no section'}`;
-  const keys = Object.keys(section.properties);
-  const [near = keyOfOtherSection(key, schema)] = nearest(key, keys).map((name) => keyName([...parent, name]));
-  if (near !== null) return `unknown key; did you mean ${near}?`;
-  const place = parent.length === 0 ? (schema.title ?? 'a recipe') : keyName(parent);
-  return `unknown key; ${place} has ${keys.join(', ')}`;
-}
-
-/** The full name of a key that exists, but in another section; null where it does not. */
-function keyOfOtherSection(key: string, schema: Schema): string | null {
-  for (const [name, section] of Object.entries(schema.properties ?? {})) {
-    if (section.properties && Object.hasOwn(section.properties, key)) return keyName([name, key]);
-  }
-  return null;
-}
-
-/** At most one of `names`: the nearest, where it is near enough to be meant. */
-function nearest(word: string, names: readonly string[]): string[] {
-  if (names.length === 0) return [];
-  const name = closest(
-    word.toLowerCase(),
-    names.map((known) => known.toLowerCase()),
-  );
-  const found = names.find((known) => known.toLowerCase() === name)!;
-  return distance(word.toLowerCase(), name) <= Math.max(2, word.length / 3) ? [found] : [];
-}
-
-function hint({ enum: own, anyOf = [] }: Schema, value: unknown): string {
-  const names = own ?? anyOf.flatMap((each) => each.enum ?? []);
-  const [near] = typeof value === 'string' ? nearest(value, names) : [];
-  return near === undefined ? '' : `; did you mean ${near}?`;
-}
-
-/** What a value has to be, in words. */
-function described(expected: Schema): string {
-  if (expected.description !== undefined) return expected.description;
-  if (expected.anyOf) return expected.anyOf.map(described).join(' or ');
-  if (expected.const !== undefined) return expected.const;
-  if (expected.enum) return `one of ${expected.enum.join(', ')}`;
-  switch (expected.type) {
-    case 'integer':
-    case 'number':
-      return `a ${expected.type === 'integer' ? 'whole number' : 'number'}${range(expected)}`;
-    case 'boolean':
-      return 'true or false';
-    case 'string':
-      return expected.minLength === undefined ? 'text' : 'text that is not empty';
-    case 'array':
-      return describedList(expected);
-    default:
-      return expected.properties ? `a section with ${Object.keys(expected.properties).join(', ')}` : 'a section';
-  }
-}
-
-/** Of one kind of thing: places of different kinds are in no recipe. */
-function describedList({ items = {}, prefixItems, minItems = 0 }: Schema): string {
-  if (prefixItems) return `a list of ${prefixItems.length}, each ${described(prefixItems[0] ?? {})}`;
-  return `a list${minItems > 0 ? ` of at least ${minItems}` : ''}, each ${described(items)}`;
-}
-
-function range({ minimum, exclusiveMinimum, maximum, exclusiveMaximum }: Schema): string {
-  const bounded = maximum !== undefined && maximum < Number.MAX_SAFE_INTEGER;
-  if (minimum !== undefined) return bounded ? ` from ${minimum} to ${maximum}` : ` of at least ${minimum}`;
-  if (exclusiveMinimum === undefined) return bounded ? ` of at most ${maximum}` : '';
-  const below = exclusiveMaximum === undefined ? '' : ` and below ${exclusiveMaximum}`;
-  return ` above ${exclusiveMinimum}${bounded ? ` and at most ${maximum}` : below}`;
-}
-
-/** A value in a message. */
-function shown(value: unknown): string {
-  if (value === null || value === undefined) return 'nothing';
-  if (isSection(value)) return 'a section';
-  const text = Array.isArray(value)
-    ? `[${value.map(shown).join(', ')}]`
-    : typeof value === 'number'
-      ? String(value)
-      : JSON.stringify(value);
-  return text.length > 60 ? `${text.slice(0, 59)}…` : text;
 }
 
 /** Keys whose values may be files with code. */
@@ -473,33 +328,6 @@ function withAbsoluteCode(value: unknown, path: Path, folder: string): unknown {
   );
 }
 
-function schemaAt(path: Path, schema: Schema): Schema | undefined {
-  return path.reduce<Schema | undefined>((section, key) => {
-    if (typeof key === 'number') return section?.prefixItems?.[key] ?? section?.items;
-    return section?.properties && Object.hasOwn(section.properties, key) ? section.properties[key] : undefined;
-  }, schema);
-}
-
-function valueAt(values: unknown, path: Path): unknown {
-  return path.reduce(
-    (value, key) => (isSection(value) || Array.isArray(value) ? Reflect.get(value, key) : undefined),
-    values,
-  );
-}
-
-function isSection(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}
-
 function startsWith(path: Path, start: Path): boolean {
   return start.every((key, index) => path[index] === key);
-}
-
-/** `training.milestones[1]` */
-function keyName(path: Path): string {
-  return path.map((key, index) => (typeof key === 'number' ? `[${key}]` : `${index === 0 ? '' : '.'}${key}`)).join('');
-}
-
-function firstLine(message: string): string {
-  return message.split('\n')[0]!;
 }

@@ -42,6 +42,14 @@ it('counts the bank of biases too', () => {
   expect(banks!.names).toEqual(['0.bias_bank', '0.source.bank']);
 });
 
+it('refuses a bankFactor that leaves no numbers', () => {
+  const network = smallNetwork('dyconv');
+  for (const bankFactor of [1e-320, 1e308])
+    expect(() => createOptimizer(network, training({ bankFactor, learningRate: 10 }))).toThrow(
+      `training.bankFactor: ${bankFactor} takes the learning rate or the weight decay of banks beyond all numbers`,
+    );
+});
+
 it('takes what Φ of DCD is generated from for the linear layer that it is', () => {
   const network = smallNetwork('pad', { convolution: 'dcd' });
   const [ordinary, ...more] = createOptimizer(network, training({ bankFactor: 4 })).groups;

@@ -1,6 +1,7 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
+import { InputError } from '../errors.js';
 import { DynamicConv, MoELinear } from '../layers/index.js';
 import { PartialSource, SearchSource } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
@@ -20,6 +21,10 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
     const count = numKernels.get(parameter);
     const factor = count === undefined ? 1 : bankFactor === 'numKernels' ? count : bankFactor;
     const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;
+    if (!Number.isFinite(decay) || !Number.isFinite(learningRate * factor))
+      throw new InputError(
+        `training.bankFactor: ${bankFactor} takes the learning rate or the weight decay of banks beyond all numbers; give one nearer to 1`,
+      );
     const key = `${factor} ${decay}`;
     const group = found.get(key) ?? { parameters: [], learningRate: learningRate * factor, weightDecay: decay };
     group.parameters.push([name, parameter]);

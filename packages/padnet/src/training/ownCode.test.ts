@@ -154,7 +154,7 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
   it.each([
     [
       'model.router=mine',
-      '--set model.router=mine: model.router: expected the path of a file with code of your own, such as ./mine.ts, got "mine"',
+      '--set model.router=mine: model.router: expected the path of a file with code of your own, such as ./mine.ts (.ts, .mts, .cts, .js, .mjs or .cjs), got "mine"',
     ],
     [
       'model.layer=static',
@@ -166,7 +166,7 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
     ],
     [
       'partition.saliency=maskGradiant',
-      '--set partition.saliency=maskGradiant: partition.saliency: expected one of maskGradient, snip, grasp, synFlow, variance, magnitude, random or the path of a file with code of your own, such as ./mine.ts, got "maskGradiant"; did you mean maskGradient?',
+      '--set partition.saliency=maskGradiant: partition.saliency: expected one of maskGradient, snip, grasp, synFlow, variance, magnitude, random or the path of a file with code of your own, such as ./mine.ts (.ts, .mts, .cts, .js, .mjs or .cjs), got "maskGradiant"; did you mean maskGradient?',
     ],
   ])('are refused with %s', (set, expected) => {
     expect(() => parseRecipe(text, '/project/x.yaml', [set])).toThrow(expected);

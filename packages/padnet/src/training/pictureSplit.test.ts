@@ -99,9 +99,18 @@ describe('split.json', () => {
     await expect(load({ splitSeed: 2 })).rejects.toThrow('data.splitSeed: the run divided');
     writeFileSync(run.split, '{"format": "padnet-split-1", "train": []}');
     expect(() => readRun(run.path)).toThrow(InputError);
-    expect(() => readRun(run.path)).toThrow(`${run.split}: damaged, expected what training wrote (testFraction: `);
+    expect(() => readRun(run.path)).toThrow(
+      `${run.split}: testFraction: missing; expected a number; seed: missing; expected a whole number; test: missing; expected a list, each text; get it back from a copy, or train anew`,
+    );
+    const mixed = { format: 'padnet-split-1', testFraction: 0.2, seed: 1, train: ['a', 'b'], test: ['c', 'b'] };
+    writeFileSync(run.split, JSON.stringify(mixed));
+    expect(() => readRun(run.path)).toThrow(
+      `${run.split}: train[1]: b is in test too; expected each sample in one of the two; get it back from a copy, or train anew`,
+    );
     writeFileSync(run.split, '{');
-    expect(() => readRun(run.path)).toThrow(`${run.split}: damaged, expected what training wrote (`);
+    expect(() => readRun(run.path)).toThrow(
+      `${run.split}: expected the split of a run, but it is not JSON; get it back from a copy, or train anew`,
+    );
   });
 });
 

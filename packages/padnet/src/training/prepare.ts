@@ -32,7 +32,7 @@ import { assertExpertsFit, assertFits } from './assertFits.js';
 import { loadPictures, loadTexts, tokeniseTexts, type LoadPicturesOptions, type TextSets } from './loadData.js';
 import { PictureTask } from './pictureTask.js';
 import { createFromStart, resolveTextStart, type TextStart } from './pretrainedTexts.js';
-import { dynamicWeights, isFolder, readPretrained, staticWeights } from './pretrainedWeights.js';
+import { dynamicWeights, isFolder, named, readPretrained, staticWeights } from './pretrainedWeights.js';
 import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
 import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
 import { foldOnTask } from './staticForm.js';
@@ -147,7 +147,7 @@ async function startingNetwork(
   return scope(() => {
     const read = folded ?? readPretrained(pretrained, model, { allowCode });
     const weights = 'network' in read ? dynamicWeights(read, pretrained) : read;
-    const network = createPretrained(model, shape, weights, pretrained, { allowCode });
+    const network = named(() => createPretrained(model, shape, weights, pretrained, { allowCode }));
     const { numClasses: pretrainedClasses } = weights.shape;
     if (pretrainedClasses !== numClasses) onNewClassifier?.({ pretrained, pretrainedClasses, classes: numClasses });
     return network;

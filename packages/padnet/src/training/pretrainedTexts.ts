@@ -13,6 +13,7 @@ import {
   type TextModelOptions,
 } from '../models/index.js';
 import { hasModel, loadAnyModel } from './anyModel.js';
+import { throwNamed } from './pretrainedWeights.js';
 import { RunFolder } from './runFolder.js';
 import type { TextModel } from './savedModel.js';
 import { noStaticMixture } from './staticForm.js';
@@ -34,7 +35,7 @@ export async function resolveTextStart(pretrained: string, signal?: AbortSignal)
   const run = new RunFolder(pretrained);
   const isRun = existsSync(run.recipe);
   if (!isRun && !hasModel(pretrained)) {
-    const folder = await resolvePretrained(pretrained, signal ? { signal } : {});
+    const folder = await resolvePretrained(pretrained, signal ? { signal } : {}).catch(throwNamed);
     return { folder, config: readTextConfig(folder), saved: null };
   }
   const saved = loadAnyModel(pretrained);

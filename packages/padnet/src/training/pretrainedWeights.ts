@@ -76,11 +76,16 @@ function assertSameKernels(path: string, of: ModelOptions, model: ModelOptions):
 }
 
 /** With the key that names the file. */
-function named<T>(read: () => T): T {
+export function named<T>(read: () => T): T {
   try {
     return read();
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
-    throw new InputError(`model.pretrained: ${error.message}`, { cause: error });
+    throwNamed(error);
   }
+}
+
+/** Throws what reading `model.pretrained` threw, with the key. */
+export function throwNamed(error: unknown): never {
+  if (!(error instanceof InputError)) throw error;
+  throw new InputError(`model.pretrained: ${error.message}`, { cause: error });
 }

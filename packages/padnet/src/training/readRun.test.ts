@@ -102,7 +102,9 @@ it('says what is missing or damaged', () => {
   );
   writeFileSync(run.recipe, serialiseRecipe(smallRecipe('pictures', 'static')));
   writeFileSync(run.environment, '{"date": ');
-  expect(message(() => readRun(run.path))).toBe(`${run.environment}: damaged: expected the JSON that training wrote`);
+  expect(message(() => readRun(run.path))).toBe(
+    `${run.environment}: expected what training wrote of its machine, but it is not JSON; get it back from a copy, or delete it`,
+  );
   writeFileSync(run.recipe, readFileSync(run.recipe, 'utf8').replace('epochs: 2', 'epochs: two'));
   expect(message(() => readRun(run.path))).toMatch(/recipe\.yaml:\d+: training\.epochs: /);
 });

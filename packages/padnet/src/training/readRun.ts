@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import type { DataSplit } from '../data/index.js';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { maxSettingsBytes, readRegularText, type ReadOptions } from '../readRegularFile.js';
-import { environmentSchema, type Environment } from './environment.js';
+import { maxSettingsBytes, readRegularFile, readRegularText, type ReadOptions } from '../readRegularFile.js';
+import { checkText } from '../text.js';
+import { readEnvironment, type Environment } from './environment.js';
 import { parseEvent, type TrainingEvent } from './events.js';
 import { parseRunRecipe } from './loadRecipe.js';
 import type { Recipe, RunRecipe } from './recipe.js';
@@ -43,7 +44,7 @@ export function readAnyRun(path: string): Run<RunRecipe> {
   return {
     folder,
     recipe,
-    environment: readEnvironment(folder.environment),
+    environment: existsSync(folder.environment) ? readEnvironment(folder.environment) : null,
     split: readSplit(folder.split),
     events: readEvents(folder.metrics),
   };
@@ -56,19 +57,9 @@ export function readRunRecipe(path: string): Recipe {
 
 function readAnyRecipe(path: string): RunRecipe {
   const { recipe } = new RunFolder(path);
-  const text = readIfThere(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
-  if (text === null) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
-  return parseRunRecipe(text, recipe);
-}
-
-function readEnvironment(file: string): Environment | null {
-  const text = readIfThere(file, { expected: 'the JSON that training wrote', maxBytes: maxSettingsBytes });
-  if (text === null) return null;
-  try {
-    return environmentSchema.parse(JSON.parse(text));
-  } catch (error) {
-    throw new InputError(`${file}: damaged: expected the JSON that training wrote`, { cause: error });
-  }
+  if (!existsSync(recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
+  const bytes = readRegularFile(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
+  return parseRunRecipe(checkText(bytes, recipe).toString('utf8'), recipe);
 }
 
 /** @throws InputError where a line is damaged */

@@ -2,9 +2,9 @@
 import { existsSync } from 'node:fs';
 import type { DataSplit } from '../data/index.js';
 import { InputError } from '../errors.js';
+import { readJson } from '../jsonFile.js';
 import { writeFileAtomic } from '../outputFile.js';
 import { encodePartition } from '../partition/index.js';
-import { readRegularText } from '../readRegularFile.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { appendLine } from './atomicWrite.js';
 import { readLatestState } from './checkpoint.js';
@@ -153,16 +153,9 @@ function startOf(trainer: Trainer): Fingerprint {
 /** @throws InputError where a run that was killed before its first checkpoint began with something else */
 function checkStart({ start }: RunFolder, now: Fingerprint, allowChanges: boolean): void {
   if (allowChanges || !existsSync(start)) return;
-  let before: Fingerprint;
-  try {
-    before = fingerprintSchema.parse(JSON.parse(readRegularText(start, { expected: 'the JSON that training wrote' })));
-  } catch (error) {
-    throw new InputError(
-      `${start}: damaged: expected the JSON that training wrote; delete it to start from the beginning`,
-      {
-        cause: error,
-      },
-    );
-  }
+  const before = readJson(start, fingerprintSchema, {
+    expected: 'what training wrote of its start',
+    wayOut: 'delete it to start from the beginning',
+  });
   assertUnchanged(changesSince(before, now), start);
 }

@@ -204,11 +204,23 @@ describe('what is damaged or missing is told in one line', () => {
   it('a description that is cut off, or of something else', () => {
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.slice(0, 50));
-    expect(failure()).toMatch(/model\.json: damaged, it is not JSON \(.*\)$/);
+    expect(failure()).toMatch(
+      /model\.json:3: expected the description of a network, but it is not JSON; get it back from a copy, or train anew$/,
+    );
     writeFileSync(file, text.replace('padnet-model-1', 'padnet-model-2').replace('"numClasses": 4', '"numClasses": 0'));
-    expect(failure()).toMatch(/model\.json: not a model: format: .*; modality: /);
+    expect(failure()).toMatch(
+      /model\.json: format: expected padnet-model-1, got "padnet-model-2"; numClasses: expected a whole number of at least 1, got 0; /,
+    );
     writeFileSync(file, text.replace('"resnet10"', '"resnet11"'));
-    expect(failure()).toMatch(/model\.json: not a model: model\.name: /);
+    expect(failure()).toMatch(/model\.json: model\.name: expected one of resnet10, /);
+    for (const [other, expected] of [
+      ['null', 'expected the description of a network, got nothing'],
+      ['{}', 'modality: missing; expected image or text or program'],
+      ['{"modality": "sound"}', 'modality: expected image or text or program, got "sound"'],
+    ] as const) {
+      writeFileSync(file, other);
+      expect(failure()).toBe(`${file}: ${expected}; get it back from a copy, or train anew`);
+    }
   });
 
   it('weights that are cut off', () => {

@@ -15,7 +15,8 @@ import {
   type TextDefinition,
   type TextTokenizer,
 } from '../data/index.js';
-import { describeIssues, InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
+import { readJson } from '../jsonFile.js';
 import {
   createModel,
   createTextShape,
@@ -31,11 +32,12 @@ import {
 import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstantLayers } from '../layers/index.js';
 import { writeFileAtomic } from '../outputFile.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { maxSettingsBytes, readRegularFile, readRegularText } from '../readRegularFile.js';
+import { readRegularFile } from '../readRegularFile.js';
 
-const fileSchema = z.looseObject({ format: z.literal('padnet-model-1') });
+const format = z.literal('padnet-model-1');
 
 const pictureDescriptionSchema = z.strictObject({
+  format,
   modality: z.literal('image'),
   model: modelSchema,
   inChannels: z.int().min(1),
@@ -68,6 +70,7 @@ const tableSchema = z.strictObject({
 
 /** The tokenizer's files are beside it. */
 const textDescriptionSchema = z.strictObject({
+  format,
   modality: z.literal('text'),
   model: textModelSchema,
   /** As Hugging Face's `config.json`. */
@@ -85,7 +88,7 @@ const textDescriptionSchema = z.strictObject({
 const keptSchema = textDescriptionSchema.pick({ task: true, definition: true, table: true, maxLength: true });
 
 /** A network that a program made: its weights can be read, not the network. */
-const programDescriptionSchema = z.strictObject({ modality: z.literal('program'), name: z.string() });
+const programDescriptionSchema = z.strictObject({ format, modality: z.literal('program'), name: z.string() });
 
 const descriptionSchema = z.discriminatedUnion('modality', [
   pictureDescriptionSchema,
@@ -94,8 +97,11 @@ const descriptionSchema = z.discriminatedUnion('modality', [
 ]);
 
 /** All that is needed to run a network on new data, but its weights and tokenizer. */
-export type PictureDescription = z.infer<typeof pictureDescriptionSchema>;
-export type TextDescription = Omit<z.infer<typeof textDescriptionSchema>, 'config' | 'definition' | 'table'> & {
+export type PictureDescription = Omit<z.infer<typeof pictureDescriptionSchema>, 'format'>;
+export type TextDescription = Omit<
+  z.infer<typeof textDescriptionSchema>,
+  'format' | 'config' | 'definition' | 'table'
+> & {
   /** Of GLUE too. */
   readonly definition?: TextDefinition | undefined;
   readonly table?: OwnTableOptions | undefined;
@@ -161,11 +167,11 @@ export function pretrainedDescription(
   { labels }: Pick<TextConfig, 'labels'>,
 ): Partial<Pick<TextDescription, 'task' | 'definition' | 'table' | 'maxLength'>> {
   const file = join(folder, 'config.json');
-  const text = readRegularText(file, { expected: 'a configuration', maxBytes: maxSettingsBytes });
-  const { padnet } = JSON.parse(text) as { padnet?: unknown };
-  if (padnet === undefined) return {};
-  const { data, error } = keptSchema.safeParse(padnet);
-  if (error) throw new InputError(`${file}: padnet: ${describeIssues(error)}; remove the key padnet`);
+  const { padnet: data } = readJson(file, z.looseObject({ padnet: keptSchema.optional() }), {
+    expected: 'a configuration',
+    wayOut: 'remove the key padnet',
+  });
+  if (data === undefined) return {};
   const definition = data.task === undefined ? data.definition : glueDefinition(data.task);
   // Others may have trained it for other classes since.
   const classes = definition?.classNames ?? numberedLabels(1);
@@ -250,7 +256,7 @@ function loadWeights(network: nn.Module, file: string): void {
     try {
       loadCompactStateDict(network, tensors);
     } catch (error) {
-      throw new InputError(`${file}: ${(error as Error).message}`, { cause: error });
+      throw new InputError(`${file}: ${reasonOf(error)}`, { cause: error });
     }
   });
   replaceConstantLayers(network);
@@ -262,18 +268,14 @@ export function isProgramModel(file: string): boolean {
   return parseDescription(file).modality === 'program';
 }
 
-function parseDescription(file: string): z.infer<typeof descriptionSchema> {
-  const text = readRegularText(file, { expected: 'the description of a network', maxBytes: maxSettingsBytes });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${file}: damaged, it is not JSON (${(error as Error).message})`, { cause: error });
-  }
-  const parsed = fileSchema.safeParse(json);
-  const entries = Object.entries(parsed.data ?? {}).filter(([key]) => key !== 'format');
-  const description = descriptionSchema.safeParse(Object.fromEntries(entries));
-  const problems = [parsed.error, description.error].flatMap((error) => (error ? [describeIssues(error)] : []));
-  if (problems.length > 0) throw new InputError(`${file}: not a model: ${problems.join('; ')}`);
-  return description.data!;
+type Stored = z.infer<typeof descriptionSchema>;
+type WithoutFormat<Description> = Description extends unknown ? Omit<Description, 'format'> : never;
+
+function parseDescription(file: string): WithoutFormat<Stored> {
+  const description: WithoutFormat<Stored> & { format?: string } = readJson<Stored>(file, descriptionSchema, {
+    expected: 'the description of a network',
+    wayOut: 'get it back from a copy, or train anew',
+  });
+  delete description.format;
+  return description;
 }

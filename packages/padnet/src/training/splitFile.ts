@@ -2,17 +2,25 @@
 import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { DataSplit } from '../data/index.js';
-import { describeIssues, InputError } from '../errors.js';
-import { maxTextBytes, readRegularText } from '../readRegularFile.js';
+import { readJson } from '../jsonFile.js';
+import { maxTextBytes } from '../readRegularFile.js';
 import { writeFileAtomic } from '../outputFile.js';
 
-const fileSchema = z.strictObject({
-  format: z.literal('padnet-split-1'),
-  testFraction: z.number(),
-  seed: z.int(),
-  train: z.array(z.string()),
-  test: z.array(z.string()),
-});
+const fileSchema = z
+  .strictObject({
+    format: z.literal('padnet-split-1'),
+    testFraction: z.number(),
+    seed: z.int(),
+    train: z.array(z.string()),
+    test: z.array(z.string()),
+  })
+  .superRefine(({ train, test }, context) => {
+    const tested = new Set(test);
+    const both = train.findIndex((name) => tested.has(name));
+    if (both === -1) return;
+    const message = `${train[both]!} is in test too; expected each sample in one of the two`;
+    context.addIssue({ code: 'custom', path: ['train', both], message });
+  });
 
 export function writeSplit(file: string, split: DataSplit): void {
   writeFileAtomic(file, `${JSON.stringify({ format: 'padnet-split-1', ...split }, null, 2)}\n`);
@@ -21,19 +29,10 @@ export function writeSplit(file: string, split: DataSplit): void {
 /** Undefined where there is none: the data say themselves what is tested on. @throws InputError where it is damaged */
 export function readSplit(file: string): DataSplit | undefined {
   if (!existsSync(file)) return undefined;
-  const text = readRegularText(file, { expected: 'the split of a run', maxBytes: maxTextBytes });
-  const damaged = (reason: string): InputError =>
-    new InputError(
-      `${file}: damaged, expected what training wrote (${reason}); get it back from a copy, or train anew`,
-    );
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw damaged((error as Error).message);
-  }
-  const parsed = fileSchema.safeParse(json);
-  if (!parsed.success) throw damaged(describeIssues(parsed.error));
-  const { testFraction, seed, train, test } = parsed.data;
+  const { testFraction, seed, train, test } = readJson(file, fileSchema, {
+    expected: 'the split of a run',
+    wayOut: 'get it back from a copy, or train anew',
+    maxBytes: maxTextBytes,
+  });
   return { testFraction, seed, train, test };
 }

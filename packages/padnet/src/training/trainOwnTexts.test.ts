@@ -108,7 +108,7 @@ describe('a run on texts of one’s own', () => {
     const { score } = await (await savedTask(recipe, model, { split })).evaluate();
     expect(score).toBe(finished(readRun(whole).events).testScore);
     writeFileSync(new RunFolder(whole).split, '{}');
-    expect(() => readRun(whole)).toThrow(/split\.json: damaged, expected what training wrote/);
+    expect(() => readRun(whole)).toThrow(/split\.json: format: missing; expected padnet-split-1; /);
   });
 
   it('predicts numbers', async () => {

@@ -230,10 +230,18 @@ describe('masks of another run', () => {
     );
     const wider = recipe({});
     expect(await failure(train({ ...wider, model: { ...wider.model, width: 8 } }, { out: other }))).toMatch(
-      /^this partition is for another network: mask shape/,
+      /^partition\.masks: this partition is for another network: mask shape/,
     );
     writeFileSync(masks, bytes.subarray(0, bytes.length - 9));
-    expect(await failure(train(wider, { out: other }))).toContain(masks);
+    const noPartition =
+      'not a partition: it is damaged, or no safetensors file; give a file of masks, such as partition.safetensors of a run';
+    expect(await failure(train(wider, { out: other }))).toBe(`partition.masks: ${masks}: ${noPartition}`);
+    writeFileSync(masks, 'GIF89a, of another kind');
+    expect(await failure(train(wider, { out: other }))).toBe(`partition.masks: ${masks}: ${noPartition}`);
+    expect(await failure(train(recipe({ masks: parent }), { out: other }))).toBe(
+      `partition.masks: ${parent} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ` +
+        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+    );
     expect(existsSync(other)).toBe(false);
   });
 

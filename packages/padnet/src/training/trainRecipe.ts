@@ -1,7 +1,7 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
 import { existsSync } from 'node:fs';
 import type { Device } from '@padnet/torch';
-import { InputError } from '../errors.js';
+import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { readRegularFile } from '../readRegularFile.js';
@@ -136,21 +136,31 @@ function checkInputs(recipe: Recipe, folder: RunFolder): void {
   }
 }
 
-function readMasks(options: PartitionOptions | undefined): Partition | undefined {
+/** Those that a recipe names. @throws InputError where they are missing, damaged, or of another ratio */
+export function readMasks(options: PartitionOptions | undefined): Partition | undefined {
   if (options?.masks === undefined) return undefined;
   const { masks } = options;
-  const file = isFolder(masks) ? new RunFolder(masks).partition : masks;
-  let bytes: Uint8Array;
+  let partition: Partition;
   try {
-    bytes = readRegularFile(file, { expected: 'a partition' });
+    partition = readPartition(masks);
   } catch (error) {
-    throw new InputError(`partition.masks: ${(error as Error).message}`, { cause: error });
+    throw new InputError(`partition.masks: ${reasonOf(error)}`, { cause: error });
   }
-  const partition = decodePartition(bytes, file);
   if (partition.settings.ratio !== options.ratio) {
     throw new InputError(
       `partition.masks: ${masks} was made with ratio ${partition.settings.ratio}, partition.ratio is ${options.ratio}`,
     );
   }
   return partition;
+}
+
+/** @param path a file of masks, or the folder of a run or a network that has one. @throws InputError where there are none */
+export function readPartition(path: string): Partition {
+  const file = isFolder(path) ? new RunFolder(path).partition : path;
+  if (isFolder(path) && !existsSync(file))
+    throw new InputError(
+      `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with ` +
+        'a partition section writes it, or `padnet convert --layer pad --ratio`',
+    );
+  return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }

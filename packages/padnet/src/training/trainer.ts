@@ -11,7 +11,7 @@ import { performance } from 'node:perf_hooks';
 import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
 import { setTemperature, temperatureRouters } from '../dynamic/index.js';
-import { InputError, NonFiniteError } from '../errors.js';
+import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
 import {
   assertPartitionFits,
@@ -171,7 +171,11 @@ export class Trainer {
     this.#scheduleStart = this.#training.scheduleStart;
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
-    if (this.#masks) assertPartitionFits(network, this.#masks);
+    try {
+      if (this.#masks) assertPartitionFits(network, this.#masks);
+    } catch (error) {
+      throw new InputError(`partition.masks: ${reasonOf(error)}`, { cause: error });
+    }
     this.#hasAttention = temperatureRouters(network).length > 0;
   }
 
@@ -214,7 +218,7 @@ export class Trainer {
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
         this.#average?.load(state.averageUpdates, withoutPrefix(tensors, 'average.'));
       } catch (error) {
-        throw new InputError(`${file} is of another network: ${(error as Error).message}`, { cause: error });
+        throw new InputError(`${file} is of another network: ${reasonOf(error)}`, { cause: error });
       }
       defaultGenerator.setState(random);
       this.#step = state.step;
@@ -601,7 +605,7 @@ function assertGranularityFits(network: nn.Module, { granularity }: PartitionOpt
   try {
     partitionUnits(network, granularity);
   } catch (error) {
-    throw new InputError(`partition.granularity: ${(error as Error).message}`, { cause: error });
+    throw new InputError(`partition.granularity: ${reasonOf(error)}`, { cause: error });
   }
 }
 

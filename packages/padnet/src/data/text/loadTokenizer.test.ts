@@ -107,9 +107,11 @@ describe('loadTokenizer', () => {
 
   it('names the damaged file', () => {
     write('tokenizer.json', '{"model": ');
-    expectError(`${join(folder, 'tokenizer.json')}: expected JSON (`);
+    expectError(
+      `${join(folder, 'tokenizer.json')}: expected a file of a tokenizer, but it is not JSON; get the file again`,
+    );
     write('tokenizer.json', '[]');
-    expectError('tokenizer.json: expected a JSON object');
+    expectError('tokenizer.json: expected a file of a tokenizer, got []; get the file again');
     rmSync(join(folder, 'tokenizer.json'));
     write('vocab.txt', '[PAD]\n[UNK]\n[CLS]\nthe\n');
     expectError(`${join(folder, 'vocab.txt')}: expected the token [SEP], it is not there`);

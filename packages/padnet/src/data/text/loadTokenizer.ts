@@ -1,7 +1,9 @@
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 
+import { z } from 'zod';
 import { InputError } from '../../errors.js';
+import { readJson as readJsonFile } from '../../jsonFile.js';
 import { readRegularText } from '../../readRegularFile.js';
 import { TextTokenizer } from './tokenizer.js';
 import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
@@ -9,23 +11,14 @@ import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
 /** Of the largest vocabularies, with room to spare. */
 const maxTokenizerBytes = 2 ** 28;
 
+const options = { expected: 'a file of a tokenizer', maxBytes: maxTokenizerBytes };
+
 function readText(file: string): string {
-  return readRegularText(file, { expected: 'a file of a tokenizer', maxBytes: maxTokenizerBytes });
+  return readRegularText(file, options);
 }
 
 function readJson(file: string): Readonly<Record<string, unknown>> {
-  const text = readText(file);
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (cause) {
-    const reason = cause instanceof Error ? cause.message : String(cause);
-    throw new InputError(`${file}: expected JSON (${reason}); get the file again`, { cause });
-  }
-  if (typeof value !== 'object' || value === null || Array.isArray(value)) {
-    throw new InputError(`${file}: expected a JSON object; get the file again`);
-  }
-  return value as Readonly<Record<string, unknown>>;
+  return readJsonFile(file, z.record(z.string(), z.unknown()), { ...options, wayOut: 'get the file again' });
 }
 
 /**

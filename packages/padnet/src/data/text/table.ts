@@ -2,7 +2,8 @@
 import { basename } from 'node:path';
 import { CsvError, parse } from 'csv-parse/sync';
 import { InputError } from '../../errors.js';
-import { endsInReturn, readTextFile, splitLines } from './textFile.js';
+import { endsInReturn, splitLines } from '../../text.js';
+import { readTextFile } from './textFile.js';
 
 /** How a file writes a table. */
 export type TableFormat =

@@ -1,6 +1,7 @@
 /** Hugging Face's `config.json` of a text encoder. */
 import { z } from 'zod';
-import { describeIssues, InputError } from '../../errors.js';
+import { InputError } from '../../errors.js';
+import { parseAs } from '../../schemaProblems.js';
 import { activationNames, type ActivationName } from './activation.js';
 import { refuseOtherArchitectures, unknownConfigKeys } from './configKeys.js';
 import { families, familyNames, type FamilyName } from './family.js';
@@ -100,9 +101,7 @@ export function parseTextConfig(
     );
   }
   refuseOtherArchitectures(json as Readonly<Record<string, unknown>>, file);
-  const parsed = schema.safeParse(json);
-  if (!parsed.success) throw new InputError(`${file}: ${describeIssues(parsed.error)}`);
-  const { data } = parsed;
+  const data = parseAs(schema, json, (problems) => new InputError(`${file}: ${problems}; choose another model`));
   const family = families[data.model_type];
   const hiddenDropout = data.hidden_dropout_prob ?? family.defaults.dropout;
   const config: TextConfig = {

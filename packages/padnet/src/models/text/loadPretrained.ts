@@ -1,8 +1,9 @@
 /** Pretrained encoders from a folder as Hugging Face's library writes them. */
 import { join } from 'node:path';
 import { noGrad, scope, tensor, type Tensor } from '@padnet/torch';
+import { z } from 'zod';
 import { InputError } from '../../errors.js';
-import { maxSettingsBytes, readRegularText } from '../../readRegularFile.js';
+import { readJson } from '../../jsonFile.js';
 import { numberedLabels, parseTextConfig, type ParseTextConfigOptions, type TextConfig } from './config.js';
 import { families, familyNames, type FamilyName } from './family.js';
 import { SequenceClassifier } from './sequenceClassifier.js';
@@ -69,16 +70,10 @@ export function orderOutputs(network: SequenceClassifier, stored: readonly strin
 /** @throws InputError where there is no `config.json` of a text encoder in `folder` */
 export function readTextConfig(folder: string, options: ParseTextConfigOptions = {}): TextConfig {
   const file = join(folder, 'config.json');
-  const text = readRegularText(file, {
+  const json = readJson(file, z.unknown(), {
     expected: 'the configuration in the folder of a Hugging Face model',
-    maxBytes: maxSettingsBytes,
+    wayOut: 'get it again',
   });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${file}: is not JSON (${(error as Error).message})`, { cause: error });
-  }
   return parseTextConfig(json, file, options);
 }
 

@@ -3,8 +3,9 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { decodeTorchArchive, loadSafetensors, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
-import { describeIssues, InputError, reasonOf } from '../../errors.js';
-import { maxSettingsBytes, readRegularFile, readRegularText } from '../../readRegularFile.js';
+import { InputError, reasonOf } from '../../errors.js';
+import { readJson } from '../../jsonFile.js';
+import { readRegularFile } from '../../readRegularFile.js';
 
 export interface StoredWeights {
   /** What messages call the weights. */
@@ -38,21 +39,19 @@ const readers: Readonly<
 };
 
 const indexSchema = z.object({
-  weight_map: z.record(z.string(), z.string().regex(/^[\w-][\w.-]*\.safetensors$/, 'expected the name of a shard')),
+  weight_map: z.record(
+    z.string(),
+    z
+      .string()
+      .regex(/^[\w-][\w.-]*\.safetensors$/)
+      .describe('the name of a shard'),
+  ),
 });
 
 /** The files that a `model.safetensors.index.json` names. @throws InputError where it is no such index */
 export function shardNames(file: string): string[] {
-  const text = readRegularText(file, { expected: 'an index of weights', maxBytes: maxSettingsBytes });
-  let json: unknown;
-  try {
-    json = JSON.parse(text);
-  } catch (error) {
-    throw new InputError(`${file}: is not JSON (${(error as Error).message})`, { cause: error });
-  }
-  const parsed = indexSchema.safeParse(json);
-  if (!parsed.success) throw new InputError(`${file}: no index of weights: ${describeIssues(parsed.error)}`);
-  return [...new Set(Object.values(parsed.data.weight_map))].sort();
+  const index = readJson(file, indexSchema, { expected: 'an index of weights', wayOut: 'get it again' });
+  return [...new Set(Object.values(index.weight_map))].sort();
 }
 
 function explain<T>(file: string, read: () => T): T {

@@ -1,3 +1,4 @@
+export { checkScores } from './checkScores.js';
 export { grasp } from './grasp.js';
 export { magnitude } from './magnitude.js';
 export { maskGradient } from './maskGradient.js';

@@ -80,11 +80,29 @@ describe('loadSaliency', () => {
     expect(() => load(text)).toThrow(`partition.saliency: ${file}: ${expected}`);
   });
 
-  it('names the file where scoring fails', async () => {
-    const own = load("export default { name: 'mine', score: async () => { throw new Error('no luck'); } };");
+  it.each([
+    ["throw new Error('no\\nluck');", ' failed: no; luck'],
+    ["throw 'x';", " failed: it threw 'x'"],
+    ['throw null;', ' failed: it threw null'],
+    ['return Promise.reject(undefined);', ' failed: it threw undefined'],
+    ['return undefined;', ' gives no Map (undefined), expected a Map with a tensor for each layer that is searched'],
+    [
+      'const all = ones(sources); all.get("1")[Symbol.dispose](); return all;',
+      ' gives a tensor for the layer 1 that was freed meanwhile; call keep() on it',
+    ],
+    [
+      'return ones(sources).set("head", zeros([2]).keep());',
+      " gives scores for 'head', which is no layer that is searched; expected those of 1, 2",
+    ],
+  ])('names the file where %s', async (body, expected) => {
+    const own = load(`
+      import { zeros } from '@padnet/torch';
+      const ones = (sources) => new Map(Array.from(sources, ([path, { shape }]) => [path, zeros(shape).add(1).keep()]));
+      export default { name: 'mine', score: async ({ sources }) => { ${body} } };
+    `);
     const error = await partition(own).catch((thrown: unknown) => thrown);
     expect(error).toBeInstanceOf(InputError);
-    expect((error as Error).message).toBe(`partition.saliency: ${file}: score failed: no luck`);
+    expect((error as Error).message).toBe(`partition.saliency: ${file}: score${expected}`);
   });
 });
 
@@ -98,7 +116,10 @@ describe('a score that is not one of entries', () => {
   });
 
   it.each([
-    [() => ({}), 'the saliency mine gives an object, expected a Map with a tensor for each layer that is searched'],
+    [
+      () => ({}),
+      'the saliency mine gives no Map (object), expected a Map with a tensor for each layer that is searched',
+    ],
     [(all: Map<string, Tensor>) => void all.delete('1'), 'the saliency mine gives no tensor for the layer 1'],
     [
       (all: Map<string, Tensor>) => void all.set('2', zeros([4, 4]).keep()),

@@ -1,6 +1,7 @@
 /** Scores by name, or of one's own from a file: `partition.saliency` of a recipe. See `examples/src/ownSaliency.ts`. */
-import { InputError } from '../../errors.js';
+import { InputError, reasonOf } from '../../errors.js';
 import { isCodeReference, loadCode, type CodeOptions } from '../../ownCode/index.js';
+import { checkScores } from './checkScores.js';
 import { saliencies, type SaliencyName } from './saliencies.js';
 import type { Saliency } from './saliency.js';
 
@@ -28,14 +29,16 @@ export function loadSaliency(reference: string, options: CodeOptions): OwnSalien
       name,
       ...(isSigned !== undefined && { isSigned }),
       score: async (context) => {
+        const score = `partition.saliency: ${file}: score`;
+        let scores: unknown;
         try {
-          return await saliency.score(context);
+          scores = await saliency.score(context);
         } catch (error) {
           if (context.signal?.aborted) throw error;
-          throw new InputError(`partition.saliency: ${file}: score failed: ${(error as Error).message}`, {
-            cause: error,
-          });
+          throw new InputError(`${score} failed: ${reasonOf(error)}`, { cause: error });
         }
+        checkScores(scores, context.sources, score);
+        return scores;
       },
     },
   };

@@ -3,7 +3,7 @@
  * Face's tokenizers for every text; what a file asks for that is not known here is refused.
  */
 import { z } from 'zod';
-import { describeIssues, InputError } from '../../../errors.js';
+import { InputError } from '../../../errors.js';
 import { addedTokenSchema, checkIds, tokenFinder, type AddedToken, type Part } from './addedTokens.js';
 import { createModel, modelSchema, withModelType, type TokenModel } from './models.js';
 import { createNormalizer, normalizerSchema, type Normalizer } from './normalizers.js';
@@ -127,4 +127,9 @@ function within<T>(section: string, make: () => T): T {
     if (!(error instanceof InputError)) throw error;
     throw new InputError(`${section}: ${error.message}`, { cause: error });
   }
+}
+
+/** Where and what, in one line: `normalizer.type: "Rot13" is not known here`; the schema has words of its own for much of it. */
+function describeIssues({ issues }: z.ZodError): string {
+  return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
 }

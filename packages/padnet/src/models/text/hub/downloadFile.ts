@@ -5,7 +5,7 @@
 import { createHash } from 'node:crypto';
 import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { InputError } from '../../../errors.js';
+import { InputError, reasonOf } from '../../../errors.js';
 import { maxSettingsBytes, readRegularText } from '../../../readRegularFile.js';
 import { requestFile, type Checksum, type Hub, type HubResponse } from './hubRequest.js';
 
@@ -55,7 +55,7 @@ export async function downloadFile(options: DownloadOptions): Promise<DownloadRe
       const advanced = (await partSize(options.target)) > before;
       failures = advanced ? 1 : failures + 1;
       if (failures >= maxAttempts || (isOffline(error) && !advanced)) {
-        throw new InputError(`${url.href}: could not be downloaded: ${reasonOf(error)}; ${wayOut(error, url)}`, {
+        throw new InputError(`${url.href}: could not be downloaded: ${whyNot(error)}; ${wayOut(error, url)}`, {
           cause: error,
         });
       }
@@ -206,9 +206,18 @@ function isOffline(error: unknown): boolean {
   return ['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ENETUNREACH'].includes(codeOf(error) ?? '');
 }
 
-function reasonOf(error: unknown): string {
-  const { message, cause } = error as Error;
-  return cause instanceof Error && cause.message !== '' ? cause.message : (codeOf(error) ?? message);
+/** What a connection that fails says, in words. */
+const words: Readonly<Record<string, string>> = {
+  ENOTFOUND: 'no address is known for that name',
+  EAI_AGAIN: 'no address can be asked for',
+  ECONNREFUSED: 'the connection is refused',
+  ECONNRESET: 'the connection broke off',
+  ENETUNREACH: 'there is no network',
+  ETIMEDOUT: 'nothing answers',
+};
+
+function whyNot(error: unknown): string {
+  return words[codeOf(error) ?? ''] ?? reasonOf(error instanceof Error ? (error.cause ?? error) : error);
 }
 
 function wayOut(error: unknown, { host }: URL): string {

@@ -243,7 +243,9 @@ describe('what is wrong', () => {
     server.files.set(`${root}/config.json`, { bytes: Buffer.from('{"model_type":"gpt2"}') });
     expect(await messageOf(resolve())).toMatch(/model_type is "gpt2", expected one of bert, roberta, albert, electra/);
     server.files.set(`${root}/config.json`, { bytes: Buffer.from('<html>log in</html>') });
-    expect(await messageOf(resolve())).toMatch(/config\.json: is not JSON/);
+    expect(await messageOf(resolve())).toMatch(
+      /config\.json: expected the configuration .*, but it is not JSON; get it again$/,
+    );
     expect(server.requests.length).toBe(2);
   });
 
@@ -267,7 +269,7 @@ describe('what is wrong', () => {
   it('is the network', async () => {
     await server.close();
     expect(await messageOf(resolve())).toMatch(
-      /config\.json: could not be downloaded: .*cannot be reached: check the network/,
+      /^there is no folder org\/tiny, and on the hub http:.*config\.json: could not be downloaded: the connection is refused; .* cannot be reached: check the network/,
     );
   });
 

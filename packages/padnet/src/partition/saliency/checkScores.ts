@@ -1,0 +1,42 @@
+/** Whether scores, which may be those of the user's own code, are a number for each entry. */
+import { inspect } from 'node:util';
+import { ops, scope, Tensor } from '@padnet/torch';
+import { InputError, NonFiniteError } from '../../errors.js';
+import type { ScoringContext } from './saliency.js';
+
+/**
+ * @param what gives them, for messages
+ * @throws InputError naming the layer where they are not one tensor for each that is searched; NonFiniteError where one is not finite
+ */
+export function checkScores(
+  scores: unknown,
+  sources: ScoringContext['sources'],
+  what: string,
+): asserts scores is Map<string, Tensor> {
+  const expected = 'expected a Map with a tensor for each layer that is searched';
+  if (!(scores instanceof Map)) throw new InputError(`${what} gives no Map (${typeof scores}), ${expected}`);
+  for (const [path, { shape }] of sources) {
+    const given: unknown = scores.get(path);
+    if (!(given instanceof Tensor)) throw new InputError(`${what} gives no tensor for the layer ${path}`);
+    const [got, wanted] = [shapeOf(given), shape].map((sizes) => sizes && `[${sizes.join(', ')}]`);
+    if (got === null)
+      throw new InputError(`${what} gives a tensor for the layer ${path} that was freed meanwhile; call keep() on it`);
+    if (got !== wanted)
+      throw new InputError(`${what} gives ${got!} for the layer ${path}, expected the shape of its weight ${wanted!}`);
+    if (!scope(() => ops.isfinite(given).all().item())) throw new NonFiniteError(what, `that of ${path} is not`);
+  }
+  for (const path of scores.keys() as Iterable<unknown>)
+    if (!sources.has(path as string))
+      throw new InputError(
+        `${what} gives scores for ${inspect(path)}, which is no layer that is searched; expected those of ${[...sources.keys()].join(', ')}`,
+      );
+}
+
+/** Null where it was freed. */
+function shapeOf(tensor: Tensor): readonly number[] | null {
+  try {
+    return tensor.shape;
+  } catch {
+    return null;
+  }
+}
