@@ -14,10 +14,10 @@ import {
   type MemoryFormat,
   type Tensor,
 } from '@padnet/torch';
-import { Bank, KernelAttention, type ParameterSource } from '../dynamic/index.js';
+import { Bank, KernelAttention } from '../dynamic/index.js';
 import type { ConvolutionPlan } from '../layers/convolutionPlan.js';
 import { DynamicConv2d, outputSize } from '../layers/index.js';
-import { PartialSource, type Mask } from '../partial/index.js';
+import { PartialSource, type Mask, type ParameterSource } from '../partial/index.js';
 import { median } from '../statistics.js';
 import { randomMask } from './benchNetwork.js';
 import { measuredPass, type MeasuredPass } from './measuredPass.js';

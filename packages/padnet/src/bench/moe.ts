@@ -15,9 +15,9 @@ import {
   setNumThreads,
   type Tensor,
 } from '@padnet/torch';
-import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
+import { Bank, NoisyTopK } from '../dynamic/index.js';
 import { MoELinear, Routing } from '../layers/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
 import { median } from '../statistics.js';
 import { measuredPass, type MeasuredPass } from './measuredPass.js';
 import { layerWork, roofline, type MachinePeaks, type Roofline } from './roofline.js';

@@ -15,7 +15,7 @@ import {
   setNumThreads,
   type Tensor,
 } from '@padnet/torch';
-import { Bank, type ParameterSource, type Router } from '../dynamic/index.js';
+import { Bank, type Router } from '../dynamic/index.js';
 import {
   directions,
   DynamicConv2d,
@@ -28,7 +28,7 @@ import {
   type MixingPlan,
   type PlanRates,
 } from '../layers/index.js';
-import { PartialSource } from '../partial/index.js';
+import { PartialSource, type ParameterSource } from '../partial/index.js';
 import { quantile } from '../statistics.js';
 import { randomMask } from './benchNetwork.js';
 import { interleaved } from './repeats.js';

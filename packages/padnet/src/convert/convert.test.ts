@@ -58,12 +58,12 @@ describe('an optimizer made before', () => {
 describe('conversion', () => {
   it('makes every convolution but the first dynamic or partial', () => {
     expect(kinds(convertToDynamic(network()))).toEqual(['0 static', '2.0 dynamic', '3 dynamic']);
-    expect(kinds(convertToPartial(network()))).toEqual(['0 static', '2.0 partial', '3 partial']);
-    expect(kinds(convertToPartial(convertToDynamic(network())))).toEqual(['0 static', '2.0 partial', '3 partial']);
+    expect(kinds(convertToPartial(network()))).toEqual(['0 static', '2.0 searched', '3 searched']);
+    expect(kinds(convertToPartial(convertToDynamic(network())))).toEqual(['0 static', '2.0 searched', '3 searched']);
     expect(kinds(convertToPartial(network(), { keepStatic: ['2.0'] }))).toEqual([
-      '0 partial',
+      '0 searched',
       '2.0 static',
-      '3 partial',
+      '3 searched',
     ]);
   });
 
@@ -146,7 +146,7 @@ describe('conversion', () => {
       return convert(made, { router, ...options });
     };
     const partial = convertToPartial(copy());
-    expect(kinds(partial)).toEqual(['0 static', '2.0 partial', '3 partial']);
+    expect(kinds(partial)).toEqual(['0 static', '2.0 searched', '3 searched']);
     for (const same of [copy(), partial, copy({}, convertToPartial)]) {
       for (const training of [false, true]) expectClose(output(same.train(training)), output(net), { atol: 1e-6 });
       for (const [, module] of same.namedModules())

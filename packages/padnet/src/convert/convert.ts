@@ -5,16 +5,9 @@
  * of DCD around the static convolution.
  */
 import { nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
-import {
-  Bank,
-  DcdRouter,
-  KernelAttention,
-  latentChannels,
-  type ParameterSource,
-  type Router,
-} from '../dynamic/index.js';
+import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
 import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
-import { SearchSource, type ScaleMode } from '../partial/index.js';
+import { SearchSource, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 import { wholeBank } from './wholeBank.js';
 
@@ -61,7 +54,7 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
   return convertEach(network, options, {
     sourceOf: ({ bank, staticWeight }) => new SearchSource({ bank, staticWeight, scaleMode }),
     replace: ({ source }) =>
-      source instanceof Bank
+      source.kind === 'dynamic'
         ? new SearchSource({ bank: source.bank, staticWeight: noGrad(() => source.bank.mean([0])), scaleMode })
         : null,
   });

@@ -45,8 +45,8 @@ describe('conversion to mixtures of experts', () => {
     expect(kinds(convertToPartialMoE(network, { layers: [1] }))).toEqual([
       'layers.0.intermediate static',
       'layers.0.output dynamic',
-      'layers.1.intermediate partial',
-      'layers.1.output partial',
+      'layers.1.intermediate searched',
+      'layers.1.output searched',
       'layers.2.intermediate static',
       'layers.2.output dynamic',
       'classifier static',

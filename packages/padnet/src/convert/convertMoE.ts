@@ -4,9 +4,9 @@
  * sum to 1; §2: λ_d = 1 at φ = 0).
  */
 import { nn, noGrad, scope } from '@padnet/torch';
-import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
+import { Bank, NoisyTopK } from '../dynamic/index.js';
 import { FeedForward, MoELinear, type RoutingLevel } from '../layers/index.js';
-import { SearchSource, type ScaleMode } from '../partial/index.js';
+import { SearchSource, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { initialBank, initialBias } from './initialBank.js';
 import { wholeBank } from './wholeBank.js';
 
@@ -65,7 +65,7 @@ export function convertToPartialMoE<N extends nn.Module>(network: N, options: Co
     fromLinear: ({ weight }, numExperts) =>
       new SearchSource({ bank: initialBank(weight, numExperts, options), staticWeight: weight, scaleMode }),
     replace: ({ source }) =>
-      source instanceof Bank
+      source.kind === 'dynamic'
         ? new SearchSource({ bank: source.bank, staticWeight: noGrad(() => source.bank.mean([0])), scaleMode })
         : null,
   });

@@ -2,7 +2,6 @@
 import { scope } from '@padnet/torch';
 import { Bank } from '../dynamic/index.js';
 import { isDynamicConvolution, type DynamicLayer } from '../layers/index.js';
-import { PartialSource } from '../partial/index.js';
 
 /**
  * The source of a dynamic layer with the same output as the partial one: λ_d Θ_k where an entry is dynamic, λ_s Θ_s where it is static.
@@ -14,7 +13,7 @@ import { PartialSource } from '../partial/index.js';
  */
 export function wholeBank(layer: DynamicLayer, path: string): Bank | null {
   const { source } = layer;
-  if (!(source instanceof PartialSource)) return null;
+  if (source.kind !== 'partial') return null;
   if (source.dynamicRatio < 1 && !mixesToOne(layer)) {
     throw new RangeError(
       `${path} has static entries that can not come back into its bank, as its router does more than mix kernels by coefficients ` +

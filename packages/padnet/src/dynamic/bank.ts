@@ -1,8 +1,8 @@
 /** κ = 1: a bank of K tensors of one shape, mixed by the coefficients: θ(x) = Σ_k α_k(x) Θ_k (method.md §1). */
 import { nn, ops, type Tensor } from '@padnet/torch';
-import type { EffectiveParameter, ParameterSource } from './parameterSource.js';
+import type { EffectiveParameter, Source } from './parameterSource.js';
 
-export class Bank extends nn.Module implements ParameterSource {
+export class Bank extends nn.Module implements Source {
   readonly kind = 'dynamic';
   readonly dynamicRatio = 1;
   /** Θ [K, …shape] */

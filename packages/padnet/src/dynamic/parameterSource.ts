@@ -30,8 +30,9 @@ export interface CompactParameter {
   };
 }
 
-export interface ParameterSource extends nn.Module {
-  readonly kind: 'static' | 'dynamic' | 'partial';
+/** What every source answers; `ParameterSource` of `partial/` is the union of those that there are. */
+export interface Source extends nn.Module {
+  readonly kind: 'static' | 'dynamic' | 'searched' | 'partial';
   /** Shape of one effective parameter, such as [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */
   readonly shape: readonly number[];
   /** κ: the fraction of entries that depend on the input. */

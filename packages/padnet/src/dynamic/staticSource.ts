@@ -1,8 +1,8 @@
 /** κ = 0: one weight for every input. */
 import { nn, type Tensor } from '@padnet/torch';
-import type { EffectiveParameter, ParameterSource } from './parameterSource.js';
+import type { EffectiveParameter, Source } from './parameterSource.js';
 
-export class StaticSource extends nn.Module implements ParameterSource {
+export class StaticSource extends nn.Module implements Source {
   readonly kind = 'static';
   readonly dynamicRatio = 0;
   readonly staticWeight: nn.Parameter;

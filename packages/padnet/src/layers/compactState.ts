@@ -3,15 +3,16 @@
  * mask has not come to an end; of a layer that a partition made static the weight alone.
  */
 import { scope, type nn, type Tensor } from '@padnet/torch';
-import { Mask, PartialSource, SearchSource } from '../partial/index.js';
+import { isMasked, Mask, PartialSource, sourceOf, type MaskedSource } from '../partial/index.js';
 import { isDynamicLayer } from './dynamicLayer.js';
 import { emptyStaticLayer, markPartitioned } from './staticLayer.js';
 
 /** `network.stateDict()`, with `toPartial` of every source that is still searched, at its mask. */
 export function compactStateDict(network: nn.Module): Map<string, Tensor> {
   const state = network.stateDict();
-  for (const [path, source] of network.namedModules()) {
-    if (!(source instanceof SearchSource)) continue;
+  for (const [path, module] of network.namedModules()) {
+    const source = sourceOf(module);
+    if (source?.kind !== 'searched') continue;
     for (const [name, tensor] of source.toPartial(source.mask).stateDict()) state.set(join(path, name), tensor);
   }
   return state;
@@ -43,9 +44,10 @@ export function loadCompactStateDict(network: nn.Module, state: nn.StateDict): v
 
 /** What takes the place of a module, of zeros; null where it stays. */
 function asSaved(path: string, module: nn.Module, state: nn.StateDict): nn.Module | null {
-  if (module instanceof SearchSource || module instanceof PartialSource) {
+  const source = sourceOf(module);
+  if (isMasked(source)) {
     const bits = state.get(join(path, 'mask_bits'));
-    return bits?.shape.join() === module.maskBits.shape.join() ? emptyLike(module, bits) : null;
+    return bits?.shape.join() === source.maskBits.shape.join() ? emptyLike(source, bits) : null;
   }
   if (path === '' || !isDynamicLayer(module) || !isStaticIn(state, path)) return null;
   const layer = emptyStaticLayer(module, state.has(`${path}.bias`));
@@ -59,10 +61,7 @@ function isStaticIn(state: nn.StateDict, path: string): boolean {
 }
 
 /** As `source`, for another mask. */
-function emptyLike(
-  { bank, shape, numKernels, scaleMode, training }: SearchSource | PartialSource,
-  bits: Tensor,
-): PartialSource {
+function emptyLike({ bank, shape, numKernels, scaleMode, training }: MaskedSource, bits: Tensor): PartialSource {
   const mask = Mask.fromBits(
     shape,
     scope(() => bits.toTypedArray() as Uint8Array),

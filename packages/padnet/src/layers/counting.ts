@@ -1,6 +1,6 @@
 /** What a network really stores and executes (method.md §2). */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
-import { numEntries, PartialSource, SearchSource } from '../partial/index.js';
+import { isMasked, numEntries } from '../partial/index.js';
 import { isDynamicLayer } from './dynamicLayer.js';
 import { partitionedShape } from './staticLayer.js';
 
@@ -25,12 +25,13 @@ export function countStored(network: nn.Module): StoredNumbers {
     const shape = partitionedShape(module);
     if (shape) entries += numEntries(shape);
     if (!isDynamicLayer(module)) continue;
-    const size = numEntries(module.source.shape);
+    const { source } = module;
+    const size = numEntries(source.shape);
     entries += size;
-    if (module.source instanceof PartialSource || module.source instanceof SearchSource) {
+    if (isMasked(source)) {
       maskBits += size;
-      dynamicEntries += module.source.mask.count;
-    } else if (module.source.kind === 'dynamic') dynamicEntries += size;
+      dynamicEntries += source.mask.count;
+    } else if (source.kind === 'dynamic') dynamicEntries += size;
   }
   return { parameters, maskBits, entries, dynamicEntries };
 }

@@ -14,8 +14,8 @@ import {
 } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Bank, DcdRouter, latentChannels, StaticSource, type ParameterSource } from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
+import { Bank, DcdRouter, latentChannels, StaticSource } from '../dynamic/index.js';
+import { Mask, PartialSource, scaleModes, SearchSource, type ParameterSource } from '../partial/index.js';
 import { countMacs, countStored } from './counting.js';
 import {
   dcd,

@@ -9,8 +9,8 @@
  * be dense, grouped or depth-wise; Q and P always see all channels, at the centre of W's kernel.
  */
 import { autocast, nn, ops, zeros, type Tensor } from '@padnet/torch';
-import { mixBank, normalise, type DcdRouter, type ParameterSource } from '../dynamic/index.js';
-import { numEntries, PartialSource } from '../partial/index.js';
+import { mixBank, normalise, type DcdRouter } from '../dynamic/index.js';
+import { numEntries, PartialSource, type ParameterSource } from '../partial/index.js';
 import { perSampleConv } from './mixedConv.js';
 import { outputSize } from './outputSize.js';
 
@@ -90,7 +90,7 @@ export class DecomposedConv2d extends nn.Module {
   /** Φ(x): h [batch, K] → [batch, L, L, 1, 1] */
   private fusion(coefficients: Tensor): Tensor {
     const { source } = this;
-    if (source instanceof PartialSource) return mixInUse(coefficients, source);
+    if (source.kind === 'partial') return mixInUse(coefficients, source);
     const { bank, scale, constant } = source.effective(false);
     const batch = coefficients.shape[0]!;
     if (bank === null) return constant!.expand([batch, ...source.shape]);
@@ -107,7 +107,7 @@ export class DecomposedConv2d extends nn.Module {
     const { geometry, router, source, weight, q, p } = this;
     const [height = 0, width = 0] = outputSize(geometry, shape);
     const size = numEntries(source.shape);
-    const inUse = source.kind === 'static' ? 0 : source instanceof PartialSource ? source.mask.count : size;
+    const inUse = source.kind === 'static' ? 0 : source.kind === 'partial' ? source.mask.count : size;
     const convolutions = height * width * (weight.numel + q.numel + size + p.numel);
     return router.countMacs(shape) + batch * (router.numKernels * inUse + convolutions);
   }

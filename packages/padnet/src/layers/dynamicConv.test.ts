@@ -1,16 +1,8 @@
 import { backward, manualSeed, nn, noGrad, ops, rand, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  Bank,
-  CondRouter,
-  KernelAttention,
-  OdAttention,
-  StaticSource,
-  type ParameterSource,
-  type Router,
-} from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
+import { Bank, CondRouter, KernelAttention, OdAttention, StaticSource, type Router } from '../dynamic/index.js';
+import { Mask, PartialSource, scaleModes, SearchSource, type ParameterSource } from '../partial/index.js';
 import { DynamicConv2d } from './dynamicConvolutions.js';
 
 const numKernels = 3;

@@ -16,10 +16,9 @@ import {
   type Attention,
   type CompactParameter,
   type EffectiveParameter,
-  type ParameterSource,
   type Router,
 } from '../dynamic/index.js';
-import { numEntries, SearchSource, TensorCache } from '../partial/index.js';
+import { numEntries, type ParameterSource, TensorCache } from '../partial/index.js';
 import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d } from '../nativeOperators.js';
 import { roundCoefficients } from './coefficientThreshold.js';
 import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
@@ -196,7 +195,7 @@ export abstract class DynamicConv extends nn.Module {
   private isPacked(): boolean {
     const { geometry, source } = this;
     if (this.training || isGradEnabled() || isDepthwise(geometry)) return false;
-    return !(source instanceof SearchSource) && source.kind !== 'static';
+    return source.kind !== 'searched' && source.kind !== 'static';
   }
 
   /**

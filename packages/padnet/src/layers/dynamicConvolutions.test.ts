@@ -1,17 +1,8 @@
 import { backward, manualSeed, nn, noGrad, ops, rand, randn, type Tensor } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import {
-  attend,
-  Bank,
-  CondRouter,
-  KernelAttention,
-  OdAttention,
-  StaticSource,
-  type ParameterSource,
-  type Router,
-} from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes, SearchSource } from '../partial/index.js';
+import { attend, Bank, CondRouter, KernelAttention, OdAttention, StaticSource, type Router } from '../dynamic/index.js';
+import { Mask, PartialSource, scaleModes, SearchSource, type ParameterSource } from '../partial/index.js';
 import { countMacs, countStored } from './counting.js';
 import type { DynamicConv } from './dynamicConv.js';
 import { DynamicConv1d, DynamicConv2d, DynamicConv3d, dynamicConv } from './dynamicConvolutions.js';

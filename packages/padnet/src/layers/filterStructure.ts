@@ -1,7 +1,6 @@
 /** Which filters of a convolution are static, or dynamic, as a whole: what need not be mixed, or is a bank of its own. */
 import { fromTypedArray, scope, type Device, type Tensor } from '@padnet/torch';
-import { numEntries, PartialSource, type Mask } from '../partial/index.js';
-import type { ParameterSource } from '../dynamic/index.js';
+import { type Mask, numEntries, type ParameterSource } from '../partial/index.js';
 
 export interface FilterStructure {
   /** d: entries that are mixed. */
@@ -39,8 +38,7 @@ export class FilterStructureCache {
   #structure: FilterStructure = { dynamicEntries: 0, staticFilters: 0, filters: null };
 
   of(source: ParameterSource): FilterStructure {
-    const version =
-      source instanceof PartialSource ? `${source.maskBits.handle} ${source.maskBits.version}` : source.kind;
+    const version = source.kind === 'partial' ? `${source.maskBits.handle} ${source.maskBits.version}` : source.kind;
     if (this.#version === version) return this.#structure;
     this.#release();
     this.#structure = structureOf(source);
@@ -55,7 +53,7 @@ export class FilterStructureCache {
 }
 
 function structureOf(source: ParameterSource): FilterStructure {
-  if (source instanceof PartialSource) return filterStructure(source.mask, source.maskBits.device);
+  if (source.kind === 'partial') return filterStructure(source.mask, source.maskBits.device);
   const size = numEntries(source.shape);
   // A source that is still searched is mixed whole.
   if (source.kind === 'static') return { dynamicEntries: 0, staticFilters: source.shape[0]!, filters: null };

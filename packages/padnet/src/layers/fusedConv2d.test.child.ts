@@ -10,8 +10,8 @@
  */
 import { grad, manualSeed, nn, noGrad, ops, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
 import fc from 'fast-check';
-import { Bank, type ParameterSource } from '../dynamic/index.js';
-import { Mask, numEntries, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
+import { Bank } from '../dynamic/index.js';
+import { Mask, numEntries, PartialSource, scaleModes, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import type { Router } from '../dynamic/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
 import { DynamicConv2d } from './dynamicConvolutions.js';

@@ -8,8 +8,8 @@
  */
 import { grad, manualSeed, noGrad, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
 import fc from 'fast-check';
-import { Bank, NoisyTopK, type ParameterSource } from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes, type ScaleMode } from '../partial/index.js';
+import { Bank, NoisyTopK } from '../dynamic/index.js';
+import { Mask, PartialSource, scaleModes, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { MoELinear, type ExpertPlan } from './moeLinear.js';
 import { Routing } from './routing.js';
 

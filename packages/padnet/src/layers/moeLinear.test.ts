@@ -16,8 +16,15 @@ import {
 import { expectClose } from '@padnet/torch/testing';
 import fc from 'fast-check';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { Bank, NoisyTopK, StaticSource, type ParameterSource } from '../dynamic/index.js';
-import { Mask, PartialSource, scaleModes, SearchSource, type ScaleMode } from '../partial/index.js';
+import { Bank, NoisyTopK, StaticSource } from '../dynamic/index.js';
+import {
+  Mask,
+  PartialSource,
+  scaleModes,
+  SearchSource,
+  type ScaleMode,
+  type ParameterSource,
+} from '../partial/index.js';
 import { MoELinear } from './moeLinear.js';
 import { Routing, routingLevels, type RoutingLevel } from './routing.js';
 

@@ -5,9 +5,9 @@
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
 import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
-import type { NoisyTopK, ParameterSource } from '../dynamic/index.js';
+import type { NoisyTopK } from '../dynamic/index.js';
 import { fusedExperts, isFusable } from '../nativeOperators.js';
-import { numEntries, PartialSource, scaleFactors } from '../partial/index.js';
+import { numEntries, PartialSource, scaleFactors, type ParameterSource } from '../partial/index.js';
 import { joinColumns, selectColumns, splitColumns } from './columns.js';
 import { groupedExperts } from './groupedExperts.js';
 import { MaskStructureCache } from './maskStructure.js';
@@ -106,7 +106,7 @@ export class MoELinear extends nn.Module {
     const numTokens = numEntries(shape.slice(0, -1));
     const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
     // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
-    const isStructured = this.source instanceof PartialSource && this.#structures.of(this.source).kind !== 'entries';
+    const isStructured = this.source.kind === 'partial' && this.#structures.of(this.source).kind !== 'entries';
     const ratio = this.source.kind === 'static' ? 0 : isStructured ? this.source.dynamicRatio : 1;
     const experts = numTokens * outFeatures * inFeatures * (ratio * this.router.k + (1 - ratio));
     const biases = this.biasBank ? numTokens * this.biasBank.numel : 0;
@@ -152,12 +152,9 @@ export class MoELinear extends nn.Module {
     const isFused = plan === 'fused';
     const chosen = { tokens, experts, weights, biasBank };
     const [outFeatures = 0] = source.shape;
-    if (source instanceof PartialSource) {
-      if (!isFused) return this.partial(source, tokens, { experts, weights, gates });
-      const { bank, staticWeight: weight, maskBits, phi, scaleMode } = source;
-      const { dynamic, static: scale } = scaleFactors(phi, scaleMode);
-      return fusedExperts({ ...chosen, bank, scale: dynamic, fixed: { weight, scale, maskBits }, outFeatures });
-    }
+    const compact = source.compact();
+    if (compact && isFused) return fusedExperts({ ...chosen, ...compact, outFeatures });
+    if (source.kind === 'partial') return this.partial(source, tokens, { experts, weights, gates });
     const { bank, scale, constant } = source.effective(true);
     if (bank && isFused) return fusedExperts({ ...chosen, bank, scale, fixed: null, outFeatures });
     if (bank) return groupedExperts({ tokens, experts, weights, bank, part: { kind: 'all' }, biasBank, scale });

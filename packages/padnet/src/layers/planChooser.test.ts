@@ -1,7 +1,7 @@
 import { nn, noGrad, ops, rand, randn, scope, tensor, zeros } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { Bank, KernelAttention, StaticSource, type ParameterSource } from '../dynamic/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Bank, KernelAttention, StaticSource } from '../dynamic/index.js';
+import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
 import { DynamicConv2d } from './dynamicConvolutions.js';
 import { checkPlan, PlanChooser, type InputDescription } from './planChooser.js';
 

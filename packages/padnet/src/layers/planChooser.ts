@@ -1,8 +1,8 @@
 /** The fastest plan of a layer for each input shape: worked out once, by the machine's rates. */
 import { isGradEnabled, type nn, type Tensor } from '@padnet/torch';
-import type { ParameterSource } from '../dynamic/index.js';
+
 import { isFusable } from '../nativeOperators.js';
-import { numEntries, PartialSource } from '../partial/index.js';
+import { numEntries, type ParameterSource } from '../partial/index.js';
 import {
   dynamicFiltersPlan,
   planCosts,
@@ -101,7 +101,7 @@ function planChoices(
       numKernels,
       dynamicEntries,
       staticFilters,
-      isCompact: source instanceof PartialSource,
+      isCompact: source.kind === 'partial',
     },
     hasSpatialAttention,
     isFusable: isPlanar && isFusable({ device, dtype }),

@@ -1,5 +1,6 @@
 export * from './mask.js';
 export * from './numEntries.js';
+export * from './parameterSource.js';
 export {
   PartialSource,
   type EmptyPartialSourceOptions,

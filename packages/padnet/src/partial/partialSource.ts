@@ -7,7 +7,7 @@
  * mask is searched with.
  */
 import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DType, type Tensor } from '@padnet/torch';
-import type { CompactParameter, EffectiveParameter, ParameterSource } from '../dynamic/index.js';
+import type { CompactParameter, EffectiveParameter, Source } from '../dynamic/index.js';
 import { Mask, unpackBits } from './mask.js';
 import { numEntries } from './numEntries.js';
 import { scaleFactors, type ScaleFactors, type ScaleMode } from './scaleFactors.js';
@@ -43,7 +43,7 @@ export interface Entries {
   readonly fixed: Tensor;
 }
 
-export class PartialSource extends nn.Module implements ParameterSource {
+export class PartialSource extends nn.Module implements Source {
   readonly kind = 'partial';
   /** Of one bank entry. */
   readonly shape: readonly number[];

@@ -4,7 +4,7 @@
  * `toPartial` gives what is trained afterwards.
  */
 import { fromTypedArray, nn, noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
-import type { EffectiveParameter, ParameterSource } from '../dynamic/index.js';
+import type { EffectiveParameter, Source } from '../dynamic/index.js';
 import { Mask, unpackBits } from './mask.js';
 import { assertShapes, PartialSource } from './partialSource.js';
 import { scaleFactors, type ScaleMode } from './scaleFactors.js';
@@ -21,8 +21,8 @@ export interface SearchSourceOptions {
   readonly scaleMode?: ScaleMode;
 }
 
-export class SearchSource extends nn.Module implements ParameterSource, Disposable {
-  readonly kind = 'partial';
+export class SearchSource extends nn.Module implements Source, Disposable {
+  readonly kind = 'searched';
   readonly scaleMode: ScaleMode;
   /** Θ [K, …shape] */
   readonly bank: nn.Parameter;

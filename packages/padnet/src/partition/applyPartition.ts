@@ -1,5 +1,6 @@
 /** Masks for good: what a network is after its partition (method.md §2). */
 import { scope, type nn } from '@padnet/torch';
+import type { Mask, SearchSource } from '../partial/index.js';
 import { InputError } from '../errors.js';
 import {
   DynamicConv,
@@ -15,7 +16,6 @@ import {
   type DynamicLayer,
   type MeanAttention,
 } from '../layers/index.js';
-import { PartialSource, type Mask, type SearchSource } from '../partial/index.js';
 import { partialLayers, searchLayers, type Partition } from './partition.js';
 
 /**
@@ -127,7 +127,7 @@ export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partitio
     if (!shape) problems.push(`the network has no partial layer ${path}`);
     else if (shape.join() !== mask.shape.join()) {
       problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape.join(', ')}] of ${path}`);
-    } else if (source instanceof PartialSource ? !source.mask.equals(mask) : !source && mask.count > 0) {
+    } else if (source?.kind === 'partial' ? !source.mask.equals(mask) : !source && mask.count > 0) {
       problems.push(`${path} has another mask, and no bank any more for entries that became static`);
     }
   }

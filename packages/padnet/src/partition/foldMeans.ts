@@ -8,7 +8,7 @@ import { searchLayers } from './partition.js';
 function isMeasured(module: nn.Module): module is SearchedLayer {
   return (
     isDynamicConvolution(module) &&
-    module.source instanceof SearchSource &&
+    module.source.kind === 'searched' &&
     (!module.router.sumsToOne || module.router.hasSpatialAttention === true)
   );
 }

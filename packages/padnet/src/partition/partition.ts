@@ -8,7 +8,7 @@ import { z } from 'zod';
 import { InputError, reasonOf } from '../errors.js';
 import { parseJson } from '../jsonFile.js';
 import type { FileKind } from '../outputFile.js';
-import { Mask, PartialSource, SearchSource } from '../partial/index.js';
+import { isMasked, Mask, type MaskedSource, SearchSource, sourceOf } from '../partial/index.js';
 import { granularities } from './granularity.js';
 import { schedules } from './schedule.js';
 import { partitionScopes } from './selectDynamic.js';
@@ -52,11 +52,11 @@ export interface Partition {
 }
 
 /** The partial layers of a network by path, such as `layer1.0.conv1` or `encoder.layer.0.intermediate`. */
-export function partialLayers(network: nn.Module): Map<string, PartialSource | SearchSource> {
-  const layers = new Map<string, PartialSource | SearchSource>();
+export function partialLayers(network: nn.Module): Map<string, MaskedSource> {
+  const layers = new Map<string, MaskedSource>();
   for (const [path, module] of network.namedModules()) {
-    if (module instanceof PartialSource || module instanceof SearchSource)
-      layers.set(path.replace(/\.?source$/, ''), module);
+    const source = sourceOf(module);
+    if (isMasked(source)) layers.set(path.replace(/\.?source$/, ''), source);
   }
   return layers;
 }
@@ -64,9 +64,7 @@ export function partialLayers(network: nn.Module): Map<string, PartialSource | S
 /** Those of them that have no mask for good yet. */
 export function searchLayers(network: nn.Module): Map<string, SearchSource> {
   return new Map(
-    Array.from(partialLayers(network)).filter(
-      (entry): entry is [string, SearchSource] => entry[1] instanceof SearchSource,
-    ),
+    Array.from(partialLayers(network)).filter((entry): entry is [string, SearchSource] => entry[1].kind === 'searched'),
   );
 }
 

@@ -2,9 +2,9 @@ import { inflateSync } from 'node:zlib';
 import { liveTensors, manualSeed, nn, noGrad, ops, randn, tensor, zeros, type Tensor } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { imageDataset, type StoredImages } from '../data/index.js';
-import { Bank, OdAttention, type ParameterSource, type Router } from '../dynamic/index.js';
+import { Bank, OdAttention, type Router } from '../dynamic/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { Mask, PartialSource } from '../partial/index.js';
+import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
 import { routerCoefficients } from './coefficients.js';
 
 /** α = (m, 1 − m) of a picture whose pixels have mean m. */

@@ -1,5 +1,6 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
+import { isMasked } from '../partial/index.js';
 import { countMacs, countStored, DecomposedConv2d, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { KernelAttention } from '../dynamic/index.js';
 import { formatCount, formatPercent, unknown } from './format.js';
@@ -60,7 +61,7 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
       outputShape,
       kernel: kernelOf(module),
       experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
-      filters: dynamic?.kind === 'partial' ? dynamicFilters(ratios.get(path)!) : null,
+      filters: isMasked(dynamic) ? dynamicFilters(ratios.get(path)!) : null,
       // 0 of a layer that a partition has made static.
       dynamicRatio: dynamic?.dynamicRatio ?? (ratios.has(path) ? 0 : null),
       parameters,
@@ -114,7 +115,7 @@ function kindOf(module: nn.Module): string {
   const { name } = module.constructor;
   if (!isDynamicLayer(module)) return name;
   const isPlain = !(module instanceof DynamicConv) || module.router instanceof KernelAttention;
-  return `${name} ${module.source.kind}${isPlain ? '' : ` ${module.router.constructor.name}`}`;
+  return `${name} ${isMasked(module.source) ? 'partial' : module.source.kind}${isPlain ? '' : ` ${module.router.constructor.name}`}`;
 }
 
 function dynamicFilters({ filterShares }: LayerRatio): string {

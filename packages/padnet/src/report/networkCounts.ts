@@ -1,7 +1,7 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
 import { countMacs, countStored, isDynamicLayer, partitionedShape, type StoredNumbers } from '../layers/index.js';
-import { numEntries, PartialSource, SearchSource, type Mask } from '../partial/index.js';
+import { isMasked, type Mask, numEntries } from '../partial/index.js';
 import type { SamplePass } from './samplePass.js';
 
 /** One dynamic or partial layer, or one that a partition has made static. */
@@ -44,8 +44,7 @@ export function layerRatios(network: nn.Module): LayerRatio[] {
     if (!isDynamicLayer(module)) continue;
     const { source } = module;
     const entries = numEntries(source.shape);
-    const isPartial = source instanceof PartialSource || source instanceof SearchSource;
-    const mask = isPartial ? source.mask : null;
+    const mask = isMasked(source) ? source.mask : null;
     const whole = source.kind === 'dynamic' ? 1 : 0;
     layers.push({
       path,

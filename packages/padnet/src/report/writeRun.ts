@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import type { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
+import { isMasked } from '../partial/index.js';
 import { parseAs } from '../schemaProblems.js';
 import { isDynamicLayer, MoELinear } from '../layers/index.js';
 import { loadRouter, type ModelOptions } from '../models/index.js';
@@ -103,7 +104,7 @@ function programRecipe({ network, data, task, training, partition, saliency }: W
 /** What a network is by its layers. */
 function layerOf(network: nn.Module): RunLayer {
   const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isDynamicLayer);
-  if (layers.some(({ source }) => source.kind === 'partial')) return 'pad';
+  if (layers.some(({ source }) => isMasked(source))) return 'pad';
   const dynamic = layers.filter(({ source }) => source.kind === 'dynamic');
   if (dynamic.length === 0) return 'static';
   return dynamic.every((layer) => layer instanceof MoELinear) ? 'moe' : 'dyconv';

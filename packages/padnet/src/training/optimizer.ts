@@ -1,9 +1,8 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
-import { Bank } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import { DynamicConv, MoELinear } from '../layers/index.js';
-import { PartialSource, SearchSource } from '../partial/index.js';
+import { isMasked, sourceOf } from '../partial/index.js';
 import type { TrainingOptions } from './recipe.js';
 
 /**
@@ -48,7 +47,8 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
   for (const [, module] of network.namedModules()) {
     if (module instanceof nn.LayerNorm || module instanceof nn.BatchNorm || module instanceof nn.GroupNorm)
       for (const parameter of module.parameters()) found.add(parameter);
-    if ((module instanceof PartialSource || module instanceof SearchSource) && module.phi) found.add(module.phi);
+    const source = sourceOf(module);
+    if (isMasked(source) && source.phi) found.add(source.phi);
   }
   return found;
 }
@@ -61,8 +61,7 @@ function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   for (const [, module] of network.namedModules()) {
     if (!(module instanceof DynamicConv || module instanceof MoELinear)) continue;
     const { source, biasBank } = module;
-    if (source instanceof Bank || source instanceof PartialSource || source instanceof SearchSource)
-      found.set(source.bank, source.bank.shape[0]!);
+    if (source.kind !== 'static') found.set(source.bank, source.bank.shape[0]!);
     if (biasBank) found.set(biasBank, biasBank.shape[0]!);
   }
   return found;

@@ -63,7 +63,7 @@ export function assertKernelsToChoose(network: nn.Module, { ratio, saliency, fol
 }
 
 function isSearched(module: nn.Module): module is DynamicLayer & { readonly source: SearchSource } {
-  return isDynamicLayer(module) && module.source instanceof SearchSource;
+  return isDynamicLayer(module) && module.source.kind === 'searched';
 }
 
 function hasOneKernel(layer: DynamicLayer, saliency: PartitionOptions['saliency']): boolean {
