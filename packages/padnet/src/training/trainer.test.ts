@@ -284,7 +284,7 @@ describe('the partition', () => {
     const other = smallNetwork('pad', { width: 2 });
     const before = maskBits(other);
     expect(() => new Trainer({ ...trainerOptions(other, 'pad'), masks: found! })).toThrow(
-      /^this partition is for another network: mask shape \[4, 4, 3, 3\] does not match bank entry \[2, 2, 3, 3\] of layer1\.0\.conv1/,
+      /^partition\.masks: this partition is for another network: mask shape \[4, 4, 3, 3\] does not match bank entry \[2, 2, 3, 3\] of layer1\.0\.conv1/,
     );
     expect(maskBits(other)).toEqual(before);
   });
