@@ -10,6 +10,7 @@ const order = [
   ['ownCode'],
   ['dynamic'],
   ['partial'],
+  ['compute'],
   ['layers'],
   ['partition', 'convert'],
   ['models'],
@@ -25,7 +26,7 @@ const oneWayImports = order.flatMap((peers, level) =>
   peers.map((folder) => {
     const later = [...peers.filter((peer) => peer !== folder), ...order.slice(level + 1).flat()];
     const message =
-      'imports go ownCode → dynamic → partial → layers → partition, convert → models → data → runs → training → report, bench → cli';
+      'imports go ownCode → dynamic → partial → compute → layers → partition, convert → models → data → runs → training → report, bench → cli';
     return {
       files: [`packages/padnet/src/${folder}/**`],
       // Tests may look further: they compare with what is built on top.

@@ -3,6 +3,7 @@
  *
  * @module
  */
+export * from './compute/index.js';
 export * from './convert/index.js';
 export * from './data/index.js';
 export * from './dynamic/index.js';

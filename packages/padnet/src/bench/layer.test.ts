@@ -1,6 +1,6 @@
 import { nn } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { convolutionPlans, type ConvolutionPlan } from '../layers/index.js';
+import { convolutionPlans, type ConvolutionPlan } from '../compute/index.js';
 import { benchLayer, type LayerBenchOptions } from './layer.js';
 
 const small: LayerBenchOptions = {

@@ -15,8 +15,9 @@ import {
   type Tensor,
 } from '@padnet/torch';
 import { Bank, KernelAttention } from '../dynamic/index.js';
-import type { ConvolutionPlan } from '../layers/convolutionPlan.js';
-import { DynamicConv2d, outputSize } from '../layers/index.js';
+import type { ConvolutionPlan } from '../compute/convolutionPlan.js';
+import { outputSize } from '../compute/index.js';
+import { DynamicConv2d } from '../layers/index.js';
 import { PartialSource, type Mask, type ParameterSource } from '../partial/index.js';
 import { median } from '../statistics.js';
 import { randomMask } from './benchNetwork.js';

@@ -10,7 +10,7 @@ import {
   type ConvolutionWork,
   type PlanRates,
   type Rates,
-} from '../layers/index.js';
+} from '../compute/index.js';
 import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanCase, type PlanTimes } from './plans.js';
 
 const plans = ['fused', 'perSample', 'perKernel'] as const;

@@ -18,7 +18,6 @@ import {
 import { Bank, type Router } from '../dynamic/index.js';
 import {
   directions,
-  DynamicConv2d,
   fitRates,
   planWork,
   planSeconds,
@@ -27,7 +26,8 @@ import {
   type Direction,
   type MixingPlan,
   type PlanRates,
-} from '../layers/index.js';
+} from '../compute/index.js';
+import { DynamicConv2d } from '../layers/index.js';
 import { PartialSource, type ParameterSource } from '../partial/index.js';
 import { quantile } from '../statistics.js';
 import { randomMask } from './benchNetwork.js';

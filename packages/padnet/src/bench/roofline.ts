@@ -3,7 +3,7 @@
  * product, nor than moving its numbers at the rate of memory, whichever takes longer (Williams et al. 2009).
  */
 import type { nn } from '@padnet/torch';
-import { outputSize } from '../layers/index.js';
+import { outputSize } from '../compute/index.js';
 import { numEntries } from '../partial/index.js';
 import { median } from '../statistics.js';
 

@@ -3,7 +3,7 @@ import { nn } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import { type NetworkConvolution, networkConvolutions } from '../bench/benchNetwork.js';
 import { benchLayer, type ConvolutionKind, type LayerCost, type LayerCosts, type PassCost } from '../bench/layer.js';
-import { convolutionPlans, type ConvolutionPlan } from '../layers/convolutionPlan.js';
+import { convolutionPlans, type ConvolutionPlan } from '../compute/convolutionPlan.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { describeEnvironment } from '../training/index.js';

@@ -1,7 +1,7 @@
 /** `padnet bench plans`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
 import type { Command } from 'commander';
 import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanQuality } from '../bench/plans.js';
-import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../layers/index.js';
+import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../compute/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { describeEnvironment } from '../training/index.js';

@@ -3,7 +3,7 @@ import { decodeSafetensors, decodeTorchArchive, scope } from '@padnet/torch';
 import { existsSync, statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { directions, type Direction } from '../layers/planRates.js';
+import { directions, type Direction } from '../compute/planRates.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { readRegularFile } from '../readRegularFile.js';
 import { formatBytes, formatCount } from '../report/format.js';

@@ -11,8 +11,8 @@
 import { autocast, nn, ops, zeros, type Tensor } from '@padnet/torch';
 import { mixBank, normalise, type DcdRouter } from '../dynamic/index.js';
 import { numEntries, PartialSource, type ParameterSource } from '../partial/index.js';
-import { perSampleConv } from './mixedConv.js';
-import { outputSize } from './outputSize.js';
+import { perSampleConv } from '../compute/mixedConv.js';
+import { outputSize } from '../compute/outputSize.js';
 
 export interface DecomposedConv2dOptions {
   readonly geometry: nn.Conv2dGeometry;

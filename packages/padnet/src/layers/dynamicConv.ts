@@ -19,14 +19,14 @@ import {
   type Router,
 } from '../dynamic/index.js';
 import { numEntries, type ParameterSource, TensorCache } from '../partial/index.js';
-import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d } from '../nativeOperators.js';
+import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d } from '../compute/nativeOperators.js';
 import { roundCoefficients } from './coefficientThreshold.js';
-import type { ConvolutionPlan, MixingPlan } from './convolutionPlan.js';
-import { isDepthwise } from './costModel.js';
-import { mixedConv, perSampleConv } from './mixedConv.js';
-import { outputSize } from './outputSize.js';
-import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from './planChooser.js';
-import { structuredConv2d } from './structuredConv2d.js';
+import type { ConvolutionPlan, MixingPlan } from '../compute/convolutionPlan.js';
+import { isDepthwise } from '../compute/costModel.js';
+import { mixedConv, perSampleConv } from '../compute/mixedConv.js';
+import { outputSize } from '../compute/outputSize.js';
+import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from '../compute/planChooser.js';
+import { structuredConv2d } from '../compute/structuredConv2d.js';
 
 export interface DynamicConvOptions<Geometry extends nn.ConvGeometry = nn.ConvGeometry> {
   readonly geometry: Geometry;

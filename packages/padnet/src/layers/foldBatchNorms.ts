@@ -10,9 +10,9 @@
  */
 import { isGradEnabled, nn, type Tensor } from '@padnet/torch';
 import { TensorCache } from '../partial/index.js';
-import type { Epilogue } from '../nativeOperators.js';
+import type { Epilogue } from '../compute/nativeOperators.js';
 import { DynamicConv } from './dynamicConv.js';
-import { outputSize } from './outputSize.js';
+import { outputSize } from '../compute/outputSize.js';
 
 /** A convolution that can be folded into. */
 type Foldable = nn.Conv | DynamicConv;

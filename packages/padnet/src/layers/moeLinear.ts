@@ -6,11 +6,11 @@
  */
 import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
 import type { NoisyTopK } from '../dynamic/index.js';
-import { fusedExperts, isFusable } from '../nativeOperators.js';
+import { fusedExperts, isFusable } from '../compute/nativeOperators.js';
 import { numEntries, PartialSource, scaleFactors, type ParameterSource } from '../partial/index.js';
-import { joinColumns, selectColumns, splitColumns } from './columns.js';
-import { groupedExperts } from './groupedExperts.js';
-import { MaskStructureCache } from './maskStructure.js';
+import { joinColumns, selectColumns, splitColumns } from '../compute/columns.js';
+import { groupedExperts } from '../compute/groupedExperts.js';
+import { MaskStructureCache } from '../compute/maskStructure.js';
 import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
 
 export interface MoELinearOptions {

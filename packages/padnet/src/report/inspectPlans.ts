@@ -2,17 +2,13 @@
 import type { nn } from '@padnet/torch';
 import {
   convolutionPlans,
-  DecomposedConv2d,
-  DynamicConv,
-  isDynamicLayer,
   machineRates,
   thisMachine,
   type ConvolutionPlan,
   type Direction,
-  type DynamicLayer,
-  type ExpertPlan,
   type InstructionSet,
-} from '../layers/index.js';
+} from '../compute/index.js';
+import { DecomposedConv2d, DynamicConv, isDynamicLayer, type DynamicLayer, type ExpertPlan } from '../layers/index.js';
 import { formatPercent, formatSeconds } from './format.js';
 import { alignGrid } from './grid.js';
 import { forwardShapes, kernelText } from './inspectText.js';

@@ -9,7 +9,8 @@
  * static first. The loss is differentiated twice, which the native layers refuse: it is computed by compositions meanwhile.
  */
 import { grad, noGrad, type nn, type Tensor } from '@padnet/torch';
-import { DynamicConv, isDepthwise, MoELinear } from '../../layers/index.js';
+import { isDepthwise } from '../../compute/index.js';
+import { DynamicConv, MoELinear } from '../../layers/index.js';
 import type { Saliency, ScoringContext } from './saliency.js';
 import { sumOverBatches, timesBank, withBankVariables } from './scoring.js';
 

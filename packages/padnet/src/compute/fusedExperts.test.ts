@@ -4,7 +4,7 @@ import { promisify } from 'node:util';
 import { backward, fromTypedArray, grad, memoryUsage, ops, randn, scope, tensor, zeros } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { fusedExperts, type FusedExpertsInputs } from '../nativeOperators.js';
+import { fusedExperts, type FusedExpertsInputs } from './nativeOperators.js';
 
 const child = fileURLToPath(new URL('./fusedExperts.test.child.js', import.meta.url));
 const numRuns = process.env.PADNET_LONG_TESTS ? 1000 : 100;

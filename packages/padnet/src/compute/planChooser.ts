@@ -1,7 +1,7 @@
 /** The fastest plan of a layer for each input shape: worked out once, by the machine's rates. */
 import { isGradEnabled, type nn, type Tensor } from '@padnet/torch';
 
-import { isFusable } from '../nativeOperators.js';
+import { isFusable } from './nativeOperators.js';
 import { numEntries, type ParameterSource } from '../partial/index.js';
 import {
   dynamicFiltersPlan,

@@ -1,8 +1,8 @@
 /** The operators of dynamic and partial layers that are compiled: `native/`, loaded when one is first called. */
 import { fileURLToPath } from 'node:url';
 import { loadLibrary, nn, operator, type Tensor } from '@padnet/torch';
-import type { CompactParameter } from './dynamic/index.js';
-import { reasonOf } from './errors.js';
+import type { CompactParameter } from '../dynamic/index.js';
+import { reasonOf } from '../errors.js';
 
 /** Whether the native kernels take a tensor like this. */
 export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
@@ -268,7 +268,7 @@ function lazily<T>(make: () => T): () => T {
 }
 
 function load(): void {
-  const file = process.env.PADNET_LIBRARY ?? fileURLToPath(new URL('../build/libpadnet.so', import.meta.url));
+  const file = process.env.PADNET_LIBRARY ?? fileURLToPath(new URL('../../build/libpadnet.so', import.meta.url));
   try {
     loadLibrary(file);
   } catch (error) {

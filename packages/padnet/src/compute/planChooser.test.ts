@@ -2,7 +2,7 @@ import { nn, noGrad, ops, rand, randn, scope, tensor, zeros } from '@padnet/torc
 import { describe, expect, it } from 'vitest';
 import { Bank, KernelAttention, StaticSource } from '../dynamic/index.js';
 import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
-import { DynamicConv2d } from './dynamicConvolutions.js';
+import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 import { checkPlan, PlanChooser, type InputDescription } from './planChooser.js';
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, stride: 2, padding: 1 });

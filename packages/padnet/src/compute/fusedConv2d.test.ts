@@ -18,8 +18,8 @@ import {
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank, KernelAttention } from '../dynamic/index.js';
-import { fusedConv2d, packConv2d, packedConv2d } from '../nativeOperators.js';
-import { DynamicConv2d } from './dynamicConvolutions.js';
+import { fusedConv2d, packConv2d, packedConv2d } from './nativeOperators.js';
+import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 
 const child = fileURLToPath(new URL('./fusedConv2d.test.child.js', import.meta.url));
 const numRuns = process.env.PADNET_LONG_TESTS ? 2000 : 80;

@@ -14,7 +14,7 @@ import { Bank } from '../dynamic/index.js';
 import { Mask, numEntries, PartialSource, scaleModes, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import type { Router } from '../dynamic/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
-import { DynamicConv2d } from './dynamicConvolutions.js';
+import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 
 /** Coefficients given from outside, that do not sum to 1. */
 class Coefficients extends nn.Module implements Router {

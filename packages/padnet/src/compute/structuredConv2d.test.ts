@@ -3,10 +3,10 @@ import { expectClose } from '@padnet/torch/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { KernelAttention } from '../dynamic/index.js';
-import { fusedConv2d } from '../nativeOperators.js';
+import { fusedConv2d } from './nativeOperators.js';
 import { Mask, PartialSource, scaleModes } from '../partial/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
-import { DynamicConv2d } from './dynamicConvolutions.js';
+import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 import { structuredConv2d } from './structuredConv2d.js';
 
 const shapes = fc.record({
