@@ -282,6 +282,5 @@ async function partitionByMagnitude(
 }
 
 function writeHuggingFace({ network, tokenizer }: TextSource, out: string): void {
-  copyTokenizer(tokenizer, out);
-  savePretrained(out, network);
+  savePretrained(out, network, copyTokenizer(tokenizer, out));
 }

@@ -142,17 +142,28 @@ export function saveTextModel(
   });
 }
 
-/** Copies the files that a tokenizer is read from to another folder. */
-export function copyTokenizer(from: string, to: string): void {
-  for (const name of tokenizerFiles) {
-    const file = join(from, name);
-    if (existsSync(file)) writeFileAtomic(join(to, name), readRegularFile(file, { expected: 'a file of a tokenizer' }));
-  }
+/** Copies the files that a tokenizer is read from to another folder. @returns their names */
+export function copyTokenizer(from: string, to: string): string[] {
+  const names = tokenizerFiles.filter((name) => existsSync(join(from, name)));
+  for (const name of names)
+    writeFileAtomic(join(to, name), readRegularFile(join(from, name), { expected: 'a file of a tokenizer' }));
+  return names;
 }
 
-/** Whether a file of this name is a part of a saved network. */
+/** Whether a network has, or may have, a file of this name. */
 export function isModelFile(name: string): boolean {
   return ['model.json', 'model.safetensors', ...tokenizerFiles].includes(name);
+}
+
+/** Names of the files that the network at a `model.json` has, as that says; null where it is none. */
+export function filesOfModel(file: string): string[] | null {
+  let description: z.infer<typeof descriptionSchema>;
+  try {
+    description = parseDescription(file);
+  } catch {
+    return null;
+  }
+  return ['model.json', 'model.safetensors', ...(description.modality === 'text' ? tokenizerFiles : [])];
 }
 
 /** `model.json` comes last: where it is, the rest is. */
