@@ -66,7 +66,10 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   });
   for (const run of runs) {
     const obstacle = runObstacle(run);
-    if (obstacle && !force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+    if (!obstacle) continue;
+    if (!force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+    for (const input of [file, ablation.recipe, ...ablation.references.map((each) => each.file)])
+      run.folder.checkInput(input);
   }
   const command = commandLine(terminal.parameters);
   const table = new AblationWriter({ file, plan, runs, out, command, allowCode });

@@ -1,5 +1,5 @@
 /** `padnet train`: a recipe → a run. */
-import { existsSync, realpathSync } from 'node:fs';
+import { existsSync } from 'node:fs';
 import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
@@ -14,7 +14,6 @@ import {
   serialiseRecipe,
   Trainer,
 } from '../training/index.js';
-import { InputError } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
@@ -146,10 +145,7 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
     const own = join(run, 'recipe.yaml');
     const goesOn = resume === true && existsSync(own);
     if (goesOn && !allowChanges) checkSameRecipe(recipe, run);
-    if (force && isSameFile(file, own))
-      throw new InputError(
-        `${file} is the recipe of the run that --force deletes; copy it elsewhere, or choose another --out`,
-      );
+    if (force) new RunFolder(run).checkInput(file);
     return { recipe, out: run, resume: goesOn, force, allowChanges, device, allowCode };
   };
   if (!seeds) {
@@ -161,10 +157,6 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
     plans.push(plan(join(folder, `seed-${each}`), [override]));
   }
   return plans;
-}
-
-function isSameFile(a: string, b: string): boolean {
-  return existsSync(a) && existsSync(b) && realpathSync(a) === realpathSync(b);
 }
 
 /** Before anything is trained, or said to be. */
