@@ -1,8 +1,8 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { readRegularFile } from '../readRegularFile.js';
+import { isThere, readRegularFile } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
@@ -40,9 +40,9 @@ export function register(mask: Command, terminal: Terminal): void {
 
 /** @param path a file, or the folder of a run */
 function readPartition(path: string): Partition {
-  if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
+  if (!isThere(path)) throw new InputError(`${path}: there is no such file or folder`);
   const file = statSync(path).isDirectory() ? new RunFolder(path).partition : path;
-  if (!existsSync(file)) throw new InputError(`${path} is no partitioned run: it has no partition.safetensors`);
+  if (!isThere(file)) throw new InputError(`${path} is no partitioned run: it has no partition.safetensors`);
   return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }
 

@@ -1,6 +1,7 @@
 /** Folders that `padnet convert` writes: a network as a whole, or in place of one that padnet has written. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readBeginning } from '../outputFile.js';
@@ -24,9 +25,9 @@ function isNetworkFile(name: string): boolean {
  *   somebody else's by a name that a network may need
  */
 export function checkNetworkFolder(out: string, source: string, force: boolean): void {
-  if (existsSync(new RunFolder(out).recipe)) throw new InputError(`${out} is a training run; choose another folder`);
+  if (isThere(new RunFolder(out).recipe)) throw new InputError(`${out} is a training run; choose another folder`);
   const above = new RunFolder(dirname(out));
-  if (existsSync(above.recipe) && above.owns(out))
+  if (isThere(above.recipe) && above.owns(out))
     throw new InputError(`${out} belongs to the run in ${above.path}; choose another folder`);
   if (existsSync(out) && existsSync(source)) {
     const place = realpathSync(source);
@@ -45,7 +46,7 @@ export function checkNetworkFolder(out: string, source: string, force: boolean):
 
 /** Names of the files of the network that padnet has written to a folder; none where it has written none. */
 function writtenFiles(folder: string): readonly string[] {
-  if (existsSync(join(folder, 'model.json'))) return filesOfModel(join(folder, 'model.json'))?.concat(MASKS) ?? [];
+  if (isThere(join(folder, 'model.json'))) return filesOfModel(join(folder, 'model.json'))?.concat(MASKS) ?? [];
   try {
     const [, json = ''] = /"__metadata__":(\{[^}]*\})/.exec(readBeginning(join(folder, 'model.safetensors'))) ?? [];
     const { generator, files } = JSON.parse(json) as Partial<Record<string, string>>;

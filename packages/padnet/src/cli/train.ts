@@ -1,5 +1,5 @@
 /** `padnet train`: a recipe → a run. */
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
@@ -143,7 +143,7 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
   const plan = (run: string, overrides: readonly RecipeOverride[]): RunPlan => {
     const recipe = readTrainingRecipe(file, [...set, ...overrides], { allowCode });
     const own = join(run, 'recipe.yaml');
-    const goesOn = resume === true && existsSync(own);
+    const goesOn = resume === true && isThere(own);
     if (goesOn && !allowChanges) checkSameRecipe(recipe, run);
     if (force) new RunFolder(run).checkInput(file);
     return { recipe, out: run, resume: goesOn, force, allowChanges, device, allowCode };
@@ -164,7 +164,7 @@ async function checkFolders(plans: readonly RunPlan[]): Promise<void> {
   for (const { out, resume, force = false } of plans) {
     const folder = new RunFolder(out);
     if (!resume) folder.checkNew(force);
-    else if (existsSync(folder.model)) continue; // it may only be told of
+    else if (isThere(folder.model)) continue; // it may only be told of
     using _hold = await holdFolder(out);
   }
 }

@@ -1,9 +1,8 @@
 /** A training run that is on disk. */
-import { existsSync } from 'node:fs';
 import type { DataSplit } from '../data/index.js';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { maxSettingsBytes, readRegularText, type ReadOptions } from '../readRegularFile.js';
+import { isThere, maxSettingsBytes, readRegularText, type ReadOptions } from '../readRegularFile.js';
 import { environmentSchema, type Environment } from './environment.js';
 import { parseEvent, type TrainingEvent } from './events.js';
 import { parseRunRecipe } from './loadRecipe.js';
@@ -54,7 +53,8 @@ export function readRunRecipe(path: string): Recipe {
   return trainable(path, readAnyRecipe(path));
 }
 
-function readAnyRecipe(path: string): RunRecipe {
+/** Also one that a program of one's own wrote. @throws InputError as `readAnyRun` */
+export function readAnyRecipe(path: string): RunRecipe {
   const { recipe } = new RunFolder(path);
   const text = readIfThere(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
   if (text === null) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
@@ -87,13 +87,13 @@ export function readLines(file: string): string[] {
 
 /** The text of a file; null where there is none. @throws as `readRegularText` */
 function readIfThere(file: string, options: ReadOptions): string | null {
-  return existsSync(file) ? readRegularText(file, options) : null;
+  return isThere(file) ? readRegularText(file, options) : null;
 }
 
 /** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */
 export function loadRunModel(path: string, code: CodeOptions = {}): SavedModel {
   const folder = new RunFolder(path);
-  if (!existsSync(folder.model)) {
+  if (!isThere(folder.model)) {
     throw new InputError(`${path} has no trained model yet; \`padnet train --resume ${path}\` finishes the run`);
   }
   return loadModel(folder.model, code);

@@ -11,6 +11,7 @@
  *     network.json           of a program's run: its network layer by layer, as only that program can make it
  */
 import { existsSync, readdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { InputError, reasonOf } from '../errors.js';
 import { makeFolder, readBeginning } from '../outputFile.js';
@@ -91,7 +92,7 @@ export class RunFolder {
    */
   checkNew(force: boolean): void {
     if (!this.exists) return;
-    if (!existsSync(this.recipe)) {
+    if (!isThere(this.recipe)) {
       throw new InputError(`${this.path} exists and is no training run (it has no recipe.yaml); choose another folder`);
     }
     if (!force)

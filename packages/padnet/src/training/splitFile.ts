@@ -1,9 +1,8 @@
 /** How a run divided its samples, on disk: `split.json`. */
-import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { DataSplit } from '../data/index.js';
 import { describeIssues, InputError } from '../errors.js';
-import { maxTextBytes, readRegularText } from '../readRegularFile.js';
+import { isThere, maxTextBytes, readRegularText } from '../readRegularFile.js';
 import { writeFileAtomic } from '../outputFile.js';
 
 const fileSchema = z.strictObject({
@@ -20,7 +19,7 @@ export function writeSplit(file: string, split: DataSplit): void {
 
 /** Undefined where there is none: the data say themselves what is tested on. @throws InputError where it is damaged */
 export function readSplit(file: string): DataSplit | undefined {
-  if (!existsSync(file)) return undefined;
+  if (!isThere(file)) return undefined;
   const text = readRegularText(file, { expected: 'the split of a run', maxBytes: maxTextBytes });
   const damaged = (reason: string): InputError =>
     new InputError(
