@@ -176,7 +176,7 @@ export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges
   if (isOfRecipe) return last;
   if (checkpoint) return null;
   throw new InputError(
-    `${folder.path} has finished after ${last.epoch} epochs, by another recipe, and has no checkpoint to go on from; put the ` +
+    `${folder.path} has finished at epoch ${last.epoch}, by another recipe, and has no checkpoint to go on from; put the ` +
       'recipe back, or train in another folder',
   );
 }

@@ -210,11 +210,11 @@ export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
 function loadWeights(network: nn.Module, file: string): void {
   const bytes = readRegularFile(file, { expected: 'the weights of a network' });
   scope(() => {
-    const { tensors } = decodeSafetensors(bytes, file);
     try {
-      loadCompactStateDict(network, tensors);
+      loadCompactStateDict(network, decodeSafetensors(bytes, file).tensors);
     } catch (error) {
-      throw new InputError(`${file}: ${(error as Error).message}`, { cause: error });
+      const { message } = error as Error;
+      throw new InputError(message.startsWith(file) ? message : `${file}: ${message}`, { cause: error });
     }
   });
   replaceConstantLayers(network);

@@ -210,7 +210,7 @@ describe('resumed', () => {
     const longer = smallRecipe(data, 'static', { epochs: 5 });
     for (const allowChanges of [false, true]) {
       expect(await failure(collect(trainRecipe(longer, { out: run.path, resume: true, allowChanges })))).toMatch(
-        /run has finished after 1 epochs, by another recipe, and has no checkpoint to go on from; put the recipe back/,
+        /run has finished at epoch 1, by another recipe, and has no checkpoint to go on from; put the recipe back/,
       );
     }
   });
