@@ -1,11 +1,22 @@
 /** `padnet ablate`, on pictures that take a second to train on. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from 'node:fs';
+import {
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  rmSync,
+  symlinkSync,
+  truncateSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { AblationDocument } from 'padnet';
+import { type AblationDocument } from 'padnet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { holdFolder } from '../../packages/padnet/dist/training/index.js';
 import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;
@@ -151,7 +162,6 @@ describe('the tables', () => {
 
 describe('a run that is damaged', () => {
   it.each([
-    ['model/model.safetensors', /^padnet: runs\/fails\/base-seed1\/model\/model\.safetensors: .*\n$/],
     [
       'metrics.jsonl',
       /^padnet: runs\/fails\/base-seed1\/metrics\.jsonl:1: damaged: expected one JSON event a line; --force starts it anew\n$/,
@@ -159,13 +169,59 @@ describe('a run that is damaged', () => {
   ])('in %s is told, before anything is trained', async (name, message) => {
     const file = join(cwd, 'runs/fails/base-seed1', name);
     const bytes = readFileSync(file);
-    if (name.startsWith('model')) truncateSync(file, 100);
-    else writeFileSync(file, `?${bytes.toString()}`);
+    writeFileSync(file, `?${bytes.toString()}`);
     const { code, stdout, stderr } = await ablate('fails.yaml', '--set', 'training.epochs=1');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
     expect(stderr).toMatch(message);
     writeFileSync(file, bytes);
   });
+});
+
+describe('a run that has finished', () => {
+  it('is one failed cell where its network is damaged, and ends the command with 1', async () => {
+    writeFileSync(join(cwd, 'cells.yaml'), 'recipe: static.yaml\nsweeps: [{ training.momentum: [0.5] }]\n');
+    const command = ['cells.yaml', '--set', 'training.epochs=1', '--out', 'cells'];
+    expect((await ablate(...command)).code).toBe(0);
+    truncateSync(join(cwd, 'cells/base-seed1/model/model.safetensors'), 0);
+    rmSync(join(cwd, 'cells/training.momentum=0.5-seed1'), { recursive: true });
+    const { code, stdout } = await ablate(...command);
+    expect(code).toBe(1);
+    expect(stdout).toContain('training training.momentum=0.5-seed1');
+    expect(document('cells').failed).toMatchObject([{ variant: 'base', seed: 1 }]);
+  }, 60_000);
+
+  it('starts anew with --force where its events are lost', async () => {
+    const command = ['cells.yaml', '--set', 'training.epochs=1', '--out', 'cells'];
+    rmSync(join(cwd, 'cells/base-seed1/metrics.jsonl'));
+    rmSync(join(cwd, 'cells/base-seed1/checkpoints'), { recursive: true, force: true });
+    const lost = await ablate(...command);
+    expect(lost).toMatchObject({ code: 1, stdout: '' });
+    expect(lost.stderr).toMatch(/metrics\.jsonl does not say that the run finished; .*; --force starts it anew\n$/);
+    expect(await ablate(...command, '--force')).toMatchObject({ code: 0, stderr: '' });
+  }, 60_000);
+});
+
+it('a name with a line break is told in one line', async () => {
+  const { stderr } = await ablate('no\n\x1b[31mfile.yaml');
+  expect(stderr).toBe('padnet: no\\n\\u001b[31mfile.yaml: expected an ablation, but there is no such file\n');
+});
+
+it('a link that leads nowhere is no folder', async () => {
+  symlinkSync('nowhere', join(cwd, 'dangling'));
+  const { code, stderr } = await ablate('none.yaml', '--out', 'dangling');
+  expect({ code, stderr }).toEqual({
+    code: 1,
+    stderr: 'padnet: dangling is a link to what is not there, expected a folder\n',
+  });
+});
+
+it('a folder that another command has is left alone before anything is trained', async () => {
+  mkdirSync(join(cwd, 'busy'));
+  using _hold = await holdFolder(join(cwd, 'busy'));
+  const { code, stdout, stderr } = await ablate('none.yaml', '--out', 'busy');
+  expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
+  expect(stderr).toContain('busy is held by process');
+  expect(readdirSync(join(cwd, 'busy'))).toEqual(['.padnet.lock']);
 });
 
 describe('bad usage', () => {

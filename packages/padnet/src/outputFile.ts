@@ -94,6 +94,8 @@ export function makeFolder(folder: string): string | undefined {
   } catch (error) {
     // Another process may have been quicker.
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return first;
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST')
+      throw new InputError(`${folder} is a link to what is not there, expected a folder`, { cause: error });
     throw notMade(folder, error);
   }
 }

@@ -36,6 +36,19 @@ export function readRegularText(file: string, options: ReadOptions): string {
   return readRegularFile(file, { ...options, maxBytes }).toString('utf8');
 }
 
+/**
+ * Whether there is something by this name; a link that leads nowhere is, so that reading it says what is wrong.
+ *
+ * @throws InputError where that can not be seen, as in a folder that may not be entered
+ */
+export function isThere(path: string): boolean {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
+  } catch (cause) {
+    throw new InputError(`${path} could not be looked at: ${reasonOf(cause)}`, { cause });
+  }
+}
+
 /** As `readRegularFile`, or a stream that a shell put in a file's place: `/dev/stdin`, or the `/dev/fd/63` of `<(command)`. */
 export function readInput(file: string, options: ReadOptions): Buffer {
   if (!/^\/(dev\/stdin|(dev|proc\/self)\/fd\/\d+)$/.test(file)) return readRegularFile(file, options);

@@ -24,6 +24,13 @@ beforeAll(() => {
     layers.map((layer) => ['train', `${layer}.yaml`, '--out', layer]),
   );
   expect(trained.map(({ code }) => code)).toEqual([0, 0]);
+  put(
+    'texts.yaml',
+    'modality: text\nmodel: { pretrained: site }\ndata: { name: text, test: static.yaml }\ntraining: { epochs: 1, learningRate: 0.001 }\n',
+  );
+  put('ablated/base-seed1/recipe.yaml', read('static/recipe.yaml'));
+  put('ablated/base-seed1/environment.json', read('static/environment.json'));
+  put('again.yaml', 'recipe: ablated/base-seed1/recipe.yaml\nsweeps: [{ training.momentum: [0.5] }]\n');
   put('project/recipe.yaml', tinyRecipe('static', { epochs: 1 }).replace('path: pictures', 'path: ../pictures'));
   for (const name of ['model/model.json', 'checkpoints/best.pt', 'metrics.jsonl', 'environment.json', 'thesis.tex'])
     put(`project/${name}`);
@@ -50,8 +57,22 @@ const refused: [string[], RegExp][] = [
   [['train', 'static.yaml', '--out', 'site', '--force'], /^site exists and is no training run/],
   [
     ['train', 'static/recipe.yaml', '--out', 'static', '--force'],
-    /^static\/recipe\.yaml is the recipe of the run that --force deletes/,
+    /^static\/recipe\.yaml belongs to the run in static, which is to start anew/,
   ],
+  [
+    ['ablate', 'again.yaml', '--out', 'ablated', '--set', 'training.epochs=2', '--force'],
+    /^ablated\/base-seed1\/recipe\.yaml belongs to the run in ablated\/base-seed1/,
+  ],
+  ...(
+    [
+      ['static.yaml', 'model.pretrained', 'static/checkpoints/step-0000006-00000007.safetensors'],
+      ['static.yaml', 'data.path', 'static/metrics.jsonl'],
+      ['texts.yaml', 'data.train', 'static/environment.json'],
+    ] as const
+  ).map(([recipe, key, file]): [string[], RegExp] => [
+    ['train', recipe, '--set', `${key}=${file}`, '--out', 'static', '--force'],
+    new RegExp(`^${key}: .*/${file} belongs to the run in static`),
+  ]),
   [['ablate', 'ablation.yaml', '--out', 'project'], /ablation\.yaml: expected an ablation/],
   [
     ['compare', 'static', '--out', 'static/metrics.jsonl'],

@@ -66,11 +66,14 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   });
   for (const run of runs) {
     const obstacle = runObstacle(run);
-    if (obstacle && !force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+    if (!obstacle) continue;
+    if (!force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+    for (const input of [file, ablation.recipe, ...ablation.references.map((each) => each.file)])
+      run.folder.checkInput(input);
   }
   const command = commandLine(terminal.parameters);
   const table = new AblationWriter({ file, plan, runs, out, command, allowCode });
-  table.check();
+  await table.check();
   table.read();
   if (!json) terminal.progress(sizeText(plan, runs));
   const wholly = await trainRuns(runs, {
@@ -86,6 +89,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   });
   if (!wholly) return;
   const { document, text, files } = await table.write();
+  if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
   if (json) terminal.printJson(document);
   else terminal.print(`${text}\n\n${files.join('\n')}`);
 }

@@ -64,9 +64,11 @@ export class AblationWriter {
     this.#failed.push(run);
   }
 
-  /** Before anything is trained. @throws InputError where something else is where the tables are to be */
-  check(): void {
-    for (const { file, kind } of Object.values(tableFiles(this.#options.out))) checkOutput(file, kind);
+  /** Before anything is trained. @throws InputError where something else is where the tables are to be, or has their folder */
+  async check(): Promise<void> {
+    const { out } = this.#options;
+    for (const { file, kind } of Object.values(tableFiles(out))) checkOutput(file, kind);
+    using _hold = await holdFolder(out);
   }
 
   /** Reads what has finished, whichever process trained it; what is damaged counts as failed. */

@@ -1,4 +1,4 @@
-import { existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeSafetensors, manualSeed } from '@padnet/torch';
@@ -8,6 +8,7 @@ import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from
 import { loadAnyModel, savePictureModel } from '../training/index.js';
 import { writeEncoder } from '../training/texts.test.fixture.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
+import { writeNetworkFolder } from './networkFolder.js';
 
 let folder: string;
 let encoder: string;
@@ -179,5 +180,46 @@ describe('convertNetwork', () => {
       /has a network already, [a-z.]+; --force replaces it/,
     );
     expect(existsSync(join(folder, 'wrong'))).toBe(false);
+  });
+
+  it('replaces what it has written itself, and nothing else', async () => {
+    const replace = (path: string, name: string): Promise<Conversion> =>
+      convertNetwork(path, {
+        layer: path === encoder ? 'static' : 'dyconv',
+        out: join(folder, name),
+        force: true,
+      });
+    const mine = (name: string): string => {
+      writeFileSync(join(folder, name), 'mine');
+      return name;
+    };
+    const refuse = async (path: string, name: string, message: RegExp): Promise<void> => {
+      const names = readdirSync(join(folder, name));
+      await expect(replace(path, name)).rejects.toThrow(message);
+      expect(readdirSync(join(folder, name))).toEqual(names);
+    };
+    await replace(pictures, 'net');
+    const files = [mine('net/vocab.txt'), mine('net/config.json')];
+    await refuse(pictures, 'net', /net\/(vocab\.txt|config\.json) is no file that padnet has written/);
+    expect(files.map((name) => readFileSync(join(folder, name), 'utf8'))).toEqual(['mine', 'mine']);
+    for (const name of files) rmSync(join(folder, name));
+    // Where the tokenizer's files come from is known only of a folder that was written as a whole.
+    cpSync(encoder, join(folder, 'written'), { recursive: true });
+    await refuse(pictures, 'written', /written\/vocab\.txt is no file that padnet has written/);
+    await replace(encoder, 'net');
+    await replace(pictures, 'net');
+    expect(readdirSync(join(folder, 'net')).sort()).toEqual(['model.json', 'model.safetensors']);
+  });
+
+  it('does not replace what it reads', async () => {
+    const weights = join(folder, 'out/model.safetensors');
+    await convert(encoder, { layer: 'static' });
+    const before = readFileSync(weights);
+    const options = { layer: 'static', model: 'resnet10', out: join(folder, 'out'), force: true } as const;
+    await expect(convertNetwork(weights, options)).rejects.toThrow();
+    await expect(
+      writeNetworkFolder(options.out, { source: weights, force: true }, () => Promise.resolve()),
+    ).rejects.toThrow(/model\.safetensors is what is converted, and stays; choose another folder than .*out$/);
+    expect(readFileSync(weights).equals(before)).toBe(true);
   });
 });

@@ -1,5 +1,6 @@
 /** Makes a static, dynamic or partial network another of these, or a Hugging Face folder of a static one. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { join } from 'node:path';
 import { manualSeed, randn, type nn } from '@padnet/torch';
 import type { MoEPosition } from '../convert/index.js';
@@ -215,7 +216,7 @@ interface FoldData {
 
 /** Data to measure on what routers decide on average. */
 function dataOf(path: string, { recipe: file }: ConvertNetworkOptions): FoldData {
-  if (file === undefined && !existsSync(new RunFolder(path).recipe)) {
+  if (file === undefined && !isThere(new RunFolder(path).recipe)) {
     throw new InputError(
       `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
         'those it was trained on with --recipe <file>',
@@ -284,6 +285,10 @@ async function partitionByMagnitude(
 }
 
 function writeHuggingFace(path: string, { network, description, tokenizer }: TextSource, out: string): void {
-  copyTokenizer(tokenizer, out);
-  savePretrainedText(out, network, { ...description, table: tableOptions(path, description) });
+  savePretrainedText(
+    out,
+    network,
+    { ...description, table: tableOptions(path, description) },
+    copyTokenizer(tokenizer, out),
+  );
 }

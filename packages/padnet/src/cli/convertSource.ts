@@ -1,5 +1,6 @@
 /** What `padnet convert` starts from: a network with its weights, and outputs to compare by. */
 import { existsSync, statSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
 import { IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../data/index.js';
@@ -61,7 +62,7 @@ export async function convertSource(
   if (networkPlace(source) === 'masks') loadAnyModel(source); // says what to do with them
   if (isNamed || (existsSync(source) && !isFolder)) return weightsSource(source, named);
   const run = new RunFolder(source);
-  const isRun = existsSync(run.recipe);
+  const isRun = isThere(run.recipe);
   if (!isRun && !hasModel(source)) return await pretrainedSource(source, named);
   const model = loadAnyModel(source, code);
   return withTokenizer(model, isRun ? dirname(run.model) : source);

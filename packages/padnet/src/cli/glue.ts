@@ -92,7 +92,7 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   const matrix = glueMatrix(options);
   const plans = planRuns(matrix, options);
   const command = commandLine(terminal.parameters);
-  const table = GlueTableWriter.create({ matrix, plans, out, command, terminal });
+  const table = await GlueTableWriter.create({ matrix, plans, out, command, terminal });
   const wholly = await trainRuns(plans, {
     terminal,
     json,
@@ -105,6 +105,7 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   });
   if (!wholly) return;
   const { document, text, files } = await table.write();
+  if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
   if (json) terminal.printJson(document);
   else terminal.print(`${text}\n\n${files.join('\n')}`);
 }

@@ -68,9 +68,10 @@ export class GlueTableWriter {
     this.#majority = majority;
   }
 
-  /** @throws InputError where data are missing or damaged, or something else is where the table is to be */
-  static create(options: GlueTableWriterOptions): GlueTableWriter {
+  /** @throws InputError where data are missing or damaged, something else is where the table is to be, or has its folder */
+  static async create(options: GlueTableWriterOptions): Promise<GlueTableWriter> {
     for (const { file, kind } of Object.values(tableFiles(options.out))) checkOutput(file, kind);
+    using _hold = await holdFolder(options.out);
     const byTask = new Map(options.plans.map(({ recipe }) => [recipe.data.task, recipe]));
     return new GlueTableWriter(options, [...byTask.values()].map(majorityScore));
   }

@@ -1,11 +1,11 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
 import { decodeSafetensors, decodeTorchArchive, scope } from '@padnet/torch';
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { directions, type Direction } from '../compute/planRates.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { readRegularFile } from '../readRegularFile.js';
+import { isThere, readRegularFile } from '../readRegularFile.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import {
@@ -69,7 +69,7 @@ export function register(command: Command, terminal: Terminal): void {
 
 async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
   const { json = false, plan = false, batch, direction, size, allowCode } = options;
-  if (!existsSync(what)) throw new InputError(`${what}: there is no such file or folder`);
+  if (!isThere(what)) throw new InputError(`${what}: there is no such file or folder`);
   const isFolder = statSync(what).isDirectory();
   if (!isFolder && /\.(safetensors|pth|pt|bin)$/.test(what)) {
     inspectTensors(what, json, terminal);
@@ -104,8 +104,8 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
 /** What a program of one's own wrote down of its network; null where the network can be made here. */
 function describedNetwork(folder: string): Inspection | null {
   const { recipe, model, network } = new RunFolder(folder);
-  if (!existsSync(recipe) || readAnyRun(folder).recipe.modality !== 'program') return null;
-  return existsSync(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
+  if (!isThere(recipe) || readAnyRun(folder).recipe.modality !== 'program') return null;
+  return isThere(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
 }
 
 /** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */

@@ -1,7 +1,7 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
-import { existsSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
+import { isThere } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
@@ -39,7 +39,7 @@ export function register(mask: Command, terminal: Terminal): void {
 
 /** @param path a file, or the folder of a run */
 function readPartition(path: string): Partition {
-  if (!existsSync(path)) throw new InputError(`${path}: there is no such file or folder`);
+  if (!isThere(path)) throw new InputError(`${path}: there is no such file or folder`);
   return readMasks(path);
 }
 

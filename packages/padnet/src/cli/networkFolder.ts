@@ -1,12 +1,12 @@
 /** Folders that `padnet convert` writes: a network as a whole, or in place of one that padnet has written. */
 import { randomBytes } from 'node:crypto';
 import { existsSync, lstatSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readBeginning } from '../outputFile.js';
-import { maxSettingsBytes, readRegularText } from '../readRegularFile.js';
 import { removeLeftovers } from '../training/atomicWrite.js';
-import { holdFolder, isModelFile, RunFolder } from '../training/index.js';
+import { filesOfModel, holdFolder, isModelFile, RunFolder } from '../training/index.js';
 
 /** Where one of them is, there is a network. They come last and go first. */
 const marks = ['model.json', 'config.json'];
@@ -22,38 +22,37 @@ function isNetworkFile(name: string): boolean {
  *
  * @param source what it is made from
  * @throws InputError where the folder is that of a run or of the source, has a network and is not forced, or has a file of
- *   somebody else's by a name that is needed
+ *   somebody else's by a name that a network may need
  */
 export function checkNetworkFolder(out: string, source: string, force: boolean): void {
-  if (existsSync(new RunFolder(out).recipe)) throw new InputError(`${out} is a training run; choose another folder`);
+  if (isThere(new RunFolder(out).recipe)) throw new InputError(`${out} is a training run; choose another folder`);
   const above = new RunFolder(dirname(out));
-  if (existsSync(above.recipe) && above.owns(out))
+  if (isThere(above.recipe) && above.owns(out))
     throw new InputError(`${out} belongs to the run in ${above.path}; choose another folder`);
-  if (existsSync(out) && existsSync(source) && realpathSync(out) === realpathSync(source))
-    throw new InputError(`${out} is what is converted, and stays; choose another folder`);
+  if (existsSync(out) && existsSync(source)) {
+    const place = realpathSync(source);
+    if ([place, dirname(place)].includes(realpathSync(out)))
+      throw new InputError(`${source} is what is converted, and stays; choose another folder than ${out}`);
+  }
   const taken = existsSync(out) ? readdirSync(out).filter(isNetworkFile) : [];
   if (taken.length === 0) return;
-  const foreign = isOurs(out) ? taken.find((name) => !lstatSync(join(out, name)).isFile()) : taken[0];
+  const ours = writtenFiles(out);
+  const foreign = taken.find((name) => !ours.includes(name) || !lstatSync(join(out, name)).isFile());
   if (foreign !== undefined)
     throw new InputError(`${join(out, foreign)} is no file that padnet has written; choose another folder`);
   if (!force)
     throw new InputError(`${out} has a network already, ${taken[0]!}; --force replaces it, or choose another folder`);
 }
 
-/** Whether padnet has written the network in a folder. */
-function isOurs(folder: string): boolean {
+/** Names of the files of the network that padnet has written to a folder; none where it has written none. */
+function writtenFiles(folder: string): readonly string[] {
+  if (isThere(join(folder, 'model.json'))) return filesOfModel(join(folder, 'model.json'))?.concat(MASKS) ?? [];
   try {
-    if (!existsSync(join(folder, 'model.json')))
-      return readBeginning(join(folder, 'model.safetensors')).includes('"generator":"padnet"');
-    const { format } = JSON.parse(
-      readRegularText(join(folder, 'model.json'), {
-        expected: 'the description of a network',
-        maxBytes: maxSettingsBytes,
-      }),
-    ) as { format?: unknown };
-    return format === 'padnet-model-1';
+    const [, json = ''] = /"__metadata__":(\{[^}]*\})/.exec(readBeginning(join(folder, 'model.safetensors'))) ?? [];
+    const { generator, files } = JSON.parse(json) as Partial<Record<string, string>>;
+    return generator === 'padnet' ? ['config.json', 'model.safetensors', ...(files?.split(',') ?? [])] : [];
   } catch {
-    return false;
+    return [];
   }
 }
 

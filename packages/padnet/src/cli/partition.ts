@@ -1,5 +1,6 @@
 /** `padnet partition`: masks for a network that has been trained. */
-import { existsSync, statSync } from 'node:fs';
+import { statSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { dirname, join } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
@@ -87,7 +88,7 @@ async function partition(run: string, options: PartitionCommandOptions, terminal
   const settings = partitionSettings(options);
   const file = options.out ?? join(run, `partition-${settings.ratio}.safetensors`);
   const place = new RunFolder(dirname(file));
-  if (existsSync(place.recipe) && place.owns(file))
+  if (isThere(place.recipe) && place.owns(file))
     throw new InputError(`${file} belongs to the run in ${place.path}; choose another file`);
   checkOutput(file, partitionFile);
   const there = statSync(file, { throwIfNoEntry: false });

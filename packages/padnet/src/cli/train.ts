@@ -1,5 +1,5 @@
 /** `padnet train`: a recipe → a run. */
-import { existsSync, realpathSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
@@ -15,7 +15,7 @@ import {
   serialiseRecipe,
   Trainer,
 } from '../training/index.js';
-import { InputError, reasonOf } from '../errors.js';
+import { reasonOf } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
@@ -145,12 +145,9 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
   const plan = (run: string, overrides: readonly RecipeOverride[]): RunPlan => {
     const recipe = readTrainingRecipe(file, [...set, ...overrides], { allowCode });
     const own = join(run, 'recipe.yaml');
-    const goesOn = resume === true && existsSync(own);
+    const goesOn = resume === true && isThere(own);
     if (goesOn && !allowChanges) checkSameRecipe(recipe, run);
-    if (force && isSameFile(file, own))
-      throw new InputError(
-        `${file} is the recipe of the run that --force deletes; copy it elsewhere, or choose another --out`,
-      );
+    if (force) new RunFolder(run).checkInput(file);
     return { recipe, out: run, resume: goesOn, force, allowChanges, device, allowCode };
   };
   if (!seeds) {
@@ -164,16 +161,12 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
   return plans;
 }
 
-function isSameFile(a: string, b: string): boolean {
-  return existsSync(a) && existsSync(b) && realpathSync(a) === realpathSync(b);
-}
-
 /** Before anything is trained, or said to be. */
 async function checkFolders(plans: readonly RunPlan[]): Promise<void> {
   for (const { out, resume, force = false } of plans) {
     const folder = new RunFolder(out);
     if (!resume) folder.checkNew(force);
-    else if (existsSync(folder.model)) continue; // it may only be told of
+    else if (isThere(folder.model)) continue; // it may only be told of
     using _hold = await holdFolder(out);
   }
 }

@@ -1,7 +1,14 @@
 /** Several runs, one after the other, each in a folder and a process of its own: what `glue` and `ablate` do. */
 import { existsSync } from 'node:fs';
 import { InputError, reasonOf } from '../errors.js';
-import { FolderHeldError, holdFolder, type Recipe, type RunFolder, runState } from '../training/index.js';
+import {
+  finishedEvent,
+  FolderHeldError,
+  holdFolder,
+  type Recipe,
+  type RunFolder,
+  runState,
+} from '../training/index.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -40,6 +47,7 @@ export function runObstacle({ recipe, folder }: PlannedRun): InputError | null {
   try {
     if (runState(folder) !== 'missing') {
       checkSameRecipe(recipe, folder.path);
+      if (runState(folder) === 'started') finishedEvent(folder, recipe, false);
       return null;
     }
   } catch (error) {

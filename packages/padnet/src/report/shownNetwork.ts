@@ -1,5 +1,4 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
-import { existsSync } from 'node:fs';
 import type { nn } from '@padnet/torch';
 import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES, numOutputs } from '../data/index.js';
 import {
@@ -11,7 +10,7 @@ import {
   type TextModelOptions,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { readRegularFile } from '../readRegularFile.js';
+import { isThere, readRegularFile } from '../readRegularFile.js';
 import {
   loadPictures,
   loadRunModel,
@@ -56,9 +55,9 @@ export async function networkOfRecipe(
 
 /** The trained network of a run; where it has not finished, what it trains, with its masks where it has been partitioned. */
 export async function networkOfRun({ folder, recipe }: Run, code: CodeOptions = {}): Promise<ShownNetwork> {
-  if (existsSync(folder.model)) return networkOfModel(loadRunModel(folder.path, code));
+  if (isThere(folder.model)) return networkOfModel(loadRunModel(folder.path, code));
   const shown = await networkOfRecipe(recipe, code);
-  if (existsSync(folder.partition)) {
+  if (isThere(folder.partition)) {
     const partition = decodePartition(readRegularFile(folder.partition, { expected: 'masks' }), folder.partition);
     applyPartition(shown.network, partition, [() => shown.pass.run()]);
   }

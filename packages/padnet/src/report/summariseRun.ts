@@ -1,5 +1,5 @@
 /** A run on disk → what a report says of it. */
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { InputError } from '../errors.js';
 import { tokenise } from '../data/index.js';
 import { textModelSchema } from '../models/index.js';
@@ -52,7 +52,7 @@ export async function summariseRun(
     return runSummary({ name, recipe, events, environment, counts });
   }
   const common = { name, recipe, events, environment };
-  if (!existsSync(folder.model)) {
+  if (!isThere(folder.model)) {
     const { network, pass, config } = await networkOfRun({ folder, recipe, ...told }, { allowCode });
     return runSummary({ ...common, counts: countNetwork(network, pass), config });
   }

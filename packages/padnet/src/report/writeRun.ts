@@ -1,5 +1,5 @@
 /** Training in a program of one's own, with the folder that `padnet train` writes: for networks and data that no recipe names. */
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import type { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { isMasked } from '../partial/index.js';
@@ -117,7 +117,7 @@ function pinned(model: ModelOptions, code: CodeOptions): ModelOptions {
 
 /** @throws InputError naming the first setting that is another */
 function checkSameProgram(recipe: ProgramRecipe, folder: RunFolder): void {
-  if (!existsSync(folder.recipe)) throw new InputError(`${folder.path} has no run to resume: it has no recipe.yaml`);
+  if (!isThere(folder.recipe)) throw new InputError(`${folder.path} has no run to resume: it has no recipe.yaml`);
   const [there, here] = [recipeSettings(readAnyRun(folder.path).recipe), recipeSettings(recipe)];
   const key = [...new Set([...there.keys(), ...here.keys()])].find((each) => there.get(each) !== here.get(each));
   if (key === undefined) return;

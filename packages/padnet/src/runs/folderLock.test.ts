@@ -63,6 +63,19 @@ async function isFree(path = folder): Promise<boolean> {
   }
 }
 
+it('names a lock that is a folder, and lets what went wrong while it was held be told', async () => {
+  mkdirSync(lock, { recursive: true });
+  await expect(holdFolder(folder)).rejects.toThrow('.padnet.lock in it is a folder; remove it');
+  rmSync(lock, { recursive: true });
+  const work = async (): Promise<void> => {
+    using _hold = await holdFolder(folder);
+    rmSync(lock);
+    mkdirSync(lock); // it can not be removed, as in a folder that has become read-only
+    throw new Error('what went wrong');
+  };
+  await expect(work()).rejects.toThrow(/^what went wrong$/);
+});
+
 it('leaves nothing once disposed: neither the lock nor folders that are empty', async () => {
   const deep = join(folder, 'a', 'b');
   {
@@ -194,5 +207,5 @@ it('says why a folder can not be written to', async () => {
   expect(readFileSync(join(parent, 'file'), 'utf8')).toBe('mine');
   rmSync(lock);
   mkdirSync(lock);
-  expect(await message(folder)).toBe(`${folder} could not be written to: it is a folder`);
+  expect(await message(folder)).toBe(`${folder} could not be written to: .padnet.lock in it is a folder; remove it`);
 });

@@ -60,9 +60,10 @@ export async function holdFolder(folder: string): Promise<Disposable> {
         [Symbol.dispose]: () => {
           try {
             rmSync(join(folder, LOCK_FILE), { force: true });
-          } finally {
-            closeSync(descriptor);
+          } catch {
+            // What is left holds nobody up; what went wrong before is told instead.
           }
+          closeSync(descriptor);
           if (made !== undefined) removeEmpty(resolve(folder), resolve(made));
         },
       };
@@ -92,7 +93,10 @@ function openLock(folder: string): number | null {
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     if (code === 'ENOENT') return null; // the folder has gone with the one that made it
-    const reason = code === 'ELOOP' ? `${LOCK_FILE} in it is a link; remove it` : reasonOf(error);
+    if (code === 'EACCES' && removeLeft(file)) return null; // another user's
+    const kinds: Partial<Record<string, string>> = { ELOOP: 'a link', EISDIR: 'a folder' };
+    const kind = kinds[code ?? ''];
+    const reason = kind === undefined ? reasonOf(error) : `${LOCK_FILE} in it is ${kind}; remove it`;
     throw new InputError(`${folder} could not be written to: ${reason}`, { cause: error });
   }
   if (lock(descriptor, folder) && isStill(file, descriptor)) {
@@ -101,6 +105,25 @@ function openLock(folder: string): number | null {
   }
   closeSync(descriptor);
   return null;
+}
+
+/**
+ * Removes a lock that may be read alone, where nobody has it.
+ *
+ * @returns whether it is to be tried again: it has gone, or somebody has it
+ */
+function removeLeft(file: string): boolean {
+  try {
+    const descriptor = openSync(file, constants.O_RDONLY | constants.O_NOFOLLOW);
+    try {
+      if (tryLock(descriptor, { shared: true }) && isStill(file, descriptor)) rmSync(file, { force: true });
+      return true;
+    } finally {
+      closeSync(descriptor);
+    }
+  } catch {
+    return false;
+  }
 }
 
 function lock(descriptor: number, folder: string): boolean {

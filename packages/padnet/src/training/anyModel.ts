@@ -1,5 +1,6 @@
 /** Networks that are ready to be used, wherever they lie. */
 import { existsSync, statSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { join } from 'node:path';
 import { loadSafetensors, scope } from '@padnet/torch';
 import { InputError } from '../errors.js';
@@ -20,9 +21,9 @@ export function networkPlace(path: string): NetworkPlace {
     if (!/\.(safetensors|pth|pt|bin)$/.test(path)) return 'none';
     return hasMasks(path) ? 'masks' : 'weights';
   }
-  if (existsSync(new RunFolder(path).recipe)) return 'run';
+  if (isThere(new RunFolder(path).recipe)) return 'run';
   if (hasModel(path)) return 'converted';
-  return existsSync(join(path, 'config.json')) ? 'encoder' : 'none';
+  return isThere(join(path, 'config.json')) ? 'encoder' : 'none';
 }
 
 function hasMasks(file: string): boolean {
@@ -35,7 +36,7 @@ function hasMasks(file: string): boolean {
 
 /** Whether the folder has a network itself, as `padnet convert` writes it; a run has one in `model/`. */
 export function hasModel(folder: string): boolean {
-  return existsSync(join(folder, 'model.json'));
+  return isThere(join(folder, 'model.json'));
 }
 
 /**

@@ -1,13 +1,30 @@
 /** Lines that are added to a file of a run, and what a killed process leaves half-written. */
-import { appendFileSync, existsSync, readdirSync, rmSync } from 'node:fs';
+import { appendFileSync, closeSync, constants, existsSync, openSync, readdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
+import { InputError } from '../errors.js';
 import { notWritten } from '../outputFile.js';
+import { allowChangesText } from './changes.js';
 
-/** Adds a line to a file; after a crash or on a full disk the last line may be cut off. @throws as `writeFileAtomic` */
+/**
+ * Adds a line to a file that is there; after a crash or on a full disk the last line may be cut off.
+ *
+ * @throws as `writeFileAtomic`, and InputError where somebody has deleted the file: what it had can not be written again
+ */
 export function appendLine(file: string, line: string): void {
   try {
-    appendFileSync(file, `${line}\n`);
+    const descriptor = openSync(file, constants.O_WRONLY | constants.O_APPEND);
+    try {
+      appendFileSync(descriptor, `${line}\n`);
+    } finally {
+      closeSync(descriptor);
+    }
   } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
+      throw new InputError(
+        `${file} has been deleted while the run was trained, which has stopped; put it back, or go on without it by ${allowChangesText}`,
+        { cause: error },
+      );
+    }
     throw notWritten(file, error);
   }
 }

@@ -1,8 +1,14 @@
-import { expect, it } from 'vitest';
+import { nn } from '@padnet/torch';
+import { afterEach, expect, it, vi } from 'vitest';
 import { changesText } from './changes.js';
-import { changesSince, type Fingerprint } from './fingerprint.js';
+import { changesSince, fingerprintOf, type Fingerprint } from './fingerprint.js';
 import { smallRecipe } from './pictures.test.fixture.js';
 import type { PictureRecipe } from './recipe.js';
+import type { Task } from './task.js';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
 
 const of = (recipe: object, parts: Fingerprint['parts'] = { threads: '2' }): Fingerprint =>
   JSON.parse(JSON.stringify({ settings: recipe, parts })) as Fingerprint;
@@ -53,4 +59,13 @@ it('takes a setting that an older version did not know for its default', () => {
   ]);
   // Of a trainer without a recipe.
   expect(changesSince(of({ training: { epochs: 2 } }), of({ training: { epochs: 2, gamma: 0.1 } }))).toEqual([]);
+});
+
+it.each(['ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'])('has the instruction set that %s gives oneDNN', (name) => {
+  const task = { network: new nn.Sequential() } as unknown as Task;
+  const before = fingerprintOf({}, { task, masks: null });
+  vi.stubEnv(name, 'avx2');
+  expect(changesSince(before, fingerprintOf({}, { task, masks: null }))).toEqual([
+    { what: 'oneDNN instruction set', before: null, now: 'AVX2' },
+  ]);
 });

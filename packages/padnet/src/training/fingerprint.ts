@@ -62,12 +62,15 @@ export function weightsFingerprint(network: nn.Module): string {
 function engineParts(network: nn.Module): Record<string, string> {
   const { version, configuration } = libtorchVersion();
   const [, capability = 'unknown'] = /CPU capability usage: (.*)/.exec(configuration) ?? [];
+  const { ONEDNN_MAX_CPU_ISA, DNNL_MAX_CPU_ISA } = process.env;
+  const oneDnn = ONEDNN_MAX_CPU_ISA ?? DNNL_MAX_CPU_ISA; // as oneDNN looks for them
   return {
     libtorch: version,
     threads: String(getNumThreads()),
     processor: cpus()[0]?.model.trim() ?? 'unknown',
     'instruction set': `${thisMachine().instructions}, libtorch ${capability}`,
     'OpenBLAS kernels': process.env.OPENBLAS_CORETYPE ?? 'its choice',
+    ...(oneDnn !== undefined && { 'oneDNN instruction set': oneDnn.toUpperCase() }),
     ...(hasPlans(network) && { 'rates of plans': ratesText() }),
   };
 }

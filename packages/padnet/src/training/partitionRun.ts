@@ -1,5 +1,5 @@
 /** Iterative Mode Partition of a network that has been trained. */
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { convertToPartial, convertToPartialMoE } from '../convert/index.js';
 import { InputError } from '../errors.js';
 import { countStored } from '../layers/index.js';
@@ -61,7 +61,7 @@ export async function partitionRun(
 }
 
 function runAt(path: string): Run {
-  if (existsSync(new RunFolder(path).recipe)) return readRun(path);
+  if (isThere(new RunFolder(path).recipe)) return readRun(path);
   throw new InputError(`${path} has no data of its own; give a recipe whose data are scored with --recipe <file>`);
 }
 

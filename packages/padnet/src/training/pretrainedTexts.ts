@@ -1,5 +1,5 @@
 /** What a recipe's `model.pretrained` names for texts. */
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { dirname } from 'node:path';
 import { InputError } from '../errors.js';
 import {
@@ -33,7 +33,7 @@ export interface TextStart {
  */
 export async function resolveTextStart(pretrained: string, signal?: AbortSignal): Promise<TextStart> {
   const run = new RunFolder(pretrained);
-  const isRun = existsSync(run.recipe);
+  const isRun = isThere(run.recipe);
   if (!isRun && !hasModel(pretrained)) {
     const folder = await resolvePretrained(pretrained, signal ? { signal } : {}).catch(throwNamed);
     return { folder, config: readTextConfig(folder), saved: null };

@@ -1,9 +1,8 @@
 /** A training run that is on disk. */
-import { existsSync } from 'node:fs';
 import type { DataSplit } from '../data/index.js';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { maxSettingsBytes, readRegularFile, readRegularText, type ReadOptions } from '../readRegularFile.js';
+import { isThere, maxSettingsBytes, readRegularFile, readRegularText, type ReadOptions } from '../readRegularFile.js';
 import { checkText } from '../text.js';
 import { readEnvironment, type Environment } from './environment.js';
 import { parseEvent, type TrainingEvent } from './events.js';
@@ -44,7 +43,7 @@ export function readAnyRun(path: string): Run<RunRecipe> {
   return {
     folder,
     recipe,
-    environment: existsSync(folder.environment) ? readEnvironment(folder.environment) : null,
+    environment: isThere(folder.environment) ? readEnvironment(folder.environment) : null,
     split: readSplit(folder.split),
     events: readEvents(folder.metrics),
   };
@@ -55,9 +54,10 @@ export function readRunRecipe(path: string): Recipe {
   return trainable(path, readAnyRecipe(path));
 }
 
-function readAnyRecipe(path: string): RunRecipe {
+/** Also one that a program of one's own wrote. @throws InputError as `readAnyRun` */
+export function readAnyRecipe(path: string): RunRecipe {
   const { recipe } = new RunFolder(path);
-  if (!existsSync(recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
+  if (!isThere(recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
   const bytes = readRegularFile(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
   return parseRunRecipe(checkText(bytes, recipe).toString('utf8'), recipe);
 }
@@ -78,13 +78,13 @@ export function readLines(file: string): string[] {
 
 /** The text of a file; null where there is none. @throws as `readRegularText` */
 function readIfThere(file: string, options: ReadOptions): string | null {
-  return existsSync(file) ? readRegularText(file, options) : null;
+  return isThere(file) ? readRegularText(file, options) : null;
 }
 
 /** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */
 export function loadRunModel(path: string, code: CodeOptions = {}): SavedModel {
   const folder = new RunFolder(path);
-  if (!existsSync(folder.model)) {
+  if (!isThere(folder.model)) {
     throw new InputError(`${path} has no trained model yet; \`padnet train --resume ${path}\` finishes the run`);
   }
   return loadModel(folder.model, code);

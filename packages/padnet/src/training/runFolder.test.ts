@@ -33,7 +33,6 @@ function fill(): void {
   writeFileSync(run.environment, JSON.stringify(describeEnvironment()));
   writeFileSync(join(run.checkpoints, 'step-0000001-00000001.json'), 'x');
   writeFileSync(run.start, 'x');
-  writeFileSync(join(run.path, 'model', 'vocab.txt'), 'x');
   writeFileSync(join(run.path, 'notes.txt'), 'mine');
 }
 
@@ -77,12 +76,13 @@ it('leaves them in its folders too, and folders by the names of its files', () =
   const mine = [
     join(run.checkpoints, 'best.safetensors'),
     join(run.path, 'model', 'README.md'),
+    join(run.path, 'model', 'vocab.txt'),
     join(run.path, 'runs'),
   ];
   for (const file of mine) writeFileSync(file, 'mine');
   run.create(true);
   expect(readdirSync(run.checkpoints)).toEqual(['best.safetensors']);
-  expect(readdirSync(join(run.path, 'model'))).toEqual(['README.md']);
+  expect(readdirSync(join(run.path, 'model'))).toEqual(['README.md', 'vocab.txt']);
   for (const file of mine) expect(readFileSync(file, 'utf8')).toBe('mine');
   mkdirSync(run.metrics);
   writeFileSync(join(run.metrics, 'x'), 'mine');

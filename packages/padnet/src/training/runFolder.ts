@@ -11,7 +11,8 @@
  *     network.json           of a program's run: its network layer by layer, as only that program can make it
  */
 import { existsSync, readdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
-import { dirname, join, relative, resolve } from 'node:path';
+import { isThere } from '../readRegularFile.js';
+import { basename, dirname, join, relative, resolve } from 'node:path';
 import { InputError, reasonOf } from '../errors.js';
 import { makeFolder, readBeginning } from '../outputFile.js';
 import { isLockFile } from '../runs/folderLock.js';
@@ -19,7 +20,7 @@ import { isLeftover, removeLeftovers } from './atomicWrite.js';
 import { isCheckpointFile, listCheckpoints } from './checkpoint.js';
 import { isEnvironment } from './environment.js';
 import { parseEvent } from './events.js';
-import { isModelFile } from './savedModel.js';
+import { filesOfModel } from './savedModel.js';
 
 export class RunFolder {
   readonly path: string;
@@ -91,7 +92,7 @@ export class RunFolder {
    */
   checkNew(force: boolean): void {
     if (!this.exists) return;
-    if (!existsSync(this.recipe)) {
+    if (!isThere(this.recipe)) {
       throw new InputError(`${this.path} exists and is no training run (it has no recipe.yaml); choose another folder`);
     }
     if (!force)
@@ -116,15 +117,27 @@ export class RunFolder {
     this.clean();
     for (const file of [this.metrics, this.partition, this.network, this.split]) remove(file);
     this.removeCheckpoints();
-    empty(join(this.path, 'model'), isModelFile);
+    const files = filesOfModel(this.model) ?? ['model.json', 'model.safetensors'];
+    empty(join(this.path, 'model'), (name) => files.includes(name));
   }
 
   /** Whether a path is the run's own: the folder, or what training writes to it. */
   owns(path: string): boolean {
     const place = relative(real(this.path), real(path));
-    return (
-      ['', 'model', 'partition.safetensors', 'network.json', 'split.json'].includes(place) || dirname(place) === 'model'
-    );
+    const files = [this.recipe, this.split, this.environment, this.metrics, this.partition, this.network];
+    const folders = ['model', 'checkpoints'];
+    return ['', ...files.map((file) => basename(file)), ...folders].includes(place) || folders.includes(dirname(place));
+  }
+
+  /**
+   * Checks that a run which starts anew does not delete what is read for it.
+   *
+   * @param name how messages name it
+   * @throws InputError where it does
+   */
+  checkInput(path: string, name = path): void {
+    if (existsSync(path) && this.owns(path))
+      throw new InputError(`${name} belongs to the run in ${this.path}, which is to start anew; copy it elsewhere`);
   }
 
   /** Removes what a session that was killed left half-written. */

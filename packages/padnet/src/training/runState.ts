@@ -1,4 +1,4 @@
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { readEvents } from './readRun.js';
 import type { RunFolder } from './runFolder.js';
 
@@ -7,7 +7,7 @@ export type RunState = 'missing' | 'started' | 'finished';
 
 /** @throws InputError where its metrics are damaged */
 export function runState(folder: RunFolder): RunState {
-  if (!existsSync(folder.recipe)) return 'missing';
-  const finished = existsSync(folder.model) && readEvents(folder.metrics).some(({ type }) => type === 'finished');
+  if (!isThere(folder.recipe)) return 'missing';
+  const finished = isThere(folder.model) && readEvents(folder.metrics).some(({ type }) => type === 'finished');
   return finished ? 'finished' : 'started';
 }

@@ -1,14 +1,14 @@
 /** Writes the folder of a run while a trainer trains: what recipes and programs of one's own have in common. */
-import { existsSync } from 'node:fs';
 import type { DataSplit } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { readJson } from '../jsonFile.js';
 import { writeFileAtomic } from '../outputFile.js';
-import { encodePartition } from '../partition/index.js';
+import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
+import { isThere, readRegularFile } from '../readRegularFile.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { appendLine } from './atomicWrite.js';
 import { readLatestState } from './checkpoint.js';
-import { describeEnvironment } from './environment.js';
+import { describeEnvironment, isEnvironment } from './environment.js';
 import { isMetric, parseEvent, type FinishedEvent, type TrainingEvent } from './events.js';
 import {
   assertUnchanged,
@@ -18,7 +18,7 @@ import {
   type Fingerprint,
 } from './fingerprint.js';
 import { serialiseRecipe } from './loadRecipe.js';
-import { readLines } from './readRun.js';
+import { readAnyRecipe, readLines } from './readRun.js';
 import type { RunRecipe } from './recipe.js';
 import type { RunFolder } from './runFolder.js';
 import { writeSplit } from './splitFile.js';
@@ -54,7 +54,7 @@ export class RunWriter {
    * @throws InputError as `Trainer` and `RunFolder.checkNew`, or where a checkpoint is damaged or what it was made with has changed
    */
   constructor(options: RunWriterOptions) {
-    const { folder, resume = false, force = false, allowChanges = false, recipe, split, onNetwork } = options;
+    const { folder, resume = false, force = false, allowChanges = false, recipe, onNetwork } = options;
     this.#options = options;
     this.#trainer = new Trainer({
       ...options,
@@ -71,13 +71,20 @@ export class RunWriter {
     if (resume && start) checkStart(folder, start, allowChanges);
     if (resume) folder.clean();
     else folder.create(force);
-    if (!resume || !existsSync(folder.environment))
-      writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
-    if (!resume && split) writeSplit(folder.split, split);
-    if (!resume || allowChanges) writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
+    this.#describe({ anew: !resume, withRecipe: !resume || allowChanges });
+    if (this.#trainer.partition) restorePartition(folder.partition, this.#trainer.partition, lines ?? []);
     if (start) writeFileAtomic(folder.start, `${JSON.stringify(start, null, 2)}\n`);
     writeFileAtomic(folder.metrics, (lines ?? []).map((line) => `${line}\n`).join(''));
     onNetwork?.();
+  }
+
+  /** Writes what the run is, or what is missing or damaged of that. */
+  #describe({ anew, withRecipe }: { readonly anew: boolean; readonly withRecipe: boolean }): void {
+    const { folder, recipe, split } = this.#options;
+    if (anew || !isEnvironment(folder.environment))
+      writeFileAtomic(folder.environment, `${JSON.stringify(describeEnvironment(), null, 2)}\n`);
+    if (split && (anew || !isThere(folder.split))) writeSplit(folder.split, split);
+    if (withRecipe || !isThere(folder.recipe)) writeFileAtomic(folder.recipe, serialiseRecipe(recipe));
   }
 
   /** Trains, and writes checkpoints, events, masks and at the end the network. @throws as `Trainer.run` */
@@ -89,10 +96,35 @@ export class RunWriter {
     const { folder, save, onNetwork } = this.#options;
     for await (const event of this.#trainer.run({ signal })) {
       if (event.type === 'partition') onNetwork?.();
+      if (event.type === 'checkpoint') this.#describe({ anew: false, withRecipe: false });
       if (event.type === 'finished') save(folder.model);
       if (isMetric(event)) appendLine(folder.metrics, JSON.stringify(event));
       yield event;
     }
+  }
+}
+
+/** Writes the masks that a checkpoint has where the file has others, or is missing or damaged; the scores are lost then. */
+function restorePartition(file: string, partition: Partition, lines: readonly string[]): void {
+  if (hasMasks(file, partition)) return;
+  const rounds = lines.flatMap((line) => {
+    const event = parseEvent(line);
+    if (event?.type !== 'partitionRound') return [];
+    const { round, keepRatio, dynamicRatio } = event;
+    return { round, keepRatio, dynamicRatio };
+  });
+  writeFileAtomic(
+    file,
+    encodePartition({ ...partition, rounds: partition.rounds.length > 0 ? partition.rounds : rounds }),
+  );
+}
+
+function hasMasks(file: string, { masks }: Partition): boolean {
+  try {
+    const found = decodePartition(readRegularFile(file, { expected: 'a partition' }), file).masks;
+    return found.size === masks.size && [...masks].every(([path, mask]) => found.get(path)?.equals(mask) === true);
+  } catch {
+    return false;
   }
 }
 
@@ -126,22 +158,28 @@ export async function holdUnfinished({ path }: RunFolder, look: () => FinishedEv
  * @throws InputError where there is none to go on with, or its recipe is no longer the one that it was trained with
  */
 export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges: boolean): FinishedEvent | null {
-  if (!existsSync(folder.recipe)) throw new InputError(`${folder.path} has no run to resume: it has no recipe.yaml`);
-  if (!existsSync(folder.model)) return null;
+  if (!isThere(folder.recipe)) throw new InputError(`${folder.path} has no run to resume: it has no recipe.yaml`);
+  if (!isThere(folder.model)) return null;
   const checkpoint = readLatestState(folder.checkpoints);
   const last = parseEvent(readLines(folder.metrics).at(-1) ?? '');
   if (last?.type !== 'finished') {
     if (checkpoint) return null;
     throw new InputError(
       `${folder.path} has a trained network, but no checkpoint to go on from, and ${folder.metrics} does not say that the run ` +
-        'finished; put that file back, or start anew with --force',
+        `finished; put that file back, or delete ${folder.path} and train anew`,
     );
   }
-  const before = checkpoint?.state.fingerprint;
-  if (!before) return last;
-  const changes = changesSince({ ...before, parts: {} }, { settings: recipe, parts: {} });
+  const before = checkpoint?.state.fingerprint?.settings ?? readAnyRecipe(folder.path);
+  const changes = changesSince({ settings: before, parts: {} }, { settings: recipe, parts: {} });
   if (!allowChanges) assertUnchanged(changes, folder.path);
-  return changes.length === 0 ? last : null;
+  const { epochs, earlyStopping } = recipe.training;
+  const isOfRecipe = changes.length === 0 && (earlyStopping ? last.epoch <= epochs : last.epoch === epochs);
+  if (isOfRecipe) return last;
+  if (checkpoint) return null;
+  throw new InputError(
+    `${folder.path} has finished at epoch ${last.epoch}, by another recipe, and has no checkpoint to go on from; put the ` +
+      'recipe back, or train in another folder',
+  );
 }
 
 /** What a run begins with: as its checkpoints know it, and the weights. */
@@ -152,7 +190,7 @@ function startOf(trainer: Trainer): Fingerprint {
 
 /** @throws InputError where a run that was killed before its first checkpoint began with something else */
 function checkStart({ start }: RunFolder, now: Fingerprint, allowChanges: boolean): void {
-  if (allowChanges || !existsSync(start)) return;
+  if (allowChanges || !isThere(start)) return;
   const before = readJson(start, fingerprintSchema, {
     expected: 'what training wrote of its start',
     wayOut: 'delete it to start from the beginning',

@@ -151,10 +151,15 @@ export function saveProgramModel(file: string, network: nn.Module, { name }: { r
 }
 
 /** As Hugging Face saves it, with what padnet reads beside. */
-export function savePretrainedText(folder: string, network: SequenceClassifier, description: TextDescription): void {
+export function savePretrainedText(
+  folder: string,
+  network: SequenceClassifier,
+  description: TextDescription,
+  files: readonly string[],
+): void {
   const { task, table, maxLength } = description;
   const definition = task === undefined ? description.definition : undefined;
-  savePretrained(folder, network, description.definition && { task, definition, table, maxLength });
+  savePretrained(folder, network, { kept: description.definition && { task, definition, table, maxLength }, files });
 }
 
 /**
@@ -195,17 +200,27 @@ export function saveTextModel(
   });
 }
 
-/** Copies the files that a tokenizer is read from to another folder. */
-export function copyTokenizer(from: string, to: string): void {
-  for (const name of tokenizerFiles) {
-    const file = join(from, name);
-    if (existsSync(file)) writeFileAtomic(join(to, name), readRegularFile(file, { expected: 'a file of a tokenizer' }));
-  }
+/** Copies the files that a tokenizer is read from to another folder. @returns their names */
+export function copyTokenizer(from: string, to: string): string[] {
+  const names = tokenizerFiles.filter((name) => existsSync(join(from, name)));
+  for (const name of names)
+    writeFileAtomic(join(to, name), readRegularFile(join(from, name), { expected: 'a file of a tokenizer' }));
+  return names;
 }
 
-/** Whether a file of this name is a part of a saved network. */
+/** Whether a network has, or may have, a file of this name. */
 export function isModelFile(name: string): boolean {
   return ['model.json', 'model.safetensors', ...tokenizerFiles].includes(name);
+}
+
+/** Names of the files that the network at a `model.json` has, as that says; null where it is none. */
+export function filesOfModel(file: string): string[] | null {
+  try {
+    const { modality } = parseDescription(file);
+    return ['model.json', 'model.safetensors', ...(modality === 'text' ? tokenizerFiles : [])];
+  } catch {
+    return null;
+  }
 }
 
 /** `model.json` comes last: where it is, the rest is. */
@@ -252,11 +267,11 @@ export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
 function loadWeights(network: nn.Module, file: string): void {
   const bytes = readRegularFile(file, { expected: 'the weights of a network' });
   scope(() => {
-    const { tensors } = decodeSafetensors(bytes, file);
     try {
-      loadCompactStateDict(network, tensors);
+      loadCompactStateDict(network, decodeSafetensors(bytes, file).tensors);
     } catch (error) {
-      throw new InputError(`${file}: ${reasonOf(error)}`, { cause: error });
+      const reason = reasonOf(error);
+      throw new InputError(reason.startsWith(file) ? reason : `${file}: ${reason}`, { cause: error });
     }
   });
   replaceConstantLayers(network);

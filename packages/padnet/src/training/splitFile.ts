@@ -1,9 +1,8 @@
 /** How a run divided its samples, on disk: `split.json`. */
-import { existsSync } from 'node:fs';
 import { z } from 'zod';
 import type { DataSplit } from '../data/index.js';
 import { readJson } from '../jsonFile.js';
-import { maxTextBytes } from '../readRegularFile.js';
+import { isThere, maxTextBytes } from '../readRegularFile.js';
 import { writeFileAtomic } from '../outputFile.js';
 
 const fileSchema = z
@@ -28,7 +27,7 @@ export function writeSplit(file: string, split: DataSplit): void {
 
 /** Undefined where there is none: the data say themselves what is tested on. @throws InputError where it is damaged */
 export function readSplit(file: string): DataSplit | undefined {
-  if (!existsSync(file)) return undefined;
+  if (!isThere(file)) return undefined;
   const { testFraction, seed, train, test } = readJson(file, fileSchema, {
     expected: 'the split of a run',
     wayOut: 'get it back from a copy, or train anew',

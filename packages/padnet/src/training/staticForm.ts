@@ -1,5 +1,5 @@
 /** The static form of a dynamic or partial network: what its routers decide on average. */
-import { existsSync } from 'node:fs';
+import { isThere } from '../readRegularFile.js';
 import { convertToStatic } from '../convert/index.js';
 import type { PictureTask } from './pictureTask.js';
 import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from './recipe.js';
@@ -11,7 +11,7 @@ export const noStaticMixture =
 
 /** What makes a dynamic or partial network for pictures static; one that is no run needs data to measure means on. */
 export function foldCommand(path: string): string {
-  const data = existsSync(new RunFolder(path).recipe) ? '' : ' --recipe <file>';
+  const data = isThere(new RunFolder(path).recipe) ? '' : ' --recipe <file>';
   return `\`padnet convert ${path} --layer static${data} --out <folder>\``;
 }
 

@@ -1,4 +1,4 @@
-import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -109,6 +109,21 @@ describe('a run on texts of one’s own', () => {
     expect(score).toBe(finished(readRun(whole).events).testScore);
     writeFileSync(new RunFolder(whole).split, '{}');
     expect(() => readRun(whole)).toThrow(/split\.json: format: missing; expected padnet-split-1; /);
+  });
+
+  it('has its split again where that was deleted, and says so of a link that leads to itself', async () => {
+    const recipe = ownRecipe(writeClasses('lost.csv'));
+    const run = new RunFolder(join(folder, 'lost'));
+    const controller = new AbortController();
+    for await (const event of trainRecipe(recipe, { out: run.path, signal: controller.signal }))
+      if (event.type === 'step') controller.abort();
+    const split = readFileSync(run.split);
+    rmSync(run.split);
+    await collect(trainRecipe(recipe, { out: run.path, resume: true }));
+    expect(readFileSync(run.split)).toEqual(split);
+    rmSync(run.split);
+    symlinkSync('split.json', run.split);
+    expect(() => readRun(run.path)).toThrow(/split\.json: expected the split of a run, but .*link/);
   });
 
   it('predicts numbers', async () => {

@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
+import { Mask } from '../partial/index.js';
 import { decodePartition, encodePartition, overallDynamicRatio, partialLayers } from '../partition/index.js';
 import { evaluate } from './evaluate.js';
 import { isMetric, type TrainingEvent } from './events.js';
@@ -34,6 +35,18 @@ afterEach(() => {
 
 const train = (recipe: Recipe, options: { resume?: boolean; force?: boolean; out?: string } = {}) =>
   collect(trainRecipe(recipe, { out: run.path, ...options }));
+
+/** A file is deleted after the first checkpoint. */
+async function* trainingWithout(recipe: Recipe, file: string): AsyncGenerator<TrainingEvent> {
+  let isDeleted = false;
+  for await (const event of trainRecipe(recipe, { out: run.path, force: existsSync(run.path) })) {
+    if (event.type === 'checkpoint' && !isDeleted) {
+      rmSync(file);
+      isDeleted = true;
+    }
+    yield event;
+  }
+}
 
 /** Trains until the step is told, then stops. */
 async function trainUntil(recipe: Recipe, step: number, { resume = false } = {}): Promise<TrainingEvent[]> {
@@ -152,6 +165,54 @@ describe('resumed', () => {
     expect(events[0]).toMatchObject({ type: 'step', step: 1 });
     expect(metrics(run.metrics)).toHaveLength(9 + 2);
     expect(existsSync(run.environment)).toBe(true);
+  });
+
+  it('has the masks of its checkpoint, whatever became of their file, and describes its machine', async () => {
+    const recipe = smallRecipe(data, 'pad', { epochs: 2, checkpointSteps: 4 });
+    await trainUntil(recipe, 11);
+    const found = decodePartition(readFileSync(run.partition), run.partition);
+    const full = new Map(Array.from(found.masks, ([path, mask]) => [path, Mask.full(mask.shape)]));
+    const changes = [
+      () => {
+        rmSync(run.partition);
+      },
+      () => {
+        writeFileSync(run.partition, encodePartition({ ...found, masks: full }));
+      },
+    ];
+    writeFileSync(run.environment, '{}');
+    for (const [index, change] of changes.entries()) {
+      change();
+      await trainUntil(recipe, 13 + index, { resume: true });
+      const again = decodePartition(readFileSync(run.partition), run.partition);
+      expect(again).toEqual({ ...found, scores: new Map() });
+    }
+    expect(readRun(run.path).environment).toMatchObject({ node: process.version });
+  });
+
+  it('writes its recipe again where that is deleted meanwhile, and stops where its events are', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 3 });
+    expect(await failure(collect(trainingWithout(recipe, run.metrics)))).toMatch(
+      /metrics\.jsonl has been deleted while the run was trained, which has stopped; put it back, or go on without it/,
+    );
+    expect(existsSync(run.metrics)).toBe(false);
+    rmSync(run.path, { recursive: true });
+    await collect(trainingWithout(recipe, run.recipe));
+    expect(readRun(run.path).recipe).toEqual(recipe);
+  });
+
+  it('is impossible where it has finished by another recipe and has no checkpoint', async () => {
+    const recipe = smallRecipe(data, 'static', { epochs: 1 });
+    await train(recipe);
+    rmSync(run.checkpoints, { recursive: true });
+    const text = readFileSync(run.recipe, 'utf8').replace('epochs: 1\n', 'epochs: 5\n');
+    writeFileSync(run.recipe, text);
+    const longer = smallRecipe(data, 'static', { epochs: 5 });
+    for (const allowChanges of [false, true]) {
+      expect(await failure(collect(trainRecipe(longer, { out: run.path, resume: true, allowChanges })))).toMatch(
+        /run has finished at epoch 1, by another recipe, and has no checkpoint to go on from; put the recipe back/,
+      );
+    }
   });
 
   it('is impossible without a run', async () => {

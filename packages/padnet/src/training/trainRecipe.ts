@@ -1,10 +1,9 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
-import { existsSync } from 'node:fs';
 import type { Device } from '@padnet/torch';
 import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
-import { readRegularFile } from '../readRegularFile.js';
+import { isThere, readRegularFile } from '../readRegularFile.js';
 import { listCheckpoints } from './checkpoint.js';
 import type {
   BadPictureEvent,
@@ -20,6 +19,7 @@ import { pinCode } from './pinCode.js';
 import { prepareTask } from './prepare.js';
 import { isFolder } from './pretrainedWeights.js';
 import type { PartitionOptions, Recipe } from './recipe.js';
+import { recipeSettings } from './recipeSettings.js';
 import { RunFolder } from './runFolder.js';
 import { finishedEvent, holdUnfinished, RunWriter } from './runWriter.js';
 import { readSplit } from './splitFile.js';
@@ -123,16 +123,14 @@ export async function* trainRecipe(
   }
 }
 
-/** What is read for training must not be what `force` deletes. */
+const inputKeys = ['data.path', 'data.train', 'data.test', 'data.classIndex', 'model.pretrained', 'partition.masks'];
+
+/** What is read for training must not be what `force` deletes; a folder of data stays. */
 function checkInputs(recipe: Recipe, folder: RunFolder): void {
-  for (const [key, path] of [
-    ['partition.masks', recipe.partition?.masks],
-    ['model.pretrained', recipe.model.pretrained],
-  ] as const) {
-    if (path !== undefined && existsSync(path) && folder.owns(path))
-      throw new InputError(
-        `${key}: ${path} belongs to the run in ${folder.path}, which is to start anew; copy it elsewhere`,
-      );
+  const settings = recipeSettings(recipe);
+  for (const key of inputKeys) {
+    const path = settings.get(key);
+    if (path !== undefined && !(key.startsWith('data.') && isFolder(path))) folder.checkInput(path, `${key}: ${path}`);
   }
 }
 
@@ -157,7 +155,7 @@ export function readMasks(options: PartitionOptions | undefined): Partition | un
 /** @param path a file of masks, or the folder of a run or a network that has one. @throws InputError where there are none */
 export function readPartition(path: string): Partition {
   const file = isFolder(path) ? new RunFolder(path).partition : path;
-  if (isFolder(path) && !existsSync(file))
+  if (isFolder(path) && !isThere(file))
     throw new InputError(
       `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with ` +
         'a partition section writes it, or `padnet convert --layer pad --ratio`',

@@ -16,12 +16,14 @@ import { loadCompactStateDict } from '../layers/index.js';
 import {
   assertPartitionFits,
   overallDynamicRatio,
+  partialLayers,
   partitionUnits,
   saliencyOf,
   searchLayers,
   type Partition,
   type Saliency,
 } from '../partition/index.js';
+import { Mask } from '../partial/index.js';
 import { peakMemory } from '../memory.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { median } from '../statistics.js';
@@ -118,6 +120,8 @@ export class Trainer {
   #schedule: optim.Schedule;
   #scheduleStart: ScheduleStart;
   readonly #masks: Partition | null;
+  /** Of the layers that are partitioned, by path. */
+  readonly #shapes: ReadonlyMap<string, readonly number[]>;
   #hasAttention: boolean;
   /** With `earlyStopping`. */
   readonly #best: BestNetwork | null;
@@ -171,6 +175,7 @@ export class Trainer {
     this.#scheduleStart = this.#training.scheduleStart;
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#masks = options.masks ?? null;
+    this.#shapes = new Map(Array.from(searchLayers(network), ([path, { shape }]) => [path, shape]));
     try {
       if (this.#masks) assertPartitionFits(network, this.#masks);
     } catch (error) {
@@ -187,6 +192,19 @@ export class Trainer {
   /** What decides the bits of the run. */
   get fingerprint(): Fingerprint {
     return (this.#fingerprint ??= fingerprintOf(this.#settings, { task: this.#task, masks: this.#masks }));
+  }
+
+  /** The masks of a network that has been partitioned, as a checkpoint knows them: without rounds and scores; null before. */
+  get partition(): Partition | null {
+    if (!this.#partition || !this.#partitioned) return null;
+    if (this.#masks) return this.#masks;
+    const { ratio, rounds, schedule, scope: over, granularity, batches } = this.#partition;
+    const settings = { ratio, rounds, schedule, scope: over, granularity, saliency: this.#saliency.name, batches };
+    const layers = partialLayers(this.network);
+    const masks = new Map(
+      Array.from(this.#shapes, ([path, shape]) => [path, layers.get(path)?.mask ?? Mask.empty(shape)]),
+    );
+    return { settings: { ...settings, seed: this.#training.seed }, rounds: [], masks, scores: new Map() };
   }
 
   /**
