@@ -201,9 +201,9 @@ describe('a run that has finished', () => {
   }, 60_000);
 });
 
-it('a name with a line break is told in one line', async () => {
-  const { stderr } = await ablate('no\n\x1b[31mfile.yaml');
-  expect(stderr).toBe('padnet: no\\n\\u001b[31mfile.yaml: expected an ablation, but there is no such file\n');
+it('a name that would move the cursor is told by codes', async () => {
+  const { stderr } = await ablate('no\x1b[31mfile.yaml');
+  expect(stderr).toBe('padnet: no\\x1b[31mfile.yaml: expected an ablation, but there is no such file\n');
 });
 
 it('a link that leads nowhere is no folder', async () => {

@@ -184,9 +184,7 @@ function commanderMessage(text: string): string {
 function report(error: unknown, terminal: Terminal): void {
   const shown = explained(error instanceof Error && 'suppressed' in error ? error.suppressed : error);
   const message = shown instanceof Error ? shown.message : String(shown);
-  // A recipe's problems are lines; any other break is part of a name.
-  const lines = shown instanceof Error && 'problems' in shown ? message.trim().split('\n') : [message.trim()];
-  for (const line of lines) terminal.remark(`padnet: ${printable(line)}`);
+  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${printable(line)}`);
   if (process.env.PADNET_DEBUG === '1' && error instanceof Error) terminal.remark(withCauses(error));
 }
 

@@ -12,8 +12,12 @@ afterEach(() => {
   rmSync(folder, { recursive: true });
 });
 
-it('appends lines', () => {
+it('appends lines to a file that is there', () => {
   const file = join(folder, 'lines');
+  expect(() => {
+    appendLine(file, 'one');
+  }).toThrow(/lines has been deleted while the run was trained, .*--allow-changes/);
+  writeFileSync(file, '');
   appendLine(file, 'one');
   appendLine(file, 'two');
   expect(readFileSync(file, 'utf8')).toBe('one\ntwo\n');

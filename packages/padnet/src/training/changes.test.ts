@@ -222,7 +222,7 @@ describe('a run that has finished', () => {
     rmSync(run.checkpoints, { recursive: true });
     expect(await refusal()).toBe(
       `${run.path} has a trained network, but no checkpoint to go on from, and ${run.metrics} does not say that the run ` +
-        'finished; put that file back, or start anew with --force',
+        `finished; put that file back, or delete ${run.path} and train anew`,
     );
   });
 });
