@@ -45,6 +45,7 @@ export function isThere(path: string): boolean {
   try {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
+    if ((cause as NodeJS.ErrnoException).code === 'ENOTDIR') return false; // a file has nothing in it
     throw new InputError(`${path} could not be looked at: ${reasonOf(cause)}`, { cause });
   }
 }
