@@ -17,6 +17,7 @@ export * from './glueRuns.js';
 export * from './loadData.js';
 export * from './loadRecipe.js';
 export * from './meanDeviation.js';
+export type { Path } from '../schemaProblems.js';
 export { NonFiniteLossError } from './nonFinite.js';
 export * from './partitionRun.js';
 export * from './pictureInput.js';
