@@ -1,5 +1,6 @@
 import { fileURLToPath } from 'node:url';
 import { defineConfig, includeIgnoreFile } from 'eslint/config';
+import { createNodeResolver, importX } from 'eslint-plugin-import-x';
 import tseslint from 'typescript-eslint';
 
 /**
@@ -15,9 +16,12 @@ const order = [
   ['partition', 'convert'],
   ['models'],
   ['data'],
+  ['recipe'],
   ['runs'],
   ['training'],
-  ['report', 'bench'],
+  ['analysis'],
+  ['experiments'],
+  ['report'],
   ['cli'],
 ];
 
@@ -25,8 +29,7 @@ const order = [
 const oneWayImports = order.flatMap((peers, level) =>
   peers.map((folder) => {
     const later = [...peers.filter((peer) => peer !== folder), ...order.slice(level + 1).flat()];
-    const message =
-      'imports go ownCode → dynamic → partial → compute → layers → partition, convert → models → data → runs → training → report, bench → cli';
+    const message = `imports go ${order.map((names) => names.join(', ')).join(' → ')}`;
     return {
       files: [`packages/padnet/src/${folder}/**`],
       // Tests may look further: they compare with what is built on top.
@@ -60,6 +63,17 @@ export default defineConfig(
       '@typescript-eslint/no-unused-vars': ['error', { ignoreUsingDeclarations: true }],
       '@typescript-eslint/unified-signatures': 'off',
     },
+  },
+  {
+    files: ['packages/padnet/src/**/*.ts'],
+    plugins: { 'import-x': importX },
+    settings: {
+      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/resolver-next': [createNodeResolver({ extensionAlias: { '.js': ['.ts', '.js'] } })],
+    },
+    // No circle of imports, be it of types alone.
+    rules: { 'import-x/no-cycle': ['error', { ignoreExternal: true }] },
   },
   {
     files: ['packages/torch/**'],

@@ -16,7 +16,7 @@ import { type AblationDocument } from 'padnet';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
-import { holdFolder } from '../../packages/padnet/dist/training/index.js';
+import { holdFolder } from '../../packages/padnet/dist/runs/index.js';
 import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;

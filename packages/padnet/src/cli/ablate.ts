@@ -8,8 +8,8 @@ import {
   ablationRunName,
   parseAblation,
   planAblation,
-  RunFolder,
-} from '../training/index.js';
+} from '../experiments/index.js';
+import { RunFolder } from '../runs/index.js';
 import { AblationWriter, type AblationRunPlan } from './ablationWriter.js';
 import { commandLine } from './commandLine.js';
 import { allowCodeOption, collected, withExamples } from './options.js';

@@ -3,20 +3,24 @@ import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
 import {
-  type AblationDocument,
-  ablationDocument,
-  ablationDocumentFile,
-  ablationReport,
+  type AblationCell,
+  type AblationPlan,
   type AblationRun,
   ablationTable,
-  ablationText,
-  ablationTextTables,
   type FailedAblationRun,
   readAblationRun,
+} from '../experiments/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
+import {
+  ablationDocument,
+  type AblationDocument,
+  ablationDocumentFile,
+  ablationReport,
+  ablationText,
+  ablationTextTables,
   reportFile,
 } from '../report/index.js';
-import type { CodeOptions } from '../ownCode/index.js';
-import { type AblationCell, type AblationPlan, holdFolder, runState } from '../training/index.js';
+import { holdFolder, runState } from '../runs/index.js';
 import { runObstacle, type PlannedRun } from './trainRuns.js';
 
 /** A run of the ablation, whether it has been trained or not. */

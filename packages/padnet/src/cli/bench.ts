@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { benchOperators } from '../bench/ops.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { registerImp } from './benchImp.js';
 import { registerLayer } from './benchLayer.js';
 import { registerLoader } from './benchLoader.js';

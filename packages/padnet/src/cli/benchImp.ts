@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { benchImp, type ImpCosts, type ImpTime } from '../bench/imp.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { networkShape, withNetworkOptions, withThreadsAndJson, type NetworkOptions } from './benchNetwork.js';
 import { fraction, oneOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';

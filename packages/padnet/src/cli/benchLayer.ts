@@ -6,8 +6,8 @@ import { benchLayer, type ConvolutionKind, type LayerCost, type LayerCosts, type
 import { convolutionPlans, type ConvolutionPlan } from '../compute/convolutionPlan.js';
 import { formatBytes, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
 import { modelNames } from '../models/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { withThreadsAndJson } from './benchNetwork.js';
 import { fraction, listOf, oneOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';

@@ -4,7 +4,7 @@ import { benchLoader } from '../bench/loader.js';
 import { benchPictureLoader } from '../bench/pictureLoader.js';
 import { formatBytes, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 

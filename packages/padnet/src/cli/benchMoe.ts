@@ -3,7 +3,7 @@ import type { Command } from 'commander';
 import { benchMoE, type MoECosts, type MoEKind } from '../bench/moe.js';
 import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { withThreadsAndJson } from './benchNetwork.js';
 import { fraction, listOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';

@@ -5,7 +5,7 @@ import { benchNetworks, type NetworkCosts } from '../bench/networks.js';
 import { pythonVersion, systemPython } from '../bench/python.js';
 import { formatBytes, formatCount, formatPercent, formatRatio, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { networkShape, withNetworkOptions, withThreadsAndJson, type NetworkOptions } from './benchNetwork.js';
 import { fraction, listOf, wholeNumber, withExamples } from './options.js';
 import { roofCells, roofHeading, roofNote } from './roofColumns.js';

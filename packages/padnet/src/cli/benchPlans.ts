@@ -2,9 +2,9 @@
 import type { Command } from 'commander';
 import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanQuality } from '../bench/plans.js';
 import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../compute/index.js';
+import { describeEnvironment } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { describeEnvironment } from '../training/index.js';
 import { withThreadsAndJson } from './benchNetwork.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';

@@ -2,7 +2,8 @@
 import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { checkOutput } from '../outputFile.js';
-import { htmlReport, reportFile, type RunSummary, summariseRun, textTable } from '../report/index.js';
+import { type RunSummary, summariseRun } from '../analysis/index.js';
+import { htmlReport, reportFile, textTable } from '../report/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
 import { allowCodeOption, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';

@@ -1,11 +1,11 @@
 /** `padnet convert`: a network as a static, dynamic or partial one, or as a folder for Hugging Face. */
 import { Option, type Command } from 'commander';
+import type { LayerRatio, NetworkCounts } from '../analysis/index.js';
 import type { OnBadPicture } from '../data/index.js';
+import { dynamicConvolutions, modelNames } from '../models/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { layerNames } from '../report/layerNames.js';
-import type { LayerRatio, NetworkCounts } from '../report/index.js';
-import { dynamicConvolutions, modelNames } from '../models/index.js';
+import { layerNames } from '../analysis/layerNames.js';
 import { convertNetwork, type ConvertNetworkOptions } from './convertNetwork.js';
 import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
 import {

@@ -3,10 +3,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { encodeSafetensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { type Inspection, inspectNetwork, networkOfFolder, networkOfModel } from '../analysis/index.js';
 import { createModel, modelSchema } from '../models/index.js';
-import { inspectNetwork, networkOfFolder, networkOfModel, type Inspection } from '../report/index.js';
-import { loadAnyModel, savePictureModel } from '../training/index.js';
-import { writeEncoder } from '../training/texts.test.fixture.js';
+import { loadAnyModel, savePictureModel } from '../runs/index.js';
+import { writeEncoder } from '../runs/texts.test.fixture.js';
 import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
 import { writeNetworkFolder } from './networkFolder.js';
 

@@ -3,16 +3,16 @@ import { statSync } from 'node:fs';
 import { isThere } from '../readRegularFile.js';
 import { join } from 'node:path';
 import { manualSeed, randn, type nn } from '@padnet/torch';
+import { countNetwork, type NetworkCounts, picturePass, type RunLayer, textPass } from '../analysis/index.js';
 import type { MoEPosition } from '../convert/index.js';
 import type { DataSplit, OnBadPicture } from '../data/index.js';
-import { InputError } from '../errors.js';
 import {
   convertModel,
   convertTextModel,
-  modelSchema,
-  textModelSchema,
   type DynamicConvolution,
   type ModelOptions,
+  modelSchema,
+  textModelSchema,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import {
@@ -23,23 +23,18 @@ import {
   measuresFold,
   saliencies,
 } from '../partition/index.js';
-import { countNetwork, picturePass, textPass, type NetworkCounts, type RunLayer } from '../report/index.js';
+import { DEFAULT_PARTITION_BATCHES, parseSection, type PictureRecipe } from '../recipe/index.js';
 import {
   copyTokenizer,
-  DEFAULT_PARTITION_BATCHES,
-  noStaticMixture,
-  parseSection,
+  type PictureModel,
   readRun,
   RunFolder,
-  savedTask,
   savePictureModel,
   savePretrainedText,
   saveTextModel,
-  writeFileAtomic,
-  type PartitionLosses,
-  type PictureModel,
-  type PictureRecipe,
-} from '../training/index.js';
+} from '../runs/index.js';
+import { noStaticMixture, type PartitionLosses, savedTask, writeFileAtomic } from '../training/index.js';
+import { InputError } from '../errors.js';
 import { convertedSource, convertSource, probe, type ConvertSource, type TextSource } from './convertSource.js';
 import { foldNetwork, type FoldCost } from './foldNetwork.js';
 import { writeNetworkFolder } from './networkFolder.js';

@@ -8,22 +8,22 @@ import {
   loadPictureWeights,
   loadPretrained,
   maxTokens,
-  resolvePretrained,
-  textModelSchema,
   type ModelOptions,
+  resolvePretrained,
   type SequenceClassifier,
+  textModelSchema,
 } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import {
   hasModel,
   loadAnyModel,
   networkPlace,
+  type PictureModel,
   pretrainedDescription,
   RunFolder,
-  type PictureModel,
   type SavedModel,
   type TextDescription,
-} from '../training/index.js';
+} from '../runs/index.js';
 import { checkWidth } from './options.js';
 import { UsageError } from './usageError.js';
 

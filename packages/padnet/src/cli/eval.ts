@@ -2,7 +2,7 @@
 import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { loadAnswering, networkPlace, RunFolder } from '../training/index.js';
+import { loadAnswering, networkPlace, RunFolder } from '../runs/index.js';
 import { evaluateOnFolder, evaluateOnRecipe } from './evalPictures.js';
 import { evaluateTextFile, evaluateTexts } from './evalTexts.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';

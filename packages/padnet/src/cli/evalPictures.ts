@@ -1,20 +1,12 @@
 /** `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where nobody knows the classes. */
 import { existsSync } from 'node:fs';
-import { loadPictureTestSet, onceEach, type ImageDataset, type OnBadPicture } from '../data/index.js';
-import { InputError } from '../errors.js';
+import { type ImageDataset, loadPictureTestSet, type OnBadPicture, onceEach } from '../data/index.js';
 import { foldBatchNorms, setCoefficientThreshold } from '../layers/index.js';
+import type { PictureRecipe } from '../recipe/index.js';
+import { hasModel, type PictureModel, readRun, readSplit, RunFolder } from '../runs/index.js';
+import { evaluate, loadPictures, pictureInput } from '../training/index.js';
+import { InputError } from '../errors.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
-import {
-  evaluate,
-  hasModel,
-  loadPictures,
-  pictureInput,
-  readRun,
-  readSplit,
-  RunFolder,
-  type PictureModel,
-  type PictureRecipe,
-} from '../training/index.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { isFolder, picturesAt } from './pictureFiles.js';
 import { predictPictures } from './predictPictures.js';

@@ -9,25 +9,22 @@ import {
   tokenise,
   writeSubmission,
 } from '../data/index.js';
-import { InputError } from '../errors.js';
-import { writeOutput, type FileKind } from '../outputFile.js';
-import { formatSeconds } from '../report/format.js';
-import { formatScore, metricName } from '../report/scoreText.js';
+import type { TextRecipe } from '../recipe/index.js';
+import { holdFolder, readSplit, RunFolder, type TextModel } from '../runs/index.js';
 import {
   evaluateTexts as evaluate,
   type Evaluation,
-  holdFolder,
   loadOwnSubmission,
   loadTexts,
   predictedLabels,
   predictTexts as predict,
-  readSplit,
-  RunFolder,
   savedTask,
-  type TextModel,
-  type TextRecipe,
   type TextSets,
 } from '../training/index.js';
+import { InputError } from '../errors.js';
+import { writeOutput, type FileKind } from '../outputFile.js';
+import { formatSeconds } from '../report/format.js';
+import { formatScore, metricName } from '../report/scoreText.js';
 import { classAccuracies, classTable } from './classTable.js';
 import { csvLine } from './csv.js';
 import { predictTexts } from './predictTexts.js';

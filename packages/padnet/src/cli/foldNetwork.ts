@@ -3,8 +3,10 @@ import { noGrad, randn, type nn } from '@padnet/torch';
 import { measuredPass } from '../bench/measuredPass.js';
 import type { DataSplit, OnBadPicture } from '../data/index.js';
 import { foldBatchNorms } from '../layers/index.js';
+import type { PictureRecipe } from '../recipe/index.js';
+import type { PictureModel } from '../runs/index.js';
+import { type Evaluation, foldModel } from '../training/index.js';
 import { median } from '../statistics.js';
-import { foldModel, type Evaluation, type PictureModel, type PictureRecipe } from '../training/index.js';
 
 export interface FoldOptions {
   readonly onBadPicture?: OnBadPicture | undefined;

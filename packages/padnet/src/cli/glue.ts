@@ -14,8 +14,9 @@ import {
   type GlueCell,
   type GlueMatrix,
   type GlueNetwork,
-} from '../training/glueRuns.js';
-import { type GlueRecipe, type RecipeOverride, RunFolder } from '../training/index.js';
+} from '../experiments/glueRuns.js';
+import type { GlueRecipe, RecipeOverride } from '../recipe/index.js';
+import { RunFolder } from '../runs/index.js';
 import { commandLine } from './commandLine.js';
 import { GlueTableWriter } from './glueTableWriter.js';
 import { allowCodeOption, collected, listOf, listOfNumbers, withExamples } from './options.js';

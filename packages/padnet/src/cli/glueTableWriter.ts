@@ -2,8 +2,17 @@
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
+import { type RunSummary, summariseRun } from '../analysis/index.js';
 import {
   type FailedRun,
+  type GlueMatrix,
+  type GlueRun,
+  glueTable,
+  type MajorityScore,
+  majorityScore,
+  readGlueRun,
+} from '../experiments/index.js';
+import {
   glueDetailNetworks,
   glueDocument,
   type GlueDocument,
@@ -11,20 +20,13 @@ import {
   glueMarkdown,
   glueMarkdownFile,
   glueReport,
-  type GlueRun,
   glueShortNames,
-  glueTable,
   type GlueTaskRuns,
   glueText,
   glueTextTable,
-  type MajorityScore,
-  majorityScore,
-  readGlueRun,
   reportFile,
-  type RunSummary,
-  summariseRun,
 } from '../report/index.js';
-import { type GlueMatrix, holdFolder, runState } from '../training/index.js';
+import { holdFolder, runState } from '../runs/index.js';
 import type { GluePlan } from './glue.js';
 import type { Terminal } from './terminal.js';
 

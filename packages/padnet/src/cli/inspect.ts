@@ -4,32 +4,24 @@ import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { directions, type Direction } from '../compute/planRates.js';
-import type { CodeOptions } from '../ownCode/index.js';
-import { isThere, readRegularFile } from '../readRegularFile.js';
-import { formatBytes, formatCount } from '../report/format.js';
-import { alignGrid } from '../report/grid.js';
 import {
   type Inspection,
   inspectNetwork,
   inspectPlans,
-  inspectText,
   networkOfFolder,
   networkOfModel,
   networkOfRecipe,
   networkOfRun,
-  planText,
   readProgramNetwork,
   type ShownNetwork,
-} from '../report/index.js';
-import {
-  isProgramModel,
-  loadAnyModel,
-  networkPlace,
-  parseRecipe,
-  readAnyRun,
-  readRun,
-  RunFolder,
-} from '../training/index.js';
+} from '../analysis/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
+import { parseRecipe } from '../recipe/index.js';
+import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
+import { isThere, readRegularFile } from '../readRegularFile.js';
+import { inspectText, planText } from '../report/inspectText.js';
+import { formatBytes, formatCount } from '../report/format.js';
+import { alignGrid } from '../report/grid.js';
 import { showPartition } from './mask.js';
 import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
 import { readYaml } from './runRecipe.js';

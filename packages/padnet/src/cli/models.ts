@@ -2,7 +2,7 @@
 import type { Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { layerNames } from '../report/layerNames.js';
+import { layerNames } from '../analysis/layerNames.js';
 import { countForms, type FormCounts, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';

@@ -5,8 +5,8 @@ import { isThere } from '../readRegularFile.js';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readBeginning } from '../outputFile.js';
-import { removeLeftovers } from '../training/atomicWrite.js';
-import { filesOfModel, holdFolder, isModelFile, RunFolder } from '../training/index.js';
+import { removeLeftovers } from '../runs/appendLine.js';
+import { filesOfModel, holdFolder, isModelFile, RunFolder } from '../runs/index.js';
 
 /** Where one of them is, there is a network. They come last and go first. */
 const marks = ['model.json', 'config.json'];

@@ -6,17 +6,12 @@ import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
 import { encodePartition, overallDynamicRatio, partitionFile } from '../partition/index.js';
+import { parsePartition, type PartitionOptions, type Recipe } from '../recipe/index.js';
+import { holdFolder, RunFolder } from '../runs/index.js';
+import { partitionRun } from '../training/index.js';
 import { formatPercent } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
-import {
-  holdFolder,
-  parsePartition,
-  type PartitionOptions,
-  partitionRun,
-  type Recipe,
-  RunFolder,
-} from '../training/index.js';
 import { allowCodeOption, collected, withExamples } from './options.js';
 import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';

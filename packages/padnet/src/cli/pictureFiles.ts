@@ -1,10 +1,10 @@
 /** The pictures that a command line names: files, folders of them, and standard input. */
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
+import type { Picture } from '../analysis/index.js';
 import { listFiles } from '../data/index.js';
 import { InputError } from '../errors.js';
 import { readStandardInput } from '../readRegularFile.js';
-import type { Picture } from '../report/index.js';
 import { readLines } from './sentences.js';
 import { UsageError } from './usageError.js';
 

@@ -1,6 +1,6 @@
 /** `padnet predict`: what a run's network says of pictures, or of sentences. */
 import type { Command } from 'commander';
-import { loadAnswering, type PictureModel, type TextModel } from '../training/index.js';
+import { loadAnswering, type PictureModel, type TextModel } from '../runs/index.js';
 import { allowCodeOption, wholeNumber, withExamples } from './options.js';
 import { picturesListed, picturesNamed } from './pictureFiles.js';
 import { predictPictures } from './predictPictures.js';

@@ -1,11 +1,11 @@
 /** What `padnet predict` says of pictures: a table, JSON or CSV. */
+import { answerPictures, type Picture, type PictureAnswer } from '../analysis/index.js';
 import type { BadPicture } from '../data/index.js';
 import { foldBatchNorms } from '../layers/index.js';
+import type { PictureModel } from '../runs/index.js';
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { answerPictures, type Picture, type PictureAnswer } from '../report/index.js';
-import type { PictureModel } from '../training/index.js';
 import { csvLine } from './csv.js';
 import type { Terminal } from './terminal.js';
 

@@ -2,9 +2,9 @@
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { answerTexts, type Text, type TextAnswer } from '../report/index.js';
-import { layerLabel } from '../report/layerNames.js';
-import type { TextModel } from '../training/index.js';
+import { answerTexts, type Text, type TextAnswer } from '../analysis/index.js';
+import type { TextModel } from '../runs/index.js';
+import { layerLabel } from '../analysis/layerNames.js';
 import { csvLine } from './csv.js';
 import { definitionOf } from './textInputs.js';
 import type { Terminal } from './terminal.js';

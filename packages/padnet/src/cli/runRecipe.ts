@@ -3,18 +3,18 @@ import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { maxSettingsBytes, readInput } from '../readRegularFile.js';
-import { checkText } from '../text.js';
 import {
   parseRecipe,
   parseRunRecipe,
   pinCode,
-  readRunRecipe,
   type Recipe,
   type RecipeOverride,
   serialiseRecipe,
   type TextDataOptions,
-} from '../training/index.js';
+} from '../recipe/index.js';
+import { readRunRecipe } from '../runs/index.js';
+import { maxSettingsBytes, readInput } from '../readRegularFile.js';
+import { checkText } from '../text.js';
 
 /**
  * A recipe's file with what overrides it, to be trained.

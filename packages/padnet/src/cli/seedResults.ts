@@ -1,6 +1,6 @@
 /** What the runs of several seeds come to. */
 import { isFraction, metricName } from '../report/scoreText.js';
-import { meanDeviation, type MeanDeviation } from '../training/meanDeviation.js';
+import { meanDeviation, type MeanDeviation } from '../statistics.js';
 
 export interface SeedResult {
   readonly seed: number;

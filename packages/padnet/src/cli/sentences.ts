@@ -3,7 +3,7 @@ import { decodeText, readTextFile } from '../data/text/textFile.js';
 import { splitLines } from '../text.js';
 import { InputError } from '../errors.js';
 import { maxTextBytes, readStandardInput } from '../readRegularFile.js';
-import type { Text } from '../report/index.js';
+import type { Text } from '../analysis/index.js';
 
 /**
  * The lines of a text in UTF-8, gzipped or not.

@@ -1,6 +1,7 @@
 /** What `predict` and `eval` are asked about: sentences of the command line, and files of texts, by column or by line. */
 import { extname } from 'node:path';
 import { InputError } from '../errors.js';
+import type { Text } from '../analysis/index.js';
 import {
   formatOfName,
   type OwnTableOptions,
@@ -12,8 +13,7 @@ import {
   textsOfTable,
   type TextTable,
 } from '../data/index.js';
-import type { Text } from '../report/index.js';
-import { networkPlace, readRun, type TextModel } from '../training/index.js';
+import { networkPlace, readRun, type TextModel } from '../runs/index.js';
 import { readSentences } from './sentences.js';
 import { UsageError } from './usageError.js';
 

@@ -4,17 +4,10 @@ import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import { countStored } from '../layers/index.js';
+import { type Recipe, type RecipeOverride, serialiseRecipe } from '../recipe/index.js';
+import { holdFolder, RunFolder } from '../runs/index.js';
+import { prepareTask, readMasks, Trainer } from '../training/index.js';
 import { formatCount } from '../report/format.js';
-import {
-  holdFolder,
-  prepareTask,
-  readMasks,
-  type Recipe,
-  type RecipeOverride,
-  RunFolder,
-  serialiseRecipe,
-  Trainer,
-} from '../training/index.js';
 import { reasonOf } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';

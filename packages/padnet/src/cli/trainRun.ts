@@ -1,15 +1,9 @@
 /** One run, trained and watched: what `train` and `glue` do. */
 import { resolvePretrained } from '../models/index.js';
+import type { Recipe } from '../recipe/index.js';
+import type { FinishedEvent, InterruptedEvent } from '../runs/index.js';
+import { throwNamed, trainInProcess, trainInWorker, type TrainRecipeOptions } from '../training/index.js';
 import { formatBytes } from '../report/format.js';
-import {
-  throwNamed,
-  type FinishedEvent,
-  type InterruptedEvent,
-  type Recipe,
-  trainInProcess,
-  trainInWorker,
-  type TrainRecipeOptions,
-} from '../training/index.js';
 import type { Terminal } from './terminal.js';
 import type { TrainingView } from './trainingView.js';
 

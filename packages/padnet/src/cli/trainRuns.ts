@@ -1,14 +1,9 @@
 /** Several runs, one after the other, each in a folder and a process of its own: what `glue` and `ablate` do. */
 import { existsSync } from 'node:fs';
 import { InputError, reasonOf } from '../errors.js';
-import {
-  finishedEvent,
-  FolderHeldError,
-  holdFolder,
-  type Recipe,
-  type RunFolder,
-  runState,
-} from '../training/index.js';
+import type { Recipe } from '../recipe/index.js';
+import { FolderHeldError, holdFolder, type RunFolder, runState } from '../runs/index.js';
+import { finishedEvent } from '../training/index.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';

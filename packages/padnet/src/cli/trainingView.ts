@@ -2,8 +2,8 @@
 import { MultiBar, type SingleBar } from 'cli-progress';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import { changesText } from '../training/changes.js';
-import type { StepEvent, TestResult, TrainingEvent } from '../training/index.js';
+import { changesText } from '../runs/changes.js';
+import type { StepEvent, TestResult, TrainingEvent } from '../runs/index.js';
 import { ReaderGoneError, type Terminal } from './terminal.js';
 import { truncationText } from './truncation.js';
 import { unknownKeysText } from './unknownKeys.js';

@@ -2,8 +2,8 @@ import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { ablationDocument } from './ablationDocument.js';
 import { ablationReport } from './ablationReport.js';
-import { ablationPlan, ablationResults } from './ablationRuns.test.fixture.js';
-import { ablationTable, type AblationResults } from './ablationTable.js';
+import { ablationPlan, ablationResults } from '../experiments/ablationRuns.test.fixture.js';
+import { ablationTable, type AblationResults } from '../experiments/ablationTable.js';
 import { ablationText, ablationTextTables } from './ablationText.js';
 
 const results = ablationResults(

@@ -1,5 +1,5 @@
 import type { FileKind } from '../outputFile.js';
-import type { AblationResults, AblationTable } from './ablationTable.js';
+import type { AblationResults, AblationTable } from '../experiments/ablationTable.js';
 import type { AblationText } from './ablationText.js';
 
 /** An ablation for machines: what `ablation.json` is. */

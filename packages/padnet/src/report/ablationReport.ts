@@ -1,7 +1,7 @@
 /** An ablation as a page: what moves the score and by how much, then every sweep as a plot and a table. */
-import { ABLATION_BASE } from '../training/index.js';
+import { ABLATION_BASE } from '../experiments/index.js';
 import type { AblationOrigin } from './ablationDocument.js';
-import type { AblationPointRow, AblationResults, AblationRow, AblationTable } from './ablationTable.js';
+import type { AblationPointRow, AblationResults, AblationRow, AblationTable } from '../experiments/ablationTable.js';
 import {
   shortKey,
   valuesText,
@@ -15,11 +15,11 @@ import { sweepChart, type SweepReference } from './charts/sweepChart.js';
 import { html, trusted, type Html } from './html.js';
 import { methodReferences, originFacts } from './htmlReport.js';
 import { swatch } from './htmlTable.js';
-import { networkFacts } from './networkFacts.js';
+import { networkFacts } from '../analysis/networkFacts.js';
 import { dataName, dataText, scheduleText } from './recipeTexts.js';
 import { reportPage } from './reportPage.js';
 import { isFraction, metricName } from './scoreText.js';
-import { runEnvironment } from './summariseRun.js';
+import { runEnvironment } from '../analysis/summariseRun.js';
 
 /** @param file of the ablation */
 export function ablationReport(

@@ -1,12 +1,12 @@
 /** An ablation in words and digits: what the terminal prints and the page shows. */
-import { ABLATION_BASE } from '../training/index.js';
-import type { MeanDeviation } from '../training/meanDeviation.js';
-import type { AblationResults, AblationRow, AblationTable } from './ablationTable.js';
-import { originNotes } from './finishedRun.js';
+import { ABLATION_BASE } from '../experiments/index.js';
+import type { MeanDeviation } from '../statistics.js';
+import type { AblationResults, AblationRow, AblationTable } from '../experiments/ablationTable.js';
+import { originNotes } from '../experiments/finishedRun.js';
 import { formatCount, formatPercent, formatPoints, formatSeconds, unknown } from './format.js';
 import { alignGrid } from './grid.js';
 import { isFraction, metricName } from './scoreText.js';
-import { chanceBeyondSpread, isBeyondSpread, spreadNote } from './seedSpread.js';
+import { chanceBeyondSpread, isBeyondSpread, spreadNote } from '../experiments/seedSpread.js';
 import { settingDifferences } from './settingDifferences.js';
 
 export interface AblationTextCell {

@@ -1,6 +1,6 @@
 /** The report's page on what ODConv's routers decide beside the coefficients: where, in which channels and for which filters. */
 import { classHeatMap, mostNumbers } from './charts/classHeatMap.js';
-import type { ClassMeans, LayerAttention, LayerCoefficients, RouterCoefficients } from './coefficients.js';
+import type { ClassMeans, LayerAttention, LayerCoefficients, RouterCoefficients } from '../analysis/coefficients.js';
 import { html, type Html } from './html.js';
 
 export interface AttentiveRun {

@@ -5,12 +5,12 @@ import { inputCoefficientChart } from './charts/inputCoefficients.js';
 import { runColours } from './charts/runColours.js';
 import { codeName } from '../ownCode/codeReference.js';
 import type { ModelOptions } from '../models/index.js';
-import type { InputCoefficients, RouterCoefficients } from './coefficients.js';
+import type { InputCoefficients, RouterCoefficients } from '../analysis/coefficients.js';
 import { formatPercent } from './format.js';
 import { html, type Html } from './html.js';
 import { swatch } from './htmlTable.js';
-import { convolutionNames } from './layerNames.js';
-import type { RunSummary } from './runSummary.js';
+import { convolutionNames } from '../analysis/layerNames.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 
 interface Routed {
   readonly name: string;

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { compareRuns, summarySentence, type Comparison } from './comparison.js';
-import { recipe, threeRuns } from './runs.test.fixture.js';
+import { recipe, threeRuns } from '../analysis/runs.test.fixture.js';
 import { accuracyInterval } from './scoreText.js';
 
 function texts({ columns }: Comparison, title: string): string[] {

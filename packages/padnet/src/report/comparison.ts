@@ -2,11 +2,11 @@
  * Runs side by side: the columns of the table, what each value is relative to, which are best, and what has to be known to
  * read them. The HTML, terminal and Markdown tables all show this.
  */
-import { changeNotes } from './changeNotes.js';
+import { changeNotes } from '../analysis/changeNotes.js';
 import { metricsOf, sameMachine, sameNetwork, sameTest, scoreInterval, type Metric } from './comparisonMetrics.js';
 import { formatCount, formatPercent, formatPoints, formatRatio } from './format.js';
-import { layerRole, type LayerRole } from './layerNames.js';
-import type { RunSummary } from './runSummary.js';
+import { layerRole, type LayerRole } from '../analysis/layerNames.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
 import { formatScore, isFraction, metricName } from './scoreText.js';
 import { settingDifferences } from './settingDifferences.js';

@@ -1,7 +1,7 @@
 /** The values that runs are compared by, and which two runs can be compared by each of them. */
 import { formatBytes, formatCount, formatPercent, formatSeconds } from './format.js';
-import type { RunRecipe } from '../training/recipe.js';
-import type { RunSummary } from './runSummary.js';
+import type { RunRecipe } from '../recipe/recipe.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
 import { accuracyInterval, formatScore, isFraction, metricName } from './scoreText.js';
 

@@ -2,12 +2,12 @@
 import { expertHeatMap } from './charts/expertHeatMap.js';
 import { entropyNames, routerEntropyChart, type RoutedRun } from './charts/routerEntropy.js';
 import { runColours } from './charts/runColours.js';
-import type { ExpertLoad, TypicalToken, TypicalTokens } from './expertLoad.js';
+import type { ExpertLoad, TypicalToken, TypicalTokens } from '../analysis/expertLoad.js';
 import { formatPercent } from './format.js';
 import { html, type Html } from './html.js';
 import { swatch } from './htmlTable.js';
-import { layerLabel } from './layerNames.js';
-import type { RunSummary } from './runSummary.js';
+import { layerLabel } from '../analysis/layerNames.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 
 interface ExpertRun {
   readonly name: string;

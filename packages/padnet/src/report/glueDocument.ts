@@ -1,5 +1,5 @@
 import type { FileKind } from '../outputFile.js';
-import type { GlueResults, GlueTable } from './glueTable.js';
+import type { GlueResults, GlueTable } from '../experiments/glueTable.js';
 import type { GlueText } from './glueText.js';
 
 /** GLUE's table for machines: what `glue.json` is. */

@@ -1,18 +1,18 @@
 /** GLUE's table as a page: the table, every score, and of each task's first seed how its networks trained and routed. */
-import { glueTasks, type GlueTaskName } from '../data/index.js';
-import type { GlueNetwork } from '../training/index.js';
+import { type GlueTaskName, glueTasks } from '../data/index.js';
+import type { GlueNetwork } from '../experiments/index.js';
 import { glueScoresChart, type GlueReference } from './charts/glueScores.js';
-import { meanDeviation } from '../training/meanDeviation.js';
+import { meanDeviation } from '../statistics.js';
 import type { GlueOrigin } from './glueDocument.js';
-import { glueHeading } from './glueResults.js';
-import type { GlueResults } from './glueTable.js';
+import { glueHeading } from '../experiments/glueResults.js';
+import type { GlueResults } from '../experiments/glueTable.js';
 import { costHeadings, glueShortNames, type GlueText, type GlueTextCell, type GlueTextRow } from './glueText.js';
 import { html, type Html } from './html.js';
 import { methodReferences, runFacts } from './htmlReport.js';
 import { swatch } from './htmlTable.js';
 import { reportPage } from './reportPage.js';
 import { runSections } from './runSections.js';
-import type { RunSummary } from './runSummary.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 
 /** Finished runs of one task, looked at closely. */
 export interface GlueTaskRuns {

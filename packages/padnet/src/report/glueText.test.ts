@@ -1,8 +1,8 @@
 import { expect, it } from 'vitest';
 import { glueDocument } from './glueDocument.js';
 import { glueReport } from './glueReport.js';
-import { glueResults, glueRun } from './glueRuns.test.fixture.js';
-import { glueTable, type GlueResults } from './glueTable.js';
+import { glueResults, glueRun } from '../experiments/glueRuns.test.fixture.js';
+import { glueTable, type GlueResults } from '../experiments/glueTable.js';
 import { glueMarkdown, glueText, glueTextTable } from './glueText.js';
 
 const results = glueResults(

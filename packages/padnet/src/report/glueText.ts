@@ -1,15 +1,15 @@
 /** GLUE's table in words and digits, for a terminal and as Markdown; the page shows the same cells. */
-import { glueTasks, type GlueTaskName } from '../data/index.js';
+import { type GlueTaskName, glueTasks } from '../data/index.js';
+import type { GlueMatrix, GlueNetwork } from '../experiments/index.js';
 import type { FileKind } from '../outputFile.js';
-import type { GlueMatrix, GlueNetwork } from '../training/index.js';
-import type { MeanDeviation } from '../training/meanDeviation.js';
+import type { MeanDeviation } from '../statistics.js';
 import { formatBytes, formatCount, formatPercent, formatSeconds, unknown } from './format.js';
-import { originNotes } from './finishedRun.js';
+import { originNotes } from '../experiments/finishedRun.js';
 import type { GlueOrigin } from './glueDocument.js';
-import { glueHeading, type GlueRun } from './glueResults.js';
-import type { GlueDifference, GlueResults, GlueTable, GlueTableCell } from './glueTable.js';
+import { glueHeading, type GlueRun } from '../experiments/glueResults.js';
+import type { GlueDifference, GlueResults, GlueTable, GlueTableCell } from '../experiments/glueTable.js';
 import { alignGrid } from './grid.js';
-import { isBeyondSpread, spreadNote } from './seedSpread.js';
+import { isBeyondSpread, spreadNote } from '../experiments/seedSpread.js';
 
 export interface GlueTextCell {
   readonly value: string;

@@ -1,8 +1,8 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { htmlReport } from './htmlReport.js';
-import type { PictureRecipe } from '../training/recipe.js';
-import { threeRuns } from './runs.test.fixture.js';
+import type { PictureRecipe } from '../recipe/recipe.js';
+import { threeRuns } from '../analysis/runs.test.fixture.js';
 
 const date = new Date('2026-01-02T03:04:05Z');
 

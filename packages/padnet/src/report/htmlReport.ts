@@ -2,11 +2,11 @@
 import { summarySentence } from './comparison.js';
 import { html, type Html } from './html.js';
 import { htmlTable } from './htmlTable.js';
-import { convolutionNames } from './layerNames.js';
+import { convolutionNames } from '../analysis/layerNames.js';
 import { dataName, dataText, trainingText } from './recipeTexts.js';
 import { reportPage } from './reportPage.js';
 import { runSections } from './runSections.js';
-import type { RunSummary } from './runSummary.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 
 export interface ReportOptions {
   /** @default the networks and the data */

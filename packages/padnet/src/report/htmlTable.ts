@@ -1,10 +1,10 @@
 /** The comparison as an HTML table: the value, and beneath it what it is relative to. */
 import { compareRuns, type Cell, type Column } from './comparison.js';
 import { html, type Html } from './html.js';
-import { modelLayerName } from './layerNames.js';
+import { modelLayerName } from '../analysis/layerNames.js';
 import { runColours } from './charts/runColours.js';
-import type { RunSummary } from './runSummary.js';
-import type { RunRecipe } from '../training/recipe.js';
+import type { RunSummary } from '../analysis/runSummary.js';
+import type { RunRecipe } from '../recipe/recipe.js';
 
 export function htmlTable(runs: readonly RunSummary[]): Html {
   const { columns, notes } = compareRuns(runs);

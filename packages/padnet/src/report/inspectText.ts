@@ -1,139 +1,8 @@
-/** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
-import { nn, noGrad, scope } from '@padnet/torch';
-import { isMasked } from '../partial/index.js';
-import { countMacs, countStored, DecomposedConv2d, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
-import { KernelAttention } from '../dynamic/index.js';
-import { formatCount, formatPercent, unknown } from './format.js';
+/** A network layer by layer, and its plans, as aligned text. */
+import type { Inspection, InspectRow, PlanInspection } from '../analysis/index.js';
+import { convolutionPlans } from '../compute/index.js';
+import { formatCount, formatPercent, formatSeconds, unknown } from './format.js';
 import { alignGrid } from './grid.js';
-import { layerRatios, type LayerRatio } from './networkCounts.js';
-import type { SamplePass } from './samplePass.js';
-
-export interface InspectRow {
-  readonly path: string;
-  /**
-   * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its router
-   * where that is not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
-   */
-  readonly kind: string;
-  /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
-  readonly inputShape: readonly number[] | null;
-  readonly outputShape: readonly number[] | null;
-  /** Such as `3×3 /2`, `5×5 /1 groups 32`, `3×3 /1 L 16` of DCD; null where there is none. */
-  readonly kernel: string | null;
-  /** Such as `2 of 8` that are computed for a token; null where there are none. */
-  readonly experts: string | null;
-  /** Such as `12 of 64` with entries that depend on the input; null where the layer is not partial. */
-  readonly filters: string | null;
-  /** κ; null where the layer is not dynamic. */
-  readonly dynamicRatio: number | null;
-  /** Trained numbers, router and bias included. */
-  readonly parameters: number;
-  /** Multiply-accumulates for one sample. */
-  readonly macs: number;
-}
-
-export interface Inspection {
-  /** Every layer with numbers of its own, in the order of the network. */
-  readonly rows: readonly InspectRow[];
-  readonly parameters: number;
-  readonly maskBits: number;
-  readonly macs: number;
-  /** What shapes and multiplications are of: `1 picture`, `128 tokens`. */
-  readonly sample: string;
-  /** κ of all dynamic layers together; null where there is none. */
-  readonly dynamicRatio: number | null;
-}
-
-/** @param pass see `picturePass` and `textPass` */
-export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection {
-  const macs = new Map<string, number>();
-  for (const cost of countMacs(network, () => pass.run())) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
-  const shapes = forwardShapes(network, pass);
-  const ratios = new Map(layerRatios(network).map((ratio) => [ratio.path, ratio]));
-  const rows = [...storedByLayer(network)].map(([path, parameters]): InspectRow => {
-    const module = network.getModule(path);
-    const [inputShape = null, outputShape = null] = shapes.get(path) ?? [];
-    const dynamic = isDynamicLayer(module) ? module.source : null;
-    return {
-      path,
-      kind: kindOf(module),
-      inputShape,
-      outputShape,
-      kernel: kernelOf(module),
-      experts: module instanceof MoELinear ? `${module.router.k} of ${module.router.numExperts}` : null,
-      filters: isMasked(dynamic) ? dynamicFilters(ratios.get(path)!) : null,
-      // 0 of a layer that a partition has made static.
-      dynamicRatio: dynamic?.dynamicRatio ?? (ratios.has(path) ? 0 : null),
-      parameters,
-      macs: macs.get(path) ?? 0,
-    };
-  });
-  const { parameters, maskBits, entries, dynamicEntries } = countStored(network);
-  return {
-    rows,
-    parameters,
-    maskBits,
-    macs: [...macs.values()].reduce((sum, value) => sum + value, 0),
-    sample: pass.sample,
-    dynamicRatio: entries === 0 ? null : dynamicEntries / entries,
-  };
-}
-
-/** Layer path → trained numbers; router, source and bias of a dynamic layer belong to it. */
-function storedByLayer(network: nn.Module): Map<string, number> {
-  const dynamicPaths = Array.from(network.namedModules())
-    .filter(([, module]) => isDynamicLayer(module))
-    .map(([path]) => path);
-  const stored = new Map<string, number>();
-  for (const [name, { numel }] of network.namedParameters()) {
-    const owner = dynamicPaths.find((path) => path === '' || name.startsWith(`${path}.`));
-    const path = owner ?? name.slice(0, Math.max(0, name.lastIndexOf('.')));
-    stored.set(path, (stored.get(path) ?? 0) + numel);
-  }
-  return stored;
-}
-
-/** Layer path → shapes of its input and output in its first call, without the batch. */
-export function forwardShapes(network: nn.Module, pass: SamplePass): Map<string, [number[], number[]]> {
-  const shapes = new Map<string, [number[], number[]]>();
-  using _mode = nn.evaluationMode(network);
-  scope(() => {
-    noGrad(() => {
-      nn.watchForward(
-        network,
-        (path, _module, input, output) => {
-          if (!shapes.has(path)) shapes.set(path, [input.shape.slice(1), output.shape.slice(1)]);
-        },
-        () => pass.run(),
-      );
-    });
-  });
-  return shapes;
-}
-
-function kindOf(module: nn.Module): string {
-  const { name } = module.constructor;
-  if (!isDynamicLayer(module)) return name;
-  const isPlain = !(module instanceof DynamicConv) || module.router instanceof KernelAttention;
-  return `${name} ${isMasked(module.source) ? 'partial' : module.source.kind}${isPlain ? '' : ` ${module.router.constructor.name}`}`;
-}
-
-function dynamicFilters({ filterShares }: LayerRatio): string {
-  return `${filterShares.filter((share) => share > 0).length} of ${filterShares.length}`;
-}
-
-function kernelOf(module: nn.Module): string | null {
-  if (module instanceof DecomposedConv2d) return `${kernelText(module.geometry)} L ${module.latentGeometry.inChannels}`;
-  return module instanceof DynamicConv || module instanceof nn.Conv ? kernelText(module.geometry) : null;
-}
-
-export function kernelText({ kernelSize, stride, dilation, groups }: nn.ConvGeometry): string {
-  const text = (sizes: readonly number[]): string => (new Set(sizes).size === 1 ? String(sizes[0]) : sizes.join('×'));
-  const parts = [`${kernelSize.join('×')} /${text(stride)}`];
-  if (Math.max(...dilation) > 1) parts.push(`dilation ${text(dilation)}`);
-  if (groups > 1) parts.push(`groups ${groups}`);
-  return parts.join(' ');
-}
 
 /** The rows as aligned text; layers of a kind that multiply nothing (normalisation, embeddings) share one line. */
 export function inspectText({ rows, parameters, maskBits, macs, sample, dynamicRatio }: Inspection): string {
@@ -174,4 +43,30 @@ export function inspectText({ rows, parameters, maskBits, macs, sample, dynamicR
     `shapes and MACs are of ${sample}`,
   ];
   return [table, ...notes].join('\n');
+}
+
+/** The rows as aligned text, with a column for each plan that any layer could take. */
+export function planText({ rows, batch, direction, sample, rates }: PlanInspection): string {
+  if (rows.length === 0) return 'no layer can be computed in more than one way: there is nothing to plan';
+  const plans = convolutionPlans.filter((plan) => rows.some(({ seconds }) => seconds?.[plan] !== undefined));
+  const lines = rows.map((row) => [
+    row.path,
+    row.inputShape.join('×'),
+    row.kernel ?? '',
+    row.isOverridden ? `${row.plan} (set)` : row.plan,
+    String(row.numKernels),
+    formatPercent(row.dynamicRatio),
+    row.staticFilters === null ? '' : row.staticFilters.join(' of '),
+    ...plans.map((plan) => formatSeconds(row.seconds?.[plan] ?? null)),
+  ]);
+  const heading = ['layer', 'input', 'kernel', 'plan', 'K', 'κ', 'static filters', ...plans];
+  const { file, instructions, problem } = rates;
+  const notes = [
+    `${direction}, batch ${batch} of ${sample}; times as the cost model predicts them, routers apart`,
+    file === null
+      ? `rates are the defaults for ${instructions}; \`padnet bench plans --save\` measures this machine's`
+      : `rates were measured on this machine: ${file}`,
+    ...(problem === null ? [] : [problem]),
+  ];
+  return [alignGrid({ heading, rows: lines, leftColumns: 4 }), ...notes].join('\n');
 }

@@ -1,6 +1,6 @@
 /** What a run's recipe says, in words. */
 import { cifarFormats, glueTasks } from '../data/index.js';
-import type { RunRecipe } from '../training/recipe.js';
+import type { RunRecipe } from '../recipe/recipe.js';
 import { shortPath } from './shortPaths.js';
 
 export function trainingText(recipe: RunRecipe): string {

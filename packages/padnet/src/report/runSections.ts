@@ -10,7 +10,7 @@ import { expertSections } from './expertSection.js';
 import { formatLoss } from './format.js';
 import { html, type Html } from './html.js';
 import { swatch } from './htmlTable.js';
-import type { RunSummary } from './runSummary.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
 import * as scoreFormulas from './scoreFormulas.js';
 import { formatScore } from './scoreText.js';

@@ -1,5 +1,5 @@
 /** What one sample of a run's data is called. */
-import type { RunRecipe } from '../training/recipe.js';
+import type { RunRecipe } from '../recipe/recipe.js';
 
 const words: Readonly<Record<RunRecipe['modality'], string>> = {
   image: 'pictures',

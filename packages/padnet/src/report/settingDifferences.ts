@@ -1,7 +1,7 @@
 /** Settings of runs that differ besides what the runs compare. */
-import { recipeSettings } from '../training/recipeSettings.js';
+import { recipeSettings } from '../recipe/recipeSettings.js';
 import { unknown } from './format.js';
-import type { RunSummary } from './runSummary.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 import { shortPaths } from './shortPaths.js';
 
 /** Settings that say how a run is made, not what is compared. */

@@ -3,8 +3,8 @@ import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { compareRuns, summarySentence } from './comparison.js';
 import { htmlReport } from './htmlReport.js';
-import { networkFacts } from './networkFacts.js';
-import { textRecipe, textRun, threeRuns, threeTextRuns } from './runs.test.fixture.js';
+import { networkFacts } from '../analysis/networkFacts.js';
+import { textRecipe, textRun, threeRuns, threeTextRuns } from '../analysis/runs.test.fixture.js';
 import { textTable } from './textTable.js';
 
 const date = new Date('2026-01-02T03:04:05Z');

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { alignGrid } from './grid.js';
-import { threeRuns } from './runs.test.fixture.js';
+import { threeRuns } from '../analysis/runs.test.fixture.js';
 import { markdownTable, textTable } from './textTable.js';
 
 describe('text tables', () => {

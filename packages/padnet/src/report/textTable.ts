@@ -2,8 +2,8 @@
 import { compareRuns, type Column } from './comparison.js';
 import { unknown } from './format.js';
 import { alignGrid, type Grid } from './grid.js';
-import { modelLayerName } from './layerNames.js';
-import type { RunSummary } from './runSummary.js';
+import { modelLayerName } from '../analysis/layerNames.js';
+import type { RunSummary } from '../analysis/runSummary.js';
 
 /** The text of a value, whether it is the best of its line or not. */
 type MarkBest = (text: string, best: boolean) => string;

@@ -2,7 +2,7 @@
 import { assertMemory } from '../memory.js';
 import type { ImageDataset } from '../data/index.js';
 import { assertNetworkFits, publishedWidth, type TextConfig } from '../models/index.js';
-import type { PictureRecipe, TextRecipe } from './recipe.js';
+import type { PictureRecipe, TextRecipe } from '../recipe/recipe.js';
 
 const bytesPerNumber = 4;
 

@@ -9,11 +9,11 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { parseDocument, stringify } from 'yaml';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
-import { parseRecipe } from './loadRecipe.js';
-import { writeClassFolders, writePictures } from './pictures.test.fixture.js';
+import { parseRecipe } from '../recipe/loadRecipe.js';
+import { writeClassFolders, writePictures } from '../runs/pictures.test.fixture.js';
 import { prepareTask } from './prepare.js';
-import { recipeSchemas, type Modality, type Recipe } from './recipe.js';
-import { writeEncoder, writeTexts } from './texts.test.fixture.js';
+import { recipeSchemas, type Modality, type Recipe } from '../recipe/recipe.js';
+import { writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
 import { Trainer } from './trainer.js';
 
 let folder: string;

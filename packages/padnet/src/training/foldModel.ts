@@ -2,8 +2,8 @@
 import type { DataSplit, OnBadPicture } from '../data/index.js';
 import type { Evaluation } from './evaluation.js';
 import { savedPictureTask } from './prepare.js';
-import type { PictureRecipe } from './recipe.js';
-import type { PictureModel } from './savedModel.js';
+import type { PictureRecipe } from '../recipe/recipe.js';
+import type { PictureModel } from '../runs/savedModel.js';
 import { foldOnTask } from './staticForm.js';
 
 export interface FoldModelOptions {

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { loadPictures, loadTexts } from './loadData.js';
-import { recipeSchemas } from './recipe.js';
+import { recipeSchemas } from '../recipe/recipe.js';
 
 const { image, text } = recipeSchemas;
 

@@ -26,7 +26,7 @@ import {
   type Truncation,
 } from '../data/index.js';
 import { InputError } from '../errors.js';
-import type { GlueDataOptions, OwnTextDataOptions, PictureDataOptions, TextDataOptions } from './recipe.js';
+import type { GlueDataOptions, OwnTextDataOptions, PictureDataOptions, TextDataOptions } from '../recipe/recipe.js';
 import type { TextSplits } from './textTask.js';
 
 /** Classes that a data set names and has no picture of. */

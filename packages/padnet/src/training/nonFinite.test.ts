@@ -4,7 +4,7 @@ import { NonFiniteError } from '../errors.js';
 import { foldBatchNorms } from '../layers/index.js';
 import { evaluate } from './evaluate.js';
 import { assertFinite, assertFiniteEvent, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
-import { smallNetwork, checksums, splits } from './pictures.test.fixture.js';
+import { smallNetwork, checksums, splits } from '../runs/pictures.test.fixture.js';
 
 const find = (network: nn.Layer, images = randn([2, 1, 8, 8])): string | null =>
   scope(() => findNonFinite(network, () => network.forward(images)));

@@ -1,7 +1,7 @@
 /** Numbers that are not finite, traced to where they came from. */
 import { defaultGenerator, enableGrad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { NonFiniteError } from '../errors.js';
-import type { TrainingEvent } from './events.js';
+import type { TrainingEvent } from '../runs/events.js';
 
 /** Training can't go on: the message names step and layer. The last checkpoint is untouched. */
 export class NonFiniteLossError extends Error {

@@ -3,8 +3,8 @@ import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { convertToDynamic } from '../convert/index.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
-import { smallNetwork } from './pictures.test.fixture.js';
-import { trainingSchema, type TrainingOptions } from './recipe.js';
+import { smallNetwork } from '../runs/pictures.test.fixture.js';
+import { trainingSchema, type TrainingOptions } from '../recipe/recipe.js';
 
 const training = (options: Partial<TrainingOptions> = {}): TrainingOptions =>
   trainingSchema.parse({ epochs: 10, ...options });

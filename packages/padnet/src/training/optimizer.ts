@@ -3,7 +3,7 @@ import { nn, optim } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { DynamicConv, MoELinear } from '../layers/index.js';
 import { isMasked, sourceOf } from '../partial/index.js';
-import type { TrainingOptions } from './recipe.js';
+import type { TrainingOptions } from '../recipe/recipe.js';
 
 /**
  * Groups by what multiplies the learning rate and whether weights decay. A bank's learning rate is multiplied and its weight

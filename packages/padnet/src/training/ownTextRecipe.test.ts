@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { parseRecipe, serialiseRecipe } from './loadRecipe.js';
-import { textRecipeSchema } from './recipe.js';
+import { parseRecipe, serialiseRecipe } from '../recipe/loadRecipe.js';
+import { textRecipeSchema } from '../recipe/recipe.js';
 
 const head = 'modality: text\nmodel:\n  pretrained: encoder\n  layer: static\ntraining:\n  epochs: 1\ndata:\n';
 

@@ -6,13 +6,13 @@ import { countStored } from '../layers/index.js';
 import { convertModel, convertTextModel } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { saliencyOf, type Partition, type RoundResult } from '../partition/index.js';
-import { loadAnyModel } from './anyModel.js';
+import { loadAnyModel } from '../runs/anyModel.js';
 import type { Evaluation } from './evaluation.js';
 import { savedTask } from './prepare.js';
-import { readRun, type Run } from './readRun.js';
-import { RunFolder } from './runFolder.js';
-import type { PartitionOptions, Recipe } from './recipe.js';
-import type { SavedModel } from './savedModel.js';
+import { readRun, type Run } from '../runs/readRun.js';
+import { RunFolder } from '../runs/runFolder.js';
+import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
+import type { SavedModel } from '../runs/savedModel.js';
 import { applyMasks, searchPartition } from './searchPartition.js';
 import { foldCommand } from './staticForm.js';
 

@@ -9,7 +9,7 @@ import {
   type PictureInput,
   type PictureSource,
 } from '../data/index.js';
-import type { PictureDescription } from './savedModel.js';
+import type { PictureDescription } from '../runs/savedModel.js';
 
 /** Picture files are resized to more than the network takes, and cropped; pictures in memory are taken whole. */
 export function cropFractionOf(dataset: ImageDataset): number {

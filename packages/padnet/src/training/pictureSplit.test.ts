@@ -5,12 +5,12 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { collect, metrics, writeClassFolders } from './pictures.test.fixture.js';
+import { collect, metrics, writeClassFolders } from '../runs/pictures.test.fixture.js';
 import { savedTask } from './prepare.js';
-import { loadRunModel, readRun } from './readRun.js';
-import { pictureRecipeSchema, type PictureRecipe } from './recipe.js';
-import { RunFolder } from './runFolder.js';
-import { readSplit } from './splitFile.js';
+import { loadRunModel, readRun } from '../runs/readRun.js';
+import { pictureRecipeSchema, type PictureRecipe } from '../recipe/recipe.js';
+import { RunFolder } from '../runs/runFolder.js';
+import { readSplit } from '../runs/splitFile.js';
 import { trainRecipe } from './trainRecipe.js';
 
 let parent: string;

@@ -20,11 +20,11 @@ import { classificationLoss, mixedLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
 import type { Evaluation } from './evaluation.js';
 import { InputError } from '../errors.js';
-import { parseOptions } from './parseOptions.js';
-import { pictureDataSchema, type PictureDataOptions } from './recipe.js';
+import { parseOptions } from '../recipe/parseOptions.js';
+import { pictureDataSchema, type PictureDataOptions } from '../recipe/recipe.js';
 import type { ModelOptions } from '../models/index.js';
 import { cropFractionOf } from './pictureInput.js';
-import type { PictureDescription } from './savedModel.js';
+import type { PictureDescription } from '../runs/savedModel.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 
 export interface PictureTaskOptions {

@@ -33,8 +33,14 @@ import { loadPictures, loadTexts, tokeniseTexts, type LoadPicturesOptions, type 
 import { PictureTask } from './pictureTask.js';
 import { createFromStart, resolveTextStart, type TextStart } from './pretrainedTexts.js';
 import { dynamicWeights, isFolder, named, readPretrained, staticWeights } from './pretrainedWeights.js';
-import type { PictureRecipe, Recipe, TextRecipe } from './recipe.js';
-import { savePictureModel, saveTextModel, type PictureModel, type SavedModel, type TextModel } from './savedModel.js';
+import type { PictureRecipe, Recipe, TextRecipe } from '../recipe/recipe.js';
+import {
+  savePictureModel,
+  saveTextModel,
+  type PictureModel,
+  type SavedModel,
+  type TextModel,
+} from '../runs/savedModel.js';
 import { foldOnTask } from './staticForm.js';
 import type { Task } from './task.js';
 import { TextTask, type TextSplits } from './textTask.js';

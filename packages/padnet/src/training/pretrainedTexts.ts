@@ -12,10 +12,10 @@ import {
   type TextConfig,
   type TextModelOptions,
 } from '../models/index.js';
-import { hasModel, loadAnyModel } from './anyModel.js';
+import { hasModel, loadAnyModel } from '../runs/anyModel.js';
 import { throwNamed } from './pretrainedWeights.js';
-import { RunFolder } from './runFolder.js';
-import type { TextModel } from './savedModel.js';
+import { RunFolder } from '../runs/runFolder.js';
+import type { TextModel } from '../runs/savedModel.js';
 import { noStaticMixture } from './staticForm.js';
 
 export interface TextStart {

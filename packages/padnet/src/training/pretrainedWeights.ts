@@ -5,8 +5,8 @@ import { convertToDynamic } from '../convert/index.js';
 import { InputError } from '../errors.js';
 import { readPictureWeights, type DynamicWeights, type ModelOptions, type StaticWeights } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { loadAnyModel, networkPlace } from './anyModel.js';
-import type { PictureModel } from './savedModel.js';
+import { loadAnyModel, networkPlace } from '../runs/anyModel.js';
+import type { PictureModel } from '../runs/savedModel.js';
 import { foldCommand } from './staticForm.js';
 
 /** Weights, or a network that is not static, which has to become what the recipe asks for. */

@@ -6,7 +6,7 @@ import { manualSeed, noGrad, type nn } from '@padnet/torch';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { loadPictureFolder } from '../data/index.js';
 import { maskGradient, partialLayers, type Saliency } from '../partition/index.js';
-import { isMetric, type TrainingEvent } from './events.js';
+import { isMetric, type TrainingEvent } from '../runs/events.js';
 import {
   smallNetwork,
   trainerOptions,
@@ -14,7 +14,7 @@ import {
   withoutTimings,
   writePictureFolder,
   type Kind,
-} from './pictures.test.fixture.js';
+} from '../runs/pictures.test.fixture.js';
 import { PictureTask } from './pictureTask.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 

@@ -1,7 +1,7 @@
 /** How evenly, and how decidedly, the mixtures of experts of a network route a batch. */
 import { noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import type { RoutingDecision } from '../layers/index.js';
-import type { RouterStatistics } from './events.js';
+import type { RouterStatistics } from '../runs/events.js';
 
 /** @returns means over the layers; null where none routes */
 export function routerStatistics(routing: readonly RoutingDecision[]): RouterStatistics | null {

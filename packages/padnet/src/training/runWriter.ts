@@ -6,22 +6,22 @@ import { writeFileAtomic } from '../outputFile.js';
 import { decodePartition, encodePartition, type Partition } from '../partition/index.js';
 import { isThere, readRegularFile } from '../readRegularFile.js';
 import { holdFolder } from '../runs/folderLock.js';
-import { appendLine } from './atomicWrite.js';
-import { readLatestState } from './checkpoint.js';
-import { describeEnvironment, isEnvironment } from './environment.js';
-import { isMetric, parseEvent, type FinishedEvent, type TrainingEvent } from './events.js';
+import { appendLine } from '../runs/appendLine.js';
+import { readLatestState } from '../runs/checkpoint.js';
+import { describeEnvironment, isEnvironment } from '../runs/environment.js';
+import { isMetric, parseEvent, type FinishedEvent, type TrainingEvent } from '../runs/events.js';
 import {
   assertUnchanged,
   changesSince,
   fingerprintSchema,
   weightsFingerprint,
   type Fingerprint,
-} from './fingerprint.js';
-import { serialiseRecipe } from './loadRecipe.js';
-import { readAnyRecipe, readLines } from './readRun.js';
-import type { RunRecipe } from './recipe.js';
-import type { RunFolder } from './runFolder.js';
-import { writeSplit } from './splitFile.js';
+} from '../runs/fingerprint.js';
+import { serialiseRecipe } from '../recipe/loadRecipe.js';
+import { readAnyRecipe, readLines } from '../runs/readRun.js';
+import type { RunRecipe } from '../recipe/recipe.js';
+import type { RunFolder } from '../runs/runFolder.js';
+import { writeSplit } from '../runs/splitFile.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 export interface RunWriterOptions extends Omit<TrainerOptions, 'checkpoints' | 'settings' | 'onPartition'> {

@@ -12,7 +12,7 @@ import {
   type Saliency,
 } from '../partition/index.js';
 import { findNonFinite } from './nonFinite.js';
-import type { PartitionOptions } from './recipe.js';
+import type { PartitionOptions } from '../recipe/recipe.js';
 import type { Task } from './task.js';
 
 /** Before masks that are given: `foldMeans` on the partition set, which is read only where that needs it. */

@@ -2,8 +2,8 @@
 import { isThere } from '../readRegularFile.js';
 import { convertToStatic } from '../convert/index.js';
 import type { PictureTask } from './pictureTask.js';
-import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from './recipe.js';
-import { RunFolder } from './runFolder.js';
+import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from '../recipe/recipe.js';
+import { RunFolder } from '../runs/runFolder.js';
 
 /** Why a mixture of experts is not made a dense network. */
 export const noStaticMixture =

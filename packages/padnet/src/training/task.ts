@@ -4,7 +4,7 @@
  */
 import type { nn, Tensor } from '@padnet/torch';
 import type { Evaluation } from './evaluation.js';
-import type { RouterStatistics } from './events.js';
+import type { RouterStatistics } from '../runs/events.js';
 
 export interface SampleBatch {
   /** Of the epoch, from 0. */

@@ -13,7 +13,7 @@ import { NonFiniteError } from '../errors.js';
 import { numberedLabels, type SequenceClassifier, type TextInputs } from '../models/index.js';
 import type { Evaluation } from './evaluation.js';
 import { nonFiniteError } from './nonFinite.js';
-import { recipeSettings } from './recipeSettings.js';
+import { recipeSettings } from '../recipe/recipeSettings.js';
 import { routerStatistics } from './routerStatistics.js';
 import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
 

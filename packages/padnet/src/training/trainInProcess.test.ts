@@ -2,10 +2,10 @@ import { existsSync, mkdtempSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import type { TrainingEvent } from './events.js';
-import { collect, metrics, smallRecipe, writePictures } from './pictures.test.fixture.js';
-import { RunFolder } from './runFolder.js';
-import { runState } from './runState.js';
+import type { TrainingEvent } from '../runs/events.js';
+import { collect, metrics, smallRecipe, writePictures } from '../runs/pictures.test.fixture.js';
+import { RunFolder } from '../runs/runFolder.js';
+import { runState } from '../runs/runState.js';
 import { trainInProcess } from './trainInProcess.js';
 import { trainRecipe } from './trainRecipe.js';
 

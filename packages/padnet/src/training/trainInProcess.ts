@@ -6,8 +6,8 @@ import { fork } from 'node:child_process';
 import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { ownCommand } from '../runs/folderLock.js';
-import type { TrainingEvent } from './events.js';
-import type { Recipe } from './recipe.js';
+import type { TrainingEvent } from '../runs/events.js';
+import type { Recipe } from '../recipe/recipe.js';
 import { trainingEvents, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
 

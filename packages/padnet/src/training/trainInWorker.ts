@@ -3,8 +3,8 @@ import { on } from 'node:events';
 import { Worker } from 'node:worker_threads';
 import { explained } from '../errors.js';
 import { ownCommand } from '../runs/folderLock.js';
-import type { TrainingEvent } from './events.js';
-import type { Recipe } from './recipe.js';
+import type { TrainingEvent } from '../runs/events.js';
+import type { Recipe } from '../recipe/recipe.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
 
 /** What the thread is started with. */

@@ -5,13 +5,20 @@ import { join } from 'node:path';
 import { nn } from '@padnet/torch';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { searchLayers } from '../partition/index.js';
-import type { FinishedEvent, TestResult, TrainingEvent } from './events.js';
-import { collect, metrics, smallNetwork, smallRecipe, writePictures, type Kind } from './pictures.test.fixture.js';
+import type { FinishedEvent, TestResult, TrainingEvent } from '../runs/events.js';
+import {
+  collect,
+  metrics,
+  smallNetwork,
+  smallRecipe,
+  writePictures,
+  type Kind,
+} from '../runs/pictures.test.fixture.js';
 import { prepareTask } from './prepare.js';
-import { readRun } from './readRun.js';
-import { pictureRecipeSchema, type PictureRecipe } from './recipe.js';
-import { RunFolder } from './runFolder.js';
-import { loadModel, savePictureModel } from './savedModel.js';
+import { readRun } from '../runs/readRun.js';
+import { pictureRecipeSchema, type PictureRecipe } from '../recipe/recipe.js';
+import { RunFolder } from '../runs/runFolder.js';
+import { loadModel, savePictureModel } from '../runs/savedModel.js';
 import { trainRecipe } from './trainRecipe.js';
 
 let folder: string;

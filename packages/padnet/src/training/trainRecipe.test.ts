@@ -6,12 +6,12 @@ import { InputError } from '../errors.js';
 import { Mask } from '../partial/index.js';
 import { decodePartition, encodePartition, overallDynamicRatio, partialLayers } from '../partition/index.js';
 import { evaluate } from './evaluate.js';
-import { isMetric, type TrainingEvent } from './events.js';
-import { collect, metrics, smallRecipe, splits, writePictures } from './pictures.test.fixture.js';
+import { isMetric, type TrainingEvent } from '../runs/events.js';
+import { collect, metrics, smallRecipe, splits, writePictures } from '../runs/pictures.test.fixture.js';
 import { partitionRun } from './partitionRun.js';
-import { loadRunModel, readRun } from './readRun.js';
-import type { PictureRecipe, Recipe } from './recipe.js';
-import { RunFolder } from './runFolder.js';
+import { loadRunModel, readRun } from '../runs/readRun.js';
+import type { PictureRecipe, Recipe } from '../recipe/recipe.js';
+import { RunFolder } from '../runs/runFolder.js';
 import { trainInWorker } from './trainInWorker.js';
 import { trainRecipe } from './trainRecipe.js';
 

@@ -4,7 +4,7 @@ import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { isThere, readRegularFile } from '../readRegularFile.js';
-import { listCheckpoints } from './checkpoint.js';
+import { listCheckpoints } from '../runs/checkpoint.js';
 import type {
   BadPictureEvent,
   EmptyClassesEvent,
@@ -13,16 +13,16 @@ import type {
   TrainingEvent,
   TruncatedEvent,
   UnknownKeysEvent,
-} from './events.js';
-import { assertPartitionForeseen } from './partitionForesight.js';
-import { pinCode } from './pinCode.js';
+} from '../runs/events.js';
+import { assertPartitionForeseen } from '../recipe/partitionForesight.js';
+import { pinCode } from '../recipe/pinCode.js';
 import { prepareTask } from './prepare.js';
 import { isFolder } from './pretrainedWeights.js';
-import type { PartitionOptions, Recipe } from './recipe.js';
-import { recipeSettings } from './recipeSettings.js';
-import { RunFolder } from './runFolder.js';
+import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
+import { recipeSettings } from '../recipe/recipeSettings.js';
+import { RunFolder } from '../runs/runFolder.js';
 import { finishedEvent, holdUnfinished, RunWriter } from './runWriter.js';
-import { readSplit } from './splitFile.js';
+import { readSplit } from '../runs/splitFile.js';
 
 export interface TrainRecipeOptions extends CodeOptions {
   /** The run's folder, which is held meanwhile. */

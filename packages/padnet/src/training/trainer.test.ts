@@ -8,9 +8,9 @@ import { convertToDynamic } from '../convert/index.js';
 import { KernelAttention } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import { partialLayers, type Partition, type Saliency } from '../partition/index.js';
-import type { TrainingEvent } from './events.js';
+import type { TrainingEvent } from '../runs/events.js';
 import { NonFiniteLossError } from './nonFinite.js';
-import { collect, pictures, smallNetwork, trainerOptions, checksums } from './pictures.test.fixture.js';
+import { collect, pictures, smallNetwork, trainerOptions, checksums } from '../runs/pictures.test.fixture.js';
 import type { Task } from './task.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 

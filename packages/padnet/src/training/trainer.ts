@@ -28,7 +28,7 @@ import { peakMemory } from '../memory.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { median } from '../statistics.js';
 import { BestNetwork } from './bestNetwork.js';
-import { digestOfLine, loadLatestCheckpoint, saveCheckpoint, type Checkpoint } from './checkpoint.js';
+import { digestOfLine, loadLatestCheckpoint, saveCheckpoint, type Checkpoint } from '../runs/checkpoint.js';
 import {
   isMetric,
   type Change,
@@ -40,9 +40,9 @@ import {
   type TestResult,
   type TrainingEvent,
   type UncheckedEvent,
-} from './events.js';
-import { assertUnchanged, changesSince, fingerprintOf, type Fingerprint } from './fingerprint.js';
-import { checkHistory, digestOf, NO_EVENTS, type History } from './history.js';
+} from '../runs/events.js';
+import { assertUnchanged, changesSince, fingerprintOf, type Fingerprint } from '../runs/fingerprint.js';
+import { checkHistory, digestOf, NO_EVENTS, type History } from '../runs/history.js';
 import {
   assertFinite,
   assertFiniteEvent,
@@ -53,8 +53,8 @@ import {
   NonFiniteLossError,
 } from './nonFinite.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
-import { parseOptions } from './parseOptions.js';
-import { assertKernelsToChoose } from './partitionForesight.js';
+import { parseOptions } from '../recipe/parseOptions.js';
+import { assertKernelsToChoose } from '../recipe/partitionForesight.js';
 import { partitionedState } from './partitionedState.js';
 import {
   partitionSchema,
@@ -62,7 +62,7 @@ import {
   type PartitionOptions,
   type ScheduleStart,
   type TrainingOptions,
-} from './recipe.js';
+} from '../recipe/recipe.js';
 import { applyMasks, foldForMasks, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { annealedTemperature } from './temperature.js';
@@ -191,7 +191,11 @@ export class Trainer {
 
   /** What decides the bits of the run. */
   get fingerprint(): Fingerprint {
-    return (this.#fingerprint ??= fingerprintOf(this.#settings, { task: this.#task, masks: this.#masks }));
+    return (this.#fingerprint ??= fingerprintOf(this.#settings, {
+      network: this.network,
+      parts: this.#task.fingerprint?.(),
+      masks: this.#masks,
+    }));
   }
 
   /** The masks of a network that has been partitioned, as a checkpoint knows them: without rounds and scores; null before. */

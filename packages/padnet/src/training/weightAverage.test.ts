@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { liveTensors, manualSeed, nn, noGrad } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { checksums, collect, smallNetwork, trainerOptions } from './pictures.test.fixture.js';
+import { checksums, collect, smallNetwork, trainerOptions } from '../runs/pictures.test.fixture.js';
 import { Trainer } from './trainer.js';
 import { WeightAverage } from './weightAverage.js';
 

@@ -7,14 +7,14 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { isDynamicLayer } from '../layers/index.js';
 import { Mask } from '../partial/index.js';
 import { searchLayers } from '../partition/index.js';
-import { loadLatestCheckpoint, saveCheckpoint } from './checkpoint.js';
-import type { TrainingEvent } from './events.js';
-import { checksums, collect, inFirstFormat, metrics, smallNetwork, smallRecipe, trainerOptions, writePictures } from './pictures.test.fixture.js'; // prettier-ignore
-import { readRun } from './readRun.js';
-import { pictureRecipeSchema, type PictureRecipe, type Recipe } from './recipe.js';
-import { RunFolder } from './runFolder.js';
-import { loadModel } from './savedModel.js';
-import { smallTextRecipe, writeEncoder, writeTexts } from './texts.test.fixture.js';
+import { loadLatestCheckpoint, saveCheckpoint } from '../runs/checkpoint.js';
+import type { TrainingEvent } from '../runs/events.js';
+import { checksums, collect, inFirstFormat, metrics, smallNetwork, smallRecipe, trainerOptions, writePictures } from '../runs/pictures.test.fixture.js'; // prettier-ignore
+import { readRun } from '../runs/readRun.js';
+import { pictureRecipeSchema, type PictureRecipe, type Recipe } from '../recipe/recipe.js';
+import { RunFolder } from '../runs/runFolder.js';
+import { loadModel } from '../runs/savedModel.js';
+import { smallTextRecipe, writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
 import { Trainer } from './trainer.js';
 import { trainRecipe } from './trainRecipe.js';
 

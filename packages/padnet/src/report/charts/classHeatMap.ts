@@ -1,6 +1,6 @@
 /** What a router decides on average: a row for each class, a column for each kernel of the bank, position, channel or filter. */
 import * as Plot from '@observablehq/plot';
-import type { ClassMeans } from '../coefficients.js';
+import type { ClassMeans } from '../../analysis/coefficients.js';
 import type { Html } from '../html.js';
 import { heatOpacity, inkChanges } from './heatScale.js';
 import { plotSvg, shorten } from './plotSvg.js';

@@ -1,8 +1,8 @@
 /** Differences to the base, a line for each recipe: all sweeps on one scale. */
 import * as Plot from '@observablehq/plot';
-import type { MeanDeviation } from '../../training/meanDeviation.js';
+import type { MeanDeviation } from '../../statistics.js';
 import { html, type Html } from '../html.js';
-import { isBeyondSpread } from '../seedSpread.js';
+import { isBeyondSpread } from '../../experiments/seedSpread.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { seriesColours } from './runColours.js';
 

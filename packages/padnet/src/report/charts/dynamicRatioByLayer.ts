@@ -2,8 +2,8 @@
 import * as Plot from '@observablehq/plot';
 import { formatCount, formatPercent } from '../format.js';
 import type { Html } from '../html.js';
-import { layerLabel } from '../layerNames.js';
-import type { LayerRatio } from '../networkCounts.js';
+import { layerLabel } from '../../analysis/layerNames.js';
+import type { LayerRatio } from '../../analysis/networkCounts.js';
 import { plotSvg, shorten } from './plotSvg.js';
 
 const rowHeight = 22;

@@ -1,9 +1,9 @@
 /** Each expert's share of the gates: a row for each layer, a column for each expert, and how even the row is. */
 import * as Plot from '@observablehq/plot';
-import type { ExpertLayer } from '../expertLoad.js';
+import type { ExpertLayer } from '../../analysis/expertLoad.js';
 import { formatPercent } from '../format.js';
 import type { Html } from '../html.js';
-import { layerLabel } from '../layerNames.js';
+import { layerLabel } from '../../analysis/layerNames.js';
 import { heatOpacity, inkChanges } from './heatScale.js';
 import { plotSvg } from './plotSvg.js';
 

@@ -5,8 +5,8 @@ import * as Plot from '@observablehq/plot';
 import { mean } from '../../statistics.js';
 import { formatPercent } from '../format.js';
 import type { Html } from '../html.js';
-import { layerLabel } from '../layerNames.js';
-import type { LayerRatio } from '../networkCounts.js';
+import { layerLabel } from '../../analysis/layerNames.js';
+import type { LayerRatio } from '../../analysis/networkCounts.js';
 import { heatOpacity } from './heatScale.js';
 import { plotSvg, shorten } from './plotSvg.js';
 

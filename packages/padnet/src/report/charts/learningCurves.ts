@@ -2,7 +2,7 @@
 import { scoreAxis, scoreTitle } from '../comparisonMetrics.js';
 import { formatLoss } from '../format.js';
 import type { Html } from '../html.js';
-import type { EpochPoint, RunSummary } from '../runSummary.js';
+import type { EpochPoint, RunSummary } from '../../analysis/runSummary.js';
 import { formatScore, metricName } from '../scoreText.js';
 import { lineChart, type Line } from './lineChart.js';
 import { shorten } from './plotSvg.js';

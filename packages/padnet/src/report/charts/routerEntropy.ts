@@ -1,6 +1,6 @@
 /** How decidedly, and how evenly, mixtures of experts route while they are trained. */
 import type { Html } from '../html.js';
-import type { RunSummary } from '../runSummary.js';
+import type { RunSummary } from '../../analysis/runSummary.js';
 import { lineChart, type Line } from './lineChart.js';
 import { shorten } from './plotSvg.js';
 

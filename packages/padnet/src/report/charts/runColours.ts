@@ -1,5 +1,5 @@
 /** A colour for each run, the same in every figure. The colours are CSS variables, so that they follow light and dark. */
-import { layerRole, type LayerRole, type RunLayer } from '../layerNames.js';
+import { layerRole, type LayerRole, type RunLayer } from '../../analysis/layerNames.js';
 
 /** Distinct for colour-blind readers and at least 4.5 : 1 against the page, in light and in dark. */
 const palette = {

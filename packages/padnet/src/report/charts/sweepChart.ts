@@ -1,6 +1,6 @@
 /** The scores of a sweep by value: a ring for each seed, mean and deviation beside them, lines to measure them by. */
 import * as Plot from '@observablehq/plot';
-import type { MeanDeviation } from '../../training/meanDeviation.js';
+import type { MeanDeviation } from '../../statistics.js';
 import { html, type Html } from '../html.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { spreadLabels } from './spreadLabels.js';

@@ -3,7 +3,7 @@ import * as Plot from '@observablehq/plot';
 import { scoreAxis, scoreInterval, scoreTitle } from '../comparisonMetrics.js';
 import { formatCount } from '../format.js';
 import type { Html } from '../html.js';
-import type { RunSummary } from '../runSummary.js';
+import type { RunSummary } from '../../analysis/runSummary.js';
 import { formatScore } from '../scoreText.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { runColours } from './runColours.js';

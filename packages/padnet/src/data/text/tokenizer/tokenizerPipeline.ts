@@ -5,7 +5,8 @@
 import { z } from 'zod';
 import { InputError } from '../../../errors.js';
 import { addedTokenSchema, checkIds, tokenFinder, type AddedToken, type Part } from './addedTokens.js';
-import { createModel, modelSchema, withModelType, type TokenModel } from './models.js';
+import { createModel } from './models.js';
+import { modelSchema, withModelType, type TokenModel } from './tokenModel.js';
 import { createNormalizer, normalizerSchema, type Normalizer } from './normalizers.js';
 import { createPreTokenizer, preTokenizerSchema, type PreTokenizer } from './preTokenizers.js';
 

@@ -1,6 +1,6 @@
 /** A unigram language model (Kudo 2018), as sentencepiece has it: the tokens whose scores have the largest sum. */
 import { InputError } from '../../../errors.js';
-import { notInVocabulary, type ModelOptions, type TokenModel } from './models.js';
+import { notInVocabulary, type ModelOptions, type TokenModel } from './tokenModel.js';
 
 /** What an unknown letter costs more than the worst token. */
 const UNKNOWN_PENALTY = 10;

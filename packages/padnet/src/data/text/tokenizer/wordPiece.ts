@@ -1,5 +1,5 @@
 /** WordPiece (Wu et al. 2016), as BERT has it: the longest token of the vocabulary first, again and again. */
-import { notInVocabulary, type ModelOptions, type TokenModel } from './models.js';
+import { notInVocabulary, type ModelOptions, type TokenModel } from './tokenModel.js';
 
 export function wordPiece(options: ModelOptions<'WordPiece'>): TokenModel {
   const { unk_token, continuing_subword_prefix: prefix, max_input_chars_per_word: mostLetters, vocab } = options;

@@ -1,0 +1,45 @@
+export {
+  type ClassMeans,
+  type CoefficientOptions,
+  type InputCoefficients,
+  type LayerAttention,
+  type LayerCoefficients,
+  type RouterCoefficients,
+  routerCoefficients,
+} from './coefficients.js';
+export {
+  type ExpertLayer,
+  expertLoad,
+  type ExpertLoad,
+  type ExpertLoadOptions,
+  type TypicalToken,
+  type TypicalTokens,
+} from './expertLoad.js';
+export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow } from './inspectPlans.js';
+export { type Inspection, inspectNetwork, type InspectRow } from './inspectNetwork.js';
+export type { NetworkFacts, RunModel } from './networkFacts.js';
+export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
+export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
+export { encodePng, type Pixels } from './png.js';
+export type { RouterPoint } from './routerHistory.js';
+export {
+  type EpochPoint,
+  type RunEnvironment,
+  runSummary,
+  type RunSummary,
+  type RunSummaryOptions,
+} from './runSummary.js';
+export { networkSchema, type ProgramNetwork, readProgramNetwork } from './programNetwork.js';
+export {
+  answerPictures,
+  type ClassProbability,
+  type Picture,
+  type PictureAnswer,
+  type PictureAnswerOptions,
+  type PictureCoefficients,
+} from './pictureAnswers.js';
+export { picturePass, type SamplePass, textPass } from './samplePass.js';
+export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun, type ShownNetwork } from './shownNetwork.js';
+export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
+export { answerTexts, type AnswerOptions, type Text, type TextAnswer, type TokenExperts } from './textAnswers.js';
+export { writeRun, type WriteRunOptions } from './writeRun.js';

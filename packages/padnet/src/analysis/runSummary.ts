@@ -1,0 +1,188 @@
+/**
+ * Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. A network that is no
+ * run, such as a converted one, has the counts alone.
+ */
+import { median } from '../statistics.js';
+import { textMetrics } from '../training/loadData.js';
+import type { RunRecipe } from '../recipe/recipe.js';
+import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../runs/events.js';
+import type { RouterCoefficients } from './coefficients.js';
+import type { ExpertLoad } from './expertLoad.js';
+import type { RunLayer } from './layerNames.js';
+import type { LayerRatio, NetworkCounts } from './networkCounts.js';
+import { networkFacts, type NetworkFacts, type RunModel } from './networkFacts.js';
+import { routerHistory, type RouterPoint } from './routerHistory.js';
+import type { TextConfig } from '../models/index.js';
+
+/** Where a run was made. Times and memory of runs are compared only where machine and threads agree. */
+export interface RunEnvironment {
+  /** Such as `Intel Xeon Platinum 8375C, 2 cores`. */
+  readonly machine: string;
+  readonly threads: number;
+  readonly commit: string | null;
+}
+
+export interface EpochPoint {
+  readonly epoch: number;
+  /** As trained on: with augmentation, mix-up and label smoothing. */
+  readonly trainLoss: number;
+  readonly testLoss: number;
+  /** Of the task's metric; null where it was no number. */
+  readonly score: number | null;
+}
+
+export interface RunSummary {
+  readonly name: string;
+  readonly layer: RunLayer;
+  readonly modality: RunRecipe['modality'];
+  /** What makes a network like it; of a program of one's own what that says of it. */
+  readonly model: RunRecipe['model'];
+  /** Null of a network that is no run. */
+  readonly recipe: RunRecipe | null;
+  readonly network: NetworkFacts;
+  readonly environment: RunEnvironment | null;
+  /** Whether training reached its end; where not, score and loss are those of the last whole epoch. */
+  readonly finished: boolean;
+  /** What the task is scored by, such as `accuracy`, `matthews` or `f1/accuracy`, whose mean is the score. */
+  readonly metric: string;
+  /** 1 is best; null before the first evaluation. */
+  readonly score: number | null;
+  /** All metrics of the task by name; none before the first evaluation. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly testLoss: number | null;
+  /** Pictures or sentences that the score is measured on; null where not known. */
+  readonly testSamples: number | null;
+  /** κ: what was asked for (of a network that is no run, what it has), and what the masks give. 0 of a static network, 1 of a dynamic one. */
+  readonly kappa: { readonly target: number; readonly reached: number };
+  /** Trained numbers in the compact form. */
+  readonly parameters: number;
+  readonly maskBits: number;
+  readonly entries: number;
+  readonly dynamicEntries: number;
+  /** Multiply-accumulates of a forward pass of `sample`: `1 picture`, `128 tokens`. */
+  readonly macs: number;
+  readonly sample: string;
+  /** Median seconds of a step, the first five left out; of a partitioned network, of the steps after the partition. */
+  readonly stepSeconds: number | null;
+  /** Median over the same steps. */
+  readonly samplesPerSecond: number | null;
+  /** Samples of the first step. */
+  readonly stepSamples: number | null;
+  readonly peakMemoryBytes: number | null;
+  readonly trainingSeconds: number | null;
+  readonly curve: readonly EpochPoint[];
+  /** After which epoch the masks were set; null where they were not. */
+  readonly partitionEpoch: number | null;
+  /** Dynamic and partial layers at the end of training. */
+  readonly layers: readonly LayerRatio[];
+  /** Of dynamic convolutions. */
+  readonly coefficients: RouterCoefficients | null;
+  /** Of mixtures of experts. */
+  readonly experts: ExpertLoad | null;
+  /** How mixtures of experts routed during training; empty where there are none. */
+  readonly routing: readonly RouterPoint[];
+  /** What was changed between its sessions: with any, it is not what its recipe alone gives. */
+  readonly changes: readonly Change[];
+}
+
+export interface RunSummaryOptions {
+  readonly name: string;
+  /** A network that is no run has a model alone. */
+  readonly recipe: RunRecipe | RunModel;
+  /** As read from `metrics.jsonl`; where a resumed run tells something twice, the later counts. */
+  readonly events: readonly TrainingEvent[];
+  readonly counts: NetworkCounts;
+  readonly environment?: RunEnvironment | null;
+  /** Of a text encoder. */
+  readonly config?: TextConfig | null;
+  readonly testSamples?: number | null;
+  readonly coefficients?: RouterCoefficients | null;
+  readonly experts?: ExpertLoad | null;
+}
+
+export function runSummary(options: RunSummaryOptions): RunSummary {
+  const { name, recipe, events, counts, environment = null, config = null, testSamples = null } = options;
+  const { parameters, maskBits, entries, dynamicEntries } = counts.stored;
+  const curve = learningCurve(events);
+  const finished = events.findLast((event) => event.type === 'finished') ?? null;
+  const result = finished ?? events.findLast((event) => event.type === 'epoch') ?? null;
+  const { modality, model } = recipe;
+  const trained = 'training' in recipe ? recipe : null;
+  const reached = entries === 0 ? 0 : dynamicEntries / entries;
+  const targets = { static: 0, dyconv: 1, moe: 1, pad: trained ? (trained.partition?.ratio ?? 1) : reached };
+  return {
+    name,
+    layer: model.layer,
+    modality,
+    model,
+    recipe: trained,
+    network: networkFacts(recipe, config),
+    environment,
+    finished: finished !== null,
+    metric: result?.metric ?? (trained ? metricOf(trained) : 'score'),
+    score: result?.testScore ?? null,
+    metrics: result?.testMetrics ?? {},
+    testLoss: result?.testLoss ?? null,
+    testSamples,
+    kappa: { target: targets[model.layer], reached },
+    parameters,
+    maskBits,
+    entries,
+    dynamicEntries,
+    macs: counts.macs,
+    sample: counts.sample,
+    ...stepTimes(events),
+    stepSamples: events.find((event) => event.type === 'step')?.samples ?? null,
+    peakMemoryBytes: finished?.peakMemoryBytes ?? null,
+    trainingSeconds: finished?.trainingSeconds ?? null,
+    curve,
+    partitionEpoch: events.some(({ type }) => type === 'partition') ? (trained?.partition?.epoch ?? null) : null,
+    layers: counts.layers,
+    coefficients: options.coefficients ?? null,
+    experts: options.experts ?? null,
+    routing: routerHistory(events),
+    changes: changesOf(events),
+  };
+}
+
+export function changesOf(events: readonly TrainingEvent[]): Change[] {
+  return events.flatMap((event) => (event.type === 'changed' ? event.changes : []));
+}
+
+/** What a run will be scored by. */
+function metricOf(recipe: RunRecipe): string {
+  if (recipe.modality === 'program') return 'score';
+  return recipe.modality === 'image' ? 'accuracy' : textMetrics(recipe.data).join('/');
+}
+
+function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
+  const byEpoch = new Map<number, EpochEvent>();
+  for (const event of events) if (event.type === 'epoch') byEpoch.set(event.epoch, event);
+  return [...byEpoch.values()]
+    .sort((a, b) => a.epoch - b.epoch)
+    .map(({ epoch, trainLoss, testLoss, testScore }) => ({
+      epoch,
+      trainLoss,
+      testLoss,
+      // What was no number is null in JSON.
+      score: Number.isFinite(testScore) ? testScore : null,
+    }));
+}
+
+/** Medians; null where there is no step. */
+export function stepTimes(events: readonly TrainingEvent[]): Pick<RunSummary, 'stepSeconds' | 'samplesPerSecond'> {
+  const steps = timedSteps(events);
+  if (steps.length === 0) return { stepSeconds: null, samplesPerSecond: null };
+  return {
+    stepSeconds: median(steps.map(({ seconds }) => seconds)),
+    samplesPerSecond: median(steps.map(({ samples, seconds }) => samples / seconds)),
+  };
+}
+
+/** Steps before the partition run another network, and the first five warm up; where no more are left, they have to do. */
+function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
+  const isStep = (event: TrainingEvent): event is StepEvent => event.type === 'step';
+  const after = events.slice(events.findLastIndex(({ type }) => type === 'partition') + 1).filter(isStep);
+  const steps = after.length > 0 ? after : events.filter(isStep);
+  return steps.length > 5 ? steps.slice(5) : steps;
+}

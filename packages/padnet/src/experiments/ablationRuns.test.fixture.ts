@@ -1,0 +1,67 @@
+/** A made-up ablation with round numbers: κ over two seeds, and a grid. */
+import { type AblationCell, ablationCells, parseAblation, planAblation } from '../experiments/index.js';
+import { parseRecipe } from '../recipe/index.js';
+import type { AblationResults, AblationRun, FailedAblationRun } from './ablationTable.js';
+
+const recipe = `
+model: { name: resnet10, layer: pad, stem: small, width: 16 }
+data: { name: fashionMnist, trainLimit: 15000 }
+training: { epochs: 4 }
+partition: { ratio: 0.3 }
+`;
+
+const recipes: Readonly<Record<string, string>> = {
+  'pad.yaml': recipe,
+  'static.yaml': recipe
+    .replace('layer: pad', 'layer: static')
+    .replace(/partition.*/, '')
+    .replace('epochs: 4', 'epochs: 5'),
+};
+
+const ablation = `
+recipe: pad.yaml
+seeds: [1, 2]
+references: [static.yaml]
+sweeps:
+  - partition.ratio: [0.1, 0.3, 0.5]
+  - partition.ratio: [0.1, 0.3]
+    partition.granularity: [entry, filter]
+`;
+
+export const ablationPlan = planAblation(parseAblation(ablation, 'ablation.yaml'), (file, overrides) =>
+  parseRecipe(recipes[file]!, file, overrides),
+);
+
+/** @param scores by variant, one for each seed in order; null, or left out, where a run has not finished */
+export function ablationResults(
+  scores: Readonly<Record<string, readonly (number | null)[]>>,
+  failed: readonly FailedAblationRun[] = [],
+): AblationResults {
+  const runs = ablationCells(ablationPlan).flatMap(({ variant, seed, recipe: own }) => {
+    const score = scores[variant]?.[ablationPlan.seeds.indexOf(seed)] ?? null;
+    return score === null ? [] : [ablationRun({ variant, seed }, score, { recipe: own })];
+  });
+  return { plan: ablationPlan, runs, failed };
+}
+
+function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRun, 'recipe'>): AblationRun {
+  const ratio = changes.recipe.partition?.ratio ?? 0;
+  return {
+    ...cell,
+    run: `runs/${cell.variant}-seed${cell.seed}`,
+    metric: 'accuracy',
+    score,
+    metrics: { accuracy: score },
+    testLoss: 0.5,
+    epochs: 4,
+    steps: 20,
+    parameters: 1_000_000 * (1 + 3 * ratio),
+    dynamicRatio: ratio,
+    stepSeconds: cell.seed === 1 ? 0.25 : 0.35,
+    peakMemoryBytes: 1e9,
+    trainingSeconds: 5,
+    environment: null,
+    changes: [],
+    ...changes,
+  };
+}

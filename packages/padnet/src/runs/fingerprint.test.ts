@@ -1,0 +1,70 @@
+import { nn } from '@padnet/torch';
+import { afterEach, expect, it, vi } from 'vitest';
+import { changesText } from './changes.js';
+import { changesSince, fingerprintOf, type Fingerprint } from './fingerprint.js';
+import { smallRecipe } from './pictures.test.fixture.js';
+import type { PictureRecipe } from '../recipe/recipe.js';
+
+afterEach(() => {
+  vi.unstubAllEnvs();
+});
+
+const of = (recipe: object, parts: Fingerprint['parts'] = { threads: '2' }): Fingerprint =>
+  JSON.parse(JSON.stringify({ settings: recipe, parts })) as Fingerprint;
+const recipe = smallRecipe('pictures', 'pad');
+
+it('finds what has changed, by the names of the recipe', () => {
+  const { training, partition, model } = recipe;
+  const now = {
+    ...recipe,
+    model: { ...model, width: 8 },
+    training: { ...training, learningRate: 0.1, clipGradNorm: 1 },
+    partition: { ...partition!, ratio: 0.5 },
+  };
+  const changes = changesSince(of(recipe), of(now, { threads: '1', masks: 'ab' }));
+  expect(changes).toEqual([
+    { what: 'model.width', before: '4', now: '8' },
+    { what: 'training.learningRate', before: '0.05', now: '0.1' },
+    { what: 'partition.ratio', before: '0.3', now: '0.5' },
+    { what: 'training.clipGradNorm', before: null, now: '1' },
+    { what: 'threads', before: '2', now: '1' },
+    { what: 'masks', before: null, now: 'ab' },
+  ]);
+  expect(changesText(changes)).toBe(
+    'model.width was 4, is 8; training.learningRate was 0.05, is 0.1; partition.ratio was 0.3, is 0.5; training.clipGradNorm was not there, is 1; and 2 more',
+  );
+});
+
+it('finds nothing in what decides no bit: where data lie, who reads them, when is saved', () => {
+  const { data, training, model, partition } = recipe;
+  const now = {
+    ...recipe,
+    data: { ...data, path: 'elsewhere', numWorkers: 3 },
+    model: { ...model, pretrained: 'x' },
+    training: { ...training, checkpointSteps: 7 },
+    partition: { ...partition!, masks: 'y' },
+  };
+  expect(changesSince(of(recipe), of(now))).toEqual([]);
+});
+
+it('takes a setting that an older version did not know for its default', () => {
+  const training: Partial<PictureRecipe['training']> = { ...recipe.training };
+  delete training.momentum;
+  expect(recipe.training.momentum).toBe(0.9);
+  expect(changesSince(of({ ...recipe, training }), of(recipe))).toEqual([]);
+  const other = { ...recipe, training: { ...recipe.training, momentum: 0.5 } };
+  expect(changesSince(of({ ...recipe, training }), of(other))).toEqual([
+    { what: 'training.momentum', before: '0.9', now: '0.5' },
+  ]);
+  // Of a trainer without a recipe.
+  expect(changesSince(of({ training: { epochs: 2 } }), of({ training: { epochs: 2, gamma: 0.1 } }))).toEqual([]);
+});
+
+it.each(['ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'])('has the instruction set that %s gives oneDNN', (name) => {
+  const run = { network: new nn.Sequential(), parts: undefined, masks: null };
+  const before = fingerprintOf({}, run);
+  vi.stubEnv(name, 'avx2');
+  expect(changesSince(before, fingerprintOf({}, run))).toEqual([
+    { what: 'oneDNN instruction set', before: null, now: 'AVX2' },
+  ]);
+});

@@ -1,0 +1,127 @@
+/**
+ * All that decides the bits of a run: kept with each checkpoint, so that a run that would not end as if it had never been
+ * interrupted is not gone on with unawares.
+ */
+import { createHash } from 'node:crypto';
+import { cpus } from 'node:os';
+import { getNumThreads, libtorchVersion, type nn } from '@padnet/torch';
+import { z } from 'zod';
+import { InputError } from '../errors.js';
+import { machineRates, thisMachine } from '../compute/index.js';
+import { isDynamicConvolution } from '../layers/index.js';
+import { encodePartition, type Partition } from '../partition/index.js';
+import { allowChangesText, changesText } from './changes.js';
+import type { Change } from './events.js';
+import { partitionSchema, programRecipeSchema, recipeSchemas, trainingSchema } from '../recipe/recipe.js';
+import { recipeSettings } from '../recipe/recipeSettings.js';
+
+export const fingerprintSchema = z.strictObject({
+  /** As in a recipe, complete; of a `Trainer` that has none `training` and `partition` alone. */
+  settings: z.record(z.string(), z.unknown()),
+  /** What they are carried out with, by name: data, libtorch, threads … */
+  parts: z.record(z.string(), z.string()),
+});
+export type Fingerprint = z.infer<typeof fingerprintSchema>;
+
+/**
+ * Settings that decide no bit of a run that goes on: where data lie that are told apart by what is in them, who prepares them, and
+ * what the checkpoint says itself.
+ */
+const withoutEffect = [
+  'data.path',
+  'data.classIndex',
+  'data.numWorkers',
+  'model.pretrained',
+  'partition.masks',
+  'training.checkpointSteps',
+  'training.scheduleStart',
+];
+
+export interface FingerprintParts {
+  readonly network: nn.Module;
+  /** Of the data, by name. */
+  readonly parts: Readonly<Record<string, string>> | undefined;
+  readonly masks: Partition | null;
+}
+
+export function fingerprintOf(
+  settings: Readonly<Record<string, unknown>>,
+  { network, parts, masks }: FingerprintParts,
+): Fingerprint {
+  return {
+    settings,
+    parts: {
+      ...parts,
+      ...(masks && { masks: sha256(encodePartition(masks)) }),
+      ...engineParts(network),
+    },
+  };
+}
+
+/** Of the parameters and buffers: what a network starts from. */
+export function weightsFingerprint(network: nn.Module): string {
+  const hash = createHash('sha256');
+  for (const [name, tensor] of network.stateDict()) hash.update(name).update(tensor.toTypedArray());
+  return hash.digest('hex').slice(0, 16);
+}
+
+function engineParts(network: nn.Module): Record<string, string> {
+  const { version, configuration } = libtorchVersion();
+  const [, capability = 'unknown'] = /CPU capability usage: (.*)/.exec(configuration) ?? [];
+  const { ONEDNN_MAX_CPU_ISA, DNNL_MAX_CPU_ISA } = process.env;
+  const oneDnn = ONEDNN_MAX_CPU_ISA ?? DNNL_MAX_CPU_ISA; // as oneDNN looks for them
+  return {
+    libtorch: version,
+    threads: String(getNumThreads()),
+    processor: cpus()[0]?.model.trim() ?? 'unknown',
+    'instruction set': `${thisMachine().instructions}, libtorch ${capability}`,
+    'OpenBLAS kernels': process.env.OPENBLAS_CORETYPE ?? 'its choice',
+    ...(oneDnn !== undefined && { 'oneDNN instruction set': oneDnn.toUpperCase() }),
+    ...(hasPlans(network) && { 'rates of plans': ratesText() }),
+  };
+}
+
+function hasPlans(network: nn.Module): boolean {
+  return [...network.namedModules()].some(([, module]) => isDynamicConvolution(module));
+}
+
+function ratesText(): string {
+  const { file, rates } = machineRates();
+  return file === null ? 'the defaults' : `measured, ${sha256(JSON.stringify(rates))}`;
+}
+
+function sha256(data: string | Uint8Array): string {
+  return createHash('sha256').update(data).digest('hex').slice(0, 16);
+}
+
+/** What is not as it was. Settings that an older version did not know are what they are by default. */
+export function changesSince(before: Fingerprint, now: Fingerprint): Change[] {
+  const settings = differences(recipeSettings(completed(before.settings)), recipeSettings(completed(now.settings)));
+  return [
+    ...settings.filter(({ what }) => !withoutEffect.includes(what)),
+    ...differences(new Map(Object.entries(before.parts)), new Map(Object.entries(now.parts))),
+  ];
+}
+
+function differences(old: ReadonlyMap<string, string>, current: ReadonlyMap<string, string>): Change[] {
+  return [...new Set([...old.keys(), ...current.keys()])]
+    .filter((what) => old.get(what) !== current.get(what))
+    .map((what) => ({ what, before: old.get(what) ?? null, now: current.get(what) ?? null }));
+}
+
+function completed(settings: Fingerprint['settings']): object {
+  const { modality } = settings;
+  const bare = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
+  const schemas = { ...recipeSchemas, program: programRecipeSchema, bare };
+  const kind = 'model' in settings ? ((modality as keyof typeof schemas | undefined) ?? 'image') : 'bare';
+  return schemas[kind].safeParse(settings).data ?? settings;
+}
+
+/** @param place what was changed, as messages name it. @throws InputError naming the changes, where there are any */
+export function assertUnchanged(changes: readonly Change[], place: string): void {
+  if (changes.length === 0) return;
+  throw new InputError(
+    `${place}: the run would not end as if it had never stopped: ${changesText(changes)}; put that back, or go on all the same ` +
+      `by ${allowChangesText}`,
+  );
+}

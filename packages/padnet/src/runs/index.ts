@@ -1,0 +1,12 @@
+export * from './anyModel.js';
+export { FolderHeldError, holdFolder } from './folderLock.js';
+export { listCheckpoints } from './checkpoint.js';
+export * from './environment.js';
+export * from './events.js';
+export { type Fingerprint, fingerprintSchema } from './fingerprint.js';
+export type { History } from './history.js';
+export * from './readRun.js';
+export * from './runFolder.js';
+export * from './runState.js';
+export * from './savedModel.js';
+export * from './splitFile.js';
