@@ -5,7 +5,8 @@
  */
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { alignGrid, formatRatio } from 'padnet';
+import { alignGrid } from '../../packages/padnet/dist/report/grid.js';
+import { formatRatio } from '../../packages/padnet/dist/report/format.js';
 
 /** By measurement, layer and what it is measured against. */
 const bars: Readonly<Record<string, number>> = {

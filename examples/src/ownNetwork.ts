@@ -5,7 +5,9 @@
  *     node examples/dist/ownNetwork.js && npx padnet compare runs/own-static runs/own-pad
  */
 import { manualSeed, nn } from '@padnet/torch';
-import { convertToPartial, imageDataset, PictureTask, writeRun, type ImageSplits } from 'padnet';
+import { convertToPartial, PictureTask } from 'padnet';
+import { imageDataset, type ImageSplits } from 'padnet/data';
+import { writeRun } from 'padnet/report';
 
 /** Stripes of 12 × 12 pixels: from left to right (0) or from top to bottom (1), under noise. */
 function stripes(length: number, seed: number): ImageSplits['train'] {

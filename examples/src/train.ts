@@ -6,12 +6,13 @@
  *     node examples/dist/train.js folder/of/pictures # IDX files of one's own
  */
 import { manualSeed } from '@padnet/torch';
-import { convertToPartial, limit, loadFashionMnist, loadIdxFolder, PictureTask, ResNet, Trainer } from 'padnet';
+import { convertToPartial, PictureTask, ResNet, Trainer } from 'padnet';
+import { limitPictures, loadFashionMnist, loadIdxFolder } from 'padnet/data';
 
 const [folder] = process.argv.slice(2);
 const { train, test } = folder === undefined ? loadFashionMnist() : loadIdxFolder(folder);
 const count = Number(process.env.PADNET_EXAMPLE_PICTURES ?? 6000);
-const splits = { train: limit(train, count), test: limit(test, count) };
+const splits = { train: limitPictures(train, count), test: limitPictures(test, count) };
 
 manualSeed(1); // the weights that the network starts from
 const network = new ResNet({

@@ -12,7 +12,7 @@ import {
 } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { type AblationDocument } from 'padnet';
+import { type AblationDocument } from 'padnet/report';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';

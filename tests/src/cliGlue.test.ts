@@ -6,7 +6,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import type { GlueDocument } from 'padnet';
+import type { GlueDocument } from 'padnet/report';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';

@@ -13,7 +13,8 @@ import {
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { evaluate, loadIdxFolder, loadRunModel, parseRecipe, trainRecipe } from 'padnet';
+import { evaluate, loadRunModel, parseRecipe, trainRecipe } from 'padnet';
+import { loadIdxFolder } from 'padnet/data';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';

@@ -2,16 +2,8 @@
 import { appendFileSync, existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import {
-  answerTexts,
-  decodePartition,
-  loadModel,
-  overallDynamicRatio,
-  parseRecipe,
-  trainRecipe,
-  type Text,
-  type TextAnswer,
-} from 'padnet';
+import { decodePartition, loadModel, overallDynamicRatio, parseRecipe, trainRecipe } from 'padnet';
+import { answerTexts, type Text, type TextAnswer } from 'padnet/report';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
 import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';

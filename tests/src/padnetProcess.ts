@@ -4,7 +4,7 @@ import { createHash } from 'node:crypto';
 import { lstatSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { encodeIdx } from 'padnet';
+import { encodeIdx } from 'padnet/data';
 
 export const program = fileURLToPath(new URL('../../packages/padnet/bin/padnet.js', import.meta.url));
 

@@ -4,7 +4,7 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
-import { encodeIdx } from 'padnet';
+import { encodeIdx } from 'padnet/data';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { padnet, tinyRecipe, writePictures } from '../padnetProcess.js';
 

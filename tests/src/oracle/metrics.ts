@@ -1,5 +1,6 @@
 /** `metrics.json`: GLUE's metrics. */
-import { accuracy, f1, matthews, pearson, spearman, type TextMetric } from 'padnet';
+import { metrics } from 'padnet/data';
+import { type TextMetric } from 'padnet/data';
 
 type GlueMetric = Exclude<TextMetric, 'macroF1'>;
 import { readFixture, type Comparison } from './fixtures.js';
@@ -15,11 +16,11 @@ export function verifyMetrics(): Comparison[] {
   return readFixture<MetricsCase[]>('metrics.json').flatMap((oracle, index) => {
     const { targets, predictions, scores_true: scores, scores_pred: predictedScores } = oracle;
     const ours: Record<GlueMetric, number> = {
-      accuracy: accuracy(predictions, targets),
-      f1: f1(predictions, targets),
-      matthews: matthews(predictions, targets),
-      pearson: pearson(predictedScores, scores),
-      spearman: spearman(predictedScores, scores),
+      accuracy: metrics.accuracy(predictions, targets),
+      f1: metrics.f1(predictions, targets),
+      matthews: metrics.matthews(predictions, targets),
+      pearson: metrics.pearson(predictedScores, scores),
+      spearman: metrics.spearman(predictedScores, scores),
     };
     return (Object.keys(ours) as GlueMetric[]).map((quantity) => ({
       file: 'metrics.json',

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import sharp from 'sharp';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { pictureFingerprint, textFingerprint } from './dataFingerprint.js';
-import { imageDataset, limit, type StoredImages } from './dataset.js';
+import { imageDataset, limitPictures, type StoredImages } from './dataset.js';
 import { loadPictureFolder } from './pictureFolder.js';
 import type { TokenisedDataset } from './text/tokenise.js';
 
@@ -25,7 +25,7 @@ it('of pictures in memory is that of their pixels, labels and shape', () => {
   const mine = pictureFingerprint(stored());
   expect(mine).toMatch(/^2 pictures, [0-9a-f]{16}$/);
   expect(pictureFingerprint(stored({ name: 'elsewhere' }))).toBe(mine);
-  for (const other of [stored({ pixel: 9 }), stored({ label: 0 }), stored({ width: 4 }), limit(stored(), 1)])
+  for (const other of [stored({ pixel: 9 }), stored({ label: 0 }), stored({ width: 4 }), limitPictures(stored(), 1)])
     expect(pictureFingerprint(other)).not.toBe(mine);
 });
 

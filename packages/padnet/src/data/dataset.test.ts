@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
 import { InputError } from '../errors.js';
-import { channelStatistics, imageDataset, limit } from './dataset.js';
+import { channelStatistics, imageDataset, limitPictures } from './dataset.js';
 
 const options = {
   name: 'toy',
@@ -47,16 +47,18 @@ describe('imageDataset', () => {
 describe('limit', () => {
   it('keeps the first examples in the same memory', () => {
     const dataset = imageDataset(options);
-    const two = limit(dataset, 2);
+    const two = limitPictures(dataset, 2);
     expect(two.length).toBe(2);
     expect([...two.images]).toEqual([...options.images.subarray(0, 8)]);
     expect([...two.labels]).toEqual([0, 1]);
     expect(two.images.buffer).toBe(dataset.images.buffer);
-    expect(limit(dataset, 10)).toBe(dataset);
+    expect(limitPictures(dataset, 10)).toBe(dataset);
   });
 
   it('refuses less than one example', () => {
-    expect(() => limit(imageDataset(options), 0)).toThrow('limit of toy must be an integer of at least 1, got 0');
+    expect(() => limitPictures(imageDataset(options), 0)).toThrow(
+      'limit of toy must be an integer of at least 1, got 0',
+    );
   });
 });
 

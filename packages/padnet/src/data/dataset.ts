@@ -123,7 +123,7 @@ export function imageDataset(options: ImageDatasetOptions): StoredImages {
 }
 
 /** The first `count` examples (all of them where there are fewer), without a copy; `count` is at least 1. */
-export function limit(dataset: StoredImages, count: number): StoredImages {
+export function limitPictures(dataset: StoredImages, count: number): StoredImages {
   checkInteger(`limit of ${dataset.name}`, count, 1);
   if (count >= dataset.length) return dataset;
   return {

@@ -1,4 +1,8 @@
-/** Datasets in memory, and loaders that turn them into batches. Knows nothing of tensors. */
+/**
+ * Datasets in memory, and loaders that turn them into batches. Knows nothing of tensors.
+ *
+ * @module
+ */
 
 export { CIFAR_SHAPE, cifarFormats, type CifarName, cifarNames, loadCifar } from './cifar.js';
 export {
@@ -11,7 +15,7 @@ export {
   type ImageDatasetOptions,
   type ImageSplits,
   IMAGENET_STATISTICS,
-  limit,
+  limitPictures,
   type PictureFolder,
   type StoredImages,
 } from './dataset.js';
@@ -53,19 +57,7 @@ export { type GlueData, loadGlue } from './text/glue.js';
 export { glueDefinition, type GlueTask, type GlueTaskName, glueTaskNames, glueTasks } from './text/glueTasks.js';
 export { lengthBatches, type LengthBatchesOptions } from './text/lengthBatches.js';
 export { loadTokenizer } from './text/loadTokenizer.js';
-export {
-  accuracy,
-  checkFinite,
-  f1,
-  macroF1,
-  matthews,
-  metricNames,
-  type Numbers,
-  numberMetrics,
-  pearson,
-  spearman,
-  type TextMetric,
-} from './text/metrics.js';
+export { metricNames, metrics, numberMetrics, type Numbers, type TextMetric } from './text/metrics.js';
 export { type OwnTableOptions, parseOwnTable, readOwnTable, tableEndings } from './text/ownTables.js';
 export {
   loadOwnTexts,
@@ -88,7 +80,7 @@ export {
   tableFormats,
   type TextTable,
 } from './text/table.js';
-export { limitText, type TextDataset } from './text/textDataset.js';
+export { limitTexts, type TextDataset } from './text/textDataset.js';
 export {
   assertNumbersDiffer,
   numOutputs,

@@ -1,7 +1,7 @@
 /** The recipes that an ablation trains: each once, whatever sweeps it is a part of. */
 import { createHash } from 'node:crypto';
 import { dirname, isAbsolute, relative } from 'node:path';
-import { stringify } from 'yaml';
+import { yaml } from '../recipe/yaml.js';
 import { InputError } from '../errors.js';
 import { isCodeReference, parseCodeReference } from '../ownCode/codeReference.js';
 import { ABLATION_BASE, type Ablation, type AblationKey, type AblationValue } from './ablation.js';
@@ -176,7 +176,7 @@ function yamlValue(value: unknown): string {
     defaultKeyType: 'PLAIN',
     lineWidth: 0,
   } as const;
-  return stringify(value, flow).trimEnd();
+  return yaml().stringify(value, flow).trimEnd();
 }
 
 function sameRecipe(file: string, settings: readonly Setting[], { values }: PlannedPoint): string {

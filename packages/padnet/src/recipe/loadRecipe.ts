@@ -3,7 +3,6 @@
  * and line, or the option), which key it is about, what was expected and what came.
  */
 import { dirname } from 'node:path';
-import { stringify } from 'yaml';
 import { z } from 'zod';
 import { InputError, reasonOf } from '../errors.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
@@ -31,6 +30,7 @@ import {
   type Recipe,
   type RunRecipe,
 } from './recipe.js';
+import { yaml } from './yaml.js';
 import { YamlText, YamlTextError } from './yamlText.js';
 
 /** A value that replaces one of the file's, such as an option of the command line. */
@@ -169,7 +169,7 @@ export function parseFile<T>(schema: z.ZodType<T>, text: string, file: string): 
 
 /** Complete YAML that parses back to the same recipe. */
 export function serialiseRecipe(recipe: RunRecipe): string {
-  return stringify(recipe);
+  return yaml().stringify(recipe);
 }
 
 function splitSet(set: string): RecipeOverride {

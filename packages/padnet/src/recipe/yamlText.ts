@@ -1,19 +1,7 @@
 /** YAML with every problem in words of ours: the parser's are for those who write parsers. */
-import {
-  isAlias,
-  isCollection,
-  isMap,
-  isPair,
-  isScalar,
-  isSeq,
-  LineCounter,
-  parseDocument,
-  visit,
-  type Document,
-  type Node,
-  type YAMLError,
-} from 'yaml';
+import type { Document, LineCounter, Node, YAMLError } from 'yaml';
 import type { Path } from '../schemaProblems.js';
+import { yaml } from './yaml.js';
 
 /** Why a text is no YAML that is taken here. */
 export class YamlTextError extends Error {
@@ -40,11 +28,11 @@ const tooDeep = `expected at most ${maxDepth} lists and sections within one anot
 export class YamlText {
   readonly value: unknown;
   readonly #document: Document.Parsed;
-  readonly #lines = new LineCounter();
+  readonly #lines: LineCounter = new (yaml().LineCounter)();
 
   /** @throws YamlTextError */
   constructor(text: string) {
-    this.#document = parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, logLevel: 'error' });
+    this.#document = yaml().parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, logLevel: 'error' });
     // What a line that begins with % is makes no sense of what follows it.
     const errors = [...this.#document.errors, ...this.#document.warnings];
     const error = errors.find(({ code }) => code === 'BAD_DIRECTIVE') ?? errors[0];
@@ -66,12 +54,12 @@ export class YamlText {
     let node: unknown = this.#document.contents;
     let found = startOf(node);
     for (const key of path) {
-      if (isMap(node)) {
+      if (yaml().isMap(node)) {
         const pair = node.items.find((item) => String(item.key) === key);
-        if (!isPair<Node, Node | null>(pair)) break;
+        if (!yaml().isPair<Node, Node | null>(pair)) break;
         found = startOf(pair.key);
         node = pair.value;
-      } else if (isSeq(node)) {
+      } else if (yaml().isSeq(node)) {
         node = node.items[Number(key)];
         found = node === undefined ? found : startOf(node);
       } else break;
@@ -85,10 +73,10 @@ export class YamlText {
 
   /** Keys that are none, aliases that lead nowhere or to what they lie in, and depth. */
   #checkNodes(): void {
-    visit(this.#document, {
+    yaml().visit(this.#document, {
       Node: (_key, node, ancestors) => {
-        if (ancestors.filter(isCollection).length > maxDepth) throw this.#error(startOf(node), tooDeep);
-        if (!isAlias(node)) return;
+        if (ancestors.filter(yaml().isCollection).length > maxDepth) throw this.#error(startOf(node), tooDeep);
+        if (!yaml().isAlias(node)) return;
         const meant = node.resolve(this.#document);
         if (!meant)
           throw this.#error(
@@ -99,7 +87,7 @@ export class YamlText {
           throw this.#error(startOf(node), `*${node.source} lies in the value that it stands for; write the value out`);
       },
       Pair: (_key, { key }, ancestors) => {
-        if (isScalar(key) && key.value !== null) return;
+        if (yaml().isScalar(key) && key.value !== null) return;
         const position = key ? startOf(key) : startOf(ancestors.at(-1));
         throw this.#error(
           position,
@@ -121,12 +109,12 @@ export class YamlText {
     const path: (string | number)[] = [];
     let node: unknown = this.#document.contents;
     for (;;) {
-      if (isMap(node)) {
-        const pair = node.items.findLast(({ key }) => isScalar(key) && startOf(key) <= position);
+      if (yaml().isMap(node)) {
+        const pair = node.items.findLast(({ key }) => yaml().isScalar(key) && startOf(key) <= position);
         if (!pair) return path;
         path.push(String(pair.key));
         node = pair.value;
-      } else if (isSeq(node)) {
+      } else if (yaml().isSeq(node)) {
         const index = node.items.findLastIndex((item) => startOf(item) <= position);
         if (index === -1) return path;
         path.push(index);

@@ -5,7 +5,6 @@ export * from './evaluate.js';
 export * from './evaluation.js';
 export * from './foldModel.js';
 export * from './loadData.js';
-export * from '../statistics.js';
 export type { Path } from '../schemaProblems.js';
 export { NonFiniteLossError } from './nonFinite.js';
 export * from './partitionRun.js';

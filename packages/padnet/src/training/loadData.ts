@@ -3,8 +3,8 @@ import {
   emptyClasses,
   glueDefinition,
   glueTasks,
-  limit,
-  limitText,
+  limitPictures,
+  limitTexts,
   loadCifar,
   loadFashionMnist,
   loadGlue,
@@ -80,8 +80,8 @@ async function readPictures(
   }
   const { train, test } = loadStoredSplits(name, path);
   return {
-    train: trainLimit === undefined ? train : limit(train, trainLimit),
-    test: testLimit === undefined ? test : limit(test, testLimit),
+    train: trainLimit === undefined ? train : limitPictures(train, trainLimit),
+    test: testLimit === undefined ? test : limitPictures(test, testLimit),
   };
 }
 
@@ -140,7 +140,7 @@ export interface LoadTextsOptions {
 export function loadTexts(data: TextDataOptions, { split }: LoadTextsOptions = {}): TextSets {
   const sets = data.name === 'glue' ? glueSets(data) : ownSets(data, split);
   const limited = (set: TextDataset, count: number | undefined): TextDataset =>
-    count === undefined ? set : limitText(set, count, sampleSeed);
+    count === undefined ? set : limitTexts(set, count, sampleSeed);
   const { trainLimit, testLimit } = data;
   return {
     ...sets,

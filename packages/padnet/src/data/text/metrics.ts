@@ -129,3 +129,6 @@ export function spearman(predictions: Numbers, labels: Numbers): number {
   check(predictions, labels);
   return pearson(ranks(predictions), ranks(labels));
 }
+
+/** The metrics, by the names that recipes use. */
+export const metrics = { accuracy, f1, macroF1, matthews, pearson, spearman } satisfies Record<TextMetric, unknown>;

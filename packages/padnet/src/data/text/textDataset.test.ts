@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 
-import { limitText, type TextDataset } from './textDataset.js';
+import { limitTexts, type TextDataset } from './textDataset.js';
 
 function dataset(length: number): TextDataset {
   const rows = Array.from({ length }, (_, row) => row);
@@ -15,9 +15,9 @@ function dataset(length: number): TextDataset {
   };
 }
 
-describe('limitText', () => {
+describe('limitTexts', () => {
   it('takes the first examples', () => {
-    const limited = limitText({ ...dataset(5), indices: ['5', '6', '7', '8', '9'] }, 2);
+    const limited = limitTexts({ ...dataset(5), indices: ['5', '6', '7', '8', '9'] }, 2);
     expect(limited).toEqual({ ...dataset(2), indices: ['5', '6'] });
   });
 
@@ -25,7 +25,7 @@ describe('limitText', () => {
     fc.assert(
       fc.property(fc.integer({ min: 2, max: 40 }), fc.nat(), fc.nat(), (length, seed, some) => {
         const count = 1 + (some % (length - 1));
-        const { first, second, labels, ...rest } = limitText(dataset(length), count, seed);
+        const { first, second, labels, ...rest } = limitTexts(dataset(length), count, seed);
         const rows = [...labels!];
         expect(rest.length).toBe(count);
         expect(new Set(rows).size).toBe(count);
@@ -37,15 +37,15 @@ describe('limitText', () => {
   });
 
   it('samples the same rows for ever, others with another seed', () => {
-    const sample = (seed: number): number[] => [...limitText(dataset(100), 6, seed).labels!];
+    const sample = (seed: number): number[] => [...limitTexts(dataset(100), 6, seed).labels!];
     expect(sample(0)).toEqual([4, 13, 19, 63, 79, 93]);
     expect(sample(1)).toEqual([46, 51, 53, 56, 60, 65]);
   });
 
   it('leaves a dataset that is small enough as it is, and wants at least one example', () => {
     const all = dataset(3);
-    expect(limitText(all, 3, 7)).toBe(all);
-    expect(limitText({ ...all, second: null, labels: null }, 1)).toMatchObject({ second: null, labels: null });
-    expect(() => limitText(all, 0)).toThrow('limit of RTE/train must be an integer of at least 1, got 0');
+    expect(limitTexts(all, 3, 7)).toBe(all);
+    expect(limitTexts({ ...all, second: null, labels: null }, 1)).toMatchObject({ second: null, labels: null });
+    expect(() => limitTexts(all, 0)).toThrow('limit of RTE/train must be an integer of at least 1, got 0');
   });
 });

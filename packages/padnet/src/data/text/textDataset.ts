@@ -36,7 +36,7 @@ export function selectTexts(dataset: TextDataset, rows: Uint32Array): TextDatase
  * `count` of the examples (all of them where there are fewer), at least 1: the first ones or, given a seed, a sample
  * without replacement that depends on (length, count, seed) alone. Their order stays.
  */
-export function limitText(dataset: TextDataset, count: number, seed?: number): TextDataset {
+export function limitTexts(dataset: TextDataset, count: number, seed?: number): TextDataset {
   checkInteger(`limit of ${dataset.name}`, count, 1);
   if (count >= dataset.length) return dataset;
   const rows =

@@ -1,9 +1,4 @@
-import { accuracy, f1, macroF1, matthews, pearson, spearman, type TextMetric } from './metrics.js';
-
-const metricFunctions = { accuracy, f1, macroF1, matthews, pearson, spearman } satisfies Record<
-  TextMetric,
-  typeof accuracy
->;
+import { metrics, type TextMetric } from './metrics.js';
 
 export interface TextScore {
   /** In the order that was asked for. */
@@ -22,6 +17,6 @@ export function textScore(
   predictions: ArrayLike<number>,
   labels: ArrayLike<number>,
 ): TextScore {
-  const metrics = Object.fromEntries(names.map((name) => [name, metricFunctions[name](predictions, labels)]));
-  return { metrics, score: Object.values(metrics).reduce((sum, value) => sum + value, 0) / names.length };
+  const values = Object.fromEntries(names.map((name) => [name, metrics[name](predictions, labels)]));
+  return { metrics: values, score: Object.values(values).reduce((sum, value) => sum + value, 0) / names.length };
 }
