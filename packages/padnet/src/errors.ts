@@ -36,7 +36,7 @@ export function reasonOf(error: unknown): string {
     .join('; ');
 }
 
-/** What was tried, by the system's name for it. */
+/** The attempt in words, by the system's name for it. */
 const attempts: Readonly<Record<string, string>> = {
   open: 'opened',
   read: 'read',

@@ -6,11 +6,11 @@ import { parseAs } from './schemaProblems.js';
 import { checkText } from './text.js';
 
 export interface JsonOptions {
-  /** What it should be, such as `the split of a run`. */
+  /** The kind of file that it should be, such as `the split of a run`. */
   readonly expected: string;
-  /** What to do where it is something else, such as `train anew`. */
+  /** The way out where it is something else, such as `train anew`. */
   readonly wayOut: string;
-  /** Of the largest file that is read. @default maxSettingsBytes */
+  /** The size of the largest file that is read. @default maxSettingsBytes */
   readonly maxBytes?: number;
 }
 

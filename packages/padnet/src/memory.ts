@@ -3,7 +3,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { freemem } from 'node:os';
 import { InputError } from './errors.js';
 
-/** What can be used without swapping, in the control group too, bytes. */
+/** The memory that can be used without swapping, in the control group too, in bytes. */
 export function availableMemory(): number {
   const [, kilobytes] = /^MemAvailable:\s+(\d+) kB/m.exec(contents('/proc/meminfo')) ?? [];
   const machine = kilobytes === undefined ? freemem() : 1024 * Number(kilobytes);
@@ -14,7 +14,7 @@ export function availableMemory(): number {
 
 /** The most that this process has had in memory, bytes. */
 export function peakMemory(): number {
-  // What `resourceUsage` says begins with what the process that started this one had.
+  // The number of `resourceUsage` begins with the peak of the process that started this one.
   const [, kilobytes] = /^VmHWM:\s+(\d+) kB/m.exec(contents('/proc/self/status')) ?? [];
   return 1024 * Number(kilobytes ?? process.resourceUsage().maxRSS);
 }

@@ -5,7 +5,7 @@ import { writeFileAtomically } from '@padnet/torch/files';
 import { InputError, reasonOf } from './errors.js';
 import { openRegularFile } from './readRegularFile.js';
 
-/** What a file is, seen from its contents: it may take the place of one of its own kind alone. */
+/** The kind of a file, seen from its contents: it may take the place of one of its own kind alone. */
 export interface FileKind {
   /** In words, such as `report of padnet`. */
   readonly name: string;

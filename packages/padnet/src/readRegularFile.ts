@@ -7,9 +7,9 @@ import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type St
 import { InputError, reasonOf } from './errors.js';
 
 export interface ReadOptions {
-  /** What it should be, for messages, such as `a recipe`. */
+  /** The kind of file that it should be, for messages, such as `a recipe`. */
   readonly expected: string;
-  /** Of the largest file that is read. @default as many as a buffer can have */
+  /** The size of the largest file that is read. @default as many as a buffer can have */
   readonly maxBytes?: number;
 }
 
@@ -59,7 +59,7 @@ export function readInput(file: string, options: ReadOptions): Buffer {
   });
 }
 
-/** What a program is piped. @throws InputError where it does not end within the bound */
+/** The bytes that a program is piped. @throws InputError where it does not end within the bound */
 export async function readStandardInput(options: ReadOptions): Promise<Buffer> {
   const { expected, maxBytes = maxFileBytes } = options;
   const name = 'standard input';
@@ -118,7 +118,7 @@ export function kindProblem(stats: Stats): string | null {
   return stats.isSocket() ? 'it is a socket, not a file' : 'it is a device, not a file';
 }
 
-/** What is asked for where a file does not say its size. */
+/** The number of bytes asked for where a file does not say its size. */
 const firstChunk = 2 ** 16;
 
 /** To the end, wherever that is: files of `/proc` and streams have no size, and others may grow meanwhile. */
@@ -156,7 +156,7 @@ export function readProblem(file: string, error: unknown): string {
 
 function missingProblem(file: string): string {
   if (file === '') return 'its name is empty';
-  // What is no UTF-8 became this character when the folder was listed.
+  // Bytes that are no UTF-8 became this character when the folder was listed.
   if (file.includes('\ufffd')) return 'its name is not UTF-8; rename it';
   return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()
     ? 'it is a link to what is not there'

@@ -1,8 +1,8 @@
-/** What a schema does not like, in words: which key, what was expected and what came. */
+/** The problems that a schema finds, in words: which key, what was expected and what came. */
 import { closest, distance } from 'fastest-levenshtein';
 import { z } from 'zod';
 
-/** Of a value in a file: keys and, in lists, numbers from 0. */
+/** The place of a value in a file: keys and, in lists, numbers from 0. */
 export type Path = readonly (string | number)[];
 
 /** The parts of a JSON Schema that are used here. */
@@ -18,20 +18,20 @@ export interface Schema {
   readonly exclusiveMaximum?: number;
   readonly minLength?: number;
   readonly minItems?: number;
-  /** Of a list of a certain length: what each of its places holds. */
+  /** The contents of each place, for a list of a certain length. */
   readonly prefixItems?: readonly Schema[];
   readonly anyOf?: readonly Schema[];
   readonly oneOf?: readonly Schema[];
   readonly items?: Schema;
   readonly properties?: Readonly<Record<string, Schema>>;
-  /** Of keys that are not named. */
+  /** The schema of keys that are not named. */
   readonly additionalProperties?: Schema | boolean;
 }
 
 export interface Problem {
   readonly path: Path;
   readonly message: string;
-  /** Of two keys that do not go together: the problem in terms of the other one, for those who wrote that one. */
+  /** Where two keys do not go together: the problem in terms of the other one, for those who wrote that one. */
   readonly other?: Problem | undefined;
 }
 
@@ -54,7 +54,7 @@ export function problemsOf(error: z.ZodError, input: unknown, schema: Schema): P
   const meant = new Set<string>();
   const told = new Set<string>();
   const issues = error.issues.map((issue) => ({ ...issue, path: issue.path as Path }));
-  // What keys have to do with each other says something once each of them is right.
+  // A rule between keys says something once each of them is right.
   const isEachRight = issues.every(({ code }) => code === 'custom');
   for (const issue of issues) {
     if (issue.code !== 'unrecognized_keys') continue;
@@ -124,7 +124,7 @@ export function hint({ enum: own, anyOf = [] }: Schema, value: unknown): string 
   return near === undefined ? '' : `; did you mean ${near}?`;
 }
 
-/** What a value has to be, in words. */
+/** The values that a schema takes, in words. */
 export function described(expected: Schema): string {
   if (expected.description !== undefined) return expected.description;
   const kinds = expected.anyOf ?? expected.oneOf;
@@ -148,7 +148,7 @@ export function described(expected: Schema): string {
   }
 }
 
-/** Of one kind of thing: places of different kinds are in no recipe. */
+/** A list of one kind of thing, in words: places of different kinds are in no recipe. */
 function describedList({ items = {}, prefixItems, minItems = 0 }: Schema): string {
   if (prefixItems) return `a list of ${prefixItems.length}, each ${described(prefixItems[0] ?? {})}`;
   return `a list${minItems > 0 ? ` of at least ${minItems}` : ''}, each ${described(items)}`;
@@ -184,7 +184,7 @@ export function schemaAt(path: Path, schema: Schema): Schema | undefined {
   }, schema);
 }
 
-/** What a section has, whichever of its kinds it is; undefined where it has no keys of its own. */
+/** The keys of a section, whichever of its kinds it is; undefined where it has none of its own. */
 function keysOf(section: Schema | undefined): Readonly<Record<string, Schema>> | undefined {
   const kinds = section?.oneOf ?? section?.anyOf?.filter(({ properties }) => properties);
   if (!kinds || kinds.length === 0) return section?.properties;

@@ -1,4 +1,4 @@
-// What a tensor is (shape, dtype, …), its bytes as an ArrayBuffer, and its release.
+// A tensor's description (shape, dtype, …), its bytes as an ArrayBuffer, and its release.
 #pragma once
 
 #include "environment.h"

@@ -91,7 +91,7 @@ export function registerHook(tensor: Tensor, hook: (gradient: Tensor) => Tensor 
   };
 }
 
-/** What `forward` leaves for `backward`. */
+/** The values that `forward` leaves for `backward`. */
 export interface FunctionContext {
   /** Saves inputs or outputs (or other tensors) for `backward`, safely across scopes and in-place changes. */
   save(...tensors: Tensor[]): void;

@@ -1,4 +1,4 @@
-/** What becomes of tensors, generators and modules that JavaScript copies as it copies plain objects. */
+/** Copies that JavaScript makes of tensors, generators and modules as of plain objects. */
 import { MessageChannel } from 'node:worker_threads';
 import { describe, expect, it } from 'vitest';
 import { Generator, liveTensors, nn, ops, optim, scope, tensor, type Tensor } from './index.js';

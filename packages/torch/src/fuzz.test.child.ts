@@ -3,7 +3,7 @@
  *
  *     node fuzz.test.child.js SEED FROM TO CALL_FILE
  *
- * What is about to be called is in CALL_FILE first, so that a crash names its culprit. Call I depends on SEED and I only.
+ * Each call is written to CALL_FILE before it is made, so that a crash names its culprit. Call I depends on SEED and I only.
  * Prints a JSON line {returned, threw} at its end.
  */
 import { openSync, writeSync } from 'node:fs';

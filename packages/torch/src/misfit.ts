@@ -3,7 +3,7 @@ import type { NativeArgument } from './native.js';
 import { accepts, camelCase, isOptions, typeName, type Overload } from './overload.js';
 import { Tensor } from './tensor.js';
 
-/** What is wrong with `values`, in half a sentence: what comes nearest to a call that would do comes first. */
+/** The fault of `values`, in half a sentence: what comes nearest to a call that would do comes first. */
 export function misfit(overloads: readonly Overload[], values: readonly unknown[]): string {
   for (const reason of [givenByName, oneArray]) {
     for (const overload of overloads) {

@@ -145,7 +145,7 @@ function started(): Native {
   return addon;
 }
 
-/** What OpenMP and OpenBLAS read from the environment when libtorch is loaded. */
+/** The variables that OpenMP and OpenBLAS read from the environment when libtorch is loaded. */
 function chooseThreadsAndKernels(): void {
   // Threads that spin while they wait for work take the cores from the data loader and from other programs: on two busy cores a
   // training step then takes ten times as long. Those that sleep at once are woken for every operator: one picture through a

@@ -2,7 +2,7 @@
 import { operator } from './operator.js';
 import type { Tensor } from './tensor.js';
 
-/** What follows a batch norm at no cost of its own. */
+/** The operations that follow a batch norm at no cost of their own. */
 export type Activation = 'none' | 'relu' | 'relu6';
 
 /**

@@ -109,7 +109,7 @@ export function acceptsElement(kind: ArgumentKind, value: unknown): boolean {
   }
 }
 
-/** What messages call a value. */
+/** The name of a value in messages. */
 export function typeName(value: unknown): string {
   if (value === null) return 'null';
   if (value instanceof Tensor) return 'Tensor';

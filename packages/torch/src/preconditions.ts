@@ -12,7 +12,7 @@ type Values = Readonly<Record<string, unknown>>;
 
 interface Precondition {
   readonly names: RegExp;
-  /** What is wrong with the arguments, by their names in the schema; null where nothing is. */
+  /** The fault of the arguments, by their names in the schema; null where there is none. */
   problem(values: Values, operator: string): string | null;
 }
 

@@ -1,7 +1,7 @@
-/** What libtorch's recurrent layers and cells (`lstm`, `gruCell`, …) expect of their weights, and do not check. */
+/** Conditions on weights that libtorch's recurrent layers and cells (`lstm`, `gruCell`, …) do not check. */
 import { Tensor } from './tensor.js';
 
-/** What is wrong with the arguments, by their names in the schema; null where nothing is. */
+/** The fault of the arguments, by their names in the schema; null where there is none. */
 export function recurrentProblem(values: Readonly<Record<string, unknown>>, operator: string): string | null {
   const gates = operator.includes('lstm') ? 4 : operator.includes('gru') ? 3 : 1;
   return operator.endsWith('_cell') ? cellProblem(values, gates) : layerProblem(values, gates);

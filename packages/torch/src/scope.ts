@@ -10,7 +10,7 @@
 import { native, type Handle } from './native.js';
 import { runSynchronous } from './synchronous.js';
 
-/** What a scope tracks; implemented by `Tensor`. */
+/** A thing that a scope tracks; implemented by `Tensor`. */
 export interface Owned {
   readonly handle: Handle;
   /** Whether no scope frees it (any more). */

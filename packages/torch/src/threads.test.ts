@@ -7,7 +7,7 @@ it('starts with as many threads as OMP_NUM_THREADS says, or the machine has', ()
   expect(getNumThreads()).toBe(Number(process.env.OMP_NUM_THREADS ?? availableParallelism()));
 });
 
-/** What a new process makes of its environment. */
+/** The settings that a new process takes from its environment. */
 function inProcess(environment: NodeJS.ProcessEnv, expression: string): string {
   const url = new URL('./index.js', import.meta.url).href;
   const program = `import { getNumThreads } from ${JSON.stringify(url)}; console.log(${expression})`;

@@ -1,4 +1,4 @@
-/** What the harness of the documentation's commands (`npm run test:docs`) relies on; running them is its own affair. */
+/** Pieces that the harness of the documentation's commands (`npm run test:docs`) relies on; it runs them by itself. */
 import { describe, expect, it } from 'vitest';
 import { pages } from '../projectFiles.js';
 import { blocksOf, languages, shellText } from './blocks.js';
@@ -10,7 +10,7 @@ describe('the blocks of the documentation', () => {
     for (const { language, line, excuse, text } of blocksOf(page)) {
       expect(languages, `${page}:${line}`).toContain(language);
       if (excuse !== null) expect(excuse, `${page}:${line}`).toMatch(/\w+ \w+/);
-      // What looks like a command is one.
+      // A line that looks like a command is one.
       if (language === 'text') expect(text, `${page}:${line}`).not.toMatch(/^(\$ |npx |padnet [a-z]+ |make [a-z])/m);
     }
   });

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { root } from '../projectFiles.js';
 
 /**
- * What a fence says that it is: `sh` and `console` (commands after `$ `, with what they print) are run, `ts` is compiled and run,
+ * The kinds of fences: `sh` and `console` (commands after `$ `, with what they print) are run, `ts` is compiled and run,
  * `yaml` is a recipe or a part of one; the others are for reading.
  */
 export const languages = ['sh', 'console', 'ts', 'yaml', 'json', 'text', 'python'] as const;
@@ -12,12 +12,12 @@ export type Language = (typeof languages)[number];
 
 export interface Block {
   readonly page: string;
-  /** Of the fence, from 1. */
+  /** The line of the fence, from 1. */
   readonly line: number;
   /** As the fence has it; checked by a test. */
   readonly language: string;
   readonly text: string;
-  /** What makes it whole where readers need not see it, from `<!-- before: … -->`; runs first, in the same language. */
+  /** The lines that make it whole where readers need not see them, from `<!-- before: … -->`; runs first, in the same language. */
   readonly before: string;
   /** Why it is not run, from `<!-- not run: … -->`; else null. */
   readonly excuse: string | null;

@@ -109,7 +109,7 @@ function resnet18(): ReadonlyMap<string, Tensor> {
 }
 
 /**
- * What `torch.save` writes of a dictionary of float tensors: a ZIP archive with a pickle and the numbers.
+ * The file that `torch.save` writes of a dictionary of float tensors: a ZIP archive with a pickle and the numbers.
  *
  * @param isNegated marks the tensors as lazily negated: their numbers are those stored, with the other sign
  */

@@ -18,13 +18,13 @@ function help(command: string): string {
   const known = helps.get(command);
   if (known !== undefined) return known;
   const text = execFileSync(process.execPath, [program, ...command.split(' '), '--help'], { encoding: 'utf8' });
-  // Of an unknown command, the help is that of all.
+  // For an unknown command, the help is that of all.
   if (!text.includes(`Usage: padnet ${command}`)) throw new Error(`there is no padnet ${command}`);
   helps.set(command, text);
   return text;
 }
 
-/** What is wrong with the commands in the sentences of a page, one line each. */
+/** The faults of the commands in the sentences of a page, one line each. */
 export function inlineProblems(page: string): string[] {
   const text = readFileSync(join(root, page), 'utf8').replaceAll(/^( *)```[^]*?^\1```$/gm, '');
   const spans = Array.from(text.matchAll(/`(?:npx )?padnet ([^`]+)`/g), ([, span]) => span!.replaceAll(/\s+/g, ' '));

@@ -1,4 +1,4 @@
-/** What is put in the place of text that would take too long here. Each has to be in its page, once: a test of the test. */
+/** The replacements of text that would take too long here. Each has to be in its page, once: a test of the test. */
 export interface Substitution {
   readonly page: string;
   readonly from: string;

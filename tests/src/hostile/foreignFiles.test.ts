@@ -1,4 +1,4 @@
-/** What is not padnet's is neither deleted nor overwritten, whatever is forced and wherever output is sent. */
+/** Files that are not padnet's are neither deleted nor overwritten, whatever is forced and wherever output is sent. */
 import { lstatSync, mkdirSync, mkdtempSync, readFileSync, rmSync, statSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

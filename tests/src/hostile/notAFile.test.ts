@@ -1,4 +1,4 @@
-/** What is no regular file is refused by name, and nobody waits for it; what makes no sense is named before it is learnt. */
+/** Anything but a regular file is refused by name, and nobody waits for it; nonsense is named before it is learnt. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

@@ -42,13 +42,13 @@ export interface ConvolutionCase extends OracleSource {
 
 export interface OracleConvolution {
   readonly file: string;
-  /** Of the case. */
+  /** The name of the case. */
   readonly name: string;
   readonly oracle: ConvolutionCase;
   readonly coefficients: Numbers;
-  /** Of the same numbers each time, in the case's mode. */
+  /** A router of the same numbers each time, in the case's mode. */
   readonly buildRouter: (geometry: nn.Conv2dGeometry) => Router;
-  /** What of the router has gradients, by the oracle's names. */
+  /** The router's tensors that have gradients, by the oracle's names. */
   readonly routerTensors: (router: Router) => Readonly<Record<string, Tensor | null>>;
 }
 

@@ -35,7 +35,7 @@ export function buildSearchSource(oracle: OracleSource, dtype: OracleDType): Sea
   return source;
 }
 
-/** What of a source has gradients, by the oracle's names. */
+/** The source's tensors that have gradients, by the oracle's names. */
 export function sourceTensors(source: AnySource): Record<string, Tensor | null> {
   if (source instanceof Bank) return { bank: source.bank };
   return { bank: source.bank, static: source.staticWeight, phi: source.phi };

@@ -55,7 +55,7 @@ Gradients convolutionBackward(const at::Tensor& gradOutput, const at::Tensor& in
                               at::IntArrayRef dilation, bool transposed, at::IntArrayRef outputPadding, int64_t groups,
                               std::array<bool, 3> outputMask) {
   const auto compute = [&](const at::Tensor& g, const at::Tensor& x, const at::Tensor& w) {
-    // Of a transposed convolution input and gradient change their parts.
+    // In a transposed convolution, input and gradient change their parts.
     const bool overruns = outputMask[1] && overrunsScratch(transposed ? g : x, w, stride);
     return at::native::convolution_backward(overruns ? g.contiguous() : g, overruns ? x.contiguous() : x,
                                             overruns ? w.contiguous() : w, biasSizes, stride, padding, dilation,

@@ -25,13 +25,13 @@ export interface BatchNormOptions {
   readonly affine?: boolean;
   /** Without, evaluation uses the batch's statistics too. @default true */
   readonly trackRunningStats?: boolean;
-  /** What is applied to the result. @default 'none' */
+  /** The function applied to the result. @default 'none' */
   readonly activation?: Activation;
 }
 
 export type { Activation };
 
-/** What the batch norms share: make a `BatchNorm1d`, `BatchNorm2d` or `BatchNorm3d`. */
+/** The base of batch norms: make a `BatchNorm1d`, `BatchNorm2d` or `BatchNorm3d`. */
 export abstract class BatchNorm extends Module {
   /** γ: [numFeatures], from 1 */
   readonly weight: Parameter | null;

@@ -1,4 +1,4 @@
-/** What the constructors of layers ask of their options; every failure names the option and the value. */
+/** Checks that the constructors of layers make of their options; every failure names the option and the value. */
 
 export type Single = readonly [length: number];
 export type Pair = readonly [height: number, width: number];

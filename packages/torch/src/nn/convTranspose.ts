@@ -18,7 +18,7 @@ export interface ConvTransposeOptions<Size extends readonly number[]> extends Co
   readonly outputPadding?: number | Size;
 }
 
-/** What the transposed convolutions share. Weights and bias start as U(±1/√(outChannels / groups · kernel)), as in PyTorch. */
+/** The base of transposed convolutions. Weights and bias start as U(±1/√(outChannels / groups · kernel)), as in PyTorch. */
 export abstract class ConvTranspose<Size extends readonly number[]> extends Module {
   readonly geometry: ConvGeometry<Size>;
   readonly outputPadding: Size;

@@ -105,7 +105,7 @@ export function convolve(
   return operator(input, weight, { bias, stride, padding, dilation, groups });
 }
 
-/** What the convolutions share: make a `Conv1d`, `Conv2d` or `Conv3d`. Weights and bias start as U(±1/√fan-in). */
+/** The base of convolutions: make a `Conv1d`, `Conv2d` or `Conv3d`. Weights and bias start as U(±1/√fan-in). */
 export abstract class Conv extends Module {
   readonly geometry: ConvGeometry;
   /** [outChannels, inChannels / groups, …kernelSize] */

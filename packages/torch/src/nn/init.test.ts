@@ -3,7 +3,7 @@ import { empty, Generator, manualSeed, nn } from '../index.js';
 import { expectClose } from '../testing/index.js';
 import { references } from './references.generated.js';
 
-/** What `build` initialises after `manualSeed(0)`, by state name. */
+/** The state that `build` initialises after `manualSeed(0)`, by name. */
 function initial(build: () => nn.Module): Record<string, number[]> {
   manualSeed(0);
   return Object.fromEntries(Array.from(build().stateDict(), ([name, value]) => [name, value.toArray()]));

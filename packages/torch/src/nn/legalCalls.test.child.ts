@@ -4,7 +4,7 @@
  *
  *     node legalCalls.test.child.js KIND DTYPE SEED FROM TO CALL_FILE
  *
- * What is about to be called is in CALL_FILE first. Prints a JSON line with the largest error of outputs and gradients, relative to the
+ * Each call is written to CALL_FILE before it is made. Prints a JSON line with the largest error of outputs and gradients, relative to the
  * largest number and to what its dtype allows, beside the number of calls. Errors are those to float64.
  */
 import { openSync, writeSync } from 'node:fs';
@@ -191,7 +191,7 @@ const kinds: Readonly<Record<string, fc.Arbitrary<DescribedCall>>> = {
         which: fc.constantFrom('batchNormActivation', 'plainBatchNorm', 'layerNorm', 'groupNorm'),
       })
       .filter(({ size, batch: count, groups, width }) => isSmall([count, groups * width, ...size]))
-      // What one or two features are normalised to hangs on rounding.
+      // One or two features are normalised to values that hang on rounding.
       .filter(({ which, groups, width }) => which !== 'layerNorm' || groups * width > 2),
     ({ size, batch: count, groups, width, training, which }) => {
       const numFeatures = groups * width;

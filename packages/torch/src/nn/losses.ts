@@ -6,7 +6,7 @@ import { checkRange } from './checks.js';
 import { Module } from './module.js';
 import { Buffer } from './parameter.js';
 
-/** What becomes of the losses of all samples (or elements); 'none' gives them as they are. */
+/** The way in which the losses of all samples (or elements) become one; 'none' gives them as they are. */
 export type Reduction = 'mean' | 'sum' | 'none';
 
 /** The numbers of `at::Reduction`. */

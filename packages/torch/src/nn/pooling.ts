@@ -25,7 +25,7 @@ export interface MaxPoolOptions<Size extends readonly number[]> extends Omit<Avg
   readonly dilation?: number | Size;
 }
 
-/** What a pooling layer takes its values from, by dimension. */
+/** The windows that a pooling layer takes its values from, by dimension. */
 export interface Window {
   readonly kernelSize: readonly number[];
   readonly stride: readonly number[];

@@ -42,7 +42,7 @@ export interface LSTMOptions extends GRUOptions {
 export type LSTMState = readonly [hidden: Tensor, cell: Tensor];
 
 /**
- * What they share. Parameters have PyTorch's names, such as `weight_ih_l0` and `bias_hh_l1_reverse`, and start as
+ * The base of recurrent layers. Parameters have PyTorch's names, such as `weight_ih_l0` and `bias_hh_l1_reverse`, and start as
  * U(±1/√hiddenSize).
  */
 abstract class Recurrent extends Module {
@@ -88,7 +88,7 @@ abstract class Recurrent extends Module {
     }
   }
 
-  /** Of each layer and direction, in the order of libtorch's list of weights. */
+  /** The ending of parameter names for each layer and direction, in the order of libtorch's list of weights. */
   private get suffixes(): string[] {
     const directions = this.bidirectional ? ['', '_reverse'] : [''];
     return Array.from({ length: this.numLayers }, (_, layer) => directions.map((each) => `l${layer}${each}`)).flat();

@@ -1,5 +1,5 @@
 /**
- * What all optimizers share: named parameters in groups, a scale on all learning rates, and state that is saved under the
+ * The base of all optimizers: named parameters in groups, a scale on all learning rates, and state that is saved under the
  * parameters' names. A step hands whole lists of tensors to an operator that goes over each once.
  */
 import { noGrad } from '../autograd.js';
@@ -207,7 +207,7 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
     );
   }
 
-  /** What keeps a state from being loaded. */
+  /** The reason why a state can not be loaded. */
   private *misfits({ tensors, numbers: { learningRateScale, ...numbers } }: OptimizerState): Iterable<string> {
     for (const [key, value] of tensors) {
       const parameter = this.parameterOf(key, this.tensorKinds);
@@ -248,7 +248,7 @@ function groupsOf<Options>(user: string, given: unknown): readonly ParameterGrou
   return items;
 }
 
-/** What the modules have as properties now; names would take longer than all else here. */
+/** The tensors that modules have as properties now; names would take longer than all else here. */
 function tensorsIn(giver: Module): Set<Tensor> {
   const found = new Set<Tensor>();
   for (const [, module] of giver.namedModules()) {

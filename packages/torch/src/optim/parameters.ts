@@ -1,4 +1,4 @@
-/** What optimizers and clipping are given to change. */
+/** The parameters that optimizers and clipping are given to change. */
 import { Module } from '../nn/module.js';
 import { Tensor } from '../tensor.js';
 

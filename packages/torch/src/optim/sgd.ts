@@ -21,7 +21,7 @@ export interface SGDOptions {
   readonly dampening?: number;
   /** Needs momentum and no dampening. @default false */
   readonly nesterov?: boolean;
-  /** Of an L2 penalty, added to the gradient. @default 0 */
+  /** The factor of an L2 penalty, added to the gradient. @default 0 */
   readonly weightDecay?: number;
 }
 

@@ -24,7 +24,7 @@ export type Write = (bytes: Uint8Array) => void;
  * one: after a crash, a full disk or an error there is either the old file or the new one. (A process that is killed may
  * leave its `.padnet-….tmp` behind; nothing reads it.) A symbolic link is followed: what it points to is replaced.
  *
- * What is no regular file can not be replaced: a pipe, a terminal and devices such as /dev/null are written to as they are, and
+ * Only a regular file can be replaced: a pipe, a terminal and devices such as /dev/null are written to as they are, and
  * so is whatever this process's standard output goes to.
  *
  * @throws the error of the file system, or that of `content`; then the temporary file is removed. Error where a link leads

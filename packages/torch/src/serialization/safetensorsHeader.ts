@@ -29,7 +29,7 @@ export interface Header {
 
 /** The length of the header, a little-endian uint64, comes before it. */
 export const lengthBytes = 8;
-/** What the reference implementation accepts. */
+/** The longest header that the reference implementation accepts. */
 export const maxHeaderBytes = 100_000_000;
 /** libtorch's operators know no more. */
 const maxDimensions = 64;

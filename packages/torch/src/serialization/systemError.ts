@@ -1,4 +1,4 @@
-/** What the operating system refuses, in words: nobody has to know what `ELOOP` is. */
+/** Refusals of the operating system, in words: nobody has to know what `ELOOP` is. */
 import { getSystemErrorMap } from 'node:util';
 
 const words: Readonly<Record<string, string>> = {

@@ -144,7 +144,7 @@ describe('files that PyTorch 2 wrote', () => {
   });
 });
 
-/** What `torch.save` would write, byte by byte. */
+/** The file that `torch.save` would write, byte by byte. */
 const op = {
   text: (value: string) => Buffer.concat([Buffer.from('X'), u32(Buffer.byteLength(value)), Buffer.from(value)]),
   global: (module: string, name: string) => Buffer.from(`c${module}\n${name}\n`),
@@ -172,7 +172,7 @@ interface View {
   readonly numel?: number;
   readonly type?: string;
   readonly rebuild?: string;
-  /** Of the function, from the fifth on. */
+  /** The arguments of the function, from the fifth on. */
   readonly more?: readonly Buffer[];
 }
 

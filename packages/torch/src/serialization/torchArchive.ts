@@ -106,9 +106,9 @@ const records: Readonly<Record<string, readonly string[]>> = {
 };
 
 interface TorchFile {
-  /** What was saved. */
+  /** The value that was saved. */
   readonly root: PickleValue;
-  /** Of a storage, as bytes. @throws TorchArchiveError where there is no such storage, or it is damaged */
+  /** The contents of a storage, as bytes. @throws TorchArchiveError where there is no such storage, or it is damaged */
   readonly elements: (key: string) => Uint8Array;
 }
 

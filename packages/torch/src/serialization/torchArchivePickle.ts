@@ -82,7 +82,7 @@ const dtypeName =
 
 type Call = (called: PickleValue | undefined, values: PickleValue | undefined) => PickleValue;
 
-/** What the functions of PyTorch make that a file may call. Unlike theirs, none moves a tensor to another device. */
+/** The functions of PyTorch that a file may call, as we have them. Unlike theirs, none moves a tensor to another device. */
 const functions: Readonly<Record<string, (values: readonly PickleValue[], call: Call) => PickleValue>> = {
   'collections.OrderedDict': ([items = []]) => {
     if (!Array.isArray(items)) throw new TorchArchiveError('damaged, an OrderedDict of something else than pairs');
@@ -360,7 +360,7 @@ function storage(id: PickleValue): StoredStorage {
   return new StoredStorage(key, elements, whole(numel));
 }
 
-/** What each opcode does. */
+/** The action of each opcode. */
 const opcodes: Readonly<Record<number, (machine: PickleMachine) => void>> = {
   // PROTO
   0x80: (machine) => {
