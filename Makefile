@@ -9,7 +9,9 @@ export npm_config_audit = false
 
 .PHONY: build demo test test-long sanitize check pretrained bench verify docs clean setup-build setup-data setup-check setup-test typescript
 
-build: $(NATIVE) typescript ## addon and TypeScript
+# Both addons and TypeScript side by side, as many compilations at a time as there are processors.
+build: node_modules/.package-lock.json ## addon and TypeScript
+	@+$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=$$(getconf _NPROCESSORS_ONLN)) $(NATIVE) typescript
 
 demo: setup-data build ## trains static, dynamic and partially dynamic networks and compares them
 	$(PADNET) train $(RECIPES)/static.yaml --out $(DEMO)/static --force
@@ -66,7 +68,7 @@ packages/padnet/build/libpadnet.so: $(wildcard packages/padnet/native/*) package
 $(NATIVE): packages/%: node_modules/.package-lock.json | setup-build
 	@mkdir -p $(@D)
 	cmake -S $(@D)/../native -B $(@D) -DCMAKE_BUILD_TYPE=Release > $(@D)/cmake.log 2>&1 || { cat $(@D)/cmake.log; exit 1; }
-	cmake --build $(@D) --parallel
+	+cmake --build $(@D)
 	@touch $@
 
 typescript: node_modules/.package-lock.json
