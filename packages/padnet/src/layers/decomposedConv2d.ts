@@ -9,9 +9,10 @@
  * be dense, grouped or depth-wise; Q and P always see all channels, at the centre of W's kernel.
  */
 import { autocast, nn, ops, zeros, type Tensor } from '@padnet/torch';
-import { mixBank, normalise, type DcdRouter } from '../dynamic/index.js';
-import { numEntries, PartialSource, type ParameterSource } from '../partial/index.js';
+import { mixParameter, normalise, type DcdRouter } from '../dynamic/index.js';
+import { numEntries, type ParameterSource } from '../partial/index.js';
 import { perSampleConv } from '../compute/mixedConv.js';
+import { mixInUse } from '../compute/mixInUse.js';
 import { outputSize } from '../compute/outputSize.js';
 
 export interface DecomposedConv2dOptions {
@@ -90,12 +91,9 @@ export class DecomposedConv2d extends nn.Module {
   /** Φ(x): h [batch, K] → [batch, L, L, 1, 1] */
   private fusion(coefficients: Tensor): Tensor {
     const { source } = this;
-    if (source.kind === 'partial') return mixInUse(coefficients, source);
-    const { bank, scale, constant } = source.effective(false);
-    const batch = coefficients.shape[0]!;
-    if (bank === null) return constant!.expand([batch, ...source.shape]);
-    const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
-    return constant ? mixed.add(constant) : mixed;
+    return source.kind === 'partial'
+      ? mixInUse(coefficients, source)
+      : mixParameter(coefficients, source.effective(false));
   }
 
   /**
@@ -111,18 +109,6 @@ export class DecomposedConv2d extends nn.Module {
     const convolutions = height * width * (weight.numel + q.numel + size + p.numel);
     return router.countMacs(shape) + batch * (router.numKernels * inUse + convolutions);
   }
-}
-
-/** λ_d · M ⊙ Σ_k h_k Θ_k + λ_s · (1 − M) ⊙ Θ_s by the numbers in use: h [batch, K] → [batch, …shape]. */
-function mixInUse(coefficients: Tensor, source: PartialSource): Tensor {
-  const { bank, scale, fixed } = source.compact();
-  const entries = source.entries();
-  const batch = coefficients.shape[0]!;
-  const mixed = ops.matmul(scale ? coefficients.mul(scale) : coefficients, bank);
-  const constant = fixed.weight.mul(fixed.scale).to(mixed.dtype);
-  const each = (values: Tensor): Tensor => values.expand([batch, values.numel]);
-  const inside = ops.scatter(mixed.newZeros([batch, numEntries(source.shape)]), 1, each(entries.dynamic), mixed);
-  return ops.scatter(inside, 1, each(entries.fixed), each(constant)).reshape([batch, ...source.shape]);
 }
 
 /** What the middle of the kernel meets, so that a 1×1 kernel with the same stride gives as many outputs at the same places. */

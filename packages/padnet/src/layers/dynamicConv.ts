@@ -12,13 +12,13 @@
 import { autocast, isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
 import {
   attend,
-  mixBank,
+  mixParameter,
   type Attention,
   type CompactParameter,
   type EffectiveParameter,
   type Router,
 } from '../dynamic/index.js';
-import { numEntries, type ParameterSource, TensorCache } from '../partial/index.js';
+import { numEntries, type ParameterSource, VersionCache } from '../partial/index.js';
 import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d } from '../compute/nativeOperators.js';
 import { roundCoefficients } from './coefficientThreshold.js';
 import type { ConvolutionPlan, MixingPlan } from '../compute/convolutionPlan.js';
@@ -51,7 +51,7 @@ export abstract class DynamicConv extends nn.Module {
   /** As it is computed. */
   readonly #plane: nn.ConvGeometry;
   readonly #plans = new PlanChooser();
-  readonly #packed = new TensorCache<'weights'>();
+  readonly #packed = new VersionCache<PackedConv2d>();
 
   /**
    * @param layout of inputs, for errors
@@ -123,18 +123,17 @@ export abstract class DynamicConv extends nn.Module {
   /** With attention on the positions of the mixed kernel: a composition, as our own kernels mix by one number a bank entry. */
   private modulatedOutput(input: Tensor, coefficients: Tensor, spatial: Tensor): Tensor {
     const plane = this.#plane;
-    const { bank, scale, constant } = this.effective(false);
-    if (bank === null) return nn.convolve(input, constant!, null, plane);
-    const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
-    const modulated = mixed.mul(spatial.reshape([-1, 1, 1, ...plane.kernelSize]));
-    return perSampleConv(input, constant ? modulated.add(constant) : modulated, plane);
+    const parameter = this.effective(false);
+    if (parameter.bank === null) return nn.convolve(input, parameter.constant!, null, plane);
+    const positions = spatial.reshape([-1, 1, 1, ...plane.kernelSize]);
+    return perSampleConv(input, mixParameter(coefficients, parameter, positions), plane);
   }
 
   private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
     const { source, router } = this;
     const plane = this.#plane;
     const plan = this.planInPlane(input);
-    if (this.training) this.#packed.forget('weights');
+    if (this.training) this.#packed.forget();
     else if (plan === 'fused' && this.isPacked())
       return packedConv2d(input, coefficients, this.packedWeights(), this.planar);
     if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
@@ -204,13 +203,12 @@ export abstract class DynamicConv extends nn.Module {
    */
   private packedWeights(filterScale: Tensor | null = null): PackedConv2d {
     const { source, router, planar } = this;
-    const make = (): Tensor[] => {
+    const make = (): PackedConv2d => {
       const { bank, scale, fixed } = source.compact() ?? { ...this.effective(router.sumsToOne), fixed: null };
-      return [...packConv2d(bank!, scale, fixed, planar, filterScale)];
+      return packConv2d(bank!, scale, fixed, planar, filterScale);
     };
     const madeOf = [...source.stateDict().values(), ...(filterScale ? [filterScale] : [])];
-    const [bank, staticWeight, maskBits, filters] = this.#packed.get('weights', madeOf, make);
-    return [bank!, staticWeight!, maskBits!, filters!];
+    return this.#packed.get(madeOf, make);
   }
 
   /** Of the numbers in use. */

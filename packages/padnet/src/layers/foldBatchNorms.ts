@@ -9,7 +9,7 @@
  * bias bank, with ODConv (whose filter attention comes between) and with DCD.
  */
 import { isGradEnabled, nn, type Tensor } from '@padnet/torch';
-import { TensorCache } from '../partial/index.js';
+import { VersionCache } from '../partial/index.js';
 import type { Epilogue } from '../compute/nativeOperators.js';
 import { DynamicConv } from './dynamicConv.js';
 import { outputSize } from '../compute/outputSize.js';
@@ -55,12 +55,12 @@ export function batchNormOf(network: nn.Module, conv: nn.Module): nn.BatchNorm |
 }
 
 function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
-  const cache = new TensorCache<'folded'>();
+  const cache = new VersionCache<[factor: Tensor, shift: Tensor]>();
   let waiting: { readonly standIn: Tensor; readonly input: Tensor } | null = null;
   const restore = [
     nn.replaceForward(conv, (convolve) => (input: Tensor) => {
       waiting = null;
-      if (norm.training || isGradEnabled()) cache.forget('folded');
+      if (norm.training || isGradEnabled()) cache.forget();
       else {
         const shape = outputShape(conv, input);
         if (shape && (conv instanceof nn.Conv || conv.takesEpilogue(input))) {
@@ -77,16 +77,16 @@ function fold(conv: Foldable, norm: nn.BatchNorm): () => void {
       const { activation } = norm;
       if (conv instanceof nn.Conv) {
         const madeOf = [...conv.stateDict().values(), ...norm.stateDict().values()];
-        const [weight, shift] = cache.get('folded', madeOf, () => foldedWeights(conv, norm));
-        return convolved(input, weight!, { shift: shift!, residual, activation }, conv.geometry);
+        const [weight, shift] = cache.get(madeOf, () => foldedWeights(conv, norm));
+        return convolved(input, weight, { shift, residual, activation }, conv.geometry);
       }
-      const [factor, shift] = cache.get('folded', [...norm.stateDict().values()], () => factorAndShift(norm, null));
-      return conv.forwardWithEpilogue(input, factor!, { shift: shift!, residual, activation });
+      const [factor, shift] = cache.get([...norm.stateDict().values()], () => factorAndShift(norm, null));
+      return conv.forwardWithEpilogue(input, factor, { shift, residual, activation });
     }),
   ];
   return () => {
     for (const end of restore) end();
-    cache.forget('folded');
+    cache.forget();
   };
 }
 
@@ -106,7 +106,7 @@ export function factorAndShift(norm: nn.BatchNorm, bias: Tensor | null): [factor
 }
 
 /** s ⊙ W and the shift. */
-function foldedWeights({ weight, bias }: nn.Conv, norm: nn.BatchNorm): Tensor[] {
+function foldedWeights({ weight, bias }: nn.Conv, norm: nn.BatchNorm): [weight: Tensor, shift: Tensor] {
   const [factor, shift] = factorAndShift(norm, bias);
   return [weight.mul(factor.reshape([-1, ...weight.shape.slice(1).map(() => 1)])), shift];
 }
