@@ -26,7 +26,7 @@ export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
 }
 
 /** A convolution that is to be computed. */
-export interface PlannedConvolution {
+export interface ConvolutionDescription {
   readonly geometry: nn.ConvGeometry;
   readonly source: ParameterSource;
   /** K */
@@ -51,7 +51,7 @@ export class PlanChooser {
     readonly choices: Map<string, PlanChoice>;
   }>();
 
-  choose(convolution: PlannedConvolution, input: InputDescription): PlanChoice {
+  choose(convolution: ConvolutionDescription, input: InputDescription): PlanChoice {
     const { device, dtype, shape, direction = isGradEnabled() ? 'training' : 'inference' } = input;
     const { source } = convolution;
     const { structure, choices: known } = this.#known.get(
@@ -87,7 +87,7 @@ export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
 }
 
 function planChoices(
-  { geometry, source, numKernels, hasSpatialAttention = false }: PlannedConvolution,
+  { geometry, source, numKernels, hasSpatialAttention = false }: ConvolutionDescription,
   { dynamicEntries, staticFilters, filters }: FilterStructure,
   { device, dtype, shape }: InputDescription,
 ): PlanChoices {
