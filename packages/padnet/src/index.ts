@@ -72,6 +72,8 @@ export {
 export { InputError, NonFiniteError } from './errors.js';
 export {
   compactStateDict,
+  convNorm,
+  ConvSequential,
   countMacs,
   countStored,
   DecomposedConv2d,
@@ -86,7 +88,7 @@ export {
   type ExpertPlan,
   FeedForward,
   type FeedForwardOptions,
-  foldBatchNorms,
+  fuseBatchNorms,
   isDynamicConvolution,
   isDynamicLayer,
   type LayerCost,
@@ -180,6 +182,8 @@ export {
   Mask,
   type MaskedSource,
   type ParameterSource,
+  type PartialParameter,
+  partialParameter,
   PartialSource,
   type PartialSourceOptions,
   type ScaleFactors,
@@ -188,6 +192,7 @@ export {
   SearchSource,
   type SearchSourceOptions,
   sourceOf,
+  storedNumbers,
 } from './partial/index.js';
 export {
   applyPartition,

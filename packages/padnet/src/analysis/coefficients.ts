@@ -185,7 +185,7 @@ function firstOfClass({ labels, length }: ImageDataset, label: number, count: nu
 type Rows = readonly (readonly number[])[];
 
 export interface WatchedRouters {
-  /** By layer path, in the order in which they ran. */
+  /** By layer path, in the order of the network. */
   readonly attentions: ReadonlyMap<string, Record<AttentionKind, Rows | null>>;
   /** [batch][classes] */
   readonly probabilities: readonly (readonly number[])[];
@@ -213,7 +213,9 @@ export function watchRouters(network: nn.Layer, images: Float32Array, shape: rea
       );
     }),
   );
-  return { attentions, probabilities };
+  // A convolution that is fused with its batch norm comes behind a residual, which it needs.
+  const paths = Array.from(network.namedModules(), ([path]) => path).filter((path) => attentions.has(path));
+  return { attentions: new Map(paths.map((path) => [path, attentions.get(path)!])), probabilities };
 }
 
 function inputShape({ channels, height, width }: ImageDataset, indices: readonly number[]): number[] {

@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { noGrad, scope } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { IMAGENET_STATISTICS, loadPictureFolder, type PictureFolder, STANDARD_CROP_FRACTION } from '../data/index.js';
-import { foldBatchNorms } from '../layers/index.js';
+import { fuseBatchNorms } from '../layers/index.js';
 import { modelSchema } from '../models/index.js';
 import type { PictureModel } from '../runs/index.js';
 import { evaluate } from '../training/index.js';
@@ -78,18 +78,18 @@ describe.each<Kind>(['static', 'dyconv', 'pad'])('answers of a %s network', (lay
       expect(classes[0]!.probability).toBeCloseTo(answers[index]!.classes[0]!.probability, 4);
   });
 
-  it('have the coefficients of each layer that mixes kernels, also with batch norms folded', async () => {
+  it('have the coefficients of each layer that mixes kernels, also with batch norms fused', async () => {
     const model = modelOf(layer);
     const answers = await answer(model, files);
-    foldBatchNorms(model.network);
-    const folded = await answer(model, files);
+    fuseBatchNorms(model.network);
+    const fused = await answer(model, files);
     for (const [index, { coefficients }] of answers.entries()) {
       expect(coefficients).toHaveLength(layer === 'static' ? 0 : 11);
-      expect(folded[index]!.coefficients.map(({ path }) => path)).toEqual(coefficients.map(({ path }) => path));
+      expect(fused[index]!.coefficients.map(({ path }) => path)).toEqual(coefficients.map(({ path }) => path));
       for (const [place, each] of coefficients.entries()) {
         expect(each.coefficients).toHaveLength(2);
         expect(each.coefficients[0]! + each.coefficients[1]!).toBeCloseTo(1, 6);
-        expect(folded[index]!.coefficients[place]!.coefficients[0]).toBeCloseTo(each.coefficients[0]!, 4);
+        expect(fused[index]!.coefficients[place]!.coefficients[0]).toBeCloseTo(each.coefficients[0]!, 4);
       }
     }
   });

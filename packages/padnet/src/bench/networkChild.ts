@@ -2,7 +2,7 @@
 import { createInterface } from 'node:readline';
 import { manualSeed, noGrad, ops, scope, setNumThreads, type nn, type Tensor } from '@padnet/torch';
 import { peakMemory } from '../memory.js';
-import { countStored, foldBatchNorms } from '../layers/index.js';
+import { countStored, fuseBatchNorms } from '../layers/index.js';
 import { createBenchNetwork, inputShape, trainingStep } from './benchNetwork.js';
 import type { NetworkJob } from './networks.js';
 
@@ -26,7 +26,7 @@ function say(answer: unknown): void {
 }
 
 function inference(trained: nn.Layer, batch: Tensor): () => void {
-  foldBatchNorms(trained.eval());
+  fuseBatchNorms(trained.eval());
   return () => {
     noGrad(() => trained.forward(batch));
   };

@@ -1,7 +1,7 @@
 /** `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where nobody knows the classes. */
 import { existsSync } from 'node:fs';
 import { type ImageDataset, loadPictureTestSet, type OnBadPicture, onceEach } from '../data/index.js';
-import { foldBatchNorms, setCoefficientThreshold } from '../layers/index.js';
+import { fuseBatchNorms, setCoefficientThreshold } from '../layers/index.js';
 import type { PictureRecipe } from '../recipe/index.js';
 import { hasModel, type PictureModel, readRun, readSplit, RunFolder } from '../runs/index.js';
 import { evaluate, loadPictures, pictureInput } from '../training/index.js';
@@ -104,7 +104,7 @@ async function evaluateOn(
         `${test.numClasses}`,
     );
   }
-  foldBatchNorms(model.network);
+  fuseBatchNorms(model.network);
   const start = performance.now();
   const { normalise } = model.description;
   const {

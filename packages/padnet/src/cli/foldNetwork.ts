@@ -2,7 +2,7 @@
 import { noGrad, randn, type nn } from '@padnet/torch';
 import { measuredPass } from '../bench/measuredPass.js';
 import type { DataSplit, OnBadPicture } from '../data/index.js';
-import { foldBatchNorms } from '../layers/index.js';
+import { fuseBatchNorms } from '../layers/index.js';
 import type { PictureRecipe } from '../recipe/index.js';
 import type { PictureModel } from '../runs/index.js';
 import { type Evaluation, foldModel } from '../training/index.js';
@@ -43,7 +43,7 @@ const timedPasses = 11;
 /** As `padnet eval` and `padnet bench inference` run it. */
 function medianSeconds(network: nn.Layer, shape: readonly number[]): number {
   network.eval();
-  const restore = foldBatchNorms(network);
+  const restore = fuseBatchNorms(network);
   try {
     const { seconds } = measuredPass(() => {
       const input = randn(shape);

@@ -1,7 +1,7 @@
 /** What `padnet predict` says of pictures: a table, JSON or CSV. */
 import { answerPictures, type Picture, type PictureAnswer } from '../analysis/index.js';
 import type { BadPicture } from '../data/index.js';
-import { foldBatchNorms } from '../layers/index.js';
+import { fuseBatchNorms } from '../layers/index.js';
 import type { PictureModel } from '../runs/index.js';
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
@@ -29,7 +29,7 @@ export async function predictPictures(prediction: PicturePrediction, terminal: T
   const { classNames } = model.description;
   const brief = format === 'csv' || (format === 'table' && !single);
   const top = Math.min(prediction.top ?? (brief ? 1 : 5), classNames.length);
-  foldBatchNorms(model.network);
+  fuseBatchNorms(model.network);
   const answers = answerPictures(model, pictures, { signal: terminal.closed });
   const shown = { top, coefficients };
   let failed = 0;

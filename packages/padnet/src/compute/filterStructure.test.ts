@@ -1,18 +1,14 @@
-import { liveTensors, ones, randn, scope, tensor, zeros, type Tensor } from '@padnet/torch';
+import { ones, scope, tensor, zeros, type Tensor } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { Bank, StaticSource } from '../dynamic/index.js';
-import { Mask, PartialSource, SearchSource } from '../partial/index.js';
-import { filterStructure, FilterStructureCache } from './filterStructure.js';
+import { Mask, SearchSource } from '../partial/index.js';
+import { filterStructure, structureOf } from './filterStructure.js';
 
 const shape = [4, 1, 1, 3];
 
 /** @param rows of 4 filters of 3 entries */
 function maskOf(...rows: number[][]): Mask {
   return Mask.fromTensor(tensor(rows).reshape(shape));
-}
-
-function partial(mask: Mask): PartialSource {
-  return new PartialSource({ bank: randn([2, ...shape]), staticWeight: randn(shape), mask });
 }
 
 const byFilter = maskOf([1, 1, 1], [0, 0, 0], [0, 0, 0], [1, 1, 1]);
@@ -34,28 +30,9 @@ describe('filterStructure', () => {
     expect(filterStructure(Mask.full(shape))).toEqual({ dynamicEntries: 12, staticFilters: 0, filters: null });
     expect(filterStructure(Mask.empty(shape))).toEqual({ dynamicEntries: 0, staticFilters: 4, filters: null });
   });
-});
 
-describe('FilterStructureCache', () => {
-  it('works out a mask once, and again when it is loaded; then lets go of its indices', () => {
+  it('is known of sources without a mask of their own', () => {
     scope(() => {
-      const cache = new FilterStructureCache();
-      const source = partial(byFilter);
-      const first = scope(() => cache.of(source));
-      expect(first.filters!.fixed.toArray()).toEqual([1, 2]);
-      expect(cache.of(source)).toBe(first);
-      const other = partial(maskOf([1, 1, 1], [0, 1, 0], [0, 1, 0], [0, 1, 0]));
-      source.loadStateDict(other.stateDict());
-      const before = liveTensors();
-      expect(scope(() => cache.of(source))).toEqual({ dynamicEntries: 6, staticFilters: 0, filters: null });
-      expect(liveTensors()).toBe(before - 2);
-    });
-  });
-
-  it('knows sources without a mask of their own', () => {
-    scope(() => {
-      const structureOf = (source: Parameters<FilterStructureCache['of']>[0]): unknown =>
-        new FilterStructureCache().of(source);
       const [bank, staticWeight]: [Tensor, Tensor] = [ones([2, ...shape]), zeros(shape)];
       expect(structureOf(new StaticSource(staticWeight))).toEqual({
         dynamicEntries: 0,

@@ -28,31 +28,11 @@ export function filterStructure(mask: Mask, device: Device = 'cpu'): FilterStruc
   return {
     dynamicEntries: mask.count,
     staticFilters: fixed.length,
-    filters: isWhole ? { dynamic: tensorOf(dynamic).keep(), fixed: tensorOf(fixed).keep() } : null,
+    filters: isWhole ? { dynamic: tensorOf(dynamic), fixed: tensorOf(fixed) } : null,
   };
 }
 
-/** Remembers the structure of a source until source or mask, which may be loaded, change. */
-export class FilterStructureCache {
-  #version: string | null = null;
-  #structure: FilterStructure = { dynamicEntries: 0, staticFilters: 0, filters: null };
-
-  of(source: ParameterSource): FilterStructure {
-    const version = source.kind === 'partial' ? `${source.maskBits.handle} ${source.maskBits.version}` : source.kind;
-    if (this.#version === version) return this.#structure;
-    this.#release();
-    this.#structure = structureOf(source);
-    this.#version = version;
-    return this.#structure;
-  }
-
-  #release(): void {
-    this.#structure.filters?.dynamic[Symbol.dispose]();
-    this.#structure.filters?.fixed[Symbol.dispose]();
-  }
-}
-
-function structureOf(source: ParameterSource): FilterStructure {
+export function structureOf(source: ParameterSource): FilterStructure {
   if (source.kind === 'partial') return filterStructure(source.mask, source.maskBits.device);
   const size = numEntries(source.shape);
   // A source that is still searched is mixed whole.

@@ -14,6 +14,7 @@ import { Bank } from '../dynamic/index.js';
 import { Mask, numEntries, PartialSource, scaleModes, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import type { Router } from '../dynamic/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
+import { definedConvolution } from '../layers/definedConvolution.test.fixture.js';
 import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 
 /** Coefficients given from outside, that do not sum to 1. */
@@ -89,25 +90,27 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
         const memoryFormat = given.channelsLast ? 'channels_last' : 'contiguous';
         const input = randn([batch, geometry.inChannels, height, width]).contiguous({ memoryFormat });
         let gradient: Tensor | null = null;
-        const results = (plan: ConvolutionPlan, type: DType): (Tensor | null)[] => {
+        const results = (plan: ConvolutionPlan | 'defined', type: DType): (Tensor | null)[] => {
           const [x, alpha] = [input, coefficients].map((tensor) => tensor.to(type).clone()) as [Tensor, Tensor];
           x.requiresGrad = true;
           alpha.requiresGrad = true;
           source.to(type);
           const layer = new DynamicConv2d({ geometry, router: new Coefficients(alpha, numKernels), source });
-          layer.plan = plan;
-          const output = layer.forward(x);
+          layer.plan = plan === 'defined' ? 'perSample' : plan;
+          const forward = (given: Tensor): Tensor =>
+            plan === 'defined' ? definedConvolution(layer, given) : layer.forward(given);
+          const output = forward(x);
           gradient ??= randn(output.shape);
           const loss = output.mul(gradient.to(type)).sum();
           // Without gradients the weights are packed once, and mixed from there.
           layer.eval();
-          const evaluated = noGrad(() => layer.forward(x));
-          const ended = noGrad(() => end(layer, x, given));
+          const evaluated = noGrad(() => forward(x));
+          const ended = noGrad(() => end(layer, forward, x, given));
           return [output, evaluated, ended, ...grad(loss, [x, alpha, ...source.parameters()], { allowUnused: true })];
         };
         const fused = results('fused', dtype);
         const composed = results('perSample', dtype);
-        for (const [index, expected] of results('perSample', 'float64').entries()) {
+        for (const [index, expected] of results('defined', 'float64').entries()) {
           if (expected === null || expected.numel === 0) continue;
           const errorOf = (found: Tensor): number => found.to('float64').sub(expected).abs().max().item();
           const size = expected.abs().max().item();
@@ -124,6 +127,7 @@ function compare(dtype: keyof typeof allowed, numRuns: number): number {
 /** With numbers that follow from the sizes, the same for every plan. */
 function end(
   layer: DynamicConv2d,
+  forward: (x: Tensor) => Tensor,
   x: Tensor,
   { activation, hasResidual }: Pick<Given, 'activation' | 'hasResidual'>,
 ): Tensor {
@@ -131,7 +135,7 @@ function end(
   const waves = (shape: readonly number[], phase: number): Tensor =>
     ops.arange(numEntries(shape), { dtype: x.dtype }).add(phase).sin().reshape(shape);
   const [scale, shift] = [waves([outChannels], 1), waves([outChannels], 2)];
-  const output = layer.forward(x);
+  const output = forward(x);
   const residual = hasResidual ? waves(output.shape, 3) : null;
   if (layer.takesEpilogue(x)) return layer.forwardWithEpilogue(x, scale, { shift, residual, activation });
   const eachMap = (values: Tensor): Tensor => values.reshape([-1, 1, 1]);

@@ -1,8 +1,7 @@
 /** The fastest plan of a layer for each input shape: worked out once, by the machine's rates. */
 import { isGradEnabled, type nn, type Tensor } from '@padnet/torch';
-
 import { isFusable } from './nativeOperators.js';
-import { numEntries, type ParameterSource } from '../partial/index.js';
+import { numEntries, VersionCache, type ParameterSource } from '../partial/index.js';
 import {
   dynamicFiltersPlan,
   planCosts,
@@ -13,7 +12,7 @@ import {
 } from './convolutionPlan.js';
 import type { ConvolutionWork } from './costModel.js';
 import type { Columns } from './columns.js';
-import { FilterStructureCache, type FilterStructure } from './filterStructure.js';
+import { structureOf, type FilterStructure } from './filterStructure.js';
 import { machineRates } from './machineRates.js';
 import { outputSize } from './outputSize.js';
 import type { Direction } from './planRates.js';
@@ -27,7 +26,7 @@ export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
 }
 
 /** A convolution that is to be computed. */
-export interface PlannedConvolution {
+export interface ConvolutionDescription {
   readonly geometry: nn.ConvGeometry;
   readonly source: ParameterSource;
   /** K */
@@ -46,21 +45,23 @@ export interface PlanChoice {
 }
 
 export class PlanChooser {
-  readonly #structures = new FilterStructureCache();
-  /** Choices for a structure, by input. */
-  #structure: FilterStructure | null = null;
-  #choices = new Map<string, PlanChoice>();
+  /** Choices are by input. */
+  readonly #known = new VersionCache<{
+    readonly structure: FilterStructure;
+    readonly choices: Map<string, PlanChoice>;
+  }>();
 
-  choose(convolution: PlannedConvolution, input: InputDescription): PlanChoice {
+  choose(convolution: ConvolutionDescription, input: InputDescription): PlanChoice {
     const { device, dtype, shape, direction = isGradEnabled() ? 'training' : 'inference' } = input;
-    const structure = this.#structures.of(convolution.source);
-    if (structure !== this.#structure) {
-      this.#structure = structure;
-      this.#choices = new Map();
-    }
+    const { source } = convolution;
+    const { structure, choices: known } = this.#known.get(
+      source.kind === 'partial' ? [source.maskBits] : [],
+      () => ({ structure: structureOf(source), choices: new Map<string, PlanChoice>() }),
+      source.kind,
+    );
     const key = `${device} ${dtype} ${direction} ${shape.join(' ')}`;
-    const known = this.#choices.get(key);
-    if (known) return known;
+    const found = known.get(key);
+    if (found) return found;
     const choices = planChoices(convolution, structure, input);
     const rates = machineRates().rates[direction];
     const choice: PlanChoice = {
@@ -69,7 +70,7 @@ export class PlanChooser {
       dynamicFilters: dynamicFiltersPlan(choices, rates),
       filters: structure.filters,
     };
-    this.#choices.set(key, choice);
+    known.set(key, choice);
     return choice;
   }
 }
@@ -86,7 +87,7 @@ export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
 }
 
 function planChoices(
-  { geometry, source, numKernels, hasSpatialAttention = false }: PlannedConvolution,
+  { geometry, source, numKernels, hasSpatialAttention = false }: ConvolutionDescription,
   { dynamicEntries, staticFilters, filters }: FilterStructure,
   { device, dtype, shape }: InputDescription,
 ): PlanChoices {

@@ -6,6 +6,7 @@ import { KernelAttention } from '../dynamic/index.js';
 import { fusedConv2d } from './nativeOperators.js';
 import { Mask, PartialSource, scaleModes } from '../partial/index.js';
 import type { ConvolutionPlan } from './convolutionPlan.js';
+import { definedConvolution } from '../layers/definedConvolution.test.fixture.js';
 import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 import { structuredConv2d } from './structuredConv2d.js';
 
@@ -30,7 +31,7 @@ const shapes = fc.record({
 });
 
 describe('the structured plan', () => {
-  it('equals the other plans in output and all gradients', () => {
+  it('equals the definition and the other plans in output and all gradients', () => {
     fc.assert(
       fc.property(shapes, ({ seed, filters, batch, inChannels, numKernels, height, width, biased, ...given }) => {
         scope(() => {
@@ -55,14 +56,14 @@ describe('the structured plan', () => {
           const input = randn([batch, inChannels, height, width], { dtype: 'float64' }).contiguous({ memoryFormat });
           input.requiresGrad = true;
           let weight: Tensor | null = null;
-          const resultsOf = (plan: ConvolutionPlan): Tensor[] => {
+          const resultsOf = (plan: ConvolutionPlan | null): Tensor[] => {
             layer.plan = plan;
-            const output = layer.forward(input);
+            const output = plan ? layer.forward(input) : definedConvolution(layer, input);
             weight ??= randn(output.shape, { dtype: 'float64' });
             return [output, ...grad(output.mul(weight).sum(), [input, ...layer.parameters()])];
           };
           const structured = resultsOf('structured');
-          for (const plan of ['fused', 'perSample', 'perKernel'] as const) {
+          for (const plan of [null, 'fused', 'perSample', 'perKernel'] as const) {
             for (const [index, expected] of resultsOf(plan).entries())
               expectClose(structured[index]!, expected, { atol: 1e-10, rtol: 1e-10 });
           }

@@ -27,6 +27,22 @@ export class Bank extends nn.Module implements Source {
   }
 }
 
+/**
+ * θ(x) = scale · Σ_k α_k(x) bank_k + constant: coefficients [batch, K] → [batch, …shape].
+ *
+ * @param spatial on the mixture, before the constant: of a shape that broadcasts to it
+ */
+export function mixParameter(
+  coefficients: Tensor,
+  { bank, scale, constant }: EffectiveParameter,
+  spatial: Tensor | null = null,
+): Tensor {
+  if (bank === null) return constant!.expand([coefficients.shape[0]!, ...constant!.shape]);
+  const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
+  const weighed = spatial ? mixed.mul(spatial) : mixed;
+  return constant ? weighed.add(constant) : weighed;
+}
+
 /** Σ_k α_k bank_k: coefficients [batch, K], bank [K, …shape] → [batch, …shape]. */
 export function mixBank(coefficients: Tensor, bank: Tensor): Tensor {
   const [numKernels = 0, ...shape] = bank.shape;

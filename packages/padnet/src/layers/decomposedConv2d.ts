@@ -8,10 +8,12 @@
  * the source's masked entries come from the input and the rest are a learned constant, with λ_d and λ_s as everywhere (§2). W may
  * be dense, grouped or depth-wise; Q and P always see all channels, at the centre of W's kernel.
  */
-import { autocast, nn, ops, zeros, type Tensor } from '@padnet/torch';
-import { mixBank, normalise, type DcdRouter } from '../dynamic/index.js';
-import { numEntries, PartialSource, type ParameterSource } from '../partial/index.js';
+import { nn, ops, zeros, type Tensor } from '@padnet/torch';
+import { mixParameter, normalise, type DcdRouter } from '../dynamic/index.js';
+import { numEntries, type ParameterSource } from '../partial/index.js';
+import { inFullPrecision } from '../compute/fullPrecision.js';
 import { perSampleConv } from '../compute/mixedConv.js';
+import { mixInUse } from '../compute/mixInUse.js';
 import { outputSize } from '../compute/outputSize.js';
 
 export interface DecomposedConv2dOptions {
@@ -63,8 +65,7 @@ export class DecomposedConv2d extends nn.Module {
   }
 
   /**
-   * [batch, inChannels, height, width] → [batch, outChannels, height', width']. On the CPU autocast is off within, as in
-   * `DynamicConv2d`.
+   * [batch, inChannels, height, width] → [batch, outChannels, height', width'].
    *
    * @throws TypeError where the input has another number of dimensions
    */
@@ -73,29 +74,22 @@ export class DecomposedConv2d extends nn.Module {
       const layout = '[batch, channels, height, width]';
       throw new TypeError(`DecomposedConv2d expects ${layout}, got [${input.shape.join(', ')}]`);
     }
-    if (input.device !== 'cpu') return this.computed(input);
-    return autocast(null, () => this.computed(input.dtype === 'bfloat16' ? input.to(this.weight.dtype) : input));
-  }
-
-  private computed(input: Tensor): Tensor {
-    const { geometry, latentGeometry, router, weight, bias, q, p, bn1, bn2 } = this;
-    const { stride, padding, dilation, groups } = geometry;
-    const { coefficients, filter } = router.attend(input);
-    const z = normalise(bn1, ops.conv2d(atKernelCentres(input, geometry), q, { stride }));
-    const fused = normalise(bn2, perSampleConv(z, this.fusion(coefficients), latentGeometry), z);
-    const main = ops.conv2d(input, weight, { stride, padding, dilation, groups });
-    return main.mul(filter.unsqueeze(2).unsqueeze(3)).add(ops.conv2d(fused, p, { bias }));
+    return inFullPrecision(this, input, (x) => {
+      const { geometry, latentGeometry, router, weight, bias, q, p, bn1, bn2 } = this;
+      const { coefficients, filter } = router.attend(x);
+      const z = normalise(bn1, ops.conv2d(atKernelCentres(x, geometry), q, { stride: geometry.stride }));
+      const fused = normalise(bn2, perSampleConv(z, this.fusion(coefficients), latentGeometry), z);
+      const main = nn.convolve(x, weight, null, geometry);
+      return main.mul(filter.unsqueeze(2).unsqueeze(3)).add(ops.conv2d(fused, p, { bias }));
+    });
   }
 
   /** Φ(x): h [batch, K] → [batch, L, L, 1, 1] */
   private fusion(coefficients: Tensor): Tensor {
     const { source } = this;
-    if (source.kind === 'partial') return mixInUse(coefficients, source);
-    const { bank, scale, constant } = source.effective(false);
-    const batch = coefficients.shape[0]!;
-    if (bank === null) return constant!.expand([batch, ...source.shape]);
-    const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
-    return constant ? mixed.add(constant) : mixed;
+    return source.kind === 'partial'
+      ? mixInUse(coefficients, source)
+      : mixParameter(coefficients, source.effective(false));
   }
 
   /**
@@ -111,18 +105,6 @@ export class DecomposedConv2d extends nn.Module {
     const convolutions = height * width * (weight.numel + q.numel + size + p.numel);
     return router.countMacs(shape) + batch * (router.numKernels * inUse + convolutions);
   }
-}
-
-/** λ_d · M ⊙ Σ_k h_k Θ_k + λ_s · (1 − M) ⊙ Θ_s by the numbers in use: h [batch, K] → [batch, …shape]. */
-function mixInUse(coefficients: Tensor, source: PartialSource): Tensor {
-  const { bank, scale, fixed } = source.compact();
-  const entries = source.entries();
-  const batch = coefficients.shape[0]!;
-  const mixed = ops.matmul(scale ? coefficients.mul(scale) : coefficients, bank);
-  const constant = fixed.weight.mul(fixed.scale).to(mixed.dtype);
-  const each = (values: Tensor): Tensor => values.expand([batch, values.numel]);
-  const inside = ops.scatter(mixed.newZeros([batch, numEntries(source.shape)]), 1, each(entries.dynamic), mixed);
-  return ops.scatter(inside, 1, each(entries.fixed), each(constant)).reshape([batch, ...source.shape]);
 }
 
 /** What the middle of the kernel meets, so that a 1×1 kernel with the same stride gives as many outputs at the same places. */

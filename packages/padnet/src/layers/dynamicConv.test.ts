@@ -3,6 +3,7 @@ import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { Bank, CondRouter, KernelAttention, OdAttention, StaticSource, type Router } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, SearchSource, type ParameterSource } from '../partial/index.js';
+import { definedConvolution } from './definedConvolution.test.fixture.js';
 import { DynamicConv2d } from './dynamicConvolutions.js';
 
 const numKernels = 3;
@@ -66,6 +67,15 @@ describe.each(Object.entries(geometries))('DynamicConv2d %s', (_, geometry) => {
       const layer = layerOf(geometry, makeRouter(geometry), source);
       const input = randn([3, 4, 5, 5], { dtype: 'float64', requiresGrad: true });
       gradcheck((x) => layer.forward(x), [input, ...layer.parameters()]);
+    });
+
+    it.each(sources)('%s is θ(x) ∗ x as written, in training and evaluation', (_, source) => {
+      const layer = layerOf(geometry, makeRouter(geometry), source);
+      if ('phi' in layer.source) noGrad(() => (layer.source as PartialSource).phi?.fill_(0.6));
+      const input = randn([3, 4, 5, 5], { dtype: 'float64' });
+      const expected = definedConvolution(layer, input);
+      expectClose(layer.forward(input), expected, { atol: 1e-12 });
+      expectClose(noGrad(() => layer.eval().forward(input)), expected, { atol: 1e-12 }); // prettier-ignore
     });
 
     it('is the fully dynamic layer at κ = 1 and the static one at κ = 0', () => {

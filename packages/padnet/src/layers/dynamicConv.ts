@@ -5,28 +5,19 @@
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  *
  * Where the router gives more than coefficients (ODConv), the spatial attention acts on the mixed kernel, before mask and static
- * part, the channel attention on the input, and the filter attention on the output, before the bias.
- *
- * One dimension is computed as two of which the first is 1, so that our own kernels serve it; three are compositions.
+ * part, the channel attention on the input, and the filter attention on the output, before the bias. θ(x) ∗ x is computed by
+ * `PlannedConvolution`.
  */
-import { autocast, isGradEnabled, nn, ops, type Tensor } from '@padnet/torch';
-import {
-  attend,
-  mixBank,
-  type Attention,
-  type CompactParameter,
-  type EffectiveParameter,
-  type Router,
-} from '../dynamic/index.js';
-import { numEntries, type ParameterSource, TensorCache } from '../partial/index.js';
-import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d } from '../compute/nativeOperators.js';
-import { roundCoefficients } from './coefficientThreshold.js';
-import type { ConvolutionPlan, MixingPlan } from '../compute/convolutionPlan.js';
-import { isDepthwise } from '../compute/costModel.js';
-import { mixedConv, perSampleConv } from '../compute/mixedConv.js';
+import { nn, ops, type Tensor } from '@padnet/torch';
+import type { ConvolutionPlan } from '../compute/convolutionPlan.js';
+import { inFullPrecision, widened } from '../compute/fullPrecision.js';
+import type { Epilogue } from '../compute/nativeOperators.js';
 import { outputSize } from '../compute/outputSize.js';
-import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from '../compute/planChooser.js';
-import { structuredConv2d } from '../compute/structuredConv2d.js';
+import type { InputDescription, PlanChoice } from '../compute/planChooser.js';
+import { PlannedConvolution } from '../compute/plannedConvolution.js';
+import { attend, type Attention, type Router } from '../dynamic/index.js';
+import { numEntries, type ParameterSource } from '../partial/index.js';
+import { roundCoefficients } from './coefficientThreshold.js';
 
 export interface DynamicConvOptions<Geometry extends nn.ConvGeometry = nn.ConvGeometry> {
   readonly geometry: Geometry;
@@ -48,10 +39,7 @@ export abstract class DynamicConv extends nn.Module {
   /** In evaluation, coefficients below it are rounded to 0 (`roundCoefficients`), so that their bank entries are not read. */
   coefficientThreshold = 0;
   readonly #layout: string;
-  /** As it is computed. */
-  readonly #plane: nn.ConvGeometry;
-  readonly #plans = new PlanChooser();
-  readonly #packed = new TensorCache<'weights'>();
+  readonly #computation: PlannedConvolution;
 
   /**
    * @param layout of inputs, for errors
@@ -70,12 +58,11 @@ export abstract class DynamicConv extends nn.Module {
     this.source = source;
     this.biasBank = biasBank && new nn.Parameter(biasBank);
     this.#layout = layout;
-    this.#plane = planeOf(geometry);
+    this.#computation = new PlannedConvolution(this);
   }
 
   /**
-   * [batch, inChannels, …size] → [batch, outChannels, …size']. On the CPU autocast is off within: our kernels there are for
-   * float32 and float64, and the coefficients are better for it.
+   * [batch, inChannels, …size] → [batch, outChannels, …size'].
    *
    * @throws TypeError where the input has another number of dimensions
    */
@@ -83,81 +70,22 @@ export abstract class DynamicConv extends nn.Module {
     if (input.dim !== this.geometry.kernelSize.length + 2) {
       throw new TypeError(`${this.constructor.name} expects ${this.#layout}, got [${input.shape.join(', ')}]`);
     }
-    return input.device === 'cpu' ? autocast(null, () => this.computed(this.widened(input))) : this.computed(input);
+    return inFullPrecision(this, input, (x) => {
+      const { source, router, biasBank } = this;
+      if (source.kind === 'static' && biasBank === null && !router.attend) return this.#computation.convolveStatic(x);
+      const eachMap = (values: Tensor): Tensor => values.reshape([...values.shape, ...x.shape.slice(2).map(() => 1)]);
+      const { coefficients, spatial, channel, filter } = this.attention(x);
+      const mixture = this.#computation.convolve(channel ? x.mul(eachMap(channel)) : x, coefficients, spatial);
+      const output = filter ? mixture.mul(eachMap(filter)) : mixture;
+      return biasBank ? output.add(eachMap(ops.matmul(coefficients, biasBank))) : output;
+    });
   }
 
-  /** An input as autocast gives it, in the dtype of the layer. */
-  private widened(input: Tensor): Tensor {
-    return input.dtype === 'bfloat16' ? input.to(this.router.parameters()[0]?.dtype ?? input.dtype) : input;
-  }
-
-  private computed(input: Tensor): Tensor {
-    const { source, router, biasBank } = this;
-    const isLine = input.dim === 3;
-    const map = isLine ? input.unsqueeze(2) : input;
-    const output =
-      source.kind === 'static' && biasBank === null && !router.attend
-        ? nn.convolve(map, this.effective(true).constant!, null, this.#plane)
-        : this.attendedOutput(map, this.attentionFor(input));
-    return isLine ? output.squeeze(2) : output;
-  }
-
-  private attendedOutput(input: Tensor, { coefficients, spatial, channel, filter }: Attention): Tensor {
-    const { biasBank } = this;
-    const eachMap = (values: Tensor): Tensor => values.reshape([...values.shape, ...input.shape.slice(2).map(() => 1)]);
-    const scaled = channel ? input.mul(eachMap(channel)) : input;
-    const mixture = spatial
-      ? this.modulatedOutput(scaled, coefficients, spatial)
-      : this.mixedOutput(scaled, coefficients);
-    const output = filter ? mixture.mul(eachMap(filter)) : mixture;
-    return biasBank ? output.add(eachMap(ops.matmul(coefficients, biasBank))) : output;
-  }
-
-  private attentionFor(input: Tensor): Attention {
+  private attention(input: Tensor): Attention {
     const { router, coefficientThreshold: threshold } = this;
     const attention = attend(router, input);
     if (threshold === 0 || this.training) return attention;
     return { ...attention, coefficients: roundCoefficients(attention.coefficients, threshold, router.sumsToOne) };
-  }
-
-  /** With attention on the positions of the mixed kernel: a composition, as our own kernels mix by one number a bank entry. */
-  private modulatedOutput(input: Tensor, coefficients: Tensor, spatial: Tensor): Tensor {
-    const plane = this.#plane;
-    const { bank, scale, constant } = this.effective(false);
-    if (bank === null) return nn.convolve(input, constant!, null, plane);
-    const mixed = mixBank(scale ? coefficients.mul(scale) : coefficients, bank);
-    const modulated = mixed.mul(spatial.reshape([-1, 1, 1, ...plane.kernelSize]));
-    return perSampleConv(input, constant ? modulated.add(constant) : modulated, plane);
-  }
-
-  private mixedOutput(input: Tensor, coefficients: Tensor): Tensor {
-    const { source, router } = this;
-    const plane = this.#plane;
-    const plan = this.planInPlane(input);
-    if (this.training) this.#packed.forget('weights');
-    else if (plan === 'fused' && this.isPacked())
-      return packedConv2d(input, coefficients, this.packedWeights(), this.planar);
-    if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
-      const compact = source.compact();
-      if (compact) return this.compactOutput(input, coefficients, compact, plan);
-    }
-    const { bank, scale, constant } = this.effective(router.sumsToOne);
-    if (bank === null) return nn.convolve(input, constant!, null, plane);
-    const scaled = scale ? coefficients.mul(scale) : coefficients;
-    const [allBanks, allCoefficients] = constant ? withConstant(bank, constant, scaled) : [bank, scaled];
-    return mixed(input, allCoefficients, allBanks, plane, plan as MixingPlan);
-  }
-
-  /** What the source gives, of the plane's shape. */
-  private effective(sumsToOne: boolean): EffectiveParameter {
-    const { bank, scale, constant } = this.source.effective(sumsToOne);
-    if (this.geometry.kernelSize.length !== 1) return { bank, scale, constant };
-    return { bank: bank?.unsqueeze(-2) ?? null, scale, constant: constant?.unsqueeze(-2) ?? null };
-  }
-
-  /** For our own kernels, and what else there is for two dimensions alone. */
-  private get planar(): nn.Conv2dGeometry {
-    return this.#plane as nn.Conv2dGeometry;
   }
 
   /**
@@ -165,76 +93,20 @@ export abstract class DynamicConv extends nn.Module {
    * a bias of its own the layer would have two.
    */
   takesEpilogue(input: Tensor): boolean {
-    const isPlain = this.biasBank === null && !this.router.attend && this.geometry.kernelSize.length < 3;
-    return isPlain && this.isPacked() && this.planFor(this.widened(input)) === 'fused';
+    if (this.biasBank !== null || this.router.attend || input.dim !== this.geometry.kernelSize.length + 2) return false;
+    return this.#computation.takesEpilogue(widened(this, input));
   }
 
   /**
-   * activation(filterScale ⊙ layer(input) + shift + residual) in one pass, in evaluation mode and without a gradient. As in `forward`
-   * autocast is off within.
+   * activation(filterScale ⊙ layer(input) + shift + residual) in one pass, in evaluation mode and without a gradient.
    *
    * @param filterScale [outChannels]
    */
-  forwardWithEpilogue(input: Tensor, filterScale: Tensor, { residual, ...epilogue }: Epilogue): Tensor {
-    const toPlane = (map: Tensor): Tensor => (map.dim === 3 ? map.unsqueeze(2) : map);
-    return autocast(null, () => {
-      const given = this.widened(input);
-      const { coefficients } = this.attentionFor(given);
-      const output = packedConv2d(toPlane(given), coefficients, this.packedWeights(filterScale), this.planar, {
-        ...epilogue,
-        residual: residual && toPlane(this.widened(residual)),
-      });
-      return input.dim === 3 ? output.squeeze(2) : output;
-    });
-  }
-
-  /**
-   * In evaluation without a gradient. Depth-wise kernels are mixed whole, a source that is searched changes, and a static one has
-   * nothing to mix.
-   */
-  private isPacked(): boolean {
-    const { geometry, source } = this;
-    if (this.training || isGradEnabled() || isDepthwise(geometry)) return false;
-    return source.kind !== 'searched' && source.kind !== 'static';
-  }
-
-  /**
-   * As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these have
-   * changed.
-   */
-  private packedWeights(filterScale: Tensor | null = null): PackedConv2d {
-    const { source, router, planar } = this;
-    const make = (): Tensor[] => {
-      const { bank, scale, fixed } = source.compact() ?? { ...this.effective(router.sumsToOne), fixed: null };
-      return [...packConv2d(bank!, scale, fixed, planar, filterScale)];
-    };
-    const madeOf = [...source.stateDict().values(), ...(filterScale ? [filterScale] : [])];
-    const [bank, staticWeight, maskBits, filters] = this.#packed.get('weights', madeOf, make);
-    return [bank!, staticWeight!, maskBits!, filters!];
-  }
-
-  /** Of the numbers in use. */
-  private compactOutput(
-    input: Tensor,
-    coefficients: Tensor,
-    { bank, scale, fixed }: CompactParameter,
-    plan: 'fused' | 'structured' | 'folded',
-  ): Tensor {
-    const plane = this.#plane;
-    if (plan === 'folded') {
-      const weight = fixed.weight.mul(fixed.scale).reshape(nn.convWeightShape(plane));
-      return nn.convolve(input, weight, null, plane);
-    }
-    const scaled = scale ? coefficients.mul(scale) : coefficients;
-    if (plan === 'fused') return fusedConv2d(input, scaled, bank, fixed, this.planar);
-    const { dynamicFilters, filters } = this.costsInPlane(input);
-    return structuredConv2d({
-      input,
-      bank,
-      staticWeight: fixed.weight.mul(fixed.scale),
-      filters: filters!,
-      geometry: this.planar,
-      dynamic: (filterBank, filterGeometry) => mixed(input, scaled, filterBank, filterGeometry, dynamicFilters),
+  forwardWithEpilogue(input: Tensor, filterScale: Tensor, epilogue: Epilogue): Tensor {
+    return inFullPrecision(this, input, (x) => {
+      const residual = epilogue.residual && widened(this, epilogue.residual);
+      const { coefficients } = this.attention(x);
+      return this.#computation.convolveWithEpilogue(x, coefficients, filterScale, { ...epilogue, residual });
     });
   }
 
@@ -244,24 +116,12 @@ export abstract class DynamicConv extends nn.Module {
    * @throws RangeError where `plan` needs what the layer has not
    */
   planFor(input: InputDescription): ConvolutionPlan {
-    return this.planInPlane(inPlane(input));
+    return this.#computation.planFor(input);
   }
 
   /** What each plan should cost for an input like `input`. */
   planCosts(input: InputDescription): PlanChoice {
-    return this.costsInPlane(inPlane(input));
-  }
-
-  private planInPlane(input: InputDescription): ConvolutionPlan {
-    const choice = this.costsInPlane(input);
-    if (this.plan) checkPlan(this.plan, choice);
-    return this.plan ?? choice.costs[0]!.plan;
-  }
-
-  private costsInPlane(input: InputDescription): PlanChoice {
-    const { source, router } = this;
-    const { numKernels, hasSpatialAttention = false } = router;
-    return this.#plans.choose({ geometry: this.#plane, source, numKernels, hasSpatialAttention }, input);
+    return this.#computation.planCosts(input);
   }
 
   /**
@@ -281,30 +141,4 @@ export abstract class DynamicConv extends nn.Module {
         : batch * (numKernels + (this.router.hasSpatialAttention ? 1 : 0)) * size;
     return this.router.countMacs(shape) + bias + mixing + convolution;
   }
-}
-
-/** One dimension as the second of two. */
-function planeOf(geometry: nn.ConvGeometry): nn.ConvGeometry {
-  const { kernelSize, stride, padding, dilation } = geometry;
-  if (kernelSize.length !== 1) return geometry;
-  const [size, step, border, spread] = [kernelSize, stride, padding, dilation].map(([value]) => value!);
-  return { ...geometry, kernelSize: [1, size!], stride: [1, step!], padding: [0, border!], dilation: [1, spread!] };
-}
-
-function inPlane({ device, dtype, shape, direction }: InputDescription): InputDescription {
-  const [batch, channels, ...size] = shape;
-  const plane = size.length === 1 ? [batch!, channels!, 1, ...size] : shape;
-  return { device, dtype, shape: plane, ...(direction && { direction }) };
-}
-
-function mixed(input: Tensor, coefficients: Tensor, bank: Tensor, geometry: nn.ConvGeometry, plan: MixingPlan): Tensor {
-  return plan === 'fused'
-    ? fusedConv2d(input, coefficients, bank, null, geometry as nn.Conv2dGeometry)
-    : mixedConv(input, coefficients, bank, geometry, plan);
-}
-
-/** The constant part as one more bank entry, with coefficient 1: for routers whose coefficients do not sum to 1. */
-function withConstant(bank: Tensor, constant: Tensor, coefficients: Tensor): [bank: Tensor, coefficients: Tensor] {
-  const one = coefficients.newOnes([coefficients.shape[0]!, 1]);
-  return [ops.cat([bank, constant.unsqueeze(0)]), ops.cat([coefficients, one], { dim: 1 })];
 }

@@ -1,12 +1,12 @@
 export * from './coefficientThreshold.js';
 export * from './compactState.js';
+export * from './convNorm.js';
 export * from './counting.js';
 export * from './decomposedConv2d.js';
 export * from './dynamicConv.js';
 export * from './dynamicConvolutions.js';
 export * from './dynamicLayer.js';
 export * from './feedForward.js';
-export { foldBatchNorms } from './foldBatchNorms.js';
 export * from './meanAttention.js';
 export * from './meanKernel.js';
 export * from './moeLinear.js';

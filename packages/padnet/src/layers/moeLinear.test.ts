@@ -1,5 +1,6 @@
 import {
   backward,
+  eye,
   grad,
   liveTensors,
   manualSeed,
@@ -19,12 +20,14 @@ import { beforeEach, describe, expect, it } from 'vitest';
 import { Bank, NoisyTopK, StaticSource } from '../dynamic/index.js';
 import {
   Mask,
+  partialParameter,
   PartialSource,
   scaleModes,
   SearchSource,
   type ScaleMode,
   type ParameterSource,
 } from '../partial/index.js';
+import { wholeParameter } from '../partial/wholeParameter.test.fixture.js';
 import { MoELinear } from './moeLinear.js';
 import { Routing, routingLevels, type RoutingLevel } from './routing.js';
 
@@ -119,17 +122,8 @@ function definition(layer: MoELinear, input: Tensor, { tokenMask, task }: Routin
 }
 
 function definedBank(source: ParameterSource): Tensor {
-  if (!(source instanceof PartialSource)) return source.effective(true).bank!;
-  const { staticWeight, phi, scaleMode, shape, numKernels } = source;
-  const isDynamic = source.maskTensor();
-  const mask = isDynamic.to('float64');
-  const zeros = mask.newZeros([numKernels, ...shape]);
-  const bank = zeros.maskedScatter(isDynamic, source.bank);
-  const entriesOfStatic = mask.newZeros(shape).maskedScatter(isDynamic.logicalNot(), staticWeight);
-  const lambda = phi ? phi.sigmoid().mul(2) : ones([], { dtype: 'float64' });
-  const dynamic = scaleMode === 'static' || scaleMode === 'none' ? 1 : lambda;
-  const fixed = scaleMode === 'dynamic' || scaleMode === 'none' ? 1 : lambda.neg().add(2);
-  return bank.mul(dynamic as Tensor).add(entriesOfStatic.mul(fixed as Tensor));
+  const whole = wholeParameter(source);
+  return partialParameter(eye(whole.bank.shape[0]!, { dtype: 'float64' }), whole);
 }
 
 /** Output, auxiliary loss and the gradients of both together by everything, of noise with the same seed. */

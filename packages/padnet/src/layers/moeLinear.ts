@@ -7,10 +7,10 @@
 import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
 import type { NoisyTopK } from '../dynamic/index.js';
 import { fusedExperts, isFusable } from '../compute/nativeOperators.js';
-import { numEntries, PartialSource, scaleFactors, type ParameterSource } from '../partial/index.js';
+import { numEntries, scaleFactors, VersionCache, type ParameterSource, type PartialSource } from '../partial/index.js';
 import { joinColumns, selectColumns, splitColumns } from '../compute/columns.js';
 import { groupedExperts } from '../compute/groupedExperts.js';
-import { MaskStructureCache } from '../compute/maskStructure.js';
+import { maskStructure, type MaskStructure } from '../compute/maskStructure.js';
 import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
 
 export interface MoELinearOptions {
@@ -52,7 +52,7 @@ export class MoELinear extends nn.Module {
   readonly taskEmbedding: nn.Parameter | null;
   /** How the layer is computed; null for the fastest way. */
   plan: ExpertPlan | null = null;
-  readonly #structures = new MaskStructureCache();
+  readonly #structure = new VersionCache<MaskStructure>();
 
   /** @throws RangeError where router and source differ in the number of experts */
   constructor({ router, source, biasBank = null, routing = 'token', numTasks = 1 }: MoELinearOptions) {
@@ -106,7 +106,7 @@ export class MoELinear extends nn.Module {
     const numTokens = numEntries(shape.slice(0, -1));
     const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
     // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
-    const isStructured = this.source.kind === 'partial' && this.#structures.of(this.source).kind !== 'entries';
+    const isStructured = this.source.kind === 'partial' && this.structureOf(this.source).kind !== 'entries';
     const ratio = this.source.kind === 'static' ? 0 : isStructured ? this.source.dynamicRatio : 1;
     const experts = numTokens * outFeatures * inFeatures * (ratio * this.router.k + (1 - ratio));
     const biases = this.biasBank ? numTokens * this.biasBank.numel : 0;
@@ -174,7 +174,7 @@ export class MoELinear extends nn.Module {
     const { biasBank } = this;
     const { bank, staticWeight } = source;
     const { dynamic: scale, static: fixedScale } = scaleFactors(source.phi, source.scaleMode);
-    const structure = this.#structures.of(source);
+    const structure = this.structureOf(source);
     const [outFeatures = 0, inFeatures = 0] = source.shape;
     const scaled = fixedScale ? staticWeight.mul(fixedScale) : staticWeight;
     const chosen = { experts, weights, scale };
@@ -215,6 +215,10 @@ export class MoELinear extends nn.Module {
       default:
         return structure satisfies never;
     }
+  }
+
+  private structureOf(source: PartialSource): MaskStructure {
+    return this.#structure.get([source.maskBits], () => maskStructure(source.maskTensor()));
   }
 
   /** x·Wᵀ + Σ_i gate_i b_i */

@@ -11,10 +11,10 @@
  * attentions, takes its mean.
  */
 import { eye, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
+import { factorAndShift } from '../compute/fusedNorm.js';
 import { DecomposedConv2d } from './decomposedConv2d.js';
 import { DynamicConv } from './dynamicConv.js';
 import { isDynamicLayer, type DynamicConvolutionLayer, type DynamicLayer } from './dynamicLayer.js';
-import { batchNormOf, factorAndShift } from './foldBatchNorms.js';
 import type { MeanAttention } from './meanAttention.js';
 import { meanKernel } from './meanKernel.js';
 import { MoELinear } from './moeLinear.js';
@@ -162,6 +162,17 @@ export function replaceByStatic(
   });
   network.replaceModule(path, plain);
   return plain;
+}
+
+/** The batch norm that comes right after a convolution among a module's children; null where none does. */
+function batchNormOf(network: nn.Module, conv: nn.Conv | nn.Linear): nn.BatchNorm | null {
+  for (const [, module] of network.namedModules()) {
+    const children = Array.from(module.children(), ([, child]) => child);
+    const next = children[children.indexOf(conv) + 1];
+    if (children.includes(conv) && next instanceof nn.BatchNorm && next.runningMean?.numel === conv.weight.shape[0])
+      return next;
+  }
+  return null;
 }
 
 /**

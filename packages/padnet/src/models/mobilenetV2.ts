@@ -1,5 +1,6 @@
 /** MobileNetV2 (Sandler et al. 2018) with torchvision's parameter names, for any width and number of input channels. */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
+import { ConvSequential } from '../layers/index.js';
 import type { Stem } from './resnet.js';
 
 export interface MobileNetV2Options {
@@ -36,8 +37,8 @@ function convNormActivation(
   kernelSize: number,
   stride = 1,
   groups = 1,
-): nn.Sequential {
-  return new nn.Sequential(
+): ConvSequential {
+  return new ConvSequential(
     conv(inChannels, outChannels, kernelSize, stride, groups),
     new nn.BatchNorm2d({ numFeatures: outChannels, activation: 'relu6' }),
   );
@@ -52,14 +53,14 @@ function conv(inChannels: number, outChannels: number, kernelSize: number, strid
 
 /** 1×1 expansion, 3×3 depth-wise, 1×1 linear projection; added to the input where the shapes allow. */
 class InvertedResidual extends nn.Module {
-  readonly conv: nn.Sequential;
+  readonly conv: ConvSequential;
   readonly #addsInput: boolean;
 
   constructor(inChannels: number, outChannels: number, stride: number, expansion: number) {
     super();
     const hidden = inChannels * expansion;
     const expand = expansion === 1 ? [] : [convNormActivation(inChannels, hidden, 1)];
-    this.conv = new nn.Sequential(
+    this.conv = new ConvSequential(
       ...expand,
       convNormActivation(hidden, hidden, 3, stride, hidden),
       conv(hidden, outChannels, 1),

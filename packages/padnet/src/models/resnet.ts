@@ -4,7 +4,7 @@
  * stride 1).
  */
 import { nn, scope, type Tensor } from '@padnet/torch';
-import { DynamicConv2d } from '../layers/index.js';
+import { convNorm, ConvSequential, DynamicConv2d } from '../layers/index.js';
 
 export const resnetNames = ['resnet10', 'resnet18', 'resnet34', 'resnet50', 'resnet101'] as const;
 export type ResNetName = (typeof resnetNames)[number];
@@ -63,9 +63,9 @@ function normRelu(numFeatures: number): nn.BatchNorm2d {
 }
 
 /** The shortcut's 1×1 convolution and norm; null where the input can be added as it is. */
-function projection(inChannels: number, outChannels: number, stride: number): nn.Sequential | null {
+function projection(inChannels: number, outChannels: number, stride: number): ConvSequential | null {
   if (stride === 1 && inChannels === outChannels) return null;
-  return new nn.Sequential(conv(inChannels, outChannels, 1, stride), new nn.BatchNorm2d({ numFeatures: outChannels }));
+  return new ConvSequential(conv(inChannels, outChannels, 1, stride), new nn.BatchNorm2d({ numFeatures: outChannels }));
 }
 
 /** relu(x' + bn2(conv2(relu(bn1(conv1(x)))))), x' = x or its projection. */
@@ -74,7 +74,7 @@ class BasicBlock extends nn.Module {
   readonly bn1: nn.BatchNorm2d;
   readonly conv2: nn.Layer;
   readonly bn2: nn.BatchNorm2d;
-  readonly downsample: nn.Sequential | null;
+  readonly downsample: ConvSequential | null;
 
   constructor(inChannels: number, channels: number, stride: number) {
     super();
@@ -86,8 +86,8 @@ class BasicBlock extends nn.Module {
   }
 
   forward(input: Tensor): Tensor {
-    const hidden = this.bn1.forward(this.conv1.forward(input));
-    return this.bn2.forward(this.conv2.forward(hidden), this.downsample?.forward(input) ?? input);
+    const hidden = convNorm(this.conv1, this.bn1, input);
+    return convNorm(this.conv2, this.bn2, hidden, () => this.downsample?.forward(input) ?? input);
   }
 }
 
@@ -99,7 +99,7 @@ class Bottleneck extends nn.Module {
   readonly bn2: nn.BatchNorm2d;
   readonly conv3: nn.Layer;
   readonly bn3: nn.BatchNorm2d;
-  readonly downsample: nn.Sequential | null;
+  readonly downsample: ConvSequential | null;
 
   constructor(inChannels: number, channels: number, stride: number) {
     super();
@@ -113,9 +113,9 @@ class Bottleneck extends nn.Module {
   }
 
   forward(input: Tensor): Tensor {
-    const first = this.bn1.forward(this.conv1.forward(input));
-    const second = this.bn2.forward(this.conv2.forward(first));
-    return this.bn3.forward(this.conv3.forward(second), this.downsample?.forward(input) ?? input);
+    const first = convNorm(this.conv1, this.bn1, input);
+    const second = convNorm(this.conv2, this.bn2, first);
+    return convNorm(this.conv3, this.bn3, second, () => this.downsample?.forward(input) ?? input);
   }
 }
 
@@ -165,7 +165,7 @@ export class ResNet extends nn.Module {
       const [batch = 0, , height = 0, width = 0] = input.shape;
       const channelsLast = batch * height * width >= channelsLastFrom || hasDynamicConvolutions(this);
       const images = channelsLast ? input.contiguous({ memoryFormat: 'channels_last' }) : input;
-      let x = this.maxpool.forward(this.bn1.forward(this.conv1.forward(images)));
+      let x = this.maxpool.forward(convNorm(this.conv1, this.bn1, images));
       for (const stage of [this.layer1, this.layer2, this.layer3, this.layer4]) x = stage.forward(x);
       return this.fc.forward(x.mean([2, 3]));
     });

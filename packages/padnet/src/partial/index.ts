@@ -1,6 +1,7 @@
 export * from './mask.js';
 export * from './numEntries.js';
 export * from './parameterSource.js';
+export * from './partialParameter.js';
 export {
   PartialSource,
   type EmptyPartialSourceOptions,
@@ -9,4 +10,4 @@ export {
 } from './partialSource.js';
 export * from './scaleFactors.js';
 export * from './searchSource.js';
-export * from './tensorCache.js';
+export * from './versionCache.js';

@@ -2,9 +2,12 @@ import { liveTensors, noGrad, ops, optim, rand, randn, scope, tensor, type Tenso
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import { mixParameter } from '../dynamic/index.js';
 import { Mask } from './mask.js';
 import { PartialSource } from './partialSource.js';
-import { scaleModes } from './scaleFactors.js';
+import { partialParameter, storedNumbers } from './partialParameter.js';
+import { scaleFactors, scaleModes } from './scaleFactors.js';
+import { wholeParameter } from './wholeParameter.test.fixture.js';
 
 const bank = [
   [1, 2, 3, 4],
@@ -25,10 +28,7 @@ function source(scaleMode: (typeof scaleModes)[number] = 'both', phi = 0): Parti
 
 /** θ(x) = scale · Σ α_k bank_k + constant */
 function mixed(made: PartialSource, coefficients: readonly number[], sumsToOne: boolean): Tensor {
-  const { bank, scale, constant } = made.effective(sumsToOne);
-  const mixture = tensor([...coefficients], { dtype: bank!.dtype }).matmul(bank!);
-  const dynamic = scale ? mixture.mul(scale) : mixture;
-  return constant ? dynamic.add(constant) : dynamic;
+  return mixParameter(tensor([[...coefficients]], { dtype: made.bank.dtype }), made.effective(sumsToOne)).squeeze(0);
 }
 
 describe('PartialSource', () => {
@@ -121,16 +121,14 @@ describe('PartialSource', () => {
             const isDynamic = rand([size, 2]).lt(ratio);
             const made = new PartialSource({ ...weights, mask: Mask.fromTensor(isDynamic) });
             expect(made.bank.numel + made.staticWeight.numel).toBe(
-              numKernels * made.mask.count + (made.mask.size - made.mask.count),
+              storedNumbers(2 * size, made.mask.count, numKernels),
             );
-            const coefficients = Array.from({ length: numKernels }, () => 1 / numKernels);
-            const expected = ops.where(isDynamic, weights.bank.mean([0]), weights.staticWeight);
-            const { bank: whole, constant } = made.effective(sumsToOne);
-            expect(whole!.shape).toEqual([numKernels, size, 2]);
-            const mixture = tensor(coefficients)
-              .matmul(whole!.reshape([numKernels, -1]))
-              .reshape([size, 2]);
-            expectClose(constant ? mixture.add(constant) : mixture, expected, { atol: 1e-6 });
+            const coefficients = ops.softmax(randn([3, numKernels]), 1);
+            const factors = scaleFactors(null, 'none');
+            const expected = partialParameter(coefficients, { ...weights, mask: isDynamic, factors });
+            expect(made.effective(sumsToOne).bank!.shape).toEqual([numKernels, size, 2]);
+            expectClose(mixParameter(coefficients, made.effective(sumsToOne)), expected, { atol: 1e-6 });
+            expectClose(partialParameter(coefficients, wholeParameter(made)), expected, { atol: 1e-6 });
           });
         },
       ),

@@ -10,8 +10,9 @@ import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DTyp
 import type { CompactParameter, EffectiveParameter, Source } from '../dynamic/index.js';
 import { Mask, unpackBits } from './mask.js';
 import { numEntries } from './numEntries.js';
+import { scaledStatic } from './partialParameter.js';
 import { scaleFactors, type ScaleFactors, type ScaleMode } from './scaleFactors.js';
-import { TensorCache } from './tensorCache.js';
+import { VersionCache } from './versionCache.js';
 
 export interface PartialSourceOptions {
   /** Θ [K, …shape]; the entries under the mask are copied. */
@@ -56,7 +57,9 @@ export class PartialSource extends nn.Module implements Source {
   readonly phi: nn.Parameter | null;
   /** The mask's bits (see `Mask.bits`), saved with the weights. */
   readonly maskBits: nn.Buffer;
-  readonly #cache = new TensorCache<'mask' | 'entries' | 'effective'>();
+  readonly #mask = new VersionCache<Tensor>();
+  readonly #entries = new VersionCache<Entries>();
+  readonly #parts = new VersionCache<Pick<EffectiveParameter, 'bank' | 'constant'>>();
 
   /** @throws RangeError where bank, static weight and mask differ in shape */
   constructor({ bank, staticWeight, mask, scaleMode = 'both', phi = null }: PartialSourceOptions) {
@@ -79,7 +82,7 @@ export class PartialSource extends nn.Module implements Source {
         ] as const;
       }),
     );
-    this.#cache.forget('entries'); // eight bytes an entry, that the native kernels do without
+    this.#entries.forget(); // eight bytes an entry, that the native kernels do without
   }
 
   /** Of zeros, for weights to be loaded into. */
@@ -109,12 +112,11 @@ export class PartialSource extends nn.Module implements Source {
     const factors = scaleFactors(this.phi, this.scaleMode);
     if (this.training || isGradEnabled()) return this.compute(sumsToOne, factors);
     const inputs = [this.bank, this.staticWeight, this.maskBits, ...(this.phi ? [this.phi] : [])];
-    const make = (): Tensor[] => {
-      const made = this.compute(sumsToOne, factors);
-      return [made.bank, made.constant].filter((tensor) => tensor !== null);
+    const make = (): Pick<EffectiveParameter, 'bank' | 'constant'> => {
+      const { bank, constant } = this.compute(sumsToOne, factors);
+      return { bank, constant };
     };
-    const [bank = null, constant = null] = this.#cache.get('effective', inputs, make, `${sumsToOne}`);
-    return { bank, scale: factors.dynamic, constant };
+    return { ...this.#parts.get(inputs, make, `${sumsToOne}`), scale: factors.dynamic };
   }
 
   compact(): CompactParameter {
@@ -128,38 +130,35 @@ export class PartialSource extends nn.Module implements Source {
   }
 
   /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
-  private compute(sumsToOne: boolean, { dynamic: scale, static: fixedScale }: ScaleFactors): EffectiveParameter {
+  private compute(sumsToOne: boolean, factors: ScaleFactors): EffectiveParameter {
     const { bank, numKernels, shape } = this;
-    if (this.training) this.#cache.forget('effective'); // as large as K static weights, and of no use in training
+    if (this.training) this.#parts.forget(); // as large as K static weights, and of no use in training
     const { dynamic, fixed } = this.entries();
     const size = numEntries(shape);
-    let scaled: Tensor = fixedScale ? this.staticWeight.mul(fixedScale) : this.staticWeight;
-    if (sumsToOne && scale) scaled = scaled.div(scale);
+    const scaled = scaledStatic(this.staticWeight, factors, sumsToOne);
     const outside = ops.scatter(scaled.newZeros([size]), 0, fixed, scaled);
     const rest = sumsToOne ? outside.expand([numKernels, size]) : bank.newZeros([numKernels, size]);
     const inside = ops.scatter(rest, 1, dynamic.expand([numKernels, dynamic.numel]), bank);
     return {
       bank: inside.reshape([numKernels, ...shape]),
-      scale,
+      scale: factors.dynamic,
       constant: sumsToOne ? null : outside.reshape(shape),
     };
   }
 
   /** The mask as a bool tensor, unpacked once; it belongs to this source. */
   maskTensor(): Tensor {
-    if (this.training) this.#cache.forget('effective');
-    const make = (): Tensor[] => [noGrad(() => unpackBits(this.maskBits, this.shape))];
-    return this.#cache.get('mask', [this.maskBits], make)[0]!;
+    if (this.training) this.#parts.forget();
+    return this.#mask.get([this.maskBits], () => noGrad(() => unpackBits(this.maskBits, this.shape)));
   }
 
   /** Where the numbers of `bank` and `staticWeight` stand in the whole weight, found once; they belong to this source. */
   entries(): Entries {
-    const make = (): Tensor[] => {
+    return this.#entries.get([this.maskBits], () => {
       const mask = unpackBits(this.maskBits, this.shape).reshape([-1]);
-      return [mask, mask.logicalNot()].map((entries) => ops.nonzero(entries).reshape([-1]));
-    };
-    const [dynamic, fixed] = this.#cache.get('entries', [this.maskBits], make);
-    return { dynamic: dynamic!, fixed: fixed! };
+      const positions = (entries: Tensor): Tensor => ops.nonzero(entries).reshape([-1]);
+      return { dynamic: positions(mask), fixed: positions(mask.logicalNot()) };
+    });
   }
 }
 

@@ -1,6 +1,7 @@
 import { noGrad, ops, tensor, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
+import { mixParameter } from '../dynamic/index.js';
 import { Mask } from './mask.js';
 import type { PartialSource } from './partialSource.js';
 import { scaleModes, type ScaleMode } from './scaleFactors.js';
@@ -26,10 +27,7 @@ function source(isDynamic: number[] | null = mask, scaleMode: ScaleMode = 'both'
 
 /** θ(x) = scale · Σ α_k bank_k + constant, coefficients 0.25 and 0.75 unless given */
 function mixed(made: SearchSource | PartialSource, sumsToOne = true, coefficients = [0.25, 0.75]): Tensor {
-  const { bank, scale, constant } = made.effective(sumsToOne);
-  const mixture = tensor(coefficients, { dtype: bank!.dtype }).matmul(bank!);
-  const dynamic = scale ? mixture.mul(scale) : mixture;
-  return constant ? dynamic.add(constant) : dynamic;
+  return mixParameter(tensor([coefficients], { dtype: made.bank.dtype }), made.effective(sumsToOne)).squeeze(0);
 }
 
 describe('SearchSource', () => {

@@ -3,12 +3,13 @@
  * ∂L/∂M needs the bank and the static weight whole. Until then every entry is dynamic, and the layer is trained as a bank;
  * `toPartial` gives what is trained afterwards.
  */
-import { fromTypedArray, nn, noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
+import { fromTypedArray, nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
 import type { EffectiveParameter, Source } from '../dynamic/index.js';
 import { Mask, unpackBits } from './mask.js';
+import { partialTerms } from './partialParameter.js';
 import { assertShapes, PartialSource } from './partialSource.js';
 import { scaleFactors, type ScaleMode } from './scaleFactors.js';
-import { TensorCache } from './tensorCache.js';
+import { VersionCache } from './versionCache.js';
 
 export interface SearchSourceOptions {
   /** Θ [K, …shape]; its memory is shared. */
@@ -32,11 +33,10 @@ export class SearchSource extends nn.Module implements Source, Disposable {
   readonly phi: nn.Parameter | null;
   /** The mask's bits (see `Mask.bits`). */
   readonly maskBits: nn.Buffer;
-  readonly #cache = new TensorCache<'mask'>();
+  readonly #mask = new VersionCache<Tensor>();
+  readonly #isFull = new VersionCache<boolean>();
   /** What gradients are computed for meanwhile. */
   #variable: { readonly of: 'mask' | 'bank'; readonly tensor: Tensor } | null = null;
-  /** Of the mask's bits at a version. */
-  #full = { version: '', value: false };
 
   /** @throws RangeError where bank, static weight and mask differ in shape */
   constructor({ bank, staticWeight, mask, scaleMode = 'both' }: SearchSourceOptions) {
@@ -122,19 +122,14 @@ export class SearchSource extends nn.Module implements Source, Disposable {
 
   /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
   effective(sumsToOne: boolean): EffectiveParameter {
-    const { bank } = this;
-    const { dynamic: scale, static: fixed } = scaleFactors(this.phi, this.scaleMode);
+    const { bank, staticWeight } = this;
+    const factors = scaleFactors(this.phi, this.scaleMode);
     const variable = this.#variable;
-    if (!variable && this.isFull()) return { bank, scale, constant: null };
-    let constant: Tensor = fixed ? this.staticWeight.mul(fixed) : this.staticWeight;
-    if (sumsToOne && scale) constant = constant.div(scale);
+    if (!variable && this.#isFull.get([this.maskBits], () => this.dynamicRatio === 1))
+      return { bank, scale: factors.dynamic, constant: null };
     const mask = variable?.of === 'mask' ? variable.tensor : this.maskTensor();
-    if (sumsToOne && !variable) return { bank: ops.where(mask, bank, constant), scale, constant: null };
-    const inside = variable?.of === 'bank' ? variable.tensor : bank.mul(mask);
-    const outside = constant.mul(variable?.of === 'mask' ? mask.neg().add(1) : mask.logicalNot());
-    return sumsToOne
-      ? { bank: inside.add(outside), scale, constant: null }
-      : { bank: inside, scale, constant: outside };
+    const inUse = variable?.of === 'bank' ? variable.tensor : bank.mul(mask);
+    return partialTerms({ bank: inUse, staticWeight, mask, factors }, sumsToOne);
   }
 
   compact(): null {
@@ -143,14 +138,13 @@ export class SearchSource extends nn.Module implements Source, Disposable {
 
   /** The mask as a bool tensor, unpacked again only when the bits have changed; it belongs to this source. */
   maskTensor(): Tensor {
-    const make = (): Tensor[] => [noGrad(() => unpackBits(this.maskBits, this.shape))];
-    return this.#cache.get('mask', [this.maskBits], make)[0]!;
+    return this.#mask.get([this.maskBits], () => noGrad(() => unpackBits(this.maskBits, this.shape)));
   }
 
   /** Frees all of it: what replaces it has copies. */
   [Symbol.dispose](): void {
     for (const tensor of this.stateDict().values()) tensor[Symbol.dispose]();
-    this.#cache.forget('mask');
+    this.#mask.forget();
   }
 
   private withVariable<T>(of: 'mask' | 'bank', make: () => Tensor, body: (variable: Tensor) => T): T {
@@ -162,12 +156,5 @@ export class SearchSource extends nn.Module implements Source, Disposable {
     } finally {
       this.#variable = null;
     }
-  }
-
-  private isFull(): boolean {
-    const { handle, version } = this.maskBits;
-    if (this.#full.version !== `${handle} ${version}`)
-      this.#full = { version: `${handle} ${version}`, value: this.dynamicRatio === 1 };
-    return this.#full.value;
   }
 }

@@ -3,7 +3,6 @@
  * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
-import { InputError } from '../errors.js';
 import { Mask, type SearchSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
@@ -12,8 +11,8 @@ import {
   type PartitionRound,
   type PartitionSettings,
 } from './partition.js';
-import { partitionUnits, unitMasks, unitScores, type UnitGroup } from './partitionUnits.js';
-import { checkScores, maskGradient, type Saliency } from './saliency/index.js';
+import { partitionUnits, unitMasks, unitSums } from './partitionUnits.js';
+import { checkScores, maskGradient, normalised, unitSaliency, type Saliency } from './saliency/index.js';
 import { keepRatio } from './schedule.js';
 import { selectDynamic } from './selectDynamic.js';
 
@@ -104,15 +103,16 @@ export async function iterativeModePartition(
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {
         scores = scope(() => {
-          const unitSaliency = normalisedScores(groups, raw, saliency, keep);
+          const sums = noGrad(() => groups.map((group) => unitSaliency(unitSums(group, raw), saliency)));
+          const ofUnits = normalised(sums, saliency.name, keep);
           const selected = selectDynamic(
-            groups.map(({ unitSize }, index) => ({ scores: unitSaliency[index]!, unitSize })),
+            groups.map(({ unitSize }, index) => ({ scores: ofUnits[index]!, unitSize })),
             keep,
             partitionScope,
           );
           const found = new Map(groups.flatMap((group, index) => unitMasks(group, selected[index]!)));
           const roundMasks = new Map(Array.from(sources.keys(), (path) => [path, found.get(path)!]));
-          const roundScores = new Map(groups.map(({ parts }, index) => [parts[0]!.path, unitSaliency[index]!]));
+          const roundScores = new Map(groups.map(({ parts }, index) => [parts[0]!.path, ofUnits[index]!]));
           finish(round, keep, { masks: roundMasks, scores: roundScores });
           return toFloat32(roundScores);
         });
@@ -146,33 +146,6 @@ function emptyMasks(sources: ReadonlyMap<string, SearchSource>): Map<string, Mas
 
 function setMasks(sources: ReadonlyMap<string, SearchSource>, masks: ReadonlyMap<string, Mask>): void {
   for (const [path, source] of sources) source.mask = masks.get(path)!;
-}
-
-/**
- * The score of each unit [units], by group, divided by the sum of absolute values over all groups.
- *
- * @param keep the ratio to choose by them; where it is 1, nothing is
- */
-function normalisedScores(
-  groups: readonly UnitGroup[],
-  raw: ReadonlyMap<string, Tensor>,
-  { name, isSigned }: Saliency,
-  keep: number,
-): Tensor[] {
-  return noGrad(() => {
-    const scores = groups.map((group) => unitScores(group, raw, isSigned));
-    const total = scores.reduce((sum, tensor) => sum + tensor.abs().sum({ dtype: 'float64' }).item(), 0);
-    if (total > 0) return scores.map((tensor) => tensor.div(total));
-    if (keep < 1) throw new InputError(zeroScores(name));
-    return scores;
-  });
-}
-
-function zeroScores(name: string): string {
-  return (
-    `every score by ${name} is 0, so that no entry can be told from another; partition after some training, start the kernels or ` +
-    'experts with noise, have two or more of them, or choose another score'
-  );
 }
 
 function toFloat32(scores: ReadonlyMap<string, Tensor>): Map<string, Float32Array> {

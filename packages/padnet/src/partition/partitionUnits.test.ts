@@ -6,7 +6,7 @@ import { convertToPartial, convertToPartialMoE, moePositions } from '../convert/
 import { InputError } from '../errors.js';
 import { pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
 import { overallDynamicRatio, partialLayers } from './partition.js';
-import { partitionUnits, unitMasks, unitScores } from './partitionUnits.js';
+import { partitionUnits, unitMasks, unitSums } from './partitionUnits.js';
 import { partitionScopes, selectDynamic } from './selectDynamic.js';
 
 const linearGranularities = ['entry', 'filter', 'neuron', 'block'] as const;
@@ -27,7 +27,7 @@ describe('the units of convolutions', () => {
   it('are entries, kernels or filters, summed before the absolute value', () => {
     const scores = new Map([['1', ops.arange(16, {}).sub(7.5).reshape([2, 2, 2, 2])]]); // −7.5 … 7.5
     const unitScoresAt = (granularity: 'entry' | 'kernel' | 'filter'): number[] =>
-      partitionUnits(convolutions(), granularity).flatMap((group) => unitScores(group, scores).toArray());
+      partitionUnits(convolutions(), granularity).flatMap((group) => unitSums(group, scores).abs().toArray());
     expect(unitScoresAt('entry')).toEqual([
       7.5, 6.5, 5.5, 4.5, 3.5, 2.5, 1.5, 0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5,
     ]);
@@ -48,7 +48,7 @@ describe('the units of feed-forward blocks', () => {
       return groups.map((group) => ({
         paths: group.parts.map(({ path }) => path),
         unitSize: group.unitSize,
-        scores: unitScores(group, scores).toArray(),
+        scores: unitSums(group, scores).abs().toArray(),
         masks: unitMasks(group, tensor([1, 0, 1]).to('bool')).map(([, mask]) => mask.toTensor().toArray()),
       }));
     });
@@ -91,7 +91,7 @@ describe('the units of feed-forward blocks', () => {
           scope(() => {
             const scores = entryScores(network);
             const selected = selectDynamic(
-              groups.map((group) => ({ scores: unitScores(group, scores), unitSize: group.unitSize })),
+              groups.map((group) => ({ scores: unitSums(group, scores).abs(), unitSize: group.unitSize })),
               ratio,
               partitionScope,
             );
@@ -124,7 +124,7 @@ describe('the units of feed-forward blocks', () => {
             // A unit's entries are all like the unit: scores of the mask itself count its dynamic entries.
             for (const [index, group] of groups.entries()) {
               const asScores = new Map(byGroup[index]!.map(([path, mask]) => [path, mask.toTensor().to('float64')]));
-              const dynamicEntries = unitScores(group, asScores);
+              const dynamicEntries = unitSums(group, asScores).abs();
               const { unitSize } = group;
               const entries = tensor(typeof unitSize === 'number' ? [unitSize] : [...unitSize], { dtype: 'float64' });
               expectClose(dynamicEntries, selected[index]!.to('float64').mul(entries), { atol: 1e-12 });

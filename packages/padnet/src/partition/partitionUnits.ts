@@ -33,10 +33,9 @@ export function partitionUnits(network: nn.Module, granularity: Granularity): Un
   });
 }
 
-/** Signed scores of the entries by layer → |sum| of each unit [units], or the sum where `isSigned`. */
-export function unitScores({ parts }: UnitGroup, entryScores: ReadonlyMap<string, Tensor>, isSigned = false): Tensor {
-  const sums = parts.map(({ path, layout }) => layout.sum(entryScores.get(path)!)).reduce((sum, part) => sum.add(part));
-  return isSigned ? sums : sums.abs();
+/** Signed scores of the entries by layer → the sum of each unit [units]. */
+export function unitSums({ parts }: UnitGroup, entryScores: ReadonlyMap<string, Tensor>): Tensor {
+  return parts.map(({ path, layout }) => layout.sum(entryScores.get(path)!)).reduce((sum, part) => sum.add(part));
 }
 
 /** @param selected bool [units]: true stays dynamic */

@@ -1,7 +1,7 @@
 import { defaultGenerator, liveTensors, nn, noGrad, randn, scope, tensor } from '@padnet/torch';
 import { expect, it } from 'vitest';
 import { NonFiniteError } from '../errors.js';
-import { foldBatchNorms } from '../layers/index.js';
+import { fuseBatchNorms } from '../layers/index.js';
 import { evaluate } from './evaluate.js';
 import { assertFinite, assertFiniteEvent, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { smallNetwork, checksums, splits } from '../runs/pictures.test.fixture.js';
@@ -27,9 +27,9 @@ it('finds the first layer whose output is not finite', () => {
   expect(find(network)).toMatch(/^layer layer3\.0\.conv1 \(Conv2d\) is the first whose output is not finite$/);
 });
 
-it('finds it where batch norms are folded, whose convolutions give a stand-in', () => {
+it('finds it where batch norms are fused with their convolutions', () => {
   const network = smallNetwork().eval();
-  foldBatchNorms(network);
+  fuseBatchNorms(network);
   expect(find(network)).toBeNull();
   noGrad(() => network.stateDict().get('layer3.0.bn1.running_var')!.fill_(NaN));
   const expected = 'layer layer3.0.bn1 (BatchNorm2d) is the first whose output is not finite';

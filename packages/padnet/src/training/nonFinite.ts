@@ -27,7 +27,7 @@ export const noLayer = 'every layer of the network is finite, the loss itself is
 
 /** The first parameter or layer output that is not finite while `forward` runs the network, in words; null: there is none. */
 export function findNonFinite(network: nn.Module, forward: () => unknown): string | null {
-  // With gradients, so that what folds batch norms (`foldBatchNorms`) leaves every layer its output.
+  // With gradients, so that no batch norm is fused (`fuseBatchNorms`) and every layer has its output.
   return scope(() =>
     enableGrad(() => {
       for (const [name, parameter] of network.namedParameters()) {

@@ -143,3 +143,24 @@ describe('watchForward', () => {
     expect(Object.hasOwn(net, 'forward')).toBe(false);
   });
 });
+
+describe('computeAs', () => {
+  it('lets those who watch a module see what is computed in its place', () => {
+    const relu = new nn.ReLU();
+    const seen: unknown[] = [];
+    const compute = (): Tensor => nn.computeAs(relu, [input], () => input);
+    expect(compute()).toBe(input);
+    const outer = nn.observeForward(relu, (inputs, output) => seen.push('outer', inputs[0], output));
+    const inner = nn.observeForward(relu, () => seen.push('inner'));
+    expect(compute()).toBe(input);
+    expect(seen).toEqual(['outer', input, input, 'inner']);
+    expect(relu.forward(tensor([-1, 1])).toArray()).toEqual([0, 1]);
+    inner();
+    outer();
+    expect(() =>
+      nn.computeAs(relu, [input], () => {
+        throw new Error('not computed');
+      }),
+    ).toThrow('not computed');
+  });
+});

@@ -54,6 +54,23 @@ export function observeForward(
 }
 
 /**
+ * Runs `compute` in place of a module's `forward`, for layers that are computed together: those who watch the module see the call.
+ *
+ * @param inputs what they are told that it takes
+ */
+export function computeAs<T>(module: Module, inputs: readonly unknown[], compute: () => T): T {
+  if (!Object.hasOwn(module, 'forward')) return compute();
+  standIns.set(module, compute);
+  try {
+    return Reflect.apply(Reflect.get(module, 'forward') as (...inputs: unknown[]) => T, module, inputs);
+  } finally {
+    standIns.delete(module);
+  }
+}
+
+const standIns = new WeakMap<Module, () => unknown>();
+
+/**
  * Gives one module a `forward` of its own, before that of its class; one without `forward` stays as it is.
  *
  * @param replace makes it of the one that the module has now
@@ -70,7 +87,10 @@ export function replaceForward(
     configurable: true,
     writable: true,
     enumerable: false,
-    value: replace((...inputs) => Reflect.apply(forward, module, inputs) as unknown),
+    value: replace((...inputs) => {
+      const compute = before ? undefined : standIns.get(module);
+      return compute ? compute() : (Reflect.apply(forward, module, inputs) as unknown);
+    }),
   });
   return () => {
     if (before) Object.defineProperty(module, 'forward', before);

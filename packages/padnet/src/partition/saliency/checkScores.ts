@@ -2,7 +2,7 @@
 import { inspect } from 'node:util';
 import { ops, scope, Tensor } from '@padnet/torch';
 import { InputError, NonFiniteError } from '../../errors.js';
-import type { ScoringContext } from './saliency.js';
+import type { ScoringContext } from './scoring.js';
 
 /**
  * @param what gives them, for messages

@@ -11,8 +11,8 @@
 import { grad, noGrad, type nn, type Tensor } from '@padnet/torch';
 import { isDepthwise } from '../../compute/index.js';
 import { DynamicConv, MoELinear } from '../../layers/index.js';
-import type { Saliency, ScoringContext } from './saliency.js';
-import { sumOverBatches, timesBank, withBankVariables } from './scoring.js';
+import type { Saliency } from './saliency.js';
+import { sumOverBatches, timesBank, withBankVariables, type ScoringContext } from './scoring.js';
 
 export const grasp: Saliency = {
   name: 'grasp',

@@ -1,11 +1,11 @@
 export { checkScores } from './checkScores.js';
 export { grasp } from './grasp.js';
 export { magnitude } from './magnitude.js';
-export { maskGradient } from './maskGradient.js';
 export { loadSaliency, saliencyOf, type OwnSaliency } from './ownSaliency.js';
 export { random } from './random.js';
 export { saliencies, type SaliencyName } from './saliencies.js';
-export type { Saliency, ScoringContext } from './saliency.js';
+export { maskGradient, normalised, unitSaliency, type Saliency } from './saliency.js';
+export type { ScoringContext } from './scoring.js';
 export { snip } from './snip.js';
 export { synFlow } from './synFlow.js';
 export { variance } from './variance.js';

@@ -7,8 +7,7 @@ import { convertToPartial } from '../../convert/index.js';
 import { InputError } from '../../errors.js';
 import { iterativeModePartition } from '../iterativeModePartition.js';
 import { loadSaliency, saliencyOf } from './ownSaliency.js';
-import { maskGradient } from './maskGradient.js';
-import type { Saliency } from './saliency.js';
+import { maskGradient, type Saliency } from './saliency.js';
 
 const folder = mkdtempSync(join(tmpdir(), 'padnet-saliency-'));
 const file = join(folder, 'own.ts');

@@ -1,9 +1,8 @@
 /** Scores of how much each entry needs to be dynamic (method.md §3), one a file. */
 import { grasp } from './grasp.js';
 import { magnitude } from './magnitude.js';
-import { maskGradient } from './maskGradient.js';
 import { random } from './random.js';
-import type { Saliency } from './saliency.js';
+import { maskGradient, type Saliency } from './saliency.js';
 import { snip } from './snip.js';
 import { synFlow } from './synFlow.js';
 import { variance } from './variance.js';

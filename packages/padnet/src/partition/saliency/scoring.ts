@@ -1,8 +1,21 @@
 /** What scores have in common: sums over the batches of the partition set, and variables that gradients are computed for. */
 import { setImmediate } from 'node:timers/promises';
-import { noGrad, ops, scope, zeros, type Tensor } from '@padnet/torch';
+import { noGrad, ops, scope, zeros, type nn, type Tensor } from '@padnet/torch';
 import type { SearchSource } from '../../partial/index.js';
-import type { ScoringContext } from './saliency.js';
+
+/** What a score of entries is computed from. */
+export interface ScoringContext {
+  /** In evaluation mode. */
+  readonly network: nn.Module;
+  /** The layers that are searched, by path, with the current masks applied. */
+  readonly sources: ReadonlyMap<string, SearchSource>;
+  /** The loss of each batch of the partition set, computed anew at every call. */
+  readonly batchLosses: readonly (() => Tensor)[];
+  /** [channels, height, width] of an input; null where an input is more than a tensor, such as a sentence. */
+  readonly sampleShape: readonly number[] | null;
+  readonly seed: number;
+  readonly signal?: AbortSignal | undefined;
+}
 
 /**
  * Calls `use` in a scope of its own for each batch; the event loop runs between two.

@@ -12,8 +12,8 @@ import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';
 import { isDynamicConvolution, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
 import { scaleFactors, type SearchSource } from '../../partial/index.js';
-import type { Saliency, ScoringContext } from './saliency.js';
-import { forEachBatch, scoreEach } from './scoring.js';
+import type { Saliency } from './saliency.js';
+import { forEachBatch, scoreEach, type ScoringContext } from './scoring.js';
 
 export const variance: Saliency = {
   name: 'variance',
