@@ -102,15 +102,11 @@ export interface SeedScores {
 /** Values by seed. */
 export type BySeed = ReadonlyMap<number, number>;
 
-interface OfSeed {
-  readonly seed: number;
-}
-
-export function scoresBySeed(runs: readonly (OfSeed & Pick<FinishedRun, 'score'>)[]): BySeed {
+export function scoresBySeed(runs: readonly { readonly seed: number; readonly score: number }[]): BySeed {
   return new Map(runs.map(({ seed, score }) => [seed, score]));
 }
 
-export function seedScores(scores: BySeed, failed: readonly OfSeed[]): SeedScores {
+export function seedScores(scores: BySeed, failed: readonly { readonly seed: number }[]): SeedScores {
   return { score: meanDeviation([...scores.values()]), failed: failed.map(({ seed }) => seed) };
 }
 

@@ -29,20 +29,14 @@ export interface Table<Row> {
   readonly rows: readonly Row[];
 }
 
-/** Whether what is best of a column is marked. */
-interface BestOption {
-  /** @default false */
-  readonly best?: boolean;
-}
-
 /** The table aligned, with a rule beneath its headings; a `*` behind what is best. */
-export function textTable<Row>(table: Table<Row>, { best: marks = false }: BestOption = {}): string {
+export function textTable<Row>(table: Table<Row>, { best: marks = false } = {}): string {
   const grid = stringsOf(table, (text, { best, isName }) => (marks && !isName ? `${text} ${best ? '*' : ' '}` : text));
   return alignGrid({ ...grid, leftColumns: table.columns.filter(({ isName }) => isName).length });
 }
 
 /** A Markdown table; bold is what is best. */
-export function markdownTable<Row>(table: Table<Row>, { best: marks = false }: BestOption = {}): string {
+export function markdownTable<Row>(table: Table<Row>, { best: marks = false } = {}): string {
   const { heading, rows } = stringsOf(table, (text, { best }) =>
     marks && best ? `**${escapeMarkdown(text)}**` : escapeMarkdown(text),
   );
