@@ -83,7 +83,7 @@ describe('the table', () => {
     expect(stderr).toMatch(
       /^padnet: stsb-static-seed1 failed: the loss is not finite at step \d+: .*\n1 of 2 runs is missing\n$/,
     );
-    expect(stdout).toMatch(/^ +STS-B \(P\+S\)\/2 +RTE Acc +Average 2 tasks$/m);
+    expect(stdout).toMatch(/^Network +STS-B \(P\+S\)\/2 +RTE Acc +Average 2 tasks$/m);
     expect(stdout).toMatch(/^static +failed +\d+\.\d +–$/m);
     expect(stdout).toMatch(/^Failed: STS-B, static, seed 1: the loss is not finite/m);
     expect(document('failed').failed).toMatchObject([{ task: 'stsb', network: 'static', seed: 1 }]);

@@ -1,4 +1,4 @@
-import { inflateSync } from 'node:zlib';
+import sharp from 'sharp';
 import { liveTensors, manualSeed, nn, noGrad, ops, randn, tensor, zeros, type Tensor } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { imageDataset, type StoredImages } from '../data/index.js';
@@ -130,9 +130,20 @@ describe('routerCoefficients', () => {
     expect(inputs[0]!.coefficients.map(([first]) => first)).toEqual(
       [1, 1, 1].map(() => expect.closeTo(0.2, 6) as number),
     );
-    const png = Buffer.from(inputs[0]!.png, 'base64');
-    const start = png.indexOf('IDAT') + 4;
-    expect([...inflateSync(png.subarray(start, start + png.readUInt32BE(start - 8)))]).toEqual([0, 51, 51, 0, 51, 51]);
+    const png = await sharp(Buffer.from(inputs[0]!.png, 'base64')).toColourspace('b-w').raw().toBuffer();
+    expect([...png]).toEqual([51, 51, 51, 51]);
+  });
+
+  it('keeps the colours of a picture', async () => {
+    const grey = new Tiny();
+    const forward = grey.forward.bind(grey);
+    grey.forward = (input) => forward(input.mean([1], { keepdim: true }));
+    const images = Uint8Array.of(...[10, 11], ...[20, 21], ...[30, 31]);
+    const shape = { channels: 3, height: 1, width: 2 };
+    const data = imageDataset({ name: 'toy', images, labels: Uint8Array.of(0), classNames: ['any'], ...shape });
+    const { inputs } = (await routerCoefficients(grey, data))!;
+    const pixels = await sharp(Buffer.from(inputs[0]!.png, 'base64')).raw().toBuffer();
+    expect([...pixels]).toEqual([10, 20, 30, 11, 21, 31]);
   });
 
   it('leaves the network in its mode and no tensor behind', async () => {

@@ -6,7 +6,6 @@ import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/tor
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { attend, type Attention } from '../dynamic/index.js';
 import { DynamicConv } from '../layers/index.js';
-import { encodePng } from './png.js';
 
 export interface LayerCoefficients {
   readonly path: string;
@@ -239,21 +238,37 @@ async function describeInputs(
   paths: readonly string[],
   { attentions, probabilities }: WatchedRouters,
 ): Promise<InputCoefficients[]> {
-  const { channels, height, width } = dataset;
-  const size = channels * height * width;
-  const pixels = Uint8Array.from(await pictures(dataset, {}, indices), (value) => Math.round(255 * value));
-  return indices.map((index, position) => {
-    const confidence = Math.max(...probabilities[position]!);
-    const data = pixels.subarray(position * size, (position + 1) * size);
-    const shown = channels === 3 ? 3 : 1;
-    return {
-      label: dataset.labels[index]!,
-      predicted: probabilities[position]!.indexOf(confidence),
-      confidence,
-      png: encodePng({ data, channels: shown, height, width }).toString('base64'),
-      width,
-      height,
-      coefficients: paths.map((path) => attentions.get(path)!.coefficients![position]!),
-    };
-  });
+  const { height, width } = dataset;
+  const pixels = await pictures(dataset, {}, indices);
+  const size = pixels.length / indices.length;
+  return Promise.all(
+    indices.map(async (index, position) => {
+      const confidence = Math.max(...probabilities[position]!);
+      return {
+        label: dataset.labels[index]!,
+        predicted: probabilities[position]!.indexOf(confidence),
+        confidence,
+        png: await encodePng(pixels.subarray(position * size, (position + 1) * size), dataset),
+        width,
+        height,
+        coefficients: paths.map((path) => attentions.get(path)!.coefficients![position]!),
+      };
+    }),
+  );
+}
+
+/** @param pixels [channels, height, width], from 0 to 1 @returns base64 */
+async function encodePng(pixels: Float32Array, { channels, height, width }: ImageDataset): Promise<string> {
+  const { default: sharp } = await import('sharp');
+  const plane = height * width;
+  const [first, ...others] = Array.from({ length: channels === 3 ? 3 : 1 }, (_, channel) =>
+    Buffer.from(pixels.subarray(channel * plane, (channel + 1) * plane).map((value) => Math.round(255 * value))),
+  );
+  const raw = { raw: { width, height, channels: 1 } } as const;
+  const picture = others.length === 0 ? sharp(first, raw) : sharp(first, raw).joinChannel(others, raw);
+  const file = await picture
+    .toColourspace(others.length === 0 ? 'b-w' : 'srgb')
+    .png()
+    .toBuffer();
+  return file.toString('base64');
 }

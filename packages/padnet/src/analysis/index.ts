@@ -16,11 +16,23 @@ export {
   type TypicalTokens,
 } from './expertLoad.js';
 export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow } from './inspectPlans.js';
-export { type Inspection, inspectNetwork, type InspectRow } from './inspectNetwork.js';
+export {
+  type Inspection,
+  inspectionSchema,
+  inspectNetwork,
+  type InspectRow,
+  inspectRowSchema,
+} from './inspectNetwork.js';
 export type { NetworkFacts, RunModel } from './networkFacts.js';
-export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
+export {
+  countNetwork,
+  type LayerRatio,
+  layerRatios,
+  layerRatioSchema,
+  type NetworkCounts,
+  networkCountsSchema,
+} from './networkCounts.js';
 export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
-export { encodePng, type Pixels } from './png.js';
 export type { RouterPoint } from './routerHistory.js';
 export {
   type EpochPoint,

@@ -1,46 +1,52 @@
 /** A network layer by layer: shapes, kernels, dynamic ratios, stored numbers and multiplications, with their totals. */
 import { nn, noGrad, scope } from '@padnet/torch';
+import { z } from 'zod';
 import { isMasked } from '../partial/index.js';
 import { countMacs, countStored, DecomposedConv2d, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { KernelAttention } from '../dynamic/index.js';
 import { layerRatios, type LayerRatio } from './networkCounts.js';
 import type { SamplePass } from './samplePass.js';
 
-export interface InspectRow {
-  readonly path: string;
+const shape = z.array(z.number()).readonly().nullable();
+
+export const inspectRowSchema = z.strictObject({
+  path: z.string(),
   /**
    * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its router
    * where that is not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
    */
-  readonly kind: string;
+  kind: z.string(),
   /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
-  readonly inputShape: readonly number[] | null;
-  readonly outputShape: readonly number[] | null;
+  inputShape: shape,
+  outputShape: shape,
   /** Such as `3×3 /2`, `5×5 /1 groups 32`, `3×3 /1 L 16` of DCD; null where there is none. */
-  readonly kernel: string | null;
+  kernel: z.string().nullable(),
   /** Such as `2 of 8` that are computed for a token; null where there are none. */
-  readonly experts: string | null;
+  experts: z.string().nullable(),
   /** Such as `12 of 64` with entries that depend on the input; null where the layer is not partial. */
-  readonly filters: string | null;
+  filters: z.string().nullable(),
   /** κ; null where the layer is not dynamic. */
-  readonly dynamicRatio: number | null;
+  dynamicRatio: z.number().nullable(),
   /** Trained numbers, router and bias included. */
-  readonly parameters: number;
+  parameters: z.number(),
   /** Multiply-accumulates for one sample. */
-  readonly macs: number;
-}
+  macs: z.number(),
+});
 
-export interface Inspection {
+export const inspectionSchema = z.strictObject({
   /** Every layer with numbers of its own, in the order of the network. */
-  readonly rows: readonly InspectRow[];
-  readonly parameters: number;
-  readonly maskBits: number;
-  readonly macs: number;
+  rows: z.array(inspectRowSchema).readonly(),
+  parameters: z.number(),
+  maskBits: z.number(),
+  macs: z.number(),
   /** What shapes and multiplications are of: `1 picture`, `128 tokens`. */
-  readonly sample: string;
+  sample: z.string(),
   /** κ of all dynamic layers together; null where there is none. */
-  readonly dynamicRatio: number | null;
-}
+  dynamicRatio: z.number().nullable(),
+});
+
+export type InspectRow = Readonly<z.infer<typeof inspectRowSchema>>;
+export type Inspection = Readonly<z.infer<typeof inspectionSchema>>;
 
 /** @param pass see `picturePass` and `textPass` */
 export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection {

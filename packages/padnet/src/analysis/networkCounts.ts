@@ -1,30 +1,39 @@
 /** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
-import { countMacs, countStored, isDynamicLayer, partitionedShape, type StoredNumbers } from '../layers/index.js';
+import { z } from 'zod';
+import { countMacs, countStored, isDynamicLayer, partitionedShape } from '../layers/index.js';
 import { isMasked, type Mask, numEntries } from '../partial/index.js';
 import type { SamplePass } from './samplePass.js';
 
-/** One dynamic or partial layer, or one that a partition has made static. */
-export interface LayerRatio {
+export const layerRatioSchema = z.strictObject({
   /** Such as `layer1.0.conv1`. */
-  readonly path: string;
+  path: z.string(),
   /** Entries of one bank entry: n. */
-  readonly entries: number;
+  entries: z.number(),
   /** Those that depend on the input: κn. */
-  readonly dynamicEntries: number;
+  dynamicEntries: z.number(),
   /** Of each filter (output channel, output neuron), the fraction of its entries that depend on the input. */
-  readonly filterShares: readonly number[];
-}
+  filterShares: z.array(z.number()).readonly(),
+});
 
-export interface NetworkCounts {
-  readonly stored: StoredNumbers;
+export const networkCountsSchema = z.strictObject({
+  stored: z.strictObject({
+    parameters: z.number(),
+    maskBits: z.number(),
+    entries: z.number(),
+    dynamicEntries: z.number(),
+  }),
   /** Multiply-accumulates of a forward pass. */
-  readonly macs: number;
-  /** Of what: `1 picture`, `128 tokens`. */
-  readonly sample: string;
+  macs: z.number(),
+  /** What the pass was of: `1 picture`, `128 tokens`. */
+  sample: z.string(),
   /** In the order of the network. */
-  readonly layers: readonly LayerRatio[];
-}
+  layers: z.array(layerRatioSchema).readonly(),
+});
+
+/** One dynamic or partial layer, or one that a partition has made static. */
+export type LayerRatio = Readonly<z.infer<typeof layerRatioSchema>>;
+export type NetworkCounts = Readonly<z.infer<typeof networkCountsSchema>>;
 
 /** @param pass see `picturePass` and `textPass` */
 export function countNetwork(network: nn.Module, pass: SamplePass): NetworkCounts {

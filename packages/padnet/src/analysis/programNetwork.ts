@@ -6,48 +6,14 @@ import { zeros, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { readJson } from '../jsonFile.js';
 import { PictureTask, writeFileAtomic, type Task } from '../training/index.js';
-import { inspectNetwork } from './inspectNetwork.js';
-import { countNetwork } from './networkCounts.js';
+import { inspectionSchema, inspectNetwork } from './inspectNetwork.js';
+import { countNetwork, networkCountsSchema } from './networkCounts.js';
 import type { SamplePass } from './samplePass.js';
-
-const sizes = z.array(z.number());
 
 export const networkSchema = z.strictObject({
   format: z.literal('padnet-network-1'),
-  counts: z.strictObject({
-    stored: z.strictObject({
-      parameters: z.number(),
-      maskBits: z.number(),
-      entries: z.number(),
-      dynamicEntries: z.number(),
-    }),
-    macs: z.number(),
-    sample: z.string(),
-    layers: z.array(
-      z.strictObject({ path: z.string(), entries: z.number(), dynamicEntries: z.number(), filterShares: sizes }),
-    ),
-  }),
-  inspection: z.strictObject({
-    rows: z.array(
-      z.strictObject({
-        path: z.string(),
-        kind: z.string(),
-        inputShape: sizes.nullable(),
-        outputShape: sizes.nullable(),
-        kernel: z.string().nullable(),
-        experts: z.string().nullable(),
-        filters: z.string().nullable(),
-        dynamicRatio: z.number().nullable(),
-        parameters: z.number(),
-        macs: z.number(),
-      }),
-    ),
-    parameters: z.number(),
-    maskBits: z.number(),
-    macs: z.number(),
-    sample: z.string(),
-    dynamicRatio: z.number().nullable(),
-  }),
+  counts: networkCountsSchema,
+  inspection: inspectionSchema,
 });
 
 /** What is counted on the network as it stands. */

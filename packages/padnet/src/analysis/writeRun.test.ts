@@ -11,11 +11,11 @@ import { loadRunModel, readAnyRun, readRun, RunFolder, runState, type TrainingEv
 import { type Evaluation, PictureTask, type SampleBatch, type Task, Trainer } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { checksums, metrics, splits, withoutTimings } from '../runs/pictures.test.fixture.js';
-import { htmlReport } from '../report/htmlReport.js';
+import { htmlReport } from '../report/pages/comparisonPage.js';
 import { inspectNetwork } from './inspectNetwork.js';
 import { readProgramNetwork } from './programNetwork.js';
 import { summariseRun } from './summariseRun.js';
-import { textTable } from '../report/textTable.js';
+import { comparisonText } from '../report/comparisonTable.js';
 import { writeRun, type WriteRunOptions } from './writeRun.js';
 
 let folder: string;
@@ -116,7 +116,7 @@ describe('writeRun', () => {
     ]);
     // Of 288 entries.
     expect(summaries[1]!.kappa.reached).toBeCloseTo(0.3, 2);
-    const table = textTable(summaries);
+    const table = comparisonText(summaries);
     expect(table).toMatch(/^ {2}points to static +– +[+−±]/m);
     expect(table).not.toContain('Settings that differ');
     const page = htmlReport(summaries, { date: new Date() });
@@ -232,6 +232,6 @@ describe('writeRun', () => {
       macs: 8 * 3,
       layer: 'static',
     });
-    expect(textTable([summary])).toContain('MACs for 1 batch');
+    expect(comparisonText([summary])).toContain('MACs for 1 batch');
   });
 });

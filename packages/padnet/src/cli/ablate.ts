@@ -1,21 +1,12 @@
 /** `padnet ablate`: trains a recipe with other values of its keys, and writes what that changes. */
 import { basename, extname, join } from 'node:path';
 import type { Command } from 'commander';
-import { InputError } from '../errors.js';
-import {
-  ablationCells,
-  type AblationPlan,
-  ablationRunName,
-  parseAblation,
-  planAblation,
-} from '../experiments/index.js';
-import { RunFolder } from '../runs/index.js';
-import { AblationWriter, type AblationRunPlan } from './ablationWriter.js';
-import { commandLine } from './commandLine.js';
+import { ablationRuns, type AblationPlan, parseAblation, planAblation } from '../experiments/index.js';
+import { ablationFiles, ablationReport } from '../report/index.js';
 import { allowCodeOption, collected, withExamples } from './options.js';
 import { readRecipe, readTrainingRecipe, readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { runObstacle, trainRuns } from './trainRuns.js';
+import { trainMatrix } from './trainMatrix.js';
 import { UsageError } from './usageError.js';
 
 interface AblateOptions {
@@ -59,39 +50,21 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
   });
   const unused = set.find((each) => !used.has(each));
   if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);
-  const out = options.out ?? join('runs', basename(file, extname(file)));
-  const runs = ablationCells(plan).map(({ recipe, ...cell }): AblationRunPlan => {
-    const name = ablationRunName(cell);
-    return { name, cell, recipe, folder: new RunFolder(join(out, name)) };
-  });
-  for (const run of runs) {
-    const obstacle = runObstacle(run);
-    if (!obstacle) continue;
-    if (!force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
-    for (const input of [file, ablation.recipe, ...ablation.references.map((each) => each.file)])
-      run.folder.checkInput(input);
-  }
-  const command = commandLine(terminal.parameters);
-  const table = new AblationWriter({ file, plan, runs, out, command, allowCode });
-  await table.check();
-  table.read();
-  if (!json) terminal.progress(sizeText(plan, runs));
-  const wholly = await trainRuns(runs, {
-    terminal,
-    json,
-    command,
-    force,
-    allowCode,
-    onFinished: () => table.write(),
-    onFailed: ({ cell }, message) => {
-      table.fail({ ...cell, message });
+  const runs = ablationRuns(plan);
+  await trainMatrix(
+    {
+      runs,
+      out: options.out ?? join('runs', basename(file, extname(file))),
+      files: Object.values(ablationFiles),
+      report: (results, origin) => ablationReport(file, { ...results, plan }, origin),
+      title: sizeText(plan, runs),
+      force,
+      inputs: [file, ablation.recipe, ...ablation.references.map((each) => each.file)],
+      allowCode,
+      json,
     },
-  });
-  if (!wholly) return;
-  const { document, text, files } = await table.write();
-  if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
-  if (json) terminal.printJson(document);
-  else terminal.print(`${text}\n\n${files.join('\n')}`);
+    terminal,
+  );
 }
 
 /** Such as `8 recipes × 3 seeds: 24 runs`. */

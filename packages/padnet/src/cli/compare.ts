@@ -3,7 +3,7 @@ import { basename, resolve } from 'node:path';
 import type { Command } from 'commander';
 import { checkOutput } from '../outputFile.js';
 import { type RunSummary, summariseRun } from '../analysis/index.js';
-import { htmlReport, reportFile, textTable } from '../report/index.js';
+import { comparisonText, htmlReport, reportFile } from '../report/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
 import { allowCodeOption, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -45,7 +45,7 @@ async function compare(
     terminal.printJson({ report: resolve(out), runs: summaries });
     return;
   }
-  terminal.print(textTable(summaries));
+  terminal.print(comparisonText(summaries));
   terminal.print(`\nreport: ${out}`);
 }
 

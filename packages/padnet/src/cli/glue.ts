@@ -1,28 +1,23 @@
 /** `padnet glue`: trains what is missing of GLUE's table, and writes the table. */
-import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import type { Command } from 'commander';
+import { type RunSummary, summariseRun } from '../analysis/index.js';
 import { glueTaskNames, type GlueTaskName } from '../data/text/glueTasks.js';
-import { InputError } from '../errors.js';
 import {
-  glueCells,
   glueMatrix,
-  glueNetworks,
-  glueOverrides,
-  glueRecipeName,
-  glueRunName,
-  type GlueCell,
-  type GlueMatrix,
   type GlueNetwork,
-} from '../experiments/glueRuns.js';
-import type { GlueRecipe, RecipeOverride } from '../recipe/index.js';
-import { RunFolder } from '../runs/index.js';
-import { commandLine } from './commandLine.js';
-import { GlueTableWriter } from './glueTableWriter.js';
+  glueNetworks,
+  type GlueResults,
+  type GlueRun,
+  glueRuns,
+  majorityScore,
+} from '../experiments/index.js';
+import type { Recipe, RecipeOverride } from '../recipe/index.js';
+import { glueDetailNetworks, glueFiles, glueReport, glueShortNames, type GlueTaskRuns } from '../report/index.js';
 import { allowCodeOption, collected, listOf, listOfNumbers, withExamples } from './options.js';
 import { readTrainingRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { runObstacle, trainRuns, type PlannedRun } from './trainRuns.js';
+import { trainMatrix } from './trainMatrix.js';
 import { UsageError } from './usageError.js';
 
 interface GlueOptions {
@@ -36,12 +31,6 @@ interface GlueOptions {
   readonly out: string;
   readonly allowCode?: boolean;
   readonly json?: boolean;
-}
-
-/** A run of the table, whether it has been trained or not. */
-export interface GluePlan extends PlannedRun {
-  readonly cell: GlueCell;
-  readonly recipe: GlueRecipe;
 }
 
 /** Those that are installed with the program. */
@@ -88,63 +77,66 @@ function checkSets(sets: readonly string[]): void {
 }
 
 async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
-  const { out, json = false, set = [], allowCode } = options;
+  const { out, json = false, set = [], allowCode, recipes } = options;
   checkSets(set);
   const matrix = glueMatrix(options);
-  const plans = planRuns(matrix, options);
-  const command = commandLine(terminal.parameters);
-  const table = await GlueTableWriter.create({ matrix, plans, out, command, terminal });
-  const wholly = await trainRuns(plans, {
-    terminal,
-    json,
-    command,
-    allowCode,
-    onFinished: () => table.write(),
-    onFailed: ({ cell }, message) => {
-      table.fail({ ...cell, message });
+  const runs = glueRuns(matrix, recipes, (file, overrides) => cellRecipe(file, overrides, options));
+  const byTask = new Map(runs.map(({ recipe }) => [recipe.data.task, recipe]));
+  const majority = [...byTask.values()].map(majorityScore);
+  const details = new GlueDetails();
+  await trainMatrix(
+    {
+      runs,
+      out,
+      files: Object.values(glueFiles),
+      report: async (results, origin) =>
+        glueReport({ ...results, matrix, majority }, await details.of(results), origin),
+      allowCode,
+      json,
     },
-  });
-  if (!wholly) return;
-  const { document, text, files } = await table.write();
-  if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
-  if (json) terminal.printJson(document);
-  else terminal.print(`${text}\n\n${files.join('\n')}`);
+    terminal,
+  );
 }
 
-/** @throws before anything is trained, where a recipe is wrong or a run was started with another */
-function planRuns(matrix: GlueMatrix, options: GlueOptions): GluePlan[] {
-  const plans: GluePlan[] = [];
-  for (const cell of glueCells(matrix)) {
-    const name = glueRunName(cell);
-    const recipe = cellRecipe(cell, options);
-    if (recipe.data.path === undefined)
-      throw new UsageError(
-        `--data: give the folder of GLUE, with a folder for each task; ${recipeFile(cell, options)} names none`,
-      );
-    const plan = { name, cell, recipe, folder: new RunFolder(join(options.out, name)) };
-    const obstacle = runObstacle(plan);
-    if (obstacle) throw obstacle;
-    plans.push(plan);
-  }
-  return plans;
-}
-
-function recipeFile({ task }: GlueCell, { recipes }: Pick<GlueOptions, 'recipes'>): string {
-  return join(recipes, glueRecipeName(task));
-}
-
-function cellRecipe(cell: GlueCell, { recipes, set = [], pretrained, data, allowCode }: GlueOptions): GlueRecipe {
-  const file = recipeFile(cell, { recipes });
+function cellRecipe(
+  file: string,
+  overrides: readonly RecipeOverride[],
+  { set = [], pretrained, data, allowCode }: GlueOptions,
+): Recipe {
   const short = (key: string, option: string, value: string | undefined): RecipeOverride[] =>
     value === undefined ? [] : [{ key, value: JSON.stringify(value), label: `${option} ${value}` }];
-  const overrides = [
-    ...short('model.pretrained', '--pretrained', pretrained),
-    ...short('data.path', '--data', data),
-    ...set,
-    ...glueOverrides(cell),
-  ];
-  const recipe = readTrainingRecipe(file, overrides, { allowCode });
-  if (recipe.modality === 'text' && recipe.data.name === 'glue' && recipe.data.task === cell.task)
-    return { ...recipe, data: recipe.data };
-  throw new InputError(`${file}: expected a recipe with modality: text and data.task: ${cell.task}`);
+  const shorts = [...short('model.pretrained', '--pretrained', pretrained), ...short('data.path', '--data', data)];
+  const recipe = readTrainingRecipe(file, [...shorts, ...set, ...overrides], { allowCode });
+  if (recipe.data.name === 'glue' && recipe.data.path === undefined)
+    throw new UsageError(`--data: give the folder of GLUE, with a folder for each task; ${file} names none`);
+  return recipe;
+}
+
+/** What the page looks at closely: of each task the first seed that a network with experts has finished. */
+class GlueDetails {
+  /** By folder. */
+  readonly #summaries = new Map<string, RunSummary>();
+
+  async of({ runs }: Pick<GlueResults, 'runs'>): Promise<GlueTaskRuns[]> {
+    const details: GlueTaskRuns[] = [];
+    for (const task of glueTaskNames) {
+      const ofTask = runs.filter((run) => run.task === task);
+      const seeds = ofTask.filter(({ dynamicRatio }) => dynamicRatio > 0).map(({ seed }) => seed);
+      if (seeds.length === 0) continue;
+      const seed = Math.min(...seeds);
+      const summaries: RunSummary[] = [];
+      for (const network of glueDetailNetworks) {
+        const run = ofTask.find((each) => each.network === network && each.seed === seed);
+        if (run) summaries.push(await this.#summary(run));
+      }
+      details.push({ task, seed, runs: summaries });
+    }
+    return details;
+  }
+
+  async #summary({ run, network }: GlueRun): Promise<RunSummary> {
+    const summary = this.#summaries.get(run) ?? (await summariseRun(run, { name: glueShortNames[network] }));
+    this.#summaries.set(run, summary);
+    return summary;
+  }
 }

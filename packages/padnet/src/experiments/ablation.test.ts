@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseAblation } from './ablation.js';
-import { ablationCells, ablationRunName, planAblation, type AblationPlan } from './ablationPlan.js';
+import { ablationRuns, planAblation, type AblationPlan } from './ablationPlan.js';
 import { parseRecipe } from '../recipe/loadRecipe.js';
 
 const recipes: Readonly<Record<string, string>> = {
@@ -78,10 +78,14 @@ sweeps:
         ],
       },
     ]);
-    const cells = ablationCells(planned);
-    expect(cells.slice(0, 3).map(ablationRunName)).toEqual(['base-seed3', 'static-seed3', 'partition.ratio=0.1-seed3']);
-    expect(cells[2]!.recipe).toMatchObject({ training: { seed: 3 }, partition: { ratio: 0.1 } });
-    expect(cells.slice(6).map(({ seed }) => seed)).toEqual([1, 1, 1, 1, 1, 1]);
+    const runs = ablationRuns(planned);
+    expect(runs.slice(0, 3).map(({ name }) => name)).toEqual([
+      'base-seed3',
+      'static-seed3',
+      'partition.ratio=0.1-seed3',
+    ]);
+    expect(runs[2]).toMatchObject({ cell: { seed: 3 }, recipe: { training: { seed: 3 }, partition: { ratio: 0.1 } } });
+    expect(runs.slice(6).map(({ cell }) => cell.seed)).toEqual([1, 1, 1, 1, 1, 1]);
   });
 
   it('names a recipe by what is different, however it is written, and a reference that is the base by the base', () => {

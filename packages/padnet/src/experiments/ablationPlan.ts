@@ -8,6 +8,7 @@ import { ABLATION_BASE, type Ablation, type AblationKey, type AblationValue } fr
 import { RecipeError, type RecipeOverride } from '../recipe/loadRecipe.js';
 import type { Recipe } from '../recipe/recipe.js';
 import { recipeSettings } from '../recipe/recipeSettings.js';
+import type { MatrixRun } from './matrix.js';
 
 /** A recipe that is trained once for each seed. */
 export interface AblationVariant {
@@ -86,16 +87,18 @@ export interface AblationCell {
   readonly seed: number;
 }
 
-/** Seed by seed, the base first, so that a table that is not full yet compares variants on the same seeds. */
-export function ablationCells({ seeds, variants }: AblationPlan): (AblationCell & { readonly recipe: Recipe })[] {
+/**
+ * Seed by seed, the base first, so that a table that is not full yet compares variants on the same seeds. Each run's folder is named as in
+ * `partition.ratio=0.1-seed1`.
+ */
+export function ablationRuns({ seeds, variants }: AblationPlan): MatrixRun<AblationCell>[] {
   return seeds.flatMap((seed) =>
-    variants.map(({ name, recipe }) => ({ variant: name, seed, recipe: withSeed(recipe, seed) })),
+    variants.map(({ name: variant, recipe }) => ({
+      name: `${variant}-seed${seed}`,
+      cell: { variant, seed },
+      recipe: withSeed(recipe, seed),
+    })),
   );
-}
-
-/** The name of a cell's run, a folder within that of the ablation: `partition.ratio=0.1-seed1`. */
-export function ablationRunName({ variant, seed }: AblationCell): string {
-  return `${variant}-seed${seed}`;
 }
 
 function withSeed<R extends Recipe>(recipe: R, seed: number): R {

@@ -1,7 +1,7 @@
 /** A made-up ablation with round numbers: κ over two seeds, and a grid. */
-import { type AblationCell, ablationCells, parseAblation, planAblation } from '../experiments/index.js';
+import { type AblationCell, ablationRuns, parseAblation, planAblation } from '../experiments/index.js';
 import { parseRecipe } from '../recipe/index.js';
-import type { AblationResults, AblationRun, FailedAblationRun } from './ablationTable.js';
+import type { AblationResults, AblationRun } from './ablationTable.js';
 
 const recipe = `
 model: { name: resnet10, layer: pad, stem: small, width: 16 }
@@ -35,11 +35,12 @@ export const ablationPlan = planAblation(parseAblation(ablation, 'ablation.yaml'
 /** @param scores by variant, one for each seed in order; null, or left out, where a run has not finished */
 export function ablationResults(
   scores: Readonly<Record<string, readonly (number | null)[]>>,
-  failed: readonly FailedAblationRun[] = [],
+  failed: AblationResults['failed'] = [],
 ): AblationResults {
-  const runs = ablationCells(ablationPlan).flatMap(({ variant, seed, recipe: own }) => {
+  const runs = ablationRuns(ablationPlan).flatMap(({ cell, recipe: own }) => {
+    const { variant, seed } = cell;
     const score = scores[variant]?.[ablationPlan.seeds.indexOf(seed)] ?? null;
-    return score === null ? [] : [ablationRun({ variant, seed }, score, { recipe: own })];
+    return score === null ? [] : [ablationRun(cell, score, { recipe: own })];
   });
   return { plan: ablationPlan, runs, failed };
 }

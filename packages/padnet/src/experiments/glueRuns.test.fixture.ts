@@ -1,8 +1,7 @@
 /** Made-up runs of GLUE's table with round numbers. */
 import { type GlueCell, type GlueMatrix, glueMatrix } from '../experiments/index.js';
 import { parseRecipe, type TextRecipe } from '../recipe/index.js';
-import type { GlueRun } from './glueResults.js';
-import type { FailedRun, GlueResults } from './glueTable.js';
+import type { GlueResults, GlueRun } from './glueTable.js';
 
 function recipeOf({ task, network, seed }: GlueCell): TextRecipe {
   const text = `
@@ -44,7 +43,7 @@ export function glueRun(cell: GlueCell, score: number, changes: Partial<GlueRun>
 export function glueResults(
   given: GlueMatrix,
   scores: Readonly<Record<string, readonly (number | null)[]>>,
-  failed: readonly FailedRun[] = [],
+  failed: GlueResults['failed'] = [],
 ): GlueResults {
   const matrix = glueMatrix(given);
   const runs = matrix.tasks.flatMap((task) =>

@@ -1,27 +1,27 @@
 /** The numbers of GLUE's table: a row for each network, means and deviations over seeds, and differences between networks. */
 import type { GlueTaskName } from '../data/index.js';
-import type { GlueCell, GlueMatrix, GlueNetwork } from '../experiments/index.js';
-import { mean, meanDeviation, type MeanDeviation } from '../statistics.js';
-import type { GlueRun, MajorityScore } from './glueResults.js';
+import type { TextRecipe } from '../recipe/index.js';
+import { mean, meanDeviation, type MeanDeviation, type MeanInterval } from '../statistics.js';
+import type { GlueCell, GlueMatrix, GlueNetwork } from './glue.js';
+import type { MajorityScore } from './glueMajority.js';
+import {
+  type BySeed,
+  type FinishedRun,
+  meanBySeed,
+  pairedDifference,
+  scoresBySeed,
+  seedScores,
+  type MatrixResults,
+  type SeedScores,
+} from './matrix.js';
 
-export interface FailedRun extends GlueCell {
-  readonly message: string;
-}
+/** A cell of the table that has been trained. */
+export type GlueRun = GlueCell & FinishedRun<TextRecipe>;
 
-export interface GlueResults {
+export interface GlueResults extends MatrixResults<GlueCell, TextRecipe> {
   readonly matrix: GlueMatrix;
-  /** Those that have finished. */
-  readonly runs: readonly GlueRun[];
-  readonly failed: readonly FailedRun[];
   /** One for each task. */
   readonly majority: readonly MajorityScore[];
-}
-
-export interface GlueTableCell {
-  /** Over the seeds that have finished, as fractions; null where none has. */
-  readonly score: MeanDeviation | null;
-  /** Seeds whose run failed. */
-  readonly failed: readonly number[];
 }
 
 /** What a network costs, over the tasks that every network of the table has finished; null where there are none. */
@@ -30,7 +30,7 @@ export interface GlueCosts {
   readonly parameters: number;
   /** Mean. */
   readonly dynamicRatio: number;
-  /** Mean over tasks of the mean over seeds of a run's median step; null where no step was timed. */
+  /** Mean over tasks of the mean over seeds of a run's median step; null where a run has no step that was timed. */
   readonly stepSeconds: number | null;
   /** Largest. */
   readonly peakMemoryBytes: number;
@@ -39,8 +39,8 @@ export interface GlueCosts {
 export interface GlueRow {
   readonly network: GlueNetwork;
   /** One for each task. */
-  readonly cells: readonly GlueTableCell[];
-  /** Of the mean over all tasks, over the seeds that have finished all of them; null where none has. */
+  readonly cells: readonly SeedScores[];
+  /** The mean over all tasks, over the seeds that have finished all of them; null where none has. */
   readonly average: MeanDeviation | null;
   readonly costs: GlueCosts | null;
 }
@@ -50,8 +50,8 @@ export interface GlueDifference {
   readonly network: GlueNetwork;
   readonly than: GlueNetwork;
   /** One for each task, over the seeds that both have finished; null where there are none. */
-  readonly cells: readonly (MeanDeviation | null)[];
-  readonly average: MeanDeviation | null;
+  readonly cells: readonly (MeanInterval | null)[];
+  readonly average: MeanInterval | null;
 }
 
 export interface GlueTable {
@@ -71,42 +71,34 @@ const comparedNetworks = [
 ] as const satisfies (readonly [GlueNetwork, GlueNetwork])[];
 
 export function glueTable({ matrix, runs, failed, majority }: GlueResults): GlueTable {
-  const { tasks, networks, seeds } = matrix;
-  const find = (cell: GlueCell): GlueRun | undefined =>
-    runs.find(({ task, network, seed }) => task === cell.task && network === cell.network && seed === cell.seed);
-  const scoreOf = (cell: GlueCell): number | null => find(cell)?.score ?? null;
-  const averageOf = (network: GlueNetwork, seed: number): number | null =>
-    wholeMean(tasks.map((task) => scoreOf({ task, network, seed })));
-  const costTasks = tasks.filter((task) =>
-    networks.every((network) => runs.some((run) => run.task === task && run.network === network)),
+  const { tasks, networks } = matrix;
+  const inCell = <Of extends GlueCell>(of: readonly Of[], task: GlueTaskName, network: GlueNetwork): Of[] =>
+    of.filter((each) => each.task === task && each.network === network);
+  /** By network: the scores of each task, then their average. */
+  const scores = new Map(
+    networks.map((network) => {
+      const ofTasks = tasks.map((task) => scoresBySeed(inCell(runs, task, network)));
+      return [network, [...ofTasks, meanBySeed(ofTasks)]] as const;
+    }),
   );
+  const costTasks = tasks.filter((task) => networks.every((network) => inCell(runs, task, network).length > 0));
   const majorityScores = tasks.map((task) => majority.find((each) => each.task === task)!.score);
-  const rows = networks.map((network): GlueRow => ({
-    network,
-    cells: tasks.map((task) => ({
-      score: meanDeviation(known(seeds.map((seed) => scoreOf({ task, network, seed })))),
-      failed: failed.filter((run) => run.task === task && run.network === network).map(({ seed }) => seed),
-    })),
-    average: meanDeviation(known(seeds.map((seed) => averageOf(network, seed)))),
-    costs: costsOf(costTasks.map((task) => runs.filter((run) => run.task === task && run.network === network))),
-  }));
-  const differences = comparedNetworks
-    .filter((pair) => pair.every((network) => networks.includes(network)))
-    .map(([network, than]): GlueDifference => {
-      const paired = (value: (network: GlueNetwork, seed: number) => number | null): MeanDeviation | null =>
-        meanDeviation(known(seeds.map((seed) => minus(value(network, seed), value(than, seed)))));
-      return {
-        network,
-        than,
-        cells: tasks.map((task) => paired((each, seed) => scoreOf({ task, network: each, seed }))),
-        average: paired(averageOf),
-      };
-    });
   return {
     matrix,
-    majority: { scores: majorityScores, average: wholeMean(majorityScores)! },
-    rows,
-    differences,
+    majority: { scores: majorityScores, average: mean(majorityScores) },
+    rows: networks.map((network) => ({
+      network,
+      cells: tasks.map((task, index) => seedScores(scores.get(network)![index]!, inCell(failed, task, network))),
+      average: meanDeviation([...scores.get(network)!.at(-1)!.values()]),
+      costs: costsOf(costTasks.map((task) => inCell(runs, task, network))),
+    })),
+    differences: comparedNetworks
+      .filter((pair) => pair.every((network) => networks.includes(network)))
+      .map(([network, than]) => {
+        const other: readonly BySeed[] = scores.get(than)!;
+        const differences = scores.get(network)!.map((own, column) => pairedDifference(own, other[column]!));
+        return { network, than, cells: differences.slice(0, -1), average: differences.at(-1)! };
+      }),
     costTasks,
   };
 }
@@ -115,24 +107,11 @@ export function glueTable({ matrix, runs, failed, majority }: GlueResults): Glue
 function costsOf(runs: readonly (readonly GlueRun[])[]): GlueCosts | null {
   const all = runs.flat();
   if (all.length === 0) return null;
+  const stepSeconds = mean(runs.map((ofTask) => mean(ofTask.map((run) => run.stepSeconds ?? NaN))));
   return {
     parameters: Math.max(...all.map(({ parameters }) => parameters)),
     dynamicRatio: mean(all.map(({ dynamicRatio }) => dynamicRatio)),
-    stepSeconds: wholeMean(runs.map((ofTask) => wholeMean(ofTask.map(({ stepSeconds }) => stepSeconds)))),
+    stepSeconds: Number.isNaN(stepSeconds) ? null : stepSeconds,
     peakMemoryBytes: Math.max(...all.map(({ peakMemoryBytes }) => peakMemoryBytes)),
   };
-}
-
-/** Null where one of them is. */
-function wholeMean(values: readonly (number | null)[]): number | null {
-  const all = known(values);
-  return all.length === values.length && all.length > 0 ? mean(all) : null;
-}
-
-function minus(a: number | null, b: number | null): number | null {
-  return a === null || b === null ? null : a - b;
-}
-
-function known(values: readonly (number | null)[]): number[] {
-  return values.filter((value) => value !== null);
 }

@@ -1,24 +1,7 @@
 export * from './ablation.js';
 export * from './ablationPlan.js';
-export * from './glueRuns.js';
-export {
-  type AblationPointRow,
-  type AblationResults,
-  type AblationRow,
-  type AblationRun,
-  type AblationTable,
-  ablationTable,
-  type FailedAblationRun,
-  readAblationRun,
-} from './ablationTable.js';
-export { type GlueRun, type MajorityScore, majorityScore, readGlueRun } from './glueResults.js';
-export {
-  type GlueCosts,
-  type GlueTableCell,
-  type FailedRun,
-  type GlueDifference,
-  type GlueResults,
-  type GlueRow,
-  type GlueTable,
-  glueTable,
-} from './glueTable.js';
+export * from './ablationTable.js';
+export * from './glue.js';
+export { type MajorityScore, majorityScore } from './glueMajority.js';
+export * from './glueTable.js';
+export * from './matrix.js';

@@ -1,41 +1,18 @@
-/** Runs compared: summaries, the HTML report, text tables; networks layer by layer. */
+/** Runs compared: pages, their sections, tables, and numbers as people read them. */
 
-export {
-  type AblationDocument,
-  ablationDocument,
-  ablationDocumentFile,
-  type AblationOrigin,
-} from './ablationDocument.js';
-export { ablationReport } from './ablationReport.js';
-export {
-  type AblationText,
-  ablationText,
-  type AblationTextCell,
-  type AblationTextRow,
-  type AblationTextTable,
-  ablationTextTables,
-} from './ablationText.js';
 export { type Cell, type Column, type Comparison, compareRuns, summarySentence } from './comparison.js';
+export { comparisonMarkdown, comparisonTable, comparisonText } from './comparisonTable.js';
 export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
-export { type GlueDocument, glueDocument, glueDocumentFile, type GlueOrigin } from './glueDocument.js';
-export { glueDetailNetworks, glueReport, type GlueTaskRuns } from './glueReport.js';
-export {
-  glueMarkdown,
-  glueMarkdownFile,
-  glueNetworkName,
-  type GlueNetworkRow,
-  glueShortNames,
-  type GlueText,
-  glueText,
-  type GlueTextCell,
-  type GlueTextRow,
-  glueTextTable,
-} from './glueText.js';
 export { alignGrid, type Grid } from './grid.js';
 export type { Html, HtmlValue } from './html.js';
-export { htmlReport, methodReferences, type ReportOptions, runFacts } from './htmlReport.js';
-export { reportFile, reportPage, type ReportPageOptions } from './reportPage.js';
-export { runSections } from './runSections.js';
-export { formatScore, metricName } from './scoreText.js';
 export { inspectText, planText } from './inspectText.js';
-export { markdownTable, textTable } from './textTable.js';
+export { type AblationDocument, ablationFiles, ablationReport } from './matrix/ablationReport.js';
+export { type GlueDocument, glueFiles, glueReport } from './matrix/glueReport.js';
+export { glueShortNames } from './matrix/glueText.js';
+export type { MatrixDocument, MatrixFile, MatrixOrigin, MatrixReport } from './matrix/matrixText.js';
+export { htmlReport, type ReportOptions } from './pages/comparisonPage.js';
+export { glueDetailNetworks, type GlueTaskRuns } from './pages/gluePage.js';
+export { reportFile, reportPage, type ReportPageOptions } from './pages/reportPage.js';
+export { formatScore, metricName } from './scoreText.js';
+export { runSections } from './sections/runSections.js';
+export { htmlTable, markdownTable, type Table, type TableCell, type TableColumn, textTable } from './table.js';

@@ -1,5 +1,5 @@
 /** The report's style sheet: system fonts, light and dark, narrow and wide, screen and paper. */
-import { fullColour } from './charts/heatScale.js';
+import { fullColour } from './charts/heatMap.js';
 import { colourVariables } from './charts/runColours.js';
 
 export const styleSheet = `

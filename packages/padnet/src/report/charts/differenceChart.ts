@@ -1,8 +1,9 @@
 /** Differences to the base, a line for each recipe: all sweeps on one scale. */
 import * as Plot from '@observablehq/plot';
-import type { MeanDeviation } from '../../statistics.js';
+import type { BySeed } from '../../experiments/index.js';
+import type { MeanInterval } from '../../statistics.js';
 import { html, type Html } from '../html.js';
-import { isBeyondSpread } from '../../experiments/seedSpread.js';
+import { differenceCell, isBeyondChance, signedHundredfold } from '../matrix/matrixText.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { seriesColours } from './runColours.js';
 
@@ -13,53 +14,59 @@ export interface DifferenceGroup {
 
 export interface DifferenceRow {
   readonly label: string;
-  /** To the base, × 100; null: none, or the base itself. */
-  readonly difference: MeanDeviation | null;
+  /** To the base, a fraction; null: none, or the base itself. */
+  readonly difference: MeanInterval | null;
   /** The same by seed. */
-  readonly bySeed: readonly { readonly seed: number; readonly difference: number }[];
+  readonly bySeed: BySeed;
   readonly isBase: boolean;
 }
 
-/** Colour of what is beyond the spread. */
+/** The colour of what is beyond chance. */
 const [varied] = seriesColours(1) as [string];
 
 const lineHeight = 23;
-const size = { width: 1000, marginTop: 40, marginBottom: 8, marginLeft: 250, marginRight: 130 };
+const size = { width: 1000, marginTop: 40, marginBottom: 8, marginLeft: 250, marginRight: 150 };
 
 export function differenceChart(name: string, groups: readonly DifferenceGroup[]): Html {
   const lines = groups.flatMap(({ title, rows }) => [
     { title, row: null },
     ...rows.map((row) => ({ title: null, row })),
   ]);
-  const placed = lines.flatMap(({ row }, line) => (row === null ? [] : [{ ...row, line, text: differenceText(row) }]));
-  const compared = placed.flatMap(({ difference, ...row }) => {
-    if (difference === null) return [];
-    const { mean, deviation } = difference;
-    const colour = isBeyondSpread(difference) === false ? 'var(--muted)' : varied;
-    return [{ ...row, mean, from: mean - (deviation ?? 0), to: mean + (deviation ?? 0), colour }];
+  const titles = lines.map(({ title }, line) => ({ title, line }));
+  const placed = lines.flatMap(({ row }, line) => {
+    if (row === null) return [];
+    const { text, details = [] } = differenceCell(row.difference, 2);
+    return [{ ...row, line, text: row.isBase ? 'base' : [text, ...details].join(' ') }];
+  });
+  const compared = placed.flatMap(({ difference, isBase, ...row }) => {
+    if (difference === null || isBase) return [];
+    const { mean, interval } = difference;
+    const [from, to] = interval ?? [mean, mean];
+    return [{ ...row, mean, from, to, colour: isBeyondChance(difference) === false ? 'var(--muted)' : varied }];
   });
   if (compared.length === 0) return html`<p class="empty">Nothing can be compared yet.</p>`;
   const seeds = compared.flatMap(({ bySeed, line, label, colour }) =>
-    bySeed.map(({ seed, difference }) => ({
-      line,
-      difference,
-      colour,
-      title: `${label}, seed ${seed}: ${signed(difference)}`,
-    })),
+    Array.from(bySeed, ([seed, difference]) => {
+      const title = `${label}, seed ${seed}: ${signedHundredfold(difference, 2)}`;
+      return { line, difference, colour, title };
+    }),
   );
-  const extremes = [0, ...compared.flatMap(({ from, to }) => [from, to]), ...seeds.map(({ difference }) => difference)];
-  const [least, largest] = [Math.min(...extremes), Math.max(...extremes)];
-  const margin = 0.04 * (largest - least || 1);
   const said = compared.map(({ label, text }) => `${label} ${text}`).join('; ');
+  const domain = differenceDomain(
+    seeds.map(({ difference }) => difference),
+    compared.flatMap(({ from, to }) => [from, to]),
+  );
   return plotSvg(`${name}: ${said}`, {
     ...size,
     height: size.marginTop + size.marginBottom + lineHeight * lines.length,
     x: {
-      domain: [least - margin, largest + margin],
+      percent: true,
+      domain: domain.map((end) => 100 * end),
+      clamp: true,
       axis: 'top',
       ticks: 8,
       tickSize: 0,
-      tickFormat: signedTick,
+      tickFormat: (value: number) => `${value > 0 ? '+' : value < 0 ? '−' : ''}${Math.abs(value)}`,
       label: 'points above the base',
       labelAnchor: 'left',
       labelArrow: 'none',
@@ -68,10 +75,7 @@ export function differenceChart(name: string, groups: readonly DifferenceGroup[]
     marks: [
       Plot.gridX({ ticks: 8, stroke: 'var(--rule)', strokeOpacity: 1 }),
       Plot.ruleX([0], { stroke: 'currentColor', strokeWidth: 1.25 }),
-      Plot.text(
-        lines.flatMap(({ title }, line) => (title === null ? [] : [{ title, line }])),
-        { ...left, y: 'line', text: 'title', fontWeight: 650, fill: 'currentColor' },
-      ),
+      Plot.text(titles, { ...left, y: 'line', text: 'title', fontWeight: 650, fill: 'currentColor' }),
       Plot.text(placed, {
         ...left,
         dx: 16 - size.marginLeft,
@@ -104,18 +108,12 @@ export function differenceChart(name: string, groups: readonly DifferenceGroup[]
 
 const left = { frameAnchor: 'left', textAnchor: 'start', dx: -size.marginLeft } as const;
 
-function differenceText({ difference, isBase }: DifferenceRow): string {
-  if (isBase) return 'base';
-  if (difference === null) return '–';
-  const { mean, deviation } = difference;
-  return deviation === null ? signed(mean) : `${signed(mean)} ± ${deviation.toFixed(2)}`;
-}
-
-function signed(value: number): string {
-  const text = Math.abs(value).toFixed(2);
-  return Number(text) === 0 ? `±${text}` : `${value > 0 ? '+' : '−'}${text}`;
-}
-
-function signedTick(value: number): string {
-  return value === 0 ? '0' : `${value > 0 ? '+' : '−'}${Math.abs(value)}`;
+/** All seeds and 0, and of the intervals what lies within as much again: those of two seeds would press all else together. */
+function differenceDomain(seeds: readonly number[], ends: readonly number[]): [low: number, high: number] {
+  const [least, largest] = [Math.min(0, ...seeds), Math.max(0, ...seeds)];
+  const span = largest - least || 0.01;
+  return [
+    Math.max(Math.min(least, ...ends), least - span) - 0.04 * span,
+    Math.min(Math.max(largest, ...ends), largest + span) + 0.04 * span,
+  ];
 }

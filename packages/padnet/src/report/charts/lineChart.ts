@@ -1,8 +1,8 @@
 /** Lines over epochs, one colour a run, named where they end. */
 import * as Plot from '@observablehq/plot';
 import { html, type Html } from '../html.js';
+import { axisName, gridY, spreadText } from './marks.js';
 import { plotSvg } from './plotSvg.js';
-import { spreadLabels } from './spreadLabels.js';
 
 export interface Line {
   readonly points: readonly { readonly epoch: number; readonly value: number }[];
@@ -36,7 +36,9 @@ const size = { width: 460, height: 300, marginTop: 28, marginBottom: 42, marginL
 
 export function lineChart(lines: readonly Line[], options: LineChartOptions): Html {
   const { name, axis, from, most = Infinity, leastSpan = 0, mostRatio = Infinity } = options;
-  const points = lines.flatMap((each) => each.points);
+  const points = lines.flatMap(({ points: own, marked, ...line }) =>
+    own.map((point) => ({ ...line, ...point, isMarked: point.epoch === marked, isFew: own.length <= 30 })),
+  );
   if (points.length === 0) return html`<p class="empty">No epoch has been completed yet.</p>`;
   const values = points.map(({ value }) => value);
   const isLogarithmic = Math.min(...values) > 0 && Math.max(...values) > mostRatio * Math.min(...values);
@@ -44,25 +46,13 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
     ? [Math.min(...values) / 1.2, Math.max(...values) * 1.2]
     : valueDomain(values, most, leastSpan);
   const epochs = Math.max(...points.map(({ epoch }) => epoch));
-  const plotHeight = size.height - size.marginTop - size.marginBottom;
-  const scale = isLogarithmic ? Math.log : (value: number): number => value;
-  const span = scale(high) - scale(low);
   const ticks = isLogarithmic ? powersOfTen(low, high) : 5;
-  const toPixels = (value: number): number => ((scale(high) - scale(value)) / span) * plotHeight;
-  const toValue = (pixels: number): number => {
-    const scaled = scale(high) - (pixels / plotHeight) * span;
-    return isLogarithmic ? Math.exp(scaled) : scaled;
-  };
-  const labelled = lines.filter((each) => each.label !== null && each.points.length > 0);
-  const spread = spreadLabels(
-    labelled.map((each) => toPixels(each.points.at(-1)!.value)),
-    15,
-    0,
-    plotHeight,
+  const ends = lines.flatMap(({ label, points: own, colour }) =>
+    label === null ? [] : own.slice(-1).map((point) => ({ ...point, label, colour })),
   );
-  const longest = Math.max(...labelled.map(({ label }) => label!.length));
-  const ends = labelled.map(({ label }) => label).join(', ');
-  return plotSvg(`${name}; at the end: ${ends}`, {
+  const longest = Math.max(...ends.map(({ label }) => label.length));
+  const place = { x: 'epoch', y: 'value' } as const;
+  return plotSvg(`${name}; at the end: ${ends.map(({ label }) => label).join(', ')}`, {
     ...size,
     marginRight: 16 + 7.4 * longest,
     x: {
@@ -74,43 +64,26 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
     },
     y: { type: isLogarithmic ? 'log' : 'linear', domain: [low, high], ticks, tickSize: 0, label: null },
     marks: [
-      Plot.gridY({ ticks, stroke: 'var(--rule)', strokeOpacity: 1 }),
-      Plot.text([axis], { frameAnchor: 'top-left', dx: -size.marginLeft, dy: -24, fill: 'var(--muted)' }),
-      ...lines.map(({ points: own, colour, dashed, title }) => [
+      gridY(ticks),
+      axisName(axis, size.marginLeft),
+      ...lines.map(({ points: own, colour, dashed, title }) =>
         Plot.line(own, {
-          x: 'epoch',
-          y: 'value',
+          ...place,
           stroke: colour,
           strokeWidth: dashed ? 1.25 : 2.25,
           ...(dashed ? { strokeDasharray: '3 3', strokeOpacity: 0.85 } : {}),
           title: () => title,
         }),
-        dashed || own.length > 30 ? null : Plot.dot(own, { x: 'epoch', y: 'value', r: 2.25, fill: colour }),
-      ]),
-      ...lines.map(({ points: own, colour, marked }) =>
-        Plot.dot(
-          own.filter(({ epoch }) => epoch === marked),
-          {
-            x: 'epoch',
-            y: 'value',
-            r: 5.5,
-            stroke: colour,
-            strokeWidth: 2,
-            fill: 'var(--paper)',
-            title: () => 'masks set here',
-          },
-        ),
       ),
-      ...labelled.map(({ label, points: own, colour }, index) =>
-        Plot.text([label], {
-          x: own.at(-1)!.epoch,
-          y: toValue(spread[index]!),
-          dx: 9,
-          textAnchor: 'start',
-          fill: colour,
-          fontWeight: 600,
-        }),
+      Plot.dot(
+        points.filter(({ dashed, isFew }) => !dashed && isFew),
+        { ...place, r: 2.25, fill: 'colour' },
       ),
+      Plot.dot(
+        points.filter(({ isMarked }) => isMarked),
+        { ...place, r: 5.5, stroke: 'colour', strokeWidth: 2, fill: 'var(--paper)', title: () => 'masks set here' },
+      ),
+      spreadText(ends, { ...place, text: 'label', fill: 'colour', dx: 9 }),
     ],
   });
 }

@@ -1,0 +1,268 @@
+/**
+ * The runs of a matrix, one after the other, each in a folder and a process of its own, and their tables, which are written anew whenever a
+ * run has finished: what `glue` and `ablate` do.
+ */
+import { existsSync } from 'node:fs';
+import { join, resolve } from 'node:path';
+import { InputError, reasonOf } from '../errors.js';
+import { type FinishedRun, type MatrixResults, type MatrixRun, readFinishedRun } from '../experiments/index.js';
+import { checkOutput, writeOutput } from '../outputFile.js';
+import type { Recipe } from '../recipe/index.js';
+import type { MatrixFile, MatrixOrigin, MatrixReport } from '../report/index.js';
+import { FolderHeldError, holdFolder, RunFolder, runState } from '../runs/index.js';
+import { finishedEvent } from '../training/index.js';
+import { commandLine } from './commandLine.js';
+import { Interruption, isAbort } from './interruption.js';
+import { checkSameRecipe } from './runRecipe.js';
+import type { Terminal } from './terminal.js';
+import { trainingView, type TrainingView } from './trainingView.js';
+import { fetchPretrained, trainRun } from './trainRun.js';
+
+export interface MatrixOptions<Cell, R extends Recipe> {
+  readonly runs: readonly MatrixRun<Cell, R>[];
+  /** The folder of runs and tables. */
+  readonly out: string;
+  /** The files that the report has. */
+  readonly files: readonly MatrixFile[];
+  readonly report: (
+    results: MatrixResults<Cell, R>,
+    origin: MatrixOrigin,
+  ) =>
+    | MatrixReport<{ readonly failed: readonly unknown[] }>
+    | Promise<MatrixReport<{ readonly failed: readonly unknown[] }>>;
+  /** Told before the first run; none: nothing. */
+  readonly title?: string;
+  /** Start anew what can not be gone on with; undefined: the command has no such option. */
+  readonly force?: boolean;
+  /** Files that the command reads: none of them is deleted with a run. */
+  readonly inputs?: readonly string[];
+  /** Whether code of the user's own that recipes name may be run. @default false */
+  readonly allowCode?: boolean | undefined;
+  /** Whether stdout is for the results: what is trained is told on stderr then. */
+  readonly json: boolean;
+}
+
+/**
+ * Trains the runs that have not finished; those that another process has are left to it. A run that fails does not end the others. The exit
+ * code says whether a signal stopped it, and whether runs are missing.
+ *
+ * @throws InputError before anything is trained, where a run can not be gone on with, or something else is where a table is to be
+ */
+export async function trainMatrix<Cell extends object, R extends Recipe>(
+  options: MatrixOptions<Cell, R>,
+  terminal: Terminal,
+): Promise<void> {
+  const { out, json, title, force = false } = options;
+  const command = commandLine(terminal.parameters);
+  const runs = options.runs.map((run) => ({ ...run, folder: new RunFolder(join(out, run.name)) }));
+  for (const run of runs) checkObstacle(run, options);
+  const tables = new MatrixTables(runs, command, options);
+  await tables.check();
+  if (title !== undefined && !json) terminal.progress(title);
+  if (!(await trainRuns(runs, { ...options, force, command, tables, terminal }))) return;
+  const { document, text, written } = await tables.write();
+  if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
+  if (json) terminal.printJson(document);
+  else terminal.print(`${text}\n\n${written.join('\n')}`);
+}
+
+/** A run with its folder. */
+type PlacedRun<Cell = unknown, R extends Recipe = Recipe> = MatrixRun<Cell, R> & { readonly folder: RunFolder };
+
+function checkObstacle(
+  run: PlacedRun,
+  { force, inputs = [] }: Pick<MatrixOptions<never, never>, 'force' | 'inputs'>,
+): void {
+  const obstacle = runObstacle(run);
+  if (!obstacle) return;
+  if (force === undefined) throw obstacle;
+  if (!force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+  for (const input of inputs) run.folder.checkInput(input);
+}
+
+/**
+ * Why a run can not be gone on with: it was started with another recipe, or a file of it is damaged. Null where nothing is in the
+ * way.
+ *
+ * @throws InputError where the folder has something else than a run
+ */
+function runObstacle({ recipe, folder }: PlacedRun): InputError | null {
+  try {
+    if (runState(folder) !== 'missing') {
+      checkSameRecipe(recipe, folder.path);
+      if (runState(folder) === 'started') finishedEvent(folder, recipe, false);
+      return null;
+    }
+  } catch (error) {
+    if (error instanceof InputError) return error;
+    throw error;
+  }
+  folder.checkNew(false);
+  return null;
+}
+
+/** One of another recipe is there until it is started anew. */
+function isFinished(run: PlacedRun): boolean {
+  return runObstacle(run) === null && runState(run.folder) === 'finished';
+}
+
+/** The tables of what has finished, whichever process trained it, in the folder of the runs. */
+class MatrixTables<Cell extends object, R extends Recipe> {
+  readonly #runs: readonly PlacedRun<Cell, R>[];
+  readonly #command: string;
+  readonly #options: MatrixOptions<Cell, R>;
+  /** A finished run does not change. */
+  readonly #finished = new Map<PlacedRun<Cell, R>, Cell & FinishedRun<R>>();
+  /** Why a run failed, or, though finished, can not be used. */
+  readonly #failed = new Map<PlacedRun<Cell, R>, string>();
+
+  constructor(runs: readonly PlacedRun<Cell, R>[], command: string, options: MatrixOptions<Cell, R>) {
+    this.#runs = runs;
+    this.#command = command;
+    this.#options = options;
+  }
+
+  fail(run: PlacedRun<Cell, R>, message: string): void {
+    this.#failed.set(run, message);
+  }
+
+  /** @throws InputError where something else is where the tables are to be, or has their folder */
+  async check(): Promise<void> {
+    const { out, files } = this.#options;
+    for (const { name, kind } of files) checkOutput(resolve(out, name), kind);
+    using _hold = await holdFolder(out);
+  }
+
+  /** @returns the report, and a line for each file, such as `page: …` */
+  async write() {
+    for (const run of this.#runs) if (!this.#finished.has(run) && isFinished(run)) this.#read(run);
+    const { out } = this.#options;
+    const results = {
+      runs: this.#runs.flatMap((run) => this.#finished.get(run) ?? []),
+      failed: this.#runs.flatMap((run) => {
+        const message = this.#failed.get(run);
+        return message === undefined ? [] : [{ ...run.cell, message }];
+      }),
+    };
+    const report = await this.#options.report(results, { command: this.#command, date: new Date() });
+    using _hold = await holdFolder(out);
+    const written = report.files.map(({ name, kind, label, content }) => {
+      const file = resolve(out, name);
+      writeOutput(file, content, kind);
+      return `${label}: ${file}`;
+    });
+    return { ...report, written };
+  }
+
+  #read(run: PlacedRun<Cell, R>): void {
+    try {
+      this.#finished.set(run, readFinishedRun(run.folder, run, this.#options));
+      this.#failed.delete(run);
+    } catch (error) {
+      if (!(error instanceof InputError)) throw error;
+      this.fail(run, error.message);
+    }
+  }
+}
+
+interface TrainingOptions<Cell extends object, R extends Recipe> extends Pick<
+  MatrixOptions<Cell, R>,
+  'json' | 'allowCode'
+> {
+  readonly force: boolean;
+  /** What goes on where this stops. */
+  readonly command: string;
+  readonly tables: MatrixTables<Cell, R>;
+  readonly terminal: Terminal;
+}
+
+/** @returns whether it came to the end: else a signal stopped it */
+async function trainRuns<Cell extends object, R extends Recipe>(
+  runs: readonly PlacedRun<Cell, R>[],
+  { terminal, json, command, force, allowCode, tables }: TrainingOptions<Cell, R>,
+): Promise<boolean> {
+  using interruption = new Interruption(terminal);
+  const { signal } = interruption;
+  const tellMissing = (): void => {
+    const missing = runs.filter((run) => !isFinished(run)).length;
+    if (missing === 0) return;
+    terminal.remark(`${missing} of ${runs.length} runs ${missing === 1 ? 'is' : 'are'} missing`);
+    terminal.exitCode = 1;
+  };
+  const stopped = (): false => {
+    tellMissing();
+    terminal.exitCode = interruption.exitCode;
+    return false;
+  };
+  const isAnew = (run: PlacedRun): boolean => force && runObstacle(run) !== null;
+  const waiting = runs.filter((run) => isAnew(run) || runState(run.folder) !== 'finished');
+  try {
+    for (const name of pretrainedNames(waiting)) await fetchPretrained(name, signal, terminal);
+  } catch (error) {
+    if (!isAbort(error, signal)) throw error;
+    return stopped();
+  }
+  const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
+  for (const [index, run] of runs.entries()) {
+    const { name, recipe, folder } = run;
+    // Read only now: another process may have trained it.
+    const anew = isAnew(run);
+    const state = anew ? 'missing' : runState(folder);
+    if (state === 'finished') {
+      await discardCheckpoints(folder);
+      continue;
+    }
+    const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
+    try {
+      const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
+      const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
+      if (end.type === 'interrupted') {
+        stopped();
+        terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);
+        return false;
+      }
+    } catch (error) {
+      if (isAbort(error, signal)) return stopped();
+      const message = reasonOf(error);
+      if (error instanceof Error && error.name === 'FolderHeldError') {
+        terminal.remark(`${name} is left to the process that trains it: ${message}`);
+        continue;
+      }
+      if (isFinished(run)) continue; // another process was quicker
+      terminal.remark(`padnet: ${name} failed: ${message}`);
+      if (signal.aborted) return stopped();
+      tables.fail(run, message);
+      continue;
+    }
+    await discardCheckpoints(folder);
+    await tables.write();
+  }
+  tellMissing();
+  return true;
+}
+
+function pretrainedNames(runs: readonly PlacedRun[]): Set<string> {
+  return new Set(runs.flatMap(({ recipe }) => (recipe.modality === 'text' ? [recipe.model.pretrained] : [])));
+}
+
+/** Nobody resumes a finished run, and they are three times as large as its network. */
+async function discardCheckpoints(folder: RunFolder): Promise<void> {
+  if (!existsSync(folder.checkpoints)) return;
+  try {
+    using _hold = await holdFolder(folder.path);
+    folder.removeCheckpoints();
+  } catch (error) {
+    if (!(error instanceof FolderHeldError)) throw error; // whoever has it knows what for
+  }
+}
+
+/** Titles alone. */
+function remarks(terminal: Terminal): TrainingView {
+  return {
+    start: (text) => {
+      terminal.remark(text);
+    },
+    show: () => undefined,
+    end: () => undefined,
+  };
+}

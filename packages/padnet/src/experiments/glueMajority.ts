@@ -1,0 +1,36 @@
+/** What a constant answer scores on a task of GLUE: the least that a network has to beat. */
+import { type GlueTaskName, type TextDataset, textScore } from '../data/index.js';
+import type { GlueRecipe } from '../recipe/index.js';
+import { mean } from '../statistics.js';
+import { loadTexts } from '../training/index.js';
+
+export interface MajorityScore {
+  readonly task: GlueTaskName;
+  /** The most frequent class of the training set, by name; of scores their mean. */
+  readonly answer: string;
+  readonly score: number;
+  readonly metrics: Readonly<Record<string, number>>;
+}
+
+/** What always the same answer scores. @throws InputError where data are missing or damaged, naming file and line */
+export function majorityScore({ data }: Pick<GlueRecipe, 'data'>): MajorityScore {
+  const { train, test, definition } = loadTexts(data);
+  const { classNames } = train;
+  const constant = classNames ? mostFrequent(train.labels!) : mean(train.labels!);
+  return {
+    task: data.task,
+    answer: classNames ? classNames[constant]! : constant.toFixed(2),
+    ...textScore(definition.metrics, constantAnswers(test, constant), test.labels!),
+  };
+}
+
+function constantAnswers({ length }: TextDataset, answer: number): Float32Array {
+  return new Float32Array(length).fill(answer);
+}
+
+/** The first of those that are equally frequent. */
+function mostFrequent(labels: Float32Array): number {
+  const counts: number[] = [];
+  for (const label of labels) counts[label] = (counts[label] ?? 0) + 1;
+  return counts.reduce((best, count, label) => (count > (counts[best] ?? 0) ? label : best), 0);
+}

@@ -1,0 +1,131 @@
+/**
+ * A matrix of runs: recipes × seeds, each run in a folder of its own; what finished runs gave, and how scores of the same seeds
+ * compare. GLUE's table and ablations are matrices.
+ */
+import { scope } from '@padnet/torch';
+import { changesOf, stepTimes } from '../analysis/runSummary.js';
+import { InputError } from '../errors.js';
+import { countStored } from '../layers/index.js';
+import type { CodeOptions } from '../ownCode/index.js';
+import type { Recipe } from '../recipe/index.js';
+import { type Change, type Environment, loadRunModel, readRun, type RunFolder } from '../runs/index.js';
+import { meanDeviation, meanInterval, type MeanDeviation, type MeanInterval } from '../statistics.js';
+
+/** A run of a matrix, whether it has been trained or not. */
+export interface MatrixRun<Cell, R extends Recipe = Recipe> {
+  /** The name of its folder, within the folder of the matrix. */
+  readonly name: string;
+  /** Where it stands in the matrix. */
+  readonly cell: Cell;
+  readonly recipe: R;
+}
+
+/** What a run that has finished gave. */
+export interface FinishedRun<R extends Recipe = Recipe> {
+  /** Its folder. */
+  readonly run: string;
+  /** What the task is scored by, such as `accuracy`, or `f1/accuracy`, whose mean is the score. */
+  readonly metric: string;
+  /** The value of `metric` on the test data (of GLUE the development set), a fraction. */
+  readonly score: number;
+  /** All metrics by name. */
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly testLoss: number;
+  /** Epochs and steps trained. */
+  readonly epochs: number;
+  readonly steps: number;
+  /** Trained numbers in the compact form. */
+  readonly parameters: number;
+  /** κ that the masks give; 0 of a static network, 1 of a dynamic one. */
+  readonly dynamicRatio: number;
+  /** Median of the steps; of a partitioned network, of those after the partition. */
+  readonly stepSeconds: number | null;
+  readonly peakMemoryBytes: number;
+  readonly trainingSeconds: number;
+  readonly recipe: R;
+  readonly environment: Environment | null;
+  /** What was changed between its sessions: with any, it is not what its recipe alone gives. */
+  readonly changes: readonly Change[];
+}
+
+/** What the runs of a matrix came to, in the order of the matrix. */
+export interface MatrixResults<Cell, R extends Recipe = Recipe> {
+  /** Those that have finished. */
+  readonly runs: readonly (Cell & FinishedRun<R>)[];
+  readonly failed: readonly (Cell & { readonly message: string })[];
+}
+
+/** @throws InputError where the run has not finished, its score is no number, a file of it is damaged, or as `loadModel` */
+export function readFinishedRun<Cell, R extends Recipe>(
+  folder: RunFolder,
+  { cell, recipe }: Pick<MatrixRun<Cell, R>, 'cell' | 'recipe'>,
+  code: CodeOptions = {},
+): Cell & FinishedRun<R> {
+  const { events, environment } = readRun(folder.path);
+  const finished = events.findLast((event) => event.type === 'finished');
+  if (!finished) throw new InputError(`${folder.path} has no finished run`);
+  if (!Number.isFinite(finished.testScore)) {
+    throw new InputError(
+      `${folder.path} has a test ${finished.metric} that is no number, since its network's outputs were none; train it ` +
+        'anew with a lower training.learningRate',
+    );
+  }
+  const partition = events.findLast((event) => event.type === 'partition');
+  return {
+    ...cell,
+    run: folder.path,
+    metric: finished.metric,
+    score: finished.testScore,
+    metrics: finished.testMetrics,
+    testLoss: finished.testLoss,
+    epochs: finished.epoch,
+    steps: finished.step,
+    parameters: scope(() => countStored(loadRunModel(folder.path, code).network).parameters),
+    dynamicRatio: partition?.dynamicRatio ?? (recipe.model.layer === 'static' ? 0 : 1),
+    stepSeconds: stepTimes(events).stepSeconds,
+    peakMemoryBytes: finished.peakMemoryBytes,
+    trainingSeconds: finished.trainingSeconds,
+    recipe,
+    environment,
+    changes: changesOf(events),
+  };
+}
+
+/** The scores of one recipe over the seeds of a matrix. */
+export interface SeedScores {
+  /** Of the seeds that have finished, fractions; null where there are none. */
+  readonly score: MeanDeviation | null;
+  /** Seeds whose run failed. */
+  readonly failed: readonly number[];
+}
+
+/** Values by seed. */
+export type BySeed = ReadonlyMap<number, number>;
+
+export function scoresBySeed(runs: readonly { readonly seed: number; readonly score: number }[]): BySeed {
+  return new Map(runs.map(({ seed, score }) => [seed, score]));
+}
+
+export function seedScores(scores: BySeed, failed: readonly { readonly seed: number }[]): SeedScores {
+  return { score: meanDeviation([...scores.values()]), failed: failed.map(({ seed }) => seed) };
+}
+
+/** The mean of several values for each seed that has all of them. */
+export function meanBySeed(all: readonly BySeed[]): BySeed {
+  const [first = new Map<number, number>(), ...others] = all;
+  const whole = [...first].filter(([seed]) => others.every((values) => values.has(seed)));
+  return new Map(
+    whole.map(([seed, value]) => [seed, others.reduce((sum, values) => sum + values.get(seed)!, value) / all.length]),
+  );
+}
+
+/** How much more than others values are, seed by seed. */
+export function differenceBySeed(values: BySeed, than: BySeed): BySeed {
+  const both = [...values].filter(([seed]) => than.has(seed));
+  return new Map(both.map(([seed, value]) => [seed, value - than.get(seed)!]));
+}
+
+/** The mean difference over the seeds that both have; null where there are none. */
+export function pairedDifference(values: BySeed, than: BySeed): MeanInterval | null {
+  return meanInterval([...differenceBySeed(values, than).values()]);
+}

@@ -1,0 +1,25 @@
+/** Marks that several charts have. */
+import * as Plot from '@observablehq/plot';
+import { spreadLabels } from './spreadLabels.js';
+
+/** Horizontal lines behind the marks. */
+export function gridY(ticks: number | number[] = 5): Plot.Markish {
+  return Plot.gridY({ ticks, stroke: 'var(--rule)', strokeOpacity: 1 });
+}
+
+/** What the vertical axis shows, above it. */
+export function axisName(text: string, marginLeft: number): Plot.Markish {
+  return Plot.text([text], { frameAnchor: 'top-left', dx: -marginLeft, dy: -24, fill: 'var(--muted)' });
+}
+
+/** Names of lines and points: those that would touch move apart, up and down. */
+export function spreadText(data: Plot.Data, options: Plot.TextOptions): Plot.Markish {
+  const style = { textAnchor: 'start', fontWeight: 600, ...options } as const;
+  return Plot.text(
+    data,
+    Plot.initializer(style, (_data, _facets, { y }, { y: scale }, { height, marginTop, marginBottom }) => {
+      const pixels = Array.from(y!.value as Iterable<number>, (value) => scale!(value) as number);
+      return { channels: { y: { value: spreadLabels(pixels, 15, marginTop, height - marginBottom) } } };
+    }),
+  );
+}

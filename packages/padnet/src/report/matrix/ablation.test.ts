@@ -1,0 +1,176 @@
+import { parseHTML } from 'linkedom';
+import { describe, expect, it } from 'vitest';
+import { ablationPlan, ablationResults } from '../../experiments/ablationRuns.test.fixture.js';
+import { ablationTable, type AblationResults } from '../../experiments/index.js';
+import { type AblationDocument, ablationReport } from './ablationReport.js';
+import { ablationText } from './ablationText.js';
+
+const results = ablationResults(
+  {
+    base: [0.75, 0.5],
+    static: [0.5, 0.5],
+    'partition.ratio=0.1': [0.5, 0.25],
+    'partition.ratio=0.5': [0.875, null],
+    'partition.granularity=filter': [0.5, 0.75],
+  },
+  [{ variant: 'partition.ratio=0.5', seed: 2, message: 'the loss is not finite' }],
+);
+const table = ablationTable(results);
+const text = ablationText(results, table);
+const origin = { command: 'padnet ablate ablation.yaml', date: new Date('2026-01-02T03:04:05Z') };
+
+const lines = (of: AblationResults): string[] => ablationReport('ablation.yaml', of, origin).text.split('\n');
+const contentOf = (label: string, of: AblationResults = results, file = 'ablation.yaml'): string =>
+  ablationReport(file, of, origin).files.find((each) => each.label === label)!.content;
+
+describe('ablationTable', () => {
+  it('gives mean and sample deviation, and pairs differences to the base by seed', () => {
+    expect(table.base).toMatchObject({ score: { mean: 0.625, deviation: Math.SQRT2 / 8, count: 2 }, difference: null });
+    const [ratio] = table.sweeps;
+    expect(ratio!.rows.map(({ values, variant }) => [values, variant])).toEqual([
+      [['0.1'], 'partition.ratio=0.1'],
+      [['0.3'], 'base'],
+      [['0.5'], 'partition.ratio=0.5'],
+    ]);
+    expect(ratio!.rows[0]!.difference).toEqual({ mean: -0.25, deviation: 0, count: 2, interval: [-0.25, -0.25] });
+    expect(ratio!.rows[1]).toMatchObject({ ...table.base, difference: null });
+    expect(ratio!.rows[2]).toMatchObject({
+      score: { mean: 0.875, deviation: null, count: 1 },
+      difference: { mean: 0.125, deviation: null, count: 1, interval: null },
+      failed: [2],
+    });
+    expect(table.references[0]).toMatchObject({ name: 'static', difference: { mean: -0.125, count: 2 } });
+  });
+
+  it('pairs nothing where the base has not finished', () => {
+    const { base, sweeps } = ablationTable(ablationResults({ base: [0.5, null], 'partition.ratio=0.1': [null, 0.5] }));
+    expect(base.score).toEqual({ mean: 0.5, deviation: null, count: 1 });
+    expect(sweeps[0]!.rows[0]).toMatchObject({ score: { mean: 0.5 }, difference: null });
+    const empty = ablationTable(ablationResults({}));
+    expect(empty.metric).toBeNull();
+    expect(empty.base).toMatchObject({ score: null, parameters: null, stepSeconds: null });
+  });
+
+  it('averages what a network costs over seeds', () => {
+    expect(table.base).toMatchObject({ parameters: 1_900_000, dynamicRatio: 0.3 });
+    expect(table.base.stepSeconds).toBeCloseTo(0.3, 12);
+  });
+});
+
+describe('ablationText', () => {
+  it('has a table for the base and each sweep', () => {
+    expect(lines(results).slice(0, 22)).toEqual([
+      'The base and what to measure it by',
+      'recipe  test accuracy, %               to the base  stored       κ    step',
+      '──────  ────────────────  ────────────────────────  ──────  ──────  ──────',
+      'base       62.50 ± 17.68                      base  1.90 M  30.0 %  300 ms',
+      // Differences of −25 and 0: ± 12.7062 · 17.68 / √2.
+      'static      50.00 ± 0.00  −12.50 [−171.33, 146.33]  1.00 M   0.0 %  300 ms',
+      'Not told apart from the base: static.',
+      '',
+      'partition.ratio',
+      'ratio     test accuracy, %                to the base  stored       κ    step',
+      '─────  ───────────────────  ─────────────────────────  ──────  ──────  ──────',
+      '0.1          37.50 ± 17.68  −25.00 [−25.00, −25.00] *  1.30 M  10.0 %  300 ms',
+      '0.3          62.50 ± 17.68                       base  1.90 M  30.0 %  300 ms',
+      '0.5    87.50 (1, 1 failed)                     +12.50  2.50 M  50.0 %  250 ms',
+      'Below the base: 0.1 (−25.00 [−25.00, −25.00]).',
+      '',
+      'partition.ratio × partition.granularity',
+      'ratio  granularity  test accuracy, %                to the base  stored       κ    step',
+      '─────  ───────────  ────────────────  ─────────────────────────  ──────  ──────  ──────',
+      '0.1    entry           37.50 ± 17.68  −25.00 [−25.00, −25.00] *  1.30 M  10.0 %  300 ms',
+      '0.1    filter                      –                          –       –       –       –',
+      '0.3    entry           62.50 ± 17.68                       base  1.90 M  30.0 %  300 ms',
+      '0.3    filter          62.50 ± 17.68     0.00 [−317.66, 317.66]  1.90 M  30.0 %  300 ms',
+    ]);
+  });
+
+  it('says what it comes to, by what chance does', () => {
+    // Of all seeds only 0.1 and filter; 5 % of 2 is less than 1.
+    expect(text.lead).toBe(
+      'The base reaches a test accuracy of 62.50 ± 17.68 %. Of 2 other recipes 1 differs from it by a difference whose 95 % ' +
+        'interval over seeds excludes 0; by chance alone less than 1 would.',
+    );
+    expect(ablationText(ablationResults({}), ablationTable(ablationResults({}))).lead).toBeNull();
+  });
+
+  it('notes what has to be known', () => {
+    expect(text.notes).toEqual([
+      'Test accuracy, %: mean ± standard deviation (n − 1) over seeds 1, 2.',
+      'In parentheses: how many of 2 seeds have finished, where not all.',
+      expect.stringContaining('its 95 % interval (Student’s t)') as string,
+      expect.stringMatching(/^Stored numbers, κ and step are means over seeds/) as string,
+      'static differs from the base in more than its layers (base, static): training.epochs 4, 5.',
+      'Failed: partition.ratio=0.5, seed 2: the loss is not finite',
+    ]);
+  });
+});
+
+it('is a document for machines', () => {
+  const document = JSON.parse(contentOf('numbers')) as AblationDocument;
+  expect(document).toMatchObject({ command: origin.command, date: '2026-01-02T03:04:05.000Z', seeds: [1, 2] });
+  expect(document.notes).toContain('partition.ratio: Below the base: 0.1 (−25.00 [−25.00, −25.00]).');
+  expect(document.runs).toHaveLength(results.runs.length);
+});
+
+describe('ablationReport', () => {
+  interface Element {
+    readonly textContent: string;
+  }
+  const select = (page: string, selector: string): string[] => {
+    const { document } = parseHTML(page) as {
+      readonly document: { querySelectorAll(name: string): Iterable<Element> };
+    };
+    return Array.from(document.querySelectorAll(selector), ({ textContent }) =>
+      textContent.replace(/\s+/g, ' ').trim(),
+    );
+  };
+  const page = contentOf('page');
+
+  it('has every sweep as a plot and a table', () => {
+    expect(select(page, 'h2')).toEqual([
+      'What the keys of the recipe change',
+      'The base and what to measure it by',
+      'partition.ratio',
+      'partition.ratio × partition.granularity',
+    ]);
+    expect(select(page, '.sweep svg')).toHaveLength(2);
+    expect(select(page, '.sweep:first-of-type tbody tr:first-of-type > *').slice(0, 3)).toEqual([
+      '0.1',
+      '37.50± 17.68',
+      '−25.00[−25.00, −25.00] *',
+    ]);
+    const labels = [...page.matchAll(/aria-label="([^"]*)"/g)].map((match) => match[1]);
+    expect(labels).toContainEqual('partition.ratio: 0.1: 37.5; 0.3: 62.5; 0.5: 87.5; static 50.0');
+    expect(select(page, '.legend span').filter((name) => name !== '')).toEqual([
+      'granularity entry',
+      'granularity filter',
+    ]);
+  });
+
+  it('draws every seed that can be compared, and its mean', () => {
+    const [differences] = /<svg role="img" aria-label="Differences[^]*?<\/svg>/.exec(page)!;
+    // static 2, ratio 2 + 1, grid 2 + 2; the base is the line.
+    expect(differences.match(/<circle /g)).toHaveLength(9 + 5);
+    expect(differences).toContain('0.1, seed 2: −25.00');
+  });
+
+  it('escapes what comes from a recipe', () => {
+    const [first, ...others] = ablationPlan.sweeps;
+    const point = { values: ['<b>"&'], variant: 'base' };
+    const odd = { ...results, plan: { ...ablationPlan, sweeps: [{ ...first!, points: [point] }, ...others] } };
+    const oddPage = contentOf('page', odd, '<i>.yaml');
+    expect(oddPage).not.toMatch(/<b>"&|<i>\.yaml/);
+    expect(select(oddPage, '.sweep tbody th')).toContain('<b>"&');
+  });
+
+  it('is there before anything has finished', () => {
+    const early = contentOf('page', ablationResults({}));
+    expect(select(early, '.empty')).toEqual([
+      'Nothing can be compared yet.',
+      'No run of it has finished yet.',
+      'No run of it has finished yet.',
+    ]);
+  });
+});

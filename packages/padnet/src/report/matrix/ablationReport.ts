@@ -1,0 +1,51 @@
+/** An ablation for a terminal, as JSON and a page. */
+import { type AblationResults, ablationTable, type AblationTable } from '../../experiments/index.js';
+import { ablationColours, ablationPage } from '../pages/ablationPage.js';
+import { reportFile } from '../pages/reportPage.js';
+import { textTable } from '../table.js';
+import { ablationText, type AblationTextTable } from './ablationText.js';
+import {
+  matrixDocument,
+  type MatrixDocument,
+  type MatrixFile,
+  type MatrixOrigin,
+  type MatrixReport,
+} from './matrixText.js';
+
+/** An ablation for machines: what `ablation.json` is. */
+export type AblationDocument = MatrixDocument<AblationTable & Pick<AblationResults['plan'], 'seeds'>, AblationResults>;
+
+export const ablationFiles = {
+  numbers: {
+    label: 'numbers',
+    name: 'ablation.json',
+    kind: {
+      name: 'ablation of padnet',
+      isOne: (beginning) => /^\{\s*"command": "padnet .*",\s*"date": ".*",\s*"seeds": /.test(beginning),
+    },
+  },
+  page: { label: 'page', name: 'ablation.html', kind: reportFile },
+} satisfies Record<string, MatrixFile>;
+
+/** @param file of the ablation */
+export function ablationReport(
+  file: string,
+  results: AblationResults,
+  origin: MatrixOrigin,
+): MatrixReport<AblationDocument> {
+  const table = ablationTable(results);
+  const text = ablationText(results, table, ablationColours(table));
+  const { lead, base, sweeps, notes } = text;
+  const found = sweeps.flatMap(({ title, finding }) => (finding === null ? [] : `${title}: ${finding}`));
+  const said = [lead, base.finding, ...found, ...notes].filter((each) => each !== null);
+  const document = matrixDocument(origin, { seeds: results.plan.seeds, ...table }, said, results);
+  const withTitle = (of: AblationTextTable): string[] => [of.title, textTable(of), of.finding ?? [], ''].flat();
+  return {
+    document,
+    text: [...[base, ...sweeps].flatMap(withTitle), lead ?? [], ...notes].flat().join('\n'),
+    files: [
+      { ...ablationFiles.numbers, content: `${JSON.stringify(document, null, 2)}\n` },
+      { ...ablationFiles.page, content: ablationPage(file, results, table, text, origin) },
+    ],
+  };
+}

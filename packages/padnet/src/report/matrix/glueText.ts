@@ -1,0 +1,209 @@
+/** GLUE's table in words and digits: rows for a terminal, Markdown and a page, and what they say. */
+import { type GlueTaskName, glueTasks } from '../../data/index.js';
+import {
+  type GlueDifference,
+  glueHeading,
+  type GlueNetwork,
+  type GlueResults,
+  type GlueRun,
+  type GlueTable,
+} from '../../experiments/index.js';
+import { formatBytes, formatCount, formatPercent, formatSeconds } from '../format.js';
+import type { Table, TableCell, TableColumn } from '../table.js';
+import { differenceCell, hundredfold, outcomes, overSeeds, runNotes, scoreCell, seedNotes } from './matrixText.js';
+
+/** Digits after the point. */
+const digits = 1;
+
+export interface GlueTextRow {
+  readonly name: string;
+  /** Null of what is no network: the majority class, and differences. */
+  readonly network: GlueNetwork | null;
+  /** One for each task, and where there are several, their average. */
+  readonly scores: readonly TableCell[];
+  /** Of a network: stored numbers, κ, step, memory. */
+  readonly costs: readonly string[];
+}
+
+export interface GlueText {
+  /** Scores and differences by task. */
+  readonly scores: Table<GlueTextRow>;
+  readonly costs: Table<GlueTextRow>;
+  /** Both side by side. */
+  readonly whole: Table<GlueTextRow>;
+  /** What the differences say, a sentence each. */
+  readonly findings: readonly string[];
+  /** What has to be known to read the table. */
+  readonly notes: readonly string[];
+}
+
+const costHeadings = [
+  ['Stored', 'numbers'],
+  ['κ', 'reached'],
+  ['Step', 'training'],
+  ['Memory', 'peak'],
+] as const;
+
+/** @param colours of the networks on a page */
+export function glueText(
+  results: GlueResults,
+  table: GlueTable,
+  colours?: Readonly<Record<GlueNetwork, string>>,
+): GlueText {
+  const { matrix, majority, rows, differences } = table;
+  const { tasks, seeds } = matrix;
+  const withAverage = <T>(cells: readonly T[], average: T): readonly T[] =>
+    tasks.length > 1 ? [...cells, average] : cells;
+  const scores = rows.map(({ cells, average }) =>
+    withAverage(cells, { score: average, failed: [] }).map((cell) => scoreCell(cell, seeds.length, digits)),
+  );
+  const best = withAverage(tasks, null).map((_, column) => {
+    const means = rows.flatMap(
+      ({ cells, average }) => (cells[column]?.score ?? (column === tasks.length ? average : null))?.mean ?? [],
+    );
+    return means.length < 2 ? null : hundredfold(Math.max(...means), digits);
+  });
+  const networkRows = rows.map(({ network, costs }, row) => ({
+    name: networkName(network, results.runs),
+    network,
+    scores: scores[row]!.map((cell, column) => ({ ...cell, best: cell.text === best[column] })),
+    costs: [
+      formatCount(costs?.parameters ?? null),
+      formatPercent(costs?.dynamicRatio ?? null),
+      formatSeconds(costs?.stepSeconds ?? null),
+      formatBytes(costs?.peakMemoryBytes ?? null),
+    ],
+  }));
+  const otherRow = (name: string, cells: readonly TableCell[]): GlueTextRow => ({
+    name,
+    network: null,
+    scores: cells,
+    costs: [],
+  });
+  const name: TableColumn<GlueTextRow> = {
+    heading: 'Network',
+    isName: true,
+    cell: (row) => ({ text: row.name, colour: row.network === null ? undefined : colours?.[row.network] }),
+  };
+  const scoreColumns = withAverage(tasks.map(glueHeading), ['Average', `${tasks.length} tasks`]).map(
+    ([heading, detail], index): TableColumn<GlueTextRow> => ({ heading, detail, cell: (row) => row.scores[index] }),
+  );
+  const costColumns = costHeadings.map(([heading, detail], index): TableColumn<GlueTextRow> => ({
+    heading,
+    detail,
+    cell: (row) => row.costs[index],
+  }));
+  const allRows = [
+    otherRow(
+      'majority class',
+      withAverage(majority.scores, majority.average).map((score) => ({ text: hundredfold(score, digits) })),
+    ),
+    ...networkRows,
+    ...differences.map(({ network, than, cells, average }) =>
+      otherRow(
+        `${glueShortNames[network]} − ${glueShortNames[than]}`,
+        withAverage(cells, average).map((each) => differenceCell(each, digits)),
+      ),
+    ),
+  ];
+  const title = 'Scores by network and task';
+  return {
+    scores: { title, columns: [name, ...scoreColumns], rows: allRows },
+    costs: { title: 'Costs by network', columns: [name, ...costColumns], rows: networkRows },
+    whole: { title, columns: [name, ...scoreColumns, ...costColumns], rows: allRows },
+    findings: [averageFinding(table), ...differences.map((each) => finding(each, tasks))].filter(
+      (each) => each !== null,
+    ),
+    notes: notesOf(results, table),
+  };
+}
+
+export const glueShortNames: Readonly<Record<GlueNetwork, string>> = {
+  scratch: 'scratch',
+  static: 'static',
+  moe: 'MoE',
+  pad: 'PAD',
+};
+
+/** With what its recipes agree on: `MoE, 2 of 4 experts`, `PAD, κ = 0.5`. */
+function networkName(network: GlueNetwork, runs: readonly GlueRun[]): string {
+  const own = runs.filter((run) => run.network === network);
+  const only = (value: (run: GlueRun) => string): string => {
+    const values = new Set(own.map(value));
+    return values.size === 1 ? `, ${[...values].join('')}` : '';
+  };
+  const details = {
+    scratch: 'from scratch',
+    static: glueShortNames.static,
+    moe: `${glueShortNames.moe}${only(({ recipe: { model } }) => `${model.k} of ${model.numExperts} experts`)}`,
+    pad: `${glueShortNames.pad}${only(({ recipe: { partition } }) => `κ = ${partition?.ratio ?? 1}`)}`,
+  };
+  return details[network];
+}
+
+/** Such as `Average of 5 tasks: static 74.4, MoE 74.4, PAD 74.3; majority class 40.0.`; null where one is of fewer seeds. */
+function averageFinding({ matrix: { tasks }, rows, majority }: GlueTable): string | null {
+  const averages = rows.flatMap(({ network, average }) =>
+    average === null ? [] : [`${glueShortNames[network]} ${hundredfold(average.mean, digits)}`],
+  );
+  const sameSeeds = new Set(rows.map(({ average }) => average?.count)).size === 1;
+  if (tasks.length === 1 || averages.length < rows.length || !sameSeeds) return null;
+  return `Average of ${tasks.length} tasks: ${averages.join(', ')}; majority class ${hundredfold(majority.average, digits)}.`;
+}
+
+/** Such as `PAD against MoE: higher on RTE; lower on CoLA; not told apart on MRPC.`; null where nothing is known. */
+function finding({ network, than, cells }: GlueDifference, tasks: readonly GlueTaskName[]): string | null {
+  const { above, below, open, single } = outcomes(
+    cells.map((difference, index) => ({ label: glueTasks[tasks[index]!].folder, difference })),
+  );
+  const said = [
+    ['higher on', above],
+    ['lower on', below],
+    ['not told apart on', open],
+    ['one seed only, so no spread to compare with, on', single],
+  ] as const;
+  const parts = said.flatMap(([text, group]) =>
+    group.length === 0 ? [] : `${text} ${group.map(({ label }) => label).join(', ')}`,
+  );
+  if (parts.length === 0) return null;
+  const name = glueShortNames[network];
+  return `${name.charAt(0).toUpperCase()}${name.slice(1)} against ${glueShortNames[than]}: ${parts.join('; ')}.`;
+}
+
+function notesOf(results: GlueResults, { matrix, costTasks, rows }: GlueTable): string[] {
+  const { runs, majority } = results;
+  const { tasks, seeds, networks } = matrix;
+  const folders = (of: readonly GlueTaskName[]): string => of.map((task) => glueTasks[task].folder).join(', ');
+  const over = seeds.length === 1 ? ', ' : ': ';
+  const answers = majority.map(({ task, answer }) => `${glueTasks[task].folder} ${answer}`);
+  const stopped = tasks.filter((task) =>
+    runs.some((run) => run.task === task && run.recipe.training.earlyStopping !== undefined),
+  );
+  const samples = (key: 'trainLimit' | 'testLimit', verb: string): string[] => {
+    const limits = new Map(runs.map(({ task, recipe }) => [task, recipe.data[key]]));
+    const limited = tasks.flatMap((task) => {
+      const limit = limits.get(task);
+      return limit === undefined ? [] : `${limit.toLocaleString('en')} rows of ${glueTasks[task].folder}`;
+    });
+    return limited.length === 0 ? [] : [`${verb} a fixed sample: ${limited.join(', ')}.`];
+  };
+  return [
+    `Scores × 100 on the development sets${over}${overSeeds(seeds)}. Where a task has two metrics, their mean, as GLUE counts it.`,
+    ...seedNotes(
+      seeds,
+      rows.flatMap(({ cells }) => cells),
+    ),
+    `Majority class: the training set's most frequent answer, always (${answers.join(', ')}).`,
+    ...(stopped.length === 0
+      ? []
+      : [
+          `Early stopping chose the epoch on the development set itself, so these scores are optimistic: ${folders(stopped)}.`,
+        ]),
+    ...samples('trainLimit', 'Trained on'),
+    ...samples('testLimit', 'Scored on'),
+    ...(costTasks.length > 0 && costTasks.length < tasks.length
+      ? [`Costs are over the tasks that all ${networks.length} networks have finished: ${folders(costTasks)}.`]
+      : []),
+    ...runNotes(results, ({ task, network }) => `${glueTasks[task].folder}, ${glueShortNames[network]}`),
+  ];
+}

@@ -1,0 +1,149 @@
+/** What the tables of a matrix of runs have in common: cells of scores and differences, what they say, and notes. */
+import { changeNotes } from '../../analysis/changeNotes.js';
+import type { FinishedRun, MatrixResults, SeedScores } from '../../experiments/index.js';
+import type { FileKind } from '../../outputFile.js';
+import type { MeanDeviation, MeanInterval } from '../../statistics.js';
+import { unknown } from '../format.js';
+import type { TableCell } from '../table.js';
+
+/** What made a table. */
+export interface MatrixOrigin {
+  readonly command: string;
+  readonly date: Date;
+}
+
+/** A matrix for machines. */
+export type MatrixDocument<Numbers, Results extends Pick<MatrixResults<unknown>, 'runs' | 'failed'>> = Numbers & {
+  readonly command: string;
+  /** ISO 8601 */
+  readonly date: string;
+  readonly notes: readonly string[];
+  /** Every finished run with its metrics, recipe, commit and machine. */
+  readonly runs: Results['runs'];
+  readonly failed: Results['failed'];
+};
+
+/** A file that a matrix is written to. */
+export interface MatrixFile {
+  readonly name: string;
+  readonly kind: FileKind;
+  /** What it is on the terminal: `page`. */
+  readonly label: string;
+}
+
+/** A matrix as it is shown. */
+export interface MatrixReport<Document> {
+  readonly document: Document;
+  /** For a terminal. */
+  readonly text: string;
+  /** The contents of files. */
+  readonly files: readonly (MatrixFile & { readonly content: string })[];
+}
+
+/** @param digits after the point */
+export function scoreCell({ score, failed }: SeedScores, seeds: number, digits: number): TableCell {
+  const lost = failed.length === 0 ? [] : [seeds === 1 ? 'failed' : `${failed.length} failed`];
+  if (score === null) return { text: lost[0] ?? unknown };
+  const remarks = [...(score.count < seeds ? [String(score.count)] : []), ...lost].join(', ');
+  const text = hundredfold(score.mean, digits);
+  return { text, details: [...deviationText(score, digits), ...(remarks === '' ? [] : [`(${remarks})`])] };
+}
+
+/** A star where the interval excludes 0. */
+export function differenceCell(difference: MeanInterval | null, digits: number): TableCell {
+  if (difference === null) return { text: unknown };
+  const details = intervalText(difference, digits).map((text) => (isBeyondChance(difference) ? `${text} *` : text));
+  return { text: signedHundredfold(difference.mean, digits), details };
+}
+
+/** `± 0.6`; nothing of a single value. */
+export function deviationText({ deviation }: MeanDeviation, digits: number): string[] {
+  return deviation === null ? [] : [`± ${hundredfold(deviation, digits)}`];
+}
+
+/** `[2.8, 5.8]`; nothing of a single value. */
+export function intervalText({ interval }: MeanInterval, digits: number): string[] {
+  return interval === null ? [] : [`[${interval.map((end) => hundredfold(end, digits)).join(', ')}]`];
+}
+
+/** Whether the interval of a difference excludes 0; null where one seed tells nothing. */
+export function isBeyondChance({ interval }: MeanInterval): boolean | null {
+  return interval && (interval[0] > 0 || interval[1] < 0);
+}
+
+/** How often an interval excludes 0 where nothing differs. */
+export const chance = 0.05;
+
+/** × 100 */
+export function hundredfold(fraction: number, digits: number): string {
+  const text = (100 * fraction).toFixed(digits);
+  return Number(text) === 0 ? text.replace('-', '') : text.replace('-', '−');
+}
+
+export function signedHundredfold(fraction: number, digits: number): string {
+  const text = hundredfold(fraction, digits);
+  return fraction > 0 && Number(text) !== 0 ? `+${text}` : text;
+}
+
+interface Named {
+  readonly label: string;
+  readonly difference: MeanInterval | null;
+}
+
+/** Labels by what their differences say; those without are left out. */
+export function outcomes<Of extends Named>(
+  differences: readonly Of[],
+): Record<'above' | 'below' | 'open' | 'single', Of[]> {
+  const groups: Record<'above' | 'below' | 'open' | 'single', Of[]> = { above: [], below: [], open: [], single: [] };
+  for (const each of differences) {
+    if (each.difference === null) continue;
+    const beyond = isBeyondChance(each.difference);
+    groups[beyond === null ? 'single' : !beyond ? 'open' : each.difference.mean > 0 ? 'above' : 'below'].push(each);
+  }
+  return groups;
+}
+
+/** `seed 1`, or how several are summed up. */
+export function overSeeds(seeds: readonly number[]): string {
+  return seeds.length === 1 ? `seed ${seeds[0]!}` : `mean ± standard deviation (n − 1) over seeds ${seeds.join(', ')}`;
+}
+
+/** How to read the cells of several seeds. */
+export function seedNotes(seeds: readonly number[], cells: readonly SeedScores[]): string[] {
+  if (seeds.length === 1) return [];
+  const isOpen = cells.some(({ score }) => score !== null && score.count < seeds.length);
+  return [
+    ...(isOpen ? [`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`] : []),
+    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that excludes 0, as it ' +
+      'does by chance in 5 % of cells where two networks are equal.',
+  ];
+}
+
+/** What has to be known of how runs were made, and which have failed. @param nameOf a failed run, such as `MRPC, PAD` */
+export function runNotes<Cell extends { readonly seed: number }>(
+  { runs, failed }: MatrixResults<Cell>,
+  nameOf: (cell: Cell) => string,
+): string[] {
+  const machines = new Set(runs.map(machineOf));
+  return [
+    ...(machines.size > 1
+      ? ['Runs come from different machines or numbers of threads: their times and memory cannot be compared.']
+      : []),
+    ...changeNotes(runs.map(({ run, changes }) => ({ name: run, changes }))),
+    ...failed.map((cell) => `Failed: ${nameOf(cell)}, seed ${cell.seed}: ${cell.message}`),
+  ];
+}
+
+function machineOf({ environment }: FinishedRun): string {
+  return environment ? [environment.cpu, environment.cores, environment.threads].join() : '';
+}
+
+/** @param numbers what the document has of its own, which comes before notes and runs. */
+export function matrixDocument<Numbers extends object, Results extends Pick<MatrixResults<unknown>, 'runs' | 'failed'>>(
+  { command, date }: MatrixOrigin,
+  numbers: Numbers,
+  notes: readonly string[],
+  { runs, failed }: Results,
+): MatrixDocument<Numbers, Results> {
+  return { command, date: date.toISOString(), ...numbers, notes, runs, failed };
+}

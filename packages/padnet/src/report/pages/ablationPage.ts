@@ -1,0 +1,155 @@
+/** An ablation as a page: what moves the score and by how much, then every sweep as a plot and a table. */
+import { networkFacts } from '../../analysis/networkFacts.js';
+import { runEnvironment } from '../../analysis/summariseRun.js';
+import {
+  ABLATION_BASE,
+  type AblationPointRow,
+  type AblationResults,
+  type AblationRow,
+  type AblationTable,
+  differenceBySeed,
+  scoresBySeed,
+} from '../../experiments/index.js';
+import { differenceChart, type DifferenceGroup, type DifferenceRow } from '../charts/differenceChart.js';
+import { referenceColours, seriesColours } from '../charts/runColours.js';
+import { seedChart } from '../charts/seedChart.js';
+import { html, type Html } from '../html.js';
+import {
+  type AblationText,
+  type AblationTextTable,
+  scoreHeading,
+  scoreName,
+  shortKey,
+  valuesText,
+} from '../matrix/ablationText.js';
+import type { MatrixOrigin } from '../matrix/matrixText.js';
+import { dataName, dataText, scheduleText } from '../recipeTexts.js';
+import { htmlTable, swatch } from '../table.js';
+import { methodReferences, originFacts } from './comparisonPage.js';
+import { reportPage } from './reportPage.js';
+
+/**
+ * @param file of the ablation
+ * @param text with `ablationColours`
+ */
+export function ablationPage(
+  file: string,
+  results: AblationResults,
+  table: AblationTable,
+  text: AblationText,
+  { command, date }: MatrixOrigin,
+): string {
+  const { plan, runs } = results;
+  const { recipe } = plan.variants[0]!;
+  const network = networkFacts(recipe, null);
+  return reportPage({
+    title: `What matters for ${network.name} on ${dataName(recipe)}`,
+    kicker: `PAD-Net ablation of ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`,
+    lead: text.lead,
+    facts: [
+      ['Ablation', file],
+      ['Network', network.text],
+      ['Data', dataText(recipe)],
+      ['Training', scheduleText(recipe)],
+      ['Seeds', plan.seeds.join(', ')],
+      ...originFacts(
+        runs.map(({ environment }) => ({ environment: runEnvironment(environment) })),
+        date,
+      ),
+    ],
+    body: html`<section>
+        <h2>What the keys of the recipe change</h2>
+        <p class="sub">Each recipe minus the base in ${scoreName(table.metric)}, in points, on the same seeds.</p>
+        <figure class="scroll wide" tabindex="0" aria-label="Differences to the base">
+          ${differenceChart('Differences to the base', differenceGroups(table))}
+        </figure>
+        <p class="read">
+          <b>How to read this.</b> A ring is a seed, a dot the mean, a bar its 95 % interval. Grey where that has 0 in
+          it: these seeds do not tell the two apart. Choosing the best line by these test scores makes its score
+          optimistic.
+        </p>
+      </section>
+      <section>
+        <h2>${text.base.title}</h2>
+        ${text.base.finding !== null && html`<p class="sub">${text.base.finding}</p>`}
+        ${htmlTable(text.base, 'compact')}
+        <ul class="notes">
+          ${text.notes.map((note) => html`<li>${note}</li>`)}
+        </ul>
+      </section>
+      ${table.sweeps.map(({ keys, rows }, index) => sweepSection(keys, rows, text.sweeps[index]!, table))}`,
+    footer: html`Made by <code>${command}</code>. ${methodReferences([recipe])}`,
+  });
+}
+
+function differenceGroups({ base, references, sweeps }: AblationTable): DifferenceGroup[] {
+  const baseScores = scoresBySeed(base.scores);
+  const rowOf = (row: AblationRow, label: string): DifferenceRow => ({
+    label,
+    difference: row.difference,
+    bySeed: differenceBySeed(scoresBySeed(row.scores), baseScores),
+    isBase: row.variant === ABLATION_BASE,
+  });
+  const groups = [
+    { title: 'references', rows: references.map((row) => rowOf(row, row.name)) },
+    ...sweeps.map(({ keys, rows }) => ({
+      title: keys.join(' × '),
+      rows: rows.map((row) => rowOf(row, valuesText(row.values))),
+    })),
+  ];
+  return groups.filter(({ rows }) => rows.length > 0);
+}
+
+/** On the page: of the base and the references, by name. */
+export function ablationColours({ references }: AblationTable): ReadonlyMap<string, string> {
+  const colours = referenceColours(references.length);
+  return new Map([
+    [ABLATION_BASE, seriesColours(1)[0]!],
+    ...references.map(({ name }, index) => [name, colours[index]!] as const),
+  ]);
+}
+
+function sweepSection(
+  keys: readonly string[],
+  rows: readonly AblationPointRow[],
+  text: AblationTextTable,
+  table: AblationTable,
+): Html {
+  const distinct = (at: number): string[] => [...new Set(rows.flatMap(({ values }) => values[at] ?? []))];
+  const names = keys.length === 1 ? [null] : distinct(1);
+  const colours = seriesColours(names.length);
+  const series = names.map((name, index) => ({
+    name: name && `${shortKey(keys[1]!)} ${name}`,
+    colour: colours[index]!,
+    points: rows
+      .filter((row) => name === null || row.values[1] === name)
+      .map(({ values: [value], ...row }) => ({ ...row, value: value! })),
+  }));
+  const base = rows.find(({ variant }) => variant === ABLATION_BASE);
+  const referenceColour = ablationColours(table);
+  const references = [
+    ...table.references.map(({ name, score }) => ({ name, colour: referenceColour.get(name)!, score })),
+    ...(base ? [] : [{ name: ABLATION_BASE, colour: 'var(--ink)', score: table.base.score }]),
+  ];
+  return html`<section>
+    <h2>${text.title}</h2>
+    ${text.finding !== null && html`<p class="sub">${text.finding}</p>`}
+    <div class="sweep">
+      <figure>
+        ${
+          names.length > 1 &&
+          html`<p class="legend">${series.map(({ name, colour }) => html`<span>${swatch(colour)}${name}</span>`)}</p>`
+        }
+        ${seedChart({
+          name: text.title,
+          axis: `↑ ${scoreHeading(table.metric)}`,
+          values: distinct(0),
+          baseValue: base?.values[0] ?? null,
+          series,
+          references,
+        })}
+      </figure>
+      ${htmlTable(text, 'compact')}
+    </div>
+  </section>`;
+}

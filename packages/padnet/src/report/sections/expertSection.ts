@@ -1,0 +1,142 @@
+/** The report's sections on mixtures of experts: how evenly they are used, which tokens they get, and how that came about. */
+import { expertHeatMap } from '../charts/heatMap.js';
+import { entropyNames, routerEntropyChart, type RoutedRun } from '../charts/routerEntropy.js';
+import { runColours } from '../charts/runColours.js';
+import type { ExpertLoad, TypicalToken, TypicalTokens } from '../../analysis/expertLoad.js';
+import { formatPercent } from '../format.js';
+import { html, type Html } from '../html.js';
+import { swatch } from '../table.js';
+import { layerLabel } from '../../analysis/layerNames.js';
+import type { RunSummary } from '../../analysis/runSummary.js';
+
+interface ExpertRun {
+  readonly name: string;
+  readonly colour: string;
+  readonly load: ExpertLoad;
+}
+
+/** Null where no run has mixtures of experts. */
+export function expertSections(runs: readonly RunSummary[]): Html | null {
+  const colours = runColours(runs);
+  const loaded = runs.flatMap(({ name, experts }, index): ExpertRun[] =>
+    experts === null || experts.layers.length === 0 ? [] : [{ name, colour: colours[index]!, load: experts }],
+  );
+  const routed = runs.flatMap((run, index): RoutedRun[] =>
+    run.routing.length === 0 ? [] : [{ run, colour: colours[index]! }],
+  );
+  if (loaded.length === 0 && routed.length === 0) return null;
+  return html`${loaded.length > 0 && loadSection(loaded)}${loaded.length > 0 && tokenSection(loaded)}${
+    routed.length > 0 && entropySection(routed)
+  }`;
+}
+
+function loadSection(runs: readonly ExpertRun[]): Html {
+  // One scale for all, so that equal colours are equal shares.
+  const most = Math.max(...runs.flatMap(({ load }) => load.layers.flatMap(({ shares }) => shares)));
+  return html`<section>
+    <h2>How evenly the experts are used</h2>
+    <p class="sub">
+      Each expert’s share of the gates in every mixture of experts, over the test sentences; blocks and experts count
+      from 0.
+    </p>
+    <div class="grid">
+      ${runs.map(
+        ({ name, colour, load }) =>
+          html`<figure>
+            <figcaption>
+              ${swatch(colour)}${name}
+              <small
+                >0 %<span class="scale" style="--c:${colour}"></span>${formatPercent(most, 0)},
+                ${measuredOn(load)}</small
+              >
+            </figcaption>
+            ${expertHeatMap(load.layers, { most, colour })}
+          </figure>`,
+      )}
+    </div>
+    <p class="read">
+      <b>How to read this.</b> A row is a layer, a column an expert, and a row sums to 100 %. Evenness is the entropy of
+      the row over that of equal shares: 1 where all experts get as much, 0 where one gets everything. The auxiliary
+      loss of training asks for even rows, but sees the routers with their noise, which evens out what is shown here
+      without; an expert with next to nothing is stored for little use.
+    </p>
+  </section>`;
+}
+
+function measuredOn({ sentences, tokens }: ExpertLoad): string {
+  return `${sentences.toLocaleString('en')} sentences, ${tokens.toLocaleString('en')} tokens`;
+}
+
+function tokenSection(runs: readonly ExpertRun[]): Html {
+  return html`<section>
+    <h2>Which tokens go where</h2>
+    <p class="sub">
+      The tokens most typical of each expert, in the first, middle and last mixture of experts: how many times as large
+      as for the average token their gate is.
+    </p>
+    ${runs.map(
+      ({ name, colour, load }) =>
+        html`<h3 class="run">${swatch(colour)}${name}</h3>
+          <div class="grid small">${load.typical.map((layer) => tokenTable(layer, load, colour))}</div>`,
+    )}
+    <p class="read">
+      <b>How to read this.</b> × 2.0 says that the expert weighs the token twice as much as it weighs tokens on average;
+      the most that there can be is one over the expert’s share. Tokens are pieces of words as the tokenizer cuts them
+      (<code>##</code> goes on with a word). Where all are near × 1 the router does not tell tokens apart, as before
+      training.
+    </p>
+  </section>`;
+}
+
+function tokenTable({ path, experts }: TypicalTokens, { layers }: ExpertLoad, colour: string): Html {
+  const shares = layers.find((layer) => layer.path === path)?.shares ?? [];
+  return html`<figure>
+    <figcaption>Layer ${layerLabel(path)}</figcaption>
+    <table class="tokens">
+      <tbody>
+        ${experts.map(
+          (tokens, expert) =>
+            html`<tr>
+              <th scope="row">
+                <span class="share" style="--c:${colour};--share:${(100 * (shares[expert] ?? 0)).toFixed(1)}%"></span>
+                ${expert} <small>${formatPercent(shares[expert] ?? 0, 0)}</small>
+              </th>
+              <td>${tokens.length === 0 ? html`<small>none</small>` : tokens.map(tokenChip)}</td>
+            </tr>`,
+        )}
+      </tbody>
+    </table>
+  </figure>`;
+}
+
+function tokenChip({ token, count, lift }: TypicalToken): Html {
+  return html`<span class="token" title="${count} times"
+    >${token}<small>× ${lift.toFixed(lift < 9.95 ? 1 : 0)}</small></span
+  > `;
+}
+
+function entropySection(runs: readonly RoutedRun[]): Html {
+  const partitioned = runs.some(({ run: { partitionEpoch } }) => partitionEpoch !== null && partitionEpoch > 0);
+  const keys = Object.keys(entropyNames) as (keyof typeof entropyNames)[];
+  return html`<section>
+    <h2>Router entropy over training</h2>
+    <p class="sub">
+      Means over all mixtures of experts of a run, smoothed over steps; one colour a run, as in the table.
+    </p>
+    <div class="grid">
+      ${keys.map(
+        (key) =>
+          html`<figure>
+            <figcaption>${entropyNames[key]}</figcaption>
+            ${routerEntropyChart(runs, key)}
+          </figure>`,
+      )}
+    </div>
+    <p class="read">
+      <b>How to read this.</b> Measured on training batches, with the noise that routers get in training. First chart: 1
+      where the k experts of a token count alike, 0 where one of them counts alone. Second: 1 where a batch uses all
+      experts evenly, 0 where it uses one
+      alone.${partitioned && ' A ring marks where Iterative Mode Partition set the masks.'}
+    </p>
+  </section>`;
+}

@@ -1,0 +1,154 @@
+/** What a report shows of runs beneath its table: learning curves, sizes, routers, experts. */
+import { dynamicRatioChart, filterShareChart } from '../charts/layerCharts.js';
+import { lossChart, scoreChart } from '../charts/learningCurves.js';
+import { runColours } from '../charts/runColours.js';
+import { tradeOffChart } from '../charts/tradeOff.js';
+import { coefficientSection } from './coefficientSection.js';
+import { scoreInterval, scoreName, scoreTitle } from '../comparisonMetrics.js';
+import { expertSections } from './expertSection.js';
+import { formatLoss } from '../format.js';
+import { html, type Html } from '../html.js';
+import { htmlTable, swatch } from '../table.js';
+import type { RunSummary } from '../../analysis/runSummary.js';
+import { samplesOf } from '../sampleWords.js';
+import * as scoreFormulas from '../scoreFormulas.js';
+import { formatScore } from '../scoreText.js';
+
+/** A colour for each run, the same in every figure; sections that no run has anything for are left out. */
+export function runSections(runs: readonly RunSummary[]): Html {
+  const trained = runs.some(({ recipe }) => recipe !== null);
+  return html`${trained && trainingSection(runs)} ${sizeSection(runs)} ${coefficientSection(runs)}
+  ${expertSections(runs)}`;
+}
+
+function trainingSection(runs: readonly RunSummary[]): Html {
+  const partitioned = runs.flatMap(({ partitionEpoch }) => partitionEpoch ?? []).filter((epoch) => epoch > 0);
+  const within = partitioned.every(Number.isInteger) ? '' : 'in or ';
+  return html`<section>
+    <h2>Learning curves</h2>
+    <p class="sub">One colour a run, as in the table; named with the value of the last epoch.</p>
+    <div class="grid">
+      <figure>
+        <figcaption>${scoreTitle(runs)} by epoch</figcaption>
+        ${scoreChart(runs)}
+      </figure>
+      <figure>
+        <figcaption>Loss by epoch</figcaption>
+        ${lossChart(runs)}
+      </figure>
+    </div>
+    <p class="read">
+      <b>How to read this.</b> Training loss is measured as trained, with ${trainedWith(runs)}, so it may well lie above
+      the test loss; compare like with
+      like.${
+        partitioned.length > 0 &&
+        ` A ring marks the epoch ${within}after which Iterative Mode Partition set the masks: from there on only the entries under the mask depend on the input.`
+      }
+    </p>
+    ${curveTable(runs)}
+  </section>`;
+}
+
+/** What training loss has that test loss has not. */
+function trainedWith(runs: readonly RunSummary[]): string {
+  const modalities = new Set(runs.map(({ modality }) => modality));
+  return [
+    ...(modalities.has('image') ? ['augmentation, mix-up and label smoothing'] : []),
+    ...(modalities.has('text') ? ['dropout and the auxiliary loss of routers'] : []),
+    ...(modalities.has('program') ? ['whatever its program adds'] : []),
+  ].join(', ');
+}
+
+/** The numbers of the curves, for those who want to read rather than look. */
+function curveTable(runs: readonly RunSummary[]): Html {
+  const rows = runs.flatMap(({ name, metric, curve }) => curve.map((point) => ({ name, metric, ...point })));
+  return html`<details>
+    <summary>All epochs as a table</summary>
+    ${htmlTable<(typeof rows)[number]>({
+      title: 'All epochs',
+      columns: [
+        { heading: 'Run', isName: true, cell: ({ name }) => name },
+        { heading: 'Epoch', cell: ({ epoch }) => String(epoch) },
+        { heading: 'Training loss', cell: ({ trainLoss }) => formatLoss(trainLoss, 4) },
+        { heading: 'Test loss', cell: ({ testLoss }) => formatLoss(testLoss, 4) },
+        { heading: scoreTitle(runs), cell: ({ metric, score }) => formatScore(metric, score) },
+      ],
+      rows,
+    })}
+  </details>`;
+}
+
+function sizeSection(runs: readonly RunSummary[]): Html {
+  const colours = runColours(runs);
+  const hasScore = runs.some(({ score }) => score !== null);
+  const hasIntervals = runs.some((run) => scoreInterval(run) !== null);
+  const score = upperFirst(scoreName(runs));
+  const partial = runs.flatMap((run, index) =>
+    run.layer === 'pad' && run.layers.length > 0 ? [{ run, colour: colours[index]! }] : [],
+  );
+  return html`<section>
+    <h2>Where it stays dynamic, and what that stores</h2>
+    <p class="sub">
+      ${score} for the numbers
+      stored${partial.length > 0 && ', and the dynamic ratio κ of every layer after Iterative Mode Partition'}.
+    </p>
+    <div class="grid">
+      ${
+        hasScore &&
+        html`<figure>
+          <figcaption>${score} against stored numbers</figcaption>
+          ${tradeOffChart(runs)}
+        </figure>`
+      }
+      ${partial.map(
+        ({ run, colour }) =>
+          html`<figure>
+            <figcaption>${swatch(colour)}${run.name}: dynamic ratio by layer</figcaption>
+            <p class="settings">${partitionText(run)}</p>
+            ${dynamicRatioChart(run.layers, run.kappa.reached, colour)}
+          </figure>`,
+      )}
+      ${partial.map(
+        ({ run, colour }) =>
+          html`<figure>
+            <figcaption>${swatch(colour)}${run.name}: filters that stayed dynamic</figcaption>
+            ${filterShareChart(run.layers, colour)}
+          </figure>`,
+      )}
+    </div>
+    <p class="read">
+      <b>How to read this.</b> First chart: up is better, left is
+      smaller${
+        hasIntervals &&
+        `; where the 95 % intervals overlap widely, these test ${samplesOf(runs)} do not tell the runs apart`
+      }.${
+        partial.length > 0 &&
+        ' By layer, from input to output: on the left the fraction of its entries that still depend on the input (mask M = 1), the rest coming from one static tensor; on the right its size n, with the dynamic part κn in full colour. The dashed line is κ of all layers together.'
+      }${
+        partial.length > 0 &&
+        " By filter (output channel, or neuron of a linear layer): each strip has a layer's filters side by side, in fuller colour the more of a filter's entries are dynamic; beside it how many have any. Where strips end early, whole filters became static and need no mixing; partition.granularity: filter makes it so."
+      }${[...new Set(partial.map(({ run }) => thresholdText(run)))].map((text) => ` ${text}`)}
+    </p>
+  </section>`;
+}
+
+/** What the masks were decided by. */
+function thresholdText({ recipe }: RunSummary): string {
+  const partition = recipe?.partition;
+  if (!partition) return '';
+  const score = scoreFormulas.scoreText(partition.saliency);
+  return partition.scope === 'global'
+    ? `One threshold on the score, ${score}, serves all layers: those beyond the line hold more of the entries that score high.`
+    : `The score is ${score}, with a threshold of its own for each layer (local scope).`;
+}
+
+function partitionText({ recipe }: RunSummary): string {
+  const partition = recipe?.partition;
+  if (!partition) return '';
+  const { ratio, rounds, schedule, scope, granularity, saliency } = partition;
+  return `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ${scoreFormulas.scoreName(saliency)}`;
+}
+
+function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
