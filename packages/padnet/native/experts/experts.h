@@ -6,7 +6,7 @@
 #include <cstdint>
 #include <vector>
 
-#include "weights.h"
+#include "convolution/weights.h"
 
 namespace padnet {
 

@@ -1,13 +1,13 @@
-#include "convolution.h"
+#include "convolution/convolution.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <vector>
 
-#include "blockedMaps.h"
-#include "scratch.h"
-#include "tiles.h"
+#include "convolution/blockedMaps.h"
+#include "convolution/tiles.h"
+#include "kernels/scratch.h"
 
 namespace padnet {
 namespace {

@@ -1,4 +1,4 @@
-#include "boundWeights.h"
+#include "operators/boundWeights.h"
 
 namespace padnet {
 

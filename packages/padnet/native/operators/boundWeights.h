@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "convolution.h"
+#include "convolution/convolution.h"
 
 namespace padnet {
 

@@ -1,12 +1,12 @@
-#include "packedConvolution.h"
+#include "convolution/packedConvolution.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 #include <optional>
 
-#include "blockedMaps.h"
-#include "scratch.h"
+#include "convolution/blockedMaps.h"
+#include "kernels/scratch.h"
 
 namespace padnet {
 namespace {

@@ -4,9 +4,9 @@
 #include <torch/csrc/autograd/custom_function.h>
 #include <torch/library.h>
 
-#include "boundWeights.h"
-#include "convolution.h"
-#include "geometry.h"
+#include "convolution/convolution.h"
+#include "operators/boundWeights.h"
+#include "operators/geometry.h"
 
 namespace padnet {
 namespace {

@@ -1,13 +1,13 @@
 // Compiled once for each instruction set with its flags; PADNET_ISA names the set. Only vector extensions that GCC and
 // Clang share are used, except where masks select elements (selection.h).
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "selection.h"
-#include "vectors.h"
+#include "kernels/selection.h"
+#include "kernels/vectors.h"
 
 namespace padnet::PADNET_ISA {
 namespace {

@@ -8,9 +8,9 @@
 #include <utility>
 #include <vector>
 
-#include "boundWeights.h"
-#include "geometry.h"
-#include "packedConvolution.h"
+#include "convolution/packedConvolution.h"
+#include "operators/boundWeights.h"
+#include "operators/geometry.h"
 
 namespace padnet {
 namespace {

@@ -9,8 +9,8 @@
 #include <limits>
 #include <optional>
 
-#include "blockedMaps.h"
-#include "experts.h"
+#include "convolution/blockedMaps.h"
+#include "experts/experts.h"
 
 namespace padnet {
 namespace {

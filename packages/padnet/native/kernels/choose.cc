@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 namespace padnet {
 

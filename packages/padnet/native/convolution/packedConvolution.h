@@ -4,8 +4,8 @@
 
 #include <cstdint>
 
-#include "convolution.h"
-#include "tiles.h"
+#include "convolution/convolution.h"
+#include "convolution/tiles.h"
 
 namespace padnet {
 

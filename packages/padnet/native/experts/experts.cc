@@ -1,11 +1,11 @@
-#include "experts.h"
+#include "experts/experts.h"
 
 #include <ATen/Parallel.h>
 
 #include <algorithm>
 
-#include "blockedMaps.h"
-#include "scratch.h"
+#include "convolution/blockedMaps.h"
+#include "kernels/scratch.h"
 
 namespace padnet {
 namespace {

@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "weights.h"
+#include "convolution/weights.h"
 
 namespace padnet {
 

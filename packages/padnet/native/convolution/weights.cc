@@ -1,4 +1,4 @@
-#include "weights.h"
+#include "convolution/weights.h"
 
 #include <numeric>
 

@@ -8,8 +8,8 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "convolution.h"
-#include "scratch.h"
+#include "convolution/convolution.h"
+#include "kernels/scratch.h"
 
 namespace padnet {
 

@@ -3,7 +3,7 @@
 
 #include <ATen/ATen.h>
 
-#include "convolution.h"
+#include "convolution/convolution.h"
 
 namespace padnet {
 

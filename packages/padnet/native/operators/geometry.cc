@@ -1,4 +1,4 @@
-#include "geometry.h"
+#include "operators/geometry.h"
 
 #include <algorithm>
 

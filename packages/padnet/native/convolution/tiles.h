@@ -8,8 +8,8 @@
 #include <limits>
 #include <vector>
 
-#include "blockedMaps.h"
-#include "convolution.h"
+#include "convolution/blockedMaps.h"
+#include "convolution/convolution.h"
 
 namespace padnet {
 
