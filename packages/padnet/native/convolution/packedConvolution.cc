@@ -6,7 +6,6 @@
 #include <optional>
 
 #include "convolution/blockedMaps.h"
-#include "kernels/scratch.h"
 
 namespace padnet {
 namespace {
@@ -15,12 +14,11 @@ namespace {
 template <class T, class Use>
 void forEachTile(const Geometry& g, const Use& use) {
   const PackedOrder<T> order(g);
-  const int64_t lanesPerGroup = g.outChannels / g.groups;
-  const std::vector<Item> tiles = itemsOf(g.groups, lanesPerGroup, tileWidth<T>(lanesPerGroup), 1);
+  const std::vector<Item> tiles = itemsOf(g.groups, g.lanesPerGroup(), tileWidth<T>(g.lanesPerGroup()), 1);
   at::parallel_for(0, int64_t(tiles.size()), 1, [&](int64_t begin, int64_t end) {
     for (int64_t i = begin; i < end; i++) {
       const auto& [group, lane, lanes, first, last] = tiles[i];
-      const Part part{group * lanesPerGroup + lane, lanes, 0, g.rowSize()};
+      const Part part{group * g.lanesPerGroup() + lane, lanes, 0, g.rowSize()};
       use(order.tileBegin(group, lane), part, lanes, tileWidth<T>(lanes));
     }
   });
@@ -60,7 +58,7 @@ class PackedTiles {
   }
 
   const T* mixed(int64_t sample) {
-    if (numDynamic_ == 0) return packed_.fixed + begin_;
+    if (numDynamic_ == 0) return packed_.staticWeight + begin_;
     int64_t numUsed = 0;
     for (int64_t k = 0; k < packed_.numKernels; k++) {
       const T coefficient = coefficients_[sample * packed_.numKernels + k];
@@ -71,8 +69,8 @@ class PackedTiles {
     const Kernels<T>& kernel = kernels<T>();
     const T* bank = packed_.bank + first_;
     if (numDynamic_ < size_) {
-      kernel.mixOver(mixed_.get(), packed_.fixed + begin_, bank, entries_.data(), used_.data(), numUsed, packed_.bits,
-                     begin_, size_, packed_.numDynamic - first_);
+      kernel.mixOver(mixed_.get(), packed_.staticWeight + begin_, bank, entries_.data(), used_.data(), numUsed,
+                     packed_.bits, begin_, size_, packed_.numDynamic - first_);
     } else if (numUsed == packed_.numKernels || numUsed == 0) {
       kernel.mix(mixed_.get(), nullptr, bank, packed_.numDynamic, used_.data(), numUsed, size_);
     } else {
@@ -84,14 +82,14 @@ class PackedTiles {
 
   /// The next block or tile stands behind this one, and is much like it.
   void fetchNext(int64_t run, int64_t numRuns) const {
-    if (packed_.bits) fetch(packed_.fixed, order_.size(), begin_ + size_, size_, run, numRuns);
+    if (packed_.bits) fetch(packed_.staticWeight, order_.size(), begin_ + size_, size_, run, numRuns);
     for (int64_t k = 0; k < packed_.numKernels; k++)
       fetch(packed_.bank + k * packed_.numDynamic, packed_.numDynamic, first_ + numDynamic_, numDynamic_, run, numRuns);
   }
 
  private:
   static void fetch(const T* data, int64_t size, int64_t begin, int64_t length, int64_t run, int64_t numRuns) {
-    if (begin + length <= size) Upcoming{data + begin, length * int64_t{sizeof(T)}}.fetch(run, numRuns);
+    if (begin + length <= size) Upcoming(data + begin, length).fetch(run, numRuns);
   }
 
   PackedOrder<T> order_;
@@ -110,13 +108,13 @@ class PackedTiles {
 
 template <class T>
 PackedOrder<T>::PackedOrder(const Geometry& g) : groups_(g.groups), rowSize_(g.rowSize()) {
-  const int64_t lanes = g.outChannels / g.groups, width = tileWidth<T>(lanes), rest = lanes % width;
+  const int64_t lanes = g.lanesPerGroup(), width = tileWidth<T>(lanes), rest = lanes % width;
   groupSize_ = (lanes - rest + (rest > 0 ? tileWidth<T>(rest) : 0)) * rowSize_;
 }
 
 template <class T>
 int64_t packStatic(const Geometry& g, const Mixture<T>& mixture, const T* filterScale, const PackedWeights<T>& packed) {
-  std::copy_n(mixture.order, g.outChannels, packed.filters);
+  std::copy_n(mixture.weights.order(), g.outChannels, packed.filters);
   const int64_t size = PackedOrder<T>(g).size();
   if (!packed.bits) return size;
   const Weights<T>& weights = mixture.weights;
@@ -127,8 +125,8 @@ int64_t packStatic(const Geometry& g, const Mixture<T>& mixture, const T* filter
       kernels<T>().pack(out + begin, width, from.data, from.stride, lanes, part.size);
     };
     pack(isDynamic.get(), weights.maskRows(part, rows.get()));
-    pack(packed.fixed, weights.staticRows(part, rows.get()));
-    scaleTile(packed.fixed + begin, part, width, mixture.staticScale, filterScale, mixture.order);
+    pack(packed.staticWeight, weights.staticRows(part, rows.get()));
+    scaleTile(packed.staticWeight + begin, part, width, mixture.staticScale, filterScale, mixture.weights.order());
   });
   std::fill_n(packed.bits, (size + 7) / 8, uint8_t{0});
   int64_t numDynamic = 0;
@@ -153,7 +151,7 @@ void packBank(const Geometry& g, const Mixture<T>& mixture, T scale, const T* fi
     for (int64_t k = 0; k < packed.numKernels; k++) {
       const Rows<T> from = weights.bankRows(k, part, rows.get());
       kernel.pack(tile.get(), width, from.data, from.stride, lanes, part.size);
-      scaleTile(tile.get(), part, width, scale, filterScale, mixture.order);
+      scaleTile(tile.get(), part, width, scale, filterScale, mixture.weights.order());
       T* entry = packed.bank + k * packed.numDynamic;
       if (ranks) {
         kernel.compress(entry + ranks->before(begin), tile.get(), packed.bits, begin, size, true);
@@ -173,7 +171,7 @@ void convolvePacked(const Geometry& g, const PackedWeights<T>& packed, const T* 
   const Pass<T> pass{g,
                      maps,
                      {forwardPhase(g, maps.paddedWidth)},
-                     g.outChannels / g.groups,
+                     g.lanesPerGroup(),
                      packed.filters,
                      output,
                      g.outChannels,

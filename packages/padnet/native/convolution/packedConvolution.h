@@ -4,7 +4,7 @@
 
 #include <cstdint>
 
-#include "convolution/convolution.h"
+#include "convolution/mixedConvolution.h"
 #include "convolution/tiles.h"
 
 namespace padnet {
@@ -26,13 +26,13 @@ class PackedOrder {
 template <class T>
 struct PackedWeights {
   T* bank;           // [K, numDynamic], γ · λ_d · Θ_k
-  T* fixed;          // [size], γ · λ_s · Θ_s, whatever where dynamic; null where all entries are dynamic
+  T* staticWeight;   // [size], γ · λ_s · Θ_s, whatever where dynamic; null where all entries are dynamic
   uint8_t* bits;     // one an entry, set where dynamic; null where all are
   int64_t* filters;  // the output channel of each lane [outChannels]
   int64_t numKernels, numDynamic;
 };
 
-/// Writes fixed, bits and filters; returns how many entries are dynamic.
+/// Writes static weight, bits and filters; returns how many entries are dynamic.
 /// @param filterScale γ [outChannels]; null for 1
 template <class T>
 int64_t packStatic(const Geometry& geometry, const Mixture<T>& mixture, const T* filterScale,

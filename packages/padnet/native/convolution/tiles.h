@@ -1,4 +1,4 @@
-// What the passes of a convolution share: where taps read, how the output is cut into tiles, the product of one tile.
+// How the passes of a convolution cut their work into tiles, and the walk over them.
 #pragma once
 
 #include <ATen/Parallel.h>
@@ -9,22 +9,9 @@
 #include <vector>
 
 #include "convolution/blockedMaps.h"
-#include "convolution/convolution.h"
+#include "kernels/kernels.h"
 
 namespace padnet {
-
-/// Where one tap reads, in positions of the padded maps from a row's own.
-struct Tap {
-  int64_t index;  // in the kernel
-  int64_t shift;
-};
-
-/// Output positions that the same taps reach, in the same way.
-struct Phase {
-  std::vector<Tap> taps;
-  std::vector<int64_t> from;  // position in the padded maps
-  std::vector<int64_t> to;    // position in the output
-};
 
 inline int32_t narrow(int64_t offset) {
   TORCH_CHECK(offset <= std::numeric_limits<int32_t>::max(), "padnet: a map of one sample is too large (", offset,
@@ -32,9 +19,11 @@ inline int32_t narrow(int64_t offset) {
   return static_cast<int32_t>(offset);
 }
 
-/// A range of lanes in one group, and the samples that it is multiplied for.
+/// A range of lanes (channels of the result) in one group, and the samples that it is multiplied for.
 struct Item {
   int64_t group, lane, lanes, sampleBegin, sampleEnd;
+
+  int64_t samples() const { return sampleEnd - sampleBegin; }
 };
 
 /// Tiles by samples, so many that the threads have equal shares.
@@ -60,7 +49,7 @@ struct Epilogue {
   T least, most;
 };
 
-/// A product over channels and taps: forward from the input, backward from the gradient of the output.
+/// A product of blocked maps with a kernel for every sample.
 template <class T>
 struct Pass {
   const Geometry& geometry;
@@ -105,119 +94,149 @@ void products(Product<T> product, int64_t numRows, int64_t width, const Fetch& f
   }
 }
 
-/// The epilogue of `size` channels from `channel` on of one position, that stand at `output`.
-template <class T>
-void finish(const Pass<T>& pass, int64_t channel, T* output, int64_t size) {
-  const auto& [shift, residual, least, most] = *pass.epilogue;
-  kernels<T>().finish(output, shift + channel, residual ? residual + (output - pass.output) : nullptr, least, most,
-                      size);
-}
+/// One thread's walk over items. Its `Tiles` are asked to `select` a place, and then for the weights that are `mixed`
+/// there for one sample after another, as [channel, tap, lane]; at the last one, `fetchNext` may bring nearer what the
+/// next place needs.
+template <class T, class Tiles>
+class Walk {
+ public:
+  /// @param makeTiles gives tiles that are as large as a number says
+  template <class MakeTiles>
+  Walk(const Pass<T>& pass, const MakeTiles& makeTiles)
+      : pass_(pass),
+        blocks_(pass.maps.blocks),
+        steps_(blocks_.size * pass.geometry.taps()),
+        tiles_(makeTiles(int64_t(steps_.size()) * tileWidth<T>(pass.lanesPerGroup))) {}
 
-/// Multiplies tile by tile. Each thread makes its own `tiles`, that are asked to `select` a place, and then for the
-/// weights that are `mixed` there for one sample after another, as [channel, tap, lane]; at the last one, `fetchNext`
-/// may bring nearer what the next place needs.
+  /// Writes the channels of an item, for its samples.
+  void compute(const Item& item) {
+    place(item);
+    for (const Phase& phase : pass_.phases) {
+      if (phase.taps.empty()) {
+        clear(item, phase);
+      } else {
+        multiply(item, phase);
+      }
+    }
+    if (!inPlace_) putInPlace(item);
+  }
+
+ private:
+  /// Tiles that are not full, or whose filters are out of order, are summed apart and then put in their places.
+  void place(const Item& item) {
+    width_ = tileWidth<T>(item.lanes);
+    firstLane_ = item.group * pass_.lanesPerGroup + item.lane;
+    inPlace_ = item.lanes == width_ && neighbours(item, 0) == item.lanes;
+    stride_ = inPlace_ ? pass_.outputChannels : width_;
+    if (!inPlace_) apart_.assign(item.samples() * pass_.outputPositions * width_, T{0});
+  }
+
+  /// The output channel of a lane of the item.
+  int64_t channelOf(int64_t lane) const { return pass_.order ? pass_.order[firstLane_ + lane] : firstLane_ + lane; }
+
+  /// The end of the lanes from `lane` on whose channels lie side by side.
+  int64_t neighbours(const Item& item, int64_t lane) const {
+    int64_t end = lane + 1;
+    while (end < item.lanes && channelOf(end) == channelOf(lane) + end - lane) end++;
+    return end;
+  }
+
+  T* outputOf(int64_t sample) const { return pass_.output + sample * pass_.outputPositions * pass_.outputChannels; }
+  /// Where sums of a sample are made.
+  T* sumsOf(const Item& item, int64_t sample) {
+    return inPlace_ ? outputOf(sample) + channelOf(0)
+                    : apart_.data() + (sample - item.sampleBegin) * pass_.outputPositions * width_;
+  }
+
+  /// Positions that no tap reaches are 0.
+  void clear(const Item& item, const Phase& phase) {
+    for (int64_t sample = item.sampleBegin; inPlace_ && sample < item.sampleEnd; sample++)
+      for (const int64_t position : phase.to) std::fill_n(sumsOf(item, sample) + position * stride_, width_, T{0});
+  }
+
+  /// One phase: block after block of channels, each for one sample after another while the tile is in cache.
+  void multiply(const Item& item, const Phase& phase) {
+    const size_t rows = phase.from.size();
+    aRows_.resize(rows);
+    cRows_.resize(rows);
+    for (size_t row = 0; row < rows; row++) {
+      aRows_[row] = phase.from[row] * blocks_.size;
+      cRows_[row] = phase.to[row] * stride_;
+    }
+    for (int64_t block = 0; block < blocks_.count; block++) {
+      int64_t numSteps = 0;
+      for (int64_t channel = 0; channel < blocks_.length(block); channel++)
+        for (const Tap& tap : phase.taps) {
+          steps_[numSteps] = {narrow(tap.shift * blocks_.size + channel), narrow(numSteps * width_)};
+          numSteps++;
+        }
+      tiles_.select({item, phase, block, width_, numSteps * width_});
+      for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++)
+        multiplySample(item, block, sample, numSteps);
+    }
+  }
+
+  void multiplySample(const Item& item, int64_t block, int64_t sample, int64_t numSteps) {
+    const bool isLast = sample + 1 == item.sampleEnd, isWhole = block + 1 == blocks_.count;
+    const Upcoming map = pass_.maps.upcoming(isLast ? item.sampleBegin : sample + 1, item.group, block);
+    T* sums = sumsOf(item, sample);
+    products<T>(
+        {pass_.maps.block(sample, item.group, block), aRows_.data(), tiles_.mixed(sample), steps_.data(), numSteps,
+         sums, cRows_.data(), block > 0},
+        int64_t(aRows_.size()), width_,
+        [&](int64_t run, int64_t numRuns) {
+          map.fetch(run, numRuns);
+          if (isLast) tiles_.fetchNext(run, numRuns);
+        },
+        [&](int64_t row, int64_t count) {
+          if (!isWhole || !inPlace_ || !pass_.epilogue) return;
+          for (int64_t r = row; r < row + count; r++) finish(channelOf(0), sums + cRows_[r], width_);
+        });
+  }
+
+  void putInPlace(const Item& item) {
+    for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
+      T* output = outputOf(sample);
+      const T* from = sumsOf(item, sample);
+      for (int64_t position = 0; position < pass_.outputPositions; position++)
+        for (int64_t lane = 0; lane < item.lanes; lane++)
+          output[position * pass_.outputChannels + channelOf(lane)] = from[position * width_ + lane];
+      for (int64_t lane = 0, end; pass_.epilogue && lane < item.lanes; lane = end) {
+        end = neighbours(item, lane);
+        for (int64_t position = 0; position < pass_.outputPositions; position++)
+          finish(channelOf(lane), output + position * pass_.outputChannels + channelOf(lane), end - lane);
+      }
+    }
+  }
+
+  /// The epilogue of `size` channels from `channel` on of one position, that stand at `output`.
+  void finish(int64_t channel, T* output, int64_t size) const {
+    const auto& [shift, residual, least, most] = *pass_.epilogue;
+    kernels<T>().finish(output, shift + channel, residual ? residual + (output - pass_.output) : nullptr, least, most,
+                        size);
+  }
+
+  const Pass<T>& pass_;
+  const Split& blocks_;
+  std::vector<Step> steps_;
+  Tiles tiles_;
+  std::vector<int64_t> aRows_, cRows_;
+  std::vector<T> apart_;
+  // Of the item that is computed:
+  int64_t width_ = 0, firstLane_ = 0;
+  int64_t stride_ = 0;  // from one position's sums to the next
+  bool inPlace_ = false;
+};
+
+/// Computes a pass; each thread makes its own tiles.
 template <class T, class MakeTiles>
 void run(const Pass<T>& pass, const MakeTiles& makeTiles) {
-  const Geometry& g = pass.geometry;
-  const Split& blocks = pass.maps.blocks;
-  const int64_t fullWidth = tileWidth<T>(pass.lanesPerGroup);
-  const std::vector<Item> items = itemsOf(g.groups, pass.lanesPerGroup, fullWidth, g.batch);
+  const std::vector<Item> items =
+      itemsOf(pass.geometry.groups, pass.lanesPerGroup, tileWidth<T>(pass.lanesPerGroup), pass.geometry.batch);
   at::parallel_for(0, int64_t(items.size()), 1, [&](int64_t begin, int64_t end) {
-    const int64_t mostSteps = blocks.size * g.taps();
-    auto tiles = makeTiles(mostSteps * fullWidth);
-    std::vector<Step> steps(mostSteps);
-    std::vector<int64_t> aRows, cRows;
-    // Tiles that are not full, or whose filters are out of order, are summed apart and then put in their places.
-    std::vector<T> apart;
-    for (int64_t i = begin; i < end; i++) {
-      const Item& item = items[i];
-      const int64_t width = tileWidth<T>(item.lanes), laneBegin = item.group * pass.lanesPerGroup + item.lane;
-      const int64_t* order = pass.order ? pass.order + laneBegin : nullptr;
-      bool inPlace = item.lanes == width;
-      for (int64_t lane = 1; inPlace && order && lane < item.lanes; lane++) inPlace = order[lane] == order[0] + lane;
-      const int64_t cStride = inPlace ? pass.outputChannels : width, samples = item.sampleEnd - item.sampleBegin;
-      if (!inPlace) apart.assign(samples * pass.outputPositions * width, T{0});
-      const auto outputOf = [&](int64_t sample) {
-        return inPlace
-                   ? pass.output + sample * pass.outputPositions * pass.outputChannels + (order ? order[0] : laneBegin)
-                   : apart.data() + (sample - item.sampleBegin) * pass.outputPositions * width;
-      };
-      for (const Phase& phase : pass.phases) {
-        const int64_t rows = int64_t(phase.from.size()), numTaps = int64_t(phase.taps.size());
-        if (numTaps == 0) {
-          for (int64_t sample = item.sampleBegin; inPlace && sample < item.sampleEnd; sample++)
-            for (int64_t row = 0; row < rows; row++)
-              std::fill_n(outputOf(sample) + phase.to[row] * cStride, width, T{0});
-          continue;
-        }
-        aRows.resize(rows);
-        cRows.resize(rows);
-        for (int64_t row = 0; row < rows; row++) {
-          aRows[row] = phase.from[row] * blocks.size;
-          cRows[row] = phase.to[row] * cStride;
-        }
-        for (int64_t block = 0; block < blocks.count; block++) {
-          int64_t numSteps = 0;
-          for (int64_t channel = 0; channel < blocks.length(block); channel++)
-            for (const Tap& tap : phase.taps) {
-              steps[numSteps] = {narrow(tap.shift * blocks.size + channel), narrow(numSteps * width)};
-              numSteps++;
-            }
-          tiles.select({item, phase, block, width, numSteps * width});
-          const bool isWhole = inPlace && pass.epilogue && block + 1 == blocks.count;
-          for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
-            const bool isLast = sample + 1 == item.sampleEnd;
-            const Upcoming map = pass.maps.upcoming(isLast ? item.sampleBegin : sample + 1, item.group, block);
-            products<T>(
-                {pass.maps.block(sample, item.group, block), aRows.data(), tiles.mixed(sample), steps.data(), numSteps,
-                 outputOf(sample), cRows.data(), block > 0},
-                rows, width,
-                [&](int64_t run, int64_t numRuns) {
-                  map.fetch(run, numRuns);
-                  if (isLast) tiles.fetchNext(run, numRuns);
-                },
-                [&](int64_t row, int64_t count) {
-                  for (int64_t r = row; isWhole && r < row + count; r++)
-                    finish(pass, order ? order[0] : laneBegin, outputOf(sample) + cRows[r], width);
-                });
-          }
-        }
-      }
-      if (inPlace) continue;
-      for (int64_t sample = item.sampleBegin; sample < item.sampleEnd; sample++) {
-        T* output = pass.output + sample * pass.outputPositions * pass.outputChannels;
-        const T* from = outputOf(sample);
-        for (int64_t position = 0; position < pass.outputPositions; position++)
-          for (int64_t lane = 0; lane < item.lanes; lane++)
-            output[position * pass.outputChannels + (order ? order[lane] : laneBegin + lane)] =
-                from[position * width + lane];
-        if (!pass.epilogue) continue;
-        // Of the channels that this item has, in runs of neighbours.
-        for (int64_t lane = 0, end; lane < item.lanes; lane = end) {
-          const int64_t channel = order ? order[lane] : laneBegin + lane;
-          for (end = lane + 1; end < item.lanes && (!order || order[end] == channel + end - lane);) end++;
-          for (int64_t position = 0; position < pass.outputPositions; position++)
-            finish(pass, channel, output + position * pass.outputChannels + channel, end - lane);
-        }
-      }
-    }
+    Walk<T, decltype(makeTiles(int64_t{}))> walk(pass, makeTiles);
+    for (int64_t i = begin; i < end; i++) walk.compute(items[i]);
   });
-}
-
-inline Borders inputBorders(const Geometry& g) { return {g.padHeight, g.padHeight, g.padWidth, g.padWidth}; }
-
-/// Positions of the padded input and the taps around them, for every output position.
-inline Phase forwardPhase(const Geometry& g, int64_t paddedWidth) {
-  Phase phase;
-  for (int64_t kh = 0; kh < g.kernelHeight; kh++)
-    for (int64_t kw = 0; kw < g.kernelWidth; kw++)
-      phase.taps.push_back({kh * g.kernelWidth + kw, kh * g.dilationHeight * paddedWidth + kw * g.dilationWidth});
-  for (int64_t h = 0; h < g.outHeight; h++)
-    for (int64_t w = 0; w < g.outWidth; w++) {
-      phase.from.push_back(h * g.strideHeight * paddedWidth + w * g.strideWidth);
-      phase.to.push_back(h * g.outWidth + w);
-    }
-  return phase;
 }
 
 }  // namespace padnet

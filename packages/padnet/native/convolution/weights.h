@@ -1,5 +1,5 @@
-// The weights of a dynamic or partial layer as the operators take them, read and written row by row (a row is a filter,
-// or an output neuron): θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s (method.md §2). λ_d is part of the coefficients.
+// The weights of a convolution, read and written row by row (a row is a filter):
+// θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s (method.md §2). λ_d is part of the coefficients.
 #pragma once
 
 #include <algorithm>
@@ -7,21 +7,9 @@
 #include <vector>
 
 #include "kernels/kernels.h"
+#include "kernels/partialWeights.h"
 
 namespace padnet {
-
-/// How many bits are set before a bit: finds an entry of the mask in the compact bank.
-class Ranks {
- public:
-  Ranks(const uint8_t* bits, int64_t size);
-  /// Set bits in [0, index).
-  int64_t before(int64_t index) const;
-
- private:
-  static constexpr int64_t chunkBytes = 64;
-  const uint8_t* bits_;
-  std::vector<int64_t> chunks_;
-};
 
 /// Rows of equal stride.
 template <class T>
@@ -35,24 +23,35 @@ struct Part {
   int64_t row, numRows, first, size;
 };
 
-/// Bank and static weight in the order of `filters` (row r is filter order[r]).
+std::vector<int64_t> rowOrder(const Ranks* ranks, int64_t groups, int64_t numRows, int64_t rowSize);
+
+/// Row r of the weights is filter order()[r]: within each group those that are static as a whole come last, so that
+/// tiles are wholly static where they can be. Without a mask rows are as they stand.
 template <class T>
 class Weights {
  public:
-  /// Dense: bank [K, numRows, rowSize]. `ranks` null.
-  /// Compact: bank [K, numDynamic] and staticWeight [numStatic] by the mask's bits.
-  Weights(T* bank, T* staticWeight, const uint8_t* bits, const Ranks* ranks, const int64_t* order, int64_t numKernels,
-          int64_t numRows, int64_t rowSize)
-      : bank_(bank),
-        static_(staticWeight),
-        bits_(bits),
-        ranks_(ranks),
-        order_(order),
-        numKernels_(numKernels),
+  /// @param weights of `numRows` filters; they are to outlive this
+  Weights(const PartialWeights& weights, int64_t groups, int64_t numRows, int64_t rowSize)
+      : bank_(weights.bank.data_ptr<T>()),
+        static_(weights.ranks ? weights.staticWeight.data_ptr<T>() : nullptr),
+        bits_(weights.ranks ? weights.maskBits.data_ptr<uint8_t>() : nullptr),
+        ranks_(weights.ranks ? &*weights.ranks : nullptr),
+        order_(rowOrder(ranks_, groups, numRows, rowSize)),
+        numKernels_(weights.numKernels()),
         rowSize_(rowSize),
-        numDynamic_(ranks ? ranks->before(numRows * rowSize) : numRows * rowSize) {}
+        numDynamic_(ranks_ ? ranks_->before(numRows * rowSize) : numRows * rowSize) {}
+
+  /// Other numbers in the same places, gradients for instance.
+  Weights over(T* bank, T* staticWeight) const {
+    Weights other = *this;
+    other.bank_ = bank;
+    other.static_ = staticWeight;
+    return other;
+  }
 
   int64_t numKernels() const { return numKernels_; }
+  const int64_t* order() const { return order_.data(); }
+  bool isReordered() const { return !std::is_sorted(order_.begin(), order_.end()); }
 
   int64_t numDynamic(const Part& part) const {
     if (!ranks_) return part.numRows * part.size;
@@ -87,10 +86,7 @@ class Weights {
   /// Rows of the mask: 1 where dynamic, 0 elsewhere.
   Rows<T> maskRows(const Part& part, T* out) const {
     for (int64_t r = 0; r < part.numRows; r++)
-      for (int64_t i = 0; i < part.size; i++) {
-        const int64_t bit = begin(part, r) + i;
-        out[r * part.size + i] = T((bits_[bit / 8] >> bit % 8) & 1);
-      }
+      for (int64_t i = 0; i < part.size; i++) out[r * part.size + i] = T(bitAt(bits_, begin(part, r) + i));
     return {out, part.size};
   }
 
@@ -138,12 +134,8 @@ class Weights {
   T* static_;
   const uint8_t* bits_;
   const Ranks* ranks_;
-  const int64_t* order_;
+  std::vector<int64_t> order_;
   int64_t numKernels_, rowSize_, numDynamic_;
 };
-
-/// The rows of each group with whole-static ones last, so that tiles are wholly static where they can be. Without a
-/// mask, as they are.
-std::vector<int64_t> rowOrder(const Ranks* ranks, int64_t groups, int64_t numRows, int64_t rowSize);
 
 }  // namespace padnet

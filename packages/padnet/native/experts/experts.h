@@ -3,10 +3,11 @@
 // block, and merged with the static weight there: nothing of the size of an expert is ever written.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <vector>
 
-#include "convolution/weights.h"
+#include "kernels/partialWeights.h"
 
 namespace padnet {
 
@@ -31,6 +32,7 @@ struct Routes {
   std::vector<int64_t> tokens;
   std::vector<T> weights;  // w
 
+  int64_t numChoices() const { return int64_t(tokens.size()); }
   int64_t mostTokens() const {
     int64_t most = 0;
     for (const Group& group : groups) most = std::max(most, group.count);
@@ -41,14 +43,14 @@ struct Routes {
 /// Where the dynamic and the static entries of experts stand, or their gradients.
 template <class T>
 struct Experts {
-  T* bank = nullptr;   // [E, rows, columns], or [E, d] with `ranks`
-  T* fixed = nullptr;  // [rows · columns − d]
+  T* bank = nullptr;          // [E, rows, columns], or [E, d] with `ranks`
+  T* staticWeight = nullptr;  // [rows · columns − d]
   const uint8_t* bits = nullptr;
   const Ranks* ranks = nullptr;
   int64_t rows = 0, columns = 0;
   /// Of the entries of the bank; for those of a whole bank it is applied to tokens, as there are fewer of them.
   T scale = 1;
-  T fixedScale = 1;
+  T staticScale = 1;
 
   int64_t numDynamic() const { return ranks ? ranks->before(rows * columns) : rows * columns; }
 };
@@ -63,7 +65,7 @@ struct ExpertGradients {
   Matrix<T> tokens;     // added to; no data where not needed
   std::vector<T> dots;  // of each choice, ∂L/∂y · W_i x without scales (with them where entries are merged)
   T* bank;              // every entry in use is written; null where not needed
-  T* fixed;             // zero before, gets ∂L/∂(fixedScale · Θ_s)
+  T* staticWeight;      // zero before, gets ∂L/∂(staticScale · Θ_s)
   T scale;              // gets ∂L/∂scale where entries are merged
 };
 

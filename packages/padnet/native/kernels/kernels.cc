@@ -332,19 +332,15 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 }
 
 template <class T>
-constexpr Kernels<T> table(const char* name) {
-  return {name,     lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,      weighedSum<T>,
-          dots<T>,  pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>,   compress<T>,
-          merge<T>, mixOver<T>, countBits, dot<T>,     finish<T>,       depthwise<T>};
-}
+constexpr Kernels<T> table = {lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,      weighedSum<T>, dots<T>,
+                              pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>,   compress<T>,   merge<T>,
+                              mixOver<T>, countBits, dot<T>,     finish<T>,       depthwise<T>};
 
 }  // namespace
 
-#define PADNET_STRING_OF(text) #text
-#define PADNET_STRING(text) PADNET_STRING_OF(text)
 extern const Kernels<float> floatKernels;
 extern const Kernels<double> doubleKernels;
-const Kernels<float> floatKernels = table<float>(PADNET_STRING(PADNET_ISA));
-const Kernels<double> doubleKernels = table<double>(PADNET_STRING(PADNET_ISA));
+const Kernels<float> floatKernels = table<float>;
+const Kernels<double> doubleKernels = table<double>;
 
 }  // namespace padnet::PADNET_ISA

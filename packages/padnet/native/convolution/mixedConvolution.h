@@ -3,46 +3,30 @@
 // cache: nothing of size batch × kernel exists.
 #pragma once
 
-#include <cstdint>
-
+#include "convolution/geometry.h"
 #include "convolution/weights.h"
 
 namespace padnet {
 
-struct Geometry {
-  int64_t batch, inChannels, height, width;
-  int64_t outChannels, kernelHeight, kernelWidth;
-  int64_t strideHeight, strideWidth, padHeight, padWidth, dilationHeight, dilationWidth;
-  int64_t groups;
-  int64_t outHeight, outWidth;
-
-  int64_t taps() const { return kernelHeight * kernelWidth; }
-  int64_t rowSize() const { return inChannels / groups * taps(); }
-  int64_t positions() const { return outHeight * outWidth; }
-  bool isDepthwise() const { return groups > 1 && groups == inChannels && groups == outChannels; }
-};
-
-/// A batch of maps of any layout.
-template <class T>
-struct Maps {
-  const T* data;
-  int64_t batchStride, channelStride, rowStride, columnStride;
-};
-
 template <class T>
 struct Mixture {
-  const Weights<T>& weights;
-  const int64_t* order;   // see rowOrder
-  bool isReordered;       // not 0, 1, 2, …
-  const T* coefficients;  // [batch, K]
+  Weights<T> weights;
   T staticScale;          // λ_s
+  const T* coefficients;  // [batch, K]
+
+  Mixture(const Geometry& g, const PartialWeights& weights, const T* coefficients)
+      : weights(weights, g.groups, g.outChannels, g.rowSize()),
+        staticScale(T(weights.staticScale)),
+        coefficients(coefficients) {}
+
+  const T* coefficientsOf(int64_t sample) const { return coefficients + sample * weights.numKernels(); }
 };
 
 template <class T>
 struct MixtureGradients {
-  const Weights<T>* weights;  // the gradients of bank and static weight are written here
-  T* coefficients;            // [batch, K]
-  T* staticScale;             // one number
+  Weights<T> weights;  // those of bank and static weight are written here
+  T* coefficients;     // [batch, K]
+  T* staticScale;      // one number
 };
 
 /// output: channels-last [batch, outHeight, outWidth, outChannels].
