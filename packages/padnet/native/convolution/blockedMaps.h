@@ -9,8 +9,7 @@
 #include <cstdint>
 
 #include "convolution/geometry.h"
-#include "kernels/memory.h"
-#include "kernels/split.h"
+#include "kernels/work.h"
 
 namespace padnet {
 

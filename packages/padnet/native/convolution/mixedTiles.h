@@ -3,8 +3,8 @@
 
 #include <algorithm>
 
-#include "convolution/mixedConvolution.h"
 #include "convolution/tiles.h"
+#include "convolution/weights.h"
 
 namespace padnet {
 

@@ -1,51 +1,91 @@
-// Dynamic convolutions with weights that stay as they are, as after training: brought into the order of the inner
-// product once, scale factors applied, and mixed from there.
+// Dynamic convolutions in inference, of packed weights.
 #pragma once
 
-#include <cstdint>
-
-#include "convolution/mixedConvolution.h"
-#include "convolution/tiles.h"
+#include "convolution/packedWeights.h"
 
 namespace padnet {
 
-/// Where the entries of a weight stand: tile after tile, each as [channel, tap, lane], lanes filled up with zeros to
-/// whole vectors. It depends on the instruction set.
+/// Tiles of weights that are in order.
 template <class T>
-class PackedOrder {
+class PackedTiles {
  public:
-  explicit PackedOrder(const Geometry& geometry);
-  int64_t size() const { return groups_ * groupSize_; }
-  /// Of the tile that begins with a group's `lane`.
-  int64_t tileBegin(int64_t group, int64_t lane) const { return group * groupSize_ + lane * rowSize_; }
+  PackedTiles(const Pass<T>& pass, const PackedWeights<T>& packed, const Ranks* ranks, const T* coefficients,
+              int64_t mostSize)
+      : pass_(pass),
+        order_(pass.geometry),
+        packed_(packed),
+        ranks_(ranks),
+        coefficients_(coefficients),
+        mixed_(mostSize),
+        entries_(packed.numKernels),
+        used_(packed.numKernels) {}
+
+  void select(const TilePlace& place) {
+    begin_ = order_.tileBegin(place.item.group, place.item.lane) +
+             pass_.maps.blocks.begin(place.block) * pass_.geometry.taps() * place.width;
+    size_ = place.size;
+    first_ = ranks_ ? ranks_->before(begin_) : begin_;
+    numDynamic_ = ranks_ ? ranks_->before(begin_ + size_) - first_ : size_;
+  }
+
+  const T* mixed(int64_t sample) {
+    if (numDynamic_ == 0) return packed_.staticWeight + begin_;
+    int64_t numUsed = 0;
+    for (int64_t k = 0; k < packed_.numKernels; k++) {
+      const T coefficient = coefficients_[sample * packed_.numKernels + k];
+      if (coefficient == 0) continue;
+      entries_[numUsed] = k * packed_.numDynamic;
+      used_[numUsed++] = coefficient;
+    }
+    const Kernels<T>& kernel = kernels<T>();
+    const T* bank = packed_.bank + first_;
+    if (numDynamic_ < size_) {
+      kernel.mixOver(mixed_.get(), packed_.staticWeight + begin_, bank, entries_.data(), used_.data(), numUsed,
+                     packed_.bits, begin_, size_, packed_.numDynamic - first_);
+    } else if (numUsed == packed_.numKernels || numUsed == 0) {
+      kernel.mix(mixed_.get(), nullptr, bank, packed_.numDynamic, used_.data(), numUsed, size_);
+    } else {
+      for (int64_t i = 0; i < numUsed; i++)
+        kernel.mix(mixed_.get(), i == 0 ? nullptr : mixed_.get(), bank + entries_[i], 0, &used_[i], 1, size_);
+    }
+    return mixed_.get();
+  }
+
+  /// The next block or tile stands behind this one, and is much like it.
+  void fetchNext(int64_t run, int64_t numRuns) const {
+    if (packed_.bits) fetch(packed_.staticWeight, order_.size(), begin_ + size_, size_, run, numRuns);
+    for (int64_t k = 0; k < packed_.numKernels; k++)
+      fetch(packed_.bank + k * packed_.numDynamic, packed_.numDynamic, first_ + numDynamic_, numDynamic_, run, numRuns);
+  }
 
  private:
-  int64_t groups_, rowSize_, groupSize_;
-};
+  static void fetch(const T* data, int64_t size, int64_t begin, int64_t length, int64_t run, int64_t numRuns) {
+    if (begin + length <= size) Upcoming(data + begin, length).fetch(run, numRuns);
+  }
 
-template <class T>
-struct PackedWeights {
-  T* bank;           // [K, numDynamic], γ · λ_d · Θ_k
-  T* staticWeight;   // [size], γ · λ_s · Θ_s, whatever where dynamic; null where all entries are dynamic
-  uint8_t* bits;     // one an entry, set where dynamic; null where all are
-  int64_t* filters;  // the output channel of each lane [outChannels]
-  int64_t numKernels, numDynamic;
+  const Pass<T>& pass_;
+  PackedOrder<T> order_;
+  const PackedWeights<T>& packed_;
+  const Ranks* ranks_;
+  const T* coefficients_;
+  Scratch<T> mixed_;
+  std::vector<int64_t> entries_;
+  std::vector<T> used_;
+  int64_t begin_ = 0, size_ = 0, first_ = 0, numDynamic_ = 0;
 };
-
-/// Writes static weight, bits and filters; returns how many entries are dynamic.
-/// @param filterScale γ [outChannels]; null for 1
-template <class T>
-int64_t packStatic(const Geometry& geometry, const Mixture<T>& mixture, const T* filterScale,
-                   const PackedWeights<T>& packed);
-/// Writes the bank, multiplied by `scale` too.
-template <class T>
-void packBank(const Geometry& geometry, const Mixture<T>& mixture, T scale, const T* filterScale,
-              const PackedWeights<T>& packed);
 
 /// output: channels-last [batch, outHeight, outWidth, outChannels]. Bank entries whose coefficient is 0 are not read.
 /// @param epilogue null for none
 template <class T>
-void convolvePacked(const Geometry& geometry, const PackedWeights<T>& packed, const T* coefficients,
-                    const Maps<T>& input, const Epilogue<T>* epilogue, T* output);
+void convolvePacked(const Geometry& g, const PackedWeights<T>& packed, const T* coefficients, const Maps<T>& input,
+                    const Epilogue<T>* epilogue, T* output) {
+  const BlockedMaps<T> maps(input, g.batch, g.inChannels, g.groups, g.height, g.width, inputBorders(g));
+  std::optional<Ranks> ranks;
+  if (packed.bits) ranks.emplace(packed.bits, PackedOrder<T>(g).size());
+  const Pass<T> pass = forwardPass<T>(g, maps, packed.filters, output, epilogue);
+  run(pass, [&](int64_t mostSize) {
+    return PackedTiles<T>(pass, packed, ranks ? &*ranks : nullptr, coefficients, mostSize);
+  });
+}
 
 }  // namespace padnet

@@ -41,7 +41,7 @@ inline std::vector<Item> itemsOf(int64_t groups, int64_t lanesPerGroup, int64_t 
   return items;
 }
 
-/// What is done to the output where it is whole: clamp(output + shift + residual, least, most).
+/// The step behind a convolution, where its sums are whole: clamp(output + shift + residual, least, most).
 template <class T>
 struct Epilogue {
   const T* shift;     // [outputChannels]
@@ -59,8 +59,23 @@ struct Pass {
   const int64_t* order;   // the output channel of each lane; null where they are as they stand
   T* output;
   int64_t outputChannels, outputPositions;
-  const Epilogue<T>* epilogue = nullptr;  // null for none
+  const Epilogue<T>* epilogue;  // null for none
 };
+
+/// The pass from the padded input to the output.
+template <class T>
+Pass<T> forwardPass(const Geometry& g, const BlockedMaps<T>& maps, const int64_t* order, T* output,
+                    const Epilogue<T>* epilogue = nullptr) {
+  return {g,
+          maps,
+          {forwardPhase(g, maps.paddedWidth)},
+          g.lanesPerGroup(),
+          order,
+          output,
+          g.outChannels,
+          g.positions(),
+          epilogue};
+}
 
 /// Where a tile of the weights stands: the lanes of `item`, the channels of one block, the taps of `phase`.
 struct TilePlace {
@@ -222,7 +237,7 @@ class Walk {
   Tiles tiles_;
   std::vector<int64_t> aRows_, cRows_;
   std::vector<T> apart_;
-  // Of the item that is computed:
+  // The item that is computed:
   int64_t width_ = 0, firstLane_ = 0;
   int64_t stride_ = 0;  // from one position's sums to the next
   bool inPlace_ = false;

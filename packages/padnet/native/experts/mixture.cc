@@ -2,13 +2,96 @@
 
 #include <ATen/Dispatch.h>
 
-#include "experts/structure.h"
-#include "kernels/split.h"
+#include <cstring>
+#include <utility>
+
+#include "experts/applyExperts.h"
+#include "experts/applyExpertsBackward.h"
 
 namespace padnet {
 namespace {
 
 using at::Tensor;
+
+/// How the dynamic entries lie in the weight [rows, columns]. What is static of whole rows or columns is computed once
+/// a token, as one expert that all tokens have chosen.
+enum class Structure { Whole, Rows, Columns, Entries };
+
+Structure structureOf(const PartialWeights& weights, int64_t rows, int64_t columns) {
+  if (!weights.ranks || weights.ranks->before(rows * columns) == rows * columns) return Structure::Whole;
+  const auto* bits = weights.maskBits.data_ptr<uint8_t>();
+  bool wholeRows = true;
+  for (int64_t row = 0; wholeRows && row < rows; row++) {
+    const int64_t count = weights.ranks->before((row + 1) * columns) - weights.ranks->before(row * columns);
+    wholeRows = count == 0 || count == columns;
+  }
+  if (wholeRows) return Structure::Rows;
+  for (int64_t row = 1; row < rows; row++) {
+    if (columns % 8 == 0) {
+      if (std::memcmp(bits, bits + row * columns / 8, columns / 8) != 0) return Structure::Entries;
+      continue;
+    }
+    for (int64_t column = 0; column < columns; column++)
+      if (bitAt(bits, column) != bitAt(bits, row * columns + column)) return Structure::Entries;
+  }
+  return Structure::Columns;
+}
+
+template <class T>
+Matrix<T> matrixOf(const Tensor& tensor) {
+  return {tensor.data_ptr<std::remove_const_t<T>>(), tensor.size(0), tensor.size(1)};
+}
+
+/// Calls use(row) for all, by all threads.
+template <class Use>
+void forEachRow(int64_t rows, const Use& use) {
+  at::parallel_for(0, rows, 8, [&](int64_t begin, int64_t end) {
+    for (int64_t row = begin; row < end; row++) use(row);
+  });
+}
+
+/// Rows or columns of which some are dynamic as a whole.
+struct Lines {
+  std::vector<uint8_t> bits;
+  int64_t numDynamic = 0, count = 0;
+
+  Lines() = default;
+  /// Line i is what the mask says `i · stride` entries from its beginning.
+  Lines(const uint8_t* mask, int64_t count, int64_t stride) : bits((count + 7) / 8), count(count) {
+    for (int64_t i = 0; i < count; i++) {
+      bits[i >> 3] |= uint8_t(bitAt(mask, i * stride) << (i & 7));
+      numDynamic += bitAt(mask, i * stride);
+    }
+  }
+
+  int64_t numStatic() const { return count - numDynamic; }
+
+  /// [rows, count] → [rows, dynamic], [rows, static]
+  template <class T>
+  std::pair<Tensor, Tensor> split(const Tensor& tensor) const {
+    const auto from = matrixOf<const T>(tensor);
+    Tensor dynamicPart = at::empty({from.rows, numDynamic}, tensor.options()),
+           staticPart = at::empty({from.rows, numStatic()}, tensor.options());
+    const auto ones = matrixOf<T>(dynamicPart), zeros = matrixOf<T>(staticPart);
+    forEachRow(from.rows, [&](int64_t row) {
+      kernels<T>().compress(ones.row(row), from.row(row), bits.data(), 0, count, true);
+      kernels<T>().compress(zeros.row(row), from.row(row), bits.data(), 0, count, false);
+    });
+    return {dynamicPart, staticPart};
+  }
+
+  /// The reverse.
+  template <class T>
+  Tensor join(const Tensor& dynamicPart, const Tensor& staticPart) const {
+    const auto ones = matrixOf<const T>(dynamicPart), zeros = matrixOf<const T>(staticPart);
+    Tensor joined = at::empty({ones.rows, count}, dynamicPart.options());
+    const auto to = matrixOf<T>(joined);
+    forEachRow(ones.rows, [&](int64_t row) {
+      kernels<T>().merge(to.row(row), ones.row(row), T{1}, zeros.row(row), T{1}, bits.data(), 0, count);
+    });
+    return joined;
+  }
+};
 
 /// A mixture as the products take it.
 template <class T>
@@ -19,59 +102,39 @@ class Products {
     if (isRows()) lines_ = Lines(m_.weights.maskBits.data_ptr<uint8_t>(), m_.outFeatures, m_.inFeatures());
     if (isColumns()) lines_ = Lines(m_.weights.maskBits.data_ptr<uint8_t>(), m_.inFeatures(), 1);
     routeOwn();
-    if (isRows() || isColumns()) routeShared();
+    if (hasShared()) routeShared();
   }
 
   Tensor output() const {
-    if (isRows()) {
-      const auto [dynamicBias, staticBias] =
-          m_.biasBank.defined() ? lines_.template split<T>(m_.biasBank) : std::pair<Tensor, Tensor>();
-      const Tensor dynamicRows = biases(dynamicBias, lines_.numDynamic),
-                   staticRows = biases(staticBias, lines_.numStatic());
-      apply(own_, ofOwn(), m_.tokens, dynamicRows);
-      apply(shared_, ofAll(), m_.tokens, staticRows);
-      return lines_.template join<T>(dynamicRows, staticRows);
-    }
-    const Tensor output = biases(m_.biasBank, m_.outFeatures);
-    if (isColumns()) {
-      const auto [dynamicTokens, staticTokens] = lines_.template split<T>(m_.tokens);
-      apply(own_, ofOwn(), dynamicTokens, output);
-      apply(shared_, ofAll(), staticTokens, output);
-    } else {
-      apply(own_, ofOwn(), m_.tokens, output);
-    }
-    return output;
+    const auto [ownTokens, sharedTokens] = divide(isColumns(), m_.tokens);
+    const auto [ownBiases, sharedBiases] = divide(isRows(), m_.biasBank);
+    const Tensor own = biases(ownBiases, isRows() ? lines_.numDynamic : m_.outFeatures);
+    const Tensor shared = isRows() ? biases(sharedBiases, lines_.numStatic()) : own;
+    applyExperts<T>(own_, ownExperts(), matrixOf<const T>(ownTokens), matrixOf<T>(own));
+    if (hasShared()) applyExperts<T>(shared_, sharedExpert(), matrixOf<const T>(sharedTokens), matrixOf<T>(shared));
+    return isRows() ? lines_.template join<T>(own, shared) : own;
   }
 
   ExpertMixtureGradients gradients(const Tensor& gradOutput, const ExpertMixtureNeeds& needs) const {
     // Where entries are merged, all gradients of weights and scales come from one product.
-    const bool isMerged = structure_ == Structure::Entries;
-    const bool merged = needs.bank || needs.scale || needs.staticWeight || needs.staticScale;
+    const bool needsMerged = isMerged() && (needs.bank || needs.scale || needs.staticWeight || needs.staticScale);
     ExpertMixtureGradients g;
     g.gates = at::empty_like(m_.gates);
     if (m_.weights.ranks) g.staticWeight = at::zeros_like(m_.weights.staticWeight);
-    if (isMerged ? merged : needs.bank) g.bank = bankGradient();
-    const Tensor shared = needs.staticWeight ? g.staticWeight : Tensor();
+    if (isMerged() ? needsMerged : needs.bank) g.bank = bankGradient();
+    const auto [ownTokens, sharedTokens] = divide(isColumns(), m_.tokens);
+    const auto [ownGradient, sharedGradient] = divide(isRows(), gradOutput);
     const auto zeros = [&](const Tensor& like) { return needs.tokens ? at::zeros_like(like) : Tensor(); };
-    ExpertGradients<T> ofOwnGradients{}, ofAllGradients{};
-    if (isRows()) {
-      g.tokens = zeros(m_.tokens);
-      const auto [dynamicRows, staticRows] = lines_.template split<T>(gradOutput);
-      ofOwnGradients = applyBackward(own_, ofOwn(), m_.tokens, dynamicRows, g.tokens, g.bank);
-      ofAllGradients = applyBackward(shared_, ofAll(), m_.tokens, staticRows, g.tokens, shared);
-    } else if (isColumns()) {
-      const auto [dynamicTokens, staticTokens] = lines_.template split<T>(m_.tokens);
-      const Tensor gradDynamic = zeros(dynamicTokens), gradStatic = zeros(staticTokens);
-      ofOwnGradients = applyBackward(own_, ofOwn(), dynamicTokens, gradOutput, gradDynamic, g.bank);
-      ofAllGradients = applyBackward(shared_, ofAll(), staticTokens, gradOutput, gradStatic, shared);
-      if (needs.tokens) g.tokens = lines_.template join<T>(gradDynamic, gradStatic);
-    } else {
-      g.tokens = zeros(m_.tokens);
-      ofOwnGradients =
-          applyBackward(own_, ofOwn(), m_.tokens, gradOutput, g.tokens, g.bank, isMerged ? g.staticWeight : Tensor());
-    }
-    addDots(ofOwnGradients, ofAllGradients, g);
-    if (isMerged && merged) {
+    const Tensor gradOwn = zeros(ownTokens), gradShared = isColumns() ? zeros(sharedTokens) : gradOwn;
+    const ExpertGradients<T> own =
+        backward(own_, ownExperts(), ownTokens, ownGradient, gradOwn, g.bank, isMerged() ? g.staticWeight : Tensor());
+    ExpertGradients<T> shared{};
+    if (hasShared())
+      shared = backward(shared_, sharedExpert(), sharedTokens, sharedGradient, gradShared,
+                        needs.staticWeight ? g.staticWeight : Tensor());
+    g.tokens = needs.tokens && isColumns() ? lines_.template join<T>(gradOwn, gradShared) : gradOwn;
+    addDots(own, shared, g);
+    if (needsMerged) {
       g.staticScale = at::dot(g.staticWeight, m_.weights.staticWeight).template item<T>();
       g.staticWeight.mul_(T(m_.weights.staticScale));
     }
@@ -82,6 +145,13 @@ class Products {
  private:
   bool isRows() const { return structure_ == Structure::Rows; }
   bool isColumns() const { return structure_ == Structure::Columns; }
+  bool isMerged() const { return structure_ == Structure::Entries; }
+  bool hasShared() const { return isRows() || isColumns(); }
+
+  /// The parts for the experts' own products and for that of the expert that all share.
+  std::pair<Tensor, Tensor> divide(bool isSplit, const Tensor& tensor) const {
+    return isSplit && tensor.defined() ? lines_.template split<T>(tensor) : std::pair(tensor, tensor);
+  }
 
   /// Choices sorted by expert, in the order of tokens.
   void routeOwn() {
@@ -118,44 +188,37 @@ class Products {
     }
   }
 
-  /// What each expert has of its own.
-  Experts<T> ofOwn() const {
+  /// The entries that each expert has of its own.
+  Experts<T> ownExperts() const {
     const PartialWeights& weights = m_.weights;
-    Experts<T> experts;
-    experts.bank = weights.bank.template data_ptr<T>();
-    if (structure_ == Structure::Entries) {
-      experts.staticWeight = weights.staticWeight.template data_ptr<T>();
-      experts.bits = weights.maskBits.template data_ptr<uint8_t>();
-      experts.ranks = &*weights.ranks;
-    }
-    experts.rows = isRows() ? lines_.numDynamic : m_.outFeatures;
-    experts.columns = isColumns() ? lines_.numDynamic : m_.inFeatures();
-    experts.scale = T(m_.scale);
-    experts.staticScale = T(weights.staticScale);
-    return experts;
+    return {weights.bank.template data_ptr<T>(),
+            isMerged() ? weights.staticWeight.template data_ptr<T>() : nullptr,
+            isMerged() ? weights.maskBits.template data_ptr<uint8_t>() : nullptr,
+            isMerged() ? &*weights.ranks : nullptr,
+            isRows() ? lines_.numDynamic : m_.outFeatures,
+            isColumns() ? lines_.numDynamic : m_.inFeatures(),
+            T(m_.scale),
+            T(weights.staticScale)};
   }
 
   /// The rows or columns that all experts share.
-  Experts<T> ofAll() const {
-    Experts<T> experts;
-    experts.bank = m_.weights.staticWeight.template data_ptr<T>();
-    experts.rows = isRows() ? lines_.numStatic() : m_.outFeatures;
-    experts.columns = isColumns() ? lines_.numStatic() : m_.inFeatures();
-    experts.scale = T(m_.weights.staticScale);
-    return experts;
+  Experts<T> sharedExpert() const {
+    return {m_.weights.staticWeight.template data_ptr<T>(),
+            nullptr,
+            nullptr,
+            nullptr,
+            isRows() ? lines_.numStatic() : m_.outFeatures,
+            isColumns() ? lines_.numStatic() : m_.inFeatures(),
+            T(m_.weights.staticScale),
+            T{1}};
   }
 
-  static void apply(const Routes<T>& routes, const Experts<T>& experts, const Tensor& tokens, const Tensor& output) {
-    applyExperts<T>(routes, experts, matrixOf<const T>(tokens), matrixOf<T>(output));
-  }
-
-  static ExpertGradients<T> applyBackward(const Routes<T>& routes, const Experts<T>& experts, const Tensor& tokens,
-                                          const Tensor& gradOutput, const Tensor& gradTokens, const Tensor& gradBank,
-                                          const Tensor& gradStatic = Tensor()) {
-    ExpertGradients<T> gradients{};
+  static ExpertGradients<T> backward(const Routes<T>& routes, const Experts<T>& experts, const Tensor& tokens,
+                                     const Tensor& gradOutput, const Tensor& gradTokens, const Tensor& gradBank,
+                                     const Tensor& gradStatic = Tensor()) {
+    const auto dataOf = [](const Tensor& tensor) { return tensor.defined() ? tensor.data_ptr<T>() : nullptr; };
+    ExpertGradients<T> gradients{{}, {}, dataOf(gradBank), dataOf(gradStatic), 0};
     if (gradTokens.defined()) gradients.tokens = matrixOf<T>(gradTokens);
-    if (gradBank.defined()) gradients.bank = gradBank.template data_ptr<T>();
-    if (gradStatic.defined()) gradients.staticWeight = gradStatic.template data_ptr<T>();
     applyExpertsBackward<T>(routes, experts, matrixOf<const T>(tokens), matrixOf<const T>(gradOutput), gradients);
     return gradients;
   }
@@ -168,16 +231,14 @@ class Products {
     const auto to = matrixOf<T>(output), bias = matrixOf<T>(biasBank);
     const int64_t* expert = m_.experts.data_ptr<int64_t>();
     const T* gate = m_.gates.template data_ptr<T>();
-    at::parallel_for(0, numTokens, 8, [&](int64_t begin, int64_t end) {
-      for (int64_t token = begin; token < end; token++) {
-        T* row = to.row(token);
-        // Two at a time, so that a row is seldom read again.
-        for (int64_t i = 0; i < chosen; i += 2) {
-          const int64_t at = token * chosen + i, count = std::min<int64_t>(2, chosen - i);
-          const T* first = bias.row(expert[at]);
-          kernels<T>().mix(row, i == 0 ? nullptr : row, first, count == 2 ? bias.row(expert[at + 1]) - first : 0,
-                           gate + at, count, size);
-        }
+    forEachRow(numTokens, [&](int64_t token) {
+      T* row = to.row(token);
+      // Two at a time, so that a row is seldom read again.
+      for (int64_t i = 0; i < chosen; i += 2) {
+        const int64_t at = token * chosen + i, count = std::min<int64_t>(2, chosen - i);
+        const T* first = bias.row(expert[at]);
+        kernels<T>().mix(row, i == 0 ? nullptr : row, first, count == 2 ? bias.row(expert[at + 1]) - first : 0,
+                         gate + at, count, size);
       }
     });
     return output;
@@ -195,14 +256,13 @@ class Products {
 
   /// The gradients of gates and scales, from the dots of what experts have of their own and of what all share.
   void addDots(const ExpertGradients<T>& own, const ExpertGradients<T>& all, ExpertMixtureGradients& g) const {
-    const bool isMerged = structure_ == Structure::Entries;
-    const T scale = isMerged ? T{1} : T(m_.scale);
+    const T scale = isMerged() ? T{1} : T(m_.scale);
     const int64_t chosen = m_.experts.size(1);
     T* gates = g.gates.template data_ptr<T>();
     g.scale = own.scale;
     for (size_t i = 0; i < places_.size(); i++) {
       gates[places_[i]] = scale * own.dots[i];
-      if (!isMerged) g.scale += double(own_.weights[i]) * own.dots[i];
+      if (!isMerged()) g.scale += double(own_.weights[i]) * own.dots[i];
     }
     for (size_t token = 0; token < all.dots.size(); token++) {
       for (int64_t i = 0; i < chosen; i++) gates[token * chosen + i] += T(m_.weights.staticScale) * all.dots[token];
@@ -225,9 +285,8 @@ class Products {
         for (const Group& group : own_.groups)
           for (int64_t i = group.begin; i < group.begin + group.count; i++) {
             const T* from = grad.row(own_.tokens[i]) + first;
-            T* to = gradBias.row(group.expert) + first;
             dots[run * numChoices + i] = kernels<T>().dot(from, bias.row(group.expert) + first, size);
-            kernels<T>().mix(to, to, from, 0, &own_.weights[i], 1, size);
+            add(gradBias.row(group.expert) + first, from, own_.weights[i], size);
           }
       }
     });

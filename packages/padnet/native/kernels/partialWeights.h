@@ -3,9 +3,12 @@
 
 #include <ATen/ATen.h>
 
+#include <algorithm>
 #include <cstdint>
 #include <optional>
 #include <vector>
+
+#include "kernels/kernels.h"
 
 namespace padnet {
 
@@ -14,14 +17,29 @@ inline bool bitAt(const uint8_t* bits, int64_t index) { return (bits[index >> 3]
 /// How many bits are set before a bit: finds an entry of the mask in the compact bank.
 class Ranks {
  public:
-  Ranks(const uint8_t* bits, int64_t size);
+  Ranks(const uint8_t* bits, int64_t size) : bits_(bits) {
+    const int64_t numBytes = (size + 7) / 8;
+    chunks_.reserve(numBytes / chunkBytes + 1);
+    int64_t sum = 0;
+    for (int64_t byte = 0; byte < numBytes; byte += chunkBytes) {
+      chunks_.push_back(sum);
+      sum += kernels<float>().countBits(bits + byte, std::min(chunkBytes, numBytes - byte));
+    }
+    chunks_.push_back(sum);
+  }
+
   /// Set bits in [0, index).
-  int64_t before(int64_t index) const;
+  int64_t before(int64_t index) const {
+    const int64_t byte = index / 8, chunk = byte / chunkBytes;
+    int64_t sum = chunks_[chunk] + kernels<float>().countBits(bits_ + chunk * chunkBytes, byte - chunk * chunkBytes);
+    if (index % 8 != 0) sum += __builtin_popcount(bits_[byte] & ((1u << (index % 8)) - 1));
+    return sum;
+  }
 
  private:
   static constexpr int64_t chunkBytes = 64;
   const uint8_t* bits_;
-  std::vector<int64_t> chunks_;
+  std::vector<int64_t> chunks_;  // bits before each
 };
 
 /// A whole bank; or, of every entry, those numbers that are dynamic, beside the static ones that all entries share.

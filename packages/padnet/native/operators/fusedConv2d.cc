@@ -1,5 +1,4 @@
-// padnet::fused_conv2d: a convolution whose kernel is mixed for every sample (method.md §1, §2), with its backward
-// pass.
+// padnet::fused_conv2d: a convolution whose kernel is mixed for every sample (method.md §1, §2), with its gradient.
 #include <ATen/Dispatch.h>
 
 #include "convolution/mixedConvolution.h"
@@ -12,9 +11,8 @@ namespace {
 struct FusedConv2d {
   static constexpr char name[] = "padnet::fused_conv2d";
   static constexpr char schema[] =
-      "(Tensor input, Tensor coefficients, Tensor bank, Tensor? static_weight, Tensor? static_scale, Tensor? "
-      "mask_bits, "
-      "int[] weight_shape, int[2] stride, int[2] padding, int[2] dilation, int groups) -> Tensor";
+      "(Tensor input, Tensor coefficients, Tensor bank, Tensor? static_weight, Tensor? static_scale, "
+      "Tensor? mask_bits, int[] weight_shape, int[2] stride, int[2] padding, int[2] dilation, int groups) -> Tensor";
   static constexpr char plansToDifferentiateTwice[] = "perSample or perKernel";
 
   struct Operands {

@@ -1,4 +1,4 @@
-// padnet::fused_experts: the sum over the chosen experts of each token (method.md §1, §2), with its backward pass.
+// padnet::fused_experts: the sum over the chosen experts of each token (method.md §1, §2), with its gradient.
 #include <limits>
 
 #include "experts/mixture.h"

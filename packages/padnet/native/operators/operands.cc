@@ -81,27 +81,13 @@ Geometry geometryOf(const char* name, const at::Tensor& input, const Window& win
   }
   check(groups > 0 && input.size(1) % groups == 0 && w[0] % groups == 0 && input.size(1) / groups == w[1],
         "an input of ", input.size(1), " channels in ", groups, " groups does not fit weights ", w);
-  Geometry g{};
-  g.batch = input.size(0);
-  g.inChannels = input.size(1);
-  g.height = input.size(2);
-  g.width = input.size(3);
-  g.outChannels = w[0];
-  g.kernelHeight = w[2];
-  g.kernelWidth = w[3];
-  g.strideHeight = stride[0];
-  g.strideWidth = stride[1];
-  g.padHeight = padding[0];
-  g.padWidth = padding[1];
-  g.dilationHeight = dilation[0];
-  g.dilationWidth = dilation[1];
-  g.groups = groups;
-  const auto along = [](int64_t size, int64_t pad, int64_t dilation, int64_t kernel, int64_t stride) {
-    const int64_t room = size + 2 * pad - dilation * (kernel - 1) - 1;
-    return room < 0 ? 0 : room / stride + 1;
+  const auto outSize = [&](int axis) {
+    const int64_t room = input.size(axis + 2) + 2 * padding[axis] - dilation[axis] * (w[axis + 2] - 1) - 1;
+    return room < 0 ? 0 : room / stride[axis] + 1;
   };
-  g.outHeight = along(g.height, g.padHeight, g.dilationHeight, g.kernelHeight, g.strideHeight);
-  g.outWidth = along(g.width, g.padWidth, g.dilationWidth, g.kernelWidth, g.strideWidth);
+  const Geometry g{input.size(0), input.size(1), input.size(2), input.size(3), w[0],       w[2],
+                   w[3],          stride[0],     stride[1],     padding[0],    padding[1], dilation[0],
+                   dilation[1],   groups,        outSize(0),    outSize(1)};
   // A map with its borders, of input or gradient: no product of its sides and channels overflows.
   const int64_t height = g.height + 2 * g.padHeight + g.dilationHeight * g.kernelHeight,
                 width = g.width + 2 * g.padWidth + g.dilationWidth * g.kernelWidth,

@@ -1,5 +1,5 @@
-// What the operators read from their tensors. All of it throws in the name of the operator where a tensor is not as it
-// must be.
+// Checks of operands, and what is read from them. Every function throws in the name of the operator where a tensor is
+// not as it must be.
 #pragma once
 
 #include <ATen/ATen.h>

@@ -1,5 +1,5 @@
-// What the operators share: the arguments of a call become one struct of operands, whose fields stand in the order of
-// the schema. Forward and backward pass take it whole.
+// The way into and out of every operator: the arguments of a call become one struct of operands, whose fields stand in
+// the order of the schema. Forward and backward pass take it whole.
 #pragma once
 
 #include <ATen/core/stack.h>
@@ -27,7 +27,7 @@ struct Argument {
   operator std::string() const { return value.toStringRef(); }
 };
 
-/// Of "(Tensor input, int groups) -> Tensor", say: 2.
+/// The number of arguments: 2 of "(Tensor input, int groups) -> Tensor".
 constexpr size_t numArguments(std::string_view schema) {
   size_t count = 1;
   for (const char c : schema.substr(0, schema.find(')'))) count += c == ',';

@@ -1,7 +1,7 @@
 // padnet::pack_conv2d: brings weights into the order of the products once, for padnet::packed_conv2d.
 #include <ATen/Dispatch.h>
 
-#include "convolution/packedConvolution.h"
+#include "convolution/packedWeights.h"
 #include "operators/operands.h"
 #include "operators/operator.h"
 

@@ -89,7 +89,7 @@ struct PackedConv2d {
             numDynamic};
   }
 
-  /// What the activation of that name clips to.
+  /// The range that the activation of that name clips to.
   template <class T>
   static std::pair<T, T> rangeOf(const std::string& activation) {
     constexpr T infinity = std::numeric_limits<T>::infinity();

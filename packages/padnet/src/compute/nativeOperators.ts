@@ -50,11 +50,11 @@ export function packConv2d(
   return native().packConv2d(bank, scale, ...staticOperands(staticPart), filterScale, shape, geometry.groups);
 }
 
-/** What follows a convolution in the same pass: activation(y + shift + residual). */
+/** The step behind a convolution, in the same pass: activation(y + shift + residual). */
 export interface Epilogue {
   /** [outChannels] */
   readonly shift: Tensor;
-  /** Of the output's shape; null for none. */
+  /** [batch, outChannels, height', width'], like the output; null for none. */
   readonly residual: Tensor | null;
   readonly activation: nn.Activation;
 }
@@ -112,14 +112,14 @@ function native(): typeof operators {
   return operators;
 }
 
-/** What the schemas have as `static_weight`, `static_scale`, `mask_bits`. */
+/** The operands `static_weight`, `static_scale` and `mask_bits` of the schemas. */
 function staticOperands(
   part: StaticPart | null,
 ): [weight: Tensor | null, scale: Tensor | null, maskBits: Tensor | null] {
   return part ? [part.weight, part.scale, part.maskBits] : [null, null, null];
 }
 
-/** What they have as `weight_shape`, `stride`, `padding`, `dilation`, `groups`. */
+/** The operands `weight_shape`, `stride`, `padding`, `dilation` and `groups`. */
 function windowOperands(geometry: nn.Conv2dGeometry) {
   const { stride, padding, dilation, groups } = geometry;
   return [nn.convWeightShape(geometry), stride, padding, dilation, groups] as const;
