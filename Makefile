@@ -64,7 +64,7 @@ node_modules/.package-lock.json: package-lock.json | setup-build
 	@touch $@
 
 packages/torch/build/torch.node: $(wildcard packages/torch/native/* packages/torch/native/*/*)
-packages/padnet/build/libpadnet.so: $(wildcard packages/padnet/native/*) packages/torch/native/libtorch.cmake
+packages/padnet/build/libpadnet.so: $(wildcard packages/padnet/native/* packages/padnet/native/*/*) packages/torch/native/libtorch.cmake
 $(NATIVE): packages/%: node_modules/.package-lock.json | setup-build
 	@mkdir -p $(@D)
 	cmake -S $(@D)/../native -B $(@D) -DCMAKE_BUILD_TYPE=Release > $(@D)/cmake.log 2>&1 || { cat $(@D)/cmake.log; exit 1; }

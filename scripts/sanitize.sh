@@ -24,17 +24,17 @@ sanitized=(
   PADNET_TORCH_ADDON="$PWD/$torch/torch.node"
   PADNET_LIBRARY="$PWD/$padnet/libpadnet.so"
 )
-layers=packages/padnet/dist/layers
+compute=packages/padnet/dist/compute
 vitest=node_modules/vitest/vitest.mjs
 
 # These run every instruction set by themselves, on one thread.
-env "${sanitized[@]}" node $vitest run $layers/fused
+env "${sanitized[@]}" node $vitest run $compute/fused
 for isa in avx512 avx2 portable; do
   echo "sanitize: $isa"
   env "${sanitized[@]}" PADNET_ISA=$isa node $vitest run packages/torch/dist/nn/batchNorm packages/torch/dist/optim
   # Work is cut into other parts for several threads.
   for child in fusedConv2d fusedExperts; do
-    env "${sanitized[@]}" PADNET_ISA=$isa OMP_NUM_THREADS=3 node $layers/$child.test.child.js 40
-    env LD_PRELOAD="$PWD/$fence" PADNET_ISA=$isa OMP_NUM_THREADS=2 node $layers/$child.test.child.js 40
+    env "${sanitized[@]}" PADNET_ISA=$isa OMP_NUM_THREADS=3 node $compute/$child.test.child.js 40
+    env LD_PRELOAD="$PWD/$fence" PADNET_ISA=$isa OMP_NUM_THREADS=2 node $compute/$child.test.child.js 40
   done
 done

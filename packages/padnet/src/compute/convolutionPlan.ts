@@ -14,7 +14,7 @@ import {
 } from './costModel.js';
 
 /**
- * - `fused`: our own kernels (`native/convolution.cc`), float32 and float64 on the CPU: each sample's kernel is mixed tile by
+ * - `fused`: our own kernels (`native/convolution/`), float32 and float64 on the CPU: each sample's kernel is mixed tile by
  *   tile in cache. Filters that are static as a whole are neither mixed nor read K times.
  * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv.ts`; they can be differentiated twice.
  * - `structured`: filters that are static as a whole by one convolution, the dynamic ones by the fastest of the plans above.

@@ -92,12 +92,12 @@ describe('the native dynamic convolution', () => {
     [
       'other coefficients',
       () => fusedConv2d(input, zeros([3, 3]), bank, null, geometry),
-      'the coefficients must be [2, K]',
+      'the coefficients must be [2, 3]',
     ],
     [
       'another dtype',
       () => fusedConv2d(input, coefficients.to('float64'), bank, null, geometry),
-      'like the input (Float on the CPU)',
+      'the coefficients must be [2, 3], Float on the CPU, got Double',
     ],
     [
       'whole numbers',
@@ -198,7 +198,7 @@ describe('the native dynamic convolution', () => {
       expect(call(packedBank, staticWeight, maskBits, filters.sub(1))).toThrow('those of each group');
       expect(call(packedBank, staticWeight, maskBits, filters.mul(0))).toThrow('those of each group');
       expect(call(packedBank.to('float64'), staticWeight, maskBits, filters)).toThrow('the bank must have');
-      expect(() => packedConv2d(input, zeros([2, 4]), packed, geometry)).toThrow('the coefficients must be [2, K]');
+      expect(() => packedConv2d(input, zeros([2, 4]), packed, geometry)).toThrow('the coefficients must be [2, 3]');
       expect(() => packConv2d(bank, null, fixed, geometry)).toThrow('the bank must be [3, 0]');
       expect(() => packConv2d(bank, zeros([2]), null, geometry)).toThrow('scale must be one number');
       expect(() => packConv2d(bank, null, null, geometry, zeros([5]))).toThrow('filter_scale must be [6], Float');
@@ -238,7 +238,9 @@ describe('the native dynamic convolution', () => {
     scope(() => {
       const x = randn([2, 4, 5, 5], { requiresGrad: true });
       const output = fusedConv2d(x, coefficients, bank, null, geometry);
-      expect(() => grad(output.sum(), [x], { createGraph: true })).toThrow('cannot be differentiated twice');
+      expect(() => grad(output.sum(), [x], { createGraph: true })).toThrow(
+        'cannot be differentiated twice; use the plan perSample or perKernel',
+      );
     });
   });
 });

@@ -87,7 +87,7 @@ export function thisMachine(): Machine {
   return { cpu: cpus()[0]?.model.trim() ?? 'unknown', instructions: instructionSet() };
 }
 
-/** As `native/choose.cc` chooses. */
+/** As `native/kernels/choose.cc` chooses. */
 function instructionSet(): InstructionSet {
   const best = process.arch === 'x64' ? supported() : 'portable';
   const asked = instructionSets.find((name) => name === process.env.PADNET_ISA) ?? best;

@@ -1,7 +1,16 @@
+import { readFileSync } from 'node:fs';
 import { fromTypedArray, grad, nn, noGrad, ops, randn, scope, type Tensor } from '@padnet/torch';
+import { libraryOperators } from '@padnet/torch/generate';
 import { checkFailingAllocations, checkSteadyMemory } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
+import { loadNativeLibrary } from './nativeLibrary.js';
 import { fusedConv2d, fusedExperts, packConv2d, packedConv2d } from './nativeOperators.js';
+
+it('has calls that are what the generator writes', () => {
+  loadNativeLibrary();
+  const committed = new URL('../../src/compute/nativeOperators.generated.ts', import.meta.url);
+  expect(readFileSync(committed, 'utf8')).toBe(libraryOperators('padnet', 'npm run generate -w padnet'));
+});
 
 const leaf = (shape: number[]): Tensor => randn(shape, { requiresGrad: true });
 

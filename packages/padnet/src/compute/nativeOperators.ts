@@ -1,130 +1,15 @@
 /** The operators of dynamic and partial layers that are compiled: `native/`, loaded when one is first called. */
-import { fileURLToPath } from 'node:url';
-import { loadLibrary, nn, operator, type Tensor } from '@padnet/torch';
+import { nn, type Tensor } from '@padnet/torch';
 import type { CompactParameter } from '../dynamic/index.js';
-import { reasonOf } from '../errors.js';
+import { loadNativeLibrary } from './nativeLibrary.js';
+import * as operators from './nativeOperators.generated.js';
+
+type StaticPart = CompactParameter['fixed'];
 
 /** Whether the native kernels take a tensor like this. */
 export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
   return device === 'cpu' && (dtype === 'float32' || dtype === 'float64');
 }
-
-const mixedConv2d = lazily(() =>
-  operator<
-    (
-      input: Tensor,
-      coefficients: Tensor,
-      bank: Tensor,
-      staticWeight: Tensor | null,
-      staticScale: Tensor | null,
-      maskBits: Tensor | null,
-      weightShape: readonly number[],
-      stride: readonly number[],
-      padding: readonly number[],
-      dilation: readonly number[],
-      groups: number,
-    ) => Tensor
-  >('padnet::mixed_conv2d', {
-    '': [
-      'input',
-      'coefficients',
-      'bank',
-      'static_weight',
-      'static_scale',
-      'mask_bits',
-      'weight_shape',
-      'stride',
-      'padding',
-      'dilation',
-      'groups',
-    ],
-  }),
-);
-
-const packWeights = lazily(() =>
-  operator<
-    (
-      bank: Tensor,
-      scale: Tensor | null,
-      staticWeight: Tensor | null,
-      staticScale: Tensor | null,
-      maskBits: Tensor | null,
-      filterScale: Tensor | null,
-      weightShape: readonly number[],
-      groups: number,
-    ) => [Tensor, Tensor, Tensor, Tensor]
-  >('padnet::pack_conv2d', {
-    '': ['bank', 'scale', 'static_weight', 'static_scale', 'mask_bits', 'filter_scale', 'weight_shape', 'groups'],
-  }),
-);
-
-const convolvePacked = lazily(() =>
-  operator<
-    (
-      input: Tensor,
-      coefficients: Tensor,
-      bank: Tensor,
-      staticWeight: Tensor,
-      maskBits: Tensor,
-      filters: Tensor,
-      shift: Tensor | null,
-      residual: Tensor | null,
-      activation: nn.Activation,
-      weightShape: readonly number[],
-      stride: readonly number[],
-      padding: readonly number[],
-      dilation: readonly number[],
-      groups: number,
-    ) => Tensor
-  >('padnet::packed_conv2d', {
-    '': [
-      'input',
-      'coefficients',
-      'bank',
-      'static_weight',
-      'mask_bits',
-      'filters',
-      'shift',
-      'residual',
-      'activation',
-      'weight_shape',
-      'stride',
-      'padding',
-      'dilation',
-      'groups',
-    ],
-  }),
-);
-
-const mixedExperts = lazily(() =>
-  operator<
-    (
-      tokens: Tensor,
-      experts: Tensor,
-      weights: Tensor,
-      bank: Tensor,
-      biasBank: Tensor | null,
-      scale: Tensor | null,
-      staticWeight: Tensor | null,
-      staticScale: Tensor | null,
-      maskBits: Tensor | null,
-      outFeatures: number,
-    ) => Tensor
-  >('padnet::mixed_experts', {
-    '': [
-      'tokens',
-      'experts',
-      'weights',
-      'bank',
-      'bias_bank',
-      'scale',
-      'static_weight',
-      'static_scale',
-      'mask_bits',
-      'out_features',
-    ],
-  }),
-);
 
 /**
  * y_b = θ_b ∗ x_b with θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s, mixed tile by tile in cache; float32 and float64 on the CPU.
@@ -138,24 +23,10 @@ export function fusedConv2d(
   input: Tensor,
   coefficients: Tensor,
   bank: Tensor,
-  fixed: CompactParameter['fixed'] | null,
+  staticPart: StaticPart | null,
   geometry: nn.Conv2dGeometry,
 ): Tensor {
-  const { stride, padding, dilation, groups } = geometry;
-  const { weight = null, scale = null, maskBits = null } = fixed ?? {};
-  return mixedConv2d()(
-    input,
-    coefficients,
-    bank,
-    weight,
-    scale,
-    maskBits,
-    nn.convWeightShape(geometry),
-    stride,
-    padding,
-    dilation,
-    groups,
-  );
+  return native().fusedConv2d(input, coefficients, bank, ...staticOperands(staticPart), ...windowOperands(geometry));
 }
 
 /** A bank, and where partial a static part, in the order of the native kernels' products, scale factors applied. */
@@ -171,20 +42,19 @@ export type PackedConv2d = readonly [bank: Tensor, staticWeight: Tensor, maskBit
 export function packConv2d(
   bank: Tensor,
   scale: Tensor | null,
-  fixed: CompactParameter['fixed'] | null,
+  staticPart: StaticPart | null,
   geometry: nn.Conv2dGeometry,
   filterScale: Tensor | null = null,
 ): PackedConv2d {
-  const { weight = null, scale: fixedScale = null, maskBits = null } = fixed ?? {};
   const shape = nn.convWeightShape(geometry);
-  return packWeights()(bank, scale, weight, fixedScale, maskBits, filterScale, shape, geometry.groups);
+  return native().packConv2d(bank, scale, ...staticOperands(staticPart), filterScale, shape, geometry.groups);
 }
 
-/** What follows a convolution in the same pass: activation(y + shift + residual). */
+/** The step behind a convolution, in the same pass: activation(y + shift + residual). */
 export interface Epilogue {
   /** [outChannels] */
   readonly shift: Tensor;
-  /** Of the output's shape; null for none. */
+  /** [batch, outChannels, height', width'], like the output; null for none. */
   readonly residual: Tensor | null;
   readonly activation: nn.Activation;
 }
@@ -201,22 +71,9 @@ export function packedConv2d(
   geometry: nn.Conv2dGeometry,
   epilogue: Epilogue | null = null,
 ): Tensor {
-  const { stride, padding, dilation, groups } = geometry;
   const { shift = null, residual = null, activation = 'none' } = epilogue ?? {};
-  const shape = nn.convWeightShape(geometry);
-  return convolvePacked()(
-    input,
-    coefficients,
-    ...packed,
-    shift,
-    residual,
-    activation,
-    shape,
-    stride,
-    padding,
-    dilation,
-    groups,
-  );
+  const window = windowOperands(geometry);
+  return native().packedConv2d(input, coefficients, ...packed, shift, residual, activation, ...window);
 }
 
 export interface FusedExpertsInputs {
@@ -233,14 +90,7 @@ export interface FusedExpertsInputs {
   /** λ_d, a scalar; null for 1. */
   readonly scale: Tensor | null;
   /** The entries that all experts share; null where the bank is whole. */
-  readonly fixed: {
-    /** W_s [n − d] */
-    readonly weight: Tensor;
-    /** λ_s, a scalar; null for 1. */
-    readonly scale: Tensor | null;
-    /** See `Mask.bits`. */
-    readonly maskBits: Tensor;
-  } | null;
+  readonly fixed: StaticPart | null;
   readonly outFeatures: number;
 }
 
@@ -251,30 +101,26 @@ export interface FusedExpertsInputs {
  * @returns [tokens, out]
  */
 export function fusedExperts(inputs: FusedExpertsInputs): Tensor {
-  const { tokens, experts, weights, bank, biasBank, scale, fixed, outFeatures } = inputs;
-  const { weight = null, scale: staticScale = null, maskBits = null } = fixed ?? {};
-  return mixedExperts()(tokens, experts, weights, bank, biasBank, scale, weight, staticScale, maskBits, outFeatures);
+  const { tokens, experts, weights, bank, biasBank, scale, fixed: staticPart, outFeatures } = inputs;
+  const shared = staticOperands(staticPart);
+  return native().fusedExperts(tokens, experts, weights, bank, biasBank, scale, ...shared, outFeatures);
 }
 
-function lazily<T>(make: () => T): () => T {
-  let made: T | undefined;
-  return () => {
-    if (made === undefined) {
-      load();
-      made = make();
-    }
-    return made;
-  };
+/** The generated calls, with the library that they are in. */
+function native(): typeof operators {
+  loadNativeLibrary();
+  return operators;
 }
 
-function load(): void {
-  const file = process.env.PADNET_LIBRARY ?? fileURLToPath(new URL('../../build/libpadnet.so', import.meta.url));
-  try {
-    loadLibrary(file);
-  } catch (error) {
-    throw new Error(
-      `the operators of dynamic layers could not be loaded (${reasonOf(error)}); build them with \`make build\``,
-      { cause: error },
-    );
-  }
+/** The operands `static_weight`, `static_scale` and `mask_bits` of the schemas. */
+function staticOperands(
+  part: StaticPart | null,
+): [weight: Tensor | null, scale: Tensor | null, maskBits: Tensor | null] {
+  return part ? [part.weight, part.scale, part.maskBits] : [null, null, null];
+}
+
+/** The operands `weight_shape`, `stride`, `padding`, `dilation` and `groups`. */
+function windowOperands(geometry: nn.Conv2dGeometry) {
+  const { stride, padding, dilation, groups } = geometry;
+  return [nn.convWeightShape(geometry), stride, padding, dilation, groups] as const;
 }

@@ -26,7 +26,7 @@ export interface MoELinearOptions {
 }
 
 /**
- * - `fused`: our own kernels (`native/experts.cc`), float32 and float64 on the CPU.
+ * - `fused`: our own kernels (`native/experts/`), float32 and float64 on the CPU.
  * - `composed`: libtorch's operators, one product an expert.
  * - `dense`: libtorch's operators, every expert for every token. The gradient can be differentiated again.
  */

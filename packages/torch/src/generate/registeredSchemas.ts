@@ -6,12 +6,16 @@ import { parseName, skipReason, type Schema, type Skipped } from './operatorType
 /** Operators of the addon itself, which are typed by hand (`nativeOperators.ts`). */
 const ownNamespace = 'padnet_torch';
 
-export function registeredSchemas(): { schemas: Schema[]; skipped: Skipped[] } {
+/** @param wanted whether the operators of a namespace are; by default all but the addon's own are */
+export function registeredSchemas(wanted = (namespace: string): boolean => namespace !== ownNamespace): {
+  schemas: Schema[];
+  skipped: Skipped[];
+} {
   const schemas: Schema[] = [];
   const skipped: Skipped[] = [];
   for (const printed of native.schemas().sort()) {
     const { namespace, name, overload } = parseName(printed);
-    if (namespace === ownNamespace) continue;
+    if (!wanted(namespace)) continue;
     const operator = native.bind(`${namespace}::${name}`, overload);
     if (operator === null) continue;
     const reason = unsafeReason(`${namespace}::${name}`) ?? skipReason(operator);

@@ -1,13 +1,13 @@
 // Compiled once for each instruction set with its flags; PADNET_ISA names the set. Only vector extensions that GCC and
 // Clang share are used, except where masks select elements (selection.h).
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 #include <algorithm>
 #include <cstring>
 #include <utility>
 
-#include "selection.h"
-#include "vectors.h"
+#include "kernels/selection.h"
+#include "kernels/vectors.h"
 
 namespace padnet::PADNET_ISA {
 namespace {
@@ -35,25 +35,6 @@ void productOf(const Product<T>& p) {
   }
   for (int row = 0; row < rows; row++)
     for (int v = 0; v < vectors; v++) store(p.c + p.cRows[row] + v * width, sums[row][v]);
-}
-
-template <class T>
-using ProductFunction = void (*)(const Product<T>&);
-
-template <class T, int vectors, int... rows>
-void choose(const Product<T>& p, int64_t numRows, std::integer_sequence<int, rows...>) {
-  static constexpr ProductFunction<T> functions[] = {productOf<T, rows + 1, vectors>...};
-  functions[numRows - 1](p);
-}
-
-template <class T>
-void product(const Product<T>& p, int64_t rows, int64_t vectors) {
-  constexpr auto counts = std::make_integer_sequence<int, int{maxRows}>();
-  if (vectors == 1) {
-    choose<T, 1>(p, rows, counts);
-  } else {
-    choose<T, 2>(p, rows, counts);
-  }
 }
 
 template <class T, int rows, int vectors, bool stepsFirst>
@@ -86,8 +67,17 @@ void panelProductOf(const PanelProduct<T>& p) {
     }
 }
 
+// One function for each number of rows and vectors.
 template <class T, int... rows>
-void choosePanel(const PanelProduct<T>& p, int64_t numRows, int64_t vectors, std::integer_sequence<int, rows...>) {
+void choose(const Product<T>& p, int64_t numRows, int64_t vectors, std::integer_sequence<int, rows...>) {
+  static constexpr void (*functions[][maxRows])(const Product<T>&) = {
+      {productOf<T, rows + 1, 1>...},
+      {productOf<T, rows + 1, 2>...},
+  };
+  functions[vectors - 1][numRows - 1](p);
+}
+template <class T, int... rows>
+void choose(const PanelProduct<T>& p, int64_t numRows, int64_t vectors, std::integer_sequence<int, rows...>) {
   static constexpr void (*functions[][maxRows])(const PanelProduct<T>&) = {
       {panelProductOf<T, rows + 1, 1, false>...},
       {panelProductOf<T, rows + 1, 2, false>...},
@@ -96,10 +86,14 @@ void choosePanel(const PanelProduct<T>& p, int64_t numRows, int64_t vectors, std
   };
   functions[2 * p.stepsFirst + vectors - 1][numRows - 1](p);
 }
-
+constexpr auto allRows = std::make_integer_sequence<int, int{maxRows}>();
+template <class T>
+void product(const Product<T>& p, int64_t rows, int64_t vectors) {
+  choose(p, rows, vectors, allRows);
+}
 template <class T>
 void panelProduct(const PanelProduct<T>& p, int64_t rows, int64_t vectors) {
-  choosePanel(p, rows, vectors, std::make_integer_sequence<int, int{maxRows}>());
+  choose(p, rows, vectors, allRows);
 }
 
 template <class T, int count>
@@ -124,21 +118,10 @@ void mix(T* out, const T* base, const T* bank, int64_t stride, const T* coeffici
   if (numKernels == 0 && base) std::copy(base, base + size, out);
   if (numKernels == 0 && !base) std::fill(out, out + size, T{0});
   for (int64_t k = 0; k < numKernels; k += 4) {
-    const T* from = bank + k * stride;
-    const T* start = k == 0 ? base : out;
-    switch (std::min<int64_t>(4, numKernels - k)) {
-      case 1:
-        mixSome<T, 1>(out, start, from, stride, coefficients + k, size);
-        break;
-      case 2:
-        mixSome<T, 2>(out, start, from, stride, coefficients + k, size);
-        break;
-      case 3:
-        mixSome<T, 3>(out, start, from, stride, coefficients + k, size);
-        break;
-      default:
-        mixSome<T, 4>(out, start, from, stride, coefficients + k, size);
-    }
+    static constexpr decltype(&mixSome<T, 1>) functions[] = {mixSome<T, 1>, mixSome<T, 2>, mixSome<T, 3>,
+                                                             mixSome<T, 4>};
+    const int64_t count = std::min<int64_t>(4, numKernels - k);
+    functions[count - 1](out, k == 0 ? base : out, bank + k * stride, stride, coefficients + k, size);
   }
 }
 
@@ -188,19 +171,11 @@ void dots(T* out, const T* bank, int64_t bankStride, int64_t numKernels, const T
   // Four kernels by two samples are 8 sums: loads and products balance, and they fit the smallest register file.
   for (int64_t b = 0; b < count; b += 2) {
     const bool two = b + 2 <= count;
-    const T* x = in + b * stride;
     for (int64_t k = 0; k < numKernels;) {
-      T* to = out + b * numKernels + k;
-      const T* from = bank + k * bankStride;
-      if (numKernels - k >= 4) {
-        two ? dotsOf<T, 2, 4>(to, numKernels, from, bankStride, x, stride, size)
-            : dotsOf<T, 1, 4>(to, numKernels, from, bankStride, x, stride, size);
-        k += 4;
-      } else {
-        two ? dotsOf<T, 2, 1>(to, numKernels, from, bankStride, x, stride, size)
-            : dotsOf<T, 1, 1>(to, numKernels, from, bankStride, x, stride, size);
-        k++;
-      }
+      const bool four = numKernels - k >= 4;
+      const auto sum = four ? (two ? dotsOf<T, 2, 4> : dotsOf<T, 1, 4>) : (two ? dotsOf<T, 2, 1> : dotsOf<T, 1, 1>);
+      sum(out + b * numKernels + k, numKernels, bank + k * bankStride, bankStride, in + b * stride, stride, size);
+      k += four ? 4 : 1;
     }
   }
 }
@@ -332,19 +307,17 @@ void depthwise(T* out, const T* a, const T* b, const Step* steps, int64_t numSte
 }
 
 template <class T>
-constexpr Kernels<T> table(const char* name) {
-  return {name,     lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,      weighedSum<T>,
-          dots<T>,  pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>,   compress<T>,
-          merge<T>, mixOver<T>, countBits, dot<T>,     finish<T>,       depthwise<T>};
+constexpr Kernels<T> table() {
+  return {lanes<T>,   maxRows,   product<T>, panelProduct<T>, mix<T>,      weighedSum<T>, dots<T>,
+          pack<T>,    spread<T>, panels<T>,  unpack<T>,       expand<T>,   compress<T>,   merge<T>,
+          mixOver<T>, countBits, dot<T>,     finish<T>,       depthwise<T>};
 }
 
 }  // namespace
 
-#define PADNET_STRING_OF(text) #text
-#define PADNET_STRING(text) PADNET_STRING_OF(text)
 extern const Kernels<float> floatKernels;
 extern const Kernels<double> doubleKernels;
-const Kernels<float> floatKernels = table<float>(PADNET_STRING(PADNET_ISA));
-const Kernels<double> doubleKernels = table<double>(PADNET_STRING(PADNET_ISA));
+const Kernels<float> floatKernels = table<float>();
+const Kernels<double> doubleKernels = table<double>();
 
 }  // namespace padnet::PADNET_ISA

@@ -1,7 +1,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "kernels.h"
+#include "kernels/kernels.h"
 
 namespace padnet {
 
@@ -14,6 +14,9 @@ PADNET_DECLARE(portable)
 #ifdef PADNET_X86
 PADNET_DECLARE(avx2)
 PADNET_DECLARE(avx512)
+#else
+namespace avx2 = portable;
+namespace avx512 = portable;
 #endif
 
 namespace {
@@ -44,7 +47,6 @@ const Kernels<T>& select(const Kernels<T>& portable, const Kernels<T>& avx2, con
 
 }  // namespace
 
-#ifdef PADNET_X86
 template <>
 const Kernels<float>& kernels<float>() {
   return select(portable::floatKernels, avx2::floatKernels, avx512::floatKernels);
@@ -53,15 +55,5 @@ template <>
 const Kernels<double>& kernels<double>() {
   return select(portable::doubleKernels, avx2::doubleKernels, avx512::doubleKernels);
 }
-#else
-template <>
-const Kernels<float>& kernels<float>() {
-  return portable::floatKernels;
-}
-template <>
-const Kernels<double>& kernels<double>() {
-  return portable::doubleKernels;
-}
-#endif
 
 }  // namespace padnet

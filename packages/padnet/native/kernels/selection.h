@@ -4,7 +4,7 @@
 #include <algorithm>
 #include <cstdint>
 
-#include "vectors.h"
+#include "kernels/vectors.h"
 
 #if defined(__AVX2__)
 #include <immintrin.h>

@@ -43,7 +43,6 @@ struct PanelProduct {
 /// The kernels of one instruction set. A tile is as wide as one or two vectors.
 template <class T>
 struct Kernels {
-  const char* name;
   int64_t vector;   // elements in a vector register
   int64_t maxRows;  // of one product
   /// `vectors` is 1 or 2: the width of `b` and `c` in vectors.
