@@ -35,6 +35,8 @@ export interface Source extends nn.Module {
   readonly kind: 'static' | 'dynamic' | 'searched' | 'partial';
   /** Shape of one effective parameter, such as [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */
   readonly shape: readonly number[];
+  /** K; null where there is no bank. */
+  readonly numKernels: number | null;
   /** κ: the fraction of entries that depend on the input. */
   readonly dynamicRatio: number;
   /** @param sumsToOne whether the coefficients do, so that a constant may be folded into every bank entry */
