@@ -68,7 +68,7 @@ export class ExpertMixture {
     const { bank, scale, constant } = source.effective(true);
     if (bank === null) return staticLinear(tokens, constant!, gates, biasBank);
     return plan === 'fused'
-      ? fusedExperts({ ...chosen, bank, scale, fixed: null, outFeatures })
+      ? fusedExperts({ ...chosen, bank, scale, staticPart: null, outFeatures })
       : groupedExperts({ ...chosen, bank, scale, part: { kind: 'all' } });
   }
 
@@ -84,26 +84,26 @@ export class ExpertMixture {
   /** By what the mask's structure allows: see docs/moe-layers.md. */
   private partial(source: PartialSource, tokens: Tensor, { experts, weights, gates }: ExpertChoice): Tensor {
     const { biasBank, training } = this.#layer;
-    const { bank, scale, fixed } = source.compact();
+    const { bank, scale, staticPart } = source.compact();
     const structure = this.structureOf(source);
     const [outFeatures = 0] = source.shape;
     const chosen = { tokens, experts, weights, scale, biasBank };
     const part = { kind: 'all' } as const;
     /** The dynamic rows or columns of each expert, which the bank has one after another. */
     const lines = (rows: number): Tensor => bank.reshape([source.numKernels, rows, -1]);
-    const staticLines = (rows: number): Tensor => fixed.weight.mul(fixed.scale).reshape([rows, -1]);
+    const staticLines = (rows: number): Tensor => staticPart.weight.mul(staticPart.scale).reshape([rows, -1]);
     switch (structure.kind) {
       case 'full':
         return groupedExperts({ ...chosen, bank: lines(outFeatures), part });
       case 'empty':
         return staticLinear(tokens, staticLines(outFeatures), gates, biasBank);
       case 'rows': {
-        const { dynamic: dynamicRows, fixed: staticRows } = structure;
+        const { dynamic: dynamicRows, static: staticRows } = structure;
         const biases = (rows: Tensor): Tensor | null => biasBank && selectColumns(biasBank, rows);
         const dynamicBank = lines(dynamicRows.numel);
         const dynamic = groupedExperts({ ...chosen, bank: dynamicBank, part, biasBank: biases(dynamicRows) });
-        const ofStatic = staticLinear(tokens, staticLines(staticRows.numel), gates, biases(staticRows));
-        return joinColumns(dynamic, ofStatic, structure);
+        const fromStatic = staticLinear(tokens, staticLines(staticRows.numel), gates, biases(staticRows));
+        return joinColumns(dynamic, fromStatic, structure);
       }
       case 'columns': {
         const [dynamicTokens, staticTokens] = splitColumns(tokens, structure);
@@ -114,8 +114,8 @@ export class ExpertMixture {
         if (!training && !isGradEnabled())
           return groupedExperts({ ...chosen, bank: source.effective(true).bank!, part });
         // The weights of a token sum to 1, so what is added to all experts, times scale, is added once.
-        const staticScale = scale ? fixed.scale.div(scale) : fixed.scale;
-        const entries = { kind: 'entries', staticWeight: fixed.weight, staticScale, ...source.entries() } as const;
+        const staticScale = scale ? staticPart.scale.div(scale) : staticPart.scale;
+        const entries = { kind: 'entries', staticWeight: staticPart.weight, staticScale, ...source.entries() } as const;
         return groupedExperts({ ...chosen, bank, part: entries });
       }
       default:

@@ -138,11 +138,11 @@ export function fusedConv2d(
   input: Tensor,
   coefficients: Tensor,
   bank: Tensor,
-  fixed: CompactParameter['fixed'] | null,
+  staticPart: CompactParameter['staticPart'] | null,
   geometry: nn.Conv2dGeometry,
 ): Tensor {
   const { stride, padding, dilation, groups } = geometry;
-  const { weight = null, scale = null, maskBits = null } = fixed ?? {};
+  const { weight = null, scale = null, maskBits = null } = staticPart ?? {};
   return mixedConv2d()(
     input,
     coefficients,
@@ -171,13 +171,13 @@ export type PackedConv2d = readonly [bank: Tensor, staticWeight: Tensor, maskBit
 export function packConv2d(
   bank: Tensor,
   scale: Tensor | null,
-  fixed: CompactParameter['fixed'] | null,
+  staticPart: CompactParameter['staticPart'] | null,
   geometry: nn.Conv2dGeometry,
   filterScale: Tensor | null = null,
 ): PackedConv2d {
-  const { weight = null, scale: fixedScale = null, maskBits = null } = fixed ?? {};
+  const { weight = null, scale: staticScale = null, maskBits = null } = staticPart ?? {};
   const shape = nn.convWeightShape(geometry);
-  return packWeights()(bank, scale, weight, fixedScale, maskBits, filterScale, shape, geometry.groups);
+  return packWeights()(bank, scale, weight, staticScale, maskBits, filterScale, shape, geometry.groups);
 }
 
 /** What follows a convolution in the same pass: activation(y + shift + residual). */
@@ -233,7 +233,7 @@ export interface FusedExpertsInputs {
   /** λ_d, a scalar; null for 1. */
   readonly scale: Tensor | null;
   /** The entries that all experts share; null where the bank is whole. */
-  readonly fixed: {
+  readonly staticPart: {
     /** W_s [n − d] */
     readonly weight: Tensor;
     /** λ_s, a scalar; null for 1. */
@@ -251,8 +251,8 @@ export interface FusedExpertsInputs {
  * @returns [tokens, out]
  */
 export function fusedExperts(inputs: FusedExpertsInputs): Tensor {
-  const { tokens, experts, weights, bank, biasBank, scale, fixed, outFeatures } = inputs;
-  const { weight = null, scale: staticScale = null, maskBits = null } = fixed ?? {};
+  const { tokens, experts, weights, bank, biasBank, scale, staticPart, outFeatures } = inputs;
+  const { weight = null, scale: staticScale = null, maskBits = null } = staticPart ?? {};
   return mixedExperts()(tokens, experts, weights, bank, biasBank, scale, weight, staticScale, maskBits, outFeatures);
 }
 
