@@ -5,7 +5,7 @@
  *     node examples/dist/signals.js
  */
 import { backward, manualSeed, nn, noGrad, ops, optim, scope, type Tensor } from '@padnet/torch';
-import { applyPartition, convertToPartial, foldMeans, iterativeModePartition } from 'padnet';
+import { applyPartition, convertToPartial, meanIntoStatic, iterativeModePartition } from 'padnet';
 
 function tones(batch: number): [signals: Tensor, labels: Tensor] {
   const labels = ops.randint(2, [batch], { dtype: 'int64' });
@@ -36,7 +36,7 @@ function train(steps: number): void {
 train(100);
 const batchLosses = [tones(64), tones(64)].map((batch) => () => loss(batch));
 const partition = await iterativeModePartition(network, { ratio: 0.3, granularity: 'kernel', batchLosses });
-foldMeans(network, batchLosses);
+meanIntoStatic(network, batchLosses);
 applyPartition(network, partition);
 train(100);
 for (const [path, mask] of partition.masks) console.log(`${path}: ${(100 * mask.dynamicRatio).toFixed(0)} % dynamic`);

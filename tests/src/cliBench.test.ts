@@ -161,7 +161,7 @@ describe('padnet bench', () => {
     for (const row of ['static libtorch', 'dyconv perKernel', 'pad fused', 'pad-filter structured'])
       expect(rows).toContain(row);
     expect(rows).not.toContain('pad structured');
-    expect(rows).not.toContain('dyconv folded');
+    expect(rows).not.toContain('dyconv static');
     expect(stdout).toContain("the roof: the static convolution's arithmetic at ");
   });
 

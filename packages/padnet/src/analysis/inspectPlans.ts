@@ -6,8 +6,9 @@ import {
   type ConvolutionPlan,
   type Direction,
   type InstructionSet,
+  type ExpertPlan,
 } from '../compute/index.js';
-import { DecomposedConv2d, DynamicConv, isDynamicLayer, type DynamicLayer, type ExpertPlan } from '../layers/index.js';
+import { DecomposedConv2d, DynamicConv, isDynamicLayer, type DynamicLayer } from '../layers/index.js';
 import { forwardShapes, kernelText } from './inspectNetwork.js';
 import type { SamplePass } from './samplePass.js';
 

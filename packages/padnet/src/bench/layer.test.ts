@@ -33,7 +33,7 @@ describe('benchLayer', () => {
       pad: mixing,
       'pad-filter': [...mixing, 'structured'],
     });
-    expect(plansOf({ ...small, ratio: 0, layers: ['pad'] })).toEqual({ pad: [...mixing, 'folded'] });
+    expect(plansOf({ ...small, ratio: 0, layers: ['pad'] })).toEqual({ pad: [...mixing, 'static'] });
     expect(plansOf({ ...small, layers: ['dyconv', 'pad-filter'], plans: ['structured', 'fused'] })).toEqual({
       dyconv: ['fused'],
       'pad-filter': ['structured', 'fused'],

@@ -18,9 +18,9 @@ import type { CodeOptions } from '../ownCode/index.js';
 import {
   applyPartition,
   encodePartition,
-  foldMeans,
+  meanIntoStatic,
   iterativeModePartition,
-  measuresFold,
+  measuresMean,
   saliencies,
 } from '../partition/index.js';
 import { DEFAULT_PARTITION_BATCHES, parseSection, type PictureRecipe } from '../recipe/index.js';
@@ -194,8 +194,8 @@ async function writePictures(
     optionNames,
   );
   explained(path, () => convertModel(network, model, options));
-  using data = !isStatic && measuresFold(network) ? await batchesOf(dataOf(path, options), source) : null;
-  if (data) foldMeans(network, data.batchLosses);
+  using data = !isStatic && measuresMean(network) ? await batchesOf(dataOf(path, options), source) : null;
+  if (data) meanIntoStatic(network, data.batchLosses);
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
   const passes = data?.batchLosses ?? [() => network.forward(randn([1, inChannels, ...size]))];

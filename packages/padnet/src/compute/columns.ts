@@ -7,32 +7,32 @@ import { customFunction, ops, type Tensor } from '@padnet/torch';
 /** Two sets of columns that together are all: int64, each ascending. */
 export interface Columns {
   readonly dynamic: Tensor;
-  readonly fixed: Tensor;
+  readonly static: Tensor;
 }
 
 /** [rows, columns] → those of each set */
-export function splitColumns(matrix: Tensor, columns: Columns): [dynamic: Tensor, fixed: Tensor] {
-  const [dynamic, fixed] = customFunction<[Tensor]>({
+export function splitColumns(matrix: Tensor, columns: Columns): [dynamic: Tensor, others: Tensor] {
+  const [dynamic, others] = customFunction<[Tensor]>({
     name: 'SplitColumns',
     forward(context, input) {
-      context.save(columns.dynamic, columns.fixed);
+      context.save(columns.dynamic, columns.static);
       return take(input, columns);
     },
-    backward: ([first, second], [dynamic, fixed]) => [put(first!, second!, { dynamic: dynamic!, fixed: fixed! })],
+    backward: ([first, second], [dynamic, others]) => [put(first!, second!, { dynamic: dynamic!, static: others! })],
   })(matrix);
-  return [dynamic!, fixed!];
+  return [dynamic!, others!];
 }
 
 /** The inverse of `splitColumns`. */
-export function joinColumns(dynamic: Tensor, fixed: Tensor, columns: Columns): Tensor {
+export function joinColumns(dynamic: Tensor, others: Tensor, columns: Columns): Tensor {
   const [matrix] = customFunction<[Tensor, Tensor]>({
     name: 'JoinColumns',
     forward(context, first, second) {
-      context.save(columns.dynamic, columns.fixed);
+      context.save(columns.dynamic, columns.static);
       return put(first, second, columns);
     },
-    backward: ([gradient], [dynamic, fixed]) => take(gradient!, { dynamic: dynamic!, fixed: fixed! }),
-  })(dynamic, fixed);
+    backward: ([gradient], [dynamic, others]) => take(gradient!, { dynamic: dynamic!, static: others! }),
+  })(dynamic, others);
   return matrix!;
 }
 
@@ -50,10 +50,10 @@ export function selectColumns(matrix: Tensor, index: Tensor): Tensor {
   return selected!;
 }
 
-function take(matrix: Tensor, { dynamic, fixed }: Columns): [Tensor, Tensor] {
-  return [matrix.indexSelect(1, dynamic), matrix.indexSelect(1, fixed)];
+function take(matrix: Tensor, { dynamic, static: others }: Columns): [Tensor, Tensor] {
+  return [matrix.indexSelect(1, dynamic), matrix.indexSelect(1, others)];
 }
 
-function put(first: Tensor, second: Tensor, { dynamic, fixed }: Columns): Tensor {
-  return ops.cat([first, second], { dim: 1 }).indexSelect(1, ops.argsort(ops.cat([dynamic, fixed])));
+function put(first: Tensor, second: Tensor, { dynamic, static: others }: Columns): Tensor {
+  return ops.cat([first, second], { dim: 1 }).indexSelect(1, ops.argsort(ops.cat([dynamic, others])));
 }

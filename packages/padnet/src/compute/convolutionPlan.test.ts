@@ -76,8 +76,8 @@ describe('planCosts', () => {
     expect(plansOf(layer)).toEqual(['fused', 'perKernel', 'perSample', 'structured']);
     expect(plansOf({ ...layer, isFusable: false })).toEqual(['perKernel', 'perSample', 'structured']);
     expect(plansOf(whole)).toEqual(['fused', 'perKernel', 'perSample']);
-    expect(plansOf(nothingDynamic)).toEqual(['folded', 'fused', 'perKernel', 'perSample']);
-    expect(plansOf({ ...nothingDynamic, isStatic: true })).toEqual(['folded']);
+    expect(plansOf(nothingDynamic)).toEqual(['fused', 'perKernel', 'perSample', 'static']);
+    expect(plansOf({ ...nothingDynamic, isStatic: true })).toEqual(['static']);
   });
 
   it('has no plan by kernel for a depth-wise layer, nor a structured one for groups', () => {

@@ -1,7 +1,7 @@
 /** How a dynamic convolution is computed. All plans give the same numbers; which is fastest depends on shapes and machine. */
 import {
   dynamicFiltersWork,
-  foldedWork,
+  staticWork,
   fusedWork,
   perKernelWork,
   perSampleWork,
@@ -18,9 +18,9 @@ import {
  *   tile in cache. Filters that are static as a whole are neither mixed nor read K times.
  * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv.ts`; they can be differentiated twice.
  * - `structured`: filters that are static as a whole by one convolution, the dynamic ones by the fastest of the plans above.
- * - `folded`: one convolution, where nothing depends on the sample.
+ * - `static`: one convolution, where nothing depends on the sample.
  */
-export const convolutionPlans = ['fused', 'perSample', 'perKernel', 'structured', 'folded'] as const;
+export const convolutionPlans = ['fused', 'perSample', 'perKernel', 'structured', 'static'] as const;
 export type ConvolutionPlan = (typeof convolutionPlans)[number];
 /** The plans that mix a whole bank. */
 export type MixingPlan = 'fused' | 'perSample' | 'perKernel';
@@ -48,7 +48,7 @@ export function planCosts(choices: PlanChoices, rates: Rates): readonly PlanCost
   const { work, isStatic, isStructured, hasSpatialAttention } = choices;
   if (hasSpatialAttention && !isStatic) return fastestFirst(['perSample'], work, 'perSample', rates);
   const plans: ConvolutionPlan[] = isStatic ? [] : mixingPlans(choices);
-  if (work.dynamicEntries === 0) plans.push('folded');
+  if (work.dynamicEntries === 0) plans.push('static');
   if (isStructured && work.geometry.groups === 1) plans.push('structured');
   return fastestFirst(plans, work, dynamicFiltersPlan(choices, rates), rates);
 }
@@ -68,8 +68,8 @@ export function planWork(plan: ConvolutionPlan, work: ConvolutionWork, dynamicFi
       return perSampleWork(work);
     case 'perKernel':
       return perKernelWork(work);
-    case 'folded':
-      return foldedWork(work);
+    case 'static':
+      return staticWork(work);
     case 'structured':
       return sumOfWork(staticFiltersWork(work), planWork(dynamicFilters, dynamicFiltersWork(work), dynamicFilters));
     default:

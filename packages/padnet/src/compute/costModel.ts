@@ -65,7 +65,7 @@ export type Rates = Readonly<Record<WorkKind, number>>;
 const blockChannels = 64;
 
 /** One convolution with a kernel for all samples: no mixing. */
-export function foldedWork(work: ConvolutionWork): Work {
+export function staticWork(work: ConvolutionWork): Work {
   const { macs, entries, input, output } = sizes(work);
   return { call: 1, convolve: macs, pack: entries, move: input + output };
 }
@@ -134,9 +134,9 @@ export function perKernelWork(work: ConvolutionWork): Work {
 /** What a structured plan adds to the convolution of its dynamic filters: that of the static ones, and putting both together. */
 export function staticFiltersWork(work: ConvolutionWork): Work {
   const { output } = sizes(work);
-  const fixed = foldedWork(withFilters(work, work.staticFilters));
+  const convolution = staticWork(withFilters(work, work.staticFilters));
   // The weight is scaled first.
-  return { ...fixed, call: 4, pack: 2 * fixed.pack!, move: fixed.move! + 3 * output };
+  return { ...convolution, call: 4, pack: 2 * convolution.pack!, move: convolution.move! + 3 * output };
 }
 
 /** The dynamic filters alone: a whole bank. */

@@ -51,8 +51,8 @@ export class MergedExperts implements ExpertWeights {
     inFeatures: number,
   ) {
     const scaled = staticScale ? staticWeight.mul(staticScale) : staticWeight;
-    const size = entries.dynamic.numel + entries.fixed.numel;
-    this.#merged = bank.newEmpty([size]).scatter_(0, entries.fixed, scaled);
+    const size = entries.dynamic.numel + entries.static.numel;
+    this.#merged = bank.newEmpty([size]).scatter_(0, entries.static, scaled);
     this.#gradient = bank.newEmpty([size]);
     this.#inFeatures = inFeatures;
   }
@@ -70,9 +70,9 @@ export class MergedExperts implements ExpertWeights {
 
   /** ∂L/∂staticWeight and ∂L/∂staticScale from the sum over all experts. */
   staticGradients(sum: Tensor): { readonly weight: Tensor; readonly scale: Tensor | null } {
-    const fixed = sum.gather(0, this.entries.fixed);
-    if (!this.staticScale) return { weight: fixed, scale: null };
-    const scale = ops.dot(fixed, this.staticWeight);
-    return { weight: fixed.mul_(this.staticScale), scale };
+    const gradient = sum.gather(0, this.entries.static);
+    if (!this.staticScale) return { weight: gradient, scale: null };
+    const scale = ops.dot(gradient, this.staticWeight);
+    return { weight: gradient.mul_(this.staticScale), scale };
   }
 }

@@ -18,7 +18,7 @@ describe('filterStructure', () => {
   it('finds the filters that are static or dynamic as a whole', () => {
     const { dynamicEntries, staticFilters, filters } = filterStructure(byFilter);
     expect([dynamicEntries, staticFilters]).toEqual([6, 2]);
-    expect([filters!.dynamic.toArray(), filters!.fixed.toArray()]).toEqual([
+    expect([filters!.dynamic.toArray(), filters!.static.toArray()]).toEqual([
       [0, 3],
       [1, 2],
     ]);

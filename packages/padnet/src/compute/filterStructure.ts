@@ -8,7 +8,7 @@ export interface FilterStructure {
   /** Filters without any of them. */
   readonly staticFilters: number;
   /** Where every filter is one or the other as a whole and there are both: their indices, int64, each ascending. */
-  readonly filters: { readonly dynamic: Tensor; readonly fixed: Tensor } | null;
+  readonly filters: { readonly dynamic: Tensor; readonly static: Tensor } | null;
 }
 
 /** @param mask of a weight [outChannels, …]; indices are on `device` */
@@ -16,19 +16,19 @@ export function filterStructure(mask: Mask, device: Device = 'cpu'): FilterStruc
   const [outChannels = 0] = mask.shape;
   const filterSize = mask.size / Math.max(1, outChannels);
   const dynamic: bigint[] = [];
-  const fixed: bigint[] = [];
+  const whollyStatic: bigint[] = [];
   for (let filter = 0; filter < outChannels; filter++) {
     let count = 0;
     for (let entry = 0; entry < filterSize; entry++) if (mask.has(filter * filterSize + entry)) count++;
-    if (count === 0) fixed.push(BigInt(filter));
+    if (count === 0) whollyStatic.push(BigInt(filter));
     if (count === filterSize) dynamic.push(BigInt(filter));
   }
-  const isWhole = dynamic.length + fixed.length === outChannels && dynamic.length > 0 && fixed.length > 0;
+  const isWhole = dynamic.length + whollyStatic.length === outChannels && dynamic.length > 0 && whollyStatic.length > 0;
   const tensorOf = (filters: bigint[]): Tensor => scope(() => fromTypedArray(BigInt64Array.from(filters)).to(device));
   return {
     dynamicEntries: mask.count,
-    staticFilters: fixed.length,
-    filters: isWhole ? { dynamic: tensorOf(dynamic), fixed: tensorOf(fixed) } : null,
+    staticFilters: whollyStatic.length,
+    filters: isWhole ? { dynamic: tensorOf(dynamic), static: tensorOf(whollyStatic) } : null,
   };
 }
 

@@ -82,7 +82,7 @@ describe('the native dynamic convolution', () => {
   const input = randn([2, 4, 5, 5]);
   const coefficients = randn([2, 3]);
   const bank = randn([3, 6, 4, 3, 3]);
-  const fixed = { weight: zeros([size]), scale: zeros([]), maskBits: mask };
+  const staticPart = { weight: zeros([size]), scale: zeros([]), maskBits: mask };
   it.each<[string, () => unknown, string]>([
     [
       'a bank of another shape',
@@ -121,7 +121,7 @@ describe('the native dynamic convolution', () => {
     ],
     [
       'a bank that is not compact',
-      () => fusedConv2d(input, coefficients, bank, fixed, geometry),
+      () => fusedConv2d(input, coefficients, bank, staticPart, geometry),
       'the bank must be [3, 0]',
     ],
     [
@@ -131,14 +131,14 @@ describe('the native dynamic convolution', () => {
           input,
           coefficients,
           zeros([3, 0]),
-          { ...fixed, maskBits: zeros([3], { dtype: 'uint8' }) },
+          { ...staticPart, maskBits: zeros([3], { dtype: 'uint8' }) },
           geometry,
         ),
       `the mask must have ${size / 8} bytes`,
     ],
     [
       'a static weight of another size',
-      () => fusedConv2d(input, coefficients, zeros([3, 0]), { ...fixed, weight: zeros([size - 1]) }, geometry),
+      () => fusedConv2d(input, coefficients, zeros([3, 0]), { ...staticPart, weight: zeros([size - 1]) }, geometry),
       `static_weight must be [${size}]`,
     ],
     [
@@ -152,7 +152,7 @@ describe('the native dynamic convolution', () => {
         packConv2d(
           zeros([3, 0]),
           null,
-          { ...fixed, weight: zeros([0]), maskBits: zeros([0], { dtype: 'uint8' }) },
+          { ...staticPart, weight: zeros([0]), maskBits: zeros([0], { dtype: 'uint8' }) },
           {
             ...geometry,
             outChannels: 256,
@@ -199,7 +199,7 @@ describe('the native dynamic convolution', () => {
       expect(call(packedBank, staticWeight, maskBits, filters.mul(0))).toThrow('those of each group');
       expect(call(packedBank.to('float64'), staticWeight, maskBits, filters)).toThrow('the bank must have');
       expect(() => packedConv2d(input, zeros([2, 4]), packed, geometry)).toThrow('the coefficients must be [2, 3]');
-      expect(() => packConv2d(bank, null, fixed, geometry)).toThrow('the bank must be [3, 0]');
+      expect(() => packConv2d(bank, null, staticPart, geometry)).toThrow('the bank must be [3, 0]');
       expect(() => packConv2d(bank, zeros([2]), null, geometry)).toThrow('scale must be one number');
       expect(() => packConv2d(bank, null, null, geometry, zeros([5]))).toThrow('filter_scale must be [6], Float');
       const ended =

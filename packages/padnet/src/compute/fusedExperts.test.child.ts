@@ -10,7 +10,8 @@ import { grad, manualSeed, noGrad, rand, randn, scope, type DType, type Tensor }
 import fc from 'fast-check';
 import { Bank, NoisyTopK } from '../dynamic/index.js';
 import { Mask, PartialSource, scaleModes, type ScaleMode, type ParameterSource } from '../partial/index.js';
-import { MoELinear, type ExpertPlan } from '../layers/moeLinear.js';
+import { MoELinear } from '../layers/moeLinear.js';
+import type { ExpertPlan } from './expertMixture.js';
 import { Routing } from '../layers/routing.js';
 
 const features = fc.oneof(

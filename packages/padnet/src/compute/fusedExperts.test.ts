@@ -37,7 +37,7 @@ describe('the native mixture of experts', () => {
         const bits = kind === 'whole' ? null : masks[kind];
         const count = (bits ?? []).reduce((sum, byte) => sum + ones(byte), 0);
         const bank = leaf(bits ? [numExperts, count] : [numExperts, outFeatures, inFeatures]);
-        const fixed = bits && {
+        const staticPart = bits && {
           weight: leaf([24 - count]),
           scale: leaf([]),
           maskBits: fromTypedArray(new Uint8Array(bits)),
@@ -49,9 +49,9 @@ describe('the native mixture of experts', () => {
           biasBank: leaf([numExperts, outFeatures]),
           scale: leaf([]),
         };
-        const leaves = [...Object.values(inputs), ...(fixed ? [fixed.weight, fixed.scale] : [])];
-        gradcheck(() => fusedExperts({ ...inputs, experts, fixed, outFeatures }), leaves);
-        const gradients = grad(fusedExperts({ ...inputs, experts, fixed, outFeatures }).sum(), [bank]);
+        const leaves = [...Object.values(inputs), ...(staticPart ? [staticPart.weight, staticPart.scale] : [])];
+        gradcheck(() => fusedExperts({ ...inputs, experts, staticPart, outFeatures }), leaves);
+        const gradients = grad(fusedExperts({ ...inputs, experts, staticPart, outFeatures }).sum(), [bank]);
         expect(gradients[0]!.select(0, 1).abs().sum().item()).toBe(0);
       });
     },
@@ -63,7 +63,7 @@ describe('the native mixture of experts', () => {
       const [tokens, weights, bank] = leaves as [(typeof leaves)[0], (typeof leaves)[0], (typeof leaves)[0]];
       const chosen = ops.arange(140, { dtype: 'int64' }).remainder(numExperts).reshape([70, 2]);
       const run = () => {
-        const given = { tokens, weights, bank, experts: chosen, biasBank: null, scale: null, fixed: null };
+        const given = { tokens, weights, bank, experts: chosen, biasBank: null, scale: null, staticPart: null };
         const output = fusedExperts({ ...given, outFeatures: 40 });
         return [output, ...grad(output.sin().sum(), leaves)];
       };
@@ -78,7 +78,7 @@ describe('the native mixture of experts', () => {
       const chosen = ops.arange(64, { dtype: 'int64' }).remainder(32).reshape([32, 2]);
       const given = { tokens: randn([32, 64]), weights: ops.full([32, 2], 0.5), bank, experts: chosen };
       const { allocated } = memoryUsage({ resetPeak: true });
-      const output = fusedExperts({ ...given, biasBank: null, scale: null, fixed: null, outFeatures: 64 });
+      const output = fusedExperts({ ...given, biasBank: null, scale: null, staticPart: null, outFeatures: 64 });
       backward(output, { gradients: [randn([32, 64])] });
       expect(memoryUsage().peak - allocated).toBeLessThan(2 * bank.byteLength);
       expect(bank.grad!.byteLength).toBe(bank.byteLength);
@@ -92,7 +92,7 @@ describe('the native mixture of experts', () => {
     bank: randn([numExperts, outFeatures, inFeatures]),
     biasBank: null,
     scale: null,
-    fixed: null,
+    staticPart: null,
     outFeatures,
   };
 
@@ -112,7 +112,7 @@ describe('the native mixture of experts', () => {
     });
   });
 
-  const fixed = { weight: zeros([24]), scale: zeros([]), maskBits: zeros([3], { dtype: 'uint8' }) };
+  const staticPart = { weight: zeros([24]), scale: zeros([]), maskBits: zeros([3], { dtype: 'uint8' }) };
   it.each<[string, Partial<FusedExpertsInputs>, string]>([
     ['an expert that there is not', { experts: experts.add(1n) }, 'there is no expert 3 of 3'],
     ['a negative expert', { experts: experts.sub(1n) }, 'there is no expert -1 of 3'],
@@ -125,12 +125,16 @@ describe('the native mixture of experts', () => {
     ['another dtype', { weights: zeros([5, 2], { dtype: 'float64' }) }, 'the weights must be [5, 2], Float'],
     ['a bias bank of another shape', { biasBank: zeros([2, 4]) }, 'the bias bank must be [3, 4]'],
     ['a scale that is none', { scale: zeros([2]) }, 'scale must be one number'],
-    ['a bank that is not compact', { fixed }, 'the bank must be [3, 0]'],
-    ['another compact bank', { fixed, bank: zeros([3, 5]) }, 'the bank must be [3, 0]'],
-    ['another static weight', { fixed: { ...fixed, weight: zeros([23]) }, bank: zeros([3, 0]) }, 'must be [24]'],
+    ['a bank that is not compact', { staticPart }, 'the bank must be [3, 0]'],
+    ['another compact bank', { staticPart, bank: zeros([3, 5]) }, 'the bank must be [3, 0]'],
+    [
+      'another static weight',
+      { staticPart: { ...staticPart, weight: zeros([23]) }, bank: zeros([3, 0]) },
+      'must be [24]',
+    ],
     [
       'a mask of another size',
-      { fixed: { ...fixed, maskBits: zeros([4], { dtype: 'uint8' }) }, bank: zeros([3, 0]) },
+      { staticPart: { ...staticPart, maskBits: zeros([4], { dtype: 'uint8' }) }, bank: zeros([3, 0]) },
       'the mask must have 3 bytes',
     ],
   ])('refuses %s', (_, wrong, message) => {

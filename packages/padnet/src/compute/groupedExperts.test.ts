@@ -9,8 +9,10 @@ const leaf = (shape: number[]): Tensor => randn(shape, { dtype: 'float64', requi
 
 /** With a static weight for what is not dynamic. */
 function entriesOf(mask: Tensor): Entries & { staticWeight: Tensor } {
-  const [dynamic, fixed] = [mask, mask.logicalNot()].map((entries) => ops.nonzero(entries.reshape([-1])).reshape([-1]));
-  return { dynamic: dynamic!, fixed: fixed!, staticWeight: leaf([fixed!.numel]) };
+  const [dynamic, others] = [mask, mask.logicalNot()].map((entries) =>
+    ops.nonzero(entries.reshape([-1])).reshape([-1]),
+  );
+  return { dynamic: dynamic!, static: others!, staticWeight: leaf([others!.numel]) };
 }
 
 /** No token has chosen expert 2. */

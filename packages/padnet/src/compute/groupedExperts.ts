@@ -16,7 +16,7 @@ import { MergedExperts, WholeExperts, type ExpertWeights } from './expertWeights
 export type ExpertPart =
   /** Whole experts. */
   | { readonly kind: 'all' }
-  /** Their entries `dynamic`; the others, `fixed`, are `staticScale` (a scalar; null for 1) times `staticWeight`. */
+  /** Their entries `dynamic`; the others, `static`, are `staticScale` (a scalar; null for 1) times `staticWeight`. */
   | ({
       readonly kind: 'entries';
       /** [n − d] */
@@ -54,7 +54,7 @@ interface Operands {
   readonly staticWeight?: Tensor;
   readonly staticScale?: Tensor;
   readonly dynamic?: Tensor;
-  readonly fixed?: Tensor;
+  readonly static?: Tensor;
   readonly experts: Tensor;
   /** See `ExpertGroups`. */
   readonly choices: Tensor;
@@ -144,21 +144,28 @@ function backward(gradient: Tensor, operands: Operands, groups: readonly ExpertG
     if (!used.has(expert)) scope(() => bankGradient.select(0, expert).zero_());
   }
   const weightGradient = (scale ? productGradient.mul(scale) : productGradient).add(biasGradient);
-  const ofStatic = sum && experts instanceof MergedExperts ? experts.staticGradients(sum) : null;
+  const staticGradients = sum && experts instanceof MergedExperts ? experts.staticGradients(sum) : null;
   return {
     tokens: tokensGradient,
     weights: ops.emptyLike(weightGradient).indexCopy_(0, choices, weightGradient).reshape(weights.shape),
     bank: bankGradient,
     biasBank: biasBankGradient,
     scale: scale ? ops.dot(productGradient, plain) : null,
-    staticWeight: ofStatic?.weight ?? null,
-    staticScale: ofStatic?.scale ?? null,
+    staticWeight: staticGradients?.weight ?? null,
+    staticScale: staticGradients?.scale ?? null,
   };
 }
 
-function expertWeights({ tokens, bank, dynamic, fixed, staticWeight, staticScale }: Operands): ExpertWeights {
+function expertWeights({
+  tokens,
+  bank,
+  dynamic,
+  static: staticEntries,
+  staticWeight,
+  staticScale,
+}: Operands): ExpertWeights {
   if (!staticWeight) return new WholeExperts(bank);
-  const entries = { dynamic: dynamic!, fixed: fixed! };
+  const entries = { dynamic: dynamic!, static: staticEntries! };
   return new MergedExperts(bank, entries, staticWeight, staticScale ?? null, tokens.shape[1]!);
 }
 

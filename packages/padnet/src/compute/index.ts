@@ -2,6 +2,7 @@
 export type { Columns } from './columns.js';
 export * from './convolutionPlan.js';
 export * from './costModel.js';
+export type { ExpertPlan } from './expertMixture.js';
 export * from './fitRates.js';
 export * from './machineRates.js';
 export * from './mixedConv.js';

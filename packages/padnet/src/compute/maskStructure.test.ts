@@ -9,9 +9,9 @@ describe('maskStructure', () => {
     expect(maskStructure(tensor([[true, false], [true, true]])).kind).toBe('entries'); // prettier-ignore
     const rows = maskStructure(tensor([[true, true], [false, false], [true, true]])); // prettier-ignore
     if (rows.kind !== 'rows') throw new Error(rows.kind);
-    expect([rows.dynamic.toArray(), rows.fixed.toArray()]).toEqual([[0, 2], [1]]);
+    expect([rows.dynamic.toArray(), rows.static.toArray()]).toEqual([[0, 2], [1]]);
     const columns = maskStructure(tensor([[true, false, false], [true, false, false]])); // prettier-ignore
     if (columns.kind !== 'columns') throw new Error(columns.kind);
-    expect([columns.dynamic.toArray(), columns.fixed.toArray()]).toEqual([[0], [1, 2]]);
+    expect([columns.dynamic.toArray(), columns.static.toArray()]).toEqual([[0], [1, 2]]);
   });
 });

@@ -5,9 +5,9 @@ export type MaskStructure =
   | { readonly kind: 'full' }
   | { readonly kind: 'empty' }
   | { readonly kind: 'entries' }
-  /** Rows or columns `dynamic` are dynamic as a whole, and `fixed` static: int64 indices, in order. */
-  | { readonly kind: 'rows'; readonly dynamic: Tensor; readonly fixed: Tensor }
-  | { readonly kind: 'columns'; readonly dynamic: Tensor; readonly fixed: Tensor };
+  /** Rows or columns `dynamic` are dynamic as a whole, and `static` static: int64 indices, in order. */
+  | { readonly kind: 'rows'; readonly dynamic: Tensor; readonly static: Tensor }
+  | { readonly kind: 'columns'; readonly dynamic: Tensor; readonly static: Tensor };
 
 /** @param mask bool [out, in] */
 export function maskStructure(mask: Tensor): MaskStructure {
@@ -15,7 +15,7 @@ export function maskStructure(mask: Tensor): MaskStructure {
     noGrad(() => {
       const rows = wholeLines(mask, 1);
       if (rows) {
-        if (rows.fixed.numel === 0) return { kind: 'full' };
+        if (rows.static.numel === 0) return { kind: 'full' };
         if (rows.dynamic.numel === 0) return { kind: 'empty' };
         return { kind: 'rows', ...rows };
       }
@@ -26,8 +26,8 @@ export function maskStructure(mask: Tensor): MaskStructure {
 }
 
 /** @param along the dimension that a line runs in: 1 for rows */
-function wholeLines(mask: Tensor, along: 0 | 1): { dynamic: Tensor; fixed: Tensor } | null {
+function wholeLines(mask: Tensor, along: 0 | 1): { dynamic: Tensor; static: Tensor } | null {
   const some = mask.any(along);
   if (!ops.equal(some, mask.all(along))) return null;
-  return { dynamic: ops.nonzero(some).reshape([-1]), fixed: ops.nonzero(some.logicalNot()).reshape([-1]) };
+  return { dynamic: ops.nonzero(some).reshape([-1]), static: ops.nonzero(some.logicalNot()).reshape([-1]) };
 }

@@ -29,28 +29,30 @@ function operands({ groups = 1, isPartial = false }: ConvolutionKind) {
   const geometry = nn.conv2dGeometry({ inChannels: 16, outChannels: 16, kernelSize: 3, padding: 1, groups });
   const shape = nn.convWeightShape(geometry);
   const size = shape.reduce((product, of) => product * of);
-  const fixed = isPartial ? halfOf(size) : null;
-  const bank = leaf(fixed ? [3, size / 2] : [3, ...shape]);
+  const staticPart = isPartial ? halfOf(size) : null;
+  const bank = leaf(staticPart ? [3, size / 2] : [3, ...shape]);
   const [input, coefficients] = [leaf([6, 16, 9, 9]), leaf([6, 3])];
-  return { geometry, fixed, bank, input, coefficients };
+  return { geometry, staticPart, bank, input, coefficients };
 }
 
 function convolution(kind: ConvolutionKind): () => void {
-  const { geometry, fixed, bank, input, coefficients } = operands(kind);
-  const leaves = [input, coefficients, bank, ...(fixed ? [fixed.weight, fixed.scale] : [])];
+  const { geometry, staticPart, bank, input, coefficients } = operands(kind);
+  const leaves = [input, coefficients, bank, ...(staticPart ? [staticPart.weight, staticPart.scale] : [])];
   return () => {
-    scope(() => grad(fusedConv2d(input, coefficients, bank, fixed, geometry).sum(), leaves).length);
+    scope(() => grad(fusedConv2d(input, coefficients, bank, staticPart, geometry).sum(), leaves).length);
   };
 }
 
 function packed(kind: ConvolutionKind): () => void {
-  const { geometry, fixed, bank, input, coefficients } = operands(kind);
+  const { geometry, staticPart, bank, input, coefficients } = operands(kind);
   const [scale, shift, residual] = [leaf([16]), leaf([16]), leaf([6, 16, 9, 9])];
   const epilogue = { shift, residual, activation: 'relu' } as const;
   return () => {
     scope(() =>
       noGrad(
-        () => packedConv2d(input, coefficients, packConv2d(bank, null, fixed, geometry, scale), geometry, epilogue).dim,
+        () =>
+          packedConv2d(input, coefficients, packConv2d(bank, null, staticPart, geometry, scale), geometry, epilogue)
+            .dim,
       ),
     );
   };
@@ -58,14 +60,14 @@ function packed(kind: ConvolutionKind): () => void {
 
 function experts({ isPartial = false }): () => void {
   const [numExperts, outFeatures, inFeatures] = [4, 40, 48];
-  const fixed = isPartial ? halfOf(outFeatures * inFeatures) : null;
+  const staticPart = isPartial ? halfOf(outFeatures * inFeatures) : null;
   const chosen = ops.arange(64, { dtype: 'int64' }).remainder(numExperts).reshape([32, 2]);
   const [tokens, weights, biasBank, scale] = [leaf([32, inFeatures]), leaf([32, 2]), leaf([numExperts, outFeatures]), leaf([])]; // prettier-ignore
-  const bank = leaf([numExperts, ...(fixed ? [(outFeatures * inFeatures) / 2] : [outFeatures, inFeatures])]);
-  const leaves = [tokens, weights, bank, biasBank, scale, ...(fixed ? [fixed.weight, fixed.scale] : [])];
+  const bank = leaf([numExperts, ...(staticPart ? [(outFeatures * inFeatures) / 2] : [outFeatures, inFeatures])]);
+  const leaves = [tokens, weights, bank, biasBank, scale, ...(staticPart ? [staticPart.weight, staticPart.scale] : [])];
   return () => {
     scope(() => {
-      const output = fusedExperts({ tokens, experts: chosen, weights, bank, biasBank, scale, fixed, outFeatures });
+      const output = fusedExperts({ tokens, experts: chosen, weights, bank, biasBank, scale, staticPart, outFeatures });
       return grad(output.sum(), leaves).length;
     });
   };

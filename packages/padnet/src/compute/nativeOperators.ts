@@ -4,7 +4,7 @@ import type { CompactParameter } from '../dynamic/index.js';
 import { loadNativeLibrary } from './nativeLibrary.js';
 import * as operators from './nativeOperators.generated.js';
 
-type StaticPart = CompactParameter['fixed'];
+type StaticPart = CompactParameter['staticPart'];
 
 /** Whether the native kernels take a tensor like this. */
 export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
@@ -90,7 +90,7 @@ export interface FusedExpertsInputs {
   /** λ_d, a scalar; null for 1. */
   readonly scale: Tensor | null;
   /** The entries that all experts share; null where the bank is whole. */
-  readonly fixed: StaticPart | null;
+  readonly staticPart: StaticPart | null;
   readonly outFeatures: number;
 }
 
@@ -101,7 +101,7 @@ export interface FusedExpertsInputs {
  * @returns [tokens, out]
  */
 export function fusedExperts(inputs: FusedExpertsInputs): Tensor {
-  const { tokens, experts, weights, bank, biasBank, scale, fixed: staticPart, outFeatures } = inputs;
+  const { tokens, experts, weights, bank, biasBank, scale, staticPart, outFeatures } = inputs;
   const shared = staticOperands(staticPart);
   return native().fusedExperts(tokens, experts, weights, bank, biasBank, scale, ...shared, outFeatures);
 }

@@ -129,19 +129,19 @@ describe("a layer's plan", () => {
       expect(() => layer.forward(input4)).toThrow(structured);
     }
     const layer = layerOf(byEntry);
-    layer.plan = 'folded';
-    expect(() => layer.forward(input4)).toThrow('plan folded needs a weight without dynamic entries');
+    layer.plan = 'static';
+    expect(() => layer.forward(input4)).toThrow('plan static needs a weight without dynamic entries');
     layer.plan = null;
     expect(layer.forward(input4).shape).toEqual([2, 6, 4, 4]);
   });
 
-  it('is folded where nothing is dynamic', () => {
-    const fixed = layerOf(new StaticSource(randn(shape)));
-    expect(fixed.planCosts(input).costs.map(({ plan }) => plan)).toEqual(['folded']);
+  it('is static where nothing is dynamic', () => {
+    const ofStatic = layerOf(new StaticSource(randn(shape)));
+    expect(ofStatic.planCosts(input).costs.map(({ plan }) => plan)).toEqual(['static']);
     const empty = layerOf(partial(Mask.empty(shape)));
-    expect(empty.planFor(input)).toBe('folded');
+    expect(empty.planFor(input)).toBe('static');
     expect(() => {
-      checkPlan('folded', empty.planCosts(input));
+      checkPlan('static', empty.planCosts(input));
     }).not.toThrow();
   });
 });

@@ -82,8 +82,8 @@ export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
       'plan structured needs filters that are static or dynamic as a whole, some of each, and one group; choose another plan',
     );
   }
-  if (plan === 'folded' && !costs.some((cost) => cost.plan === plan))
-    throw new RangeError('plan folded needs a weight without dynamic entries; choose another plan');
+  if (plan === 'static' && !costs.some((cost) => cost.plan === plan))
+    throw new RangeError('plan static needs a weight without dynamic entries; choose another plan');
 }
 
 function planChoices(

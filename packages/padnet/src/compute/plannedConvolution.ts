@@ -101,7 +101,7 @@ export class PlannedConvolution {
     if (training) this.#packed.forget();
     else if (plan === 'fused' && this.isPackable())
       return packedConv2d(input, coefficients, this.packedWeights(), this.planar);
-    if (plan === 'fused' || plan === 'structured' || plan === 'folded') {
+    if (plan === 'fused' || plan === 'structured' || plan === 'static') {
       const compact = source.compact();
       if (compact) return this.compactOutput(input, coefficients, compact, plan);
     }
@@ -116,14 +116,14 @@ export class PlannedConvolution {
   private compactOutput(
     input: Tensor,
     coefficients: Tensor,
-    { bank, scale, fixed }: CompactParameter,
-    plan: 'fused' | 'structured' | 'folded',
+    { bank, scale, staticPart }: CompactParameter,
+    plan: 'fused' | 'structured' | 'static',
   ): Tensor {
     const plane = this.#plane;
     const scaled = scale ? coefficients.mul(scale) : coefficients;
-    if (plan === 'fused') return fusedConv2d(input, scaled, bank, fixed, this.planar);
-    const staticWeight = fixed.weight.mul(fixed.scale);
-    if (plan === 'folded') return nn.convolve(input, staticWeight.reshape(nn.convWeightShape(plane)), null, plane);
+    if (plan === 'fused') return fusedConv2d(input, scaled, bank, staticPart, this.planar);
+    const staticWeight = staticPart.weight.mul(staticPart.scale);
+    if (plan === 'static') return nn.convolve(input, staticWeight.reshape(nn.convWeightShape(plane)), null, plane);
     const { dynamicFilters, filters } = this.planCosts(input);
     return structuredConv2d({
       input,
@@ -166,8 +166,8 @@ export class PlannedConvolution {
     const { source, router } = this.#layer;
     const madeOf = [...source.stateDict().values(), ...(filterScale ? [filterScale] : [])];
     return this.#packed.get(madeOf, () => {
-      const { bank, scale, fixed } = source.compact() ?? { ...this.effective(router.sumsToOne), fixed: null };
-      return packConv2d(bank!, scale, fixed, this.planar, filterScale);
+      const { bank, scale, staticPart } = source.compact() ?? { ...this.effective(router.sumsToOne), staticPart: null };
+      return packConv2d(bank!, scale, staticPart, this.planar, filterScale);
     });
   }
 }

@@ -76,7 +76,7 @@ describe('the structured plan', () => {
   it.each(['contiguous', 'channels_last'] as const)('keeps the memory format: %s', (memoryFormat) => {
     scope(() => {
       const geometry = nn.conv2dGeometry({ inChannels: 2, outChannels: 3, kernelSize: 3 });
-      for (const [dynamic, fixed] of [
+      for (const [dynamic, others] of [
         [[1n], [0n, 2n]],
         [[0n, 2n], [1n]],
       ] as const) {
@@ -84,8 +84,8 @@ describe('the structured plan', () => {
         const output = structuredConv2d({
           input,
           bank: randn([2, dynamic.length * 18]),
-          staticWeight: randn([fixed.length * 18]),
-          filters: { dynamic: tensor(dynamic), fixed: tensor(fixed) },
+          staticWeight: randn([others.length * 18]),
+          filters: { dynamic: tensor(dynamic), static: tensor(others) },
           geometry,
           dynamic: (bank, { outChannels }) => {
             expect(bank.shape).toEqual([2, outChannels, 2, 3, 3]);

@@ -25,13 +25,13 @@ export function structuredConv2d(inputs: StructuredConv2dInputs): Tensor {
   const { inChannels, kernelSize, stride, padding, dilation } = geometry;
   const filterShape = [inChannels, ...kernelSize];
   const dynamicBank = bank.reshape([bank.shape[0]!, -1, ...filterShape]);
-  const moving = dynamic(dynamicBank, { ...geometry, outChannels: filters.dynamic.numel });
-  const resting = ops.conv2d(input, staticWeight.reshape([-1, ...filterShape]), { stride, padding, dilation });
+  const fromDynamic = dynamic(dynamicBank, { ...geometry, outChannels: filters.dynamic.numel });
+  const fromStatic = ops.conv2d(input, staticWeight.reshape([-1, ...filterShape]), { stride, padding, dilation });
   // Of a single filter, both memory formats are one.
-  if (moving.isContiguous && resting.isContiguous) return joinColumns(moving, resting, filters);
+  if (fromDynamic.isContiguous && fromStatic.isContiguous) return joinColumns(fromDynamic, fromStatic, filters);
   // Channels last: positions are the rows of a matrix.
-  const [batch = 0, , height = 0, width = 0] = moving.shape;
+  const [batch = 0, , height = 0, width = 0] = fromDynamic.shape;
   const rows = (output: Tensor): Tensor => output.permute([0, 2, 3, 1]).reshape([-1, output.shape[1]!]);
-  const joined = joinColumns(rows(moving), rows(resting), filters);
+  const joined = joinColumns(rows(fromDynamic), rows(fromStatic), filters);
   return joined.reshape([batch, height, width, -1]).permute([0, 3, 1, 2]);
 }

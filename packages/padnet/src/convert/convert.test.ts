@@ -6,7 +6,7 @@ import { DecomposedConv2d, DynamicConv2d, isDynamicConvolution } from '../layers
 import { Mask, numEntries, SearchSource } from '../partial/index.js';
 import { iterativeModePartition } from '../partition/index.js';
 import { convertToDynamic, convertToPartial, type ConvertOptions } from './convert.js';
-import { convertToStatic } from './convertToStatic.js';
+import { toStatic } from './toStatic.js';
 
 function network(): nn.Sequential {
   return new nn.Sequential(
@@ -34,10 +34,10 @@ describe('an optimizer made before', () => {
     ['convertToDynamic', (net: nn.Sequential) => convertToDynamic(net)],
     ['convertToPartial', (net: nn.Sequential) => convertToPartial(net)],
     ['convertToPartial, of a dynamic network', (net: nn.Sequential) => convertToPartial(net)],
-    ['convertToStatic', (net: nn.Sequential) => convertToStatic(net, [() => net.forward(randn([1, 3, 8, 8]))])],
+    ['toStatic', (net: nn.Sequential) => toStatic(net, [() => net.forward(randn([1, 3, 8, 8]))])],
   ] as const)('%s steps no parameters that are replaced: it is refused', (name, convert) => {
     const net = network();
-    if (name.includes('of a dynamic') || name === 'convertToStatic') convertToDynamic(net);
+    if (name.includes('of a dynamic') || name === 'toStatic') convertToDynamic(net);
     const optimizer = new optim.SGD(net.parameters(), { learningRate: 0.1 });
     convert(net);
     net

@@ -139,14 +139,14 @@ describe('conversion to mixtures of experts', () => {
     );
   });
 
-  it('folds the mean so that a mask changes nothing where experts are equal, and little where they nearly are', () => {
+  it('takes the mean so that a mask changes nothing where experts are equal, and little where they nearly are', () => {
     const change = (noise: number): number => {
       const network = convertToPartialMoE(pretrainedStack(), { noise }).to('float64');
       for (const source of searchSources(network)) noGrad(() => source.phi!.fill_(0.7));
       const input = randn([4, 5, 6], { dtype: 'float64' });
       const before = noGrad(() => network.forward(input));
       for (const source of searchSources(network)) {
-        source.foldMean();
+        source.meanIntoStatic();
         source.mask = Mask.fromTensor(rand(source.shape).lt(0.5));
       }
       const after = noGrad(() => network.forward(input));

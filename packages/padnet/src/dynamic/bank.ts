@@ -18,6 +18,10 @@ export class Bank extends nn.Module implements Source {
     return this.bank.shape.slice(1);
   }
 
+  get numKernels(): number {
+    return this.bank.shape[0]!;
+  }
+
   effective(): EffectiveParameter {
     return { bank: this.bank, scale: null, constant: null };
   }

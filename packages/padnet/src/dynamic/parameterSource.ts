@@ -10,7 +10,7 @@ export interface EffectiveParameter {
   readonly bank: Tensor | null;
   /** A scalar for the whole mixture; null where it is 1. Multiplying B × K coefficients by it spares the K × n bank. */
   readonly scale: Tensor | null;
-  /** […shape], the part that is the same for every input; null where it is zero or folded into the bank. */
+  /** […shape], the part that is the same for every input; null where it is zero or added to the bank. */
   readonly constant: Tensor | null;
 }
 
@@ -20,7 +20,7 @@ export interface CompactParameter {
   readonly bank: Tensor;
   /** λ_d, a scalar; null where it is 1. */
   readonly scale: Tensor | null;
-  readonly fixed: {
+  readonly staticPart: {
     /** Θ_s [n − d] */
     readonly weight: Tensor;
     /** λ_s, a scalar. */
@@ -35,9 +35,11 @@ export interface Source extends nn.Module {
   readonly kind: 'static' | 'dynamic' | 'searched' | 'partial';
   /** Shape of one effective parameter, such as [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */
   readonly shape: readonly number[];
+  /** K; null where there is no bank. */
+  readonly numKernels: number | null;
   /** κ: the fraction of entries that depend on the input. */
   readonly dynamicRatio: number;
-  /** @param sumsToOne whether the coefficients do, so that a constant may be folded into every bank entry */
+  /** @param sumsToOne whether the coefficients do, so that a constant may be added to every bank entry */
   effective(sumsToOne: boolean): EffectiveParameter;
   /** null where `effective` holds no more numbers than are in use. */
   compact(): CompactParameter | null;

@@ -4,7 +4,7 @@ import type { nn, Tensor } from '@padnet/torch';
 export interface Router extends nn.Module {
   /** K: the number of coefficients. */
   readonly numKernels: number;
-  /** Whether the coefficients of one input always sum to 1; then a static part can be folded into every bank entry. */
+  /** Whether the coefficients of one input always sum to 1; then a static part can be added to every bank entry. */
   readonly sumsToOne: boolean;
   /** [batch, channels, …size] → coefficients α [batch, K] */
   forward(input: Tensor): Tensor;

@@ -5,6 +5,7 @@ import type { EffectiveParameter, Source } from './parameterSource.js';
 export class StaticSource extends nn.Module implements Source {
   readonly kind = 'static';
   readonly dynamicRatio = 0;
+  readonly numKernels = null;
   readonly staticWeight: nn.Parameter;
 
   /** @param weight […shape]; its memory is shared */

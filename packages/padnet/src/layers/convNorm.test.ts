@@ -69,7 +69,7 @@ function convolutionsOf(name: string, layer: LayerKind): readonly DynamicConvolu
   return dynamicConvolutions.filter((convolution) => convolution !== 'dcd' || name === 'resnet10');
 }
 
-describe('fuseBatchNorms', () => {
+describe('convNorm', () => {
   it.each(
     networks.flatMap((network) =>
       layerKinds.flatMap((layer) =>
@@ -96,7 +96,7 @@ describe('fuseBatchNorms', () => {
   });
 
   it('computes dynamic and partial convolutions and what follows in one pass, but for those that can not', () => {
-    const folds = (options: Partial<ModelOptions> & Pick<ModelOptions, 'name'>): Map<string, boolean> => {
+    const fuses = (options: Partial<ModelOptions> & Pick<ModelOptions, 'name'>): Map<string, boolean> => {
       const network = networkOf(options);
       fuseBatchNorms(network);
       const found = new Map<string, boolean>();
@@ -110,17 +110,17 @@ describe('fuseBatchNorms', () => {
       return found;
     };
     for (const layer of ['dyconv', 'pad'] as const) {
-      const found = folds({ name: 'resnet10', width: 8, layer });
-      expect([found.size, [...found.values()].filter((isFolded) => isFolded).length]).toEqual([11, 11]);
-      expect([...folds({ name: 'resnet10', width: 8, layer, convolution: 'odconv' }).values()]).not.toContain(true);
+      const found = fuses({ name: 'resnet10', width: 8, layer });
+      expect([found.size, [...found.values()].filter((isFused) => isFused).length]).toEqual([11, 11]);
+      expect([...fuses({ name: 'resnet10', width: 8, layer, convolution: 'odconv' }).values()]).not.toContain(true);
     }
-    const depthwise = [...folds({ name: 'mobilenetV2', width: 0.25, layer: 'dyconv' })].filter(
-      ([, isFolded]) => !isFolded,
+    const depthwise = [...fuses({ name: 'mobilenetV2', width: 0.25, layer: 'dyconv' })].filter(
+      ([, isFused]) => !isFused,
     );
     expect(depthwise.length).toBe(17);
   });
 
-  it('folds over one and three dimensions, a bias and batch norms without γ', () => {
+  it('fuses over one and three dimensions, a bias and batch norms without γ', () => {
     for (const [Conv, Norm, size] of [
       [nn.Conv1d, nn.BatchNorm1d, [9]],
       [nn.Conv3d, nn.BatchNorm3d, [3, 4, 5]],
@@ -138,7 +138,7 @@ describe('fuseBatchNorms', () => {
     }
   });
 
-  it('folds a dynamic convolution over one dimension, with a residual and for a batch', () => {
+  it('fuses a dynamic convolution over one dimension, with a residual and for a batch', () => {
     const norm = new nn.BatchNorm1d({ numFeatures: 6, activation: 'relu' });
     const network = new ConvSequential(
       new nn.Conv1d({ inChannels: 2, outChannels: 4, kernelSize: 1 }),

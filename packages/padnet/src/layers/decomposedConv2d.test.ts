@@ -206,13 +206,13 @@ describe.each(Object.entries(layouts))('DecomposedConv2d %s', (_, layout) => {
     expectClose(gradient!, wanted('mask'), tolerances.float64);
     const { layer, input } = build(spec, numbers, 'float64');
     const partial = sourceOf(layer, PartialSource);
-    const [bank, fixed] = grad(layer.forward(input), [partial.bank, partial.staticWeight], { gradients: [dy] });
-    const { dynamic, fixed: rest } = partial.entries();
+    const [bank, ofStatic] = grad(layer.forward(input), [partial.bank, partial.staticWeight], { gradients: [dy] });
+    const { dynamic, static: others } = partial.entries();
     expectClose(bank!, wanted('bank').reshape([spec.hidden, -1]).indexSelect(1, dynamic), tolerances.float64);
-    expectClose(fixed!, wanted('static').reshape([-1]).indexSelect(0, rest), tolerances.float64);
+    expectClose(ofStatic!, wanted('static').reshape([-1]).indexSelect(0, others), tolerances.float64);
   });
 
-  it.each(scaleModes)('gives a fixed mask what a searched one gives, scale factors %s', (scaleMode) => {
+  it.each(scaleModes)('gives a mask for good what a searched one gives, scale factors %s', (scaleMode) => {
     const shape = [3, 3, 1, 1];
     const { layer, input } = build({ ...layout, kind: 'dynamic', training: false }, randomNumbers(layout), 'float64');
     const { bank } = sourceOf(layer, Bank);

@@ -123,7 +123,7 @@ describe('DynamicConv2d', () => {
       const input = randn([2, geometry.inChannels, 9, 9]);
       const expected = layer.forward(input);
       layer.eval();
-      for (const plan of [null, 'fused', 'folded'] as const) {
+      for (const plan of [null, 'fused', 'static'] as const) {
         layer.plan = plan;
         expectClose(
           noGrad(() => layer.forward(input)),

@@ -222,7 +222,7 @@ describe('MoELinear', () => {
     const partial = (mask: Mask): MoELinear =>
       new MoELinear({ router, source: new PartialSource({ bank, staticWeight, mask, scaleMode: 'none' }) });
     const whole = new MoELinear({ router, source: new Bank(bank) });
-    const fixed = new MoELinear({ router, source: new StaticSource(staticWeight) });
+    const ofStatic = new MoELinear({ router, source: new StaticSource(staticWeight) });
     const input = randn([5, 2, 4], { dtype: 'float64', requiresGrad: true });
     const run = (layer: MoELinear): ReturnType<typeof measure> =>
       measure(layer, input, () => forward(layer, input, new Routing()));
@@ -232,7 +232,7 @@ describe('MoELinear', () => {
     };
     for (const [layer, mask, idle] of [
       [whole, Mask.full([3, 4]), 'source.static_weight'],
-      [fixed, Mask.empty([3, 4]), 'source.bank'],
+      [ofStatic, Mask.empty([3, 4]), 'source.bank'],
     ] as const) {
       const ours = partial(mask);
       expectClose(run(ours).output, run(layer).output, { atol: 1e-12 });

@@ -4,13 +4,10 @@
  *
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
-import { isGradEnabled, nn, ops, randn, type Tensor } from '@padnet/torch';
+import { nn, ops, randn, type Tensor } from '@padnet/torch';
+import { ExpertMixture, type ExpertChoice, type ExpertPlan } from '../compute/expertMixture.js';
 import type { NoisyTopK } from '../dynamic/index.js';
-import { fusedExperts, isFusable } from '../compute/nativeOperators.js';
-import { numEntries, scaleFactors, VersionCache, type ParameterSource, type PartialSource } from '../partial/index.js';
-import { joinColumns, selectColumns, splitColumns } from '../compute/columns.js';
-import { groupedExperts } from '../compute/groupedExperts.js';
-import { maskStructure, type MaskStructure } from '../compute/maskStructure.js';
+import { numEntries, type ParameterSource } from '../partial/index.js';
 import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
 
 export interface MoELinearOptions {
@@ -25,23 +22,6 @@ export interface MoELinearOptions {
   readonly numTasks?: number;
 }
 
-/**
- * - `fused`: our own kernels (`native/experts/`), float32 and float64 on the CPU.
- * - `composed`: libtorch's operators, one product an expert.
- * - `dense`: libtorch's operators, every expert for every token. The gradient can be differentiated again.
- */
-export type ExpertPlan = 'fused' | 'composed' | 'dense';
-
-/** What the experts of each real token are weighted by. */
-interface Choice {
-  /** [tokens, k] int64 */
-  readonly experts: Tensor;
-  /** [tokens, k] */
-  readonly weights: Tensor;
-  /** [tokens, E], 0 where an expert is not chosen */
-  readonly gates: Tensor;
-}
-
 export class MoELinear extends nn.Module {
   readonly router: NoisyTopK;
   readonly source: ParameterSource;
@@ -52,14 +32,14 @@ export class MoELinear extends nn.Module {
   readonly taskEmbedding: nn.Parameter | null;
   /** How the layer is computed; null for the fastest way. */
   plan: ExpertPlan | null = null;
-  readonly #structure = new VersionCache<MaskStructure>();
+  readonly #computation = new ExpertMixture(this);
 
   /** @throws RangeError where router and source differ in the number of experts */
   constructor({ router, source, biasBank = null, routing = 'token', numTasks = 1 }: MoELinearOptions) {
     super();
-    const numExperts = 'bank' in source && source.bank instanceof nn.Parameter ? source.bank.shape[0]! : null;
-    if (numExperts !== null && numExperts !== router.numExperts)
-      throw new RangeError(`the router chooses from ${router.numExperts} experts, the source has ${numExperts}`);
+    const { numKernels } = source;
+    if (numKernels !== null && numKernels !== router.numExperts)
+      throw new RangeError(`the router chooses from ${router.numExperts} experts, the source has ${numKernels}`);
     this.router = router;
     this.source = source;
     this.biasBank = biasBank && new nn.Parameter(biasBank);
@@ -87,14 +67,14 @@ export class MoELinear extends nn.Module {
     const length = tokenMask ? tokenMask.shape.at(-1)! : input.shape.at(-2)!;
     const decision = this.decide(tokens, real, length, routing);
     routing.decisions.push(decision);
-    const output = this.mixture(tokens, choiceOf(decision));
+    const output = this.#computation.mix(tokens, choiceOf(decision));
     const all = real ? ops.indexCopy(flat.newZeros([numTokens, outFeatures]), 0, real, output) : output;
     return all.reshape([...input.shape.slice(0, -1), outFeatures]);
   }
 
   /** The plan for tokens like these: `plan`, else the native kernels wherever they can run. */
   planFor(tokens: Pick<Tensor, 'device' | 'dtype'>): ExpertPlan {
-    return this.plan ?? (isFusable(tokens) ? 'fused' : 'composed');
+    return this.#computation.planFor(tokens);
   }
 
   /**
@@ -106,7 +86,8 @@ export class MoELinear extends nn.Module {
     const numTokens = numEntries(shape.slice(0, -1));
     const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
     // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
-    const isStructured = this.source.kind === 'partial' && this.structureOf(this.source).kind !== 'entries';
+    const isStructured =
+      this.source.kind === 'partial' && this.#computation.structureOf(this.source).kind !== 'entries';
     const ratio = this.source.kind === 'static' ? 0 : isStructured ? this.source.dynamicRatio : 1;
     const experts = numTokens * outFeatures * inFeatures * (ratio * this.router.k + (1 - ratio));
     const biases = this.biasBank ? numTokens * this.biasBank.numel : 0;
@@ -144,92 +125,10 @@ export class MoELinear extends nn.Module {
         return level satisfies never;
     }
   }
-
-  private mixture(tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
-    const { source, biasBank } = this;
-    const plan = this.planFor(tokens);
-    if (plan === 'dense') return this.dense(tokens, gates);
-    const isFused = plan === 'fused';
-    const chosen = { tokens, experts, weights, biasBank };
-    const [outFeatures = 0] = source.shape;
-    const compact = source.compact();
-    if (compact && isFused) return fusedExperts({ ...chosen, ...compact, outFeatures });
-    if (source.kind === 'partial') return this.partial(source, tokens, { experts, weights, gates });
-    const { bank, scale, constant } = source.effective(true);
-    if (bank && isFused) return fusedExperts({ ...chosen, bank, scale, fixed: null, outFeatures });
-    if (bank) return groupedExperts({ tokens, experts, weights, bank, part: { kind: 'all' }, biasBank, scale });
-    return this.fixed(tokens, constant!, gates, biasBank);
-  }
-
-  private dense(tokens: Tensor, gates: Tensor): Tensor {
-    const { bank, scale, constant } = this.source.effective(true);
-    if (!bank) return this.fixed(tokens, constant!, gates, this.biasBank);
-    const scaled = scale ? gates.mul(scale) : gates;
-    const outputs = ops.matmul(tokens, bank.transpose(1, 2)).mul(scaled.t().unsqueeze(2)).sum([0]);
-    return this.biasBank ? outputs.add(ops.matmul(gates, this.biasBank)) : outputs;
-  }
-
-  /** By the plan that the mask's structure allows: see docs/moe-layers.md. */
-  private partial(source: PartialSource, tokens: Tensor, { experts, weights, gates }: Choice): Tensor {
-    const { biasBank } = this;
-    const { bank, staticWeight } = source;
-    const { dynamic: scale, static: fixedScale } = scaleFactors(source.phi, source.scaleMode);
-    const structure = this.structureOf(source);
-    const [outFeatures = 0, inFeatures = 0] = source.shape;
-    const scaled = fixedScale ? staticWeight.mul(fixedScale) : staticWeight;
-    const chosen = { experts, weights, scale };
-    const part = { kind: 'all' } as const;
-    /** The dynamic rows or columns of each expert, which the bank has one after another. */
-    const lines = (rows: number): Tensor => bank.reshape([source.numKernels, rows, -1]);
-    switch (structure.kind) {
-      case 'full':
-        return groupedExperts({ tokens, ...chosen, bank: lines(outFeatures), part, biasBank });
-      case 'empty':
-        return this.fixed(tokens, scaled.reshape([outFeatures, inFeatures]), gates, biasBank);
-      case 'rows': {
-        const { dynamic, fixed } = structure;
-        const biases = (rows: Tensor): Tensor | null => biasBank && selectColumns(biasBank, rows);
-        const moving = groupedExperts({
-          tokens,
-          ...chosen,
-          bank: lines(dynamic.numel),
-          part,
-          biasBank: biases(dynamic),
-        });
-        const resting = this.fixed(tokens, scaled.reshape([fixed.numel, inFeatures]), gates, biases(fixed));
-        return joinColumns(moving, resting, structure);
-      }
-      case 'columns': {
-        const [dynamicTokens, fixedTokens] = splitColumns(tokens, structure);
-        const moving = groupedExperts({ tokens: dynamicTokens, ...chosen, bank: lines(outFeatures), part, biasBank });
-        return moving.add(ops.linear(fixedTokens, scaled.reshape([outFeatures, structure.fixed.numel])));
-      }
-      case 'entries': {
-        if (!this.training && !isGradEnabled())
-          return groupedExperts({ tokens, ...chosen, bank: source.effective(true).bank!, part, biasBank });
-        // The weights of a token sum to 1, so what is added to all experts, times scale, is added once.
-        const staticScale = scale ? (fixedScale ?? ops.onesLike(scale)).div(scale) : fixedScale;
-        const entries = { kind: 'entries', staticWeight, staticScale, ...source.entries() } as const;
-        return groupedExperts({ tokens, ...chosen, bank, part: entries, biasBank });
-      }
-      default:
-        return structure satisfies never;
-    }
-  }
-
-  private structureOf(source: PartialSource): MaskStructure {
-    return this.#structure.get([source.maskBits], () => maskStructure(source.maskTensor()));
-  }
-
-  /** x·Wᵀ + Σ_i gate_i b_i */
-  private fixed(tokens: Tensor, weight: Tensor, gates: Tensor, biasBank: Tensor | null): Tensor {
-    if (!biasBank) return ops.linear(tokens, weight);
-    return ops.addmm(ops.matmul(gates, biasBank), tokens, weight.t());
-  }
 }
 
-/** Of each token, though a sentence or the task may have decided for it. */
-function choiceOf({ experts, weights, gates, rowOf }: RoutingDecision): Choice {
+/** The choice of each token, though a sentence or the task may have decided for it. */
+function choiceOf({ experts, weights, gates, rowOf }: RoutingDecision): ExpertChoice {
   if (!rowOf) return { experts, weights, gates };
   const ofToken = (rows: Tensor): Tensor => rows.indexSelect(0, rowOf);
   return { experts: ofToken(experts), weights: ofToken(weights), gates: ofToken(gates) };

@@ -184,10 +184,10 @@ export function replaceConstantLayers(network: nn.Module): void {
   for (const [path, layer] of [...network.namedModules()]) {
     if (path === '' || !isDynamicLayer(layer) || !isConstant(layer)) continue;
     scope(() => {
-      const fixed = made.get(layer) ?? staticLayer(layer, evenAttention(layer));
-      made.set(layer, fixed);
-      network.replaceModule(path, fixed);
-      markPartitioned(fixed, layer.source.shape);
+      const replacement = made.get(layer) ?? staticLayer(layer, evenAttention(layer));
+      made.set(layer, replacement);
+      network.replaceModule(path, replacement);
+      markPartitioned(replacement, layer.source.shape);
     });
   }
 }

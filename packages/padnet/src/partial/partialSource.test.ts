@@ -36,12 +36,12 @@ describe('PartialSource', () => {
     expect(mixed(source(), [0.25, 0.75], true).toArray()).toEqual([4, 20, 30, 7]);
   });
 
-  it.each(scaleModes)('%s: folded and unfolded are equal, and equal the formula', (mode) => {
+  it.each(scaleModes)('%s: the constant in the bank and beside it are equal, and equal the formula', (mode) => {
     const phi = 0.7;
     const lambda = 2 / (1 + Math.exp(-phi));
     const dynamic = mode === 'both' || mode === 'dynamic' ? lambda : 1;
-    const fixed = mode === 'both' || mode === 'static' ? 2 - lambda : 1;
-    const expected = [4 * dynamic, 20 * fixed, 30 * fixed, 7 * dynamic];
+    const lambdaS = mode === 'both' || mode === 'static' ? 2 - lambda : 1;
+    const expected = [4 * dynamic, 20 * lambdaS, 30 * lambdaS, 7 * dynamic];
     for (const sumsToOne of [true, false]) expectClose(mixed(source(mode, phi), [0.25, 0.75], sumsToOne), expected);
   });
 
@@ -97,16 +97,20 @@ describe('PartialSource', () => {
     expect(made.staticWeight.grad!.toArray()).toEqual([1, 1]);
   });
 
-  it.each(scaleModes)('%s: gradients are those of finite differences, folded and not', (mode) => {
-    const made = new PartialSource({
-      bank: randn([3, 6], { dtype: 'float64' }),
-      staticWeight: randn([6], { dtype: 'float64' }),
-      mask: Mask.fromBits([6], Uint8Array.of(0b101100)),
-      scaleMode: mode,
-      phi: tensor(0.4, { dtype: 'float64' }),
-    });
-    for (const sumsToOne of [true, false]) gradcheck(() => mixed(made, [0.5, 0.2, 0.3], sumsToOne), made.parameters());
-  });
+  it.each(scaleModes)(
+    '%s: gradients are those of finite differences, the constant in the bank or beside it',
+    (mode) => {
+      const made = new PartialSource({
+        bank: randn([3, 6], { dtype: 'float64' }),
+        staticWeight: randn([6], { dtype: 'float64' }),
+        mask: Mask.fromBits([6], Uint8Array.of(0b101100)),
+        scaleMode: mode,
+        phi: tensor(0.4, { dtype: 'float64' }),
+      });
+      for (const sumsToOne of [true, false])
+        gradcheck(() => mixed(made, [0.5, 0.2, 0.3], sumsToOne), made.parameters());
+    },
+  );
 
   it('is the dense formula for any mask, every and no entry dynamic included', () => {
     fc.assert(

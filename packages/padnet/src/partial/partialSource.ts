@@ -3,7 +3,7 @@
  *
  *     θ(x) = λ_d · M ⊙ Σ_k α_k(x) Θ_k + λ_s · (1 − M) ⊙ Θ_s
  *
- * The mask is fixed, so that only the numbers in use are held, trained and saved: (1 − κ)n + Kκn. `SearchSource` is what a
+ * The mask stays as it is, so that only the numbers in use are held, trained and saved: (1 − κ)n + Kκn. `SearchSource` is what a
  * mask is searched with.
  */
 import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DType, type Tensor } from '@padnet/torch';
@@ -17,7 +17,7 @@ import { VersionCache } from './versionCache.js';
 export interface PartialSourceOptions {
   /** Θ [K, …shape]; the entries under the mask are copied. */
   readonly bank: Tensor;
-  /** Θ_s […shape]; the entries outside the mask are copied. */
+  /** Θ_s […shape]; the static entries are copied. */
   readonly staticWeight: Tensor;
   /** @default every entry dynamic */
   readonly mask?: Mask;
@@ -41,7 +41,7 @@ export interface Entries {
   /** [d] */
   readonly dynamic: Tensor;
   /** [n − d] */
-  readonly fixed: Tensor;
+  readonly static: Tensor;
 }
 
 export class PartialSource extends nn.Module implements Source {
@@ -72,12 +72,12 @@ export class PartialSource extends nn.Module implements Source {
     this.maskBits = scope(() => new nn.Buffer(fromTypedArray((mask ?? Mask.full(shape)).bits).to(device)));
     [this.bank, this.staticWeight, this.phi] = scope(() =>
       noGrad(() => {
-        const { dynamic, fixed } = this.entries();
+        const entries = this.entries();
         const numKernels = bank.shape[0]!;
-        const index = dynamic.expand([numKernels, dynamic.numel]);
+        const index = entries.dynamic.expand([numKernels, entries.dynamic.numel]);
         return [
           new nn.Parameter(ops.gather(bank.reshape([numKernels, -1]), 1, index)),
-          new nn.Parameter(ops.gather(staticWeight.reshape([-1]), 0, fixed)),
+          new nn.Parameter(ops.gather(staticWeight.reshape([-1]), 0, entries.static)),
           scaleMode === 'none' ? null : new nn.Parameter(phi ? phi.clone() : zeros([], { dtype, device })),
         ] as const;
       }),
@@ -120,29 +120,29 @@ export class PartialSource extends nn.Module implements Source {
   }
 
   compact(): CompactParameter {
-    const { dynamic: scale, static: fixedScale } = scaleFactors(this.phi, this.scaleMode);
-    const fixed = {
+    const factors = scaleFactors(this.phi, this.scaleMode);
+    const staticPart = {
       weight: this.staticWeight,
-      scale: fixedScale ?? this.staticWeight.newOnes([]),
+      scale: factors.static ?? this.staticWeight.newOnes([]),
       maskBits: this.maskBits,
     };
-    return { bank: this.bank, scale, fixed };
+    return { bank: this.bank, scale: factors.dynamic, staticPart };
   }
 
-  /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
+  /** λ_d is left to the coefficients; a static part that is added to the bank is divided by it. */
   private compute(sumsToOne: boolean, factors: ScaleFactors): EffectiveParameter {
     const { bank, numKernels, shape } = this;
     if (this.training) this.#parts.forget(); // as large as K static weights, and of no use in training
-    const { dynamic, fixed } = this.entries();
+    const entries = this.entries();
     const size = numEntries(shape);
     const scaled = scaledStatic(this.staticWeight, factors, sumsToOne);
-    const outside = ops.scatter(scaled.newZeros([size]), 0, fixed, scaled);
-    const rest = sumsToOne ? outside.expand([numKernels, size]) : bank.newZeros([numKernels, size]);
-    const inside = ops.scatter(rest, 1, dynamic.expand([numKernels, dynamic.numel]), bank);
+    const constant = ops.scatter(scaled.newZeros([size]), 0, entries.static, scaled);
+    const around = sumsToOne ? constant.expand([numKernels, size]) : bank.newZeros([numKernels, size]);
+    const whole = ops.scatter(around, 1, entries.dynamic.expand([numKernels, entries.dynamic.numel]), bank);
     return {
-      bank: inside.reshape([numKernels, ...shape]),
+      bank: whole.reshape([numKernels, ...shape]),
       scale: factors.dynamic,
-      constant: sumsToOne ? null : outside.reshape(shape),
+      constant: sumsToOne ? null : constant.reshape(shape),
     };
   }
 
@@ -157,7 +157,7 @@ export class PartialSource extends nn.Module implements Source {
     return this.#entries.get([this.maskBits], () => {
       const mask = unpackBits(this.maskBits, this.shape).reshape([-1]);
       const positions = (entries: Tensor): Tensor => ops.nonzero(entries).reshape([-1]);
-      return { dynamic: positions(mask), fixed: positions(mask.logicalNot()) };
+      return { dynamic: positions(mask), static: positions(mask.logicalNot()) };
     });
   }
 }

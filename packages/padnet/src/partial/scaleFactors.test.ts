@@ -6,9 +6,9 @@ const value = (factor: Tensor | null): number => factor?.item() ?? 1;
 
 describe('scaleFactors', () => {
   it('both: λ_d = 2σ(φ), λ_s = 2 − λ_d', () => {
-    const { dynamic, static: fixed } = scaleFactors(tensor(0.3, { dtype: 'float64' }), 'both');
+    const { dynamic, static: lambdaS } = scaleFactors(tensor(0.3, { dtype: 'float64' }), 'both');
     expect(value(dynamic)).toBeCloseTo(2 / (1 + Math.exp(-0.3)), 12);
-    expect(value(dynamic) + value(fixed)).toBeCloseTo(2, 12);
+    expect(value(dynamic) + value(lambdaS)).toBeCloseTo(2, 12);
   });
 
   it.each(scaleModes)('%s: both are 1 at φ = 0', (mode) => {

@@ -78,10 +78,10 @@ describe('SearchSource', () => {
     }
   });
 
-  it('folds the mean so that static entries go on as λ_d · mean at uniform coefficients', () => {
+  it('takes the mean so that static entries go on as λ_d · mean at uniform coefficients', () => {
     const made = source(null, 'both', 0.4);
     const before = mixed(made, true, [0.5, 0.5]);
-    made.foldMean();
+    made.meanIntoStatic();
     expectClose(mixed(made.toPartial(Mask.fromTensor(tensor(mask))), true, [0.5, 0.5]), before, { atol: 1e-12 });
   });
 

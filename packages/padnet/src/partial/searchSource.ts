@@ -97,30 +97,30 @@ export class SearchSource extends nn.Module implements Source, Disposable {
   }
 
   /**
-   * Folds the mean kernel into the static weight, Θ_s ← (λ_d / λ_s) · θ̄: applying a mask then leaves the output nearly as it was
+   * Puts the mean kernel into the static weight, Θ_s ← (λ_d / λ_s) · θ̄: applying a mask then leaves the output nearly as it was
    * (method.md §3).
    *
    * @param kernel θ̄ […shape], without λ_d. @default mean_k Θ_k, of coefficients that are near uniform and sum to 1
    */
-  foldMean(kernel?: Tensor): void {
+  meanIntoStatic(kernel?: Tensor): void {
     scope(() => {
       noGrad(() => {
-        const { dynamic, static: fixed } = scaleFactors(this.phi, this.scaleMode);
+        const factors = scaleFactors(this.phi, this.scaleMode);
         let mean = kernel ?? this.bank.mean([0]);
-        if (dynamic) mean = mean.mul(dynamic);
-        if (fixed) mean = mean.div(fixed);
+        if (factors.dynamic) mean = mean.mul(factors.dynamic);
+        if (factors.static) mean = mean.div(factors.static);
         this.staticWeight.copy_(mean);
       });
     });
   }
 
-  /** The same layer with `mask` fixed: copies of the numbers in use. */
+  /** The same layer with `mask` for good: copies of the numbers in use. */
   toPartial(mask: Mask): PartialSource {
     const { bank, staticWeight, phi, scaleMode } = this;
     return new PartialSource({ bank, staticWeight, mask, phi, scaleMode }).train(this.training);
   }
 
-  /** λ_d is left to the coefficients; a static part folded into the bank is divided by it. */
+  /** λ_d is left to the coefficients; a static part that is added to the bank is divided by it. */
   effective(sumsToOne: boolean): EffectiveParameter {
     const { bank, staticWeight } = this;
     const factors = scaleFactors(this.phi, this.scaleMode);

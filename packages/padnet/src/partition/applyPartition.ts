@@ -94,7 +94,7 @@ function isMeasured(layer: DynamicLayer): layer is DynamicConvolutionLayer {
 
 /**
  * Of the layers that become static. Where coefficients alone decide and sum to 1, they are taken for equal, as
- * `SearchSource.foldMean` has it.
+ * `SearchSource.meanIntoStatic` has it.
  */
 function meansOf(
   network: nn.Module,
@@ -119,11 +119,11 @@ function meansOf(
 /** @throws InputError naming the layers where partition and network differ, or that have another mask for good */
 export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partition, 'masks'>): void {
   const layers = partialLayers(network);
-  const fixed = staticLayers(network);
+  const shapes = staticLayers(network);
   const problems: string[] = [];
   for (const [path, mask] of masks) {
     const source = layers.get(path);
-    const shape = source?.shape ?? fixed.get(path);
+    const shape = source?.shape ?? shapes.get(path);
     if (!shape) problems.push(`the network has no partial layer ${path}`);
     else if (shape.join() !== mask.shape.join()) {
       problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape.join(', ')}] of ${path}`);
@@ -131,7 +131,7 @@ export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partitio
       problems.push(`${path} has another mask, and no bank any more for entries that became static`);
     }
   }
-  for (const path of [...layers.keys(), ...fixed.keys()])
+  for (const path of [...layers.keys(), ...shapes.keys()])
     if (!masks.has(path)) problems.push(`the partition has no mask for ${path}`);
   if (problems.length > 0) {
     const more = problems.length > 3 ? ` (and ${problems.length - 3} more)` : '';

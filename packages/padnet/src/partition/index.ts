@@ -1,5 +1,5 @@
 export * from './applyPartition.js';
-export * from './foldMeans.js';
+export * from './meanIntoStatic.js';
 export * from './granularity.js';
 export * from './iterativeModePartition.js';
 export * from './partition.js';

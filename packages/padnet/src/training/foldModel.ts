@@ -21,10 +21,10 @@ export interface FoldModelResult {
 }
 
 /**
- * `convertToStatic` of the network, in place, on as many batches of training data as the recipe partitions by (10 where it does
+ * `toStatic` of the network, in place, on as many batches of training data as the recipe partitions by (10 where it does
  * not), without anything random.
  *
- * @throws InputError where data are missing or damaged; RangeError as `convertToStatic`
+ * @throws InputError where data are missing or damaged; RangeError as `toStatic`
  */
 export async function foldModel(
   recipe: PictureRecipe,

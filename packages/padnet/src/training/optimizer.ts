@@ -61,7 +61,7 @@ function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   for (const [, module] of network.namedModules()) {
     if (!(module instanceof DynamicConv || module instanceof MoELinear)) continue;
     const { source, biasBank } = module;
-    if (source.kind !== 'static') found.set(source.bank, source.bank.shape[0]!);
+    if (source.kind !== 'static') found.set(source.bank, source.numKernels);
     if (biasBank) found.set(biasBank, biasBank.shape[0]!);
   }
   return found;

@@ -3,9 +3,9 @@ import { nn, type Tensor } from '@padnet/torch';
 import { NonFiniteError } from '../errors.js';
 import {
   applyPartition,
-  foldMeans,
+  meanIntoStatic,
   iterativeModePartition,
-  measuresFold,
+  measuresMean,
   needsMeans,
   type Partition,
   type RoundResult,
@@ -15,14 +15,14 @@ import { findNonFinite } from './nonFinite.js';
 import type { PartitionOptions } from '../recipe/recipe.js';
 import type { Task } from './task.js';
 
-/** Before masks that are given: `foldMeans` on the partition set, which is read only where that needs it. */
+/** Before masks that are given: `meanIntoStatic` on the partition set, which is read only where that needs it. */
 export async function foldForMasks(task: Task, set: Parameters<Task['partitionLosses']>[0]): Promise<void> {
-  if (!measuresFold(task.network)) {
-    foldMeans(task.network, []);
+  if (!measuresMean(task.network)) {
+    meanIntoStatic(task.network, []);
     return;
   }
   using losses = await task.partitionLosses(set);
-  foldMeans(task.network, losses.batchLosses);
+  meanIntoStatic(task.network, losses.batchLosses);
 }
 
 export interface SearchPartitionOptions {
@@ -41,7 +41,7 @@ export async function searchPartition(
   { seed, epoch, saliency, onRound, signal }: SearchPartitionOptions,
 ): Promise<Partition> {
   using losses = await task.partitionLosses({ batches: settings.batches, seed, epoch });
-  if (fold) foldMeans(task.network, losses.batchLosses);
+  if (fold) meanIntoStatic(task.network, losses.batchLosses);
   const { batchLosses, sampleShape } = losses;
   try {
     return await iterativeModePartition(task.network, {

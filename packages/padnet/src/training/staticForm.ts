@@ -1,6 +1,6 @@
 /** The static form of a dynamic or partial network: what its routers decide on average. */
 import { isThere } from '../readRegularFile.js';
-import { convertToStatic } from '../convert/index.js';
+import { toStatic } from '../convert/index.js';
 import type { PictureTask } from './pictureTask.js';
 import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from '../recipe/recipe.js';
 import { RunFolder } from '../runs/runFolder.js';
@@ -16,10 +16,10 @@ export function foldCommand(path: string): string {
 }
 
 /**
- * `convertToStatic` of a task's network, in place, on as many batches of training data as the recipe partitions by (10 where it does
+ * `toStatic` of a task's network, in place, on as many batches of training data as the recipe partitions by (10 where it does
  * not), without anything random.
  *
- * @throws RangeError as `convertToStatic`
+ * @throws RangeError as `toStatic`
  */
 export async function foldOnTask(task: PictureTask, recipe: PictureRecipe, signal?: AbortSignal): Promise<void> {
   const { batches } = recipe.partition ?? { batches: DEFAULT_PARTITION_BATCHES };
@@ -28,5 +28,5 @@ export async function foldOnTask(task: PictureTask, recipe: PictureRecipe, signa
     signal?.throwIfAborted();
     return task.network.forward(images);
   });
-  convertToStatic(task.network, passes);
+  toStatic(task.network, passes);
 }

@@ -19,17 +19,17 @@ function measuredLayers(network: nn.Module): SearchedLayer[] {
   return Array.from(network.namedModules(), ([, module]) => module).filter(isMeasured);
 }
 
-/** Whether `foldMeans` needs the batches. */
-export function measuresFold(network: nn.Module): boolean {
+/** Whether `meanIntoStatic` needs the batches. */
+export function measuresMean(network: nn.Module): boolean {
   return measuredLayers(network).length > 0;
 }
 
 /**
- * `SearchSource.foldMean` of every layer that is searched.
+ * `SearchSource.meanIntoStatic` of every layer that is searched.
  *
  * @param batchLosses each runs the network on one batch; where coefficients sum to 1 they are not used
  */
-export function foldMeans(network: nn.Module, batchLosses: readonly (() => Tensor)[]): void {
+export function meanIntoStatic(network: nn.Module, batchLosses: readonly (() => Tensor)[]): void {
   scope(() => {
     const layers = measuredLayers(network);
     const means =
@@ -39,6 +39,6 @@ export function foldMeans(network: nn.Module, batchLosses: readonly (() => Tenso
       const mean = means.get(layer);
       if (mean) kernels.set(layer.source, meanKernel(layer, layer.source.bank.detach(), mean));
     }
-    for (const source of searchLayers(network).values()) source.foldMean(kernels.get(source));
+    for (const source of searchLayers(network).values()) source.meanIntoStatic(kernels.get(source));
   });
 }

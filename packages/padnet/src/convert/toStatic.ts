@@ -21,7 +21,7 @@ import {
  * @throws RangeError where the network has no dynamic layer, a dynamic convolution that no pass reaches, or a mixture of experts with
  * dynamic entries: each token has its own k experts, whose mean is no layer that was trained. Then nothing was changed
  */
-export function convertToStatic<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
+export function toStatic<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
   const layers = Array.from(network.namedModules()).filter(
     (entry): entry is [string, DynamicLayer] => entry[0] !== '' && isDynamicLayer(entry[1]),
   );

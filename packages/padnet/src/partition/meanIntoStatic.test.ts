@@ -4,7 +4,7 @@ import { describe, expect, it } from 'vitest';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
 import { DecomposedConv2d, DynamicConv2d } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
-import { foldMeans, measuresFold } from './foldMeans.js';
+import { meanIntoStatic, measuresMean } from './meanIntoStatic.js';
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 5, kernelSize: 3, padding: 1 });
 
@@ -14,7 +14,7 @@ function searched(router: Router): { network: nn.Sequential; source: SearchSourc
   return { network, source };
 }
 
-describe('foldMeans', () => {
+describe('meanIntoStatic', () => {
   it.each([
     ['CondConv', () => new CondRouter({ inChannels: 4, numKernels: 3 })],
     ['ODConv', () => new OdAttention({ geometry, numKernels: 3, temperature: 1 })],
@@ -23,9 +23,9 @@ describe('foldMeans', () => {
     const { network, source } = searched(makeRouter());
     const input = randn([1, 4, 6, 6], { dtype: 'float64' });
     const output = () => noGrad(() => network.eval().forward(input));
-    expect(measuresFold(network)).toBe(true);
+    expect(measuresMean(network)).toBe(true);
     const before = output();
-    foldMeans(network, [() => network.forward(input), () => network.forward(ops.cat([input, input]))]);
+    meanIntoStatic(network, [() => network.forward(input), () => network.forward(ops.cat([input, input]))]);
     source.mask = Mask.fromTensor(rand([5, 4, 3, 3]).lt(0.3));
     expectClose(output(), before, { atol: 1e-12 });
   });
@@ -40,16 +40,16 @@ describe('foldMeans', () => {
     const input = randn([1, 4, 6, 6], { dtype: 'float64' });
     const output = () => noGrad(() => network.forward(input));
     const before = output();
-    expect(measuresFold(network)).toBe(true);
-    foldMeans(network, [() => network.forward(input)]);
+    expect(measuresMean(network)).toBe(true);
+    meanIntoStatic(network, [() => network.forward(input)]);
     source.mask = Mask.fromTensor(rand([4, 4, 1, 1]).lt(0.3));
     expectClose(output(), before, { atol: 1e-12 });
   });
 
   it("takes the bank's mean where coefficients sum to 1, without running the network", () => {
     const { network, source } = searched(new KernelAttention({ inChannels: 4, numKernels: 3 }));
-    expect(measuresFold(network)).toBe(false);
-    foldMeans(network, []);
+    expect(measuresMean(network)).toBe(false);
+    meanIntoStatic(network, []);
     expectClose(source.staticWeight, source.bank.mean([0]), { atol: 1e-12 });
   });
 });

@@ -6,7 +6,7 @@ import { DynamicConv, FeedForward } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { convertToDynamic, convertToPartial } from './convert.js';
 import { convertToMoE } from './convertMoE.js';
-import { convertToStatic } from './convertToStatic.js';
+import { toStatic } from './toStatic.js';
 
 type MakeRouter = (geometry: nn.ConvGeometry, numKernels: number) => Router;
 
@@ -66,7 +66,7 @@ function makePartial(net: nn.Module): void {
   }
 }
 
-describe.each(routers)('convertToStatic of %s', (_, router) => {
+describe.each(routers)('toStatic of %s', (_, router) => {
   it.each([
     ['dynamic', (net: nn.Sequential) => convertToDynamic(net, { router, ...bank })],
     ['partial', (net: nn.Sequential) => convertToPartial(net, { router, ...bank })],
@@ -78,7 +78,7 @@ describe.each(routers)('convertToStatic of %s', (_, router) => {
     const input = randn([5, 4, 8, 8]);
     const output = (): Tensor => noGrad(() => net.eval().forward(input));
     const before = output();
-    convertToStatic(net, [() => net.forward(randn([2, 4, 8, 8]))]);
+    toStatic(net, [() => net.forward(randn([2, 4, 8, 8]))]);
     expect(dynamicLayers(net)).toEqual([]);
     expectClose(output(), before, { atol: 1e-5 });
     const [was, is] = [network(), net].map((each) => convolution(each, '4'));
@@ -92,13 +92,13 @@ describe.each(routers)('convertToStatic of %s', (_, router) => {
     const copy = convertToDynamic(network(), { router, ...bank }).eval();
     copy.loadStateDict(net.stateDict());
     const [first, second] = [randn([1, 4, 8, 8]), randn([3, 4, 8, 8])];
-    convertToStatic(net, [() => net.forward(first), () => net.forward(second)]);
-    convertToStatic(copy, [() => copy.forward(ops.cat([second, first]))]);
+    toStatic(net, [() => net.forward(first), () => net.forward(second)]);
+    toStatic(copy, [() => copy.forward(ops.cat([second, first]))]);
     for (const [name, value] of net.stateDict()) expectClose(value, copy.stateDict().get(name)!, { atol: 1e-6 });
   });
 });
 
-describe('convertToStatic', () => {
+describe('toStatic', () => {
   it('is Σ ᾱ_k Θ_k of the mean coefficients', () => {
     const conv = new nn.Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1, bias: false });
     const router = new CondRouter({ inChannels: 1, numKernels: 2 });
@@ -113,7 +113,7 @@ describe('convertToStatic', () => {
         .copy_(tensor([4, 10]).reshape([2, 1, 1, 1, 1]));
     });
     // α_1 = sigmoid(0) = ½ and sigmoid(ln 3) = ¾, α_2 = ½: 4 · 5/8 + 10 · ½.
-    convertToStatic(net, [() => net.forward(tensor([0, Math.log(3)]).reshape([2, 1, 1, 1]))]);
+    toStatic(net, [() => net.forward(tensor([0, Math.log(3)]).reshape([2, 1, 1, 1]))]);
     expectClose(convolution(net, '0').weight.reshape([1]), [7.5], { atol: 1e-6 });
   });
 
@@ -127,7 +127,7 @@ describe('convertToStatic', () => {
     makeConstant(net);
     const input = randn([2, 2, ...size]);
     const before = noGrad(() => net.eval().forward(input));
-    convertToStatic(net, [() => net.forward(input)]);
+    toStatic(net, [() => net.forward(input)]);
     expect(net.getModule('0')).toBeInstanceOf(Conv);
     expectClose(
       noGrad(() => net.forward(input)),
@@ -151,7 +151,7 @@ describe('convertToStatic', () => {
     const input = randn([1, 4, 8, 8]);
     const output = (): Tensor => noGrad(() => net.eval().forward(input));
     const before = output();
-    convertToStatic(net, [() => net.forward(input)]);
+    toStatic(net, [() => net.forward(input)]);
     expectClose(output(), before, { atol: 1e-4, rtol: 1e-4 });
     // A bias of the branch is in the batch norm that follows; the layer that had one keeps it.
     expect([...net.stateDict().keys()]).toEqual([...dense().stateDict().keys()]);
@@ -159,10 +159,10 @@ describe('convertToStatic', () => {
 
   it('refuses mixtures of experts, static networks and layers that no pass reaches, and changes nothing', () => {
     const block = new FeedForward({ hiddenSize: 4, intermediateSize: 4, activation: (input) => input });
-    expect(() => convertToStatic(convertToMoE(block), [])).toThrow('intermediate is a mixture of experts');
-    expect(() => convertToStatic(network(), [])).toThrow('the network has no dynamic layer');
+    expect(() => toStatic(convertToMoE(block), [])).toThrow('intermediate is a mixture of experts');
+    expect(() => toStatic(network(), [])).toThrow('the network has no dynamic layer');
     const net = convertToDynamic(network());
-    expect(() => convertToStatic(net, [])).toThrow('1 did not run');
+    expect(() => toStatic(net, [])).toThrow('1 did not run');
     expect(dynamicLayers(net)).toHaveLength(4);
   });
 });
