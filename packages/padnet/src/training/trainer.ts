@@ -10,7 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
 import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
-import { setTemperature, temperatureRouters } from '../dynamic/index.js';
+import { annealedTemperature, setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
 import {
@@ -65,7 +65,6 @@ import {
 } from '../recipe/recipe.js';
 import { applyMasks, foldForMasks, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
-import { annealedTemperature } from './temperature.js';
 import { WeightAverage } from './weightAverage.js';
 
 export interface TrainerOptions {
