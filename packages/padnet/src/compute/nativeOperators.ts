@@ -3,10 +3,18 @@ import { fileURLToPath } from 'node:url';
 import { loadLibrary, nn, operator, type Tensor } from '@padnet/torch';
 import type { CompactParameter } from '../dynamic/index.js';
 import { reasonOf } from '../errors.js';
+import type { InstructionSet } from './planRates.js';
 
 /** Whether the native kernels take a tensor like this. */
 export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
   return device === 'cpu' && (dtype === 'float32' || dtype === 'float64');
+}
+
+const nativeInstructionSet = lazily(() => operator<() => InstructionSet>('padnet::instruction_set', { '': [] }));
+
+/** Of the native kernels, in this process: that of the processor, or what `PADNET_ISA` asks for at most. */
+export function instructionSet(): InstructionSet {
+  return nativeInstructionSet()();
 }
 
 const mixedConv2d = lazily(() =>

@@ -10,6 +10,7 @@ import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
 import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
+import { loadMachineRates } from '../compute/index.js';
 import { annealedTemperature, setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
@@ -150,6 +151,7 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     const { task, checkpoints = null } = options;
     const { network } = task;
+    loadMachineRates();
     this.#training = parseOptions('training', trainingSchema, options.training);
     this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
     if (this.#partition && searchLayers(network).size === 0)
