@@ -1,6 +1,6 @@
 /** `docs/method.md` is what the code cites: sections, equations and the files that compute them exist, both ways. */
 import { existsSync, readFileSync } from 'node:fs';
-import { join, normalize } from 'node:path';
+import { basename, join, normalize } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { projectFiles, root } from './projectFiles.js';
 
@@ -76,5 +76,24 @@ describe('docs/method.md', () => {
       return namedFiles(rest.slice(0, end === -1 ? undefined : end).join('\n\n')).length === 0;
     });
     expect(unnamed).toEqual([]);
+  });
+
+  it.each([
+    ['θ(x)', 'partial/partialParameter.ts', 'partialParameter'],
+    ['λ_d and λ_s', 'partial/scaleFactors.ts', 'scaleFactors'],
+    ['attention', 'dynamic/kernelAttention.ts', 'KernelAttention'],
+    ['temperature', 'dynamic/temperature.ts', 'annealedTemperature'],
+    ['noisy top-k', 'dynamic/noisyTopK.ts', 'NoisyTopK'],
+    ['auxiliary loss', 'dynamic/noisyTopK.ts', 'auxiliaryLoss'],
+    ['saliency', 'partition/saliency/saliency.ts', 'maskGradient'],
+    ['κ_t', 'partition/schedule.ts', 'keepRatio'],
+    ['threshold', 'partition/selectDynamic.ts', 'selectDynamic'],
+    ['stored numbers', 'partial/partialParameter.ts', 'storedNumbers'],
+  ])('links %s once, to what is exported for it', (_, path, name) => {
+    const file = `packages/padnet/src/${path}`;
+    const link = `\`${name}\` in [\`${basename(path)}\`](../${file})`;
+    expect(text.replaceAll(/\s+/g, ' ').split(link), link).toHaveLength(2);
+    const source = readFileSync(join(root, file), 'utf8');
+    expect(source).toMatch(new RegExp(`^export (?:const|class|function) ${name}\\b`, 'm'));
   });
 });

@@ -1,3 +1,5 @@
+#include <torch/library.h>
+
 #include <cstdlib>
 #include <string>
 
@@ -39,6 +41,12 @@ Isa chooseIsa() {
   return best;
 }
 
+/// Of the kernels, as `instructionSets` in src/compute/planRates.ts names them.
+std::string instructionSet() {
+  const Isa isa = chooseIsa();
+  return isa == Isa::Avx512 ? "avx512" : isa == Isa::Avx2 ? "avx2" : "portable";
+}
+
 template <class T>
 const Kernels<T>& select(const Kernels<T>& portable, const Kernels<T>& avx2, const Kernels<T>& avx512) {
   static const Isa isa = chooseIsa();
@@ -55,5 +63,7 @@ template <>
 const Kernels<double>& kernels<double>() {
   return select(portable::doubleKernels, avx2::doubleKernels, avx512::doubleKernels);
 }
+
+TORCH_LIBRARY_FRAGMENT(padnet, library) { library.def("instruction_set() -> str", &instructionSet); }
 
 }  // namespace padnet

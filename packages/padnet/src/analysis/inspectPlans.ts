@@ -1,7 +1,7 @@
 /** How each dynamic layer of a network would be computed, and what each way should cost. */
 import type { nn } from '@padnet/torch';
 import {
-  machineRates,
+  loadMachineRates,
   thisMachine,
   type ConvolutionPlan,
   type Direction,
@@ -58,13 +58,13 @@ export function inspectPlans(
   pass: SamplePass,
   { batch, direction }: InspectPlansOptions,
 ): PlanInspection {
+  const { file, problem } = loadMachineRates();
   const rows: PlanRow[] = [];
   for (const [path, [inputShape]] of forwardShapes(network, pass)) {
     const layer = network.getModule(path);
     if (isDynamicLayer(layer) && !(layer instanceof DecomposedConv2d))
       rows.push(planRow(path, layer, [batch, ...inputShape], direction));
   }
-  const { file, problem } = machineRates();
   return { batch, direction, sample: pass.sample, rates: { ...thisMachine(), file, problem }, rows };
 }
 

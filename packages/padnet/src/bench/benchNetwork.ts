@@ -1,5 +1,6 @@
 /** The networks that are measured: fresh weights, random masks. */
 import { nn, noGrad, ops, optim, scope, zeros, type Tensor } from '@padnet/torch';
+import { loadMachineRates } from '../compute/index.js';
 import { countMacs, DynamicConv2d } from '../layers/index.js';
 import { createModel, modelSchema, type LayerKind, type ModelOptions } from '../models/index.js';
 import { Mask } from '../partial/index.js';
@@ -30,6 +31,7 @@ export function inputShape({ batch, inChannels, size }: NetworkShape): number[] 
 
 /** Without masks: partial layers are searched. */
 export function createUnmasked(shape: NetworkShape, layer: LayerKind): nn.Layer {
+  loadMachineRates();
   const { model, stem, width, inChannels, numClasses } = shape;
   const options = modelSchema.parse({ name: model, layer, stem, ...(width !== null && { width }) });
   return createModel(options, { inChannels, numClasses });

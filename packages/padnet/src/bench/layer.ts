@@ -16,7 +16,7 @@ import {
 } from '@padnet/torch';
 import { Bank, KernelAttention } from '../dynamic/index.js';
 import type { ConvolutionPlan } from '../compute/convolutionPlan.js';
-import { outputSize } from '../compute/index.js';
+import { loadMachineRates, outputSize } from '../compute/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { PartialSource, type Mask, type ParameterSource } from '../partial/index.js';
 import { median } from '../statistics.js';
@@ -86,6 +86,7 @@ type Timed = (typeof passes)[number];
 /** Random input and gradient of the output, fresh weights, random masks. */
 export function benchLayer(options: LayerBenchOptions): LayerCosts {
   const { geometry, size, batch, layers, memoryFormat, repeats, threads } = options;
+  loadMachineRates();
   const threadsBefore = getNumThreads();
   setNumThreads(threads);
   try {

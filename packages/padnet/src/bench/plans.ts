@@ -26,6 +26,7 @@ import {
   type Direction,
   type MixingPlan,
   type PlanRates,
+  loadMachineRates,
 } from '../compute/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { PartialSource, type ParameterSource } from '../partial/index.js';
@@ -149,6 +150,7 @@ export interface MeasurePlansOptions {
 /** @throws the signal's reason where it is aborted */
 export async function measurePlans(cases: readonly PlanCase[], options: MeasurePlansOptions): Promise<PlanTimes[]> {
   const { repeats, threads, onCase, signal } = options;
+  loadMachineRates();
   const threadsBefore = getNumThreads();
   setNumThreads(threads);
   try {

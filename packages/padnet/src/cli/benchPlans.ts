@@ -1,7 +1,14 @@
 /** `padnet bench plans`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
 import type { Command } from 'commander';
 import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanQuality } from '../bench/plans.js';
-import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../compute/index.js';
+import {
+  directions,
+  loadMachineRates,
+  ratesFile,
+  thisMachine,
+  workKinds,
+  writeMachineRates,
+} from '../compute/index.js';
 import { describeEnvironment } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
@@ -41,7 +48,7 @@ async function benchPlans({ repeats, threads, save = false, json }: PlansOptions
     },
   });
   const rates = ratesOf(times);
-  const { rates: used, file } = machineRates();
+  const { rates: used, file } = loadMachineRates();
   const quality = { used: planQuality(times, used), measured: planQuality(times, rates), fused: fusedQuality(times) };
   const saved = save ? ratesFile() : null;
   if (saved !== null) writeMachineRates(saved, rates);

@@ -10,3 +10,4 @@ export type { Epilogue } from './nativeOperators.js';
 export * from './outputSize.js';
 export type { InputDescription, PlanChoice } from './planChooser.js';
 export * from './planRates.js';
+export * from './planRatesInUse.js';

@@ -7,9 +7,10 @@ import { cacheFolder } from '../cacheFolder.js';
 import { reasonOf } from '../errors.js';
 import { readJson } from '../jsonFile.js';
 import { writeOutput, type FileKind } from '../outputFile.js';
-import { readRegularText } from '../readRegularFile.js';
 import { workKinds, type Rates } from './costModel.js';
+import { instructionSet } from './nativeOperators.js';
 import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
+import { setPlanRates } from './planRatesInUse.js';
 
 /** What rates are of. */
 export interface Machine {
@@ -45,10 +46,14 @@ export function ratesFile(): string {
   return join(cacheFolder(), 'plan-rates.json');
 }
 
-/** Read once a process, so that what a layer chooses does not change under it; what cannot be read is warned of. */
-export function machineRates(): MachineRates {
+/**
+ * Lets plans be chosen by this machine's rates: where a run starts, a network is loaded or measured. They are read once a process, so
+ * that what a layer chooses does not change under it; what cannot be read is warned of.
+ */
+export function loadMachineRates(): MachineRates {
   if (current) return current;
   current = readMachineRates(ratesFile());
+  setPlanRates(current.rates);
   if (current.problem !== null) process.emitWarning(current.problem);
   return current;
 }
@@ -85,29 +90,6 @@ export function writeMachineRates(file: string, rates: PlanRates, machine: Machi
 
 export function thisMachine(): Machine {
   return { cpu: cpus()[0]?.model.trim() ?? 'unknown', instructions: instructionSet() };
-}
-
-/** As `native/kernels/choose.cc` chooses. */
-function instructionSet(): InstructionSet {
-  const best = process.arch === 'x64' ? supported() : 'portable';
-  const asked = instructionSets.find((name) => name === process.env.PADNET_ISA) ?? best;
-  return instructionSets.indexOf(asked) < instructionSets.indexOf(best) ? best : asked;
-}
-
-function supported(): InstructionSet {
-  let flags: Set<string>;
-  try {
-    flags = new Set(
-      /^flags\s*:(.*)$/m
-        .exec(readRegularText('/proc/cpuinfo', { expected: 'what the processor can do' }))?.[1]
-        ?.trim()
-        .split(/\s+/),
-    );
-  } catch {
-    return 'avx2'; // no Linux: nearly every such processor has it
-  }
-  if (['avx512f', 'avx512vl', 'avx512dq', 'avx512bw'].every((flag) => flags.has(flag))) return 'avx512';
-  return flags.has('avx2') && flags.has('fma') ? 'avx2' : 'portable';
 }
 
 function readFile(file: string): File | { readonly problem: string } {

@@ -10,6 +10,10 @@ export const fusedExperts = operator<{
   /** `padnet::fused_experts(Tensor tokens, Tensor experts, Tensor weights, Tensor bank, Tensor? bias_bank, Tensor? scale, Tensor? static_weight, Tensor? static_scale, Tensor? mask_bits, int out_features) -> Tensor` */
   (tokens: Tensor, experts: Tensor, weights: Tensor, bank: Tensor, biasBank: Tensor | null, scale: Tensor | null, staticWeight: Tensor | null, staticScale: Tensor | null, maskBits: Tensor | null, outFeatures: number): Tensor;
 }>('padnet::fused_experts', { '': ['tokens', 'experts', 'weights', 'bank', 'bias_bank', 'scale', 'static_weight', 'static_scale', 'mask_bits', 'out_features'] })
+export const instructionSet = operator<{
+  /** `padnet::instruction_set() -> str` */
+  (): string;
+}>('padnet::instruction_set', { '': [] })
 export const packConv2d = operator<{
   /** `padnet::pack_conv2d(Tensor bank, Tensor? scale, Tensor? static_weight, Tensor? static_scale, Tensor? mask_bits, Tensor? filter_scale, int[] weight_shape, int groups) -> (Tensor, Tensor, Tensor, Tensor)` */
   (bank: Tensor, scale: Tensor | null, staticWeight: Tensor | null, staticScale: Tensor | null, maskBits: Tensor | null, filterScale: Tensor | null, weightShape: readonly number[], groups: number): [Tensor, Tensor, Tensor, Tensor];

@@ -3,12 +3,18 @@ import { nn, type Tensor } from '@padnet/torch';
 import type { CompactParameter } from '../dynamic/index.js';
 import { loadNativeLibrary } from './nativeLibrary.js';
 import * as operators from './nativeOperators.generated.js';
+import type { InstructionSet } from './planRates.js';
 
 type StaticPart = CompactParameter['staticPart'];
 
 /** Whether the native kernels take a tensor like this. */
 export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): boolean {
   return device === 'cpu' && (dtype === 'float32' || dtype === 'float64');
+}
+
+/** The instruction set of the native kernels in this process: that of the processor, or what `PADNET_ISA` asks for at most. */
+export function instructionSet(): InstructionSet {
+  return native().instructionSet() as InstructionSet;
 }
 
 /**

@@ -3,7 +3,9 @@ import { describe, expect, it } from 'vitest';
 import { Bank, KernelAttention, StaticSource } from '../dynamic/index.js';
 import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
 import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
+import { workKinds, type Rates } from './costModel.js';
 import { checkPlan, PlanChooser, type InputDescription } from './planChooser.js';
+import { setPlanRates } from './planRatesInUse.js';
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, stride: 2, padding: 1 });
 const shape = nn.convWeightShape(geometry);
@@ -58,6 +60,23 @@ describe('PlanChooser', () => {
       known.add(choice);
     }
     expect(chooser.choose(convolution, input)).toBe([...known][0]);
+  });
+
+  it('chooses anew by other rates', () => {
+    const chooser = new PlanChooser();
+    const convolution = { geometry, source: partial(byFilter), numKernels: 3 };
+    const before = chooser.choose(convolution, input);
+    const free = Object.fromEntries(workKinds.map((kind) => [kind, 0])) as Rates;
+    setPlanRates({ inference: { ...free, fuse: 1, mix: 1 }, training: free });
+    try {
+      const after = chooser.choose(convolution, input);
+      expect(after.costs[0]!.plan).not.toBe('fused');
+      expect(after.costs.at(-1)).toMatchObject({ plan: 'fused', seconds: expect.any(Number) as number });
+      expect(chooser.choose(convolution, input)).toBe(after);
+    } finally {
+      setPlanRates(null);
+    }
+    expect(chooser.choose(convolution, input)).toEqual(before);
   });
 
   it('takes recorded gradients for training', () => {

@@ -13,9 +13,9 @@ import {
 import type { ConvolutionWork } from './costModel.js';
 import type { Columns } from './columns.js';
 import { structureOf, type FilterStructure } from './filterStructure.js';
-import { machineRates } from './machineRates.js';
 import { outputSize } from './outputSize.js';
-import type { Direction } from './planRates.js';
+import type { Direction, PlanRates } from './planRates.js';
+import { planRatesInUse } from './planRatesInUse.js';
 
 /** What a plan depends on; a tensor is one. */
 export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
@@ -45,32 +45,33 @@ export interface PlanChoice {
 }
 
 export class PlanChooser {
-  /** Choices are by input. */
-  readonly #known = new VersionCache<{
-    readonly structure: FilterStructure;
-    readonly choices: Map<string, PlanChoice>;
-  }>();
+  readonly #structure = new VersionCache<FilterStructure>();
+  /** By input, for a structure and rates. */
+  #choices = new Map<string, PlanChoice>();
+  #madeFor: readonly [FilterStructure, PlanRates] | null = null;
 
   choose(convolution: ConvolutionDescription, input: InputDescription): PlanChoice {
     const { device, dtype, shape, direction = isGradEnabled() ? 'training' : 'inference' } = input;
     const { source } = convolution;
-    const { structure, choices: known } = this.#known.get(
-      source.kind === 'partial' ? [source.maskBits] : [],
-      () => ({ structure: structureOf(source), choices: new Map<string, PlanChoice>() }),
-      source.kind,
-    );
+    const madeOf = source.kind === 'partial' ? [source.maskBits] : [];
+    const structure = this.#structure.get(madeOf, () => structureOf(source), source.kind);
+    const planRates = planRatesInUse();
+    if (this.#madeFor?.[0] !== structure || this.#madeFor[1] !== planRates) {
+      this.#madeFor = [structure, planRates];
+      this.#choices = new Map();
+    }
     const key = `${device} ${dtype} ${direction} ${shape.join(' ')}`;
-    const found = known.get(key);
-    if (found) return found;
+    const known = this.#choices.get(key);
+    if (known) return known;
     const choices = planChoices(convolution, structure, input);
-    const rates = machineRates().rates[direction];
+    const rates = planRates[direction];
     const choice: PlanChoice = {
       work: choices.work,
       costs: planCosts(choices, rates),
       dynamicFilters: dynamicFiltersPlan(choices, rates),
       filters: structure.filters,
     };
-    known.set(key, choice);
+    this.#choices.set(key, choice);
     return choice;
   }
 }

@@ -78,10 +78,7 @@ export class NoisyTopK extends nn.Module {
             highestOut: sorted.narrow(1, k, 1),
           })
         : gates.gt(0).to(gates.dtype).sum([0]);
-    const auxiliaryLoss = squaredVariation(gates.sum([0]))
-      .add(squaredVariation(load))
-      .mul(this.auxiliaryWeight);
-    return { gates, experts, weights, load, auxiliaryLoss };
+    return { gates, experts, weights, load, auxiliaryLoss: auxiliaryLoss(gates, load, this.auxiliaryWeight) };
   }
 
   countMacs(rows: number): number {
@@ -112,6 +109,18 @@ function smoothLoad({ clean, deviation, logits, lowestIn, highestOut }: LoadInpu
 
 function normalCdf(z: Tensor): Tensor {
   return z.mul(Math.SQRT1_2).erf().add(1).mul(0.5);
+}
+
+/**
+ * w · (CV²(v) + CV²(load)), v the sum of an expert's gates.
+ *
+ * @param gates [rows, E]
+ * @param load [E]
+ */
+export function auxiliaryLoss(gates: Tensor, load: Tensor, weight: number): Tensor {
+  return squaredVariation(gates.sum([0]))
+    .add(squaredVariation(load))
+    .mul(weight);
 }
 
 /** CV² = var / (mean² + 1e-10), 0 for a single number. */

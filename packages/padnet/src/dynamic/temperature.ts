@@ -32,6 +32,14 @@ export function setTemperature(network: nn.Module, temperature: number): void {
   });
 }
 
+/** T(t) = T_0 + (T_1 − T_0) · min(1, t / t_end): from `start` to `end` in a straight line over the first `steps` steps (DY-Conv §3.3). */
+export function annealedTemperature(
+  step: number,
+  { start, end, steps }: { start: number; end: number; steps: number },
+): number {
+  return step >= steps ? end : start + ((end - start) * step) / steps;
+}
+
 function checkedTemperature(value: number): number {
   if (!(value > 0 && Number.isFinite(value))) throw new RangeError(`temperature must be above 0, got ${value}`);
   return value;

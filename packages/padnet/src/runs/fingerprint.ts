@@ -7,7 +7,7 @@ import { cpus } from 'node:os';
 import { getNumThreads, libtorchVersion, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { InputError } from '../errors.js';
-import { machineRates, thisMachine } from '../compute/index.js';
+import { loadMachineRates, thisMachine } from '../compute/index.js';
 import { isDynamicConvolution } from '../layers/index.js';
 import { encodePartition, type Partition } from '../partition/index.js';
 import { allowChangesText, changesText } from './changes.js';
@@ -86,7 +86,7 @@ function hasPlans(network: nn.Module): boolean {
 }
 
 function ratesText(): string {
-  const { file, rates } = machineRates();
+  const { file, rates } = loadMachineRates();
   return file === null ? 'the defaults' : `measured, ${sha256(JSON.stringify(rates))}`;
 }
 

@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { decodeSafetensors, encodeSafetensors, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
+import { loadMachineRates } from '../compute/index.js';
 import {
   glueDefinition,
   glueTaskNames,
@@ -239,6 +240,7 @@ function writeModel(file: string, network: nn.Module, description: object, addFi
  * may not be run or has changed
  */
 export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
+  loadMachineRates();
   const description = parseDescription(file);
   if (description.modality === 'program') {
     throw new InputError(

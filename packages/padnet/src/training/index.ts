@@ -16,7 +16,6 @@ export { resolveTextStart, type TextStart } from './pretrainedTexts.js';
 export { type Begun, finishedEvent, holdUnfinished, RunWriter, type RunWriterOptions } from './runWriter.js';
 export { foldCommand, noStaticMixture } from './staticForm.js';
 export * from './task.js';
-export * from './temperature.js';
 export * from './textTask.js';
 export * from './trainer.js';
 export * from './trainInProcess.js';

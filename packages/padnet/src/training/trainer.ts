@@ -10,7 +10,8 @@ import { setImmediate } from 'node:timers/promises';
 import { performance } from 'node:perf_hooks';
 import { defaultGenerator, getNumThreads, noGrad, ops, optim, scope, type nn, type Tensor } from '@padnet/torch';
 import type { z } from 'zod';
-import { setTemperature, temperatureRouters } from '../dynamic/index.js';
+import { loadMachineRates } from '../compute/index.js';
+import { annealedTemperature, setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
 import {
@@ -65,7 +66,6 @@ import {
 } from '../recipe/recipe.js';
 import { applyMasks, foldForMasks, searchPartition } from './searchPartition.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
-import { annealedTemperature } from './temperature.js';
 import { WeightAverage } from './weightAverage.js';
 
 export interface TrainerOptions {
@@ -151,6 +151,7 @@ export class Trainer {
   constructor(options: TrainerOptions) {
     const { task, checkpoints = null } = options;
     const { network } = task;
+    loadMachineRates();
     this.#training = parseOptions('training', trainingSchema, options.training);
     this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
     if (this.#partition && searchLayers(network).size === 0)
