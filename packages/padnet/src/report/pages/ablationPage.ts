@@ -22,7 +22,7 @@ import {
   shortKey,
   valuesText,
 } from '../matrix/ablationText.js';
-import type { MatrixOrigin } from '../matrix/matrixText.js';
+import type { MatrixOrigin } from '../matrix/matrixReport.js';
 import { dataName, dataText, scheduleText } from '../recipeTexts.js';
 import { noteList, section } from '../sections/section.js';
 import { htmlTable, swatch } from '../table.js';

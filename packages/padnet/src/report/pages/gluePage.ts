@@ -6,7 +6,7 @@ import { meanDeviation } from '../../statistics.js';
 import { seedChart, type SeedPoint, type SeedReference } from '../charts/seedChart.js';
 import { html, type Html } from '../html.js';
 import { glueShortNames, type GlueText } from '../matrix/glueText.js';
-import type { MatrixOrigin } from '../matrix/matrixText.js';
+import type { MatrixOrigin } from '../matrix/matrixReport.js';
 import { runSections } from '../sections/runSections.js';
 import { figure, grid, noteList, section } from '../sections/section.js';
 import { hasBest, htmlTable } from '../table.js';
