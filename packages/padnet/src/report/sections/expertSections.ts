@@ -1,6 +1,6 @@
 /** The report's sections on mixtures of experts: how evenly they are used, which tokens they get, and how that came about. */
 import { expertHeatMap } from '../charts/heatMap.js';
-import { entropyNames, routerEntropyChart, type RoutedRun } from '../charts/routerEntropy.js';
+import { entropyNames, routerEntropyChart } from '../charts/curves.js';
 import { runColours } from '../charts/runColours.js';
 import type { ExpertLoad, TypicalToken, TypicalTokens } from '../../analysis/expertLoad.js';
 import { formatPercent } from '../format.js';
@@ -16,19 +16,13 @@ interface ExpertRun {
   readonly load: ExpertLoad;
 }
 
-/** Null where no run has mixtures of experts. */
-export function expertSections(runs: readonly RunSummary[]): Html | null {
+/** Nothing where no run has mixtures of experts. */
+export function expertSections(runs: readonly RunSummary[]): Html {
   const colours = runColours(runs);
   const loaded = runs.flatMap(({ name, experts }, index): ExpertRun[] =>
     experts === null || experts.layers.length === 0 ? [] : [{ name, colour: colours[index]!, load: experts }],
   );
-  const routed = runs.flatMap((run, index): RoutedRun[] =>
-    run.routing.length === 0 ? [] : [{ run, colour: colours[index]! }],
-  );
-  if (loaded.length === 0 && routed.length === 0) return null;
-  return html`${loaded.length > 0 && loadSection(loaded)}${loaded.length > 0 && tokenSection(loaded)}${
-    routed.length > 0 && entropySection(routed)
-  }`;
+  return html`${loaded.length > 0 && [loadSection(loaded), tokenSection(loaded)]} ${entropySection(runs)}`;
 }
 
 function loadSection(runs: readonly ExpertRun[]): Html {
@@ -109,8 +103,10 @@ function tokenChip({ token, count, lift }: TypicalToken): Html {
   > `;
 }
 
-function entropySection(runs: readonly RoutedRun[]): Html {
-  const partitioned = runs.some(({ run: { partitionEpoch } }) => partitionEpoch !== null && partitionEpoch > 0);
+function entropySection(runs: readonly RunSummary[]): Html | false {
+  const routed = runs.filter(({ routing }) => routing.length > 0);
+  if (routed.length === 0) return false;
+  const partitioned = routed.some(({ partitionEpoch }) => partitionEpoch !== null && partitionEpoch > 0);
   const keys = Object.keys(entropyNames) as (keyof typeof entropyNames)[];
   return section(
     {

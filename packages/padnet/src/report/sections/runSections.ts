@@ -1,6 +1,6 @@
 /** What a report shows of runs beneath its table: learning curves, sizes, routers, experts. */
 import { dynamicRatioChart, filterShareChart } from '../charts/layerCharts.js';
-import { lossChart, scoreChart } from '../charts/learningCurves.js';
+import { lossChart, scoreChart } from '../charts/curves.js';
 import { runColours } from '../charts/runColours.js';
 import { tradeOffChart } from '../charts/tradeOff.js';
 
