@@ -8,7 +8,8 @@ import { alignGrid } from './grid.js';
 export function inspectText({ rows, parameters, maskBits, macs, sample, dynamicRatio }: Inspection): string {
   const shapeText = (shape: readonly number[] | null): string => shape?.join('×') ?? unknown;
   const [multiplying, others] = [rows.filter((row) => row.macs > 0), rows.filter((row) => row.macs === 0)];
-  // Convolutions have kernels, mixtures of experts have experts, partial layers dynamic filters, other networks none of them.
+  // Convolutions have kernels, mixtures of experts have experts, partial layers dynamic filters, other networks none of
+  // them.
   const details = (['kernel', 'experts', 'filters'] as const).filter((key) => rows.some((row) => row[key] !== null));
   const lines = multiplying.map((row) => [
     row.path,

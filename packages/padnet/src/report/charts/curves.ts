@@ -41,8 +41,8 @@ export const entropyNames = {
 } as const;
 
 /**
- * How decidedly, and how evenly, mixtures of experts route while they are trained: the normalised entropy of the gates of single tokens,
- * or of the experts' shares of all tokens. Runs that route nothing are left out.
+ * How decidedly, and how evenly, mixtures of experts route while they are trained: the normalised entropy of the gates
+ * of single tokens, or of the experts' shares of all tokens. Runs that route nothing are left out.
  */
 export function routerEntropyChart(runs: readonly RunSummary[], key: keyof typeof entropyNames): Html {
   const lines = linesOf(runs, ({ routing }) => {

@@ -3,7 +3,7 @@ import type { MatrixResults } from '../../experiments/index.js';
 import type { FileKind } from '../../outputFile.js';
 import { reportFile } from '../pages/reportPage.js';
 
-/** What made a table. */
+/** The origin of a table. */
 export interface MatrixOrigin {
   readonly command: string;
   readonly date: Date;
@@ -26,14 +26,14 @@ export type MatrixDocument<Numbers, Of extends Results = Results> = Numbers & {
 export interface MatrixFile {
   readonly name: string;
   readonly kind: FileKind;
-  /** What it is on the terminal: `page`. */
+  /** Its name on the terminal: `page`. */
   readonly label: string;
 }
 
 /** A matrix as it is shown. */
 export interface MatrixReport<Document> {
   readonly document: Document;
-  /** For a terminal. */
+  /** The text of a terminal. */
   readonly text: string;
   readonly files: readonly (MatrixFile & { readonly content: string })[];
 }

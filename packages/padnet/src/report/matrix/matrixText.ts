@@ -1,4 +1,4 @@
-/** What the tables of a matrix of runs have in common: cells of scores and differences, what they say, and notes. */
+/** The common parts of the tables of a matrix: cells of scores and differences, their outcomes, and notes. */
 import { changeNotes } from '../../analysis/changeNotes.js';
 import type { FinishedRun, MatrixResults, SeedScores } from '../../experiments/index.js';
 import type { MeanDeviation, MeanInterval } from '../../statistics.js';
@@ -79,12 +79,16 @@ export function seedNotes(seeds: readonly number[], cells: readonly SeedScores[]
   const isOpen = cells.some(({ score }) => score !== null && score.count < seeds.length);
   return [
     ...(isOpen ? [`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`] : []),
-    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that excludes 0, as it ' +
-      'does by chance in 5 % of cells where two networks are equal.',
+    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that ' +
+      'excludes 0, as it does by chance in 5 % of cells where two networks are equal.',
   ];
 }
 
-/** What has to be known of how runs were made, and which have failed. @param nameOf a failed run, such as `MRPC, PAD` */
+/**
+ * Notes on how runs were made, and on those that failed.
+ *
+ * @param nameOf a failed run, such as `MRPC, PAD`
+ */
 export function runNotes<Cell extends { readonly seed: number }>(
   { runs, failed }: MatrixResults<Cell>,
   nameOf: (cell: Cell) => string,

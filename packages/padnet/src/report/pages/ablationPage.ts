@@ -97,7 +97,7 @@ function differenceGroups({ base, references, sweeps }: AblationTable): Differen
   return groups.filter(({ rows }) => rows.length > 0);
 }
 
-/** On the page: of the base and the references, by name. */
+/** The colours of the base and the references on the page, by name. */
 export function ablationColours({ references }: AblationTable): ReadonlyMap<string, string> {
   const colours = referenceColours(references.length);
   return new Map([

@@ -13,7 +13,7 @@ import type { RunSummary } from '../../analysis/runSummary.js';
 export interface ReportOptions {
   /** @default the networks and the data */
   readonly title?: string;
-  /** Of the report. */
+  /** The date of the report. */
   readonly date: Date;
   /** Such as `Fashion-MNIST: 60,000 training and 10,000 test pictures`. @default what the recipes say */
   readonly data?: string;

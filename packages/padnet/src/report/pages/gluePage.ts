@@ -1,4 +1,6 @@
-/** GLUE's table as a page: the table, every score, and of each task's first seed how its networks trained and routed. */
+/**
+ * GLUE's table as a page: the table, every score, and how the networks of each task's first seed trained and routed.
+ */
 import type { RunSummary } from '../../analysis/runSummary.js';
 import { type GlueTaskName, glueTasks } from '../../data/index.js';
 import { glueHeading, type GlueNetwork, type GlueResults } from '../../experiments/index.js';
@@ -24,7 +26,7 @@ export interface GlueTaskRuns {
 /** `scratch` last, so that the others have the colours of their kind. */
 export const glueDetailNetworks = ['static', 'moe', 'pad', 'scratch'] as const satisfies readonly GlueNetwork[];
 
-/** As `runColours` gives them in that order. */
+/** The networks' colours, as `runColours` gives them in that order. */
 export const glueColours: Readonly<Record<GlueNetwork, string>> = {
   static: 'var(--run-0)',
   moe: 'var(--run-1)',
@@ -119,7 +121,9 @@ function scoresSection({ matrix, runs, majority }: GlueResults): Html | false {
   return section(
     {
       title: 'Every score',
-      sub: `A ring is a run, a dot the mean of a network’s ${seeds.length === 1 ? 'only seed' : `${seeds.length} seeds`}, a bar their standard deviation; each task has a scale of its own.`,
+      sub: html`A ring is a run, a dot the mean of a network’s
+      ${seeds.length === 1 ? 'only seed' : `${seeds.length} seeds`}, a bar their standard deviation; each task has a
+      scale of its own.`,
       read: html`Thin lines join runs of the same seed: where they run alongside, seeds agree on which network is
       better, where they cross, they do not. A dashed line is what the most frequent answer of the training set gets
       (and what the same network gets from fresh weights); where that is far away, only the value is given.`,

@@ -1,4 +1,7 @@
-/** The report's sections on mixtures of experts: how evenly they are used, which tokens they get, and how that came about. */
+/**
+ * The report's sections on mixtures of experts: how evenly they are used, which tokens they get, and how that came
+ * about.
+ */
 import { expertHeatMap } from '../charts/heatMap.js';
 import { entropyNames, routerEntropyChart } from '../charts/curves.js';
 import { runColours } from '../charts/runColours.js';

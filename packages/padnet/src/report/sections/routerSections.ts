@@ -22,7 +22,7 @@ interface RoutedRun {
   readonly colour: string;
   /** Whose coefficients they are: the dynamic convolution, or the file of a router of one's own. */
   readonly router: string;
-  /** What coefficients of an input come to: 1, anything, or what a router of one's own makes of them. */
+  /** The sum of the coefficients of an input: 1, anything, or what a router of one's own makes of them. */
   readonly sum: 'one' | 'any' | 'own';
   readonly routed: RouterCoefficients;
 }
@@ -168,7 +168,7 @@ function routerOf({ convolution, router }: ModelOptions): Pick<RoutedRun, 'route
   return { router: convolutionNames[convolution].name, sum: convolution === 'condconv' ? 'any' : 'one' };
 }
 
-/** What the coefficients of a row add up to. */
+/** A sentence on the sum of the coefficients of a row. */
 function sumText(runs: readonly RoutedRun[]): string {
   const said = (sum: RoutedRun['sum'], sentence: (names: string) => string): string[] => {
     const names = [...new Set(runs.filter((each) => each.sum === sum).map(({ router }) => router))].join(' and ');

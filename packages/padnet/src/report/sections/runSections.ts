@@ -1,4 +1,4 @@
-/** What a report shows of runs beneath its table: learning curves, sizes, routers, experts. */
+/** The sections on runs beneath the table of a report: learning curves, sizes, routers, experts. */
 import { dynamicRatioChart, filterShareChart } from '../charts/layerCharts.js';
 import { lossChart, scoreChart } from '../charts/curves.js';
 import { runColours } from '../charts/runColours.js';
@@ -42,7 +42,7 @@ function trainingSection(runs: readonly RunSummary[]): Html {
   );
 }
 
-/** What training loss has that test loss has not. */
+/** The parts of the training loss that the test loss does not have. */
 function trainedWith(runs: readonly RunSummary[]): string {
   const modalities = new Set(runs.map(({ modality }) => modality));
   return [
@@ -117,7 +117,7 @@ function sizeSection(runs: readonly RunSummary[]): Html {
   );
 }
 
-/** What the masks were decided by. */
+/** The score that decided the masks, and its threshold. */
 function thresholdText({ recipe }: RunSummary): string {
   const partition = recipe?.partition;
   if (!partition) return '';

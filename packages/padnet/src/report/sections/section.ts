@@ -1,4 +1,4 @@
-/** What sections of a page are made of. */
+/** The parts of a section of a page. */
 import { html, type Html, type HtmlValue } from '../html.js';
 
 export interface SectionOptions {
