@@ -9,10 +9,8 @@ export interface MatrixOrigin {
   readonly date: Date;
 }
 
-type Results = Pick<MatrixResults<unknown>, 'runs' | 'failed'>;
-
 /** A matrix for machines: numbers of its own, and what every matrix has. */
-export type MatrixDocument<Numbers, Of extends Results = Results> = Numbers & {
+export type MatrixDocument<Numbers, Of extends MatrixResults<unknown>> = Numbers & {
   readonly command: string;
   /** ISO 8601 */
   readonly date: string;
@@ -51,7 +49,7 @@ export function pageFile(name: string): MatrixFile {
   return { label: 'page', name, kind: reportFile };
 }
 
-export function matrixDocument<Numbers extends object, Of extends Results>(
+export function matrixDocument<Numbers extends object, Of extends MatrixResults<unknown>>(
   { command, date }: MatrixOrigin,
   numbers: Numbers,
   notes: readonly string[],
