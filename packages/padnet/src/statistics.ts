@@ -1,4 +1,4 @@
-/** Summaries of many numbers; NaN of none. */
+/** Means, quantiles, deviations and intervals of numbers; NaN of none. */
 
 export function mean(values: readonly number[] | Float32Array): number {
   let sum = 0;

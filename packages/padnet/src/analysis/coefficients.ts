@@ -11,7 +11,7 @@ export interface LayerCoefficients {
   readonly path: string;
   /** Mean α by class: [classes][K], rows as in `classes`. */
   readonly means: ClassMeans;
-  /** Of ODConv: the means of what else its router decides, those that the layer has. */
+  /** The means of what else a router of ODConv decides, those that the layer has. */
   readonly attentions: readonly LayerAttention[];
 }
 
@@ -41,7 +41,7 @@ export interface InputCoefficients {
 }
 
 export interface RouterCoefficients {
-  /** Of all classes. */
+  /** The names of all classes. */
   readonly classNames: readonly string[];
   /** Those that the means are of. */
   readonly classes: readonly number[];
@@ -68,8 +68,8 @@ export interface CoefficientOptions {
 const batchSize = 64;
 
 /**
- * Runs the network in evaluation mode on the first pictures of each class; null where no convolution mixes kernels. DCD's
- * coefficients, which have no bounds, are left out.
+ * Runs the network in evaluation mode on the first pictures of each class; null where no convolution mixes kernels.
+ * DCD's coefficients, which have no bounds, are left out.
  */
 export async function routerCoefficients(
   network: nn.Layer,
@@ -156,7 +156,10 @@ export function dependsOnInput(network: nn.Module, path: string): boolean {
   return layer instanceof DynamicConv && layer.source.dynamicRatio > 0;
 }
 
-/** First, middle and last of all, or the nearest to them that depend on their input: runs of one network show the same layers. */
+/**
+ * First, middle and last of all, or the nearest to them that depend on their input: runs of one network show the same
+ * layers.
+ */
 function chooseLayers(network: nn.Module, paths: readonly string[]): string[] {
   const candidates = [...paths.keys()].filter((position) => dependsOnInput(network, paths[position]!));
   if (candidates.length === 0) return [];
@@ -190,7 +193,7 @@ export interface WatchedRouters {
   readonly probabilities: readonly (readonly number[])[];
 }
 
-/** What the routers of dynamic convolutions decide for a batch, and the softmax of what the network makes of it. */
+/** The decisions of the routers of dynamic convolutions for a batch, and the softmax of the network's output. */
 export function watchRouters(network: nn.Layer, images: Float32Array, shape: readonly number[]): WatchedRouters {
   const attentions = new Map<string, Record<AttentionKind, Rows | null>>();
   const record = (path: string, module: nn.Module, input: Tensor): void => {

@@ -1,6 +1,6 @@
 /**
- * What the mixtures of experts of a trained network do with a data set: how evenly each layer uses its experts, and which
- * tokens each of them gets. Static networks have none.
+ * What the mixtures of experts of a trained network do with a data set: how evenly each layer uses its experts, and
+ * which tokens each of them gets. Static networks have none.
  */
 import { nn, noGrad, ops, scope, tensor, zeros, type Tensor } from '@padnet/torch';
 import { TextLoader, type TextTokenizer, type TokenisedDataset } from '../data/index.js';
@@ -36,7 +36,7 @@ export interface TypicalTokens {
 }
 
 export interface ExpertLoad {
-  /** What it was measured on. */
+  /** The sentences that it was measured on. */
   readonly sentences: number;
   /** Special ones included. */
   readonly tokens: number;
@@ -105,7 +105,7 @@ function talliesOf(network: SequenceClassifier): Map<object, LayerTally> {
 }
 
 interface TypicalOptions extends Required<Pick<ExpertLoadOptions, 'tokenizer' | 'minCount' | 'numTypical'>> {
-  /** Of the data set, each counted once. */
+  /** Tokens of the data set, each counted once. */
   readonly numTokens: number;
 }
 

@@ -12,8 +12,8 @@ const shape = z.array(z.number()).readonly().nullable();
 export const inspectRowSchema = z.strictObject({
   path: z.string(),
   /**
-   * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its router
-   * where that is not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
+   * `Conv2d`, `Linear`, `BatchNorm2d`, …; of a dynamic layer with its source, such as `MoELinear partial`, and its
+   * router where that is not DY-Conv's, such as `DynamicConv2d partial OdAttention`.
    */
   kind: z.string(),
   /** For one sample, without the batch; null for a layer that a forward pass does not reach. */
@@ -39,7 +39,7 @@ export const inspectionSchema = z.strictObject({
   parameters: z.number(),
   maskBits: z.number(),
   macs: z.number(),
-  /** What shapes and multiplications are of: `1 picture`, `128 tokens`. */
+  /** The sample of shapes and multiplications: `1 picture`, `128 tokens`. */
   sample: z.string(),
   /** κ of all dynamic layers together; null where there is none. */
   dynamicRatio: z.number().nullable(),

@@ -34,7 +34,7 @@ export interface PlanRow {
 export interface PlanInspection {
   readonly batch: number;
   readonly direction: Direction;
-  /** What shapes are of, without the batch: `1 picture`. */
+  /** The sample of the shapes, without the batch: `1 picture`. */
   readonly sample: string;
   readonly rates: {
     readonly instructions: InstructionSet;
@@ -43,7 +43,10 @@ export interface PlanInspection {
     /** Why a file was not read. */
     readonly problem: string | null;
   };
-  /** Dynamic layers that a forward pass reaches, in the order of the network; not those of DCD, which are computed in one way. */
+  /**
+   * Dynamic layers that a forward pass reaches, in the order of the network; not those of DCD, which are computed in
+   * one way.
+   */
   readonly rows: readonly PlanRow[];
 }
 

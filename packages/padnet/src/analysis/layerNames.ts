@@ -1,4 +1,4 @@
-/** What the layers of a run are, in the words of papers, and what one layer is called in a figure. */
+/** The names of a run's layers in the words of papers, and of single layers in figures. */
 import { codeName } from '../ownCode/codeReference.js';
 import type { DynamicConvolution, LayerKind, TextLayerKind } from '../models/index.js';
 import type { RunRecipe } from '../recipe/recipe.js';
@@ -22,8 +22,8 @@ export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly na
   };
 
 /**
- * Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. Of a router of one's own
- * `dynamic (myRouter.ts)` and `PAD-Net (myRouter.ts)`.
+ * Such as `DY-Conv`, `ODConv`, `PAD-Net` and `PAD-Net (ODConv)`: that of the paper, on DY-Conv, goes without. Of a
+ * router of one's own `dynamic (myRouter.ts)` and `PAD-Net (myRouter.ts)`.
  */
 export function modelLayerName(model: RunRecipe['model']): string {
   const name = layerNames[model.layer];

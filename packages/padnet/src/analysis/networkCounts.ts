@@ -1,4 +1,4 @@
-/** What a report says of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
+/** The numbers of a network besides its training: stored numbers, multiplications, dynamic ratio by layer. */
 import type { nn } from '@padnet/torch';
 import { z } from 'zod';
 import { countMacs, countStored, isDynamicLayer, partitionedShape } from '../layers/index.js';
@@ -12,7 +12,7 @@ export const layerRatioSchema = z.strictObject({
   entries: z.number(),
   /** Those that depend on the input: κn. */
   dynamicEntries: z.number(),
-  /** Of each filter (output channel, output neuron), the fraction of its entries that depend on the input. */
+  /** The fraction of each filter's (output channel's, output neuron's) entries that depend on the input. */
   filterShares: z.array(z.number()).readonly(),
 });
 
@@ -25,7 +25,7 @@ export const networkCountsSchema = z.strictObject({
   }),
   /** Multiply-accumulates of a forward pass. */
   macs: z.number(),
-  /** What the pass was of: `1 picture`, `128 tokens`. */
+  /** The sample of the pass: `1 picture`, `128 tokens`. */
   sample: z.string(),
   /** In the order of the network. */
   layers: z.array(layerRatioSchema).readonly(),
@@ -69,7 +69,7 @@ function zeros([filters = 0]: readonly number[]): number[] {
   return Array<number>(filters).fill(0);
 }
 
-/** Of each slice of the first dimension. */
+/** The fraction of entries of each slice of the first dimension. */
 function sharesByFilter(mask: Mask): number[] {
   const [filters = 0] = mask.shape;
   const filterSize = mask.size / filters;

@@ -1,4 +1,4 @@
-/** What a run's network is called. */
+/** The names of a run's network. */
 import { basename, dirname } from 'node:path';
 import type { FamilyName, ModelOptions, TextConfig } from '../models/index.js';
 import type { RunRecipe } from '../recipe/recipe.js';
@@ -6,7 +6,7 @@ import type { RunRecipe } from '../recipe/recipe.js';
 export interface NetworkFacts {
   /** Such as `ResNet-10`, `BERT`. */
   readonly name: string;
-  /** With what tells it from others of the name, such as `BERT (bert-base-uncased), 12 layers, 768 wide`. */
+  /** The name with what tells it from others, such as `BERT (bert-base-uncased), 12 layers, 768 wide`. */
   readonly text: string;
 }
 
@@ -26,7 +26,7 @@ const familyTitles: Record<FamilyName, string> = {
   electra: 'ELECTRA',
 };
 
-/** What makes a network like that of a run. */
+/** The part of a recipe that makes a network like that of a run. */
 export type RunModel = {
   [R in RunRecipe as R['modality']]: Pick<R, 'modality' | 'model'>;
 }[RunRecipe['modality']];

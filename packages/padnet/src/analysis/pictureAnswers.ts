@@ -1,4 +1,4 @@
-/** What a trained network says of picture files: class, probabilities, and what its routers decided. */
+/** The answers of a trained network to picture files: class, probabilities, and its routers' decisions. */
 import { nn } from '@padnet/torch';
 import { type BadPicture, type PictureSource, readPictureBatch } from '../data/index.js';
 import type { PictureModel } from '../runs/index.js';
@@ -7,7 +7,7 @@ import { dependsOnInput, watchRouters } from './coefficients.js';
 
 /** A picture to answer. */
 export interface Picture {
-  /** What answers call it. */
+  /** Its name in the answers. */
   readonly file: string;
   /** The bytes of a file that is not on disk; absent: they are read from `file`. */
   readonly bytes?: Uint8Array;
@@ -30,7 +30,10 @@ export interface PictureAnswer {
   readonly file: string;
   /** All classes, the likeliest first. */
   readonly classes: readonly ClassProbability[];
-  /** Of every convolution that mixes kernels by its input, in the order in which they ran; none of static networks and DCD. */
+  /**
+   * The coefficients of every convolution that mixes kernels by its input, in the order in which they ran; none of
+   * static networks and DCD.
+   */
   readonly coefficients: readonly PictureCoefficients[];
 }
 

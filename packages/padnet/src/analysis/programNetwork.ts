@@ -1,6 +1,6 @@
 /**
- * The network of a run that a program of one's own trained, as it is written down beside it: only that program can make it again, and
- * reports and `padnet inspect` read this instead.
+ * The network of a run that a program of one's own trained, as it is written down beside it: only that program can make
+ * it again, and reports and `padnet inspect` read this instead.
  */
 import { zeros, type nn } from '@padnet/torch';
 import { z } from 'zod';
@@ -16,7 +16,7 @@ export const networkSchema = z.strictObject({
   inspection: inspectionSchema,
 });
 
-/** What is counted on the network as it stands. */
+/** Counts and inspection of the network as it stands. */
 export type ProgramNetwork = Omit<z.infer<typeof networkSchema>, 'format'>;
 
 export function writeProgramNetwork(file: string, network: nn.Module, pass: SamplePass): void {
@@ -32,7 +32,9 @@ export function readProgramNetwork(file: string): ProgramNetwork {
   });
 }
 
-/** A forward pass of one sample of the task where its inputs are plain tensors, else of a batch of its partition set. */
+/**
+ * A forward pass of one sample of the task where its inputs are plain tensors, else of a batch of its partition set.
+ */
 export async function taskPass(task: Task, seed: number): Promise<SamplePass & Disposable> {
   const { network } = task;
   const losses = await task.partitionLosses({ batches: 1, seed, epoch: 0 });

@@ -1,6 +1,6 @@
 /**
- * Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. A network that is no
- * run, such as a converted one, has the counts alone.
+ * Everything a report says of one run, as plain data: from its recipe, its events and the counts of its network. A
+ * network that is no run, such as a converted one, has the counts alone.
  */
 import { median } from '../statistics.js';
 import { textMetrics } from '../training/loadData.js';
@@ -27,7 +27,7 @@ export interface EpochPoint {
   /** As trained on: with augmentation, mix-up and label smoothing. */
   readonly trainLoss: number;
   readonly testLoss: number;
-  /** Of the task's metric; null where it was no number. */
+  /** The value of the task's metric; null where it was no number. */
   readonly score: number | null;
 }
 
@@ -35,7 +35,7 @@ export interface RunSummary {
   readonly name: string;
   readonly layer: RunLayer;
   readonly modality: RunRecipe['modality'];
-  /** What makes a network like it; of a program of one's own what that says of it. */
+  /** The recipe of a network like it; of a program of one's own what that says of it. */
   readonly model: RunRecipe['model'];
   /** Null of a network that is no run. */
   readonly recipe: RunRecipe | null;
@@ -43,7 +43,7 @@ export interface RunSummary {
   readonly environment: RunEnvironment | null;
   /** Whether training reached its end; where not, score and loss are those of the last whole epoch. */
   readonly finished: boolean;
-  /** What the task is scored by, such as `accuracy`, `matthews` or `f1/accuracy`, whose mean is the score. */
+  /** The metric of the task, such as `accuracy`, `matthews` or `f1/accuracy`, whose mean is the score. */
   readonly metric: string;
   /** 1 is best; null before the first evaluation. */
   readonly score: number | null;
@@ -52,7 +52,10 @@ export interface RunSummary {
   readonly testLoss: number | null;
   /** Pictures or sentences that the score is measured on; null where not known. */
   readonly testSamples: number | null;
-  /** κ: what was asked for (of a network that is no run, what it has), and what the masks give. 0 of a static network, 1 of a dynamic one. */
+  /**
+   * κ: what was asked for (of a network that is no run, what it has), and what the masks give. 0 of a static network, 1
+   * of a dynamic one.
+   */
   readonly kappa: { readonly target: number; readonly reached: number };
   /** Trained numbers in the compact form. */
   readonly parameters: number;
@@ -75,13 +78,13 @@ export interface RunSummary {
   readonly partitionEpoch: number | null;
   /** Dynamic and partial layers at the end of training. */
   readonly layers: readonly LayerRatio[];
-  /** Of dynamic convolutions. */
+  /** The coefficients of dynamic convolutions. */
   readonly coefficients: RouterCoefficients | null;
-  /** Of mixtures of experts. */
+  /** The load of mixtures of experts. */
   readonly experts: ExpertLoad | null;
   /** How mixtures of experts routed during training; empty where there are none. */
   readonly routing: readonly RouterPoint[];
-  /** What was changed between its sessions: with any, it is not what its recipe alone gives. */
+  /** Changes between its sessions: with any, it is not what its recipe alone gives. */
   readonly changes: readonly Change[];
 }
 
@@ -93,7 +96,7 @@ export interface RunSummaryOptions {
   readonly events: readonly TrainingEvent[];
   readonly counts: NetworkCounts;
   readonly environment?: RunEnvironment | null;
-  /** Of a text encoder. */
+  /** The configuration of a text encoder. */
   readonly config?: TextConfig | null;
   readonly testSamples?: number | null;
   readonly coefficients?: RouterCoefficients | null;
@@ -149,7 +152,7 @@ export function changesOf(events: readonly TrainingEvent[]): Change[] {
   return events.flatMap((event) => (event.type === 'changed' ? event.changes : []));
 }
 
-/** What a run will be scored by. */
+/** The metric that a run will be scored by. */
 function metricOf(recipe: RunRecipe): string {
   if (recipe.modality === 'program') return 'score';
   return recipe.modality === 'image' ? 'accuracy' : textMetrics(recipe.data).join('/');
@@ -179,7 +182,9 @@ export function stepTimes(events: readonly TrainingEvent[]): Pick<RunSummary, 's
   };
 }
 
-/** Steps before the partition run another network, and the first five warm up; where no more are left, they have to do. */
+/**
+ * Steps before the partition run another network, and the first five warm up; where no more are left, they have to do.
+ */
 function timedSteps(events: readonly TrainingEvent[]): readonly StepEvent[] {
   const isStep = (event: TrainingEvent): event is StepEvent => event.type === 'step';
   const after = events.slice(events.findLastIndex(({ type }) => type === 'partition') + 1).filter(isStep);

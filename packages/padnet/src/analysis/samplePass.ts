@@ -3,7 +3,7 @@ import { ops, zeros, type nn } from '@padnet/torch';
 import { maxTokens, type SequenceClassifier } from '../models/index.js';
 
 export interface SamplePass {
-  /** What runs: `1 picture`, `128 tokens`. */
+  /** The sample that runs: `1 picture`, `128 tokens`. */
   readonly sample: string;
   /** The result does not matter. */
   run(): unknown;

@@ -20,11 +20,11 @@ import { picturePass, textPass, type SamplePass } from './samplePass.js';
 export interface ShownNetwork {
   readonly network: nn.Module;
   readonly pass: SamplePass;
-  /** Of a text encoder; null for pictures. */
+  /** The configuration of a text encoder; null for pictures. */
   readonly config: TextConfig | null;
 }
 
-/** With the weights it was trained to. */
+/** The network with the weights it was trained to. */
 export function networkOfModel(model: SavedModel): ShownNetwork {
   const { modality, network, description } = model;
   if (modality === 'text') return { network, pass: textPass(network), config: network.config };
@@ -46,7 +46,10 @@ export async function networkOfRecipe(
   return { network, pass: picturePass(network, shape), config: null };
 }
 
-/** The trained network of a run; where it has not finished, what it trains, with its masks where it has been partitioned. */
+/**
+ * The trained network of a run; where it has not finished, what it trains, with its masks where it has been
+ * partitioned.
+ */
 export async function networkOfRun({ folder, recipe }: Run, code: CodeOptions = {}): Promise<ShownNetwork> {
   if (isThere(folder.model)) return networkOfModel(loadRunModel(folder.path, code));
   const shown = await networkOfRecipe(recipe, code);

@@ -23,16 +23,16 @@ import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOption
 import { networkOfFolder, networkOfModel, networkOfRun, type ShownNetwork } from './shownNetwork.js';
 
 export interface SummariseRunOptions extends CodeOptions {
-  /** What the report calls it. */
+  /** Its name in the report. */
   readonly name: string;
   /** Told what is left out, and why. */
   readonly onRemark?: (text: string) => void;
 }
 
 /**
- * Counts the network and looks at its routers on test data. Without data the routers are left out: a run can be compared on a
- * machine that has only its folder. Of a network that is no run (`padnet convert` wrote it, or Hugging Face's library) there are counts
- * alone.
+ * Counts the network and looks at its routers on test data. Without data the routers are left out: a run can be
+ * compared on a machine that has only its folder. Of a network that is no run (`padnet convert` wrote it, or Hugging
+ * Face's library) there are counts alone.
  *
  * @throws InputError where `path` is none of these, or a file in it is damaged
  */
@@ -68,7 +68,7 @@ export async function summariseRun(
   return runSummary(counted);
 }
 
-/** Of a network that is no run: what it stores and executes. */
+/** The numbers that a network that is no run stores and executes. */
 function summariseNetwork(path: string, name: string, code: CodeOptions): RunSummary {
   const isEncoder = networkPlace(path) === 'encoder';
   const { network, pass, config, model } = isEncoder ? encoderAt(path) : savedAt(path, code);

@@ -1,4 +1,4 @@
-/** What a trained network says of texts: class or score, and which experts every token went to. */
+/** The answers of a trained network to texts: class or score, and which experts every token went to. */
 import { noGrad, ops, scope } from '@padnet/torch';
 import { type TextDataset, TextLoader, tokenise, type Truncation } from '../data/index.js';
 import { MoELinear, type RoutingDecision } from '../layers/index.js';
@@ -13,7 +13,7 @@ export interface Text {
   readonly second: string | null;
 }
 
-/** What one mixture of experts chose for each token of a text. */
+/** The choice of one mixture of experts for each token of a text. */
 export interface TokenExperts {
   /** Path of the layer. */
   readonly path: string;
@@ -28,7 +28,7 @@ export interface TextAnswer extends Text {
   readonly tokens: readonly string[];
   /** The likeliest class; null where the network gives a score. */
   readonly label: string | null;
-  /** Of each class, by name; null where the network gives a score. */
+  /** The probability of each class, by name; null where the network gives a score. */
   readonly probabilities: Readonly<Record<string, number>> | null;
   /** null where the network gives a class. */
   readonly score: number | null;
@@ -130,7 +130,7 @@ function verdict(
   };
 }
 
-/** Of every real token of the batch, whoever decided for it: [tokens][k]. */
+/** The experts of every real token of the batch, whoever decided for it: [tokens][k]. */
 function chosenExperts({ experts, weights, rowOf }: RoutingDecision): { experts: number[][]; gates: number[][] } {
   const rows = (of: typeof experts): number[][] => {
     const ofTokens = rowOf ? of.indexSelect(0, rowOf) : of;

@@ -1,4 +1,7 @@
-/** Training in a program of one's own, with the folder that `padnet train` writes: for networks and data that no recipe names. */
+/**
+ * Training in a program of one's own, with the folder that `padnet train` writes: for networks and data that no recipe
+ * names.
+ */
 import { isThere } from '../readRegularFile.js';
 import type { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
@@ -17,11 +20,11 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 's
   /** The run's folder. */
   readonly out: string;
   /**
-   * What reports call the network; or the options that `createModel` made it from: the commands can then load it, where the task is a
-   * `PictureTask`.
+   * What reports call the network; or the options that `createModel` made it from: the commands can then load it, where
+   * the task is a `PictureTask`.
    */
   readonly network: string | ModelOptions;
-  /** What reports call the data. */
+  /** The name of the data in reports. */
   readonly data: string;
   /** Go on from the folder's last checkpoint. @default false */
   readonly resume?: boolean;
@@ -33,13 +36,14 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 's
 }
 
 /**
- * Trains as `Trainer` does and writes the folder of a run: recipe, environment, checkpoints, events, masks, network. `padnet compare` and
- * `padnet inspect` read it; what needs the program's data, or a network that only the program can make, says so.
+ * Trains as `Trainer` does and writes the folder of a run: recipe, environment, checkpoints, events, masks, network.
+ * `padnet compare` and `padnet inspect` read it; what needs the program's data, or a network that only the program can
+ * make, says so.
  *
  *     for await (const event of writeRun({ out: 'runs/tiny', network: 'TinyNet', data: 'tones', task, training: { epochs: 3 } })) …
  *
- * @throws InputError where the folder has a run already (and neither resume nor force), or one of another program; FolderHeldError where
- * another process trains there; as `Trainer`
+ * @throws InputError where the folder has a run already (and neither resume nor force), or one of another program;
+ * FolderHeldError where another process trains there; as `Trainer`
  */
 export async function* writeRun(options: WriteRunOptions): AsyncGenerator<TrainingEvent, void, undefined> {
   const { out, network, task, resume = false, force = false, allowChanges = false, signal, allowCode } = options;
@@ -89,7 +93,7 @@ function programRecipe({ network, data, task, training, partition, saliency }: W
   return parseAs(programRecipeSchema, recipe, (problems) => new InputError(problems));
 }
 
-/** What a network is by its layers. */
+/** The kind of a network by its layers. */
 function layerOf(network: nn.Module): RunLayer {
   const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isDynamicLayer);
   if (layers.some(({ source }) => isMasked(source))) return 'pad';

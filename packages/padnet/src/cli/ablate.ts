@@ -55,7 +55,7 @@ async function ablate(file: string, options: AblateOptions, terminal: Terminal):
     {
       runs,
       out: options.out ?? join('runs', basename(file, extname(file))),
-      files: Object.values(ablationFiles),
+      files: ablationFiles,
       report: (results, origin) => ablationReport(file, { ...results, plan }, origin),
       title: sizeText(plan, runs),
       force,

@@ -8,7 +8,6 @@ import {
   type GlueNetwork,
   glueNetworks,
   type GlueResults,
-  type GlueRun,
   glueRuns,
   majorityScore,
 } from '../experiments/index.js';
@@ -83,14 +82,14 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   const runs = glueRuns(matrix, recipes, (file, overrides) => cellRecipe(file, overrides, options));
   const byTask = new Map(runs.map(({ recipe }) => [recipe.data.task, recipe]));
   const majority = [...byTask.values()].map(majorityScore);
-  const details = new GlueDetails();
+  const summaries = new Map<string, RunSummary>();
   await trainMatrix(
     {
       runs,
       out,
-      files: Object.values(glueFiles),
+      files: glueFiles,
       report: async (results, origin) =>
-        glueReport({ ...results, matrix, majority }, await details.of(results), origin),
+        glueReport({ ...results, matrix, majority }, await closeLook(results, summaries), origin),
       allowCode,
       json,
     },
@@ -112,31 +111,23 @@ function cellRecipe(
   return recipe;
 }
 
-/** What the page looks at closely: of each task the first seed that a network with experts has finished. */
-class GlueDetails {
-  /** By folder. */
-  readonly #summaries = new Map<string, RunSummary>();
-
-  async of({ runs }: Pick<GlueResults, 'runs'>): Promise<GlueTaskRuns[]> {
-    const details: GlueTaskRuns[] = [];
-    for (const task of glueTaskNames) {
-      const ofTask = runs.filter((run) => run.task === task);
-      const seeds = ofTask.filter(({ dynamicRatio }) => dynamicRatio > 0).map(({ seed }) => seed);
-      if (seeds.length === 0) continue;
-      const seed = Math.min(...seeds);
-      const summaries: RunSummary[] = [];
-      for (const network of glueDetailNetworks) {
-        const run = ofTask.find((each) => each.network === network && each.seed === seed);
-        if (run) summaries.push(await this.#summary(run));
-      }
-      details.push({ task, seed, runs: summaries });
-    }
-    return details;
+/**
+ * What the page looks at closely: of each task the first seed that a network with experts has finished.
+ *
+ * @param summaries by folder, of runs that have been looked at before
+ */
+async function closeLook(
+  { runs }: Pick<GlueResults, 'runs'>,
+  summaries: Map<string, RunSummary>,
+): Promise<GlueTaskRuns[]> {
+  const details: GlueTaskRuns[] = [];
+  for (const task of glueTaskNames) {
+    const seed = Math.min(...runs.filter((run) => run.task === task && run.dynamicRatio > 0).map((run) => run.seed));
+    const own = runs.filter((run) => run.task === task && run.seed === seed);
+    const shown = glueDetailNetworks.flatMap((network) => own.filter((run) => run.network === network));
+    for (const { run, network } of shown)
+      if (!summaries.has(run)) summaries.set(run, await summariseRun(run, { name: glueShortNames[network] }));
+    if (shown.length > 0) details.push({ task, seed, runs: shown.map(({ run }) => summaries.get(run)!) });
   }
-
-  async #summary({ run, network }: GlueRun): Promise<RunSummary> {
-    const summary = this.#summaries.get(run) ?? (await summariseRun(run, { name: glueShortNames[network] }));
-    this.#summaries.set(run, summary);
-    return summary;
-  }
+  return details;
 }

@@ -1,4 +1,4 @@
-/** What the runs of several seeds come to. */
+/** The results of the runs of several seeds. */
 import { isFraction, metricName } from '../report/scoreText.js';
 import { meanDeviation, type MeanDeviation } from '../statistics.js';
 
@@ -12,7 +12,7 @@ export interface SeedResult {
 export interface SeedSummary {
   readonly type: 'seeds';
   readonly runs: readonly SeedResult[];
-  /** By metric. */
+  /** The mean and deviation of each metric. */
   readonly test: Readonly<Record<string, MeanDeviation>>;
 }
 

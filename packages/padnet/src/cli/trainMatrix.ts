@@ -1,6 +1,6 @@
 /**
- * The runs of a matrix, one after the other, each in a folder and a process of its own, and their tables, which are written anew whenever a
- * run has finished: what `glue` and `ablate` do.
+ * The runs of a matrix, one after the other, each in a folder and a process of its own, and their tables, which are
+ * written anew whenever a run has finished: what `glue` and `ablate` do.
  */
 import { existsSync } from 'node:fs';
 import { join, resolve } from 'node:path';
@@ -43,10 +43,11 @@ export interface MatrixOptions<Cell, R extends Recipe> {
 }
 
 /**
- * Trains the runs that have not finished; those that another process has are left to it. A run that fails does not end the others. The exit
- * code says whether a signal stopped it, and whether runs are missing.
+ * Trains the runs that have not finished; those that another process has are left to it. A run that fails does not end
+ * the others. The exit code says whether a signal stopped it, and whether runs are missing.
  *
- * @throws InputError before anything is trained, where a run can not be gone on with, or something else is where a table is to be
+ * @throws InputError before anything is trained, where a run can not be gone on with, or something else is where a
+ * table is to be
  */
 export async function trainMatrix<Cell extends object, R extends Recipe>(
   options: MatrixOptions<Cell, R>,
@@ -81,8 +82,8 @@ function checkObstacle(
 }
 
 /**
- * Why a run can not be gone on with: it was started with another recipe, or a file of it is damaged. Null where nothing is in the
- * way.
+ * Why a run can not be gone on with: it was started with another recipe, or a file of it is damaged. Null where nothing
+ * is in the way.
  *
  * @throws InputError where the folder has something else than a run
  */
@@ -170,7 +171,7 @@ interface TrainingOptions<Cell extends object, R extends Recipe> extends Pick<
   'json' | 'allowCode'
 > {
   readonly force: boolean;
-  /** What goes on where this stops. */
+  /** The command that goes on where this stops. */
   readonly command: string;
   readonly tables: MatrixTables<Cell, R>;
   readonly terminal: Terminal;

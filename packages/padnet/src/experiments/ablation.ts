@@ -9,7 +9,7 @@ export interface AblationSweep {
 }
 
 export interface AblationKey {
-  /** Of the recipe, such as `partition.ratio`. */
+  /** A key of the recipe, such as `partition.ratio`. */
   readonly key: string;
   readonly values: readonly AblationValue[];
 }
@@ -30,7 +30,7 @@ export interface AblationReference {
 export interface Ablation {
   /** Its own, as messages name it. */
   readonly file: string;
-  /** What is varied. */
+  /** The recipe that is varied. */
   readonly recipe: string;
   readonly seeds: readonly number[];
   /** Recipes to measure the others by, such as a static and a fully dynamic one. */
@@ -38,7 +38,7 @@ export interface Ablation {
   readonly sweeps: readonly AblationSweep[];
 }
 
-/** What the recipe that is varied is called. */
+/** The name of the recipe that is varied. */
 export const ABLATION_BASE = 'base';
 
 const ablationSchema = z

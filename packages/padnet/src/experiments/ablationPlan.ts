@@ -12,7 +12,9 @@ import type { MatrixRun } from './matrix.js';
 
 /** A recipe that is trained once for each seed. */
 export interface AblationVariant {
-  /** `base`, the name of a reference, or what differs from the base, such as `partition.ratio=0.1`; fit for a folder. */
+  /**
+   * `base`, the name of a reference, or what differs from the base, such as `partition.ratio=0.1`; fit for a folder.
+   */
   readonly name: string;
   readonly recipe: Recipe;
 }
@@ -88,8 +90,8 @@ export interface AblationCell {
 }
 
 /**
- * Seed by seed, the base first, so that a table that is not full yet compares variants on the same seeds. Each run's folder is named as in
- * `partition.ratio=0.1-seed1`.
+ * Seed by seed, the base first, so that a table that is not full yet compares variants on the same seeds. Each run's
+ * folder is named as in `partition.ratio=0.1-seed1`.
  */
 export function ablationRuns({ seeds, variants }: AblationPlan): MatrixRun<AblationCell>[] {
   return seeds.flatMap((seed) =>
@@ -123,7 +125,10 @@ class Variants {
     return [...this.#byDifference.values()];
   }
 
-  /** @returns the variant's name: `name` where the recipe is a new one, and where none is given what differs from the base */
+  /**
+   * @returns the variant's name: `name` where the recipe is a new one, and where none is given what differs from the
+   * base
+   */
   add(recipe: Recipe, name?: string): string {
     const difference = this.#difference(recipe);
     const known = this.#byDifference.get(difference);

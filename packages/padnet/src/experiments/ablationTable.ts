@@ -1,5 +1,6 @@
 /**
- * The numbers of an ablation: mean and deviation of every recipe over seeds, and how far it is from the base on the same seeds.
+ * The numbers of an ablation: mean and deviation of every recipe over seeds, and how far it is from the base on the
+ * same seeds.
  */
 import { meanDeviation, type MeanInterval } from '../statistics.js';
 import { ABLATION_BASE } from './ablation.js';
@@ -22,7 +23,7 @@ export interface AblationResults extends MatrixResults<AblationCell> {
 export interface AblationRow extends SeedScores {
   /** Name of the recipe. */
   readonly variant: string;
-  /** Of the seeds that have finished, fractions. */
+  /** The scores of the seeds that have finished, fractions. */
   readonly scores: readonly { readonly seed: number; readonly score: number }[];
   /** To the base, over the seeds that both have finished; null where there are none, and of the base itself. */
   readonly difference: MeanInterval | null;
@@ -38,7 +39,7 @@ export interface AblationPointRow extends AblationRow {
 }
 
 export interface AblationTable {
-  /** What the task is scored by; null where no run has finished. */
+  /** The metric of the task; null where no run has finished. */
   readonly metric: string | null;
   readonly base: AblationRow;
   readonly references: readonly (AblationRow & { readonly name: string })[];

@@ -31,8 +31,8 @@ export function glueMatrix({ tasks, networks, seeds }: GlueMatrix): GlueMatrix {
 }
 
 /**
- * Seed by seed, then task by task, so that a table that is not full yet compares networks on the same seeds. Each run's folder is named
- * as in `rte-pad-seed1`.
+ * Seed by seed, then task by task, so that a table that is not full yet compares networks on the same seeds. Each run's
+ * folder is named as in `rte-pad-seed1`.
  *
  * @param recipes the folder with `<task>-pad50.yaml`, the recipe of a partial network, for each task
  * @param read a file of it with overrides
@@ -56,7 +56,7 @@ export function glueRuns(
   });
 }
 
-/** What makes the recipe of a partial network that of the cell. */
+/** The overrides that make the recipe of a partial network that of the cell. */
 function overridesOf({ network, seed }: GlueCell): RecipeOverride[] {
   const label = `--networks ${network}`;
   const layer = network === 'scratch' ? 'static' : network;

@@ -1,4 +1,4 @@
-/** What a constant answer scores on a task of GLUE: the least that a network has to beat. */
+/** The score of a constant answer to a task of GLUE: the least that a network has to beat. */
 import { type GlueTaskName, type TextDataset, textScore } from '../data/index.js';
 import type { GlueRecipe } from '../recipe/index.js';
 import { mean } from '../statistics.js';
@@ -12,7 +12,7 @@ export interface MajorityScore {
   readonly metrics: Readonly<Record<string, number>>;
 }
 
-/** What always the same answer scores. @throws InputError where data are missing or damaged, naming file and line */
+/** The score of always the same answer. @throws InputError where data are missing or damaged, naming file and line */
 export function majorityScore({ data }: Pick<GlueRecipe, 'data'>): MajorityScore {
   const { train, test, definition } = loadTexts(data);
   const { classNames } = train;

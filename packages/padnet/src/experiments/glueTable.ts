@@ -1,4 +1,4 @@
-/** The numbers of GLUE's table: a row for each network, means and deviations over seeds, and differences between networks. */
+/** The numbers of GLUE's table: means and deviations of each network over seeds, and differences between networks. */
 import type { GlueTaskName } from '../data/index.js';
 import type { TextRecipe } from '../recipe/index.js';
 import { mean, meanDeviation, type MeanDeviation, type MeanInterval } from '../statistics.js';
@@ -24,7 +24,7 @@ export interface GlueResults extends MatrixResults<GlueCell, TextRecipe> {
   readonly majority: readonly MajorityScore[];
 }
 
-/** What a network costs, over the tasks that every network of the table has finished; null where there are none. */
+/** The costs of a network, over the tasks that every network of the table has finished; null where there are none. */
 export interface GlueCosts {
   /** Largest of all tasks: their heads differ. */
   readonly parameters: number;

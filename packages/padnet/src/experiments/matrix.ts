@@ -1,6 +1,6 @@
 /**
- * A matrix of runs: recipes × seeds, each run in a folder of its own; what finished runs gave, and how scores of the same seeds
- * compare. GLUE's table and ablations are matrices.
+ * A matrix of runs: recipes × seeds, each run in a folder of its own; what finished runs gave, and how scores of the
+ * same seeds compare. GLUE's table and ablations are matrices.
  */
 import { scope } from '@padnet/torch';
 import { changesOf, stepTimes } from '../analysis/runSummary.js';
@@ -20,11 +20,11 @@ export interface MatrixRun<Cell, R extends Recipe = Recipe> {
   readonly recipe: R;
 }
 
-/** What a run that has finished gave. */
+/** The results of a run that has finished. */
 export interface FinishedRun<R extends Recipe = Recipe> {
   /** Its folder. */
   readonly run: string;
-  /** What the task is scored by, such as `accuracy`, or `f1/accuracy`, whose mean is the score. */
+  /** The metric of the task, such as `accuracy`, or `f1/accuracy`, whose mean is the score. */
   readonly metric: string;
   /** The value of `metric` on the test data (of GLUE the development set), a fraction. */
   readonly score: number;
@@ -44,18 +44,20 @@ export interface FinishedRun<R extends Recipe = Recipe> {
   readonly trainingSeconds: number;
   readonly recipe: R;
   readonly environment: Environment | null;
-  /** What was changed between its sessions: with any, it is not what its recipe alone gives. */
+  /** Changes between its sessions: with any, it is not what its recipe alone gives. */
   readonly changes: readonly Change[];
 }
 
-/** What the runs of a matrix came to, in the order of the matrix. */
+/** The results of a matrix, in its order. */
 export interface MatrixResults<Cell, R extends Recipe = Recipe> {
   /** Those that have finished. */
   readonly runs: readonly (Cell & FinishedRun<R>)[];
   readonly failed: readonly (Cell & { readonly message: string })[];
 }
 
-/** @throws InputError where the run has not finished, its score is no number, a file of it is damaged, or as `loadModel` */
+/**
+ * @throws InputError where the run has not finished, its score is no number, a file of it is damaged, or as `loadModel`
+ */
 export function readFinishedRun<Cell, R extends Recipe>(
   folder: RunFolder,
   { cell, recipe }: Pick<MatrixRun<Cell, R>, 'cell' | 'recipe'>,
@@ -93,7 +95,7 @@ export function readFinishedRun<Cell, R extends Recipe>(
 
 /** The scores of one recipe over the seeds of a matrix. */
 export interface SeedScores {
-  /** Of the seeds that have finished, fractions; null where there are none. */
+  /** Over the seeds that have finished, fractions; null where there are none. */
   readonly score: MeanDeviation | null;
   /** Seeds whose run failed. */
   readonly failed: readonly number[];

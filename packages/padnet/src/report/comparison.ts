@@ -1,6 +1,6 @@
 /**
- * Runs side by side: the columns of the table, what each value is relative to, which are best, and what has to be known to
- * read them. The HTML, terminal and Markdown tables all show this.
+ * Runs side by side: the columns of the table, what each value is relative to, which are best, and what has to be known
+ * to read them. The HTML, terminal and Markdown tables all show this.
  */
 import { changeNotes } from '../analysis/changeNotes.js';
 import { metricsOf, sameMachine, sameNetwork, sameTest, scoreInterval, type Metric } from './comparisonMetrics.js';
@@ -133,8 +133,8 @@ function hasFreshBank({ recipe }: RunSummary): boolean {
 }
 
 /**
- * What the comparison comes to, in one to three sentences; null unless there are a finished partial run and a static or dynamic
- * one to compare it with.
+ * What the comparison comes to, in one to three sentences; null unless there are a finished partial run and a static or
+ * dynamic one to compare it with.
  */
 export function summarySentence(runs: readonly RunSummary[]): string | null {
   const pad = runs.find(({ layer, finished }) => layer === 'pad' && finished);

@@ -36,7 +36,7 @@ function sameData(left: RunRecipe, right: RunRecipe): boolean {
   return a.name === b.name && JSON.stringify(whatIsAsked(a)) === JSON.stringify(whatIsAsked(b));
 }
 
-/** What decides which samples are tested on, and what is asked of them. */
+/** The keys that decide which samples are tested on, and what is asked of them. */
 const askedKeys = [
   ...['path', 'testLimit', 'task', 'train', 'test', 'format', 'delimiter', 'quotes', 'columns', 'textColumn'],
   ...['secondColumn', 'labelColumn', 'target', 'classes', 'metric', 'testFraction', 'splitSeed'],
@@ -54,7 +54,7 @@ export function sameMachine(a: RunSummary, b: RunSummary): boolean {
   );
 }
 
-/** Of a program's run what a step had. */
+/** The batch size; of a program's run the samples of its first step. */
 function batchSize({ recipe, stepSamples }: RunSummary): number | null {
   return recipe && recipe.modality !== 'program' ? recipe.data.batchSize : stepSamples;
 }

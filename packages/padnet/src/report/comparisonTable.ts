@@ -7,7 +7,7 @@ import { compareRuns, type Cell, type Column } from './comparison.js';
 import { unknown } from './format.js';
 import { markdownTable, textTable, type Table, type TableCell } from './table.js';
 
-/** For a page. @param columns as `compareRuns` gives them */
+/** The table of a page: a row for each run. @param columns as `compareRuns` gives them */
 export function comparisonTable(runs: readonly RunSummary[], columns: readonly Column[]): Table<number> {
   const colours = runColours(runs);
   return {

@@ -1,4 +1,7 @@
-/** Numbers as people read them: three significant digits, SI prefixes, a space before the unit. What is not known is `–`. */
+/**
+ * Numbers as people read them: three significant digits, SI prefixes, a space before the unit. What is not known is
+ * `–`.
+ */
 
 export const unknown = '–';
 

@@ -1,4 +1,6 @@
-/** Markup that is escaped by construction: whatever is put into an html`…` template is text, unless it is `Html` itself. */
+/**
+ * Markup that is escaped by construction: whatever is put into an html`…` template is text, unless it is `Html` itself.
+ */
 
 export class Html {
   readonly text: string;

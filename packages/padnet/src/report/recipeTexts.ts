@@ -1,4 +1,4 @@
-/** What a run's recipe says, in words. */
+/** A run's recipe in words. */
 import { cifarFormats, glueTasks } from '../data/index.js';
 import type { RunRecipe } from '../recipe/recipe.js';
 import { shortPath } from './shortPaths.js';
@@ -7,7 +7,7 @@ export function trainingText(recipe: RunRecipe): string {
   return `${scheduleText(recipe)}, seed ${recipe.training.seed}`;
 }
 
-/** The same for every seed. */
+/** The schedule, which is the same for every seed. */
 export function scheduleText({ training, data }: RunRecipe): string {
   const optimizer = 'optimizer' in training ? training.optimizer : 'adamw';
   const batch = 'batchSize' in data ? [`batch ${data.batchSize}`] : [];
@@ -32,7 +32,7 @@ export function dataName({ modality, data }: RunRecipe): string {
   }
 }
 
-/** With its limits. */
+/** The name of the data, with their limits. */
 export function dataText(recipe: RunRecipe): string {
   if (recipe.modality === 'program') return dataName(recipe);
   const { name, trainLimit, testLimit } = recipe.data;

@@ -1,4 +1,4 @@
-/** What one sample of a run's data is called. */
+/** The words for samples of a run's data. */
 import type { RunRecipe } from '../recipe/recipe.js';
 
 const words: Readonly<Record<RunRecipe['modality'], string>> = {

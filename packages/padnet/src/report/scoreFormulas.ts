@@ -12,7 +12,7 @@ const formulas: Readonly<Record<SaliencyName, string>> = {
   random: 'a random number',
 };
 
-/** What `partition.saliency` names: a score with its formula, or one of one's own. */
+/** The score that `partition.saliency` names: one with its formula, or one of one's own. */
 export function scoreText(saliency: string): string {
   if (isCodeReference(saliency)) return `that of ${codeName(saliency)}`;
   return Object.hasOwn(formulas, saliency) ? formulas[saliency as SaliencyName] : saliency;

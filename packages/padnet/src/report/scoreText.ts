@@ -1,4 +1,6 @@
-/** How scores are called and written: accuracy and F1 in percent, correlations times 100, as GLUE's tables have them. */
+/**
+ * How scores are called and written: accuracy and F1 in percent, correlations times 100, as GLUE's tables have them.
+ */
 import { formatPercent, unknown } from './format.js';
 
 const names: Readonly<Record<string, string>> = {

@@ -1,4 +1,4 @@
-/** Tables as data, and how they are shown: aligned on a terminal, as Markdown, as HTML. Their rows are what JSON has. */
+/** Tables as data, and their outputs: aligned text, Markdown and HTML. JSON has the rows as they are. */
 import { alignGrid } from './grid.js';
 import { html, trusted, type Html } from './html.js';
 
@@ -8,7 +8,7 @@ export interface TableCell {
   readonly details?: readonly string[];
   /** Best of its column. */
   readonly best?: boolean;
-  /** Of a swatch before a name, as `runColours` gives it. */
+  /** The colour of a swatch before a name, as `runColours` gives it. */
   readonly colour?: string | undefined;
 }
 
@@ -23,7 +23,7 @@ export interface TableColumn<Row> {
 }
 
 export interface Table<Row> {
-  /** What it is, for those who do not see it. */
+  /** A name for those who do not see the table. */
   readonly title: string;
   readonly columns: readonly TableColumn<Row>[];
   readonly rows: readonly Row[];

@@ -14,9 +14,9 @@ export interface DifferenceGroup {
 
 export interface DifferenceRow {
   readonly label: string;
-  /** To the base, a fraction; null: none, or the base itself. */
+  /** The difference to the base, a fraction; null: none, or the base itself. */
   readonly difference: MeanInterval | null;
-  /** The same by seed. */
+  /** The differences by seed. */
   readonly bySeed: BySeed;
   readonly isBase: boolean;
 }
@@ -108,7 +108,7 @@ export function differenceChart(name: string, groups: readonly DifferenceGroup[]
 
 const left = { frameAnchor: 'left', textAnchor: 'start', dx: -size.marginLeft } as const;
 
-/** All seeds and 0, and of the intervals what lies within as much again: those of two seeds would press all else together. */
+/** All seeds and 0, with intervals as far as twice the span: those of two seeds would press all else together. */
 function differenceDomain(seeds: readonly number[], ends: readonly number[]): [low: number, high: number] {
   const [least, largest] = [Math.min(0, ...seeds), Math.max(0, ...seeds)];
   const span = largest - least || 0.01;

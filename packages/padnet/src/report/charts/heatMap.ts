@@ -1,6 +1,6 @@
 /**
- * Heat maps: the fuller a cell's colour, the larger its value. Equal colours are equal values within a section: coefficients and
- * attentions by class, coefficients of one picture, experts' shares of the gates.
+ * Heat maps: the fuller a cell's colour, the larger its value. Equal colours are equal values within a section:
+ * coefficients and attentions by class, coefficients of one picture, experts' shares of the gates.
  */
 import * as Plot from '@observablehq/plot';
 import type { ClassMeans } from '../../analysis/coefficients.js';
@@ -10,7 +10,9 @@ import { formatPercent } from '../format.js';
 import type { Html } from '../html.js';
 import { plotSvg, shorten } from './plotSvg.js';
 
-/** Opacity of the largest value: not all of the colour, so that text on it reads at 4 : 1 or better, in light and dark. */
+/**
+ * Opacity of the largest value: not all of the colour, so that text on it reads at 4 : 1 or better, in light and dark.
+ */
 export const fullColour = 0.85;
 
 /** Above this opacity the ground is bright enough, in dark, to need dark text. */
@@ -71,11 +73,11 @@ export interface ClassHeatMapOptions extends HeatScale {
   readonly label: string;
   readonly means: ClassMeans;
   readonly classNames: readonly string[];
-  /** Of each column. */
+  /** The name of each column. */
   readonly columnNames: readonly string[];
 }
 
-/** What a router decides on average: a row for each class, a column for each kernel of the bank, position, channel or filter. */
+/** The mean decision of a router: a row for each class, a column for each kernel, position, channel or filter. */
 export function classHeatMap({ label, means, classNames, columnNames, ...scale }: ClassHeatMapOptions): Html {
   const names = classNames.map((name) => shorten(name, 14));
   const numbered = columnNames.length <= mostNumbers;

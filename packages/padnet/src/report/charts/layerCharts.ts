@@ -1,4 +1,4 @@
-/** What of a network's layers stayed dynamic: a row for each layer, from input to output. */
+/** The parts of a network that stayed dynamic: a row for each layer, from input to output. */
 import * as Plot from '@observablehq/plot';
 import { layerLabel } from '../../analysis/layerNames.js';
 import type { LayerRatio } from '../../analysis/networkCounts.js';
@@ -45,7 +45,8 @@ function layerRows(
 /** Which fraction of each layer stayed dynamic, and how large the layer is. @param overall κ of all layers together */
 export function dynamicRatioChart(layers: readonly LayerRatio[], overall: number, colour: string): Html {
   const largest = Math.max(...layers.map(({ entries }) => entries));
-  // Left panel: κ from 0 to 1. Right panel: entries, as a fraction of the largest layer, on the same scale moved by `shift`.
+  // Left panel: κ from 0 to 1. Right panel: entries, as a fraction of the largest layer, on the same scale moved by
+  // `shift`.
   const [shift, width] = [1.31, 0.42];
   const rows = layers.map(({ path, entries, dynamicEntries }) => {
     const ratio = entries === 0 ? 0 : dynamicEntries / entries;
@@ -119,7 +120,7 @@ export function filterShareChart(layers: readonly LayerRatio[], colour: string):
   ]);
 }
 
-/** At most `mostCells` means of runs of the values. */
+/** The values, or the means of runs of them: `mostCells` at most. */
 function cellsOf(values: readonly number[]): number[] {
   const count = Math.min(mostCells, values.length);
   const start = (cell: number): number => Math.floor((cell * values.length) / count);

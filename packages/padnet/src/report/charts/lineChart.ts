@@ -16,7 +16,7 @@ export interface Line {
 }
 
 export interface LineChartOptions {
-  /** What it shows, for those who do not see it. */
+  /** A name for those who do not see the chart. */
   readonly name: string;
   readonly axis: string;
   /** The first epoch: 1 where points are of whole epochs, 0 where they are of stretches of them. */
@@ -26,7 +26,8 @@ export interface LineChartOptions {
   /** Values closer than this are drawn close. @default 0 */
   readonly leastSpan?: number;
   /**
-   * Logarithmic where values above 0 differ by more than this factor, so that one that has blown up leaves the others apart.
+   * Logarithmic where values above 0 differ by more than this factor, so that one that has blown up leaves the others
+   * apart.
    * @default Infinity
    */
   readonly mostRatio?: number;
@@ -62,7 +63,14 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
       ticks: [...(from === 0 ? [0] : []), ...epochTicks(epochs)],
       tickFormat: 'd',
     },
-    y: { type: isLogarithmic ? 'log' : 'linear', domain: [low, high], ticks, tickSize: 0, label: null },
+    y: {
+      type: isLogarithmic ? 'log' : 'linear',
+      domain: [low, high],
+      ticks,
+      tickSize: 0,
+      ...(isLogarithmic && { tickFormat: String }), // else 0.1 is `100m`
+      label: null,
+    },
     marks: [
       gridY(ticks),
       axisName(axis, size.marginLeft),

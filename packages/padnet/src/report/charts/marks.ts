@@ -7,7 +7,7 @@ export function gridY(ticks: number | number[] = 5): Plot.Markish {
   return Plot.gridY({ ticks, stroke: 'var(--rule)', strokeOpacity: 1 });
 }
 
-/** What the vertical axis shows, above it. */
+/** The name of the vertical axis, above it. */
 export function axisName(text: string, marginLeft: number): Plot.Markish {
   return Plot.text([text], { frameAnchor: 'top-left', dx: -marginLeft, dy: -24, fill: 'var(--muted)' });
 }

@@ -1,4 +1,7 @@
-/** Observable Plot without a browser: a plot as SVG markup. Colours are CSS variables, so that they follow light and dark. */
+/**
+ * Observable Plot without a browser: a plot as SVG markup. Colours are CSS variables, so that they follow light and
+ * dark.
+ */
 import * as Plot from '@observablehq/plot';
 import { parseHTML } from 'linkedom';
 import { escapeHtml, trusted, type Html } from '../html.js';

@@ -1,4 +1,6 @@
-/** A colour for each run, the same in every figure. The colours are CSS variables, so that they follow light and dark. */
+/**
+ * A colour for each run, the same in every figure. The colours are CSS variables, so that they follow light and dark.
+ */
 import { layerRole, type LayerRole, type RunLayer } from '../../analysis/layerNames.js';
 
 /** Distinct for colour-blind readers and at least 4.5 : 1 against the page, in light and in dark. */
@@ -20,13 +22,13 @@ export function runColours(runs: readonly { readonly layer: RunLayer }[]): strin
   });
 }
 
-/** Of recipes that others are measured by: grey, orange, then what `seriesColours` takes last. */
+/** The colours of recipes that others are measured by: grey, orange, then what `seriesColours` takes last. */
 export function referenceColours(count: number): string[] {
   const order = [0, 1, 7, 6, 5, 4, 3];
   return Array.from({ length: count }, (_, index) => `var(--run-${order[index % order.length]!})`);
 }
 
-/** Of what is partial and varied: blue, then others. */
+/** The colours of what is partial and varied: blue, then others. */
 export function seriesColours(count: number): string[] {
   const order = [2, 3, 4, 5, 6, 7];
   return Array.from({ length: count }, (_, index) => `var(--run-${order[index % order.length]!})`);

@@ -33,11 +33,11 @@ export interface SeedReference {
 }
 
 export interface SeedChartOptions {
-  /** What it shows, for those who do not see it. */
+  /** A name for those who do not see the chart. */
   readonly name: string;
-  /** What the scores are. */
+  /** The name of the scores. */
   readonly axis: string;
-  /** In order; those without scores keep their place. */
+  /** The horizontal axis in order; those without scores keep their place. */
   readonly values: readonly string[];
   /** The value that the base has; null where it has none of them. */
   readonly baseValue?: string | null;
@@ -47,7 +47,7 @@ export interface SeedChartOptions {
 
 const size = { width: 540, height: 320, marginTop: 28 };
 
-/** Of the axis of scores, in pixels. */
+/** The margin of the axis of scores, in pixels. */
 const leastMargin = 46;
 
 /** Between the means of two series, and from the rings of a mean to it, in pixels. */

@@ -1,6 +1,6 @@
 /**
- * Moves positions apart until neighbours are at least `gap` from each other, keeping their order, as near as possible to where
- * they were and within [low, high] while there is room.
+ * Moves positions apart until neighbours are at least `gap` from each other, keeping their order, as near as possible
+ * to where they were and within [low, high] while there is room.
  */
 export function spreadLabels(positions: readonly number[], gap: number, low: number, high: number): number[] {
   const order = [...positions.keys()].sort((a, b) => positions[a]! - positions[b]! || a - b);

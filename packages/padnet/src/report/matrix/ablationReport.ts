@@ -1,31 +1,23 @@
 /** An ablation for a terminal, as JSON and a page. */
 import { type AblationResults, ablationTable, type AblationTable } from '../../experiments/index.js';
 import { ablationColours, ablationPage } from '../pages/ablationPage.js';
-import { reportFile } from '../pages/reportPage.js';
 import { textTable } from '../table.js';
 import { ablationText, type AblationTextTable } from './ablationText.js';
 import {
+  documentFile,
   matrixDocument,
   type MatrixDocument,
-  type MatrixFile,
   type MatrixOrigin,
   type MatrixReport,
-} from './matrixText.js';
+  pageFile,
+} from './matrixReport.js';
 
 /** An ablation for machines: what `ablation.json` is. */
 export type AblationDocument = MatrixDocument<AblationTable & Pick<AblationResults['plan'], 'seeds'>, AblationResults>;
 
-export const ablationFiles = {
-  numbers: {
-    label: 'numbers',
-    name: 'ablation.json',
-    kind: {
-      name: 'ablation of padnet',
-      isOne: (beginning) => /^\{\s*"command": "padnet .*",\s*"date": ".*",\s*"seeds": /.test(beginning),
-    },
-  },
-  page: { label: 'page', name: 'ablation.html', kind: reportFile },
-} satisfies Record<string, MatrixFile>;
+const numbersFile = documentFile('ablation.json', { title: 'ablation of padnet', first: 'seeds' });
+const ablationPageFile = pageFile('ablation.html');
+export const ablationFiles = [numbersFile, ablationPageFile];
 
 /** @param file of the ablation */
 export function ablationReport(
@@ -44,8 +36,8 @@ export function ablationReport(
     document,
     text: [...[base, ...sweeps].flatMap(withTitle), lead ?? [], ...notes].flat().join('\n'),
     files: [
-      { ...ablationFiles.numbers, content: `${JSON.stringify(document, null, 2)}\n` },
-      { ...ablationFiles.page, content: ablationPage(file, results, table, text, origin) },
+      { ...numbersFile, content: `${JSON.stringify(document, null, 2)}\n` },
+      { ...ablationPageFile, content: ablationPage(file, results, table, text, origin) },
     ],
   };
 }

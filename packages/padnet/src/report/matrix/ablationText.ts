@@ -26,17 +26,17 @@ const digits = 2;
 type NamedRow = AblationRow & { readonly names: readonly string[] };
 
 export interface AblationTextTable extends Table<NamedRow> {
-  /** What it says; null: nothing yet. */
+  /** A sentence on its differences; null: nothing can be said yet. */
   readonly finding: string | null;
 }
 
 export interface AblationText {
-  /** What it comes to; null: nothing yet. */
+  /** The result in a sentence or two; null: none yet. */
   readonly lead: string | null;
   /** The base and the references. */
   readonly base: AblationTextTable;
   readonly sweeps: readonly AblationTextTable[];
-  /** What has to be known to read the tables. */
+  /** Notes that are needed to read the tables. */
   readonly notes: readonly string[];
 }
 
@@ -113,12 +113,12 @@ export function shortKey(key: string): string {
   return key.slice(key.lastIndexOf('.') + 1);
 }
 
-/** Of a row; of a grid such as `0.1 · filter`. */
+/** The values of a row, such as `0.1 · filter` of a grid. */
 export function valuesText(values: readonly string[]): string {
   return values.join(' · ');
 }
 
-/** Such as `Above the base: 0.5 (+0.31 [0.12, 0.50]). Not told apart from it: 0.7.`; null where nothing can be compared. */
+/** Such as `Above the base: 0.5 (+0.31 [0.12, 0.50]).`; null where nothing can be compared. */
 function finding(rows: readonly NamedRow[]): string | null {
   const { above, below, open } = outcomes(rows.map((row) => ({ ...row, label: valuesText(row.names) })));
   const measured = ({ label, difference }: (typeof above)[number]): string =>
@@ -136,7 +136,8 @@ function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | 
   if (base.score === null || metric === null) return null;
   const unit = isFraction(metric) ? ' %' : '';
   const scored = [hundredfold(base.score.mean, digits), ...deviationText(base.score, digits)].join(' ');
-  const first = `The base reaches a ${scoreName(metric)} of ${scored}${unit}${base.score.count === 1 ? ' (one seed)' : ''}.`;
+  const only = base.score.count === 1 ? ' (one seed)' : '';
+  const first = `The base reaches a ${scoreName(metric)} of ${scored}${unit}${only}.`;
   const rows = new Map(sweeps.flatMap(({ rows: own }) => own.map((row) => [row.variant, row.difference] as const)));
   const compared = [...rows.values()].flatMap((difference) =>
     difference?.count === seeds ? (isBeyondChance(difference) ?? []) : [],
@@ -144,9 +145,10 @@ function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | 
   if (compared.length === 0) return first;
   const count = compared.filter((each) => each).length;
   const expected = Math.round(chance * compared.length);
+  const others = `${compared.length} other ${compared.length === 1 ? 'recipe' : 'recipes'}`;
   return (
-    `${first} Of ${compared.length} other ${compared.length === 1 ? 'recipe' : 'recipes'} ${count} ${count === 1 ? 'differs' : 'differ'} ` +
-    `from it by a difference whose 95 % interval over seeds excludes 0; by chance alone ${expected === 0 ? 'less than 1' : `about ${expected}`} would.`
+    `${first} Of ${others} ${count} ${count === 1 ? 'differs' : 'differ'} from it by a difference whose 95 % interval ` +
+    `over seeds excludes 0; by chance alone ${expected === 0 ? 'less than 1' : `about ${expected}`} would.`
   );
 }
 
@@ -163,8 +165,8 @@ function notesOf(results: AblationResults, { metric, base, references, sweeps }:
   return [
     `${scoreHeading(metric).replace('test ', 'Test ')}: ${overSeeds(seeds)}.`,
     ...seedNotes(seeds, [base, ...references, ...sweeps.flatMap(({ rows }) => rows)]),
-    'Stored numbers, κ and step are means over seeds: trained numbers of the compact form, what the masks give, and the median ' +
-      'of the steps after the partition.',
+    'Stored numbers, κ and step are means over seeds: trained numbers of the compact form, what the masks give, and ' +
+      'the median of the steps after the partition.',
     ...settings,
     ...(results.runs.some(({ recipe }) => recipe.training.earlyStopping !== undefined)
       ? ['Early stopping chose epochs on the test data themselves, so these scores are optimistic.']

@@ -1,16 +1,17 @@
 /** GLUE's table for a terminal, as JSON, Markdown and a page. */
 import { type GlueResults, type GlueRun, glueTable, type GlueTable } from '../../experiments/index.js';
 import { glueColours, gluePage, type GlueTaskRuns } from '../pages/gluePage.js';
-import { reportFile } from '../pages/reportPage.js';
 import { escapeMarkdown, markdownTable, textTable } from '../table.js';
 import { glueText, type GlueText } from './glueText.js';
 import {
+  documentFile,
   matrixDocument,
   type MatrixDocument,
   type MatrixFile,
   type MatrixOrigin,
   type MatrixReport,
-} from './matrixText.js';
+  pageFile,
+} from './matrixReport.js';
 
 /** GLUE's table for machines: what `glue.json` is. */
 export type GlueDocument = MatrixDocument<
@@ -18,24 +19,15 @@ export type GlueDocument = MatrixDocument<
   GlueResults
 >;
 
-const name = "GLUE's table of padnet";
-
-export const glueFiles = {
-  numbers: {
-    label: 'numbers',
-    name: 'glue.json',
-    kind: { name, isOne: (beginning) => /^\{\s*"command": "padnet .*",\s*"date": ".*",\s*"matrix": /.test(beginning) },
-  },
-  table: {
-    label: 'table',
-    name: 'glue.md',
-    kind: {
-      name,
-      isOne: (beginning) => /^\| (Network)? \| /.test(beginning) && beginning.includes('\nMade by `padnet '),
-    },
-  },
-  page: { label: 'page', name: 'report.html', kind: reportFile },
-} satisfies Record<string, MatrixFile>;
+const title = "GLUE's table of padnet";
+const numbersFile = documentFile('glue.json', { title, first: 'matrix' });
+const gluePageFile = pageFile('report.html');
+const markdownFile: MatrixFile = {
+  label: 'table',
+  name: 'glue.md',
+  kind: { name: title, isOne: (text) => /^\| (Network)? \| /.test(text) && text.includes('\nMade by `padnet ') },
+};
+export const glueFiles = [numbersFile, markdownFile, gluePageFile];
 
 /** @param details for the page */
 export function glueReport(
@@ -53,9 +45,9 @@ export function glueReport(
     document,
     text: [textTable(text.scores), '', textTable(text.costs), '', ...said].join('\n'),
     files: [
-      { ...glueFiles.numbers, content: `${JSON.stringify(document, null, 2)}\n` },
-      { ...glueFiles.table, content: markdown(text, results.runs, origin) },
-      { ...glueFiles.page, content: gluePage(results, text, details, origin) },
+      { ...numbersFile, content: `${JSON.stringify(document, null, 2)}\n` },
+      { ...markdownFile, content: markdown(text, results.runs, origin) },
+      { ...gluePageFile, content: gluePage(results, text, details, origin) },
     ],
   };
 }

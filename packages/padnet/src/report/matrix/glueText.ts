@@ -21,7 +21,7 @@ export interface GlueTextRow {
   readonly network: GlueNetwork | null;
   /** One for each task, and where there are several, their average. */
   readonly scores: readonly TableCell[];
-  /** Of a network: stored numbers, κ, step, memory. */
+  /** The costs of a network: stored numbers, κ, step, memory. */
   readonly costs: readonly string[];
 }
 
@@ -31,9 +31,9 @@ export interface GlueText {
   readonly costs: Table<GlueTextRow>;
   /** Both side by side. */
   readonly whole: Table<GlueTextRow>;
-  /** What the differences say, a sentence each. */
+  /** The outcomes of the differences, a sentence each. */
   readonly findings: readonly string[];
-  /** What has to be known to read the table. */
+  /** Notes that are needed to read the table. */
   readonly notes: readonly string[];
 }
 
@@ -125,7 +125,7 @@ export const glueShortNames: Readonly<Record<GlueNetwork, string>> = {
   pad: 'PAD',
 };
 
-/** With what its recipes agree on: `MoE, 2 of 4 experts`, `PAD, κ = 0.5`. */
+/** A network's name with what its recipes agree on: `MoE, 2 of 4 experts`, `PAD, κ = 0.5`. */
 function networkName(network: GlueNetwork, runs: readonly GlueRun[]): string {
   const own = runs.filter((run) => run.network === network);
   const only = (value: (run: GlueRun) => string): string => {
@@ -141,14 +141,15 @@ function networkName(network: GlueNetwork, runs: readonly GlueRun[]): string {
   return details[network];
 }
 
-/** Such as `Average of 5 tasks: static 74.4, MoE 74.4, PAD 74.3; majority class 40.0.`; null where one is of fewer seeds. */
+/** Such as `Average of 5 tasks: static 74.4, PAD 74.3; majority class 40.0.`; null where one is of fewer seeds. */
 function averageFinding({ matrix: { tasks }, rows, majority }: GlueTable): string | null {
   const averages = rows.flatMap(({ network, average }) =>
     average === null ? [] : [`${glueShortNames[network]} ${hundredfold(average.mean, digits)}`],
   );
   const sameSeeds = new Set(rows.map(({ average }) => average?.count)).size === 1;
   if (tasks.length === 1 || averages.length < rows.length || !sameSeeds) return null;
-  return `Average of ${tasks.length} tasks: ${averages.join(', ')}; majority class ${hundredfold(majority.average, digits)}.`;
+  const constant = `majority class ${hundredfold(majority.average, digits)}`;
+  return `Average of ${tasks.length} tasks: ${averages.join(', ')}; ${constant}.`;
 }
 
 /** Such as `PAD against MoE: higher on RTE; lower on CoLA; not told apart on MRPC.`; null where nothing is known. */
@@ -188,7 +189,8 @@ function notesOf(results: GlueResults, { matrix, costTasks, rows }: GlueTable): 
     return limited.length === 0 ? [] : [`${verb} a fixed sample: ${limited.join(', ')}.`];
   };
   return [
-    `Scores × 100 on the development sets${over}${overSeeds(seeds)}. Where a task has two metrics, their mean, as GLUE counts it.`,
+    `Scores × 100 on the development sets${over}${overSeeds(seeds)}. Where a task has two metrics, their mean, as ` +
+      'GLUE counts it.',
     ...seedNotes(
       seeds,
       rows.flatMap(({ cells }) => cells),
@@ -197,7 +199,8 @@ function notesOf(results: GlueResults, { matrix, costTasks, rows }: GlueTable): 
     ...(stopped.length === 0
       ? []
       : [
-          `Early stopping chose the epoch on the development set itself, so these scores are optimistic: ${folders(stopped)}.`,
+          'Early stopping chose the epoch on the development set itself, so these scores are optimistic: ' +
+            `${folders(stopped)}.`,
         ]),
     ...samples('trainLimit', 'Trained on'),
     ...samples('testLimit', 'Scored on'),

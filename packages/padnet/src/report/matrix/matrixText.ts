@@ -1,44 +1,9 @@
-/** What the tables of a matrix of runs have in common: cells of scores and differences, what they say, and notes. */
+/** The common parts of the tables of a matrix: cells of scores and differences, their outcomes, and notes. */
 import { changeNotes } from '../../analysis/changeNotes.js';
 import type { FinishedRun, MatrixResults, SeedScores } from '../../experiments/index.js';
-import type { FileKind } from '../../outputFile.js';
 import type { MeanDeviation, MeanInterval } from '../../statistics.js';
 import { unknown } from '../format.js';
 import type { TableCell } from '../table.js';
-
-/** What made a table. */
-export interface MatrixOrigin {
-  readonly command: string;
-  readonly date: Date;
-}
-
-/** A matrix for machines. */
-export type MatrixDocument<Numbers, Results extends Pick<MatrixResults<unknown>, 'runs' | 'failed'>> = Numbers & {
-  readonly command: string;
-  /** ISO 8601 */
-  readonly date: string;
-  readonly notes: readonly string[];
-  /** Every finished run with its metrics, recipe, commit and machine. */
-  readonly runs: Results['runs'];
-  readonly failed: Results['failed'];
-};
-
-/** A file that a matrix is written to. */
-export interface MatrixFile {
-  readonly name: string;
-  readonly kind: FileKind;
-  /** What it is on the terminal: `page`. */
-  readonly label: string;
-}
-
-/** A matrix as it is shown. */
-export interface MatrixReport<Document> {
-  readonly document: Document;
-  /** For a terminal. */
-  readonly text: string;
-  /** The contents of files. */
-  readonly files: readonly (MatrixFile & { readonly content: string })[];
-}
 
 /** @param digits after the point */
 export function scoreCell({ score, failed }: SeedScores, seeds: number, digits: number): TableCell {
@@ -114,12 +79,16 @@ export function seedNotes(seeds: readonly number[], cells: readonly SeedScores[]
   const isOpen = cells.some(({ score }) => score !== null && score.count < seeds.length);
   return [
     ...(isOpen ? [`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`] : []),
-    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that excludes 0, as it ' +
-      'does by chance in 5 % of cells where two networks are equal.',
+    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that ' +
+      'excludes 0, as it does by chance in 5 % of cells where two networks are equal.',
   ];
 }
 
-/** What has to be known of how runs were made, and which have failed. @param nameOf a failed run, such as `MRPC, PAD` */
+/**
+ * Notes on how runs were made, and on those that failed.
+ *
+ * @param nameOf a failed run, such as `MRPC, PAD`
+ */
 export function runNotes<Cell extends { readonly seed: number }>(
   { runs, failed }: MatrixResults<Cell>,
   nameOf: (cell: Cell) => string,
@@ -136,14 +105,4 @@ export function runNotes<Cell extends { readonly seed: number }>(
 
 function machineOf({ environment }: FinishedRun): string {
   return environment ? [environment.cpu, environment.cores, environment.threads].join() : '';
-}
-
-/** @param numbers what the document has of its own, which comes before notes and runs. */
-export function matrixDocument<Numbers extends object, Results extends Pick<MatrixResults<unknown>, 'runs' | 'failed'>>(
-  { command, date }: MatrixOrigin,
-  numbers: Numbers,
-  notes: readonly string[],
-  { runs, failed }: Results,
-): MatrixDocument<Numbers, Results> {
-  return { command, date: date.toISOString(), ...numbers, notes, runs, failed };
 }

@@ -22,8 +22,9 @@ import {
   shortKey,
   valuesText,
 } from '../matrix/ablationText.js';
-import type { MatrixOrigin } from '../matrix/matrixText.js';
+import type { MatrixOrigin } from '../matrix/matrixReport.js';
 import { dataName, dataText, scheduleText } from '../recipeTexts.js';
+import { noteList, section } from '../sections/section.js';
 import { htmlTable, swatch } from '../table.js';
 import { methodReferences, originFacts } from './comparisonPage.js';
 import { reportPage } from './reportPage.js';
@@ -57,27 +58,23 @@ export function ablationPage(
         date,
       ),
     ],
-    body: html`<section>
-        <h2>What the keys of the recipe change</h2>
-        <p class="sub">Each recipe minus the base in ${scoreName(table.metric)}, in points, on the same seeds.</p>
-        <figure class="scroll wide" tabindex="0" aria-label="Differences to the base">
-          ${differenceChart('Differences to the base', differenceGroups(table))}
-        </figure>
-        <p class="read">
-          <b>How to read this.</b> A ring is a seed, a dot the mean, a bar its 95 % interval. Grey where that has 0 in
-          it: these seeds do not tell the two apart. Choosing the best line by these test scores makes its score
-          optimistic.
-        </p>
-      </section>
-      <section>
-        <h2>${text.base.title}</h2>
-        ${text.base.finding !== null && html`<p class="sub">${text.base.finding}</p>`}
-        ${htmlTable(text.base, 'compact')}
-        <ul class="notes">
-          ${text.notes.map((note) => html`<li>${note}</li>`)}
-        </ul>
-      </section>
-      ${table.sweeps.map(({ keys, rows }, index) => sweepSection(keys, rows, text.sweeps[index]!, table))}`,
+    body: html`${section(
+      {
+        title: 'What the keys of the recipe change',
+        sub: `Each recipe minus the base in ${scoreName(table.metric)}, in points, on the same seeds.`,
+        read: html`A ring is a seed, a dot the mean, a bar its 95 % interval. Grey where that has 0 in it: these seeds
+        do not tell the two apart. Choosing the best line by these test scores makes its score optimistic.`,
+      },
+      html`<figure class="scroll wide" tabindex="0" aria-label="Differences to the base">
+        ${differenceChart('Differences to the base', differenceGroups(table))}
+      </figure>`,
+    )}
+    ${section(
+      { title: text.base.title, sub: text.base.finding },
+      htmlTable(text.base, 'compact'),
+      noteList(text.notes),
+    )}
+    ${table.sweeps.map(({ keys, rows }, index) => sweepSection(keys, rows, text.sweeps[index]!, table))}`,
     footer: html`Made by <code>${command}</code>. ${methodReferences([recipe])}`,
   });
 }
@@ -100,7 +97,7 @@ function differenceGroups({ base, references, sweeps }: AblationTable): Differen
   return groups.filter(({ rows }) => rows.length > 0);
 }
 
-/** On the page: of the base and the references, by name. */
+/** The colours of the base and the references on the page, by name. */
 export function ablationColours({ references }: AblationTable): ReadonlyMap<string, string> {
   const colours = referenceColours(references.length);
   return new Map([
@@ -131,25 +128,22 @@ function sweepSection(
     ...table.references.map(({ name, score }) => ({ name, colour: referenceColour.get(name)!, score })),
     ...(base ? [] : [{ name: ABLATION_BASE, colour: 'var(--ink)', score: table.base.score }]),
   ];
-  return html`<section>
-    <h2>${text.title}</h2>
-    ${text.finding !== null && html`<p class="sub">${text.finding}</p>`}
-    <div class="sweep">
-      <figure>
-        ${
-          names.length > 1 &&
-          html`<p class="legend">${series.map(({ name, colour }) => html`<span>${swatch(colour)}${name}</span>`)}</p>`
-        }
-        ${seedChart({
-          name: text.title,
-          axis: `↑ ${scoreHeading(table.metric)}`,
-          values: distinct(0),
-          baseValue: base?.values[0] ?? null,
-          series,
-          references,
-        })}
-      </figure>
+  const legend = html`<p class="legend">
+    ${series.map(({ name, colour }) => html`<span>${swatch(colour)}${name}</span>`)}
+  </p>`;
+  const chart = seedChart({
+    name: text.title,
+    axis: `↑ ${scoreHeading(table.metric)}`,
+    values: distinct(0),
+    baseValue: base?.values[0] ?? null,
+    series,
+    references,
+  });
+  return section(
+    { title: text.title, sub: text.finding },
+    html`<div class="sweep">
+      <figure>${names.length > 1 && legend} ${chart}</figure>
       ${htmlTable(text, 'compact')}
-    </div>
-  </section>`;
+    </div>`,
+  );
 }

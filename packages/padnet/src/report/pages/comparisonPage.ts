@@ -7,12 +7,13 @@ import { convolutionNames } from '../../analysis/layerNames.js';
 import { dataName, dataText, trainingText } from '../recipeTexts.js';
 import { reportPage } from './reportPage.js';
 import { runSections } from '../sections/runSections.js';
+import { noteList, section } from '../sections/section.js';
 import type { RunSummary } from '../../analysis/runSummary.js';
 
 export interface ReportOptions {
   /** @default the networks and the data */
   readonly title?: string;
-  /** Of the report. */
+  /** The date of the report. */
   readonly date: Date;
   /** Such as `Fashion-MNIST: 60,000 training and 10,000 test pictures`. @default what the recipes say */
   readonly data?: string;
@@ -31,16 +32,15 @@ export function htmlReport(runs: readonly RunSummary[], { title, date, data, com
     kicker: `PAD-Net comparison of ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`,
     lead: summarySentence(runs),
     facts: [...dataFact(data ?? unique(runs, ({ recipe }) => recipe && dataText(recipe))), ...runFacts(runs, date)],
-    body: html`<section>
-        <h2>The runs side by side</h2>
-        <p class="sub">What each network reaches, what it stores, and what it costs to run and train.</p>
-        ${htmlTable(table)}
-        <ul class="notes">
-          ${hasBest(table) && html`<li>● marks the best value of a column.</li>`}
-          ${notes.map((note) => html`<li>${note}</li>`)}
-        </ul>
-      </section>
-      ${runSections(runs)}`,
+    body: html`${section(
+      {
+        title: 'The runs side by side',
+        sub: 'What each network reaches, what it stores, and what it costs to run and train.',
+      },
+      htmlTable(table),
+      noteList([...(hasBest(table) ? ['● marks the best value of a column.'] : []), ...notes]),
+    )}
+    ${runSections(runs)}`,
     footer: html`Made by <code>${command ?? 'padnet compare'}</code>. ${methodReferences(runs)}`,
   });
 }

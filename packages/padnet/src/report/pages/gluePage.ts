@@ -1,13 +1,16 @@
-/** GLUE's table as a page: the table, every score, and of each task's first seed how its networks trained and routed. */
+/**
+ * GLUE's table as a page: the table, every score, and how the networks of each task's first seed trained and routed.
+ */
 import type { RunSummary } from '../../analysis/runSummary.js';
 import { type GlueTaskName, glueTasks } from '../../data/index.js';
 import { glueHeading, type GlueNetwork, type GlueResults } from '../../experiments/index.js';
 import { meanDeviation } from '../../statistics.js';
-import { seedChart, type SeedPoint } from '../charts/seedChart.js';
+import { seedChart, type SeedPoint, type SeedReference } from '../charts/seedChart.js';
 import { html, type Html } from '../html.js';
 import { glueShortNames, type GlueText } from '../matrix/glueText.js';
-import type { MatrixOrigin } from '../matrix/matrixText.js';
+import type { MatrixOrigin } from '../matrix/matrixReport.js';
 import { runSections } from '../sections/runSections.js';
+import { figure, grid, noteList, section } from '../sections/section.js';
 import { hasBest, htmlTable } from '../table.js';
 import { methodReferences, runFacts } from './comparisonPage.js';
 import { reportPage } from './reportPage.js';
@@ -23,7 +26,7 @@ export interface GlueTaskRuns {
 /** `scratch` last, so that the others have the colours of their kind. */
 export const glueDetailNetworks = ['static', 'moe', 'pad', 'scratch'] as const satisfies readonly GlueNetwork[];
 
-/** As `runColours` gives them in that order. */
+/** The networks' colours, as `runColours` gives them in that order. */
 export const glueColours: Readonly<Record<GlueNetwork, string>> = {
   static: 'var(--run-0)',
   moe: 'var(--run-1)',
@@ -54,16 +57,16 @@ export function gluePage(
     ${first ? runSections(first.runs) : false}
     ${
       others.length > 0 &&
-      html`<section>
-        <h2>The other tasks</h2>
-        ${others.map(
-          (each) =>
+      section(
+        { title: 'The other tasks' },
+        others.map(
+          ({ task, seed, runs }) =>
             html`<details>
-              <summary>${glueTasks[each.task].folder}, seed ${each.seed}</summary>
-              ${runSections(each.runs)}
+              <summary>${glueTasks[task].folder}, seed ${seed}</summary>
+              ${runSections(runs)}
             </details>`,
-        )}
-      </section>`
+        ),
+      )
     }`,
     footer: html`Made by <code>${command}</code>. ${summaries.length > 0 && methodReferences(summaries)} GLUE: Wang et
       al. 2018, arXiv 1804.07461.`,
@@ -71,13 +74,11 @@ export function gluePage(
 }
 
 function taskHeading({ task, seed, runs }: GlueTaskRuns): Html {
-  return html`<section>
-    <h2>A closer look: ${glueTasks[task].folder}, seed ${seed}</h2>
-    <p class="sub">
-      How ${runs.map(({ name }) => name).join(', ')} trained, where partial experts stay dynamic, and what the experts
-      do.
-    </p>
-  </section>`;
+  const names = runs.map(({ name }) => name).join(', ');
+  return section({
+    title: `A closer look: ${glueTasks[task].folder}, seed ${seed}`,
+    sub: `How ${names} trained, where partial experts stay dynamic, and what the experts do.`,
+  });
 }
 
 /** So many columns leave room for those of costs. */
@@ -85,21 +86,17 @@ const mostColumns = 12;
 
 function tableSection({ scores, costs, whole, notes }: GlueText): Html {
   const isWide = whole.columns.length > mostColumns;
-  return html`<section>
-    <h2>The table</h2>
-    <p class="sub">Scores × 100 on the development sets, and what each network stores and costs to train.</p>
-    ${
-      isWide
-        ? html`${htmlTable(scores)}
-            <h3 class="run">What each network costs</h3>
-            ${htmlTable(costs)}`
-        : htmlTable(whole)
-    }
-    <ul class="notes">
-      ${hasBest(scores) && html`<li>● marks the best mean of a column.</li>`}
-      ${notes.map((note) => html`<li>${note}</li>`)}
-    </ul>
-  </section>`;
+  const wide = html`${htmlTable(scores)}
+    <h3 class="run">What each network costs</h3>
+    ${htmlTable(costs)}`;
+  return section(
+    {
+      title: 'The table',
+      sub: 'Scores × 100 on the development sets, and what each network stores and costs to train.',
+    },
+    isWide ? wide : htmlTable(whole),
+    noteList([...(hasBest(scores) ? ['● marks the best mean of a column.'] : []), ...notes]),
+  );
 }
 
 function scoresSection({ matrix, runs, majority }: GlueResults): Html | false {
@@ -113,37 +110,39 @@ function scoresSection({ matrix, runs, majority }: GlueResults): Html | false {
     const score = meanDeviation(scores.map((run) => run.score));
     return { value: glueShortNames[network], colour: glueColours[network], scores, score };
   };
-  return html`<section>
-    <h2>Every score</h2>
-    <p class="sub">
-      A ring is a run, a dot the mean of a network’s ${seeds.length === 1 ? 'only seed' : `${seeds.length} seeds`}, a
-      bar their standard deviation; each task has a scale of its own.
-    </p>
-    <div class="grid">
-      ${shown.map((task) => {
+  const referencesOf = (task: GlueTaskName): SeedReference[] => {
+    const constant = meanDeviation([majority.find((each) => each.task === task)!.score]);
+    const scratch = { name: 'from scratch', colour: glueColours.scratch, score: pointOf(task, 'scratch').score };
+    return [
+      ...(compared.includes('scratch') ? [] : [scratch]),
+      { name: 'majority class', colour: 'var(--muted)', score: constant },
+    ];
+  };
+  return section(
+    {
+      title: 'Every score',
+      sub: html`A ring is a run, a dot the mean of a network’s
+      ${seeds.length === 1 ? 'only seed' : `${seeds.length} seeds`}, a bar their standard deviation; each task has a
+      scale of its own.`,
+      read: html`Thin lines join runs of the same seed: where they run alongside, seeds agree on which network is
+      better, where they cross, they do not. A dashed line is what the most frequent answer of the training set gets
+      (and what the same network gets from fresh weights); where that is far away, only the value is given.`,
+    },
+    grid(
+      shown.map((task) => {
         const [name, metrics] = glueHeading(task);
-        const constant = meanDeviation([majority.find((each) => each.task === task)!.score]);
-        return html`<figure>
-          <figcaption>${name}</figcaption>
-          ${seedChart({
+        const points = compared.map((network) => pointOf(task, network));
+        return figure(
+          name,
+          seedChart({
             name,
             axis: `${metrics} × 100`,
-            values: compared.map((network) => glueShortNames[network]),
-            series: [{ name: null, colour: 'var(--muted)', points: compared.map((network) => pointOf(task, network)) }],
-            references: [
-              ...(compared.includes('scratch')
-                ? []
-                : [{ name: 'from scratch', colour: glueColours.scratch, score: pointOf(task, 'scratch').score }]),
-              { name: 'majority class', colour: 'var(--muted)', score: constant },
-            ],
-          })}
-        </figure>`;
-      })}
-    </div>
-    <p class="read">
-      <b>How to read this.</b> Thin lines join runs of the same seed: where they run alongside, seeds agree on which
-      network is better, where they cross, they do not. A dashed line is what the most frequent answer of the training
-      set gets (and what the same network gets from fresh weights); where that is far away, only the value is given.
-    </p>
-  </section>`;
+            values: points.map(({ value }) => value),
+            series: [{ name: null, colour: 'var(--muted)', points }],
+            references: referencesOf(task),
+          }),
+        );
+      }),
+    ),
+  );
 }

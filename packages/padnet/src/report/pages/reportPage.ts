@@ -10,7 +10,7 @@ export interface ReportPageOptions {
   readonly title: string;
   /** The line above the title. */
   readonly kicker: string;
-  /** What it comes to, in a sentence or three; null: nothing. */
+  /** The result in one to three sentences; null: none. */
   readonly lead: string | null;
   /** Empty ones are left out. */
   readonly facts: readonly (readonly [name: string, value: string])[];
