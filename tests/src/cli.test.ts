@@ -42,7 +42,7 @@ describe('help', () => {
     [['bench', 'step'], 'padnet bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad --json'],
     [['bench', 'inference'], 'padnet bench inference --model resnet18 --size 224 --batch 1'],
     [['bench', 'layer'], 'padnet bench layer --in 512 --out 512 --size 7'],
-    [['bench', 'plans'], 'padnet bench plans --save'],
+    [['calibrate'], 'padnet calibrate --no-save'],
     [['bench', 'imp'], 'padnet bench imp --model resnet18'],
     [['bench', 'moe'], 'padnet bench moe --tokens 1024'],
     [['bench', 'loader'], 'padnet bench loader'],
@@ -69,6 +69,7 @@ describe('help', () => {
       'mask',
       'models',
       'bench',
+      'calibrate',
       'doctor',
     ]) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));

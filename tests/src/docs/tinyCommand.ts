@@ -113,7 +113,6 @@ function tinyBench([kind = '', ...parameters]: readonly string[]): string[] {
     loader: { '--images': '32', '--batch': '8', '--repeats': '1' },
     moe: { '--tokens': '16', '--in': '16', '--out': '32', '--repeats': '1' },
     layer: { '--size': '8', '--batch': '2', '--repeats': '1' },
-    plans: { '--repeats': '1' },
     ops: { '--repeats': '1' },
   };
   // MobileNetV2's width is a multiplier.

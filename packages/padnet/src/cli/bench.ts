@@ -9,7 +9,6 @@ import { registerLayer } from './benchLayer.js';
 import { registerLoader } from './benchLoader.js';
 import { registerMoE } from './benchMoe.js';
 import { registerInference, registerStep } from './benchPasses.js';
-import { registerPlans } from './benchPlans.js';
 import { wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -18,7 +17,6 @@ export function register(bench: Command, terminal: Terminal): void {
   registerStep(bench, terminal);
   registerInference(bench, terminal);
   registerLayer(bench, terminal);
-  registerPlans(bench, terminal);
   registerImp(bench, terminal);
   registerMoE(bench, terminal);
   registerLoader(bench, terminal);

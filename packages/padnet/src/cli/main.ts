@@ -87,6 +87,13 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./bench.js'),
   },
   {
+    name: 'calibrate',
+    description:
+      'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the rates by which ' +
+      'plans are chosen on this machine from then on. Takes a quarter of an hour.',
+    load: () => import('./calibrate.js'),
+  },
+  {
     name: 'doctor',
     description:
       'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',

@@ -11,7 +11,15 @@ import {
   type PlanRates,
   type Rates,
 } from '../compute/index.js';
-import { fusedQuality, measurePlans, planCases, planQuality, ratesOf, type PlanCase, type PlanTimes } from './plans.js';
+import {
+  fusedQuality,
+  measurePlans,
+  planCases,
+  planQuality,
+  ratesOf,
+  type PlanCase,
+  type PlanTimes,
+} from './calibration.js';
 
 const plans = ['fused', 'perSample', 'perKernel'] as const;
 

@@ -28,10 +28,9 @@ import {
   type PlanRates,
 } from '../compute/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { PartialSource, type ParameterSource } from '../partial/index.js';
+import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
 import { quantile } from '../statistics.js';
-import { randomMask } from './benchNetwork.js';
-import { interleaved } from './repeats.js';
+import { interleaved, secondsOf } from './timing.js';
 
 /** A layer, and how much of it is dynamic. */
 export interface PlanCase {
@@ -186,12 +185,10 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
       const { costs, dynamicFilters, work } = layer.planCosts({ shape, device, dtype, direction });
       const pass = (plan: ConvolutionPlan) => (): number => {
         layer.plan = plan;
-        const start = performance.now();
-        scope(() => {
+        const seconds = secondsOf(() => {
           if (direction === 'inference') noGrad(() => layer.forward(input));
           else backward(layer.forward(input), { gradients: [gradient] });
         });
-        const seconds = (performance.now() - start) / 1000;
         layer.zeroGrad();
         input.grad = null;
         return seconds;
@@ -264,7 +261,19 @@ function qualityOf(losses: readonly number[]): PlanQuality {
 
 function sourceOf({ geometry, numKernels, granularity, ratio }: PlanCase): ParameterSource {
   const shape = nn.convWeightShape(geometry);
-  const bank = randn([numKernels, ...shape]);
-  if (granularity === 'dynamic') return new Bank(bank);
-  return new PartialSource({ bank, staticWeight: randn(shape), mask: randomMask(shape, ratio, granularity) });
+  return randomSource(shape, numKernels, granularity === 'dynamic' ? null : randomMask(shape, ratio, granularity));
+}
+
+/** Random numbers, dynamic as a whole where there is no mask. */
+export function randomSource(shape: readonly number[], numKernels: number, mask: Mask | null): ParameterSource {
+  return scope(() => {
+    const bank = randn([numKernels, ...shape]);
+    return mask ? new PartialSource({ bank, staticWeight: randn(shape), mask }) : new Bank(bank);
+  });
+}
+
+/** Of a weight whose first dimension is that of its filters, of which each entry or filter is dynamic with probability `ratio`. */
+export function randomMask(shape: readonly number[], ratio: number, granularity: 'entry' | 'filter'): Mask {
+  const units = granularity === 'entry' ? shape : shape.map((size, dimension) => (dimension === 0 ? size : 1));
+  return scope(() => Mask.fromTensor(ops.rand(units).lt(ratio).expand(shape)));
 }
