@@ -20,8 +20,6 @@ export function tinyCommand(parameters: readonly string[]): string[] {
       return [command, ...rest, ...force(rest, (out) => existsSync(out))];
     case 'partition':
       return [command, ...rest, ...tinyOptions(rest, { '--batches': '2', '--rounds': '2' }), '--force'];
-    case 'bench':
-      return [command, ...tinyBench(rest)];
     default:
       return [...parameters];
   }
@@ -105,7 +103,8 @@ function sets(values: Readonly<Record<string, string | number>>): string[] {
   return Object.entries(values).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
 }
 
-function tinyBench([kind = '', ...parameters]: readonly string[]): string[] {
+/** The same of `npm run bench`. */
+export function tinyBench([kind = '', ...parameters]: readonly string[]): string[] {
   const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     step: { '--size': '32', '--batch': '2', '--width': '8', '--steps': '1', '--repeats': '1' },
     inference: { '--size': '32', '--batch': '1', '--width': '8', '--steps': '1', '--repeats': '1' },

@@ -11,15 +11,7 @@ import {
   type PlanRates,
   type Rates,
 } from '../compute/index.js';
-import {
-  fusedQuality,
-  measurePlans,
-  planCases,
-  planQuality,
-  ratesOf,
-  type PlanCase,
-  type PlanTimes,
-} from './calibration.js';
+import { measurePlans, planCases, planQuality, ratesOf, type PlanCase, type PlanTimes } from './calibration.js';
 
 const plans = ['fused', 'perSample', 'perKernel'] as const;
 
@@ -114,7 +106,7 @@ describe('planQuality', () => {
     expect(quality).toMatchObject({ cases: 3, fastest: 2 / 3 });
     expect(quality.meanLoss).toBeCloseTo((0 + 0.02 + 2) / 3);
     expect(quality.mostLoss).toBe(2);
-    expect(fusedQuality(measured)).toEqual(quality);
+    expect(planQuality(measured, 'fused')).toEqual(quality);
     // By kernel is the only one that mixes no bank.
     const other = planQuality(measured, only({ ...free, bank: 1, mix: 1 }));
     expect(other).toMatchObject({ fastest: 0, mostLoss: 2 });

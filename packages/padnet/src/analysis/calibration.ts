@@ -26,10 +26,12 @@ import {
   type Direction,
   type MixingPlan,
   type PlanRates,
+  type Rates,
+  type Work,
 } from '../compute/index.js';
 import { DynamicConv2d } from '../layers/index.js';
 import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
-import { quantile } from '../statistics.js';
+import { mean, quantile } from '../statistics.js';
 import { interleaved, secondsOf } from './timing.js';
 
 /** A layer, and how much of it is dynamic. */
@@ -114,17 +116,17 @@ export const planCases: readonly PlanCase[] = layers.flatMap(
     ),
 );
 
-/** Coefficients that a router would give, so that only the convolution is timed. */
+/** Coefficients [batch, K] that a router would give, so that only the convolution is timed. */
 class GivenCoefficients extends nn.Module implements Router {
   readonly sumsToOne = true;
-  readonly numKernels: number;
   readonly coefficients: nn.Parameter;
 
-  /** @param coefficients [batch, K] */
-  constructor(coefficients: Tensor) {
+  constructor(
+    batch: number,
+    readonly numKernels: number,
+  ) {
     super();
-    this.numKernels = coefficients.shape[1]!;
-    this.coefficients = new nn.Parameter(coefficients);
+    this.coefficients = new nn.Parameter(ops.softmax(randn([batch, numKernels]), 1));
   }
 
   forward(): Tensor {
@@ -173,7 +175,7 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
     manualSeed(0);
     const { geometry, batch, numKernels, size } = given;
     const channelsLast = { memoryFormat: 'channels_last' } as const;
-    const router = new GivenCoefficients(ops.softmax(randn([batch, numKernels]), 1));
+    const router = new GivenCoefficients(batch, numKernels);
     const layer = new DynamicConv2d({ geometry, router, source: sourceOf(given) });
     const input = randn([batch, geometry.inChannels, size, size]).contiguous(channelsLast);
     const { shape, device, dtype } = input;
@@ -209,62 +211,47 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
 
 /** The rates of a machine that took these times. */
 export function ratesOf(times: readonly PlanTimes[]): PlanRates {
-  const fit = (direction: Direction) =>
-    fitRates(
-      times
-        .filter((timed) => timed.direction === direction)
-        .flatMap(({ work, dynamicFilters, seconds }) =>
-          Object.entries(seconds).map(([plan, value]) => ({
-            work: planWork(plan as ConvolutionPlan, work, dynamicFilters),
-            seconds: value,
-          })),
-        ),
-    );
-  return { inference: fit('inference'), training: fit('training') };
+  const timings = (direction: Direction) =>
+    times
+      .filter((timed) => timed.direction === direction)
+      .flatMap((timed) => plansOf(timed).map((plan) => ({ work: workOf(timed, plan), seconds: timed.seconds[plan]! })));
+  return { inference: fitRates(timings('inference')), training: fitRates(timings('training')) };
 }
 
-/** How good the choices by `rates` are, and those of one plan for all. */
-export function planQuality(times: readonly PlanTimes[], rates: PlanRates): PlanQuality {
-  return qualityOf(
-    times.map((timed) => {
-      const predicted = plansOf(timed).map((plan) => ({
-        plan,
-        seconds: planSeconds(planWork(plan, timed.work, timed.dynamicFilters), rates[timed.direction]),
-      }));
-      const [chosen] = predicted.sort((a, b) => a.seconds - b.seconds);
-      return lossOf(timed, chosen!.plan);
-    }),
-  );
+/** @param choose what plans are chosen by: rates, or one plan wherever it can run */
+export function planQuality(times: readonly PlanTimes[], choose: PlanRates | ConvolutionPlan): PlanQuality {
+  const losses = times.map((timed) => {
+    const chosen = typeof choose === 'string' ? choose : predictedFastest(timed, choose[timed.direction]);
+    return timed.seconds[chosen]! / Math.min(...Object.values(timed.seconds)) - 1;
+  });
+  return {
+    cases: losses.length,
+    fastest: losses.filter((loss) => loss <= 0.03).length / losses.length,
+    meanLoss: mean(losses),
+    mostLoss: Math.max(...losses),
+  };
 }
 
-/** As `planQuality`, of `fused` wherever it can run. */
-export function fusedQuality(times: readonly PlanTimes[]): PlanQuality {
-  return qualityOf(times.map((timed) => lossOf(timed, 'fused')));
+function predictedFastest(timed: PlanTimes, rates: Rates): ConvolutionPlan {
+  const predicted = (plan: ConvolutionPlan): number => planSeconds(workOf(timed, plan), rates);
+  return plansOf(timed).sort((a, b) => predicted(a) - predicted(b))[0]!;
 }
 
 function plansOf({ seconds }: PlanTimes): ConvolutionPlan[] {
   return Object.keys(seconds) as ConvolutionPlan[];
 }
 
-function lossOf({ seconds }: PlanTimes, chosen: ConvolutionPlan): number {
-  return seconds[chosen]! / Math.min(...Object.values(seconds)) - 1;
-}
-
-function qualityOf(losses: readonly number[]): PlanQuality {
-  return {
-    cases: losses.length,
-    fastest: losses.filter((loss) => loss <= 0.03).length / losses.length,
-    meanLoss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-    mostLoss: Math.max(...losses),
-  };
+function workOf({ work, dynamicFilters }: PlanTimes, plan: ConvolutionPlan): Work {
+  return planWork(plan, work, dynamicFilters);
 }
 
 function sourceOf({ geometry, numKernels, granularity, ratio }: PlanCase): ParameterSource {
   const shape = nn.convWeightShape(geometry);
-  return randomSource(shape, numKernels, granularity === 'dynamic' ? null : randomMask(shape, ratio, granularity));
+  const masks = { dynamic: () => null, entry: randomMask, filter: randomFilterMask };
+  return randomSource(shape, numKernels, masks[granularity](shape, ratio));
 }
 
-/** Random numbers, dynamic as a whole where there is no mask. */
+/** Random numbers; all of them are dynamic where there is no mask. */
 export function randomSource(shape: readonly number[], numKernels: number, mask: Mask | null): ParameterSource {
   return scope(() => {
     const bank = randn([numKernels, ...shape]);
@@ -272,8 +259,12 @@ export function randomSource(shape: readonly number[], numKernels: number, mask:
   });
 }
 
-/** Of a weight whose first dimension is that of its filters, of which each entry or filter is dynamic with probability `ratio`. */
-export function randomMask(shape: readonly number[], ratio: number, granularity: 'entry' | 'filter'): Mask {
-  const units = granularity === 'entry' ? shape : shape.map((size, dimension) => (dimension === 0 ? size : 1));
+/** A mask that makes each unit dynamic with probability `ratio`: each number of a tensor `units` that is expanded to `shape`. */
+export function randomMask(shape: readonly number[], ratio: number, units = shape): Mask {
   return scope(() => Mask.fromTensor(ops.rand(units).lt(ratio).expand(shape)));
+}
+
+/** As `randomMask`, of whole filters of a convolution. */
+export function randomFilterMask(shape: readonly number[], ratio: number): Mask {
+  return randomMask(shape, ratio, [shape[0]!, 1, 1, 1]);
 }

@@ -1,7 +1,6 @@
 /** How fast the machine is: matrix products (BLAS), threads, and calls through libtorch's dispatcher. */
 import { getNumThreads, noGrad, ones, ops, scope, setNumThreads } from '@padnet/torch';
-import { median } from '../statistics.js';
-import { medianSeconds, secondsOf } from './timing.js';
+import { medianSeconds } from './timing.js';
 
 /** 10⁹ operations a second of a float32 matrix product [size, size] × [size, size]. */
 export function matmulGigaflops(size = 1024, repeats = 5): number {
@@ -40,18 +39,26 @@ export const targetMicroseconds = 6;
 export function callMicroseconds(repeats = 7): number {
   return scope(() => {
     const [a, b] = [ones([1]), ones([1])];
-    const rounds = Array.from({ length: warmUps + repeats }, () => microsecondsPerCall(() => ops.add(a, b)));
-    return median(rounds.slice(warmUps));
+    return (
+      (1e6 / callsMeasured) *
+      medianSeconds(
+        manyCalls(() => ops.add(a, b)),
+        repeats,
+        2,
+      )
+    );
   });
 }
-const warmUps = 2;
 
-/** The mean of 2,000 calls, a hundred in a scope as a small training step has them. */
-export function microsecondsPerCall(call: () => unknown): number {
-  const [scopes, calls] = [20, 100];
+/** How often what `manyCalls` returns calls. */
+export const callsMeasured = 2000;
+
+/** Calls so often, a hundred times in a scope as a small training step does. */
+export function manyCalls(call: () => unknown): () => void {
   const hundred = (): void => {
-    for (let i = 0; i < calls; i++) call();
+    for (let i = 0; i < 100; i++) call();
   };
-  const seconds = Array.from({ length: scopes }, () => secondsOf(hundred));
-  return (1e6 * seconds.reduce((sum, value) => sum + value, 0)) / (scopes * calls);
+  return () => {
+    for (let done = 0; done < callsMeasured; done += 100) scope(hundred);
+  };
 }

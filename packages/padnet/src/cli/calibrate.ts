@@ -1,7 +1,7 @@
 /** `padnet calibrate`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
 import { availableParallelism } from 'node:os';
 import type { Command } from 'commander';
-import { fusedQuality, measurePlans, planCases, planQuality, ratesOf } from '../analysis/calibration.js';
+import { measurePlans, planCases, planQuality, ratesOf } from '../analysis/calibration.js';
 import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../compute/index.js';
 import { describeEnvironment } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
@@ -38,7 +38,11 @@ async function calibrate({ repeats, threads, save, json }: CalibrateOptions, ter
   });
   const rates = ratesOf(times);
   const { rates: used, file } = machineRates();
-  const quality = { used: planQuality(times, used), measured: planQuality(times, rates), fused: fusedQuality(times) };
+  const quality = {
+    used: planQuality(times, used),
+    measured: planQuality(times, rates),
+    fused: planQuality(times, 'fused'),
+  };
   const saved = save ? ratesFile() : null;
   if (saved !== null) writeMachineRates(saved, rates);
   if (json) {

@@ -82,11 +82,6 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./models.js'),
   },
   {
-    name: 'bench',
-    description: 'Measure what things cost on this machine.',
-    load: () => import('./bench.js'),
-  },
-  {
     name: 'calibrate',
     description:
       'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the rates by which ' +
