@@ -2,7 +2,6 @@
  * What each plan of a dynamic convolution costs on this machine, over layers of ResNet-18, ResNet-50 and MobileNetV2: the rates
  * of the cost model that these times give, and how good its choices are.
  */
-import { setImmediate } from 'node:timers/promises';
 import {
   backward,
   getNumThreads,
@@ -138,29 +137,16 @@ class GivenCoefficients extends nn.Module implements Router {
   }
 }
 
-export interface MeasurePlansOptions {
-  /** Timed passes of each plan. */
-  readonly repeats: number;
-  readonly threads: number;
-  /** Before each case. */
-  readonly onCase?: (index: number) => void;
-  readonly signal?: AbortSignal;
-}
-
-/** @throws the signal's reason where it is aborted */
-export async function measurePlans(cases: readonly PlanCase[], options: MeasurePlansOptions): Promise<PlanTimes[]> {
-  const { repeats, threads, onCase, signal } = options;
+/**
+ * The times of one case after another; the number of threads is left as it was.
+ *
+ * @param repeats timed passes of each plan
+ */
+export function* measurePlans(cases: readonly PlanCase[], repeats: number, threads: number): Generator<PlanTimes[]> {
   const threadsBefore = getNumThreads();
   setNumThreads(threads);
   try {
-    const times: PlanTimes[] = [];
-    for (const [index, given] of cases.entries()) {
-      await setImmediate(); // what stops the process is heard
-      signal?.throwIfAborted();
-      onCase?.(index);
-      times.push(...timePlans(given, repeats));
-    }
-    return times;
+    for (const given of cases) yield timePlans(given, repeats);
   } finally {
     setNumThreads(threadsBefore);
   }

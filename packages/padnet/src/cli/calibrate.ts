@@ -1,7 +1,8 @@
 /** `padnet calibrate`: how fast each way to compute a dynamic convolution is here, and how well the fastest is foreseen. */
 import { availableParallelism } from 'node:os';
+import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
-import { measurePlans, planCases, planQuality, ratesOf } from '../analysis/calibration.js';
+import { measurePlans, planCases, planQuality, ratesOf, type PlanTimes } from '../analysis/calibration.js';
 import { directions, machineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../compute/index.js';
 import { describeEnvironment } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
@@ -27,15 +28,15 @@ export function register(command: Command, terminal: Terminal): void {
 }
 
 async function calibrate({ repeats, threads, save, json }: CalibrateOptions, terminal: Terminal): Promise<void> {
-  const times = await measurePlans(planCases, {
-    repeats,
-    threads,
-    signal: terminal.closed,
-    onCase: (index) => {
-      if (terminal.isInteractive && !json && index % 10 === 0)
-        terminal.remark(`case ${index + 1} of ${planCases.length}`);
-    },
-  });
+  const times: PlanTimes[] = [];
+  for (const found of measurePlans(planCases, repeats, threads)) {
+    times.push(...found);
+    await setImmediate(); // what stops the process is heard
+    terminal.closed.throwIfAborted();
+    const measured = times.length / directions.length;
+    if (terminal.isInteractive && !json && measured % 10 === 0)
+      terminal.remark(`${measured} of ${planCases.length} layers`);
+  }
   const rates = ratesOf(times);
   const { rates: used, file } = machineRates();
   const quality = {
