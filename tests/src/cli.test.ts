@@ -37,15 +37,7 @@ describe('help', () => {
     [['mask', 'show'], 'padnet mask show runs/pad30'],
     [['mask', 'diff'], 'padnet mask diff runs/pad30'],
     [['models'], 'padnet models --json'],
-    [['bench'], 'padnet bench ops'],
-    [['bench', 'ops'], 'padnet bench ops --json'],
-    [['bench', 'step'], 'padnet bench step --model resnet18 --size 224 --batch 16 --layer static,dyconv,pad --json'],
-    [['bench', 'inference'], 'padnet bench inference --model resnet18 --size 224 --batch 1'],
-    [['bench', 'layer'], 'padnet bench layer --in 512 --out 512 --size 7'],
-    [['bench', 'plans'], 'padnet bench plans --save'],
-    [['bench', 'imp'], 'padnet bench imp --model resnet18'],
-    [['bench', 'moe'], 'padnet bench moe --tokens 1024'],
-    [['bench', 'loader'], 'padnet bench loader'],
+    [['calibrate'], 'padnet calibrate --no-save'],
     [['doctor'], 'padnet doctor'],
   ])('%j has an example', async (command, example) => {
     const { code, stdout, stderr } = await run(...command, '--help');
@@ -68,7 +60,7 @@ describe('help', () => {
       'compare',
       'mask',
       'models',
-      'bench',
+      'calibrate',
       'doctor',
     ]) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
@@ -111,7 +103,7 @@ describe('models', () => {
 describe('bad usage: exit code 2 and one line', () => {
   it.each([
     [['trian'], "unknown command 'trian'; did you mean train?"],
-    [['bench', 'opz'], "unknown command 'opz'; did you mean ops?"],
+    [['mask', 'shwo'], "unknown command 'shwo'; did you mean show?"],
     [['train', 'static.yaml', '--sed', '3'], "unknown option '--sed'; did you mean one of --seed, --set?"],
     [['train', 'static.yaml', 'pad.yaml'], "too many arguments for 'train'. Expected 1 argument but got 2."],
     [['eval'], "missing required argument 'run'"],
@@ -141,15 +133,15 @@ describe('bad usage: exit code 2 and one line', () => {
       '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
     ],
     [
-      ['bench', 'step', '--layer', 'static,dyconf'],
-      "option '--layer <names>' argument 'static,dyconf' is invalid. Known are static, dyconv, pad, pad-filter, dyconv-composed, pad-composed; did you mean dyconv?",
+      ['glue', '--networks', 'static,moa'],
+      "option '--networks <names>' argument 'static,moa' is invalid. Known are scratch, static, moe, pad; did you mean moe?",
     ],
     [
-      ['bench', 'step', '--ratio', '1.5'],
+      ['convert', 'weights.pth', '--ratio', '1.5'],
       "option '--ratio <number>' argument '1.5' is invalid. Expected a number from 0 to 1.",
     ],
     [
-      ['bench', 'step', '--model', 'resnet10', '--width', '1.5'],
+      ['convert', 'recipe.pth', '--layer', 'static', '--out', 'x', '--model', 'resnet10', '--width', '1.5'],
       '--width: expected a whole number for resnet10, the channels of its first stage, got 1.5',
     ],
     [['compare', 'runs/a', 'runs/a/'], 'runs/a is given twice'],
@@ -270,7 +262,7 @@ describe('without training', () => {
 
   it('needs no libtorch to give help, nor to say that there is none', async () => {
     const env = { PADNET_TORCH_ADDON: '/nowhere/torch.node' };
-    for (const command of ['bench', 'inspect']) {
+    for (const command of ['calibrate', 'inspect']) {
       const { code, stderr } = await padnet([command, '--help'], { cwd, env });
       expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
     }

@@ -10,7 +10,7 @@ import { blocksOf, shellText } from './blocks.js';
 const program = join(root, 'packages/padnet/bin/padnet.js');
 
 /** Commands that have others below them. */
-const parents = new Set(['bench', 'mask']);
+const parents = new Set(['mask']);
 
 const helps = new Map<string, string>();
 

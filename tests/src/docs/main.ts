@@ -26,13 +26,14 @@ interface Outcome {
   readonly detail: string;
 }
 
-/** Programs that commands begin with. `make` and `npm` are asked whether they know the target; the others are the real ones. */
+/** Programs that commands begin with. `make` and `npm` (but for `npm run bench`) are asked whether they know the target; the others are the real ones. */
 function writeShims(): void {
   mkdirSync(shims, { recursive: true });
   const shim = (name: string, text: string): void => {
     writeFileSync(join(shims, name), `#!/usr/bin/env bash\nset -euo pipefail\n${text}\n`, { mode: 0o755 });
   };
   const padnet = join(root, 'tests/dist/docs/padnet.js');
+  const bench = join(root, 'tests/dist/docs/bench.js');
   shim('padnet', `exec "${process.execPath}" "${padnet}" "$@"`);
   shim(
     'npx',
@@ -45,7 +46,8 @@ function writeShims(): void {
   );
   shim(
     'npm',
-    `[ "$1" = run ] && node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
+    `[ "$1 $2 $3" = "run bench --" ] && shift 3 && exec "${process.execPath}" "${bench}" "$@"\n` +
+      `[ "$1" = run ] && node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
       `{ echo "npm $*: no such script" >&2; exit 1; }`,
   );
 }

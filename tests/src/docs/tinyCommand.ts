@@ -20,8 +20,6 @@ export function tinyCommand(parameters: readonly string[]): string[] {
       return [command, ...rest, ...force(rest, (out) => existsSync(out))];
     case 'partition':
       return [command, ...rest, ...tinyOptions(rest, { '--batches': '2', '--rounds': '2' }), '--force'];
-    case 'bench':
-      return [command, ...tinyBench(rest)];
     default:
       return [...parameters];
   }
@@ -105,7 +103,8 @@ function sets(values: Readonly<Record<string, string | number>>): string[] {
   return Object.entries(values).flatMap(([key, value]) => ['--set', `${key}=${value}`]);
 }
 
-function tinyBench([kind = '', ...parameters]: readonly string[]): string[] {
+/** The same of `npm run bench`. */
+export function tinyBench([kind = '', ...parameters]: readonly string[]): string[] {
   const small: Readonly<Record<string, Readonly<Record<string, string>>>> = {
     step: { '--size': '32', '--batch': '2', '--width': '8', '--steps': '1', '--repeats': '1' },
     inference: { '--size': '32', '--batch': '1', '--width': '8', '--steps': '1', '--repeats': '1' },
@@ -113,7 +112,6 @@ function tinyBench([kind = '', ...parameters]: readonly string[]): string[] {
     loader: { '--images': '32', '--batch': '8', '--repeats': '1' },
     moe: { '--tokens': '16', '--in': '16', '--out': '32', '--repeats': '1' },
     layer: { '--size': '8', '--batch': '2', '--repeats': '1' },
-    plans: { '--repeats': '1' },
     ops: { '--repeats': '1' },
   };
   // MobileNetV2's width is a multiplier.

@@ -105,7 +105,7 @@ describe('inspectPlans', () => {
       '1 | 5×2×3×3 | 3×3 /1 | perKernel (set) | 3 | 100.0 % | 0 of 4 | 2.00 ms | 1.00 ms | 3.00 ms | –',
       '2 | 5×4×3×3 | 1×1 /1 | structured | 3 | 50.0 % | 2 of 4 | 2.00 ms | 1.00 ms | 3.00 ms | 500 µs',
       'training, batch 5 of 1 picture; times as the cost model predicts them, routers apart',
-      "rates are the defaults for avx2; `padnet bench plans --save` measures this machine's",
+      "rates are the defaults for avx2; `padnet calibrate` measures this machine's",
     ]);
     expect(planText({ ...rest, rows, rates: { ...defaults, problem: 'rates.json: no rates' } })).toMatch(
       /\nrates\.json: no rates$/,

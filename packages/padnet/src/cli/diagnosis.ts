@@ -3,9 +3,7 @@ import { getNumThreads, libtorchVersion } from '@padnet/torch';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
-import { benchOperators } from '../bench/ops.js';
-import { pythonVersion, systemPython } from '../bench/python.js';
-import { matmulGigaflops, threadSpeedUp } from '../bench/speed.js';
+import { callMicroseconds, matmulGigaflops, targetMicroseconds, threadSpeedUp } from '../analysis/machineSpeed.js';
 import { availableMemory } from '../memory.js';
 import { FASHION_MNIST_PATH, loadFashionMnist } from '../data/fashionMnist.js';
 import { reasonOf } from '../errors.js';
@@ -69,7 +67,7 @@ function firstLine(command: string, ...parameters: string[]): string | null {
     const output = execFileSync(command, parameters, {
       encoding: 'utf8',
       stdio: ['ignore', 'pipe', 'ignore'],
-      timeout: 20_000,
+      timeout: 60_000,
     });
     return output.split('\n')[0]!.trim();
   } catch {
@@ -154,14 +152,14 @@ function checkThreads(): Finding {
 }
 
 function checkDispatcher(): Finding {
-  const { callMicroseconds, targetMicroseconds } = benchOperators({ repeats: 7 });
-  const slow = callMicroseconds > targetMicroseconds;
+  const microseconds = callMicroseconds();
+  const slow = microseconds > targetMicroseconds;
   return {
     level: slow ? 'warn' : 'ok',
     subject: 'dispatcher',
-    found: `${callMicroseconds.toFixed(1)} µs for a call of an operator (target: at most ${targetMicroseconds})`,
+    found: `${microseconds.toFixed(1)} µs for a call of an operator (target: at most ${targetMicroseconds})`,
     fix: slow ? 'a slow or busy machine: small networks train slower than they could' : null,
-    values: { callMicroseconds, targetMicroseconds },
+    values: { callMicroseconds: microseconds, targetMicroseconds },
   };
 }
 
@@ -199,6 +197,14 @@ function checkData(path: string): Finding {
   }
 }
 
+/** Debian's Python, which `python3-torch` belongs to. */
+export const systemPython = '/usr/bin/python3';
+
+/** The version of a Python's torch or torchvision; null where it has none. */
+export function pythonVersion(python: string, module: 'torch' | 'torchvision'): string | null {
+  return firstLine(python, '-c', `import ${module}; print(${module}.__version__)`);
+}
+
 function checkPython(): Finding {
   const subject = 'python';
   const version = pythonVersion(systemPython, 'torch');
@@ -206,11 +212,11 @@ function checkPython(): Finding {
     return {
       level: 'ok',
       subject,
-      found: `torch ${version} in ${systemPython}, for \`padnet bench step\``,
+      found: `torch ${version} in ${systemPython}, to compare with by \`npm run bench -- step\``,
       fix: null,
       values: { version },
     };
   }
-  const fix = 'only to compare in `padnet bench step`: apt-get install python3-torch';
+  const fix = 'only to compare with, by `npm run bench -- step`: apt-get install python3-torch';
   return { level: 'warn', subject, found: `${systemPython} has no torch`, fix, values: { version } };
 }

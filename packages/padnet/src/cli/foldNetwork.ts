@@ -1,12 +1,11 @@
 /** What `padnet convert --layer static` does with a dynamic or partial network: folds it, and measures what that costs. */
-import { noGrad, randn, type nn } from '@padnet/torch';
-import { measuredPass } from '../bench/measuredPass.js';
+import { noGrad, randn, scope, type nn } from '@padnet/torch';
+import { medianSeconds } from '../analysis/timing.js';
 import type { DataSplit, OnBadPicture } from '../data/index.js';
 import { fuseBatchNorms } from '../layers/index.js';
 import type { PictureRecipe } from '../recipe/index.js';
 import type { PictureModel } from '../runs/index.js';
 import { type Evaluation, foldModel } from '../training/index.js';
-import { median } from '../statistics.js';
 
 export interface FoldOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
@@ -29,28 +28,23 @@ export interface FoldCost {
 export async function foldNetwork(recipe: PictureRecipe, model: PictureModel, options: FoldOptions): Promise<FoldCost> {
   const { inChannels, size } = model.description;
   const shape = [1, inChannels, ...size];
-  const secondsBefore = medianSeconds(model.network, shape);
+  const secondsBefore = passSeconds(model.network, shape);
   const { before, after } = await foldModel(recipe, model, options);
   return {
     before: { score: before.score, loss: before.loss, seconds: secondsBefore },
-    after: { score: after.score, loss: after.loss, seconds: medianSeconds(model.network, shape) },
+    after: { score: after.score, loss: after.loss, seconds: passSeconds(model.network, shape) },
   };
 }
 
-const warmUpPasses = 3;
-const timedPasses = 11;
-
-/** As `padnet eval` and `padnet bench inference` run it. */
-function medianSeconds(network: nn.Layer, shape: readonly number[]): number {
+/** Median time of a forward pass as `padnet eval` runs it. */
+function passSeconds(network: nn.Layer, shape: readonly number[]): number {
   network.eval();
   const restore = fuseBatchNorms(network);
   try {
-    const { seconds } = measuredPass(() => {
+    return scope(() => {
       const input = randn(shape);
-      return () => noGrad(() => network.forward(input));
+      return medianSeconds(() => noGrad(() => network.forward(input)), 11, 3);
     });
-    const passes = Array.from({ length: warmUpPasses + timedPasses }, seconds);
-    return median(passes.slice(warmUpPasses));
   } finally {
     restore();
   }

@@ -82,9 +82,11 @@ const commands: readonly CommandEntry[] = [
     load: () => import('./models.js'),
   },
   {
-    name: 'bench',
-    description: 'Measure what things cost on this machine.',
-    load: () => import('./bench.js'),
+    name: 'calibrate',
+    description:
+      'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the rates by which ' +
+      'plans are chosen on this machine from then on. Takes a quarter of an hour.',
+    load: () => import('./calibrate.js'),
   },
   {
     name: 'doctor',

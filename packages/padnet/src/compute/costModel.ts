@@ -1,6 +1,6 @@
 /**
  * Predicted time of each way to compute a dynamic convolution: a plan is so many units of a few kinds of work, and a machine
- * has a rate for each kind (`planRates.ts`), measured (`padnet bench plans`). Symbols as in method.md: B samples, K bank
+ * has a rate for each kind (`planRates.ts`), measured (`padnet calibrate`). Symbols as in method.md: B samples, K bank
  * entries, n entries of a kernel, d of them dynamic.
  */
 import type { nn } from '@padnet/torch';

@@ -87,7 +87,7 @@ describe('the rates of a machine', () => {
     expect(found).toEqual(defaults);
     expect(problem).toContain(`${file}: `);
     expect(problem).toContain(reason);
-    expect(problem).toContain('measure again with `padnet bench plans --save`');
+    expect(problem).toContain('measure again with `padnet calibrate`');
     expect(problem).not.toContain('\n');
     writeMachineRates(file, rates, mine);
     expect(readMachineRates(file, mine)).toEqual({ rates, file, problem: null });

@@ -1,4 +1,4 @@
-/** The rates of this machine: those that `padnet bench plans --save` has measured, else the defaults of its instruction set. */
+/** The rates of this machine: those that `padnet calibrate` has measured, else the defaults of its instruction set. */
 import { existsSync } from 'node:fs';
 import { cpus } from 'node:os';
 import { join } from 'node:path';
@@ -97,7 +97,7 @@ function readFile(file: string): File | { readonly problem: string } {
   try {
     return readJson(file, fileSchema, {
       expected: 'rates',
-      wayOut: 'the defaults are used, measure again with `padnet bench plans --save`',
+      wayOut: 'the defaults are used, measure again with `padnet calibrate`',
     });
   } catch (error) {
     return { problem: reasonOf(error) };

@@ -67,7 +67,7 @@ export function planText({ rows, batch, direction, sample, rates }: PlanInspecti
     textTable({ title: 'Plans', columns, rows }),
     `${direction}, batch ${batch} of ${sample}; times as the cost model predicts them, routers apart`,
     file === null
-      ? `rates are the defaults for ${instructions}; \`padnet bench plans --save\` measures this machine's`
+      ? `rates are the defaults for ${instructions}; \`padnet calibrate\` measures this machine's`
       : `rates were measured on this machine: ${file}`,
     ...(problem === null ? [] : [problem]),
   ].join('\n');

@@ -1,6 +1,6 @@
-"""The static network of `padnet bench step` and `inference`, driven from Python with the same libtorch.
+"""The static network of the measurements `step` and `inference`, driven from Python with the same libtorch.
 
-Speaks the lines of JSON of src/bench/networkProcess.ts. ResNets need torch alone (Debian: python3-torch), the network is
+It is given a `Job` of src/passes.ts as JSON, and prints a `Turn`. ResNets need torch alone (Debian: python3-torch), the network is
 torchvision's, in-place operations included; MobileNetV2 is imported from torchvision (python3-torchvision).
 """
 
@@ -85,6 +85,8 @@ def mobilenet(width, in_channels, num_classes):
 
 def create(job):
     if job["model"] == "mobilenetV2":
+        if job["stem"] == "small":
+            sys.exit("torchvision's mobilenet_v2 has no small stem")
         return mobilenet(job["width"] or 1.0, job["inChannels"], job["numClasses"])
     return resnet(job["model"], job["stem"], job["width"] or 64, job["inChannels"], job["numClasses"])
 
@@ -112,10 +114,11 @@ def inference(network, images):
     return forward
 
 
-def seconds_of(body):
-    start = time.perf_counter()
+def sample(body):
+    start, processor = time.perf_counter(), time.process_time()
     body()
-    return time.perf_counter() - start
+    seconds, used = time.perf_counter() - start, time.process_time() - processor
+    return {"seconds": seconds, "processorSeconds": used, "bytes": 0}
 
 
 def main():
@@ -125,11 +128,10 @@ def main():
     network = create(job)
     images = torch.randn(job["batch"], job["inChannels"], job["size"], job["size"])
     body = training_step(network, images, job) if job["pass"] == "step" else inference(network, images)
-    for line in sys.stdin:
-        print(json.dumps({"seconds": [seconds_of(body) for _ in range(json.loads(line)["passes"])]}), flush=True)
+    samples = [sample(body) for _ in range(job["warmUps"] + job["passes"])][job["warmUps"] :]
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
     parameters = sum(parameter.numel() for parameter in network.parameters())
-    print(json.dumps({"parameters": parameters, "peakMemoryBytes": peak}), flush=True)
+    print(json.dumps({"samples": samples, "parameters": parameters, "peakMemoryBytes": peak}))
 
 
 main()

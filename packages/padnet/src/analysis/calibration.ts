@@ -2,7 +2,6 @@
  * What each plan of a dynamic convolution costs on this machine, over layers of ResNet-18, ResNet-50 and MobileNetV2: the rates
  * of the cost model that these times give, and how good its choices are.
  */
-import { setImmediate } from 'node:timers/promises';
 import {
   backward,
   getNumThreads,
@@ -27,12 +26,13 @@ import {
   type MixingPlan,
   type PlanRates,
   loadMachineRates,
+  type Rates,
+  type Work,
 } from '../compute/index.js';
 import { DynamicConv2d } from '../layers/index.js';
-import { PartialSource, type ParameterSource } from '../partial/index.js';
-import { quantile } from '../statistics.js';
-import { randomMask } from './benchNetwork.js';
-import { interleaved } from './repeats.js';
+import { Mask, PartialSource, type ParameterSource } from '../partial/index.js';
+import { mean, quantile } from '../statistics.js';
+import { interleaved, secondsOf } from './timing.js';
 
 /** A layer, and how much of it is dynamic. */
 export interface PlanCase {
@@ -116,17 +116,17 @@ export const planCases: readonly PlanCase[] = layers.flatMap(
     ),
 );
 
-/** Coefficients that a router would give, so that only the convolution is timed. */
+/** Coefficients [batch, K] that a router would give, so that only the convolution is timed. */
 class GivenCoefficients extends nn.Module implements Router {
   readonly sumsToOne = true;
-  readonly numKernels: number;
   readonly coefficients: nn.Parameter;
 
-  /** @param coefficients [batch, K] */
-  constructor(coefficients: Tensor) {
+  constructor(
+    batch: number,
+    readonly numKernels: number,
+  ) {
     super();
-    this.numKernels = coefficients.shape[1]!;
-    this.coefficients = new nn.Parameter(coefficients);
+    this.coefficients = new nn.Parameter(ops.softmax(randn([batch, numKernels]), 1));
   }
 
   forward(): Tensor {
@@ -138,30 +138,17 @@ class GivenCoefficients extends nn.Module implements Router {
   }
 }
 
-export interface MeasurePlansOptions {
-  /** Timed passes of each plan. */
-  readonly repeats: number;
-  readonly threads: number;
-  /** Before each case. */
-  readonly onCase?: (index: number) => void;
-  readonly signal?: AbortSignal;
-}
-
-/** @throws the signal's reason where it is aborted */
-export async function measurePlans(cases: readonly PlanCase[], options: MeasurePlansOptions): Promise<PlanTimes[]> {
-  const { repeats, threads, onCase, signal } = options;
+/**
+ * The times of one case after another; the number of threads is left as it was.
+ *
+ * @param repeats timed passes of each plan
+ */
+export function* measurePlans(cases: readonly PlanCase[], repeats: number, threads: number): Generator<PlanTimes[]> {
   loadMachineRates();
   const threadsBefore = getNumThreads();
   setNumThreads(threads);
   try {
-    const times: PlanTimes[] = [];
-    for (const [index, given] of cases.entries()) {
-      await setImmediate(); // what stops the process is heard
-      signal?.throwIfAborted();
-      onCase?.(index);
-      times.push(...timePlans(given, repeats));
-    }
-    return times;
+    for (const given of cases) yield timePlans(given, repeats);
   } finally {
     setNumThreads(threadsBefore);
   }
@@ -176,7 +163,7 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
     manualSeed(0);
     const { geometry, batch, numKernels, size } = given;
     const channelsLast = { memoryFormat: 'channels_last' } as const;
-    const router = new GivenCoefficients(ops.softmax(randn([batch, numKernels]), 1));
+    const router = new GivenCoefficients(batch, numKernels);
     const layer = new DynamicConv2d({ geometry, router, source: sourceOf(given) });
     const input = randn([batch, geometry.inChannels, size, size]).contiguous(channelsLast);
     const { shape, device, dtype } = input;
@@ -188,12 +175,10 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
       const { costs, dynamicFilters, work } = layer.planCosts({ shape, device, dtype, direction });
       const pass = (plan: ConvolutionPlan) => (): number => {
         layer.plan = plan;
-        const start = performance.now();
-        scope(() => {
+        const seconds = secondsOf(() => {
           if (direction === 'inference') noGrad(() => layer.forward(input));
           else backward(layer.forward(input), { gradients: [gradient] });
         });
-        const seconds = (performance.now() - start) / 1000;
         layer.zeroGrad();
         input.grad = null;
         return seconds;
@@ -214,59 +199,60 @@ function timePlans(given: PlanCase, repeats: number): PlanTimes[] {
 
 /** The rates of a machine that took these times. */
 export function ratesOf(times: readonly PlanTimes[]): PlanRates {
-  const fit = (direction: Direction) =>
-    fitRates(
-      times
-        .filter((timed) => timed.direction === direction)
-        .flatMap(({ work, dynamicFilters, seconds }) =>
-          Object.entries(seconds).map(([plan, value]) => ({
-            work: planWork(plan as ConvolutionPlan, work, dynamicFilters),
-            seconds: value,
-          })),
-        ),
-    );
-  return { inference: fit('inference'), training: fit('training') };
+  const timings = (direction: Direction) =>
+    times
+      .filter((timed) => timed.direction === direction)
+      .flatMap((timed) => plansOf(timed).map((plan) => ({ work: workOf(timed, plan), seconds: timed.seconds[plan]! })));
+  return { inference: fitRates(timings('inference')), training: fitRates(timings('training')) };
 }
 
-/** How good the choices by `rates` are, and those of one plan for all. */
-export function planQuality(times: readonly PlanTimes[], rates: PlanRates): PlanQuality {
-  return qualityOf(
-    times.map((timed) => {
-      const predicted = plansOf(timed).map((plan) => ({
-        plan,
-        seconds: planSeconds(planWork(plan, timed.work, timed.dynamicFilters), rates[timed.direction]),
-      }));
-      const [chosen] = predicted.sort((a, b) => a.seconds - b.seconds);
-      return lossOf(timed, chosen!.plan);
-    }),
-  );
+/** @param choose what plans are chosen by: rates, or one plan wherever it can run */
+export function planQuality(times: readonly PlanTimes[], choose: PlanRates | ConvolutionPlan): PlanQuality {
+  const losses = times.map((timed) => {
+    const chosen = typeof choose === 'string' ? choose : predictedFastest(timed, choose[timed.direction]);
+    return timed.seconds[chosen]! / Math.min(...Object.values(timed.seconds)) - 1;
+  });
+  return {
+    cases: losses.length,
+    fastest: losses.filter((loss) => loss <= 0.03).length / losses.length,
+    meanLoss: mean(losses),
+    mostLoss: Math.max(...losses),
+  };
 }
 
-/** As `planQuality`, of `fused` wherever it can run. */
-export function fusedQuality(times: readonly PlanTimes[]): PlanQuality {
-  return qualityOf(times.map((timed) => lossOf(timed, 'fused')));
+function predictedFastest(timed: PlanTimes, rates: Rates): ConvolutionPlan {
+  const predicted = (plan: ConvolutionPlan): number => planSeconds(workOf(timed, plan), rates);
+  return plansOf(timed).sort((a, b) => predicted(a) - predicted(b))[0]!;
 }
 
 function plansOf({ seconds }: PlanTimes): ConvolutionPlan[] {
   return Object.keys(seconds) as ConvolutionPlan[];
 }
 
-function lossOf({ seconds }: PlanTimes, chosen: ConvolutionPlan): number {
-  return seconds[chosen]! / Math.min(...Object.values(seconds)) - 1;
-}
-
-function qualityOf(losses: readonly number[]): PlanQuality {
-  return {
-    cases: losses.length,
-    fastest: losses.filter((loss) => loss <= 0.03).length / losses.length,
-    meanLoss: losses.reduce((sum, loss) => sum + loss, 0) / losses.length,
-    mostLoss: Math.max(...losses),
-  };
+function workOf({ work, dynamicFilters }: PlanTimes, plan: ConvolutionPlan): Work {
+  return planWork(plan, work, dynamicFilters);
 }
 
 function sourceOf({ geometry, numKernels, granularity, ratio }: PlanCase): ParameterSource {
   const shape = nn.convWeightShape(geometry);
-  const bank = randn([numKernels, ...shape]);
-  if (granularity === 'dynamic') return new Bank(bank);
-  return new PartialSource({ bank, staticWeight: randn(shape), mask: randomMask(shape, ratio, granularity) });
+  const masks = { dynamic: () => null, entry: randomMask, filter: randomFilterMask };
+  return randomSource(shape, numKernels, masks[granularity](shape, ratio));
+}
+
+/** Random numbers; all of them are dynamic where there is no mask. */
+export function randomSource(shape: readonly number[], numKernels: number, mask: Mask | null): ParameterSource {
+  return scope(() => {
+    const bank = randn([numKernels, ...shape]);
+    return mask ? new PartialSource({ bank, staticWeight: randn(shape), mask }) : new Bank(bank);
+  });
+}
+
+/** A mask that makes each unit dynamic with probability `ratio`: each number of a tensor `units` that is expanded to `shape`. */
+export function randomMask(shape: readonly number[], ratio: number, units = shape): Mask {
+  return scope(() => Mask.fromTensor(ops.rand(units).lt(ratio).expand(shape)));
+}
+
+/** As `randomMask`, of whole filters of a convolution. */
+export function randomFilterMask(shape: readonly number[], ratio: number): Mask {
+  return randomMask(shape, ratio, [shape[0]!, 1, 1, 1]);
 }

@@ -1,0 +1,15 @@
+/** The commands of `npm run bench`. */
+import { Command } from 'commander';
+import { addImp } from './imp.js';
+import { addLayer } from './layer.js';
+import { addLoader } from './loader.js';
+import { addMoE } from './moe.js';
+import { addOps } from './ops.js';
+import { addInference, addStep } from './passes.js';
+import { addStandardRuns } from './standardRuns.js';
+
+export function createProgram(): Command {
+  const program = new Command('bench').description('Measures what things cost on this machine.');
+  for (const add of [addStep, addInference, addLayer, addMoE, addImp, addLoader, addOps, addStandardRuns]) add(program);
+  return program;
+}
