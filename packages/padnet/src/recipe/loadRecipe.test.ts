@@ -275,7 +275,7 @@ describe('serialiseRecipe', () => {
 });
 
 describe('the recipes that are shipped', () => {
-  const folder = new URL('../../recipes', import.meta.url);
+  const folder = new URL('../../recipes/', import.meta.url);
   const data = {
     'fashion-mnist': 'fashionMnist',
     cifar10: 'cifar10',
