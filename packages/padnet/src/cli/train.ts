@@ -78,7 +78,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
     const { recipe, out, resume } = plan;
     const title = `${resume ? 'resuming' : 'training'} ${networkName(recipe)} (${recipe.model.layer}) in ${out}`;
     const view = trainingView(terminal, { json: options.json === true });
-    const watch = { signal, terminal, view, title, separate: plans.length > 1 };
+    const watch = { signal, terminal, view, title };
     const end = await trainRun(plan, watch).catch((error: unknown) => {
       if (isAbort(error, signal)) return null; // before the first step
       throw error;

@@ -99,7 +99,7 @@ export async function trainRuns<Run extends PlannedRun>(
     const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
     try {
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
-      const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
+      const end = await trainRun(plan, { signal, terminal, view, title });
       if (end.type === 'interrupted') {
         stopped();
         terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);

@@ -20,6 +20,5 @@ export * from './task.js';
 export * from './temperature.js';
 export * from './textTask.js';
 export * from './trainer.js';
-export * from './trainInProcess.js';
-export * from './trainInWorker.js';
+export { trainInProcess } from './trainInProcess.js';
 export * from './trainRecipe.js';

@@ -40,11 +40,16 @@ export function assertPartitionPossible(
 ): void {
   if (searchLayers(network).size === 0)
     throw new InputError('partition is given, but the network has no partial layer to search');
-  named('granularity', () => partitionUnits(network, granularity));
-  if (masks) named('masks', () => void assertPartitionFits(network, masks));
+  named('granularity', () => {
+    partitionUnits(network, granularity);
+  });
+  if (!masks) return;
+  named('masks', () => {
+    assertPartitionFits(network, masks);
+  });
 }
 
-function named(key: string, assertion: () => unknown): void {
+function named(key: string, assertion: () => void): void {
   try {
     assertion();
   } catch (error) {
