@@ -17,7 +17,8 @@ export {
 } from './expertLoad.js';
 export { inspectPlans, type InspectPlansOptions, type PlanInspection, type PlanRow } from './inspectPlans.js';
 export { type Inspection, inspectNetwork, type InspectRow } from './inspectNetwork.js';
-export type { NetworkFacts, RunModel } from './networkFacts.js';
+export type { RunModel } from './networkFacts.js';
+export type { NetworkFacts, RouterFindings, ShownNetwork } from './view.js';
 export { countNetwork, type LayerRatio, layerRatios, type NetworkCounts } from './networkCounts.js';
 export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
 export { encodePng, type Pixels } from './png.js';
@@ -39,7 +40,7 @@ export {
   type PictureCoefficients,
 } from './pictureAnswers.js';
 export { picturePass, type SamplePass, textPass } from './samplePass.js';
-export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun, type ShownNetwork } from './shownNetwork.js';
+export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun } from './shownNetwork.js';
 export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
 export { answerTexts, type AnswerOptions, type Text, type TextAnswer, type TokenExperts } from './textAnswers.js';
 export { writeRun, type WriteRunOptions } from './writeRun.js';

@@ -2,7 +2,7 @@
 import { resolvePretrained } from '../models/index.js';
 import type { Recipe } from '../recipe/index.js';
 import type { FinishedEvent, InterruptedEvent } from '../runs/index.js';
-import { throwNamed, trainInProcess, type TrainRecipeOptions } from '../training/index.js';
+import { taskKind, throwNamed, trainInProcess, type TrainRecipeOptions } from '../training/index.js';
 import { formatBytes } from '../report/format.js';
 import type { Terminal } from './terminal.js';
 import type { TrainingView } from './trainingView.js';
@@ -27,7 +27,8 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
   const { signal, terminal, view, title } = watch;
   let end: FinishedEvent | InterruptedEvent | null = null;
   try {
-    if (recipe.modality === 'text') await fetchPretrained(recipe.model.pretrained, signal, terminal);
+    const name = taskKind(recipe.modality).hubName(recipe);
+    if (name !== null) await fetchPretrained(name, signal, terminal);
     let isStarted = false;
     for await (const event of trainInProcess(recipe, { ...options, signal })) {
       if (!isStarted) view.start(title);

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { InputError, reasonOf } from '../errors.js';
 import type { Recipe } from '../recipe/index.js';
 import { FolderHeldError, holdFolder, type RunFolder, runState } from '../runs/index.js';
-import { finishedEvent } from '../training/index.js';
+import { finishedEvent, taskKind } from '../training/index.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -126,7 +126,7 @@ export async function trainRuns<Run extends PlannedRun>(
 }
 
 function pretrainedNames(runs: readonly PlannedRun[]): Set<string> {
-  return new Set(runs.flatMap(({ recipe }) => (recipe.modality === 'text' ? [recipe.model.pretrained] : [])));
+  return new Set(runs.flatMap(({ recipe }) => taskKind(recipe.modality).hubName(recipe) ?? []));
 }
 
 /** Nobody resumes a finished run, and they are three times as large as its network. */

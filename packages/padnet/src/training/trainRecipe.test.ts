@@ -5,7 +5,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { Mask } from '../partial/index.js';
 import { decodePartition, encodePartition, overallDynamicRatio, partialLayers } from '../partition/index.js';
-import { evaluate } from './evaluate.js';
+import { evaluate } from './tasks/evaluate.js';
 import { isMetric, type TrainingEvent } from '../runs/events.js';
 import { collect, metrics, smallRecipe, splits, writePictures } from '../runs/pictures.test.fixture.js';
 import { partitionRun } from './partitionRun.js';
