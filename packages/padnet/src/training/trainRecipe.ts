@@ -133,7 +133,6 @@ export function readMasks(options: PartitionOptions | undefined): Partition | un
 
 /** @param path a file of masks, or the folder of a run or a network that has one. @throws InputError where there are none */
 export function readPartition(path: string): Partition {
-  if (!isThere(path)) throw new InputError(`${path}: there is no such file or folder`);
   const file = isFolder(path) ? new RunFolder(path).partition : path;
   if (isFolder(path) && !isThere(file))
     throw new InputError(
