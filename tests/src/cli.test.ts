@@ -176,6 +176,8 @@ describe('bad input: exit code 1 and one line', () => {
       'pictures has no network; expected the folder of a run, or of a network that `padnet convert` wrote',
     ],
     [['inspect', 'nothing'], 'nothing: there is no such file or folder'],
+    [['inspect', 'no\nthing'], 'no\\x0athing: there is no such file or folder'],
+    [['mask', 'show', 'nothing'], 'nothing: expected a partition, but there is no such file'],
     [
       ['inspect', 'notes.txt'],
       'notes.txt: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)',

@@ -1,5 +1,14 @@
 /** Texts of one's own by the command line: train, predict, eval, compare, inspect, ablate, on a tiny encoder. */
-import { appendFileSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  appendFileSync,
+  cpSync,
+  existsSync,
+  mkdirSync,
+  mkdtempSync,
+  readFileSync,
+  rmSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
@@ -280,6 +289,15 @@ describe('a network as Hugging Face saves it', () => {
 });
 
 describe('eval', () => {
+  it('says where it is not known any more what the run was tested on', async () => {
+    cpSync(join(cwd, 'static'), join(cwd, 'lost'), { recursive: true });
+    rmSync(join(cwd, 'lost/split.json'));
+    const { code, stdout, stderr } = await run('eval', 'lost');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/^test accuracy /);
+    expect(stderr).toMatch(/^padnet: lost\/split\.json is missing, .*: its data are divided anew, .*from a copy\n$/);
+  });
+
   it('gives what training ended with, on the rows that it was not trained on', async () => {
     const events = readFileSync(join(cwd, 'pad/metrics.jsonl'), 'utf8').trim().split('\n');
     const { testScore } = JSON.parse(events.at(-1)!) as { testScore: number };

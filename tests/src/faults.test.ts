@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
-import { padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
+import { killAll, padnet, tinyRecipe, writePictures, type Finished } from './padnetProcess.js';
 
 const isLong = process.env.PADNET_LONG_TESTS === '1';
 
@@ -69,12 +69,20 @@ describe('SIGKILL', () => {
         let counting = false;
         return padnet(train, {
           cwd,
+          ownGroup: true,
           onLine: (line, child) => {
             if (counting || !isMoment(line)) return;
             counting = true;
-            setTimeout(() => child.kill('SIGKILL'), wait);
+            setTimeout(() => {
+              killAll(child, 'SIGKILL');
+            }, wait);
           },
-          ...(fromStart && { onStart: (child) => setTimeout(() => child.kill('SIGKILL'), wait) }),
+          ...(fromStart && {
+            onStart: (child) =>
+              setTimeout(() => {
+                killAll(child, 'SIGKILL');
+              }, wait),
+          }),
         });
       };
       for (let kill = 0; kill < kills; kill++) {
@@ -96,6 +104,21 @@ describe('SIGKILL', () => {
       expect(got['metrics.jsonl']).toBe(wanted['metrics.jsonl']);
     },
   );
+});
+
+it('a command that is killed alone leaves its training time to save', async () => {
+  writeFileSync(join(cwd, 'alone.yaml'), tinyRecipe('static', { epochs: 50 }));
+  let steps = 0;
+  const killed = await padnet(['train', 'alone.yaml', '--out', 'alone', '--json'], {
+    cwd,
+    onLine: (line, child) => {
+      if (line.includes('"type":"step"') && ++steps === 3) child.kill('SIGKILL');
+    },
+  });
+  expect(killed).toMatchObject({ code: null, stderr: '' });
+  expect(readdirSync(join(cwd, 'alone/checkpoints')).some((name) => name.startsWith('step-'))).toBe(true);
+  const resume = ['train', 'alone.yaml', '--out', 'alone', '--resume', '--allow-changes'];
+  expect(await padnet([...resume, '--set', 'training.epochs=8'], { cwd })).toMatchObject({ code: 0, stderr: '' });
 });
 
 describe('a full disk', () => {

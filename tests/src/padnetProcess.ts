@@ -24,16 +24,19 @@ export interface ProcessOptions {
   readonly env?: Readonly<Record<string, string>>;
   /** What it reads from standard input. */
   readonly input?: string;
+  /** In a process group of its own, for `killAll`. */
+  readonly ownGroup?: boolean;
 }
 
 export function padnet(
   parameters: readonly string[],
-  { cwd, env, onLine, onStart, input }: ProcessOptions,
+  { cwd, env, onLine, onStart, input, ownGroup = false }: ProcessOptions,
 ): Promise<Finished> {
   const child = spawn(process.execPath, [program, ...parameters], {
     cwd,
     env: { ...process.env, ...env },
     stdio: ['pipe', 'pipe', 'pipe'],
+    detached: ownGroup,
   });
   child.stdin.end(input);
   onStart?.(child);
@@ -51,6 +54,15 @@ export function padnet(
       resolve({ code, stdout, stderr });
     });
   });
+}
+
+/** Sends a signal to a command of a group of its own, and to the process that trains for it, at once. */
+export function killAll(child: ChildProcess, signal: NodeJS.Signals): void {
+  try {
+    process.kill(-child.pid!, signal);
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code !== 'ESRCH') throw error; // it has ended
+  }
 }
 
 /** A folder of IDX pictures, 8 × 8, of four classes that differ in which quarter is bright. */

@@ -1,14 +1,37 @@
 import { inspect } from 'node:util';
 import { systemErrorText } from '@padnet/torch/files';
+import { printable } from './printable.js';
 
 /**
  * Bad input from the user: a file, a recipe key or an argument. The message is one line that names the file or key, what
  * was expected, what came, and the way out; programs print it without a stack. `cause` keeps the original error.
  */
 export class InputError extends Error {
-  constructor(message: string, options?: { cause?: unknown }) {
-    super(message, options);
+  /** @param message one line: names in it may hold ends of lines, which are shown as codes; or a line a problem */
+  constructor(message: string | readonly string[], options?: { cause?: unknown }) {
+    super([message].flat().map(printable).join('\n'), options);
     this.name = 'InputError';
+  }
+}
+
+export interface RecipeProblem {
+  /** Line of the file, from 1; null where an override is to blame. */
+  readonly line: number | null;
+  /** One line, where it is included. */
+  readonly message: string;
+}
+
+/** All that is wrong with a recipe; the message has one line a problem. */
+export class RecipeError extends InputError {
+  readonly problems: readonly RecipeProblem[];
+
+  constructor(problems: readonly RecipeProblem[], options?: { cause?: unknown }) {
+    super(
+      problems.map(({ message }) => message),
+      options,
+    );
+    this.name = 'RecipeError';
+    this.problems = problems;
   }
 }
 

@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from './errors.js';
-import { readRegularFile, readRegularText } from './readRegularFile.js';
+import { isFolder, readRegularFile, readRegularText } from './readRegularFile.js';
 
 let folder: string;
 beforeAll(() => {
@@ -132,4 +132,16 @@ describe('readInput', () => {
     expect(shell(`${read} pipe`)).toBe('pipe: expected a recipe, but it is a named pipe, not a file');
     expect(shell(`${read} /dev/zero`)).toContain('it is a device, not a file');
   });
+});
+
+it.each([
+  ['sub', true],
+  ['text', false],
+  ['link', false],
+  ['dangling', false],
+  ['circle', false],
+  ['text/within', false],
+  ['nowhere', false],
+])('isFolder: %s is %s', (name, expected) => {
+  expect(isFolder(join(folder, name))).toBe(expected);
 });

@@ -3,7 +3,7 @@
  * wait for somebody to write to it, and a device has no end.
  */
 import { constants as bufferConstants } from 'node:buffer';
-import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, type Stats } from 'node:fs';
+import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
 import { InputError, reasonOf } from './errors.js';
 
 export interface ReadOptions {
@@ -47,6 +47,15 @@ export function isThere(path: string): boolean {
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOTDIR') return false; // a file has nothing in it
     throw new InputError(`${path} could not be looked at: ${reasonOf(cause)}`, { cause });
+  }
+}
+
+/** Whether there is a folder by this name, or a link to one; what can not be looked at is told of when it is read. */
+export function isFolder(path: string): boolean {
+  try {
+    return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  } catch {
+    return false;
   }
 }
 

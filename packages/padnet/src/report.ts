@@ -48,6 +48,7 @@ export {
   readProgramNetwork,
   type RouterCoefficients,
   routerCoefficients,
+  type RouterFindings,
   type RouterPoint,
   type RunEnvironment,
   type RunLayer,

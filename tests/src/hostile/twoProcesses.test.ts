@@ -5,7 +5,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 
-import { padnet, tinyRecipe, writePictures, type Finished } from '../padnetProcess.js';
+import { killAll, padnet, tinyRecipe, writePictures, type Finished } from '../padnetProcess.js';
 import { commandResults } from './commandResults.js';
 
 let cwd: string;
@@ -31,6 +31,7 @@ async function training(out: string, ...parameters: string[]): Promise<ChildProc
   return await new Promise((resolve) => {
     const end = padnet(['train', ...(parameters.length > 0 ? parameters : ['long.yaml', '--out', out]), '--json'], {
       cwd,
+      ownGroup: true,
       onStart: (child) => trainings.push({ child, end: Promise.resolve().then(() => end) }),
       onLine: (_, child) => {
         resolve(child);
@@ -41,7 +42,7 @@ async function training(out: string, ...parameters: string[]): Promise<ChildProc
 
 async function kill(): Promise<void> {
   for (const { child, end } of trainings.splice(0)) {
-    child.kill('SIGKILL');
+    killAll(child, 'SIGKILL');
     await end;
   }
 }
@@ -66,7 +67,7 @@ describe('beside a training', () => {
     }
     expect(existsSync(join(cwd, 'busy/report.html'))).toBe(false);
 
-    trainings[0]!.child.kill('SIGSTOP');
+    killAll(trainings[0]!.child, 'SIGSTOP');
     expect((await run('train', '--resume', 'busy')).stderr).toMatch(held('busy', pid));
 
     await kill();

@@ -23,7 +23,8 @@ export {
   type InspectRow,
   inspectRowSchema,
 } from './inspectNetwork.js';
-export type { NetworkFacts, RunModel } from './networkFacts.js';
+export type { RunModel } from './networkFacts.js';
+export type { NetworkFacts, RouterFindings, ShownNetwork } from './view.js';
 export {
   countNetwork,
   type LayerRatio,
@@ -51,7 +52,7 @@ export {
   type PictureCoefficients,
 } from './pictureAnswers.js';
 export { picturePass, type SamplePass, textPass } from './samplePass.js';
-export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun, type ShownNetwork } from './shownNetwork.js';
+export { networkOfFolder, networkOfModel, networkOfRecipe, networkOfRun } from './shownNetwork.js';
 export { summariseRun, type SummariseRunOptions } from './summariseRun.js';
 export { answerTexts, type AnswerOptions, type Text, type TextAnswer, type TokenExperts } from './textAnswers.js';
 export { writeRun, type WriteRunOptions } from './writeRun.js';

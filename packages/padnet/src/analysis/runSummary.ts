@@ -3,16 +3,17 @@
  * network that is no run, such as a converted one, has the counts alone.
  */
 import { median } from '../statistics.js';
-import { textMetrics } from '../training/loadData.js';
+import { taskKind } from '../training/prepare.js';
 import type { RunRecipe } from '../recipe/recipe.js';
 import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../runs/events.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
 import type { RunLayer } from './layerNames.js';
 import type { LayerRatio, NetworkCounts } from './networkCounts.js';
-import { networkFacts, type NetworkFacts, type RunModel } from './networkFacts.js';
+import { networkFacts, type RunModel } from './networkFacts.js';
 import { routerHistory, type RouterPoint } from './routerHistory.js';
 import type { TextConfig } from '../models/index.js';
+import type { NetworkFacts, RouterFindings } from './view.js';
 
 /** Where a run was made. Times and memory of runs are compared only where machine and threads agree. */
 export interface RunEnvironment {
@@ -88,7 +89,7 @@ export interface RunSummary {
   readonly changes: readonly Change[];
 }
 
-export interface RunSummaryOptions {
+export interface RunSummaryOptions extends Partial<RouterFindings> {
   readonly name: string;
   /** A network that is no run has a model alone. */
   readonly recipe: RunRecipe | RunModel;
@@ -98,9 +99,6 @@ export interface RunSummaryOptions {
   readonly environment?: RunEnvironment | null;
   /** The configuration of a text encoder. */
   readonly config?: TextConfig | null;
-  readonly testSamples?: number | null;
-  readonly coefficients?: RouterCoefficients | null;
-  readonly experts?: ExpertLoad | null;
 }
 
 export function runSummary(options: RunSummaryOptions): RunSummary {
@@ -154,8 +152,7 @@ export function changesOf(events: readonly TrainingEvent[]): Change[] {
 
 /** The metric that a run will be scored by. */
 function metricOf(recipe: RunRecipe): string {
-  if (recipe.modality === 'program') return 'score';
-  return recipe.modality === 'image' ? 'accuracy' : textMetrics(recipe.data).join('/');
+  return recipe.modality === 'program' ? 'score' : taskKind(recipe.modality).metric(recipe);
 }
 
 function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {

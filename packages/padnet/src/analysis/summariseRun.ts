@@ -1,7 +1,6 @@
 /** A run on disk → what a report says of it. */
 import { isThere } from '../readRegularFile.js';
 import { InputError } from '../errors.js';
-import { tokenise } from '../data/index.js';
 import { textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import {
@@ -13,14 +12,12 @@ import {
   type Run,
   type SavedModel,
 } from '../runs/index.js';
-import { loadPictures, loadTexts } from '../training/index.js';
-import { routerCoefficients } from './coefficients.js';
-import { expertLoad } from './expertLoad.js';
 import { countNetwork } from './networkCounts.js';
 import { readProgramNetwork } from './programNetwork.js';
-import type { RunModel } from './networkFacts.js';
-import { runSummary, type RunEnvironment, type RunSummary, type RunSummaryOptions } from './runSummary.js';
-import { networkOfFolder, networkOfModel, networkOfRun, type ShownNetwork } from './shownNetwork.js';
+import { viewOf, type RunModel } from './networkFacts.js';
+import { runSummary, type RunEnvironment, type RunSummary } from './runSummary.js';
+import { networkOfFolder, networkOfModel, networkOfRun } from './shownNetwork.js';
+import type { RouterFindings, ShownNetwork } from './view.js';
 
 export interface SummariseRunOptions extends CodeOptions {
   /** Its name in the report. */
@@ -79,37 +76,22 @@ type NetworkAt = ShownNetwork & { readonly model: RunModel };
 
 function savedAt(path: string, code: CodeOptions): NetworkAt {
   const saved = loadAnyModel(path, code);
-  const model: RunModel =
-    saved.modality === 'image'
-      ? { modality: 'image', model: saved.description.model }
-      : { modality: 'text', model: saved.description.model };
-  return { ...networkOfModel(saved), model };
+  const { modality, model } = saved.description;
+  return { ...networkOfModel(saved), model: { modality, model } as RunModel };
 }
 
 function encoderAt(path: string): NetworkAt {
   return { ...networkOfFolder(path), model: { modality: 'text', model: textModelSchema.parse({ pretrained: path }) } };
 }
 
-/** On the test data. */
+/** What the routers do on the test data. */
 async function lookAtRouters(
   { recipe, split }: Pick<Run, 'recipe' | 'split'>,
   model: SavedModel,
-): Promise<Pick<RunSummaryOptions, 'testSamples' | 'coefficients' | 'experts'>> {
-  if (model.modality === 'image' && recipe.modality === 'image') {
-    const { test } = await loadPictures(recipe.data, { split });
-    const { normalise } = model.description;
-    return {
-      testSamples: test.length,
-      coefficients: await routerCoefficients(model.network, test, { transform: { normalise } }),
-    };
-  }
-  if (model.modality === 'text' && recipe.modality === 'text') {
-    const { network, tokenizer, description } = model;
-    const { test } = loadTexts(recipe.data, { split });
-    const tokenised = tokenise(test, tokenizer, { maxLength: description.maxLength });
-    return { testSamples: test.length, experts: await expertLoad(network, tokenised, { tokenizer }) };
-  }
-  throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
+): Promise<Partial<RouterFindings>> {
+  if (recipe.modality !== model.modality)
+    throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
+  return await viewOf(recipe.modality).findings(recipe, model, split);
 }
 
 export function runEnvironment(environment: Environment | null): RunEnvironment | null {

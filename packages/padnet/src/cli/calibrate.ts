@@ -3,7 +3,14 @@ import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { measurePlans, planCases, planQuality, ratesOf, type PlanTimes } from '../analysis/calibration.js';
-import { directions, loadMachineRates, ratesFile, thisMachine, workKinds, writeMachineRates } from '../compute/index.js';
+import {
+  directions,
+  loadMachineRates,
+  ratesFile,
+  thisMachine,
+  workKinds,
+  writeMachineRates,
+} from '../compute/index.js';
 import { describeEnvironment } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';

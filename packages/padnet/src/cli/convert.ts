@@ -1,13 +1,13 @@
 /** `padnet convert`: a network as a static, dynamic or partial one, or as a folder for Hugging Face. */
 import { Option, type Command } from 'commander';
 import type { LayerRatio, NetworkCounts } from '../analysis/index.js';
-import type { OnBadPicture } from '../data/index.js';
+import type { PreparationEvent } from '../runs/index.js';
 import { dynamicConvolutions, modelNames } from '../models/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { layerNames } from '../analysis/layerNames.js';
 import { convertNetwork, type ConvertNetworkOptions } from './convertNetwork.js';
-import type { FoldCost, MeasuredNetwork } from './foldNetwork.js';
+import type { FoldCost, MeasuredNetwork } from './converter.js';
 import {
   allowCodeOption,
   fraction,
@@ -24,7 +24,7 @@ import { unknownKeysText } from './unknownKeys.js';
 const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
-interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onBadPicture' | 'signal'> {
+interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onRemark' | 'signal'> {
   readonly force?: boolean;
   readonly json?: boolean;
 }
@@ -86,18 +86,11 @@ async function convert(
   { force = false, json, ...options }: ConvertOptions,
   terminal: Terminal,
 ): Promise<void> {
-  const onBadPicture: OnBadPicture = ({ file, reason }) => {
-    terminal.remark(`padnet: left out: ${file}: ${reason}`);
+  const onRemark = (remark: PreparationEvent): void => {
+    if (remark.type === 'badPicture') terminal.remark(`padnet: left out: ${remark.file}: ${remark.reason}`);
+    if (remark.type === 'unknownKeys') terminal.remark(`padnet: ${unknownKeysText(remark.pretrained, remark.keys)}`);
   };
-  const conversion = await convertNetwork(path, {
-    ...options,
-    force,
-    onBadPicture,
-    onUnknownKeys: (keys) => {
-      terminal.remark(`padnet: ${unknownKeysText(path, keys)}`);
-    },
-    signal: terminal.closed,
-  });
+  const conversion = await convertNetwork(path, { ...options, force, onRemark, signal: terminal.closed });
   if (json) {
     const compact = (counts: NetworkCounts): object => ({ ...counts, layers: counts.layers.map(withoutFilters) });
     terminal.printJson({

@@ -3,8 +3,11 @@ import { dirname } from 'node:path';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { loadAnswering, networkPlace, RunFolder } from '../runs/index.js';
-import { evaluateOnFolder, evaluateOnRecipe } from './evalPictures.js';
-import { evaluateTextFile, evaluateTexts } from './evalTexts.js';
+import { formatSeconds } from '../report/format.js';
+import { formatScore, metricName } from '../report/scoreText.js';
+import { classTable } from './classTable.js';
+import { commandsOf } from './modalities.js';
+import { type EvalQuestion, refuseOptions, type Scored } from './modalityCommands.js';
 import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
 import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
@@ -62,50 +65,70 @@ export function register(command: Command, terminal: Terminal): void {
 }
 
 async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
-  const { data, set = [], batchSize, coefficientThreshold, submission, allowCode, json = false } = options;
+  const { data, set = [], submission, allowCode, json = false } = options;
   if (data !== undefined && (options.recipe !== undefined || set.length > 0)) {
     const other = options.recipe === undefined ? '--set' : '--recipe';
     throw new UsageError(`--data and ${other} both say what ${run} is evaluated on: give one of them`);
   }
   const place = networkPlace(run);
-  if (data !== undefined) {
-    const model = loadAnswering(run, { allowCode });
-    if (submission !== undefined)
-      throw new UsageError(
-        "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files",
-      );
-    if (model.modality === 'text') {
-      refuseForTexts(run, options);
-      await evaluateTextFile({ run, model, json }, data, terminal);
-      return;
-    }
-    await evaluateOnFolder({ run, model, batchSize, coefficientThreshold, json }, data, terminal);
-    return;
-  }
-  if (options.recipe === undefined && (place === 'converted' || place === 'encoder')) {
+  if (data === undefined && options.recipe === undefined && (place === 'converted' || place === 'encoder')) {
     throw new InputError(
       `${run} is a network without data of its own; give pictures or texts with --data <path>, or the recipe whose data it is ` +
         'evaluated on with --recipe <file>',
     );
   }
   const model = loadAnswering(run, { allowCode });
-  const recipeFile = options.recipe ?? new RunFolder(run).recipe;
-  const recipe = readDataRecipe(recipeFile, set);
-  if (model.modality === 'image' && recipe.modality === 'image') {
-    if (submission !== undefined) throw new UsageError(`--submission is for runs on texts; ${run} is on pictures`);
-    const evaluation = { run, model, batchSize, coefficientThreshold, json };
-    await evaluateOnRecipe(evaluation, recipe, dirname(recipeFile), terminal);
-  } else if (model.modality === 'text' && recipe.modality === 'text') {
-    refuseForTexts(run, options);
-    const folder = dirname(recipeFile);
-    await evaluateTexts({ run, recipe, model, folder, submission: submission ?? null, json }, terminal);
-  } else {
-    throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
+  if (data !== undefined && submission !== undefined)
+    throw new UsageError(
+      "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files",
+    );
+  const commands = commandsOf(model.modality);
+  const { batchSize, coefficientThreshold } = options;
+  const question = { run, model, batchSize, coefficientThreshold, submission, json, terminal };
+  const refuse = (): void => {
+    const message = (option: string, purpose: string) =>
+      `${option} is for ${purpose}; ${run} is on ${commands.sampleWord}`;
+    refuseOptions(options, commands.evalRefused, message);
+  };
+  if (data !== undefined) {
+    refuse();
+    const scored = await commands.evaluateOn(question, data);
+    if (scored) show(question, scored);
+    return;
   }
+  const file = options.recipe ?? new RunFolder(run).recipe;
+  const recipe = readDataRecipe(file, set);
+  if (recipe.modality !== model.modality)
+    throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
+  refuse();
+  show(question, await commands.evaluate(question, recipe, dirname(file)));
 }
 
-function refuseForTexts(run: string, { batchSize, coefficientThreshold }: EvalOptions): void {
-  if (batchSize !== undefined) throw new UsageError(`--batch-size is for runs on pictures; ${run} is on sentences`);
-  if (coefficientThreshold !== undefined)
-    throw new UsageError(`--coefficient-threshold is for dynamic convolutions; ${run} is on sentences`);
+function show({ run, model, json, terminal }: EvalQuestion, scored: Scored): void {
+  const { sampleKey, sampleWord } = commandsOf(model.modality);
+  const { evaluation, seconds, length, counted, classes, files } = scored;
+  const { metric, score, metrics, loss } = evaluation;
+  if (json) {
+    terminal.printJson({
+      run,
+      ...scored.json,
+      loss,
+      [sampleKey]: length,
+      [`${sampleKey}PerSecond`]: length / seconds,
+      seconds,
+      classes: classes?.map(({ name, samples, accuracy }) => ({ name, [sampleKey]: samples, accuracy })) ?? null,
+      ...(files && { submission: files }),
+    });
+    return;
+  }
+  const values = Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`);
+  const mean = metric.includes('/') ? `, mean ${formatScore(metric, score)}` : '';
+  terminal.print(
+    [
+      `test ${values.join(', ')}${mean}, loss ${loss.toFixed(4)}`,
+      `${counted} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
+      ...(classes ? ['', classTable(classes, sampleWord)] : []),
+      ...(files && files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),
+    ].join('\n'),
+  );
 }

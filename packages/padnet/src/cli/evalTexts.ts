@@ -10,7 +10,7 @@ import {
   writeSubmission,
 } from '../data/index.js';
 import type { TextRecipe } from '../recipe/index.js';
-import { holdFolder, readSplit, RunFolder, type TextModel } from '../runs/index.js';
+import { holdFolder, type TextModel } from '../runs/index.js';
 import {
   evaluateTexts as evaluate,
   type Evaluation,
@@ -23,114 +23,72 @@ import {
 } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { writeOutput, type FileKind } from '../outputFile.js';
-import { formatSeconds } from '../report/format.js';
-import { formatScore, metricName } from '../report/scoreText.js';
-import { classAccuracies, classTable } from './classTable.js';
+import { classAccuracies } from './classTable.js';
+import { splitOf } from './dividedAnew.js';
 import { csvLine } from './csv.js';
-import { predictTexts } from './predictTexts.js';
+import type { EvalQuestion, Scored } from './modalityCommands.js';
+import { answerAboutTexts } from './predictTexts.js';
 import { definitionOf, tableOptions, textColumns, textsIn } from './textInputs.js';
-import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
 
-export interface TextEvaluation {
-  /** The folder of the network. */
-  readonly run: string;
-  readonly model: TextModel;
-  readonly json: boolean;
-}
+type TextQuestion = EvalQuestion<TextModel>;
 
-export interface RecipeEvaluation extends TextEvaluation {
-  readonly recipe: TextRecipe;
-  /** Of the recipe, whose run may have divided its rows. */
-  readonly folder: string;
-  /** Folder of the files to hand in; null: none are written. */
-  readonly submission: string | null;
-}
-
-/** On the test data of a recipe. */
-export async function evaluateTexts(options: RecipeEvaluation, terminal: Terminal): Promise<void> {
-  const { recipe, model, folder, submission } = options;
-  const split = readSplit(new RunFolder(folder).split);
+/** On the test data of a recipe. @param folder of the recipe, whose run may have divided its rows */
+export async function evaluateTexts(question: TextQuestion, recipe: TextRecipe, folder: string): Promise<Scored> {
+  const { model, submission, terminal } = question;
+  const { split, tell } = splitOf(folder, terminal);
   const sets = loadTexts(recipe.data, { split });
+  tell(sets.split);
   // What is missing is said before anything is computed.
-  const submitted = submission === null ? [] : submissionSets(sets, options);
+  const submitted = submission === undefined ? [] : submissionSets(sets, recipe);
   const remark = truncationRemark(terminal);
   const task = await savedTask(recipe, model, {
     split,
     // The task has the training set too, which is not looked at.
-    onTruncate: (truncation) => {
-      if (truncation.name !== sets.train.name) remark(truncation);
+    onRemark: (event) => {
+      if (event.type === 'truncated' && event.name !== sets.train.name) remark(event);
     },
   });
-  const start = performance.now();
-  const evaluation = await task.evaluate({ signal: terminal.closed });
-  const seconds = (performance.now() - start) / 1000;
+  const scored = await score(model, sets.test, () => task.evaluate({ signal: terminal.closed }));
+  if (submission === undefined) return scored;
+  using _hold = await holdFolder(submission);
   const files: string[] = [];
-  if (submission !== null) {
-    using _hold = await holdFolder(submission);
-    for (const set of submitted) files.push(await writePredictions(set, options, terminal));
-  }
-  show({ ...options, set: sets.test, evaluation, seconds, files: submission === null ? null : files }, terminal);
+  for (const set of submitted) files.push(await writePredictions(set, recipe, submission, question));
+  return { ...scored, files };
 }
 
 /** On a file of other texts: scored where it has labels, else predicted. */
-export async function evaluateTextFile(options: TextEvaluation, file: string, terminal: Terminal): Promise<void> {
-  const { run, model, json } = options;
+export async function evaluateTextFile(question: TextQuestion, file: string): Promise<Scored | null> {
+  const { run, model, json, terminal } = question;
   const definition = definitionOf(run, model);
   const table = readOwnTable(file, tableOptions(run, model.description) ?? {}, textColumns(definition));
   if (!table.columns.includes(definition.columns.label)) {
     const texts = textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
     terminal.remark(`padnet: ${file} has no column ${definition.columns.label}, so its texts are predicted`);
-    await predictTexts({ run, model, texts, single: false, experts: false, format: json ? 'json' : 'table' }, terminal);
-    return;
+    await answerAboutTexts({ run, model, detailed: false, format: json ? 'json' : 'table' }, texts, false, terminal);
+    return null;
   }
   const set = textsOfTable(table, definition, { name: basename(file), isLabelled: true });
   assertNumbersDiffer(set, file, definition);
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
+  return await score(model, set, () => evaluate(model.network, tokenised, definition, { signal: terminal.closed }));
+}
+
+async function score(model: TextModel, set: TextDataset, evaluated: () => Promise<Evaluation>): Promise<Scored> {
   const start = performance.now();
-  const evaluation = await evaluate(model.network, tokenised, definition, { signal: terminal.closed });
-  show({ ...options, set, evaluation, seconds: (performance.now() - start) / 1000, files: null }, terminal);
-}
-
-interface Shown extends TextEvaluation {
-  readonly set: TextDataset;
-  readonly evaluation: Evaluation;
-  readonly seconds: number;
-  /** To hand in; null: none were asked for. */
-  readonly files: readonly string[] | null;
-}
-
-function show({ run, model, json, set, evaluation, seconds, files }: Shown, terminal: Terminal): void {
-  const { metric, score, metrics, loss, predictions } = evaluation;
+  const evaluation = await evaluated();
+  const seconds = (performance.now() - start) / 1000;
+  const { metric, score: value, metrics, predictions } = evaluation;
   const { classNames, labels, length } = set;
-  const classes = classNames && labels && classAccuracies(classNames, labels, predictions);
-  if (json) {
-    terminal.printJson({
-      run,
-      task: model.description.task ?? null,
-      metric,
-      score,
-      metrics,
-      loss,
-      sentences: length,
-      sentencesPerSecond: length / seconds,
-      seconds,
-      classes: classes?.map(({ name, samples, accuracy }) => ({ name, sentences: samples, accuracy })) ?? null,
-      ...(files && { submission: files }),
-    });
-    return;
-  }
-  const values = Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`);
-  const mean = metric.includes('/') ? `, mean ${formatScore(metric, score)}` : '';
-  terminal.print(
-    [
-      `test ${values.join(', ')}${mean}, loss ${loss.toFixed(4)}`,
-      `${length} sentences of ${set.name} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
-      ...(classes ? ['', classTable(classes, 'sentences')] : []),
-      ...(files && files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),
-    ].join('\n'),
-  );
+  return {
+    evaluation,
+    seconds,
+    length,
+    counted: `${length} sentences of ${set.name}`,
+    classes: classNames && labels && classAccuracies(classNames, labels, predictions),
+    json: { task: model.description.task ?? null, metric, score: value, metrics },
+  };
 }
 
 interface SubmissionSet {
@@ -139,7 +97,7 @@ interface SubmissionSet {
 }
 
 /** @throws InputError where there is no test file beside what is tested on */
-function submissionSets(sets: TextSets, { recipe: { data } }: RecipeEvaluation): SubmissionSet[] {
+function submissionSets(sets: TextSets, { data }: TextRecipe): SubmissionSet[] {
   if (data.name === 'text') {
     const set = loadOwnSubmission(data, sets.definition);
     if (set) return [{ set, mismatched: false }];
@@ -172,19 +130,20 @@ const predictionsFile: FileKind = {
 /** @returns the file's path. @throws InputError where there is a file of another kind */
 async function writePredictions(
   { set, mismatched }: SubmissionSet,
-  { model, recipe: { data }, submission }: RecipeEvaluation,
-  terminal: Terminal,
+  { data }: TextRecipe,
+  folder: string,
+  { model, terminal }: TextQuestion,
 ): Promise<string> {
   const { maxLength } = model.description;
   const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
   const predictions = await predict(model.network, tokenised, { signal: terminal.closed });
   const { classNames, indices } = set;
   const labels = predictedLabels(predictions, classNames !== null);
-  if (data.name === 'glue') return writeSubmission(submission!, data.task, labels, { indices, mismatched });
+  if (data.name === 'glue') return writeSubmission(folder, data.task, labels, { indices, mismatched });
   const rows = Array.from(labels, (label, row) =>
     csvLine([indices?.[row] ?? row, classNames ? classNames[label]! : label]),
   );
-  const file = join(submission!, `${set.name.replace(/\..*$/, '')}.csv`);
+  const file = join(folder, `${set.name.replace(/\..*$/, '')}.csv`);
   writeOutput(file, `${[predictionsHeading, ...rows].join('\n')}\n`, predictionsFile);
   return file;
 }

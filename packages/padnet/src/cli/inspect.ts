@@ -1,6 +1,5 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
 import { decodeSafetensors, decodeTorchArchive, scope } from '@padnet/torch';
-import { statSync } from 'node:fs';
 import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { directions, type Direction } from '../compute/planRates.js';
@@ -18,7 +17,7 @@ import {
 import type { CodeOptions } from '../ownCode/index.js';
 import { parseRecipe } from '../recipe/index.js';
 import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
-import { isThere, readRegularFile } from '../readRegularFile.js';
+import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
 import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
@@ -62,12 +61,12 @@ export function register(command: Command, terminal: Terminal): void {
 async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
   const { json = false, plan = false, batch, direction, size, allowCode } = options;
   if (!isThere(what)) throw new InputError(`${what}: there is no such file or folder`);
-  const isFolder = statSync(what).isDirectory();
-  if (!isFolder && /\.(safetensors|pth|pt|bin)$/.test(what)) {
+  const inFolder = isFolder(what);
+  if (!inFolder && /\.(safetensors|pth|pt|bin)$/.test(what)) {
     inspectTensors(what, json, terminal);
     return;
   }
-  const described = isFolder ? describedNetwork(what) : null;
+  const described = inFolder ? describedNetwork(what) : null;
   if (described) {
     if (plan || size !== undefined)
       throw new UsageError(
@@ -78,7 +77,7 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
     else terminal.print(`${inspectText(described)}\nas the program wrote it down that trained it`);
     return;
   }
-  const shown = isFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode });
+  const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode });
   if (size !== undefined && shown.pass.ofSize === null)
     throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
   const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);

@@ -5,96 +5,62 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Command, CommanderError } from 'commander';
-import { explained } from '../errors.js';
+import { explained, RecipeError } from '../errors.js';
 import { printable } from '../printable.js';
 import { isAbort } from './interruption.js';
 import { READER_GONE, ReaderGoneError, Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
-interface CommandEntry {
-  readonly name: string;
-  readonly description: string;
-  readonly load: () => Promise<{ readonly register: (command: Command, terminal: Terminal) => void }>;
+interface CommandModule {
+  readonly register: (command: Command, terminal: Terminal) => void;
 }
 
-/** In the order of the help. What a command does is loaded only when its name is given: help is quick. */
-const commands: readonly CommandEntry[] = [
-  {
-    name: 'train',
-    description: 'Train a network as a recipe says; the results are a folder, the run.',
-    load: () => import('./train.js'),
-  },
-  {
-    name: 'glue',
-    description: "Fill GLUE's table: train every task with every network and seed, or go on where that stopped.",
-    load: () => import('./glue.js'),
-  },
-  {
-    name: 'ablate',
-    description: 'Vary keys of a recipe, one at a time or two as a grid, over seeds: tables and a page with plots.',
-    load: () => import('./ablate.js'),
-  },
-  {
-    name: 'partition',
-    description:
-      'Find masks for a dynamic or partial network by Iterative Mode Partition; recipes train with them by partition.masks.',
-    load: () => import('./partition.js'),
-  },
-  {
-    name: 'eval',
-    description: "Evaluate a run's network on its test data, or on others.",
-    load: () => import('./eval.js'),
-  },
-  {
-    name: 'predict',
-    description:
-      "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its routers decided.",
-    load: () => import('./predict.js'),
-  },
-  {
-    name: 'inspect',
-    description:
-      'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
-    load: () => import('./inspect.js'),
-  },
-  {
-    name: 'convert',
-    description:
-      'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; fold a dynamic or partial ' +
+/** By name, in the order of the help. What a command does is loaded only when its name is given: help is quick. */
+const commands: Readonly<Record<string, readonly [description: string, load: () => Promise<CommandModule>]>> = {
+  train: ['Train a network as a recipe says; the results are a folder, the run.', () => import('./train.js')],
+  glue: [
+    "Fill GLUE's table: train every task with every network and seed, or go on where that stopped.",
+    () => import('./glue.js'),
+  ],
+  ablate: [
+    'Vary keys of a recipe, one at a time or two as a grid, over seeds: tables and a page with plots.',
+    () => import('./ablate.js'),
+  ],
+  partition: [
+    'Find masks for a dynamic or partial network by Iterative Mode Partition; recipes train with them by partition.masks.',
+    () => import('./partition.js'),
+  ],
+  eval: ["Evaluate a run's network on its test data, or on others.", () => import('./eval.js')],
+  predict: [
+    "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its routers decided.",
+    () => import('./predict.js'),
+  ],
+  inspect: [
+    'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
+    () => import('./inspect.js'),
+  ],
+  convert: [
+    'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; fold a dynamic or partial ' +
       'one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
-    load: () => import('./convert.js'),
-  },
-  {
-    name: 'compare',
-    description: 'Compare runs: a table here, and a self-contained HTML report.',
-    load: () => import('./compare.js'),
-  },
-  {
-    name: 'mask',
-    description: 'Show masks, or compare those of two partitions.',
-    load: () => import('./mask.js'),
-  },
-  {
-    name: 'models',
-    description:
-      'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on each. Takes ' +
+    () => import('./convert.js'),
+  ],
+  compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js')],
+  mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
+  models: [
+    'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on each. Takes ' +
       'seconds.',
-    load: () => import('./models.js'),
-  },
-  {
-    name: 'calibrate',
-    description:
-      'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the rates by which ' +
+    () => import('./models.js'),
+  ],
+  calibrate: [
+    'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the rates by which ' +
       'plans are chosen on this machine from then on. Takes a quarter of an hour.',
-    load: () => import('./calibrate.js'),
-  },
-  {
-    name: 'doctor',
-    description:
-      'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',
-    load: () => import('./doctor.js'),
-  },
-];
+    () => import('./calibrate.js'),
+  ],
+  doctor: [
+    'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',
+    () => import('./doctor.js'),
+  ],
+};
 
 /** The program: reads the process's command line and sets its exit code. */
 export async function main(): Promise<void> {
@@ -149,7 +115,7 @@ async function createProgram(terminal: Terminal): Promise<Command> {
         write(`padnet: ${commanderMessage(text)}`);
       },
     });
-  for (const { name, description, load } of commands) {
+  for (const [name, [description, load]] of Object.entries(commands)) {
     const command = program.command(name).description(description);
     if (parameters.includes(name)) (await load()).register(command, terminal);
   }
@@ -197,7 +163,6 @@ function withCauses(error: Error): string {
 
 /** Also a recipe that only `--set` and other options are wrong about. */
 function isBadUsage(error: unknown): boolean {
-  if (error instanceof UsageError) return true;
-  if (!(error instanceof Error && 'problems' in error && Array.isArray(error.problems))) return false;
-  return error.problems.every((problem: { line: number | null }) => problem.line === null);
+  if (error instanceof RecipeError) return error.problems.every(({ line }) => line === null);
+  return error instanceof UsageError;
 }

@@ -1,12 +1,10 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
 import type { Command } from 'commander';
-import { InputError } from '../errors.js';
-import { isThere } from '../readRegularFile.js';
 import { formatCount, formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import type { Mask } from '../partial/index.js';
 import { comparePartitions, overallDynamicRatio, type Partition } from '../partition/index.js';
-import { readPartition as readMasks } from '../training/index.js';
+import { readPartition } from '../training/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -35,12 +33,6 @@ export function register(mask: Command, terminal: Terminal): void {
   withExamples(show, 'mask show runs/pad30');
   withExamples(diff, 'mask diff runs/pad30 runs/pad30/partition-0.5.safetensors');
   withExamples(mask, 'mask show runs/pad30', 'mask diff runs/pad30 runs/pad50');
-}
-
-/** @param path a file, or the folder of a run */
-function readPartition(path: string): Partition {
-  if (!isThere(path)) throw new InputError(`${path}: there is no such file or folder`);
-  return readMasks(path);
 }
 
 export function showPartition(path: string, json: boolean, terminal: Terminal): void {

@@ -1,7 +1,8 @@
 /** Values of options, checked while the command line is read. Commander puts the option's name before the message. */
 import { Command, InvalidArgumentError, Option } from 'commander';
 import { closest } from 'fastest-levenshtein';
-import { UsageError } from './usageError.js';
+import { modelSchema } from '../models/index.js';
+import { parseSection } from '../recipe/index.js';
 
 /** `--set a=1 --set b=2` → ['a=1', 'b=2'] */
 export function collected(value: string, previous: readonly string[] | undefined): string[] {
@@ -72,8 +73,7 @@ export function withExamples(command: Command, ...examples: readonly string[]): 
   return command.addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`);
 }
 
-/** @throws UsageError where `--width` is no width of that network: a multiplier may be any number, channels are counted */
+/** @throws RecipeError where `--width` is no width of that network, by the rule of recipes */
 export function checkWidth(name: string, width: number | undefined): void {
-  if (name === 'mobilenetV2' || width === undefined || Number.isInteger(width)) return;
-  throw new UsageError(`--width: expected a whole number for ${name}, the channels of its first stage, got ${width}`);
+  parseSection(modelSchema, { name, width }, { width: '--width' });
 }

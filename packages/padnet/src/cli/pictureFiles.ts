@@ -1,10 +1,9 @@
 /** The pictures that a command line names: files, folders of them, and standard input. */
-import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import type { Picture } from '../analysis/index.js';
 import { listFiles } from '../data/index.js';
 import { InputError } from '../errors.js';
-import { readStandardInput } from '../readRegularFile.js';
+import { isFolder, readStandardInput } from '../readRegularFile.js';
 import { readLines } from './sentences.js';
 import { UsageError } from './usageError.js';
 
@@ -19,15 +18,6 @@ export function picturesAt(paths: readonly string[]): Picture[] {
     if (files.length === 0) throw new InputError(`${path}: there is no file in it`);
     return files.map((file) => ({ file: join(path, file.path) }));
   });
-}
-
-/** What cannot be looked at is told of when it is read. */
-export function isFolder(path: string): boolean {
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
 }
 
 /** The same, with `-` for a picture on standard input. */

@@ -1,12 +1,10 @@
 /** `padnet predict`: what a run's network says of pictures, or of sentences. */
 import type { Command } from 'commander';
-import { loadAnswering, type PictureModel, type TextModel } from '../runs/index.js';
+import { loadAnswering, sampleNames } from '../runs/index.js';
+import { commandsOf } from './modalities.js';
+import { refuseOptions } from './modalityCommands.js';
 import { allowCodeOption, wholeNumber, withExamples } from './options.js';
-import { picturesListed, picturesNamed } from './pictureFiles.js';
-import { predictPictures } from './predictPictures.js';
-import { predictTexts } from './predictTexts.js';
 import type { Terminal } from './terminal.js';
-import { textAsked, textsOfFile } from './textInputs.js';
 import { UsageError } from './usageError.js';
 
 interface PredictOptions {
@@ -57,47 +55,23 @@ export function register(command: Command, terminal: Terminal): void {
   );
 }
 
-interface Question extends PredictOptions {
-  readonly inputs: readonly string[];
-}
-
-async function predict(run: string, question: Question, terminal: Terminal): Promise<void> {
-  const { file, inputs, allowCode } = question;
+async function predict(
+  run: string,
+  { inputs, file, json = false, csv = false, ...options }: PredictOptions & { readonly inputs: readonly string[] },
+  terminal: Terminal,
+): Promise<void> {
   if (file === undefined && inputs.length === 0)
     throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
   if (file !== undefined && inputs.length > 0)
     throw new UsageError(`--file ${file} and ${inputs[0]!} both say what is asked about: give one of them`);
-  const model = loadAnswering(run, { allowCode });
-  if (model.modality === 'image') await askAboutPictures(run, model, question, terminal);
-  else await askAboutTexts(run, model, question, terminal);
-}
-
-async function askAboutPictures(
-  run: string,
-  model: PictureModel,
-  { inputs, file, top, coefficients = false, experts = false, json = false, csv = false }: Question,
-  terminal: Terminal,
-): Promise<void> {
-  if (experts) throw new UsageError(`--experts is for runs on texts; ${run} is on pictures`);
+  const model = loadAnswering(run, options);
+  const commands = commandsOf(model.modality);
+  refuseOptions(options, commands.predictRefused, (option, purpose) => {
+    return `${option} is for runs on ${purpose}; ${run} is on ${sampleNames[model.modality]}`;
+  });
   if (json && csv) throw new UsageError('--json and --csv are two forms of the answer: give one of them');
-  if (csv && coefficients) throw new UsageError('--coefficients is for the table and --json, not for --csv');
-  const pictures = file === undefined ? await picturesNamed(inputs) : await picturesListed(file);
-  const single = inputs.length === 1 && pictures.length === 1 && (inputs[0] === '-' || pictures[0]!.file === inputs[0]);
+  const { [commands.detail]: detailed = false } = options;
+  if (csv && detailed) throw new UsageError(`--${commands.detail} is for the table and --json, not for --csv`);
   const format = json ? 'json' : csv ? 'csv' : 'table';
-  await predictPictures({ run, model, pictures, single, top, coefficients, format }, terminal);
-}
-
-async function askAboutTexts(
-  run: string,
-  model: TextModel,
-  { inputs, file, experts = false, json = false, csv = false, ...others }: Question,
-  terminal: Terminal,
-): Promise<void> {
-  const misplaced = (['top', 'coefficients'] as const).find((name) => others[name] !== undefined);
-  if (misplaced !== undefined) throw new UsageError(`--${misplaced} is for runs on pictures; ${run} is on texts`);
-  if (json && csv) throw new UsageError('--json and --csv are two forms of the answer: give one of them');
-  if (csv && experts) throw new UsageError('--experts is for the table and --json, not for --csv');
-  const texts = file === undefined ? [textAsked(run, model, inputs)] : await textsOfFile(run, model, file);
-  const format = json ? 'json' : csv ? 'csv' : 'table';
-  await predictTexts({ run, model, texts, single: file === undefined, experts, format }, terminal);
+  await commands.predict({ run, model, inputs, file, top: options.top, detailed, format }, terminal);
 }

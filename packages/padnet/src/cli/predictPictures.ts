@@ -6,47 +6,44 @@ import type { PictureModel } from '../runs/index.js';
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { csvLine } from './csv.js';
+import { type AnswerForm, printAnswers } from './answers.js';
+import type { Question } from './modalityCommands.js';
+import { picturesListed, picturesNamed } from './pictureFiles.js';
 import type { Terminal } from './terminal.js';
 
-export interface PicturePrediction {
-  /** The folder of the network. */
-  readonly run: string;
-  readonly model: PictureModel;
-  readonly pictures: readonly Picture[];
-  /** Whether one file was asked for, not a list or a folder: its classes are a table of their own. */
-  readonly single: boolean;
-  /** How many classes are shown. @default five; one in the lines of several pictures and in CSV */
-  readonly top?: number | undefined;
-  /** Not with `csv`. */
-  readonly coefficients: boolean;
-  readonly format: 'table' | 'json' | 'csv';
+type PictureQuestion = Question<PictureModel>;
+
+export async function predictPictures(question: PictureQuestion, terminal: Terminal): Promise<void> {
+  const { inputs, file } = question;
+  const pictures = file === undefined ? await picturesNamed(inputs) : await picturesListed(file);
+  const single = inputs.length === 1 && pictures.length === 1 && (inputs[0] === '-' || pictures[0]!.file === inputs[0]);
+  await answerAboutPictures(question, pictures, single, terminal);
 }
 
-/** What can not be answered is named, counted, and makes the exit code 1. */
-export async function predictPictures(prediction: PicturePrediction, terminal: Terminal): Promise<void> {
-  const { run, model, pictures, single, format, coefficients } = prediction;
+/** What can not be answered is named, counted, and makes the exit code 1. @param single whether one file was asked for, not a list or a folder */
+export async function answerAboutPictures(
+  { run, model, format, detailed, top: wanted }: Omit<PictureQuestion, 'inputs' | 'file'>,
+  pictures: readonly Picture[],
+  single: boolean,
+  terminal: Terminal,
+): Promise<void> {
   const { classNames } = model.description;
   const brief = format === 'csv' || (format === 'table' && !single);
-  const top = Math.min(prediction.top ?? (brief ? 1 : 5), classNames.length);
+  const top = Math.min(wanted ?? (brief ? 1 : 5), classNames.length);
   fuseBatchNorms(model.network);
-  const answers = answerPictures(model, pictures, { signal: terminal.closed });
-  const shown = { top, coefficients };
   let failed = 0;
-  let mixing = false;
-  if (format === 'csv') terminal.print(csvHeading(top));
-  if (format === 'table' && !single) terminal.print(manyHeading(classNames, top));
-  for await (const answer of answers) {
-    const isBad = 'reason' in answer;
-    if (isBad) {
-      failed++;
-      terminal.remark(`padnet: ${printable(answer.file)}: ${answer.reason}`);
-    } else mixing ||= answer.coefficients.length > 0;
-    if (format === 'json') terminal.printJson(answerJson(answer, shown), { oneLine: !single });
-    else if (format === 'csv') terminal.print(csvRow(answer, top));
-    else if (!isBad) terminal.print(single ? oneText(answer, shown) : manyText(answer, classNames, shown));
-  }
-  if (coefficients && !mixing && failed < pictures.length)
+  let mixing = 0;
+  const answers = async function* (): AsyncGenerator<PictureAnswer | BadPicture> {
+    for await (const answer of answerPictures(model, pictures, { signal: terminal.closed })) {
+      if ('reason' in answer) {
+        failed++;
+        terminal.remark(`padnet: ${printable(answer.file)}: ${answer.reason}`);
+      } else mixing += answer.coefficients.length;
+      yield answer;
+    }
+  };
+  await printAnswers(answers(), pictureForm(classNames, { top, detailed }), format, single, terminal);
+  if (detailed && mixing === 0 && failed < pictures.length)
     terminal.remark(`padnet: no convolution of ${run} mixes kernels, so there are no coefficients`);
   if (failed === 0) return;
   if (pictures.length > 1) terminal.remark(`padnet: ${failed} of ${pictures.length} pictures could not be answered`);
@@ -54,32 +51,31 @@ export async function predictPictures(prediction: PicturePrediction, terminal: T
 }
 
 interface Shown {
+  /** How many classes: five by default, one in the lines of several pictures and in CSV. */
   readonly top: number;
-  readonly coefficients: boolean;
+  /** Whether coefficients are. */
+  readonly detailed: boolean;
 }
 
-function answerJson(answer: PictureAnswer | BadPicture, { top, coefficients }: Shown): object {
-  if ('reason' in answer) return { picture: answer.file, error: answer.reason };
-  const [{ label, probability }] = answer.classes as [PictureAnswer['classes'][number]];
-  return {
-    picture: answer.file,
-    label,
-    probability,
-    top: answer.classes.slice(0, top),
-    ...(coefficients && { coefficients: answer.coefficients }),
-  };
-}
-
-/** `picture,label,probability,label2,probability2,error` */
-function csvHeading(top: number): string {
+function pictureForm(classNames: readonly string[], shown: Shown): AnswerForm<PictureAnswer | BadPicture> {
+  const { top, detailed } = shown;
   const ranks = Array.from({ length: top }, (_, index) => (index === 0 ? '' : String(index + 1)));
-  return csvLine(['picture', ...ranks.flatMap((rank) => [`label${rank}`, `probability${rank}`]), 'error']);
-}
-
-function csvRow(answer: PictureAnswer | BadPicture, top: number): string {
-  if ('reason' in answer) return csvLine([answer.file, ...Array<string>(2 * top).fill(''), answer.reason]);
-  const best = answer.classes.slice(0, top).flatMap(({ label, probability }) => [label, probability]);
-  return csvLine([answer.file, ...best, '']);
+  return {
+    csvHeading: ['picture', ...ranks.flatMap((rank) => [`label${rank}`, `probability${rank}`]), 'error'],
+    csv: (answer) => {
+      if ('reason' in answer) return [answer.file, ...Array<string>(2 * top).fill(''), answer.reason];
+      const best = answer.classes.slice(0, top).flatMap(({ label, probability }) => [label, probability]);
+      return [answer.file, ...best, ''];
+    },
+    json: (answer) => {
+      if ('reason' in answer) return { picture: answer.file, error: answer.reason };
+      const { file, classes, coefficients } = answer;
+      return { picture: file, ...classes[0], top: classes.slice(0, top), ...(detailed && { coefficients }) };
+    },
+    heading: manyHeading(classNames, top),
+    line: (answer) => ('reason' in answer ? null : manyText(answer, classNames, shown)),
+    one: (answer) => ('reason' in answer ? null : oneText(answer, shown)),
+  };
 }
 
 function oneText({ classes, coefficients }: PictureAnswer, shown: Shown): string {
@@ -88,7 +84,7 @@ function oneText({ classes, coefficients }: PictureAnswer, shown: Shown): string
     rows: classes.slice(0, shown.top).map(({ label, probability }) => [label, formatPercent(probability, 2)]),
     leftColumns: 1,
   });
-  return shown.coefficients && coefficients.length > 0 ? `${table}\n\n${coefficientTable(coefficients)}` : table;
+  return shown.detailed && coefficients.length > 0 ? `${table}\n\n${coefficientTable(coefficients)}` : table;
 }
 
 /** Of the columns of several pictures, known beforehand: rows are printed as they come. */
@@ -118,7 +114,7 @@ function manyText(answer: PictureAnswer, classNames: readonly string[], shown: S
     .slice(0, shown.top)
     .flatMap(({ label, probability }) => [printable(label), formatPercent(probability, 2)]);
   const line = columns(best, columnWidths(classNames, shown.top), printable(answer.file));
-  if (!shown.coefficients || answer.coefficients.length === 0) return line;
+  if (!shown.detailed || answer.coefficients.length === 0) return line;
   return `${line}\n\n${coefficientTable(answer.coefficients)}\n`;
 }
 

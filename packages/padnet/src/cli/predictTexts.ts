@@ -5,58 +5,53 @@ import { alignGrid } from '../report/grid.js';
 import { answerTexts, type Text, type TextAnswer } from '../analysis/index.js';
 import type { TextModel } from '../runs/index.js';
 import { layerLabel } from '../analysis/layerNames.js';
-import { csvLine } from './csv.js';
-import { definitionOf } from './textInputs.js';
+import type { TextDefinition } from '../data/index.js';
+import { type AnswerForm, printAnswers } from './answers.js';
+import type { Question } from './modalityCommands.js';
+import { definitionOf, textAsked, textsOfFile } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 import { truncationRemark } from './truncation.js';
 
-export interface TextPrediction {
-  /** The folder of the network. */
-  readonly run: string;
-  readonly model: TextModel;
-  readonly texts: readonly Text[];
-  /** Whether one text was asked for, not a file: its classes are a table of their own. */
-  readonly single: boolean;
-  /** Not with `csv`. */
-  readonly experts: boolean;
-  readonly format: 'table' | 'json' | 'csv';
+type TextQuestion = Question<TextModel>;
+
+export async function predictTexts(question: TextQuestion, terminal: Terminal): Promise<void> {
+  const { run, model, inputs, file } = question;
+  const texts = file === undefined ? [textAsked(run, model, inputs)] : await textsOfFile(run, model, file);
+  await answerAboutTexts(question, texts, file === undefined, terminal);
 }
 
-export async function predictTexts(prediction: TextPrediction, terminal: Terminal): Promise<void> {
-  const { run, model, texts, single, experts, format } = prediction;
-  const { columns, classNames } = definitionOf(run, model);
-  if (experts && model.description.model.layer === 'static')
+/** @param single whether one text was asked for, not a file */
+export async function answerAboutTexts(
+  { run, model, detailed, format }: Omit<TextQuestion, 'inputs' | 'file'>,
+  texts: readonly Text[],
+  single: boolean,
+  terminal: Terminal,
+): Promise<void> {
+  const definition = definitionOf(run, model);
+  if (detailed && model.description.model.layer === 'static')
     terminal.remark(`padnet: the network of ${run} is static: it has no experts`);
-  if (format === 'csv') {
-    const verdict = classNames ? ['label', 'probability'] : ['score'];
-    terminal.print(csvLine([columns.first, ...(columns.second === null ? [] : [columns.second]), ...verdict]));
-  }
   const answers = answerTexts(model, texts, { onTruncate: truncationRemark(terminal), signal: terminal.closed });
-  for await (const answer of answers) {
-    if (format === 'json') terminal.printJson(answerJson(answer, experts), { oneLine: !single });
-    else if (format === 'csv') terminal.print(answerCsv(answer));
-    else terminal.print(single ? answerText(answer, experts) : answerLine(answer, experts));
-  }
+  await printAnswers(answers, textForm(definition, detailed), format, single, terminal);
 }
 
-function answerJson({ experts, tokens, first, second, ...verdict }: TextAnswer, withExperts: boolean): object {
+function textForm({ columns, classNames }: TextDefinition, detailed: boolean): AnswerForm<TextAnswer> {
+  const verdict = classNames ? ['label', 'probability'] : ['score'];
   return {
-    sentence: first,
-    ...(second !== null && { second }),
-    ...(verdict.score === null
-      ? {
-          label: verdict.label,
-          probability: verdict.probabilities![verdict.label!],
-          probabilities: verdict.probabilities,
-        }
-      : { score: verdict.score }),
-    ...(withExperts && { tokens, experts }),
+    csvHeading: [columns.first, ...(columns.second === null ? [] : [columns.second]), ...verdict],
+    csv: ({ first, second, label, probabilities, score }) => [
+      first,
+      ...(second === null ? [] : [second]),
+      ...(score === null ? [label!, probabilities![label!]!] : [score]),
+    ],
+    json: ({ experts, tokens, first, second, label, probabilities, score }) => ({
+      sentence: first,
+      ...(second !== null && { second }),
+      ...(score === null ? { label, probability: probabilities![label!], probabilities } : { score }),
+      ...(detailed && { tokens, experts }),
+    }),
+    line: (answer) => answerLine(answer, detailed),
+    one: (answer) => answerText(answer, detailed),
   };
-}
-
-function answerCsv({ first, second, label, probabilities, score }: TextAnswer): string {
-  const verdict = score === null ? [label!, probabilities![label!]!] : [score];
-  return csvLine([first, ...(second === null ? [] : [second]), ...verdict]);
 }
 
 /** The verdict first, then tab-separated what it is of, so that lines can be cut and sorted: ends of lines in it are spaces. */

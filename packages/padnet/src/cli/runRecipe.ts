@@ -10,7 +10,6 @@ import {
   type Recipe,
   type RecipeOverride,
   serialiseRecipe,
-  type TextDataOptions,
 } from '../recipe/index.js';
 import { readRunRecipe } from '../runs/index.js';
 import { maxSettingsBytes, readInput } from '../readRegularFile.js';
@@ -41,14 +40,9 @@ export function readDataRecipe(file: string, overrides: readonly (string | Recip
   return withAbsolutePaths(recipe);
 }
 
-/** The recipe that a run was started with. @throws InputError where `run` is none */
-export function runRecipe(run: string): Recipe {
-  return readRunRecipe(run);
-}
-
 /** @throws InputError naming the first line in which the run's own recipe is another */
 export function checkSameRecipe(recipe: Recipe, run: string): void {
-  const stored = serialiseRecipe(runRecipe(run)).trimEnd().split('\n');
+  const stored = serialiseRecipe(readRunRecipe(run)).trimEnd().split('\n');
   // Parsed once more, so that keys are in the same order.
   const wanted = serialiseRecipe(parseRecipe(serialiseRecipe(recipe), 'recipe.yaml'))
     .trimEnd()
@@ -63,36 +57,25 @@ export function checkSameRecipe(recipe: Recipe, run: string): void {
   );
 }
 
+/** Keys of files and folders that a run is trained from. */
+const pathKeys = [
+  ['model', 'pretrained'],
+  ['data', 'path'],
+  ['data', 'train'],
+  ['data', 'test'],
+  ['partition', 'masks'],
+] as const;
+
 /** So that the run can be resumed and evaluated from any working folder. */
 function withAbsolutePaths(recipe: Recipe): Recipe {
-  const masks = recipe.partition?.masks;
-  const partition = recipe.partition && { ...recipe.partition, ...(masks !== undefined && { masks: resolve(masks) }) };
-  const absolute = (path: string | undefined) => (path === undefined ? {} : { path: resolve(path) });
-  if (recipe.modality === 'image') {
-    const { model, data } = recipe;
-    const pretrained = model.pretrained !== undefined && { pretrained: resolve(model.pretrained) };
-    return { ...recipe, model: { ...model, ...pretrained }, data: { ...data, ...absolute(data.path) }, partition };
+  const absolute = structuredClone(recipe);
+  for (const [name, key] of pathKeys) {
+    const section: Partial<Record<typeof key, string | undefined>> = absolute[name] ?? {};
+    const { [key]: path } = section;
+    // What is not there may be the name of a model on the hub.
+    if (path !== undefined && (key !== 'pretrained' || existsSync(path))) section[key] = resolve(path);
   }
-  const { model } = recipe;
-  // A folder; the name of a model on the hub stays.
-  const pretrained = existsSync(model.pretrained) ? resolve(model.pretrained) : model.pretrained;
-  return {
-    ...recipe,
-    model: { ...model, pretrained },
-    data: withAbsoluteFiles(recipe.data),
-    partition,
-  };
-}
-
-function withAbsoluteFiles(data: TextDataOptions): TextDataOptions {
-  if (data.name === 'glue') return { ...data, ...(data.path !== undefined && { path: resolve(data.path) }) };
-  const { path, train, test } = data;
-  return {
-    ...data,
-    ...(path !== undefined && { path: resolve(path) }),
-    ...(train !== undefined && { train: resolve(train) }),
-    ...(test !== undefined && { test: resolve(test) }),
-  };
+  return absolute;
 }
 
 /** @param expected what it should be, for messages. @throws InputError where it can not be read, or is no text */

@@ -86,8 +86,8 @@ function tableOf(file: string, { description }: TextModel, run: string, definiti
 /** How the files of one's own that it was trained on are written. */
 export function tableOptions(run: string, { table }: TextModel['description']): OwnTableOptions | undefined {
   if (table || networkPlace(run) !== 'run') return table;
-  const { recipe } = readRun(run);
-  if (recipe.modality !== 'text' || recipe.data.name !== 'text') return undefined;
-  const { format, delimiter, quotes, columns } = recipe.data;
+  const { data } = readRun(run).recipe;
+  if (data.name !== 'text') return undefined;
+  const { format, delimiter, quotes, columns } = data;
   return { format, delimiter, quotes, columns };
 }

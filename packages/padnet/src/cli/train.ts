@@ -4,15 +4,15 @@ import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
 import { Option, type Command } from 'commander';
 import { countStored } from '../layers/index.js';
-import { type Recipe, type RecipeOverride, serialiseRecipe } from '../recipe/index.js';
-import { holdFolder, RunFolder } from '../runs/index.js';
-import { prepareTask, readMasks, Trainer } from '../training/index.js';
+import { type RecipeOverride, serialiseRecipe } from '../recipe/index.js';
+import { holdFolder, readRunRecipe, RunFolder } from '../runs/index.js';
+import { prepareTask, readMasks, taskKind, Trainer } from '../training/index.js';
 import { formatCount } from '../report/format.js';
 import { reasonOf } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
-import { checkSameRecipe, readTrainingRecipe, runRecipe } from './runRecipe.js';
+import { checkSameRecipe, readTrainingRecipe } from './runRecipe.js';
 import { describeSeeds, type SeedResult, summariseSeeds } from './seedResults.js';
 import { trainingView } from './trainingView.js';
 import { trainRun, type RunPlan } from './trainRun.js';
@@ -76,9 +76,9 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
   const results: SeedResult[] = [];
   for (const plan of plans) {
     const { recipe, out, resume } = plan;
-    const title = `${resume ? 'resuming' : 'training'} ${networkName(recipe)} (${recipe.model.layer}) in ${out}`;
+    const title = `${resume ? 'resuming' : 'training'} ${taskKind(recipe.modality).networkName(recipe)} (${recipe.model.layer}) in ${out}`;
     const view = trainingView(terminal, { json: options.json === true });
-    const watch = { signal, terminal, view, title, separate: plans.length > 1 };
+    const watch = { signal, terminal, view, title };
     const end = await trainRun(plan, watch).catch((error: unknown) => {
       if (isAbort(error, signal)) return null; // before the first step
       throw error;
@@ -127,7 +127,7 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
         '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
       );
     }
-    return [{ recipe: runRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];
+    return [{ recipe: readRunRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];
   }
   if (file === undefined) {
     throw new UsageError(
@@ -143,15 +143,10 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
     if (force) new RunFolder(run).checkInput(file);
     return { recipe, out: run, resume: goesOn, force, allowChanges, device, allowCode };
   };
-  if (!seeds) {
-    return [plan(folder, seed === undefined ? [] : [{ key: 'training.seed', value: seed, label: `--seed ${seed}` }])];
-  }
-  const plans: RunPlan[] = [];
-  for (const each of seeds) {
-    const override = { key: 'training.seed', value: String(each), label: `--seeds ${each}` };
-    plans.push(plan(join(folder, `seed-${each}`), [override]));
-  }
-  return plans;
+  const seeded = (run: string, value: string, label: string): RunPlan =>
+    plan(run, [{ key: 'training.seed', value, label }]);
+  if (seeds) return seeds.map((each) => seeded(join(folder, `seed-${each}`), String(each), `--seeds ${each}`));
+  return [seed === undefined ? plan(folder, []) : seeded(folder, seed, `--seed ${seed}`)];
 }
 
 /** Before anything is trained, or said to be. */
@@ -162,10 +157,6 @@ async function checkFolders(plans: readonly RunPlan[]): Promise<void> {
     else if (isThere(folder.model)) continue; // it may only be told of
     using _hold = await holdFolder(out);
   }
-}
-
-function networkName(recipe: Recipe): string {
-  return recipe.modality === 'image' ? recipe.model.name : basename(recipe.model.pretrained);
 }
 
 /** @throws UsageError where there is no such device on this machine */

@@ -10,7 +10,7 @@ import { checkOutput, writeOutput } from '../outputFile.js';
 import type { Recipe } from '../recipe/index.js';
 import type { MatrixFile, MatrixOrigin, MatrixReport } from '../report/index.js';
 import { FolderHeldError, holdFolder, RunFolder, runState } from '../runs/index.js';
-import { finishedEvent } from '../training/index.js';
+import { finishedEvent, taskKind } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
@@ -216,7 +216,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
     const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
     try {
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
-      const end = await trainRun(plan, { signal, terminal, view, title, separate: true });
+      const end = await trainRun(plan, { signal, terminal, view, title });
       if (end.type === 'interrupted') {
         stopped();
         terminal.remark(`stopped at step ${end.step} of ${name}, saved; the same command goes on: ${command}`);
@@ -243,7 +243,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
 }
 
 function pretrainedNames(runs: readonly PlacedRun[]): Set<string> {
-  return new Set(runs.flatMap(({ recipe }) => (recipe.modality === 'text' ? [recipe.model.pretrained] : [])));
+  return new Set(runs.flatMap(({ recipe }) => (taskKind(recipe.modality).hubName(recipe) ?? [])));
 }
 
 /** Nobody resumes a finished run, and they are three times as large as its network. */

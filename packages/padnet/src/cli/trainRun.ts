@@ -2,7 +2,7 @@
 import { resolvePretrained } from '../models/index.js';
 import type { Recipe } from '../recipe/index.js';
 import type { FinishedEvent, InterruptedEvent } from '../runs/index.js';
-import { throwNamed, trainInProcess, trainInWorker, type TrainRecipeOptions } from '../training/index.js';
+import { taskKind, throwNamed, trainInProcess, type TrainRecipeOptions } from '../training/index.js';
 import { formatBytes } from '../report/format.js';
 import type { Terminal } from './terminal.js';
 import type { TrainingView } from './trainingView.js';
@@ -19,19 +19,18 @@ export interface Watch {
   readonly view: TrainingView;
   /** What is said once recipe, data and folder have been found good: at the first event. */
   readonly title: string;
-  /** Whether the run is one of several, each of which gets a process of its own. */
-  readonly separate: boolean;
 }
 
 /** @returns how it ended @throws as `trainRecipe` */
 export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEvent | InterruptedEvent> {
   const { recipe, ...options } = plan;
-  const { signal, terminal, view, title, separate } = watch;
+  const { signal, terminal, view, title } = watch;
   let end: FinishedEvent | InterruptedEvent | null = null;
   try {
-    if (recipe.modality === 'text') await fetchPretrained(recipe.model.pretrained, signal, terminal);
+    const name = taskKind(recipe.modality).hubName(recipe);
+    if (name !== null) await fetchPretrained(name, signal, terminal);
     let isStarted = false;
-    for await (const event of (separate ? trainInProcess : trainInWorker)(recipe, { ...options, signal })) {
+    for await (const event of trainInProcess(recipe, { ...options, signal })) {
       if (!isStarted) view.start(title);
       isStarted = true;
       view.show(event);

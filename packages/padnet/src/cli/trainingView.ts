@@ -17,81 +17,57 @@ export interface TrainingView {
 }
 
 export function trainingView(terminal: Terminal, { json }: { readonly json: boolean }): TrainingView {
-  if (json) return new JsonView(terminal);
-  return terminal.isInteractive ? new BarView(terminal) : new LineView(terminal);
+  if (json) return jsonView(terminal);
+  return terminal.isInteractive ? barView(terminal) : lineView(terminal);
 }
 
-class JsonView implements TrainingView {
-  readonly #terminal: Terminal;
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  start(): void {
-    // the events say it all
-  }
-
-  /** @throws as `Terminal.print`, but where the reader has gone: that stops the training after saving. */
-  show(event: TrainingEvent): void {
-    if (this.#terminal.closed.aborted) return;
-    try {
-      this.#terminal.printJson(event, { oneLine: true });
-    } catch (error) {
-      if (!(error instanceof ReaderGoneError)) throw error;
-    }
-  }
-
-  end(): void {
-    // nothing to clean up
-  }
+/** The events say it all. */
+function jsonView(terminal: Terminal): TrainingView {
+  return {
+    start: () => undefined,
+    // As `Terminal.print`, but where the reader has gone: that stops the training after saving.
+    show: (event) => {
+      if (terminal.closed.aborted) return;
+      try {
+        terminal.printJson(event, { oneLine: true });
+      } catch (error) {
+        if (!(error instanceof ReaderGoneError)) throw error;
+      }
+    },
+    end: () => undefined,
+  };
 }
 
 /** Seconds between two lines about steps in a log. */
 const lineInterval = 10;
 
-class LineView implements TrainingView {
-  readonly #terminal: Terminal;
-  readonly #pace = new Pace();
-  #lastLine = performance.now();
-
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-  }
-
-  start(text: string): void {
-    this.#terminal.progress(text);
-  }
-
-  show(event: TrainingEvent): void {
-    if (event.type === 'step') {
-      this.#pace.add(event);
-      if (performance.now() - this.#lastLine < 1000 * lineInterval) return;
-      const { step, totalSteps, loss } = event;
-      const { samplesPerSecond, secondsLeft } = this.#pace;
-      this.#print(
-        `step ${step}/${totalSteps}  loss ${loss.toFixed(3)}  ${samplesPerSecond} samples/s  ${timeLeft(secondsLeft)} left`,
-      );
-      return;
-    }
-    const text = sentence(event);
-    if (text !== null) this.#print(text);
-  }
-
-  end(): void {
-    // nothing to clean up
-  }
-
-  #print(text: string): void {
-    this.#lastLine = performance.now();
-    this.#terminal.progress(text);
-  }
+function lineView(terminal: Terminal): TrainingView {
+  const pace = new Pace();
+  let lastLine = performance.now();
+  const print = (text: string): void => {
+    lastLine = performance.now();
+    terminal.progress(text);
+  };
+  return {
+    start: (text) => {
+      terminal.progress(text);
+    },
+    show: (event) => {
+      if (event.type !== 'step') {
+        tell(event, print);
+        return;
+      }
+      pace.add(event);
+      if (performance.now() - lastLine < 1000 * lineInterval) return;
+      print(`step ${event.step}/${event.totalSteps}  ${pace.text(event)}`);
+    },
+    end: () => undefined,
+  };
 }
 
-class BarView implements TrainingView {
-  readonly #terminal: Terminal;
-  readonly #pace = new Pace();
-  readonly #bars = new MultiBar({
+function barView(terminal: Terminal): TrainingView {
+  const pace = new Pace();
+  const bars = new MultiBar({
     format: '{bar} {percentage} %  {details}',
     barsize: 20,
     barCompleteChar: '█',
@@ -103,43 +79,38 @@ class BarView implements TrainingView {
     // Ctrl-C is ours.
     gracefulExit: false,
   });
-  #bar: SingleBar | null = null;
+  let bar: SingleBar | null = null;
+  // The bars have a stream of their own.
+  process.stdout.on('error', (error) => {
+    terminal.endProgress(error);
+  });
+  return {
+    start: (text) => {
+      terminal.progress(text);
+    },
+    show: (event) => {
+      if (!terminal.showsProgress) return;
+      if (event.type !== 'step') {
+        tell(event, (text) => {
+          if (bar) bars.log(`${text}\n`);
+          else terminal.progress(text);
+        });
+        return;
+      }
+      pace.add(event);
+      const details = `epoch ${event.epoch}  ${pace.text(event)}`;
+      bar ??= bars.create(event.totalSteps, 0, { details });
+      bar.update(event.step, { details });
+    },
+    end: () => {
+      bars.stop();
+    },
+  };
+}
 
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
-    // The bars have a stream of their own.
-    process.stdout.on('error', (error) => {
-      terminal.endProgress(error);
-    });
-  }
-
-  start(text: string): void {
-    this.#terminal.progress(text);
-  }
-
-  show(event: TrainingEvent): void {
-    if (!this.#terminal.showsProgress) return;
-    if (event.type !== 'step') {
-      const text = sentence(event);
-      if (text !== null) this.#print(text);
-      return;
-    }
-    this.#pace.add(event);
-    const { step, totalSteps, epoch, loss } = event;
-    const { samplesPerSecond, secondsLeft } = this.#pace;
-    const details = `epoch ${epoch}  loss ${loss.toFixed(3)}  ${samplesPerSecond} samples/s  ${timeLeft(secondsLeft)} left`;
-    this.#bar ??= this.#bars.create(totalSteps, 0, { details });
-    this.#bar.update(step, { details });
-  }
-
-  end(): void {
-    this.#bars.stop();
-  }
-
-  #print(text: string): void {
-    if (this.#bar) this.#bars.log(`${text}\n`);
-    else this.#terminal.progress(text);
-  }
+function tell(event: TrainingEvent, print: (text: string) => void): void {
+  const text = sentence(event);
+  if (text !== null) print(text);
 }
 
 /** What an event says to people; null where it is not worth a line. */
@@ -208,8 +179,12 @@ class Pace {
     if (this.#recent.length > 50) this.#recent.shift();
   }
 
+  text({ loss }: StepEvent): string {
+    return `loss ${loss.toFixed(3)}  ${this.#samplesPerSecond} samples/s  ${timeLeft(this.#secondsLeft)} left`;
+  }
+
   /** Over the last 50 steps; of the first step, that step's own. */
-  get samplesPerSecond(): number {
+  get #samplesPerSecond(): number {
     const [first, ...others] = this.#recent;
     if (!first || !this.#last) return 0;
     if (others.length === 0) return Math.round(this.#last.samples / this.#last.seconds);
@@ -218,7 +193,7 @@ class Pace {
   }
 
   /** At the mean pace of the session, evaluation included. */
-  get secondsLeft(): number {
+  get #secondsLeft(): number {
     if (!this.#first || !this.#last) return 0;
     const { step, totalSteps } = this.#last;
     const secondsPerStep = (performance.now() / 1000 - this.#first.time) / (step - this.#first.step);

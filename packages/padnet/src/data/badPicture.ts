@@ -28,11 +28,9 @@ export function badPictureError(
   wayOut = 'replace or remove them, or set data.onBadPicture to skip',
 ): InputError {
   const more = pictures.length - shown;
-  return new InputError(
-    [
-      ...pictures.slice(0, shown).map(({ file, reason }) => `${file}: ${reason}`),
-      ...(more > 0 ? [`and ${more} more`] : []),
-      `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} can not be used: ${wayOut}`,
-    ].join('\n'),
-  );
+  return new InputError([
+    ...pictures.slice(0, shown).map(({ file, reason }) => `${file}: ${reason}`),
+    ...(more > 0 ? [`and ${more} more`] : []),
+    `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} can not be used: ${wayOut}`,
+  ]);
 }

@@ -415,8 +415,8 @@ describe('class folders alone', () => {
     await write('fox/1.png', plain('#0f0'));
     mkdirSync(join(folder, 'owl'));
     expect(await refusal()).toBe(
-      `${folder}: class fox has one file\n${folder}: class owl has no file\n` +
-        `${folder}: expected two or more of each, to train on and to test on`,
+      `${folder}: class fox has one file, expected two or more, to train on and to test on\n` +
+        `${folder}: class owl has no file, expected two or more, to train on and to test on`,
     );
     for (const name of ['fox', 'owl', 'dog']) rmSync(join(folder, name), { recursive: true });
     expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, there is only cat; set`);

@@ -73,7 +73,7 @@ export async function loadPictureFolder(
     ...problemsOf(parts.train.title, train, trainLimit),
     ...problemsOf(parts.test.title, test, testLimit),
   ];
-  if (problems.length > 0) throw new InputError(problems.join('\n'));
+  if (problems.length > 0) throw new InputError(problems);
   return { train, test, ...(split && { split }) };
 }
 

@@ -99,7 +99,7 @@ function dividedLayout(path: string, folders: readonly string[], options: Pictur
     ...missing(train, test).map(({ name }) => `${join(path, tested)}: class ${name} of ${trained} is missing`),
     ...missing(test, train).map(({ name }) => `${join(path, trained)}: class ${name} of ${tested} is missing`),
   ];
-  if (problems.length > 0) throw new InputError(problems.join('\n'));
+  if (problems.length > 0) throw new InputError(problems);
   assertTwoClasses(join(path, trained), train);
   const part = (name: string, classes: readonly ClassFolder[]): PicturePart => {
     const root = join(path, name);
@@ -115,13 +115,12 @@ function flatLayout(
 ): PictureLayout {
   const all = labelledFiles(path, classes);
   const byClass = classes.map((_, label) => all.filter((file) => file.label === label).map((file) => file.path));
-  const problems = byClass.flatMap((files, label) =>
-    files.length >= 2
-      ? []
-      : [`${path}: class ${classes[label]!.name} has ${files.length === 0 ? 'no file' : 'one file'}`],
-  );
-  if (problems.length > 0)
-    throw new InputError(`${problems.join('\n')}\n${path}: expected two or more of each, to train on and to test on`);
+  const problems = byClass.flatMap((files, label) => {
+    if (files.length >= 2) return [];
+    const found = files.length === 0 ? 'no file' : 'one file';
+    return `${path}: class ${classes[label]!.name} has ${found}, expected two or more, to train on and to test on`;
+  });
+  if (problems.length > 0) throw new InputError(problems);
   for (const [key, now, before] of [
     ['testFraction', testFraction, stored?.testFraction],
     ['splitSeed', splitSeed, stored?.seed],

@@ -1,9 +1,9 @@
 /** Which files below a folder are taken for pictures, and which of its folders for classes. */
-import { readdirSync, realpathSync, statSync, type Dirent } from 'node:fs';
+import { readdirSync, realpathSync, type Dirent } from 'node:fs';
 import { join } from 'node:path';
 
 import { InputError } from '../errors.js';
-import { readProblem } from '../readRegularFile.js';
+import { isFolder, readProblem } from '../readRegularFile.js';
 
 /** Hidden files, and what systems and archives leave in folders. */
 const ignored = /^(?:\..*|thumbs\.db|ehthumbs\.db|desktop\.ini|__macosx|@eadir)$/i;
@@ -25,7 +25,7 @@ export interface ClassFolder {
 /** Folders of a folder, in order of their names. @throws InputError where it can not be read, or two are called the same */
 export function classFolders(path: string, wayOut: string): readonly ClassFolder[] {
   const found = entries(path, wayOut)
-    .filter((entry) => isFolder(join(path, entry.name), entry))
+    .filter((entry) => isFolderEntry(join(path, entry.name), entry))
     .map(({ name }) => ({ name: name.normalize('NFC'), folder: name }))
     .sort((a, b) => compareText(a.name, b.name));
   const twice = found.find(({ name }, index) => name === found[index + 1]?.name);
@@ -48,20 +48,17 @@ export function listFiles(root: string, folder = ''): ListedFile[] {
       return [{ path, problem: 'it is a link to a folder that it lies in' }];
     return entries(join(root, path), 'make it readable').flatMap((entry) => {
       const each = path === '' ? entry.name : `${path}/${entry.name}`;
-      return isFolder(join(root, each), entry) ? visit(each, [...ancestors, real]) : [{ path: each, problem: null }];
+      return isFolderEntry(join(root, each), entry)
+        ? visit(each, [...ancestors, real])
+        : [{ path: each, problem: null }];
     });
   };
   return visit(folder, folder === '' ? [] : [realpathSync(root)]);
 }
 
 /** Links are followed; one that leads nowhere counts as a file, which is then a bad picture. */
-function isFolder(path: string, entry: Dirent): boolean {
-  if (!entry.isSymbolicLink()) return entry.isDirectory();
-  try {
-    return statSync(path).isDirectory();
-  } catch {
-    return false;
-  }
+function isFolderEntry(path: string, entry: Dirent): boolean {
+  return entry.isSymbolicLink() ? isFolder(path) : entry.isDirectory();
 }
 
 function entries(folder: string, wayOut: string): readonly Dirent[] {

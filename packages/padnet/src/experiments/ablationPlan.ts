@@ -80,7 +80,7 @@ export function planAblation(
     }
     plannedSweeps.push({ keys: keys.map(({ key }) => key), points });
   }
-  if (problems.size > 0) throw new InputError([...problems].join('\n'));
+  if (problems.size > 0) throw new InputError([...problems]);
   return { seeds, variants: variants.list, references: plannedReferences, sweeps: plannedSweeps };
 }
 

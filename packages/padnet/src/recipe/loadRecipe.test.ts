@@ -63,6 +63,14 @@ describe('parseRecipe', () => {
     expect(recipe.partition).toBeUndefined();
   });
 
+  it.each(['&a', '*a', '{ a: &b }'])('takes no mark of YAML for text, nor for nothing: %s', (value) => {
+    const set = `data.path=${value}`;
+    const expected = value.startsWith('*')
+      ? /^--set data\.path=\*a: data\.path: not a YAML value: /
+      : `--set ${set}: data.path: not a YAML value: text that begins with & or * is not taken as it is; put it in quotes`;
+    expect(() => parseRecipe(minimal, 'x.yaml', [set])).toThrow(expected);
+  });
+
   it.each([
     // keys
     [

@@ -4,7 +4,7 @@
  */
 import { dirname } from 'node:path';
 import { z } from 'zod';
-import { InputError, reasonOf } from '../errors.js';
+import { reasonOf, RecipeError, type RecipeProblem } from '../errors.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
 import {
   described,
@@ -45,23 +45,7 @@ export interface RecipeOverride {
   readonly folder?: string;
 }
 
-export interface RecipeProblem {
-  /** Line of the file, from 1; null where an override is to blame. */
-  readonly line: number | null;
-  /** One line, where it is included. */
-  readonly message: string;
-}
-
-/** All that is wrong with a recipe; the message has one line a problem. */
-export class RecipeError extends InputError {
-  readonly problems: readonly RecipeProblem[];
-
-  constructor(problems: readonly RecipeProblem[], options?: { cause?: unknown }) {
-    super(problems.map(({ message }) => message).join('\n'), options);
-    this.name = 'RecipeError';
-    this.problems = problems;
-  }
-}
+export { RecipeError, type RecipeProblem } from '../errors.js';
 
 const schemas: Record<Modality, Schema> = {
   image: z.toJSONSchema(recipeSchemas.image, { io: 'input' }) as Schema,

@@ -10,7 +10,7 @@ import { saliencies, saliencyOf, type SaliencyName } from '../partition/index.js
 import { parseRecipe, parseRunRecipe, serialiseRecipe } from './loadRecipe.js';
 import { foreseenFailure } from './partitionForesight.js';
 import { collect, smallNetwork, smallRecipe, splits, trainerOptions } from '../runs/pictures.test.fixture.js';
-import { PictureTask } from '../training/pictureTask.js';
+import { PictureTask } from '../training/tasks/pictureTask.js';
 import { prepareTask } from '../training/prepare.js';
 import { pictureRecipeSchema, textRecipeSchema, type PartitionOptions, type PictureRecipe, type TextRecipe } from './recipe.js'; // prettier-ignore
 import { searchPartition } from '../training/searchPartition.js';

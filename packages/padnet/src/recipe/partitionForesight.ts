@@ -10,7 +10,7 @@ import { InputError } from '../errors.js';
 import { isDynamicConvolution, isDynamicLayer, type DynamicLayer } from '../layers/index.js';
 import type { ModelOptions, TextModelOptions } from '../models/index.js';
 import { SearchSource } from '../partial/index.js';
-import type { PartitionOptions, Recipe } from './recipe.js';
+import type { Modality, PartitionOptions, Recipe, RecipeOf } from './recipe.js';
 
 /** Where in the recipe, and what is wrong there. */
 export interface ForeseenFailure {
@@ -20,25 +20,18 @@ export interface ForeseenFailure {
 }
 
 /** Why the partition of a recipe can not succeed; null where nothing is in its way. */
-export function foreseenFailure({ model, partition }: Recipe): ForeseenFailure | null {
-  return partition && model.layer === 'pad' ? foreseenOf(model, partition) : null;
-}
-
-function foreseenOf(model: ModelOptions | TextModelOptions, partition: PartitionOptions): ForeseenFailure | null {
+export function foreseenFailure({ modality, model, partition }: Recipe): ForeseenFailure | null {
+  if (!partition || model.layer !== 'pad') return null;
   const { ratio, masks, saliency } = partition;
   if (masks !== undefined || ratio === 0) return null; // nothing is scored
-  const isText = 'numExperts' in model;
-  if (isText && saliency === 'synFlow') {
-    const message = 'expected a score that takes sentences, such as maskGradient; synFlow is for networks for pictures';
-    return { path: ['partition', 'saliency'], message };
-  }
-  const zero = ratio === 1 ? null : isText ? ofExperts(model, partition) : ofKernels(model, partition);
-  if (!zero) return null;
-  const { path, expected, reason } = zero;
-  return {
-    path,
-    message: `expected ${expected}: ${reason}, so that every score by partition.saliency: ${saliency} is 0`,
-  };
+  const foresight: Foresight = foresights[modality];
+  const refusal = foresight.refused?.[saliency];
+  if (refusal !== undefined) return { path: ['partition', 'saliency'], message: refusal };
+  const found = ratio === 1 ? null : foresight.zero(model, partition);
+  if (!found) return null;
+  const { path, expected, reason } = found;
+  const message = `expected ${expected}: ${reason}, so that every score by partition.saliency: ${saliency} is 0`;
+  return { path, message };
 }
 
 /** @throws InputError naming the key that `foreseenFailure` finds */
@@ -134,6 +127,24 @@ function ofExperts(
   }
   return null;
 }
+
+/** What can be foreseen of the networks of a modality. */
+interface Foresight<Model extends Recipe['model'] = Recipe['model']> {
+  /** Scores that they have not, and what is said of them. */
+  readonly refused?: Readonly<Record<string, string>>;
+  /** Why every score is 0; null where they need not be. */
+  zero(model: Model, partition: PartitionOptions): Reason | null;
+}
+
+const foresights: { readonly [M in Modality]: Foresight<RecipeOf<M>['model']> } = {
+  image: { zero: ofKernels },
+  text: {
+    refused: {
+      synFlow: 'expected a score that takes sentences, such as maskGradient; synFlow is for networks for pictures',
+    },
+    zero: ofExperts,
+  },
+};
 
 /** Whether a score is 0 where every input gets the same weight. @param isStatic whether that weight is the static one too */
 function isSame(saliency: PartitionOptions['saliency'], isStatic: boolean): boolean {

@@ -10,12 +10,11 @@ import type { Recipe } from './recipe.js';
  * @throws InputError as `loadRouter` and `loadSaliency`
  */
 export function pinCode(recipe: Recipe, options: CodeOptions): Recipe {
-  const { partition } = recipe;
-  const saliency =
-    partition && isCodeReference(partition.saliency)
-      ? { partition: { ...partition, saliency: loadSaliency(partition.saliency, options).reference } }
-      : {};
-  if (recipe.modality === 'text' || recipe.model.router === undefined) return { ...recipe, ...saliency };
-  const router = loadRouter(recipe.model.router, options).reference;
-  return { ...recipe, ...saliency, model: { ...recipe.model, router } };
+  const pinned = { ...recipe };
+  const { model, partition } = recipe;
+  if (partition && isCodeReference(partition.saliency))
+    pinned.partition = { ...partition, saliency: loadSaliency(partition.saliency, options).reference };
+  if ('router' in model && model.router !== undefined)
+    pinned.model = { ...model, router: loadRouter(model.router, options).reference };
+  return pinned;
 }

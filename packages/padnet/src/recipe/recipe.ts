@@ -494,6 +494,8 @@ export type TextRecipe = z.infer<typeof textRecipeSchema>;
 /** Of a task of GLUE. */
 export type GlueRecipe = TextRecipe & { readonly data: GlueDataOptions };
 export type Recipe = PictureRecipe | TextRecipe;
+/** A recipe of one modality. */
+export type RecipeOf<M extends Modality> = Extract<Recipe, { readonly modality: M }>;
 /** What the `recipe.yaml` of a run may be: not all runs are trained from recipes. */
 export type RunRecipe = Recipe | ProgramRecipe;
 export type PictureDataOptions = PictureRecipe['data'];

@@ -23,6 +23,7 @@ const maxDepth = 32;
 const maxAliasCount = 100;
 
 const aliasesTooMany = `its aliases stand for more than ${maxAliasCount} values; write the values out`;
+const noMark = 'text that begins with & or * is not taken as it is; put it in quotes';
 const tooDeep = `expected at most ${maxDepth} lists and sections within one another, there are more`;
 
 export class YamlText {
@@ -76,6 +77,9 @@ export class YamlText {
     yaml().visit(this.#document, {
       Node: (_key, node, ancestors) => {
         if (ancestors.filter(yaml().isCollection).length > maxDepth) throw this.#error(startOf(node), tooDeep);
+        // Text that was meant, and nothing: an override would take its key away.
+        if (yaml().isScalar(node) && node.anchor !== undefined && node.source === '')
+          throw this.#error(startOf(node), noMark);
         if (!yaml().isAlias(node)) return;
         const meant = node.resolve(this.#document);
         if (!meant)
@@ -162,7 +166,7 @@ function wordsOf({ code, message, pos: [position] }: YAMLError, text: string): s
     case 'ALIAS_PROPS':
     case 'MULTIPLE_ANCHORS':
     case 'BAD_PROP_ORDER':
-      return 'text that begins with & or * is not taken as it is; put it in quotes';
+      return noMark;
     case 'RESOURCE_EXHAUSTION':
       return tooDeep;
     default:

@@ -1,6 +1,6 @@
 /** Networks that are ready to be used, wherever they lie. */
-import { existsSync, statSync } from 'node:fs';
-import { isThere } from '../readRegularFile.js';
+import { existsSync } from 'node:fs';
+import { isFolder, isThere } from '../readRegularFile.js';
 import { join } from 'node:path';
 import { loadSafetensors, scope } from '@padnet/torch';
 import { InputError } from '../errors.js';
@@ -15,10 +15,8 @@ import { loadModel, pretrainedDescription, type SavedModel, type TextModel } fro
 export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'none';
 
 export function networkPlace(path: string): NetworkPlace {
-  const stats = statSync(path, { throwIfNoEntry: false });
-  if (!stats) return 'none';
-  if (!stats.isDirectory()) {
-    if (!/\.(safetensors|pth|pt|bin)$/.test(path)) return 'none';
+  if (!isFolder(path)) {
+    if (!existsSync(path) || !/\.(safetensors|pth|pt|bin)$/.test(path)) return 'none';
     return hasMasks(path) ? 'masks' : 'weights';
   }
   if (isThere(new RunFolder(path).recipe)) return 'run';

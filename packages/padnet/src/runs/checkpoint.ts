@@ -14,8 +14,8 @@ import { maxSettingsBytes, readRegularFile, readRegularText } from '../readRegul
 import { fingerprintSchema } from './fingerprint.js';
 import { scheduleStarts } from '../recipe/recipe.js';
 
-const firstSchema = z.strictObject({
-  format: z.literal('padnet-checkpoint-1'),
+/** Where a training stands: a trainer has it, its checkpoints keep it. Epochs and batches count from 0 here, from 1 in events. */
+const progressSchema = z.object({
   /** Optimizer steps done. */
   step: z.int().min(0),
   /** Epochs done. */
@@ -25,40 +25,51 @@ const firstSchema = z.strictObject({
   partitioned: z.boolean(),
   /** As in the recipe; checkpoints of before there was a choice do not say. */
   scheduleStart: z.enum(scheduleStarts).default('firstStep'),
-  /** Steps in the average of the weights, which is in the tensors; 0 without one. */
-  averageUpdates: z.int().min(0).default(0),
-  /** Of early stopping: the best epoch so far, whose network is in the tensors. */
-  best: z.strictObject({ score: z.number(), epoch: z.int().min(1) }).nullable(),
-  /** Lines of `metrics.jsonl` so far. */
+  /** Lines of `metrics.jsonl` so far: the events of the run (not of its sessions, see `isMetric`). */
   events: z.int().min(0),
-  /** Of the epoch under way. */
+  /** Digest of these events, see `digestOfLine`. */
+  history: z.string(),
+  /** Sum of the samples' losses, and the number of samples, of the epoch under way. */
   lossSum: z.number(),
   samples: z.int().min(0),
-  /** Of the epoch under way: of its steps, and of waiting for data between them. */
+  /** Seconds of the steps of the epoch under way, and of waiting for data between them. */
   stepSeconds: z.number(),
   waitSeconds: z.number(),
-  /** Of the whole run. */
+  /** Seconds of the whole run. */
   trainingSeconds: z.number(),
+});
+export type Progress = z.infer<typeof progressSchema>;
+
+const secondSchema = z.strictObject({
+  format: z.literal('padnet-checkpoint-2'),
+  ...progressSchema.shape,
+  /** Steps in the average of the weights, which is in the tensors; 0 without one. */
+  averageUpdates: z.int().min(0).default(0),
+  /** The best epoch so far with early stopping, whose network is in the tensors. */
+  best: z.strictObject({ score: z.number(), epoch: z.int().min(1) }).nullable(),
   optimizer: z.record(z.string(), z.number()),
   threads: z.int(),
-  /** Of the tensors' file. */
-  sha256: z.string(),
-});
-
-const secondSchema = firstSchema.extend({
-  format: z.literal('padnet-checkpoint-2'),
   fingerprint: fingerprintSchema,
-  /** Digest of the events so far, see `digestOfLine`. */
-  history: z.string(),
-  /** Of all else in this file. */
+  /** Checksum of the tensors' file. */
+  sha256: z.string(),
+  /** Checksum of all else in this file. */
   checksum: z.string(),
 });
+
+const firstSchema = secondSchema
+  .omit({ history: true, fingerprint: true, checksum: true })
+  .extend({ format: z.literal('padnet-checkpoint-1') });
 
 type Stored = z.infer<typeof secondSchema>;
 /** `fingerprint` and `history` are null where an older version wrote it. */
 export type CheckpointState = Omit<Stored, 'format' | 'checksum' | 'fingerprint' | 'history'> & {
   readonly [Key in 'fingerprint' | 'history']: Stored[Key] | null;
 };
+
+/** @param told what the run has told by then, which an older checkpoint does not know */
+export function progressAt(state: CheckpointState, told: Pick<Progress, 'events' | 'history'>): Progress {
+  return progressSchema.parse({ ...state, ...told });
+}
 
 /** The digest of a run's events up to one: that of those before it, and its line of `metrics.jsonl`. */
 export function digestOfLine(before: string, line: string): string {

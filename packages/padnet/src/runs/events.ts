@@ -182,18 +182,17 @@ export interface FinishedEvent extends TestResult {
   readonly trainingSeconds: number;
 }
 
+/** What there is to say of data and weights. */
+export type PreparationEvent =
+  TruncatedEvent | BadPictureEvent | EmptyClassesEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent;
+
 export type TrainingEvent =
   | StepEvent
   | PartitionRoundEvent
   | PartitionEvent
   | EpochEvent
   | CheckpointEvent
-  | TruncatedEvent
-  | BadPictureEvent
-  | EmptyClassesEvent
-  | NewClassifierEvent
-  | UnknownKeysEvent
-  | PretrainedFoldedEvent
+  | PreparationEvent
   | ChangedEvent
   | UncheckedEvent
   | InterruptedEvent

@@ -145,7 +145,8 @@ function isStill(file: string, descriptor: number): boolean {
 }
 
 function describeHolder(descriptor: number): void {
-  const holder = { pid: process.pid, host: hostname(), since: new Date().toISOString(), command };
+  const { pid, command } = work;
+  const holder = { pid, host: hostname(), since: new Date().toISOString(), command };
   try {
     ftruncateSync(descriptor);
     writeSync(descriptor, `${JSON.stringify(holder)}\n`, 0);
@@ -165,8 +166,14 @@ function holderText(folder: string): string {
   }
 }
 
-/** What this process does, in the words of the one that started it. */
-let command = commandOf(process.argv);
+/** Who works, and at what: a process, and its command. */
+export interface Work {
+  readonly pid: number;
+  readonly command: string;
+}
+
+/** What is told of this process. */
+let work: Work = { pid: process.pid, command: commandOf(process.argv) };
 
 function commandOf([node = 'node', program = '', ...parameters]: readonly string[]): string {
   const name = /^padnet(\.js)?$/.test(basename(program)) ? ['padnet'] : [basename(node), program];
@@ -174,12 +181,12 @@ function commandOf([node = 'node', program = '', ...parameters]: readonly string
   return text.length > 200 ? `${text.slice(0, 199)}…` : text;
 }
 
-/** For the threads and processes that work for another. */
-export function ownCommand(): string {
-  return command;
+/** For the processes that work for this one. */
+export function ownWork(): Work {
+  return work;
 }
 
-/** Makes `ownCommand` that of the process that this one works for. */
-export function workFor(other: string): void {
-  command = other;
+/** Makes the work of this process that of another, which it works for: that is the one to be waited for, or ended. */
+export function workFor(other: Work): void {
+  work = other;
 }

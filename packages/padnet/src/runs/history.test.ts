@@ -25,7 +25,7 @@ const check = (lines: readonly string[], of: typeof state | typeof old, allowCha
   checkHistory({ file: 'runs/a/metrics.jsonl', lines }, of, allowChanges);
 
 it.each([state, old])('takes what was told, and drops what comes after the checkpoint', (of) => {
-  const whole = { lines: told, change: null };
+  const whole = { lines: told, digest: digestOf(told), change: null };
   expect(check(told, of)).toEqual(whole);
   expect(check([...told, step(5), 'null', '{"type":"st'], of)).toEqual(whole);
 });

@@ -15,6 +15,8 @@ export interface History {
 export interface CheckedHistory {
   /** Those up to the checkpoint. */
   readonly lines: readonly string[];
+  /** Their digest. */
+  readonly digest: string;
   /** Lines that are lost; null where none is. */
   readonly change: Change | null;
 }
@@ -37,7 +39,7 @@ export function checkHistory(
 ): CheckedHistory {
   const told = lines.slice(0, state.events);
   const problem = problemOf(told, state);
-  if (problem === null) return { lines: told, change: null };
+  if (problem === null) return { lines: told, digest: state.history ?? digestOf(told), change: null };
   if (!allowChanges) {
     throw new InputError(
       `${file}${problem}; the checkpoint is whole: put the file back as it was, or go on with what is left of it by ` +
@@ -46,7 +48,7 @@ export function checkHistory(
   }
   const kept = readable(lines, state.step);
   const change = { what: basename(file), before: `${state.events} events`, now: `${kept.length} that can be read` };
-  return { lines: kept, change };
+  return { lines: kept, digest: digestOf(kept), change };
 }
 
 function problemOf(

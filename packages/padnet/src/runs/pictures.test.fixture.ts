@@ -7,7 +7,7 @@ import sharp from 'sharp';
 import { encodeIdx, imageDataset, type ImageSplits, type StoredImages } from '../data/index.js';
 import { createModel, modelSchema } from '../models/index.js';
 import type { TrainingEvent } from './events.js';
-import { PictureTask, type PictureTaskOptions } from '../training/pictureTask.js';
+import { PictureTask, type PictureTaskOptions } from '../training/tasks/pictureTask.js';
 import { pictureRecipeSchema, type PictureRecipe } from '../recipe/recipe.js';
 import type { TrainerOptions } from '../training/trainer.js';
 

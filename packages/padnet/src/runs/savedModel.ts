@@ -34,6 +34,7 @@ import { compactStateDict, isDynamicLayer, loadCompactStateDict, replaceConstant
 import { writeFileAtomic } from '../outputFile.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { readRegularFile } from '../readRegularFile.js';
+import type { Modality } from '../recipe/recipe.js';
 
 const format = z.literal('padnet-model-1');
 
@@ -122,6 +123,17 @@ export interface TextModel {
 }
 
 export type SavedModel = PictureModel | TextModel;
+/** A network of one modality. */
+export type ModelOf<M extends Modality> = Extract<SavedModel, { readonly modality: M }>;
+
+/** What a network takes, in words. */
+export const sampleNames: Readonly<Record<Modality, string>> = { image: 'pictures', text: 'texts' };
+
+/** A network that is to be of one modality. @param place what messages name it. @throws InputError where it is of another */
+export function ofModality<M extends Modality>(modality: M, model: SavedModel, place: string): ModelOf<M> {
+  if (model.modality === modality) return model as ModelOf<M>;
+  throw new InputError(`${place} has a network for ${sampleNames[model.modality]}`);
+}
 
 /** Writes the weights, then `model.json` at `file`, which calls a network static in which no layer is dynamic any more. */
 export function savePictureModel(file: string, network: nn.Layer, description: PictureDescription): void {
@@ -217,8 +229,7 @@ export function isModelFile(name: string): boolean {
 /** Names of the files that the network at a `model.json` has, as that says; null where it is none. */
 export function filesOfModel(file: string): string[] | null {
   try {
-    const { modality } = parseDescription(file);
-    return ['model.json', 'model.safetensors', ...(modality === 'text' ? tokenizerFiles : [])];
+    return ['model.json', 'model.safetensors', ...kinds[parseDescription(file).modality].files];
   } catch {
     return null;
   }
@@ -242,31 +253,50 @@ function writeModel(file: string, network: nn.Module, description: object, addFi
 export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
   loadMachineRates();
   const description = parseDescription(file);
-  if (description.modality === 'program') {
-    throw new InputError(
-      `${file}: ${description.name} is a network of a program of your own, which alone can make it; model.safetensors has its weights`,
-    );
-  }
-  const weights = join(dirname(file), 'model.safetensors');
-  if (description.modality === 'image') {
-    const { model, inChannels, numClasses } = description;
-    const network = createModel(model, { inChannels, numClasses }, code);
-    loadWeights(network, weights);
-    return { modality: 'image', network, description: { ...description, model: pictureOptions(network, model) } };
-  }
-  const { config, ...rest } = description;
-  const network = createTextShape(rest.model, parseTextConfig(config, file));
-  loadWeights(network, weights);
-  const definition = rest.task === undefined ? rest.definition : glueDefinition(rest.task);
-  return {
-    modality: 'text',
-    network,
-    description: { ...rest, definition, model: textOptions(network, rest.model) },
-    tokenizer: loadTokenizer(dirname(file)),
-  };
+  const kind: ModelKind = kinds[description.modality];
+  return kind.load(description, file, code);
 }
 
-function loadWeights(network: nn.Module, file: string): void {
+/** How networks of a modality are read. */
+interface ModelKind<Description extends StoredDescription = StoredDescription> {
+  /** Names of the files beside description and weights. */
+  readonly files: readonly string[];
+  load(description: Description, file: string, code: CodeOptions): SavedModel;
+}
+
+const kinds: { readonly [M in Stored['modality']]: ModelKind<Extract<StoredDescription, { modality: M }>> } = {
+  image: {
+    files: [],
+    load: (description, file, code) => {
+      const { model, inChannels, numClasses } = description;
+      const network = createModel(model, { inChannels, numClasses }, code);
+      loadWeights(network, file);
+      return { modality: 'image', network, description: { ...description, model: pictureOptions(network, model) } };
+    },
+  },
+  text: {
+    files: tokenizerFiles,
+    load: ({ config, ...rest }, file) => {
+      const network = createTextShape(rest.model, parseTextConfig(config, file));
+      loadWeights(network, file);
+      const definition = rest.task === undefined ? rest.definition : glueDefinition(rest.task);
+      const description = { ...rest, definition, model: textOptions(network, rest.model) };
+      return { modality: 'text', network, description, tokenizer: loadTokenizer(dirname(file)) };
+    },
+  },
+  program: {
+    files: [],
+    load: ({ name }, file) => {
+      throw new InputError(
+        `${file}: ${name} is a network of a program of your own, which alone can make it; model.safetensors has its weights`,
+      );
+    },
+  },
+};
+
+/** @param description the path of its `model.json` */
+function loadWeights(network: nn.Module, description: string): void {
+  const file = join(dirname(description), 'model.safetensors');
   const bytes = readRegularFile(file, { expected: 'the weights of a network' });
   scope(() => {
     try {
@@ -287,9 +317,10 @@ export function isProgramModel(file: string): boolean {
 
 type Stored = z.infer<typeof descriptionSchema>;
 type WithoutFormat<Description> = Description extends unknown ? Omit<Description, 'format'> : never;
+type StoredDescription = WithoutFormat<Stored>;
 
-function parseDescription(file: string): WithoutFormat<Stored> {
-  const description: WithoutFormat<Stored> & { format?: string } = readJson<Stored>(file, descriptionSchema, {
+function parseDescription(file: string): StoredDescription {
+  const description: StoredDescription & { format?: string } = readJson<Stored>(file, descriptionSchema, {
     expected: 'the description of a network',
     wayOut: 'get it back from a copy, or train anew',
   });

@@ -2,7 +2,7 @@ import { defaultGenerator, liveTensors, nn, noGrad, randn, scope, tensor } from 
 import { expect, it } from 'vitest';
 import { NonFiniteError } from '../errors.js';
 import { fuseBatchNorms } from '../layers/index.js';
-import { evaluate } from './evaluate.js';
+import { evaluate } from './tasks/evaluate.js';
 import { assertFinite, assertFiniteEvent, assertFiniteOutput, findNonFinite, NonFiniteLossError } from './nonFinite.js';
 import { smallNetwork, checksums, splits } from '../runs/pictures.test.fixture.js';
 

@@ -12,7 +12,6 @@ import { loadRunModel, readRun } from '../runs/readRun.js';
 import type { PictureRecipe, Recipe } from '../recipe/recipe.js';
 import { RunFolder } from '../runs/runFolder.js';
 import { trainInProcess } from './trainInProcess.js';
-import { trainInWorker } from './trainInWorker.js';
 import { trainRecipe, type TrainRecipeOptions } from './trainRecipe.js';
 
 let folder: string;
@@ -81,10 +80,9 @@ describe('a run with code of one’s own', () => {
     expect(kinds.filter((name) => name === 'Own')).toHaveLength(11);
   });
 
-  it('is the same in a thread, in a process, and where it was interrupted', async () => {
+  it('is the same in a process of its own, and where it was interrupted', async () => {
     await train(recipe(), 'here');
     const options = { allowCode: true } as const;
-    await collect(trainInWorker(recipe(), { out: run('thread').path, ...options }));
     await collect(trainInProcess(recipe(), { out: run('process').path, ...options }));
     const controller = new AbortController();
     for await (const event of trainRecipe(recipe(), { out: run('again').path, signal: controller.signal, ...options }))
@@ -92,7 +90,7 @@ describe('a run with code of one’s own', () => {
     // Its own recipe has absolute paths: the working folder does not matter.
     const { recipe: stored } = readRun(run('again').path);
     await train(stored, 'again', { resume: true });
-    for (const name of ['thread', 'process', 'again']) {
+    for (const name of ['process', 'again']) {
       expect(metrics(run(name).metrics), name).toEqual(metrics(run('here').metrics));
       expect(readFileSync(run(name).modelWeights).equals(readFileSync(run('here').modelWeights)), name).toBe(true);
     }
@@ -107,7 +105,7 @@ describe('a run with code of one’s own', () => {
     expect(() => loadRunModel(run('b').path)).toThrow(
       'router.ts is code, which runs with all your rights; --allow-code',
     );
-    await expect(collect(trainInWorker(recipe(), { out: run('c').path }))).rejects.toThrow('--allow-code');
+    await expect(collect(trainInProcess(recipe(), { out: run('c').path }))).rejects.toThrow('--allow-code');
   });
 
   it('is not gone on with, nor used, where the code has changed', async () => {

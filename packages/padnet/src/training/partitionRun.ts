@@ -1,20 +1,18 @@
 /** Iterative Mode Partition of a network that has been trained. */
 import { isThere } from '../readRegularFile.js';
-import { convertToPartial, convertToPartialMoE } from '../convert/index.js';
 import { InputError } from '../errors.js';
 import { countStored } from '../layers/index.js';
-import { convertModel, convertTextModel } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { saliencyOf, type Partition, type RoundResult } from '../partition/index.js';
 import { loadAnyModel } from '../runs/anyModel.js';
-import type { Evaluation } from './evaluation.js';
-import { savedTask } from './prepare.js';
+import { savedTask, taskKind } from './prepare.js';
+import type { Evaluation } from './task.js';
 import { readRun, type Run } from '../runs/readRun.js';
 import { RunFolder } from '../runs/runFolder.js';
 import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
 import type { SavedModel } from '../runs/savedModel.js';
 import { applyMasks, searchPartition } from './searchPartition.js';
-import { foldCommand } from './staticForm.js';
+import { foldCommand } from './tasks/staticForm.js';
 
 export interface PartitionRunOptions extends CodeOptions {
   /** On its data the network is partitioned. @default that of the run, which a converted network has not */
@@ -72,32 +70,20 @@ function makeSearchable(
   options: Pick<PartitionOptions, 'ratio' | 'saliency'> & CodeOptions,
 ): void {
   const { layer } = saved.description.model;
+  const kind = taskKind(saved.modality);
   if (layer === 'static') {
     throw new InputError(
-      `${path} is static, so nothing of it can become so; \`padnet convert ${path} --layer ${dynamicKind(saved)} --out <folder>\` makes ` +
+      `${path} is static, so nothing of it can become so; \`padnet convert ${path} --layer ${kind.dynamicLayer} --out <folder>\` makes ` +
         'it dynamic, to be trained before it is partitioned',
     );
   }
   if (layer === 'pad') checkNarrower(path, saved, options);
   try {
-    if (saved.modality === 'image') {
-      const { network, description } = saved;
-      convertModel(network, { ...description.model, layer: 'dyconv', bankInitialisation: 'copies', noise: 0 }, options);
-      convertToPartial(network, { scaleMode: description.model.scaleMode });
-    } else {
-      const { network, description } = saved;
-      const { position, layers, scaleMode } = description.model;
-      convertTextModel(network, { ...description.model, layer: 'moe', noise: 0 });
-      convertToPartialMoE(network, { position, ...(layers && { layers }), scaleMode });
-    }
+    kind.makeSearchable(saved, options);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
     throw new InputError(`${path}: ${error.message}: ${foldCommand(path)}`, { cause: error });
   }
-}
-
-function dynamicKind({ modality }: SavedModel): string {
-  return modality === 'image' ? 'dyconv' : 'moe';
 }
 
 function checkNarrower(

@@ -15,7 +15,7 @@ import {
   writePictureFolder,
   type Kind,
 } from '../runs/pictures.test.fixture.js';
-import { PictureTask } from './pictureTask.js';
+import { PictureTask } from './tasks/pictureTask.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 let folder: string;

@@ -26,3 +26,14 @@ export function evenness(shares: Tensor): Tensor {
   const entropy = ops.xlogy(shares, shares).sum([1]).neg();
   return count > 1 ? entropy.div(Math.log(count)) : entropy;
 }
+
+/** The mean of several batches; null where there are none. */
+export function meanStatistics(all: readonly RouterStatistics[]): RouterStatistics | null {
+  if (all.length === 0) return null;
+  const mean = (key: keyof RouterStatistics): number => all.reduce((sum, each) => sum + each[key], 0) / all.length;
+  return {
+    auxiliaryLoss: mean('auxiliaryLoss'),
+    gateEntropy: mean('gateEntropy'),
+    loadEntropy: mean('loadEntropy'),
+  };
+}

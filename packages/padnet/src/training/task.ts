@@ -1,9 +1,8 @@
 /**
- * What a `Trainer` trains on: a network with its data, its loss and what it is scored by. Pictures and sentences differ here
- * and nowhere else in training.
+ * What a `Trainer` trains on: a network with its data, its loss and what it is scored by. Pictures and sentences differ here,
+ * and in how tasks are made (tasks/), and nowhere else in training.
  */
 import type { nn, Tensor } from '@padnet/torch';
-import type { Evaluation } from './evaluation.js';
 import type { RouterStatistics } from '../runs/events.js';
 
 export interface SampleBatch {
@@ -34,6 +33,20 @@ export interface PartitionLosses extends Disposable {
   readonly batchLosses: readonly (() => Tensor)[];
   /** [channels, height, width] of an input; null where an input is more than a tensor. */
   readonly sampleShape: readonly number[] | null;
+}
+
+/** What a network reaches on test data. */
+export interface Evaluation {
+  /** What the task is scored by, such as `accuracy` or `matthews`. */
+  readonly metric: string;
+  /** The value of `metric`; a fraction, 1 is best. */
+  readonly score: number;
+  /** Every metric of the task by name, `metric` included. */
+  readonly metrics: Readonly<Record<string, number>>;
+  /** Mean over the samples of the loss that is trained with, without label smoothing. */
+  readonly loss: number;
+  /** Of each sample, in the order of the data: a class, or a number in regression. */
+  readonly predictions: Float32Array;
 }
 
 export interface Task<Batch extends SampleBatch = SampleBatch> {

@@ -1,17 +1,45 @@
 /**
- * `trainRecipe` in a process of its own, for several runs one after the other: each has its own peak memory, and a run that
- * the system kills does not end the others.
+ * `trainRecipe` in a process of its own: the event loop of the caller stays free for servers, progress bars and Ctrl-C, each run
+ * has its own peak memory, and one that the system kills ends no other.
  */
 import { fork } from 'node:child_process';
 import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
-import { ownCommand } from '../runs/folderLock.js';
+import { getNumThreads } from '@padnet/torch';
+import { explained } from '../errors.js';
+import { ownWork, type Work } from '../runs/folderLock.js';
 import type { TrainingEvent } from '../runs/events.js';
 import type { Recipe } from '../recipe/recipe.js';
-import { trainingEvents, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
 
-/** As `trainInWorker`. Ended by the parent, also where that is killed, the process saves before it exits. */
+/** What the process is to do. */
+export interface TrainingOrder {
+  readonly recipe: Recipe;
+  readonly options: Omit<TrainRecipeOptions, 'signal'>;
+  /** Whether the signal was aborted before the start. */
+  readonly aborted: boolean;
+  /** Those of the caller. */
+  readonly threads: number;
+  /** What the caller does, for others to know who holds the folder. */
+  readonly work: Work;
+}
+
+/** What the process sends. */
+export type TrainingMessage =
+  | { readonly type: 'event'; readonly event: TrainingEvent }
+  | { readonly type: 'end' }
+  | { readonly type: 'error'; readonly error: unknown; readonly name: string };
+
+/** What becomes of an error on its way: a name and a message are all that arrives of it. */
+export function trainingError(error: unknown): TrainingMessage {
+  const sent = explained(error);
+  return { type: 'error', error: sent, name: sent instanceof Error ? sent.name : 'Error' };
+}
+
+/**
+ * As `trainRecipe`. An error arrives with its name and message. Where the loop is left early, and where the caller ends, be it
+ * killed, the process saves before it exits.
+ */
 export async function* trainInProcess(
   recipe: Recipe,
   options: TrainRecipeOptions,
@@ -22,7 +50,7 @@ export async function* trainInProcess(
     execArgv: [],
   });
   const exited = once(child, 'exit') as Promise<[code: number | null, signalName: string | null]>;
-  const send = (message: TrainingWorkerData | 'abort'): void => {
+  const send = (message: TrainingOrder | 'abort'): void => {
     if (child.connected) child.send(message, () => undefined); // one that has gone is told of by its exit
   };
   const abort = (): void => {
@@ -30,9 +58,17 @@ export async function* trainInProcess(
   };
   signal?.addEventListener('abort', abort, { once: true });
   try {
-    const messages = on(child, 'message', { close: ['disconnect'] }) as AsyncIterable<[TrainingWorkerMessage]>;
-    send({ recipe, options: rest, aborted: signal?.aborted ?? false, command: ownCommand() });
-    if (yield* trainingEvents(messages)) return;
+    const messages = on(child, 'message', { close: ['disconnect'] }) as AsyncIterable<[TrainingMessage]>;
+    const aborted = signal?.aborted ?? false;
+    send({ recipe, options: rest, aborted, threads: getNumThreads(), work: ownWork() });
+    for await (const [message] of messages) {
+      if (message.type === 'end') return;
+      if (message.type === 'error') {
+        if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
+        throw message.error;
+      }
+      yield message.event;
+    }
     const [code, signalName] = await exited;
     // Ctrl-C can come before the process is ready for it.
     if (signalName !== null && ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signalName)) signal?.throwIfAborted();

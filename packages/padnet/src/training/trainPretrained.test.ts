@@ -115,7 +115,7 @@ describe('model.pretrained', () => {
       { pretrained: join(folder, 'pictures') },
       /^model\.pretrained: .*pictures has no network; expected a file/,
     );
-    await refuse({ width: 8 }, /conv1\.weight has shape \[4, 1, 3, 3\], expected \[8, 1, 3, 3\]/);
+    await refuse({ width: 8 }, /^model\.pretrained: .*first has model\.width: 4, here it is 8; give the same$/);
     await refuse({ name: 'resnet18' }, /^model\.pretrained: .*first is a resnet10, model\.name is resnet18$/);
   });
 });
@@ -180,9 +180,10 @@ describe('model.pretrained of a network that is not static', () => {
   it('makes a static recipe start from its mean, and says so', async () => {
     for (const name of ['dyconv', 'pad', 'condconv']) {
       const folded: unknown[] = [];
-      const options = { onPretrainedFolded: (each: unknown) => folded.push(each) };
+      const options = { onRemark: (each: unknown) => folded.push(each) };
       const { task } = await prepareTask(from(name, 'static'), options);
-      expect(folded).toEqual([{ pretrained: runs.get(name)!.path, layer: name === 'dyconv' ? 'dyconv' : 'pad' }]);
+      const layer = name === 'dyconv' ? 'dyconv' : 'pad';
+      expect(folded).toEqual([{ type: 'pretrainedFolded', pretrained: runs.get(name)!.path, layer }]);
       expect([...task.network.stateDict().keys()]).toEqual([...smallNetwork().stateDict().keys()]);
       // Routers that were trained for a minute hardly look at their input.
       const { loss } = await task.evaluate();
@@ -201,9 +202,9 @@ describe('model.pretrained of a network that is not static', () => {
     savePictureModel(join(seven, 'model.json'), model.network, { ...model.description, numClasses: 7 });
     const told: unknown[] = [];
     const { task } = await prepareTask(from('pad', 'dyconv', { pretrained: seven }), {
-      onNewClassifier: (each) => told.push(each),
+      onRemark: (each) => told.push(each),
     });
-    expect(told).toEqual([{ pretrained: seven, pretrainedClasses: 7, classes: 4 }]);
+    expect(told).toEqual([{ type: 'newClassifier', pretrained: seven, pretrainedClasses: 7, classes: 4 }]);
     expect(task.network.stateDict().get('fc.weight')!.shape).toEqual([4, 32]);
     await prepareTask(from('pad', 'static', { pretrained: seven }));
   });
@@ -229,6 +230,6 @@ describe('model.pretrained of a network that is not static', () => {
       from('condconv', 'pad', { convolution: 'condconv' }),
       /condconv: layer1\.0\.conv1 has static entries that can not come back .*: `padnet convert .*condconv --layer static --out <folder>`$/,
     );
-    await refuse(from('dyconv', 'pad', { width: 8 }), /the weights do not fit ResNet: /);
+    await refuse(from('dyconv', 'pad', { width: 8 }), /dyconv has model\.width: 4, here it is 8; give the same$/);
   });
 });

@@ -5,14 +5,14 @@ import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { Mask } from '../partial/index.js';
 import { decodePartition, encodePartition, overallDynamicRatio, partialLayers } from '../partition/index.js';
-import { evaluate } from './evaluate.js';
+import { evaluate } from './tasks/evaluate.js';
 import { isMetric, type TrainingEvent } from '../runs/events.js';
 import { collect, metrics, smallRecipe, splits, writePictures } from '../runs/pictures.test.fixture.js';
 import { partitionRun } from './partitionRun.js';
 import { loadRunModel, readRun } from '../runs/readRun.js';
 import type { PictureRecipe, Recipe } from '../recipe/recipe.js';
 import { RunFolder } from '../runs/runFolder.js';
-import { trainInWorker } from './trainInWorker.js';
+import { trainInProcess } from './trainInProcess.js';
 import { trainRecipe } from './trainRecipe.js';
 
 let parent: string;
@@ -251,7 +251,7 @@ describe('nothing is lost', () => {
     expect(contents()).toEqual(before);
   });
 
-  it('where a checkpoint is damaged: told in one line, also by the thread; without it the run goes on', async () => {
+  it('where a checkpoint is damaged: told in one line, also by a process of its own; without it the run goes on', async () => {
     const recipe = smallRecipe(data, 'static', { checkpointSteps: 2 });
     await trainUntil(recipe, 5);
     const last = join(run.checkpoints, 'step-0000005-00000005.json');
@@ -259,7 +259,7 @@ describe('nothing is lost', () => {
     const before = contents();
     const expected = `${last}: not a checkpoint (damaged?); delete step-0000005-00000005.json and step-0000005-00000005.safetensors to go on from the checkpoint before`;
     expect(await failure(train(recipe, { resume: true }))).toBe(expected);
-    expect(await failure(collect(trainInWorker(recipe, { out: run.path, resume: true })))).toBe(expected);
+    expect(await failure(collect(trainInProcess(recipe, { out: run.path, resume: true })))).toBe(expected);
     expect(contents()).toEqual(before);
     for (const end of ['json', 'safetensors']) rmSync(last.replace(/json$/, end));
     const events = await train(recipe, { resume: true });
@@ -347,69 +347,5 @@ describe('a partition of a network that is partial already', () => {
     expect(await failure(partitionRun(run.path, { ...settings, ratio: 0.2, saliency: 'magnitude' }))).toMatch(
       /is partial: maskGradient and variance alone leave its static entries static, got the score magnitude$/,
     );
-  });
-});
-
-describe('on a thread of its own', () => {
-  it('is the same run, and this thread’s event loop stays free', async () => {
-    const recipe = smallRecipe(data, 'pad');
-    const here = await train(recipe);
-    const there = new RunFolder(join(parent, 'there'));
-    let [last, gap, ticks] = [Infinity, 0, 0];
-    const timer = setInterval(() => {
-      const now = performance.now();
-      gap = Math.max(gap, now - last);
-      last = now;
-      ticks++;
-    }, 10);
-    const events: TrainingEvent[] = [];
-    for await (const event of trainInWorker(recipe, { out: there.path })) {
-      events.push(event);
-      if (last === Infinity) last = performance.now(); // from the first event on
-    }
-    clearInterval(timer);
-    expect(events.map(({ type }) => type)).toEqual(here.map(({ type }) => type));
-    expect(readFileSync(there.modelWeights)).toEqual(readFileSync(run.modelWeights));
-    const seconds = events.reduce((sum, event) => sum + (event.type === 'step' ? event.seconds : 0), 0);
-    // Half of the ticks that a free loop would have, on a machine that others use too.
-    expect(ticks).toBeGreaterThan((seconds * 1000) / 10 / 2);
-    expect(gap).toBeLessThan(500);
-  });
-
-  it('stops by the signal, also one that was aborted before', async () => {
-    const recipe = smallRecipe(data, 'static', { epochs: 50 });
-    const controller = new AbortController();
-    const events: TrainingEvent[] = [];
-    for await (const event of trainInWorker(recipe, { out: run.path, signal: controller.signal })) {
-      events.push(event);
-      if (event.type === 'step' && event.step === 2) controller.abort();
-    }
-    const [saved, interrupted] = events.slice(-2);
-    expect(saved).toMatchObject({ type: 'checkpoint' });
-    expect(interrupted).toMatchObject({ type: 'interrupted', epoch: expect.any(Number) as number });
-    const { signal } = controller;
-    const again = await collect(trainInWorker(recipe, { out: run.path, resume: true, signal }));
-    expect(again).toEqual([interrupted]);
-  });
-
-  it('stops where the loop is left, after saving', async () => {
-    const recipe = smallRecipe(data, 'static', { epochs: 50 });
-    for await (const event of trainInWorker(recipe, { out: run.path })) if (event.type === 'step') break;
-    expect(readdirSync(run.checkpoints).length).toBeGreaterThanOrEqual(2);
-  });
-
-  it('tells errors with name and message', async () => {
-    await trainUntil(smallRecipe(data, 'static'), 1);
-    const refused = collect(trainInWorker(smallRecipe(data, 'static'), { out: run.path }));
-    await expect(refused).rejects.toMatchObject({
-      name: 'InputError',
-      message: `${run.path} already has a run; --resume goes on with it, --force starts it anew`,
-    });
-    const wild = smallRecipe(data, 'static', { learningRate: 1e30 });
-    const out = join(parent, 'wild');
-    await expect(collect(trainInWorker(wild, { out }))).rejects.toMatchObject({
-      name: 'NonFiniteLossError',
-      message: expect.stringMatching(/^the loss is not finite at step \d+: .*(layer|conv|bn|fc)/) as string,
-    });
   });
 });

@@ -3,21 +3,12 @@ import type { Device } from '@padnet/torch';
 import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { decodePartition, type Partition } from '../partition/index.js';
-import { isThere, readRegularFile } from '../readRegularFile.js';
+import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { listCheckpoints } from '../runs/checkpoint.js';
-import type {
-  BadPictureEvent,
-  EmptyClassesEvent,
-  NewClassifierEvent,
-  PretrainedFoldedEvent,
-  TrainingEvent,
-  TruncatedEvent,
-  UnknownKeysEvent,
-} from '../runs/events.js';
+import type { PreparationEvent, TrainingEvent } from '../runs/events.js';
 import { assertPartitionForeseen } from '../recipe/partitionForesight.js';
 import { pinCode } from '../recipe/pinCode.js';
 import { prepareTask } from './prepare.js';
-import { isFolder } from './pretrainedWeights.js';
 import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
 import { recipeSettings } from '../recipe/recipeSettings.js';
 import { RunFolder } from '../runs/runFolder.js';
@@ -40,10 +31,6 @@ export interface TrainRecipeOptions extends CodeOptions {
   /** @default 'cpu' */
   readonly device?: Device;
 }
-
-/** What is told before the first step. */
-type Remark =
-  TruncatedEvent | BadPictureEvent | EmptyClassesEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent;
 
 /**
  * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
@@ -82,22 +69,14 @@ export async function* trainRecipe(
 
   // What is allowed has been run for its checksum already.
   const recipe = allowCode ? named : pinCode(given, { allowCode });
-  const remarks: Remark[] = [];
-  let badPictures = 0;
+  const remarks: PreparationEvent[] = [];
   const prepared = await prepareTask(recipe, {
     device,
     signal,
     allowCode,
-    onTruncate: (truncation) => remarks.push({ type: 'truncated', ...truncation }),
+    onRemark: (remark) => remarks.push(remark),
     loadsCheckpoint: resume && listCheckpoints(folder.checkpoints).length > 0,
-    onEmptyClasses: (empty) => remarks.push({ type: 'emptyClasses', ...empty }),
     split: resume ? readSplit(folder.split) : undefined,
-    onNewClassifier: (classifier) => remarks.push({ type: 'newClassifier', ...classifier }),
-    onUnknownKeys: (keys) => {
-      if (recipe.modality === 'text') remarks.push({ type: 'unknownKeys', pretrained: recipe.model.pretrained, keys });
-    },
-    onPretrainedFolded: (folded) => remarks.push({ type: 'pretrainedFolded', ...folded }),
-    onBadPicture: (picture) => remarks.push({ type: 'badPicture', ...picture, count: ++badPictures }),
   });
   // From here on the folder is changed: all that the recipe names has been found and fits.
   const writer = new RunWriter({

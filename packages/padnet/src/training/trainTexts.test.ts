@@ -14,7 +14,7 @@ import { loadRunModel, readRun } from '../runs/readRun.js';
 import type { TextRecipe } from '../recipe/recipe.js';
 import { RunFolder } from '../runs/runFolder.js';
 import { smallTextRecipe, writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
-import { textInputs } from './textTask.js';
+import { textInputs } from './tasks/textTask.js';
 import { Trainer } from './trainer.js';
 import { trainRecipe } from './trainRecipe.js';
 

@@ -14,28 +14,24 @@ import { loadMachineRates } from '../compute/index.js';
 import { annealedTemperature, setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
-import {
-  assertPartitionFits,
-  overallDynamicRatio,
-  partialLayers,
-  partitionUnits,
-  saliencyOf,
-  searchLayers,
-  type Partition,
-  type Saliency,
-} from '../partition/index.js';
-import { Mask } from '../partial/index.js';
+import { saliencyOf, searchLayers, type Partition, type Saliency } from '../partition/index.js';
 import { peakMemory } from '../memory.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { median } from '../statistics.js';
 import { BestNetwork } from './bestNetwork.js';
-import { digestOfLine, loadLatestCheckpoint, saveCheckpoint, type Checkpoint } from '../runs/checkpoint.js';
+import {
+  digestOfLine,
+  loadLatestCheckpoint,
+  progressAt,
+  saveCheckpoint,
+  type Checkpoint,
+  type Progress,
+} from '../runs/checkpoint.js';
 import {
   isMetric,
   type Change,
   type ChangedEvent,
   type EpochEvent,
-  type PartitionRoundEvent,
   type RouterStatistics,
   type StepEvent,
   type TestResult,
@@ -43,7 +39,7 @@ import {
   type UncheckedEvent,
 } from '../runs/events.js';
 import { assertUnchanged, changesSince, fingerprintOf, type Fingerprint } from '../runs/fingerprint.js';
-import { checkHistory, digestOf, NO_EVENTS, type History } from '../runs/history.js';
+import { checkHistory, NO_EVENTS, type History } from '../runs/history.js';
 import {
   assertFinite,
   assertFiniteEvent,
@@ -56,15 +52,9 @@ import {
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { parseOptions } from '../recipe/parseOptions.js';
 import { assertKernelsToChoose } from '../recipe/partitionForesight.js';
-import { partitionedState } from './partitionedState.js';
-import {
-  partitionSchema,
-  trainingSchema,
-  type PartitionOptions,
-  type ScheduleStart,
-  type TrainingOptions,
-} from '../recipe/recipe.js';
-import { applyMasks, foldForMasks, searchPartition } from './searchPartition.js';
+import { assertPartitionPossible, partitionedOptimizer, partitionOf, partitionStep } from './partitionStep.js';
+import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from '../recipe/recipe.js';
+import { meanStatistics } from './routerStatistics.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
 import { WeightAverage } from './weightAverage.js';
 
@@ -93,7 +83,7 @@ export interface ResumeOptions {
   readonly history?: History;
 }
 
-/** Of a batch whose gradients are taken. */
+/** A batch whose gradients are taken. */
 interface BatchResult {
   readonly size: number;
   /** Mean over the batch. */
@@ -102,6 +92,9 @@ interface BatchResult {
   readonly temperature: number | null;
   readonly seconds: number;
 }
+
+/** The progress of an epoch that begins. */
+const newEpoch = { batch: 0, lossSum: 0, samples: 0, stepSeconds: 0, waitSeconds: 0 };
 
 export class Trainer {
   readonly network: nn.Module;
@@ -118,33 +111,20 @@ export class Trainer {
   readonly #loader: BatchSource<SampleBatch>;
   #optimizer: optim.SGD | optim.AdamW;
   #schedule: optim.Schedule;
-  #scheduleStart: ScheduleStart;
   readonly #masks: Partition | null;
-  /** Of the layers that are partitioned, by path. */
+  /** Shapes of the layers that are partitioned, by path. */
   readonly #shapes: ReadonlyMap<string, readonly number[]>;
-  #hasAttention: boolean;
   /** With `earlyStopping`. */
   readonly #best: BestNetwork | null;
   /** With `ema`. */
   readonly #average: WeightAverage | null;
-  // Where the run stands; saved in checkpoints. Epochs and batches are counted from 0 here, from 1 in events.
-  #step = 0;
-  #epoch = 0;
-  #batch = 0;
-  #partitioned = false;
-  #events = 0;
-  /** Digest of these events. */
-  #history = NO_EVENTS;
-  #lossSum = 0;
-  #samples = 0;
-  #stepSeconds = 0;
-  #waitSeconds = 0;
-  #trainingSeconds = 0;
-  /** `#events` of the newest checkpoint. */
+  /** Where the run stands, as checkpoints have it. */
+  #progress: Progress;
+  /** The events told by the newest checkpoint. */
   #savedEvents: number | null = null;
-  /** Of this session. */
+  /** The newest batch of this session. */
   #lastBatch: SampleBatch | null = null;
-  /** What is told first: of the checkpoint that it goes on from. */
+  /** What is told first: about the checkpoint that it goes on from. */
   #remarks: (ChangedEvent | UncheckedEvent)[] = [];
 
   /** @throws InputError where network and partition do not go together, or an option is out of range */
@@ -154,9 +134,8 @@ export class Trainer {
     loadMachineRates();
     this.#training = parseOptions('training', trainingSchema, options.training);
     this.#partition = options.partition ? parseOptions('partition', partitionSchema, options.partition) : null;
-    if (this.#partition && searchLayers(network).size === 0)
-      throw new InputError('partition is given, but the network has no partial layer to search');
-    if (this.#partition) assertGranularityFits(network, this.#partition); // a misfit is told now, not epochs later
+    this.#masks = options.masks ?? null;
+    if (this.#partition) assertPartitionPossible(network, this.#partition, this.#masks); // now, not epochs later
     this.network = network;
     this.#task = task;
     this.#saliency = options.saliency ?? saliencyOf(this.#partition?.saliency ?? 'maskGradient', {});
@@ -173,21 +152,18 @@ export class Trainer {
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
     this.#optimizer = createOptimizer(network, this.#training);
-    this.#scheduleStart = this.#training.scheduleStart;
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
-    this.#masks = options.masks ?? null;
     this.#shapes = new Map(Array.from(searchLayers(network), ([path, { shape }]) => [path, shape]));
-    try {
-      if (this.#masks) assertPartitionFits(network, this.#masks);
-    } catch (error) {
-      throw new InputError(`partition.masks: ${reasonOf(error)}`, { cause: error });
-    }
-    this.#hasAttention = temperatureRouters(network).length > 0;
+    const { scheduleStart } = this.#training;
+    this.#progress = {
+      ...{ step: 0, epoch: 0, partitioned: false, scheduleStart, events: 0, history: NO_EVENTS, trainingSeconds: 0 },
+      ...newEpoch,
+    };
   }
 
   /** Events of the run (not of its sessions, see `isMetric`) told so far, those before `resume` included. */
   get events(): number {
-    return this.#events;
+    return this.#progress.events;
   }
 
   /** What decides the bits of the run. */
@@ -201,15 +177,11 @@ export class Trainer {
 
   /** The masks of a network that has been partitioned, as a checkpoint knows them: without rounds and scores; null before. */
   get partition(): Partition | null {
-    if (!this.#partition || !this.#partitioned) return null;
+    if (!this.#partition || !this.#progress.partitioned) return null;
     if (this.#masks) return this.#masks;
     const { ratio, rounds, schedule, scope: over, granularity, batches } = this.#partition;
     const settings = { ratio, rounds, schedule, scope: over, granularity, saliency: this.#saliency.name, batches };
-    const layers = partialLayers(this.network);
-    const masks = new Map(
-      Array.from(this.#shapes, ([path, shape]) => [path, layers.get(path)?.mask ?? Mask.empty(shape)]),
-    );
-    return { settings: { ...settings, seed: this.#training.seed }, rounds: [], masks, scores: new Map() };
+    return partitionOf(this.network, this.#shapes, { ...settings, seed: this.#training.seed });
   }
 
   /**
@@ -236,7 +208,6 @@ export class Trainer {
         if (state.partitioned) {
           loadCompactStateDict(this.network, weights);
           this.#optimizer = createOptimizer(this.network, this.#training);
-          this.#hasAttention = temperatureRouters(this.network).length > 0;
         } else this.network.loadStateDict(weights);
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
         this.#average?.load(state.averageUpdates, withoutPrefix(tensors, 'average.'));
@@ -244,23 +215,13 @@ export class Trainer {
         throw new InputError(`${file} is of another network: ${reasonOf(error)}`, { cause: error });
       }
       defaultGenerator.setState(random);
-      this.#step = state.step;
-      this.#epoch = state.epoch;
-      this.#batch = state.batch;
-      this.#partitioned = state.partitioned;
+      const events = told?.lines.length ?? state.events;
+      this.#progress = progressAt(state, { events, history: told?.digest ?? state.history ?? NO_EVENTS });
+      this.#savedEvents = events;
       // What the run was begun with, whatever the default is now.
       const { scheduleStart } = state;
-      this.#scheduleStart = scheduleStart;
       this.#schedule = learningRateSchedule({ ...this.#training, scheduleStart }, this.stepsPerEpoch);
       if (state.best) this.#best?.load(state.best, withoutPrefix(tensors, 'best.'));
-      this.#events = told?.lines.length ?? state.events;
-      this.#history = told?.change ? digestOf(told.lines) : (state.history ?? digestOf(told?.lines ?? []));
-      this.#savedEvents = this.#events;
-      this.#lossSum = state.lossSum;
-      this.#samples = state.samples;
-      this.#stepSeconds = state.stepSeconds;
-      this.#waitSeconds = state.waitSeconds;
-      this.#trainingSeconds = state.trainingSeconds;
       if (changes.length > 0)
         this.#remarks.push({ type: 'changed', epoch: state.epoch + 1, step: state.step, changes });
       if (!state.fingerprint) this.#remarks.push({ type: 'unchecked', file });
@@ -292,11 +253,12 @@ export class Trainer {
   > {
     try {
       using _hold = this.#checkpoints === null ? null : await holdFolder(this.#checkpoints);
+      const progress = this.#progress;
       for await (const event of this.#session(signal)) {
         if (isMetric(event)) {
-          assertFiniteEvent(event, this.#step);
-          this.#events++;
-          this.#history = digestOfLine(this.#history, JSON.stringify(event));
+          assertFiniteEvent(event, progress.step);
+          progress.events++;
+          progress.history = digestOfLine(progress.history, JSON.stringify(event));
         }
         yield event;
       }
@@ -306,12 +268,13 @@ export class Trainer {
   }
 
   async *#session(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
-    if (this.#partition && !this.#partitioned && !this.#masks)
+    const progress = this.#progress;
+    if (this.#partition && !progress.partitioned && !this.#masks)
       assertKernelsToChoose(this.network, { ...this.#partition, saliency: this.#saliency.name });
     const { epochs } = this.#training;
     let last: EpochEvent | null = null;
     yield* this.#remarks.splice(0);
-    while (this.#epoch < epochs && !this.#best?.hasStoppedImproving(this.#epoch)) {
+    while (progress.epoch < epochs && !this.#best?.hasStoppedImproving(progress.epoch)) {
       if (signal?.aborted) return yield* this.#interrupt();
       yield* this.#partitionIfDue(signal);
       if (signal?.aborted) return yield* this.#interrupt();
@@ -321,35 +284,27 @@ export class Trainer {
         yield step;
         yield* this.#partitionIfDue(signal);
         if (signal?.aborted) return yield* this.#interrupt();
-        if (this.#step % this.#training.checkpointSteps === 0 && this.#batch < this.#loader.batchesPerEpoch)
+        if (progress.step % this.#training.checkpointSteps === 0 && progress.batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
       }
       const test = await (this.#average?.during(() => this.#test(signal)) ?? this.#test(signal));
       if (test === null) return yield* this.#interrupt();
       last = this.#finishEpoch(stepSeconds, test);
       // Before the partition it is another network.
-      if (!this.#partition || this.#partitioned)
-        this.#best?.offer(this.#keptWeights(), { score: test.testScore, epoch: this.#epoch });
+      if (!this.#partition || progress.partitioned)
+        this.#best?.offer(this.#keptWeights(), { score: test.testScore, epoch: progress.epoch });
       yield last;
       yield* this.#save();
     }
     // Everything is saved by now: a run that is interrupted in a last test goes on from the weights that were trained.
     if (this.#average) this.network.loadStateDict(this.#keptWeights());
-    if (this.#best?.restore(this.network, this.#epoch)) last = null;
+    if (this.#best?.restore(this.network, progress.epoch)) last = null;
     const test = last ?? (await this.#test(signal));
     if (test === null) return yield* this.#interrupt();
+    const { epoch, step, trainingSeconds } = progress;
     const { metric, testScore, testMetrics, testLoss } = test;
-    yield {
-      type: 'finished',
-      epoch: this.#epoch,
-      step: this.#step,
-      metric,
-      testScore,
-      testMetrics,
-      testLoss,
-      peakMemoryBytes: peakMemory(),
-      trainingSeconds: this.#trainingSeconds,
-    };
+    const result: TestResult = { metric, testScore, testMetrics, testLoss };
+    yield { type: 'finished', epoch, step, ...result, peakMemoryBytes: peakMemory(), trainingSeconds };
   }
 
   /** What is tested and kept at this step. */
@@ -364,14 +319,14 @@ export class Trainer {
     this.network.train();
     let gathered: BatchResult[] = [];
     let waited = this.#loader.waitSeconds;
-    for await (const batch of this.#loader.epoch(this.#epoch, { startBatch: this.#batch })) {
+    for await (const batch of this.#loader.epoch(this.#progress.epoch, { startBatch: this.#progress.batch })) {
       // At once: the loader prepares the next batch meanwhile, and no more than one is held.
       gathered.push(this.#backward(batch, batch.size / (gathered[0]?.size ?? batch.size)));
       if (gathered.length === accumulation || batch.index + 1 === batchesPerEpoch) {
         const event = this.#trainStep(gathered);
-        this.#batch = batch.index + 1;
+        this.#progress.batch = batch.index + 1;
         this.#lastBatch = batch;
-        this.#waitSeconds += this.#loader.waitSeconds - waited;
+        this.#progress.waitSeconds += this.#loader.waitSeconds - waited;
         waited = this.#loader.waitSeconds;
         gathered = [];
         yield event;
@@ -389,7 +344,7 @@ export class Trainer {
       const loss = batchLoss.item();
       if (!Number.isFinite(loss))
         throw new NonFiniteLossError(
-          this.#step + 1,
+          this.#progress.step + 1,
           findNonFinite(this.network, () => this.#task.output(batch)) ?? noLayer,
         );
       (weight === 1 ? batchLoss : batchLoss.mul(weight)).backward();
@@ -406,29 +361,32 @@ export class Trainer {
     const sum = (value: (batch: BatchResult) => number): number => batches.reduce((all, each) => all + value(each), 0);
     const samples = sum(({ size }) => size);
     const lossSum = sum(({ loss, size }) => loss * size);
-    const factor = this.#schedule(this.#step);
+    const progress = this.#progress;
+    const factor = this.#schedule(progress.step);
     this.#optimizer.learningRateScale = factor;
     scope(() => {
       if (batches.length > 1) scaleGradients(this.network, firstSize / samples);
       if (clipGradNorm !== undefined) {
         const norm = optim.clipGradNorm(this.network.parameters(), clipGradNorm);
-        if (!Number.isFinite(norm))
-          throw new NonFiniteLossError(this.#step + 1, describeGradients(this.network), 'the norm of the gradients');
+        if (!Number.isFinite(norm)) {
+          const where = describeGradients(this.network);
+          throw new NonFiniteLossError(progress.step + 1, where, 'the norm of the gradients');
+        }
       }
       this.#optimizer.step();
       this.#average?.update();
       this.network.zeroGrad();
     });
-    this.#step++;
-    this.#lossSum += lossSum;
-    this.#samples += samples;
     const seconds = (performance.now() - start) / 1000 + sum((batch) => batch.seconds);
-    this.#stepSeconds += seconds;
-    this.#trainingSeconds += seconds;
+    progress.step++;
+    progress.lossSum += lossSum;
+    progress.samples += samples;
+    progress.stepSeconds += seconds;
+    progress.trainingSeconds += seconds;
     return {
       type: 'step',
-      epoch: this.#epoch + 1,
-      step: this.#step,
+      epoch: progress.epoch + 1,
+      step: progress.step,
       totalSteps: this.totalSteps,
       loss: lossSum / samples,
       learningRate: learningRate * factor,
@@ -439,10 +397,12 @@ export class Trainer {
     };
   }
 
+  /** null in a network without kernel attention. */
   #setTemperature(): number | null {
-    if (!this.#hasAttention) return null;
+    if (temperatureRouters(this.network).length === 0) return null;
     const { start, end, epochs } = this.#training.temperature;
-    const temperature = annealedTemperature(this.#step, { start, end, steps: epochs * this.stepsPerEpoch });
+    const steps = epochs * this.stepsPerEpoch;
+    const temperature = annealedTemperature(this.#progress.step, { start, end, steps });
     setTemperature(this.network, temperature);
     return temperature;
   }
@@ -453,7 +413,7 @@ export class Trainer {
     try {
       const { metric, score, metrics, loss } = await this.#task.evaluate({ signal });
       if (!Number.isFinite(loss)) throw new NonFiniteError('the test loss', noLayer);
-      this.#trainingSeconds += (performance.now() - start) / 1000;
+      this.#progress.trainingSeconds += (performance.now() - start) / 1000;
       return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
     } catch (error) {
       if (signal?.aborted) return null;
@@ -463,41 +423,41 @@ export class Trainer {
 
   /** The errors of a task tell no step. */
   #atStep(error: unknown): unknown {
-    return error instanceof NonFiniteError ? new NonFiniteLossError(this.#step, error.where, error.what) : error;
+    return error instanceof NonFiniteError
+      ? new NonFiniteLossError(this.#progress.step, error.where, error.what)
+      : error;
   }
 
-  /** @param stepSeconds of the steps of this session */
-  #finishEpoch(stepSeconds: readonly number[], test: TestResult): EpochEvent {
-    const seconds = this.#stepSeconds + this.#waitSeconds;
-    this.#epoch++;
+  /** @param sessionSeconds each step's, of this session */
+  #finishEpoch(sessionSeconds: readonly number[], test: TestResult): EpochEvent {
+    const progress = this.#progress;
+    const { lossSum, samples, stepSeconds, waitSeconds } = progress;
+    const seconds = stepSeconds + waitSeconds;
     const event: EpochEvent = {
       type: 'epoch',
-      epoch: this.#epoch,
+      epoch: progress.epoch + 1,
       epochs: this.#training.epochs,
-      step: this.#step,
-      trainLoss: this.#lossSum / this.#samples,
+      step: progress.step,
+      trainLoss: lossSum / samples,
       ...test,
-      samplesPerSecond: seconds > 0 ? this.#samples / seconds : 0,
+      samplesPerSecond: seconds > 0 ? samples / seconds : 0,
       // Resumed after the epoch's last step, only the sum is known.
-      stepSeconds: stepSeconds.length > 0 ? median(stepSeconds) : this.#stepSeconds / this.stepsPerEpoch,
-      waitSeconds: this.#waitSeconds,
+      stepSeconds: sessionSeconds.length > 0 ? median(sessionSeconds) : stepSeconds / this.stepsPerEpoch,
+      waitSeconds,
     };
-    this.#batch = 0;
-    this.#lossSum = 0;
-    this.#samples = 0;
-    this.#stepSeconds = 0;
-    this.#waitSeconds = 0;
+    Object.assign(progress, newEpoch, { epoch: event.epoch });
     return event;
   }
 
   async *#partitionIfDue(signal: AbortSignal | undefined): AsyncGenerator<TrainingEvent, void, undefined> {
     const partition = this.#partition;
-    if (!partition || this.#partitioned) return;
-    if (this.#batch === this.#loader.batchesPerEpoch) return; // the epoch's test comes first, also where it was interrupted
+    const { step, batch, partitioned } = this.#progress;
+    if (!partition || partitioned) return;
+    if (batch === this.#loader.batchesPerEpoch) return; // the epoch's test comes first, also where it was interrupted
     // Whatever the rounding, a step with the masks remains.
-    if (this.#step < Math.min(Math.round(partition.epoch * this.stepsPerEpoch), this.totalSteps - 1)) return;
+    if (step < Math.min(Math.round(partition.epoch * this.stepsPerEpoch), this.totalSteps - 1)) return;
     // Aborted, the search leaves the bank folded: a run is then resumed from here.
-    if (this.#savedEvents !== this.#events) yield* this.#save();
+    if (this.#savedEvents !== this.#progress.events) yield* this.#save();
     yield* this.#runPartition(partition, signal);
     this.network.train();
   }
@@ -506,129 +466,65 @@ export class Trainer {
     options: PartitionOptions,
     signal: AbortSignal | undefined,
   ): AsyncGenerator<TrainingEvent, void, undefined> {
-    const start = performance.now();
-    const set = { batches: options.batches, seed: this.#training.seed, epoch: this.#epoch };
-    if (options.fold && this.#masks) await foldForMasks(this.#task, set);
-    const rounds: PartitionRoundEvent[] = [];
-    let partition: Partition;
-    try {
-      partition = this.#masks ?? (await this.#searchPartition(options, rounds, signal));
-    } catch (error) {
-      if (signal?.aborted) return; // the run is resumed from before the partition
+    const { step, epoch } = this.#progress;
+    const { seed } = this.#training;
+    const done = await partitionStep(this.#task, options, {
+      ...{ step, epoch, seed, saliency: this.#saliency, masks: this.#masks, signal },
+    }).catch((error: unknown) => {
+      if (signal?.aborted) return null; // the run is resumed from before the partition
       throw this.#atStep(error);
-    }
-    this.network.zeroGrad(); // a score of one's own may have left gradients
-    await applyMasks(this.#task, partition, set);
-    this.#hasAttention = temperatureRouters(this.network).length > 0;
-    this.#partitionOptimizer(partition);
+    });
+    if (!done) return;
+    const { partition, events, seconds } = done;
+    this.#optimizer = partitionedOptimizer(this.#optimizer, partition, this.network, this.#training);
     this.#average?.restart();
     this.#onPartition(partition);
-    this.#partitioned = true;
-    yield* rounds;
-    const seconds = (performance.now() - start) / 1000;
-    this.#trainingSeconds += seconds;
-    yield {
-      type: 'partition',
-      epoch: this.#epoch,
-      step: this.#step,
-      dynamicRatio: overallDynamicRatio(partition.masks.values()),
-      dynamicRatioByLayer: Object.fromEntries(Array.from(partition.masks, ([path, mask]) => [path, mask.dynamicRatio])),
-      seconds,
-    };
+    this.#progress.partitioned = true;
+    this.#progress.trainingSeconds += seconds;
+    yield* events;
     yield* this.#save();
   }
 
-  /** The network has other parameters now; momentum of entries that stay dynamic goes on. */
-  #partitionOptimizer({ masks }: Partition): void {
-    const before = this.#optimizer.stateDict();
-    this.#optimizer = createOptimizer(this.network, this.#training);
-    scope(() => {
-      this.#optimizer.loadStateDict(partitionedState(before, masks, this.network));
-    });
-    for (const tensor of before.tensors.values()) tensor[Symbol.dispose](); // not left until the memory of two is in use
-  }
-
-  #searchPartition(
-    options: PartitionOptions,
-    rounds: PartitionRoundEvent[],
-    signal: AbortSignal | undefined,
-  ): Promise<Partition> {
-    return searchPartition(this.#task, options, {
-      seed: this.#training.seed,
-      epoch: this.#epoch,
-      saliency: this.#saliency,
-      onRound: ({ round, keepRatio, dynamicRatio }) =>
-        rounds.push({
-          type: 'partitionRound',
-          epoch: this.#epoch,
-          step: this.#step,
-          round,
-          rounds: options.rounds,
-          keepRatio,
-          dynamicRatio,
-        }),
-      signal,
-    });
-  }
-
   *#interrupt(): Generator<TrainingEvent, void, undefined> {
-    if (this.#savedEvents !== this.#events) yield* this.#save();
-    yield { type: 'interrupted', epoch: this.#epoch + 1, step: this.#step };
-  }
-
-  #assertFiniteOutput(): void {
-    const batch = this.#lastBatch;
-    if (batch !== null) assertFiniteOutput(this.network, () => this.#task.output(batch), this.#step);
+    const { epoch, step, events } = this.#progress;
+    if (this.#savedEvents !== events) yield* this.#save();
+    yield { type: 'interrupted', epoch: epoch + 1, step };
   }
 
   *#save(): Generator<TrainingEvent, void, undefined> {
     if (this.#checkpoints === null) return;
     const folder = this.#checkpoints;
+    const { step, events } = this.#progress;
     const file = scope(() => {
       const optimizer = this.#optimizer.stateDict();
+      const parts = {
+        network: this.network.stateDict(),
+        optimizer: optimizer.tensors,
+        average: this.#average?.tensors ?? [],
+        best: this.#best?.tensors ?? [],
+      };
       const tensors = new Map<string, Tensor>();
-      for (const [name, value] of this.network.stateDict()) tensors.set(`network.${name}`, value);
-      for (const [name, value] of optimizer.tensors) tensors.set(`optimizer.${name}`, value);
-      for (const [name, value] of this.#average?.tensors ?? []) tensors.set(`average.${name}`, value);
-      for (const [name, value] of this.#best?.tensors ?? []) tensors.set(`best.${name}`, value);
-      assertFinite(tensors, this.#step);
-      this.#assertFiniteOutput();
+      for (const [part, named] of Object.entries(parts))
+        for (const [name, value] of named) tensors.set(`${part}.${name}`, value);
+      assertFinite(tensors, step);
+      const batch = this.#lastBatch;
+      if (batch !== null) assertFiniteOutput(this.network, () => this.#task.output(batch), step);
       tensors.set('random', defaultGenerator.getState());
       return saveCheckpoint(
         folder,
         {
-          step: this.#step,
-          epoch: this.#epoch,
-          batch: this.#batch,
-          partitioned: this.#partitioned,
-          scheduleStart: this.#scheduleStart,
+          ...this.#progress,
           averageUpdates: this.#average?.updates ?? 0,
           best: this.#best?.state ?? null,
-          events: this.#events,
-          lossSum: this.#lossSum,
-          samples: this.#samples,
-          stepSeconds: this.#stepSeconds,
-          waitSeconds: this.#waitSeconds,
-          trainingSeconds: this.#trainingSeconds,
           optimizer: optimizer.numbers,
           threads: getNumThreads(),
           fingerprint: this.fingerprint,
-          history: this.#history,
         },
         tensors,
       );
     });
-    this.#savedEvents = this.#events;
-    yield { type: 'checkpoint', step: this.#step, file };
-  }
-}
-
-/** @throws InputError naming key and layer */
-function assertGranularityFits(network: nn.Module, { granularity }: PartitionOptions): void {
-  try {
-    partitionUnits(network, granularity);
-  } catch (error) {
-    throw new InputError(`partition.granularity: ${reasonOf(error)}`, { cause: error });
+    this.#savedEvents = events;
+    yield { type: 'checkpoint', step, file };
   }
 }
 
@@ -637,17 +533,6 @@ function scaleGradients(network: nn.Module, factor: number): void {
   noGrad(() => {
     ops._foreachMul_(gradients, factor);
   });
-}
-
-/** The mean of several batches; null where there are none. */
-function meanStatistics(all: readonly RouterStatistics[]): RouterStatistics | null {
-  if (all.length === 0) return null;
-  const mean = (key: keyof RouterStatistics): number => all.reduce((sum, each) => sum + each[key], 0) / all.length;
-  return {
-    auxiliaryLoss: mean('auxiliaryLoss'),
-    gateEntropy: mean('gateEntropy'),
-    loadEntropy: mean('loadEntropy'),
-  };
 }
 
 /** The tensors whose names begin with `prefix`, under the rest of their names. */

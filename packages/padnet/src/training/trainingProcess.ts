@@ -1,6 +1,7 @@
 /** The process of `trainInProcess`. */
+import { getNumThreads, setNumThreads } from '@padnet/torch';
 import { workFor } from '../runs/folderLock.js';
-import { trainingError, type TrainingWorkerData, type TrainingWorkerMessage } from './trainInWorker.js';
+import { trainingError, type TrainingMessage, type TrainingOrder } from './trainInProcess.js';
 import { trainRecipe } from './trainRecipe.js';
 
 const controller = new AbortController();
@@ -11,7 +12,7 @@ const abort = (): void => {
 for (const name of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) process.on(name, () => undefined);
 process.once('disconnect', abort);
 
-function send(message: TrainingWorkerMessage): Promise<void> {
+function send(message: TrainingMessage): Promise<void> {
   return new Promise((resolve) => {
     if (process.connected) {
       process.send!(message, undefined, undefined, () => {
@@ -21,8 +22,9 @@ function send(message: TrainingWorkerMessage): Promise<void> {
   });
 }
 
-async function serve({ recipe, options, aborted, command }: TrainingWorkerData): Promise<void> {
-  workFor(command);
+async function serve({ recipe, options, aborted, threads, work }: TrainingOrder): Promise<void> {
+  workFor(work);
+  if (threads !== getNumThreads()) setNumThreads(threads);
   if (aborted) abort();
   try {
     for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))
@@ -35,7 +37,7 @@ async function serve({ recipe, options, aborted, command }: TrainingWorkerData):
   }
 }
 
-process.on('message', (message: TrainingWorkerData | 'abort') => {
+process.on('message', (message: TrainingOrder | 'abort') => {
   if (message === 'abort') abort();
   else void serve(message);
 });

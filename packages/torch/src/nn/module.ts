@@ -131,8 +131,8 @@ export class Module {
     }
     for (const name of state.keys()) if (!mine.has(name)) problems.push(`unexpected ${name}`);
     if (problems.length > 0) {
-      const shown = problems.slice(0, 8).join('; ');
-      const more = problems.length > 8 ? `; and ${problems.length - 8} more` : '';
+      const shown = problems.slice(0, 3).join('; ');
+      const more = problems.length > 3 ? `; and ${problems.length - 3} more` : '';
       throw new RangeError(`the weights do not fit ${this.constructor.name}: ${shown}${more}`);
     }
     noGrad(() => {

@@ -1,6 +1,6 @@
 /** Tables of one's own: how a file is written says its name, then its heading, then a recipe. */
-import { statSync } from 'node:fs';
 import { InputError } from '../../errors.js';
+import { isFolder } from '../../readRegularFile.js';
 import { formatOfName, parseTable, rowsError, type TableFormat, type TableFormatName, tableFormatNames, tableFormats, type TextTable } from './table.js'; // prettier-ignore
 import { readTextFile } from './textFile.js';
 
@@ -23,8 +23,7 @@ export const tableEndings = `${tableFormatNames.map((each) => `.${each}`).join('
  * @throws InputError if the file can not be read, its format is not known, or it has a heading where `columns` are given
  */
 export function readOwnTable(file: string, options: OwnTableOptions, names: readonly string[]): TextTable {
-  if (statSync(file, { throwIfNoEntry: false })?.isDirectory())
-    throw new InputError(`${file}: expected a file of texts, but it is a folder; name a file in it`);
+  if (isFolder(file)) throw new InputError(`${file}: expected a file of texts, but it is a folder; name a file in it`);
   const name = formatOfName(file) ?? options.format;
   if (name === undefined) throw new InputError(`${file}: expected a name that ends in ${tableEndings}; rename it`);
   return parseOwnTable(readTextFile(file, 'a table of texts'), file, name, options, names).table();

@@ -225,6 +225,7 @@ function quoteNumbers(json: string): string {
 function parseObject(line: string, where: string): object {
   let value: unknown;
   try {
+    // Twice: quoting could make JSON of what is none (01, 1.2.3), so the line is tried as it is before its numbers are kept as text.
     value = JSON.parse(line);
     value = JSON.parse(quoteNumbers(line));
   } catch (cause) {

@@ -1,7 +1,8 @@
 import { describe, expect, it } from 'vitest';
-import { InputError } from '../errors.js';
-import { loadPictures, loadTexts } from './loadData.js';
-import { recipeSchemas } from '../recipe/recipe.js';
+import { InputError } from '../../errors.js';
+import { loadPictures } from './pictureData.js';
+import { loadTexts } from './textData.js';
+import { recipeSchemas } from '../../recipe/recipe.js';
 
 const { image, text } = recipeSchemas;
 

@@ -8,8 +8,8 @@ import {
   type ImageDataset,
   type PictureInput,
   type PictureSource,
-} from '../data/index.js';
-import type { PictureDescription } from '../runs/savedModel.js';
+} from '../../data/index.js';
+import type { PictureDescription } from '../../runs/savedModel.js';
 
 /** Picture files are resized to more than the network takes, and cropped; pictures in memory are taken whole. */
 export function cropFractionOf(dataset: ImageDataset): number {

@@ -1,6 +1,6 @@
 import { liveTensors, nn, ops, type Tensor } from '@padnet/torch';
 import { expect, it } from 'vitest';
-import { pictures } from '../runs/pictures.test.fixture.js';
+import { pictures } from '../../runs/pictures.test.fixture.js';
 import { evaluate } from './evaluate.js';
 
 /** The mean of each quarter as logit: right for pictures whose brightest quarter is their class. */

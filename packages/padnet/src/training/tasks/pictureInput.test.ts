@@ -4,12 +4,12 @@ import { join } from 'node:path';
 import { scope } from '@padnet/torch';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DataLoader, loadPictureFolder, IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../data/index.js';
-import { InputError } from '../errors.js';
+import { DataLoader, loadPictureFolder, IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../../data/index.js';
+import { InputError } from '../../errors.js';
 import { cropFractionOf, loadPictureBatch, pictureInput } from './pictureInput.js';
-import { collect, splits, writePictureFolder } from '../runs/pictures.test.fixture.js';
-import type { PictureDescription } from '../runs/savedModel.js';
-import { modelSchema } from '../models/index.js';
+import { collect, splits, writePictureFolder } from '../../runs/pictures.test.fixture.js';
+import type { PictureDescription } from '../../runs/savedModel.js';
+import { modelSchema } from '../../models/index.js';
 
 let folder: string;
 beforeAll(async () => {

@@ -1,12 +1,18 @@
 /** What a recipe's `model.pretrained` names for pictures. */
-import { statSync } from 'node:fs';
 import { nn } from '@padnet/torch';
-import { convertToDynamic } from '../convert/index.js';
-import { InputError } from '../errors.js';
-import { readPictureWeights, type DynamicWeights, type ModelOptions, type StaticWeights } from '../models/index.js';
-import type { CodeOptions } from '../ownCode/index.js';
-import { loadAnyModel, networkPlace } from '../runs/anyModel.js';
-import type { PictureModel } from '../runs/savedModel.js';
+import { convertToDynamic } from '../../convert/index.js';
+import { InputError } from '../../errors.js';
+import {
+  publishedWidth,
+  readPictureWeights,
+  type DynamicWeights,
+  type ModelOptions,
+  type StaticWeights,
+} from '../../models/index.js';
+import { isFolder } from '../../readRegularFile.js';
+import type { CodeOptions } from '../../ownCode/index.js';
+import { loadAnyModel, networkPlace } from '../../runs/anyModel.js';
+import { ofModality, type PictureModel } from '../../runs/savedModel.js';
 import { foldCommand } from './staticForm.js';
 
 /** Weights, or a network that is not static, which has to become what the recipe asks for. */
@@ -26,18 +32,20 @@ export function readPretrained(path: string, model: ModelOptions, code: CodeOpti
     throw new InputError(
       `model.pretrained: ${path} has no network; expected a file of weights, a run or a converted network`,
     );
-  const saved = named(() => loadAnyModel(path, code));
-  if (saved.modality !== 'image') throw new InputError(`model.pretrained: ${path} has a network for texts`);
+  const saved = ofModality(
+    'image',
+    named(() => loadAnyModel(path, code)),
+    `model.pretrained: ${path}`,
+  );
   const { model: of } = saved.description;
   if (of.name !== model.name)
     throw new InputError(`model.pretrained: ${path} is a ${of.name}, model.name is ${model.name}`);
+  assertSame(path, of, model, ['stem', 'width']);
   if (of.layer === 'static') return staticWeights(saved);
-  if (model.layer !== 'static') assertSameKernels(path, of, model);
+  // DCD has no kernels to mix.
+  const keys = ['convolution', 'router', ...(of.convolution === 'dcd' ? [] : (['numKernels'] as const))] as const;
+  if (model.layer !== 'static') assertSame(path, of, model, keys);
   return saved;
-}
-
-export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
 }
 
 export function staticWeights({ network, description: { inChannels, numClasses } }: PictureModel): StaticWeights {
@@ -66,10 +74,11 @@ function staticConvolutions(network: nn.Module): string[] {
   return Array.from(network.namedModules()).flatMap(([path, module]) => (module instanceof nn.Conv ? [path] : []));
 }
 
-function assertSameKernels(path: string, of: ModelOptions, model: ModelOptions): void {
-  const keys = ['convolution', 'router', ...(of.convolution === 'dcd' ? [] : (['numKernels'] as const))] as const;
+function assertSame(path: string, of: ModelOptions, model: ModelOptions, keys: readonly (keyof ModelOptions)[]): void {
+  const valueOf = (options: ModelOptions, key: keyof ModelOptions): string | number =>
+    (key === 'width' ? (options.width ?? publishedWidth(options.name)) : options[key]) ?? 'none';
   for (const key of keys) {
-    const [theirs, ours] = [of[key] ?? 'none', model[key] ?? 'none'];
+    const [theirs, ours] = [valueOf(of, key), valueOf(model, key)];
     if (theirs === ours) continue;
     throw new InputError(`model.pretrained: ${path} has model.${key}: ${theirs}, here it is ${ours}; give the same`);
   }

@@ -1,8 +1,8 @@
 /** What a recipe needs of memory at least, refused before it is asked for. */
-import { assertMemory } from '../memory.js';
-import type { ImageDataset } from '../data/index.js';
-import { assertNetworkFits, publishedWidth, type TextConfig } from '../models/index.js';
-import type { PictureRecipe, TextRecipe } from '../recipe/recipe.js';
+import { assertMemory } from '../../memory.js';
+import type { ImageDataset } from '../../data/index.js';
+import { assertNetworkFits, publishedWidth, type TextConfig } from '../../models/index.js';
+import type { PictureRecipe, TextRecipe } from '../../recipe/recipe.js';
 
 const bytesPerNumber = 4;
 

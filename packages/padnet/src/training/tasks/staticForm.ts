@@ -1,13 +1,9 @@
 /** The static form of a dynamic or partial network: what its routers decide on average. */
-import { isThere } from '../readRegularFile.js';
-import { toStatic } from '../convert/index.js';
+import { isThere } from '../../readRegularFile.js';
+import { toStatic } from '../../convert/index.js';
 import type { PictureTask } from './pictureTask.js';
-import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from '../recipe/recipe.js';
-import { RunFolder } from '../runs/runFolder.js';
-
-/** Why a mixture of experts is not made a dense network. */
-export const noStaticMixture =
-  'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from '../../recipe/recipe.js';
+import { RunFolder } from '../../runs/runFolder.js';
 
 /** What makes a dynamic or partial network for pictures static; one that is no run needs data to measure means on. */
 export function foldCommand(path: string): string {

@@ -14,18 +14,17 @@ import {
   pictureFingerprint,
   STANDARD_CROP,
   type OnBadPicture,
-} from '../data/index.js';
+} from '../../data/index.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss, mixedLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
-import type { Evaluation } from './evaluation.js';
-import { InputError } from '../errors.js';
-import { parseOptions } from '../recipe/parseOptions.js';
-import { pictureDataSchema, type PictureDataOptions } from '../recipe/recipe.js';
-import type { ModelOptions } from '../models/index.js';
+import { InputError } from '../../errors.js';
+import { parseOptions } from '../../recipe/parseOptions.js';
+import { pictureDataSchema, type PictureDataOptions } from '../../recipe/recipe.js';
+import type { ModelOptions } from '../../models/index.js';
 import { cropFractionOf } from './pictureInput.js';
-import type { PictureDescription } from '../runs/savedModel.js';
-import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
+import type { PictureDescription } from '../../runs/savedModel.js';
+import type { BatchSource, Evaluation, PartitionLosses, StepLoss, Task } from '../task.js';
 
 export interface PictureTaskOptions {
   readonly network: nn.Layer;

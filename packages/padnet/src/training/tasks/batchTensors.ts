@@ -1,6 +1,6 @@
 /** A batch of the data loader as tensors. */
 import { fromTypedArray, type Device, type Tensor } from '@padnet/torch';
-import type { ImageBatch, ImageDataset } from '../data/index.js';
+import type { ImageBatch, ImageDataset } from '../../data/index.js';
 
 /** images [batch, channels, height, width] float32, labels [batch] int64 */
 export function batchTensors(

@@ -1,10 +1,10 @@
 import { defaultGenerator, manualSeed, randn } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { InputError } from '../errors.js';
-import { assertNetworkFits, createModel, modelSchema, parseTextConfig } from '../models/index.js';
+import { InputError } from '../../errors.js';
+import { assertNetworkFits, createModel, modelSchema, parseTextConfig } from '../../models/index.js';
 import { assertExpertsFit, assertFits } from './assertFits.js';
-import { pictures } from '../runs/pictures.test.fixture.js';
-import { pictureRecipeSchema, textRecipeSchema } from '../recipe/recipe.js';
+import { pictures } from '../../runs/pictures.test.fixture.js';
+import { pictureRecipeSchema, textRecipeSchema } from '../../recipe/recipe.js';
 
 function refusal(check: () => unknown): string | null {
   try {

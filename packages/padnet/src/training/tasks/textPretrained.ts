@@ -1,7 +1,7 @@
 /** What a recipe's `model.pretrained` names for texts. */
-import { isThere } from '../readRegularFile.js';
+import { isThere } from '../../readRegularFile.js';
 import { dirname } from 'node:path';
-import { InputError } from '../errors.js';
+import { InputError } from '../../errors.js';
 import {
   createTextFrom,
   createTextModel,
@@ -11,12 +11,15 @@ import {
   type SequenceClassifier,
   type TextConfig,
   type TextModelOptions,
-} from '../models/index.js';
-import { hasModel, loadAnyModel } from '../runs/anyModel.js';
-import { throwNamed } from './pretrainedWeights.js';
-import { RunFolder } from '../runs/runFolder.js';
-import type { TextModel } from '../runs/savedModel.js';
-import { noStaticMixture } from './staticForm.js';
+} from '../../models/index.js';
+import { hasModel, loadAnyModel } from '../../runs/anyModel.js';
+import { throwNamed } from './picturePretrained.js';
+import { RunFolder } from '../../runs/runFolder.js';
+import { ofModality, type TextModel } from '../../runs/savedModel.js';
+
+/** Why a mixture of experts is not made a dense network. */
+export const noStaticMixture =
+  'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
 
 export interface TextStart {
   /** Of the tokenizer's files; of an encoder as Hugging Face saves it, of all. */
@@ -38,8 +41,7 @@ export async function resolveTextStart(pretrained: string, signal?: AbortSignal)
     const folder = await resolvePretrained(pretrained, signal ? { signal } : {}).catch(throwNamed);
     return { folder, config: readTextConfig(folder), saved: null };
   }
-  const saved = loadAnyModel(pretrained);
-  if (saved.modality !== 'text') throw new InputError(`model.pretrained: ${pretrained} has a network for pictures`);
+  const saved = ofModality('text', loadAnyModel(pretrained), `model.pretrained: ${pretrained}`);
   return { folder: isRun ? dirname(run.model) : pretrained, config: saved.network.config, saved };
 }
 

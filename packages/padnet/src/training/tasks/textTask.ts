@@ -8,14 +8,13 @@ import {
   type TextDefinition,
   type TextPadding,
   type TokenisedDataset,
-} from '../data/index.js';
-import { NonFiniteError } from '../errors.js';
-import { numberedLabels, type SequenceClassifier, type TextInputs } from '../models/index.js';
-import type { Evaluation } from './evaluation.js';
-import { nonFiniteError } from './nonFinite.js';
-import { recipeSettings } from '../recipe/recipeSettings.js';
-import { routerStatistics } from './routerStatistics.js';
-import type { BatchSource, PartitionLosses, StepLoss, Task } from './task.js';
+} from '../../data/index.js';
+import { NonFiniteError } from '../../errors.js';
+import { numberedLabels, type SequenceClassifier, type TextInputs } from '../../models/index.js';
+import { nonFiniteError } from '../nonFinite.js';
+import { recipeSettings } from '../../recipe/recipeSettings.js';
+import { routerStatistics } from '../routerStatistics.js';
+import type { BatchSource, Evaluation, PartitionLosses, StepLoss, Task } from '../task.js';
 
 export interface TextSplits {
   readonly train: TokenisedDataset;

@@ -1,11 +1,11 @@
 /** Accuracy and loss of a network on pictures. */
 import { nn, noGrad, scope, type Device } from '@padnet/torch';
-import { DataLoader, type ImageDataset, type ImageTransform, type OnBadPicture } from '../data/index.js';
-import { InputError } from '../errors.js';
+import { DataLoader, type ImageDataset, type ImageTransform, type OnBadPicture } from '../../data/index.js';
+import { InputError } from '../../errors.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss } from './classificationLoss.js';
-import type { Evaluation } from './evaluation.js';
-import { nonFiniteError } from './nonFinite.js';
+import { nonFiniteError } from '../nonFinite.js';
+import type { Evaluation } from '../task.js';
 
 export interface EvaluateOptions {
   /** @default as many as have 2²⁰ pixels, 256 at most */

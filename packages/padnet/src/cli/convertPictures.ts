@@ -1,0 +1,136 @@
+/** `padnet convert` of networks for pictures; folding a dynamic or partial one to a static one, and measuring what that costs. */
+import { join } from 'node:path';
+import { noGrad, randn, scope, type nn } from '@padnet/torch';
+import { medianSeconds } from '../analysis/timing.js';
+import type { DataSplit } from '../data/index.js';
+import { fuseBatchNorms } from '../layers/index.js';
+import { convertModel, modelSchema } from '../models/index.js';
+import { meanIntoStatic, measuresMean } from '../partition/index.js';
+import { DEFAULT_PARTITION_BATCHES, parseSection, type PictureRecipe } from '../recipe/index.js';
+import { type PictureModel, readRun, RunFolder, sampleNames, savePictureModel } from '../runs/index.js';
+import { foldModel, type PartitionLosses, type PrepareOptions, savedTask } from '../training/index.js';
+import { InputError } from '../errors.js';
+import { isThere } from '../readRegularFile.js';
+import {
+  type Converter,
+  type ConvertNetworkOptions,
+  type ConvertSource,
+  explained,
+  type FoldCost,
+  optionNames,
+  partitionByMagnitude,
+} from './converter.js';
+import { readDataRecipe } from './runRecipe.js';
+import { UsageError } from './usageError.js';
+
+const ofTexts = 'texts';
+
+export const pictureConverter: Converter<PictureModel> = {
+  layers: ['static', 'dyconv', 'pad'],
+  refused: { experts: ofTexts, k: ofTexts, position: ofTexts, layers: ofTexts },
+  measuresRouters: true,
+  writesStatic: ({ model }) => model !== undefined,
+  staticObstacle: () => null,
+  write: writePictures,
+  probe: ({ network, description: { inChannels, size } }) => ({
+    inputs: '4 random pictures',
+    logits: () => network.forward(randn([4, inChannels, ...size])),
+  }),
+};
+
+/** @returns what folding costs; null where nothing is folded */
+async function writePictures(
+  path: string,
+  source: ConvertSource<PictureModel>,
+  out: string,
+  options: ConvertNetworkOptions,
+): Promise<FoldCost | null> {
+  const { network, description } = source;
+  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0 } = options;
+  const isStatic = description.model.layer === 'static';
+  if (isStatic && layer === 'static') {
+    savePictureModel(join(out, 'model.json'), network, description);
+    return null;
+  }
+  if (layer === 'static') {
+    const { recipe, split } = dataOf(path, source, options);
+    const cost = await foldNetwork(recipe, source, { ...options, split });
+    savePictureModel(join(out, 'model.json'), network, description);
+    return cost;
+  }
+  const copies = isStatic ? { convolution, numKernels } : {};
+  const model = parseSection(
+    modelSchema,
+    { ...description.model, ...copies, layer, noise, bankInitialisation: 'copies' },
+    optionNames,
+  );
+  explained(path, () => convertModel(network, model, options));
+  using data = !isStatic && measuresMean(network) ? await batchesOf(dataOf(path, source, options), source) : null;
+  if (data) meanIntoStatic(network, data.batchLosses);
+  const { inChannels, size } = description;
+  // Copies have routers that decide alike for every input.
+  const passes = data?.batchLosses ?? [() => network.forward(randn([1, inChannels, ...size]))];
+  await partitionByMagnitude(network, out, options, passes);
+  savePictureModel(join(out, 'model.json'), network, { ...description, model });
+  return null;
+}
+
+interface FoldData {
+  readonly recipe: PictureRecipe;
+  readonly split?: DataSplit | undefined;
+}
+
+/** Data to measure on what routers decide on average. */
+function dataOf(
+  path: string,
+  { modality }: ConvertSource<PictureModel>,
+  { recipe: file }: ConvertNetworkOptions,
+): FoldData {
+  if (file === undefined && !isThere(new RunFolder(path).recipe)) {
+    throw new InputError(
+      `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
+        'those it was trained on with --recipe <file>',
+    );
+  }
+  const { recipe, split } = file === undefined ? readRun(path) : { recipe: readDataRecipe(file, []), split: undefined };
+  if (recipe.modality !== modality) {
+    const samples = [sampleNames[modality], sampleNames[recipe.modality]] as const;
+    throw new UsageError(`${path} has a network for ${samples[0]}, the recipe is for ${samples[1]}`);
+  }
+  return { recipe: recipe, split };
+}
+
+async function batchesOf({ recipe, split }: FoldData, source: ConvertSource<PictureModel>): Promise<PartitionLosses> {
+  const task = await savedTask(recipe, source, { split });
+  return await task.partitionLosses({ batches: DEFAULT_PARTITION_BATCHES, seed: recipe.training.seed, epoch: 0 });
+}
+
+/** @param recipe whose training data say what the network's routers decide on average */
+async function foldNetwork(
+  recipe: PictureRecipe,
+  model: ConvertSource<PictureModel>,
+  options: PrepareOptions,
+): Promise<FoldCost> {
+  const { inChannels, size } = model.description;
+  const shape = [1, inChannels, ...size];
+  const secondsBefore = passSeconds(model.network, shape);
+  const { before, after } = await foldModel(recipe, model, options);
+  return {
+    before: { score: before.score, loss: before.loss, seconds: secondsBefore },
+    after: { score: after.score, loss: after.loss, seconds: passSeconds(model.network, shape) },
+  };
+}
+
+/** Median time of a forward pass as `padnet eval` runs it. */
+function passSeconds(network: nn.Layer, shape: readonly number[]): number {
+  network.eval();
+  const restore = fuseBatchNorms(network);
+  try {
+    return scope(() => {
+      const input = randn(shape);
+      return medianSeconds(() => noGrad(() => network.forward(input)), 11, 3);
+    });
+  } finally {
+    restore();
+  }
+}

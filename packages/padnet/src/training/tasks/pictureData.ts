@@ -1,0 +1,86 @@
+/** The pictures that a recipe names. */
+import {
+  emptyClasses,
+  limitPictures,
+  loadCifar,
+  loadFashionMnist,
+  loadIdxFolder,
+  loadPictureFolder,
+  type DataSplit,
+  type ImageSplits,
+  type OnBadPicture,
+  type StoredImages,
+} from '../../data/index.js';
+import type { PictureDataOptions } from '../../recipe/recipe.js';
+import { neededPath } from './neededPath.js';
+
+/** Classes that a data set names and has no picture of. */
+export interface EmptyClasses {
+  /** The data set. */
+  readonly name: string;
+  readonly classes: readonly string[];
+  /** Of how many. */
+  readonly numClasses: number;
+}
+
+export interface LoadPicturesOptions {
+  /** Told of the pictures that `data.onBadPicture: skip` leaves out. */
+  readonly onBadPicture?: OnBadPicture | undefined;
+  /** Told where there is no training picture of some classes. */
+  readonly onEmptyClasses?: ((empty: EmptyClasses) => void) | undefined;
+  /** How the run divided its pictures when it began. @default as the recipe says */
+  readonly split?: DataSplit | undefined;
+}
+
+/** @throws InputError where files are missing or damaged */
+export async function loadPictures(
+  data: PictureDataOptions,
+  { onBadPicture = () => undefined, onEmptyClasses, split }: LoadPicturesOptions = {},
+): Promise<ImageSplits> {
+  const splits = await readPictures(data, onBadPicture, split);
+  const { name, numClasses } = splits.train;
+  const classes = emptyClasses(splits.train);
+  if (classes.length > 0) onEmptyClasses?.({ name, classes, numClasses });
+  return splits;
+}
+
+async function readPictures(
+  { name, path, trainLimit, testLimit, ...options }: PictureDataOptions,
+  onBadPicture: OnBadPicture,
+  split: DataSplit | undefined,
+): Promise<ImageSplits> {
+  if (name === 'imageFolder') {
+    const { size, classIndex, testFraction, splitSeed } = options;
+    const skip = options.onBadPicture === 'skip';
+    return await loadPictureFolder(neededPath(name, path), {
+      size,
+      classIndex,
+      trainLimit,
+      testLimit,
+      testFraction,
+      splitSeed,
+      split,
+      ...(skip && { onBadPicture }),
+    });
+  }
+  const { train, test } = loadStoredSplits(name, path);
+  return {
+    train: trainLimit === undefined ? train : limitPictures(train, trainLimit),
+    test: testLimit === undefined ? test : limitPictures(test, testLimit),
+  };
+}
+
+function loadStoredSplits(
+  name: Exclude<PictureDataOptions['name'], 'imageFolder'>,
+  path: string | undefined,
+): ImageSplits<StoredImages> {
+  switch (name) {
+    case 'fashionMnist':
+      return loadFashionMnist(path === undefined ? {} : { path });
+    case 'cifar10':
+    case 'cifar100':
+      return loadCifar(name, { path: neededPath(name, path) });
+    case 'idx':
+      return loadIdxFolder(neededPath(name, path));
+  }
+}
