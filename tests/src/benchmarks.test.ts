@@ -117,7 +117,7 @@ describe('the measurements', () => {
     expect(results).toMatchObject([{ layer: 'pad-composed', ratioToStatic: null }]);
   });
 
-  it('say why a Python that is asked for can not take part', async () => {
+  it('say why a Python that is asked for cannot take part', async () => {
     const step = bench(
       'step',
       ...small,

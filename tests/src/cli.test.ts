@@ -130,7 +130,7 @@ describe('bad usage: exit code 2 and one line', () => {
     ],
     [
       ['train', '--resume', 'runs/x', '--seed', '3'],
-      '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
+      '--resume goes on with the recipe and folder of the run: --set, --seed and --out cannot change them',
     ],
     [
       ['glue', '--networks', 'static,moa'],

@@ -83,7 +83,7 @@ it('goes from files to a report, with every augmentation', { timeout: 60_000 }, 
   expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('light');
 });
 
-describe('a folder with pictures that can not be used', () => {
+describe('a folder with pictures that cannot be used', () => {
   const added: string[] = [];
   /** Those that are found before training: file and reason. */
   let bad: (readonly [string, string])[];
@@ -124,7 +124,7 @@ describe('a folder with pictures that can not be used', () => {
       expect(lines.find((line) => line.includes(`${file}: `))).toContain(reason);
     expect(lines.slice(5)).toEqual([
       'padnet: and 1 more',
-      'padnet: 6 pictures can not be used: replace or remove them, or set data.onBadPicture to skip',
+      'padnet: 6 pictures cannot be used: replace or remove them, or set data.onBadPicture to skip',
     ]);
   });
 
@@ -153,8 +153,8 @@ describe('a folder with pictures that can not be used', () => {
       expect(samples.reduce((sum, each) => sum + each, 0)).toBe(25);
     }
     const plain = await run(...skipping, '--force');
-    expect(plain.stdout).toContain(`left out, the 1. picture that can not be used: ${bad[0]![0]}: the file is empty\n`);
-    expect(plain.stdout).toContain(`left out, the 7. picture that can not be used: ${damaged}: `);
+    expect(plain.stdout).toContain(`skipped ${bad[0]![0]}: the file is empty (1 so far)\n`);
+    expect(plain.stdout).toContain(`skipped ${damaged}: `);
   });
 });
 

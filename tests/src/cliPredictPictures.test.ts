@@ -1,4 +1,4 @@
-/** `padnet predict` and `padnet eval --data` on pictures: files, folders and streams, and what can not be answered. */
+/** `padnet predict` and `padnet eval --data` on pictures: files, folders and streams, and what cannot be answered. */
 import { execFileSync } from 'node:child_process';
 import {
   copyFileSync,
@@ -102,7 +102,7 @@ describe('predict', () => {
     ]);
   });
 
-  it('names and counts what it can not answer, in every form, and ends with 1', async () => {
+  it('names and counts what it cannot answer, in every form, and ends with 1', async () => {
     mkdirSync(join(cwd, 'odd'), { recursive: true });
     writeFileSync(join(cwd, 'odd/note "b", c.txt'), 'no picture');
     copyFileSync(join(cwd, dark), join(cwd, 'odd/A.JPG'));
@@ -261,7 +261,7 @@ describe('eval', () => {
     expect(JSON.parse(stdout)).toMatchObject({ images: 4, classes: [{ images: 2 }, { images: 2 }] });
   });
 
-  it('--data is on new pictures in folders of its classes, without those that can not be used', async () => {
+  it('--data is on new pictures in folders of its classes, without those that cannot be used', async () => {
     mkdirSync(join(cwd, 'new/dark'), { recursive: true });
     for (const name of readdirSync(join(cwd, 'shades/dark')))
       copyFileSync(join(cwd, 'shades/dark', name), join(cwd, 'new/dark', name));

@@ -203,7 +203,7 @@ describe('convert', () => {
     expect(text.stdout).toMatch(/^time of 1 picture +\S+ [mµ]?s +\S+ [mµ]?s$/m);
   });
 
-  it('says what can not be folded, and what a network without data needs', async () => {
+  it('says what cannot be folded, and what a network without data needs', async () => {
     const dynamic = await run('convert', 'runs/dyconv', '--layer', 'dyconv', '--out', 'networks/wrong');
     expect(dynamic.stderr).toBe('padnet: runs/dyconv is dynamic already\n');
     const model = await run('convert', 'runs/dyconv/model', '--layer', 'static', '--out', 'networks/wrong');

@@ -4,6 +4,7 @@ import { dirname, join } from 'node:path';
 import { convolutionPlans, granularities, recipeSchemas, saliencies } from 'padnet';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { drawArchitecture, importsByFolder, picture, storeys } from './docs/architecture.js';
 import { pages, projectFiles, root } from './projectFiles.js';
 
 interface JsonSchema {
@@ -75,5 +76,13 @@ describe('the documentation', () => {
       return !existsSync(target) || (anchor !== undefined && !anchors(target).includes(anchor));
     });
     expect(broken.map(([link]) => link)).toEqual([]);
+  });
+
+  it('draws the imports between folders as they are, and says what each folder is', async () => {
+    const folders = [...importsByFolder().keys()].sort();
+    expect(storeys.flatMap((storey) => Object.keys(storey.folders)).sort()).toEqual(folders);
+    const page = readFileSync(join(root, 'docs/architecture.md'), 'utf8');
+    expect(folders.filter((folder) => !page.includes(`| \`${folder}/\``))).toEqual([]);
+    expect(readFileSync(picture, 'utf8'), 'run `npm run architecture`').toBe(await drawArchitecture());
   });
 });

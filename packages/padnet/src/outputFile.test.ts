@@ -126,9 +126,9 @@ it.each<[string, (path: string) => void, RegExp]>([
     (path) => {
       checkOutput(path, poem);
     },
-    /could not be looked at: a path can not hold the character NUL$/,
+    /could not be looked at: a path cannot hold the character NUL$/,
   ],
-])('%o can not be written, and says why', (name, attempt, expected) => {
+])('%o cannot be written, and says why', (name, attempt, expected) => {
   writeFileSync(file, 'mine');
   symlinkSync('ring', join(folder, 'ring'));
   symlinkSync('missing', join(folder, 'nowhere'));

@@ -75,7 +75,7 @@ export function notWritten(file: string, error: unknown): InputError {
  * Makes a folder and those above it. (Node's own `recursive` never ends in /proc.)
  *
  * @returns the first of the folders that were made; undefined where all are there
- * @throws InputError where one can not be made
+ * @throws InputError where one cannot be made
  */
 export function makeFolder(folder: string): string | undefined {
   let isFile: boolean;

@@ -89,7 +89,7 @@ describe('readRegularFile', () => {
       device: 'the device or terminal does not answer',
     });
     expect(() => readRegularFile('', { expected: 'a recipe' })).toThrow('its name is empty');
-    expect(() => readRegularFile('a\0b', { expected: 'a recipe' })).toThrow('a path can not hold the character NUL');
+    expect(() => readRegularFile('a\0b', { expected: 'a recipe' })).toThrow('a path cannot hold the character NUL');
   });
 
   it('reads up to its bound, and not a byte more', () => {

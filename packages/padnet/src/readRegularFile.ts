@@ -39,7 +39,7 @@ export function readRegularText(file: string, options: ReadOptions): string {
 /**
  * Whether there is something by this name; a link that leads nowhere is, so that reading it says what is wrong.
  *
- * @throws InputError where that can not be seen, as in a folder that may not be entered
+ * @throws InputError where that cannot be seen, as in a folder that may not be entered
  */
 export function isThere(path: string): boolean {
   try {
@@ -50,7 +50,7 @@ export function isThere(path: string): boolean {
   }
 }
 
-/** Whether there is a folder by this name, or a link to one; what can not be looked at is told of when it is read. */
+/** Whether there is a folder by this name, or a link to one; what cannot be looked at is told of when it is read. */
 export function isFolder(path: string): boolean {
   try {
     return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;

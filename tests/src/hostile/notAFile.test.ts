@@ -47,7 +47,7 @@ afterAll(() => {
 
 const isPipe = 'it is a named pipe, not a file';
 
-describe('what can not be read, or should not', () => {
+describe('what cannot be read, or should not', () => {
   it.each<[command: string, message: string]>([
     ['train /dev/zero', '/dev/zero: expected a recipe, but it is a device, not a file'],
     ['train pipe', `pipe: expected a recipe, but ${isPipe}`],

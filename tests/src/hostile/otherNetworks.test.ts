@@ -54,7 +54,7 @@ it('a lazily negated tensor keeps its sign, under a prefix too', async () => {
   expect(values(tensors.get('layer1.0.conv1.weight')!)).toEqual(values(weight).map((value) => -value));
 });
 
-it('a partition that can not succeed is refused before anything is trained', async () => {
+it('a partition that cannot succeed is refused before anything is trained', async () => {
   const { code, stderr } = await run('train', 'pad.yaml', '--set', 'model.numKernels=1', '--out', 'one');
   expect(code).toBe(2); // the recipe is wrong
   expect(stderr).toMatch(/model\.numKernels: expected at least 2/);

@@ -65,7 +65,7 @@ describe('a full disk behind standard output', () => {
     expect(weights('silent').equals(weights('run'))).toBe(true);
   });
 
-  it('neither errors nor remarks that can not be told change how a command ends', () => {
+  it('neither errors nor remarks that cannot be told change how a command ends', () => {
     const codes = [
       'padnet inspect nothing 2> /dev/full',
       'padnet train --out x 2>&-',

@@ -28,7 +28,7 @@ afterAll(() => {
   rmSync(cwd, { recursive: true });
 });
 
-it('files of texts that can not be read are named with line and way out, and nothing is left', () => {
+it('files of texts that cannot be read are named with line and way out, and nothing is left', () => {
   const rows = Array.from({ length: 20 }, (_, row) => `good film,${row % 2 ? 'yes' : 'no'}`);
   const csv = ['text,label', ...rows, ''].join('\n');
   const files: Record<string, [content: string | Uint8Array, message: RegExp]> = {

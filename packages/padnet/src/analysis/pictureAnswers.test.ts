@@ -95,7 +95,7 @@ describe.each<Kind>(['static', 'dyconv', 'pad'])('answers of a %s network', (lay
   });
 });
 
-it('answers what can not be used by the reason, and bytes by a name', async () => {
+it('answers what cannot be used by the reason, and bytes by a name', async () => {
   const model = modelOf('static');
   const bytes = readFileSync(files[0]!);
   const pictures = [

@@ -44,7 +44,7 @@ export interface PictureAnswerOptions {
 }
 
 /**
- * In the order of the pictures; in evaluation mode. A picture that can not be used is answered by the reason.
+ * In the order of the pictures; in evaluation mode. A picture that cannot be used is answered by the reason.
  *
  * @throws InputError where the network takes neither grey pictures nor RGB
  */

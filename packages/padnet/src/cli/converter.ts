@@ -67,7 +67,7 @@ export interface Converter<Model extends SavedModel = SavedModel> {
   readonly measuresRouters: boolean;
   /** Whether a static network is written anew as one. */
   writesStatic(options: ConvertNetworkOptions): boolean;
-  /** Why a dynamic or partial network can not become static; null: it can. */
+  /** Why a dynamic or partial network cannot become static; null: it can. */
   staticObstacle(path: string, layer: RunLayer): string | null;
   /** Writes what was asked for to a folder. @returns what folding costs; null where nothing is folded */
   write(

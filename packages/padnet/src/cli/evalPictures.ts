@@ -32,7 +32,7 @@ export async function evaluatePictures(
   return await evaluateOn(test, question, { numWorkers: data.numWorkers, onBadPicture });
 }
 
-/** On new pictures: in folders of the network's classes, or else predicted. What can not be used makes the exit code 1. */
+/** On new pictures: in folders of the network's classes, or else predicted. What cannot be used makes the exit code 1. */
 export async function evaluatePicturesAt(question: PictureQuestion, data: string): Promise<Scored | null> {
   const { run, model, batchSize, coefficientThreshold, json, terminal } = question;
   let failed = 0;

@@ -69,7 +69,7 @@ export async function main(): Promise<void> {
   process.exitCode = await run(process.argv.slice(2));
 }
 
-/** Node aborts at its end where it can not set a terminal back that has been closed meanwhile (`node::ResetStdio`). */
+/** Node aborts at its end where it cannot set a terminal back that has been closed meanwhile (`node::ResetStdio`). */
 function leaveTerminalsThatAreGone(): void {
   const terminals = [0, 1, 2].filter(isatty);
   process.on('exit', () => {

@@ -20,7 +20,7 @@ export async function predictPictures(question: PictureQuestion, terminal: Termi
   await answerAboutPictures(question, pictures, single, terminal);
 }
 
-/** What can not be answered is named, counted, and makes the exit code 1. @param single whether one file was asked for, not a list or a folder */
+/** What cannot be answered is named, counted, and makes the exit code 1. @param single whether one file was asked for, not a list or a folder */
 export async function answerAboutPictures(
   { run, model, format, detailed, top: wanted }: Omit<PictureQuestion, 'inputs' | 'file'>,
   pictures: readonly Picture[],

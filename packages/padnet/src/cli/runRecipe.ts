@@ -78,7 +78,7 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
   return absolute;
 }
 
-/** @param expected what it should be, for messages. @throws InputError where it can not be read, or is no text */
+/** @param expected what it should be, for messages. @throws InputError where it cannot be read, or is no text */
 export function readYaml(file: string, expected: string): string {
   return checkText(readInput(file, { expected, maxBytes: maxSettingsBytes }), file).toString('utf8');
 }

@@ -10,7 +10,7 @@ import type { Text } from '../analysis/index.js';
  *
  * @param file a path, or `-` for standard input
  * @param expected what they are, for messages
- * @throws InputError where it can not be read, is of another encoding or no text
+ * @throws InputError where it cannot be read, is of another encoding or no text
  */
 export async function readLines(file: string, expected: string): Promise<string[]> {
   if (file !== '-') return splitLines(readTextFile(file, expected));

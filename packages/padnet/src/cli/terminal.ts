@@ -57,7 +57,7 @@ export class Terminal {
     this.print(JSON.stringify(value, null, oneLine ? 0 : 2));
   }
 
-  /** How far a command is, whose result is another: it goes on where this can not be written, but for a reader that has gone. */
+  /** How far a command is, whose result is another: it goes on where this cannot be written, but for a reader that has gone. */
   progress(text: string): void {
     if (!this.#showsProgress) return;
     try {
@@ -67,7 +67,7 @@ export class Terminal {
     }
   }
 
-  /** Progress can not be written any more. */
+  /** Progress cannot be written any more. */
   endProgress(error: unknown): void {
     if (!this.#showsProgress) return;
     this.#showsProgress = false;

@@ -124,7 +124,7 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
     }
     if (set.length > 0 || seed !== undefined || seeds || out !== undefined) {
       throw new UsageError(
-        '--resume goes on with the recipe and folder of the run: --set, --seed and --out can not change them',
+        '--resume goes on with the recipe and folder of the run: --set, --seed and --out cannot change them',
       );
     }
     return [{ recipe: readRunRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];

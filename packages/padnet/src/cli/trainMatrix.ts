@@ -32,7 +32,7 @@ export interface MatrixOptions<Cell, R extends Recipe> {
     | Promise<MatrixReport<{ readonly failed: readonly unknown[] }>>;
   /** Told before the first run; none: nothing. */
   readonly title?: string;
-  /** Start anew what can not be gone on with; undefined: the command has no such option. */
+  /** Start anew what cannot be gone on with; undefined: the command has no such option. */
   readonly force?: boolean;
   /** Files that the command reads: none of them is deleted with a run. */
   readonly inputs?: readonly string[];
@@ -46,7 +46,7 @@ export interface MatrixOptions<Cell, R extends Recipe> {
  * Trains the runs that have not finished; those that another process has are left to it. A run that fails does not end
  * the others. The exit code says whether a signal stopped it, and whether runs are missing.
  *
- * @throws InputError before anything is trained, where a run can not be gone on with, or something else is where a
+ * @throws InputError before anything is trained, where a run cannot be gone on with, or something else is where a
  * table is to be
  */
 export async function trainMatrix<Cell extends object, R extends Recipe>(
@@ -82,7 +82,7 @@ function checkObstacle(
 }
 
 /**
- * Why a run can not be gone on with: it was started with another recipe, or a file of it is damaged. Null where nothing
+ * Why a run cannot be gone on with: it was started with another recipe, or a file of it is damaged. Null where nothing
  * is in the way.
  *
  * @throws InputError where the folder has something else than a run
@@ -114,7 +114,7 @@ class MatrixTables<Cell extends object, R extends Recipe> {
   readonly #options: MatrixOptions<Cell, R>;
   /** A finished run does not change. */
   readonly #finished = new Map<PlacedRun<Cell, R>, Cell & FinishedRun<R>>();
-  /** Why a run failed, or, though finished, can not be used. */
+  /** Why a run failed, or, though finished, cannot be used. */
   readonly #failed = new Map<PlacedRun<Cell, R>, string>();
 
   constructor(runs: readonly PlacedRun<Cell, R>[], command: string, options: MatrixOptions<Cell, R>) {

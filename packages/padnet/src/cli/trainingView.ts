@@ -141,7 +141,7 @@ function sentence(event: TrainingEvent): string | null {
     case 'pretrainedFolded':
       return `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on average, a static network`;
     case 'badPicture':
-      return `left out, the ${event.count}. picture that can not be used: ${event.file}: ${event.reason}`;
+      return `skipped ${event.file}: ${event.reason} (${event.count} so far)`;
     case 'changed':
       return `going on from step ${event.step} with changes: ${changesText(event.changes)}`;
     case 'unchecked':

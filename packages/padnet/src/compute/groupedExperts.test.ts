@@ -129,6 +129,6 @@ describe('groupedExperts', () => {
     });
     expect(() => {
       grad(output.sum(), [bank], { createGraph: true });
-    }).toThrow('the gradients of a mixture of experts can not be differentiated again');
+    }).toThrow('the gradients of a mixture of experts cannot be differentiated again');
   });
 });

@@ -76,7 +76,7 @@ export function groupedExperts({ part, experts, ...inputs }: GroupedExpertsInput
       return forward(operands, groups);
     },
     backward([gradient], saved) {
-      if (isGradEnabled()) throw new Error('the gradients of a mixture of experts can not be differentiated again');
+      if (isGradEnabled()) throw new Error('the gradients of a mixture of experts cannot be differentiated again');
       const unpacked = Object.fromEntries(present.map(([name], index) => [name, saved[index]!]));
       const gradients = backward(gradient!, unpacked as unknown as Operands, groups);
       return names.map((name) => gradients[name] ?? null);

@@ -32,7 +32,7 @@ export interface ConvertToPartialOptions extends ConvertOptions {
  * Every static or partial convolution becomes a dynamic one, a partial one with the same output (see `wholeBank`). An optimizer that was made before has to be made anew: it holds the parameters of
  * layers that the network no longer has.
  *
- * @throws RangeError where a path in `keepStatic` is no convolution, there is nothing to convert, or a partial convolution can not be a
+ * @throws RangeError where a path in `keepStatic` is no convolution, there is nothing to convert, or a partial convolution cannot be a
  *   dynamic one; then nothing was changed
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {

@@ -110,7 +110,7 @@ describe('a partial network as a dynamic one', () => {
       const network = convolutions(router);
       partition(network, 0.4);
       const before = sources(network);
-      expect(() => convertToDynamic(network)).toThrow('1 has static entries that can not come back into its bank');
+      expect(() => convertToDynamic(network)).toThrow('1 has static entries that cannot come back into its bank');
       expect(sources(network)).toEqual(before);
     }
   });

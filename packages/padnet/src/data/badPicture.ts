@@ -1,6 +1,6 @@
 import { InputError } from '../errors.js';
 
-/** A picture file that can not be used. */
+/** A picture file that cannot be used. */
 export interface BadPicture {
   readonly file: string;
   /** In words. */
@@ -31,6 +31,6 @@ export function badPictureError(
   return new InputError([
     ...pictures.slice(0, shown).map(({ file, reason }) => `${file}: ${reason}`),
     ...(more > 0 ? [`and ${more} more`] : []),
-    `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} can not be used: ${wayOut}`,
+    `${pictures.length === 1 ? '1 picture' : `${pictures.length} pictures`} cannot be used: ${wayOut}`,
   ]);
 }

@@ -28,7 +28,7 @@ export interface DataLoaderOptions {
   /** Batches that each worker has in preparation or ready, at least 1. @default 2 */
   readonly prefetch?: number | undefined;
   /**
-   * Told of each picture that can not be decoded, which is then left out of its batch (all of a batch may be); absent: it is
+   * Told of each picture that cannot be decoded, which is then left out of its batch (all of a batch may be); absent: it is
    * an InputError.
    */
   readonly onBadPicture?: OnBadPicture | undefined;

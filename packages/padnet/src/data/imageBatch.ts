@@ -18,7 +18,7 @@ export interface ImageBatch {
   readonly images: Float32Array<ArrayBuffer>;
   /** `[size]`. */
   readonly labels: Int32Array<ArrayBuffer>;
-  /** Examples in it; fewer than asked for where pictures can not be decoded. */
+  /** Examples in it; fewer than asked for where pictures cannot be decoded. */
   readonly size: number;
   /** Which examples of the dataset these are, `[size]`. */
   readonly sampleIndices: Uint32Array<ArrayBuffer>;
@@ -44,7 +44,7 @@ export async function batchImages(
     : await decodedImages(dataset, sampleIndices, transform, key);
 }
 
-/** The same where each of them is needed. @throws InputError naming those that can not be decoded */
+/** The same where each of them is needed. @throws InputError naming those that cannot be decoded */
 export async function allImages(...parameters: Parameters<typeof batchImages>): Promise<Float32Array<ArrayBuffer>> {
   const { images, bad } = await batchImages(...parameters);
   if (bad.length > 0) throw badPictureError(bad);

@@ -19,7 +19,7 @@ export interface PictureBatch {
   readonly images: Float32Array<ArrayBuffer>;
   /** Which of the sources these are of, ascending. */
   readonly indices: readonly number[];
-  /** Why the others can not be used, in words, by index. */
+  /** Why the others cannot be used, in words, by index. */
   readonly problems: ReadonlyMap<number, string>;
 }
 

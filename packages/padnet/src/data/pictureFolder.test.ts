@@ -132,7 +132,7 @@ describe('loadPictureFolder', () => {
     );
   });
 
-  it('names every picture that can not be used, or leaves them out', async () => {
+  it('names every picture that cannot be used, or leaves them out', async () => {
     const jpeg = await noisy().toBuffer();
     const bad = [
       [await write('train/cat/empty.jpg', Buffer.alloc(0)), 'the file is empty'],
@@ -174,7 +174,7 @@ describe('loadPictureFolder', () => {
       expect(line).toContain(reason);
     }
     expect(message).toContain(
-      '\nand 7 more\n12 pictures can not be used: replace or remove them, or set data.onBadPicture',
+      '\nand 7 more\n12 pictures cannot be used: replace or remove them, or set data.onBadPicture',
     );
     const told: BadPicture[] = [];
     const { train } = await loadPictureFolder(folder, { onBadPicture: (picture) => told.push(picture) });
@@ -406,7 +406,7 @@ describe('class folders alone', () => {
     expect([paths(again.train), paths(again.test)]).toEqual([split!.train, split!.test]);
     rmSync(join(folder, split!.test[0]!));
     expect(await refusal({ split, splitSeed: 7 })).toBe(
-      `${folder}: a picture of the run's split.json can not be found: ${split!.test[0]!}; put back what is missing, or evaluate ` +
+      `${folder}: a picture of the run's split.json cannot be found: ${split!.test[0]!}; put back what is missing, or evaluate ` +
         'other pictures with `padnet eval <run> --data <folder>`',
     );
   });
@@ -425,9 +425,9 @@ describe('class folders alone', () => {
     expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, there is none; set`);
   });
 
-  it('may lose pictures that can not be used, but not all of a class', async () => {
+  it('may lose pictures that cannot be used, but not all of a class', async () => {
     for (let index = 0; index < 4; index++) await write(`dog/${index}.png`, Buffer.from('no picture'));
-    expect(await refusal()).toContain('\n4 pictures can not be used');
+    expect(await refusal()).toContain('\n4 pictures cannot be used');
     expect(await refusal({ onBadPicture: () => undefined })).toBe(
       `${folder}, of what is tested on: class dog has no picture that can be used`,
     );

@@ -50,7 +50,7 @@ export interface PictureShape {
  * a millisecond each, pixels for each batch.
  *
  * @throws InputError if a folder is missing, if class folders of the parts differ, if a class has no picture, or if
- *   pictures can not be used and there is no `onBadPicture`: one line a problem
+ *   pictures cannot be used and there is no `onBadPicture`: one line a problem
  */
 export async function loadPictureFolder(
   path: string,
@@ -90,7 +90,7 @@ export interface PictureTestSetOptions {
 /**
  * Pictures in folders of classes that a network knows, all of them or some, to evaluate it on; null where there is no such folder.
  *
- * @throws InputError where a folder is of no class that the network knows, or pictures can not be used and there is no `onBadPicture`
+ * @throws InputError where a folder is of no class that the network knows, or pictures cannot be used and there is no `onBadPicture`
  */
 export async function loadPictureTestSet(
   path: string,

@@ -146,7 +146,7 @@ function chosenFiles(path: string, all: readonly LabelledFile[], names: readonly
   const files = all.filter((file) => wanted.delete(file.path.normalize('NFC')));
   if (wanted.size === 0) return files;
   throw new InputError(
-    `${path}: ${wanted.size === 1 ? 'a picture' : `${wanted.size} pictures`} of the run's split.json can not be found: ` +
+    `${path}: ${wanted.size === 1 ? 'a picture' : `${wanted.size} pictures`} of the run's split.json cannot be found: ` +
       `${shortList([...wanted])}; put back what is missing, or evaluate other pictures with \`padnet eval <run> --data <folder>\``,
   );
 }

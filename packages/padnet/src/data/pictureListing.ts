@@ -11,7 +11,7 @@ const ignored = /^(?:\..*|thumbs\.db|ehthumbs\.db|desktop\.ini|__macosx|@eadir)$
 export interface ListedFile {
   /** Below the folder that was listed. */
   readonly path: string;
-  /** Why it can not be used, where that is known already. */
+  /** Why it cannot be used, where that is known already. */
   readonly problem: string | null;
 }
 
@@ -22,7 +22,7 @@ export interface ClassFolder {
   readonly folder: string;
 }
 
-/** Folders of a folder, in order of their names. @throws InputError where it can not be read, or two are called the same */
+/** Folders of a folder, in order of their names. @throws InputError where it cannot be read, or two are called the same */
 export function classFolders(path: string, wayOut: string): readonly ClassFolder[] {
   const found = entries(path, wayOut)
     .filter((entry) => isFolderEntry(join(path, entry.name), entry))

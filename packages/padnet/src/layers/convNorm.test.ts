@@ -95,7 +95,7 @@ describe('convNorm', () => {
     }
   });
 
-  it('computes dynamic and partial convolutions and what follows in one pass, but for those that can not', () => {
+  it('computes dynamic and partial convolutions and what follows in one pass, but for those that cannot', () => {
     const fuses = (options: Partial<ModelOptions> & Pick<ModelOptions, 'name'>): Map<string, boolean> => {
       const network = networkOf(options);
       fuseBatchNorms(network);

@@ -73,7 +73,7 @@ describe('loadPictureWeights', () => {
     expect(logits(loadPictureWeights(file, options).network)).toEqual(logits(fresh('resnet10')));
   });
 
-  it('takes the network itself, not its moving average, and asks where it can not tell', () => {
+  it('takes the network itself, not its moving average, and asks where it cannot tell', () => {
     const wanted = logits(fresh('resnet10'));
     const both = (prefix: string, other: string): string =>
       scope(() => {

@@ -198,7 +198,7 @@ describe('a layer that a partition leaves no dynamic entry', () => {
     expect(shared.second.getModule('4')).toBe(shared.alone);
   });
 
-  it('is left with its mask where it can not be replaced: the network itself, or a module of one’s own', () => {
+  it('is left with its mask where it cannot be replaced: the network itself, or a module of one’s own', () => {
     const layer = moduleAt(network('dyconv'), '2', DynamicConv);
     const shape = [4, 4, 3, 3];
     applyPartition(layer, { masks: new Map([['', Mask.empty(shape)]]) });

@@ -70,7 +70,7 @@ export function needsMeans(network: nn.Module, partition: Pick<Partition, 'masks
 interface SearchedLayer<Layer = DynamicLayer | null> {
   readonly path: string;
   readonly source: SearchSource;
-  /** Null where it is the network itself, or the source is of a module of one's own: these can not be replaced. */
+  /** Null where it is the network itself, or the source is of a module of one's own: these cannot be replaced. */
   readonly layer: Layer;
   readonly mask: Mask;
 }

@@ -58,7 +58,7 @@ const schemas: Record<Modality, Schema> = {
  * @param text YAML
  * @param file named in messages; paths of code of one's own are relative to its folder
  * @param sets overrides, the later over the earlier, each as `key=value` or with a label of its own
- * @throws RecipeError with every problem found, also where the partition can not succeed
+ * @throws RecipeError with every problem found, also where the partition cannot succeed
  */
 export function parseRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): Recipe {
   const { recipe, source, overrides } = parseWhole(text, file, sets);

@@ -138,7 +138,7 @@ it.each<[Partial<TextModelOptions>, Partial<PartitionOptions>]>([
   else expect(found).toMatchObject({ message: expect.stringMatching(/^every score by \w+ is 0/) as string });
 });
 
-describe('a recipe whose partition can not succeed', () => {
+describe('a recipe whose partition cannot succeed', () => {
   const recipe = (): PictureRecipe => pictureRecipe({ numKernels: 1 }, {});
 
   it('is refused where it is read, at its line or option; that of a run is not', () => {

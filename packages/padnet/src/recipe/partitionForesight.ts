@@ -1,5 +1,5 @@
 /**
- * Partitions that can not succeed, told by the recipe before anything is trained, not after the epochs that come before the
+ * Partitions that cannot succeed, told by the recipe before anything is trained, not after the epochs that come before the
  * partition. Most often every score is 0 whatever the data. A score says what an entry's being dynamic does; it is 0 where every
  * input gets the same weight (one kernel, a router that does not see its input yet), or where the kernels of a bank are all the
  * same (copies that nothing has changed), and that weight is what the entry would be as a static one.
@@ -19,7 +19,7 @@ export interface ForeseenFailure {
   readonly message: string;
 }
 
-/** Why the partition of a recipe can not succeed; null where nothing is in its way. */
+/** Why the partition of a recipe cannot succeed; null where nothing is in its way. */
 export function foreseenFailure({ modality, model, partition }: Recipe): ForeseenFailure | null {
   if (!partition || model.layer !== 'pad') return null;
   const { ratio, masks, saliency } = partition;

@@ -46,7 +46,7 @@ export const pictureDataSchema = z.strictObject({
   size: z.int().min(8).max(MAX_PICTURE_SIDE).optional(),
   /** Of imageFolder: `imagenet_class_index.json`, which names the classes. */
   classIndex: z.string().min(1).optional(),
-  /** Of imageFolder: a picture that can not be read or decoded is left out and told, or ends the run. Default: fail. */
+  /** Of imageFolder: a picture that cannot be read or decoded is left out and told, or ends the run. Default: fail. */
   onBadPicture: z.enum(['fail', 'skip']).optional(),
   /** Of imageFolder, in training: share of the area, and width over height, of the part that is drawn and resized. */
   randomResizedCrop: z

@@ -8,7 +8,7 @@ import { allowChangesText } from './changes.js';
 /**
  * Adds a line to a file that is there; after a crash or on a full disk the last line may be cut off.
  *
- * @throws as `writeFileAtomic`, and InputError where somebody has deleted the file: what it had can not be written again
+ * @throws as `writeFileAtomic`, and InputError where somebody has deleted the file: what it had cannot be written again
  */
 export function appendLine(file: string, line: string): void {
   try {

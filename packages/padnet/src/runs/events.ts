@@ -96,7 +96,7 @@ export interface TruncatedEvent {
   readonly maxLength: number;
 }
 
-/** A picture that can not be used is left out (`data.onBadPicture: skip`); told once in a session. */
+/** A picture that cannot be used is left out (`data.onBadPicture: skip`); told once in a session. */
 export interface BadPictureEvent {
   readonly type: 'badPicture';
   readonly file: string;

@@ -70,7 +70,7 @@ it('names a lock that is a folder, and lets what went wrong while it was held be
   const work = async (): Promise<void> => {
     using _hold = await holdFolder(folder);
     rmSync(lock);
-    mkdirSync(lock); // it can not be removed, as in a folder that has become read-only
+    mkdirSync(lock); // it cannot be removed, as in a folder that has become read-only
     throw new Error('what went wrong');
   };
   await expect(work()).rejects.toThrow(/^what went wrong$/);
@@ -190,7 +190,7 @@ it('is got by one of many that want it, again and again', async () => {
   expect(readFileSync(join(parent, 'log'), 'utf8')).toMatch(/^(<>){20,60}$/);
 }, 60_000);
 
-it('says why a folder can not be written to', async () => {
+it('says why a folder cannot be written to', async () => {
   writeFileSync(join(parent, 'file'), '');
   const message = async (path: string): Promise<string> =>
     holdFolder(path).then(

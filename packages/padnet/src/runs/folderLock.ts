@@ -47,7 +47,7 @@ const interval = 50;
 /**
  * Holds the folder until disposed, and makes it where it is not there; one that was made and is still empty then goes again.
  *
- * @throws FolderHeldError saying who has it, where that does not end within two seconds; InputError where the folder can not be
+ * @throws FolderHeldError saying who has it, where that does not end within two seconds; InputError where the folder cannot be
  *   made or written to
  */
 export async function holdFolder(folder: string): Promise<Disposable> {

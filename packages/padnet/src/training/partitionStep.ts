@@ -32,7 +32,7 @@ export interface PartitionStep {
   readonly seconds: number;
 }
 
-/** @throws InputError where a network can not be partitioned as the options say, naming key and layer */
+/** @throws InputError where a network cannot be partitioned as the options say, naming key and layer */
 export function assertPartitionPossible(
   network: nn.Module,
   { granularity }: PartitionOptions,

@@ -134,7 +134,7 @@ export type Begun = { readonly finished: FinishedEvent } | { readonly finished: 
 /**
  * Holds the folder of a run that is to be trained.
  *
- * @param look how the run ended, null where it is to be trained; throws where it can not be
+ * @param look how the run ended, null where it is to be trained; throws where it cannot be
  * @throws as `look` and `holdFolder`
  */
 export async function holdUnfinished({ path }: RunFolder, look: () => FinishedEvent | null): Promise<Begun> {

@@ -238,7 +238,7 @@ describe('nothing is lost', () => {
     expect(contents()).toEqual(before);
   });
 
-  it('where a forced run can not even start', async () => {
+  it('where a forced run cannot even start', async () => {
     await trainUntil(smallRecipe(data, 'static'), 2);
     const before = contents();
     const pad = smallRecipe(data, 'pad');

@@ -36,7 +36,7 @@ export interface TrainRecipeOptions extends CodeOptions {
  * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
  * tells so again.
  *
- * @throws InputError where the partition can not succeed, data are missing, the folder has a run already (and neither resume nor force), a
+ * @throws InputError where the partition cannot succeed, data are missing, the folder has a run already (and neither resume nor force), a
  * checkpoint is damaged, or what it was made with has changed; FolderHeldError where another process trains there
  */
 export async function* trainRecipe(

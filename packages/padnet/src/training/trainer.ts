@@ -229,7 +229,7 @@ export class Trainer {
     });
   }
 
-  /** @throws InputError where an older version has not kept what it was, and it can not be of this recipe and these data */
+  /** @throws InputError where an older version has not kept what it was, and it cannot be of this recipe and these data */
   #changesSince({ file, state }: Checkpoint): Change[] {
     if (state.fingerprint) return changesSince(state.fingerprint, this.fingerprint);
     const { step, epoch, batch } = state;

@@ -207,7 +207,7 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
     );
   }
 
-  /** The reason why a state can not be loaded. */
+  /** The reason why a state cannot be loaded. */
   private *misfits({ tensors, numbers: { learningRateScale, ...numbers } }: OptimizerState): Iterable<string> {
     for (const [key, value] of tensors) {
       const parameter = this.parameterOf(key, this.tensorKinds);

@@ -33,7 +33,7 @@ it.each<[string, (name: string) => unknown, string]>([
   ['circle', readFileSync, 'its symbolic links lead in a circle'],
   ['x'.repeat(300), readFileSync, 'its name is too long'],
   ['file', mkdirSync, 'it exists already'],
-  ['a\0b', readFileSync, 'a path can not hold the character NUL'],
+  ['a\0b', readFileSync, 'a path cannot hold the character NUL'],
 ])('%s, %o: %s', (name, attempt, expected) => {
   const error = caught(() => attempt(join(folder, name)));
   expect(systemErrorText(error)).toBe(expected);

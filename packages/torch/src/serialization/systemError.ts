@@ -40,7 +40,7 @@ export function systemErrorText(error: unknown): string | null {
   const { code, errno, syscall, message } = error as NodeJS.ErrnoException;
   if (code === undefined) return null;
   if (code === 'ERR_INVALID_ARG_VALUE')
-    return message.includes('null bytes') ? 'a path can not hold the character NUL' : null;
+    return message.includes('null bytes') ? 'a path cannot hold the character NUL' : null;
   return (
     ofCalls[`${code} ${syscall}`] ??
     words[code] ??

@@ -20,7 +20,7 @@ export const tableEndings = `${tableFormatNames.map((each) => `.${each}`).join('
 
 /**
  * @param names of the columns of texts
- * @throws InputError if the file can not be read, its format is not known, or it has a heading where `columns` are given
+ * @throws InputError if the file cannot be read, its format is not known, or it has a heading where `columns` are given
  */
 export function readOwnTable(file: string, options: OwnTableOptions, names: readonly string[]): TextTable {
   if (isFolder(file)) throw new InputError(`${file}: expected a file of texts, but it is a folder; name a file in it`);

@@ -205,7 +205,7 @@ describe('one file', () => {
     write('all.csv', csv(rows(['a', 'b', 'c'], 20).with(2, 'other,a').with(5, 'another,b')));
     refuse(
       { path, split: split! },
-      `${path}: 2 rows of the run's split.json can not be found, then of line 4, 7; ${wayOut}`,
+      `${path}: 2 rows of the run's split.json cannot be found, then of line 4, 7; ${wayOut}`,
     );
     refuse(
       { path, split: split!, testFraction: 0.5 },
@@ -222,7 +222,7 @@ describe('one file', () => {
     const again = load({ path, split: split! });
     expect([again.train.first, again.test.first]).toEqual([train.first, test.first]);
     write('all.csv', csv(twice.slice(1)));
-    refuse({ path, split: split! }, /: a row of the run's split\.json can not be found, then of line 10;/);
+    refuse({ path, split: split! }, /: a row of the run's split\.json cannot be found, then of line 10;/);
   });
 
   it('of numbers is divided at random', () => {

@@ -298,7 +298,7 @@ function trainingRows(
   if (missing.length > 0) {
     const lines = missing.slice(0, 5).map(lineOf);
     throw new InputError(
-      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json can not be found, then of line ` +
+      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json cannot be found, then of line ` +
         `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
         '`padnet eval <run> --data <file>`',
     );

@@ -79,7 +79,7 @@ export function rowsError(
  * Reads a table, gzipped or not.
  *
  * @param headerless names of the columns of a file without header line; null: its first line names them. Not for JSON lines
- * @throws InputError if the file is unreadable, damaged, without a row, or not UTF-8, or a row can not be read, naming the line
+ * @throws InputError if the file is unreadable, damaged, without a row, or not UTF-8, or a row cannot be read, naming the line
  */
 export function readTable(file: string, format: TableFormat, headerless: readonly string[] | null = null): TextTable {
   const bytes = readTextFile(file, expectedText(format));
@@ -157,7 +157,7 @@ function isBlank(row: readonly string[]): boolean {
   return row.length === 1 && row[0] === '';
 }
 
-/** @param where file and line of the row that can not be read */
+/** @param where file and line of the row that cannot be read */
 function quoteError(error: CsvError, where: string): InputError {
   const wayOut = 'write a quote within quotes twice, or set data.quotes: false where quotes are ordinary text';
   const problems: Readonly<Record<string, string>> = {
@@ -165,7 +165,7 @@ function quoteError(error: CsvError, where: string): InputError {
     CSV_INVALID_CLOSING_QUOTE: 'has text behind a closing quote',
     INVALID_OPENING_QUOTE: 'has a quote within a field that does not begin with one',
   };
-  return new InputError(`${where} ${problems[error.code] ?? `can not be read (${error.message})`}; ${wayOut}`, {
+  return new InputError(`${where} ${problems[error.code] ?? `cannot be read (${error.message})`}; ${wayOut}`, {
     cause: error,
   });
 }

@@ -62,7 +62,7 @@ describe('loadPictureBatch', () => {
     expect(batch.toArray().map((value) => Math.round(255 * value))).toEqual([76, 150, 29, 10, 255, 0]);
   });
 
-  it('names all that can not be used', async () => {
+  it('names all that cannot be used', async () => {
     const error = await loadPictureBatch(
       [join(folder, 'val/dark/0.png'), join(folder, 'none.png'), Buffer.from('text')],
       description(),
@@ -71,7 +71,7 @@ describe('loadPictureBatch', () => {
     expect((error as Error).message).toBe(
       `${folder}/none.png: there is no such file\n` +
         'picture 2: its contents are no picture, expected JPEG, PNG, WebP, GIF, TIFF or AVIF\n' +
-        '2 pictures can not be used: replace them, or leave them out',
+        '2 pictures cannot be used: replace them, or leave them out',
     );
     await expect(loadPictureBatch([], description({ inChannels: 4 }))).rejects.toThrow(
       'the network takes pictures of 4 channels; picture files have 1 (grey) or 3 (RGB)',

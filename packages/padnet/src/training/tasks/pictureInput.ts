@@ -31,7 +31,7 @@ export function pictureInput(description: PictureDescription): PictureInput {
  * in evaluation, normalised as in training, grey or RGB as the network wants.
  *
  * @param sources paths, or the bytes of files
- * @throws InputError naming all that can not be used, in a line each
+ * @throws InputError naming all that cannot be used, in a line each
  */
 export async function loadPictureBatch(
   sources: readonly PictureSource[],

@@ -56,7 +56,7 @@ export function staticWeights({ network, description: { inChannels, numClasses }
  * Of a dynamic or partial network, in place: static entries come back into the banks.
  *
  * @param path for errors
- * @throws InputError where they can not
+ * @throws InputError where they cannot
  */
 export function dynamicWeights(model: PictureModel, path: string): DynamicWeights {
   const { network } = model;

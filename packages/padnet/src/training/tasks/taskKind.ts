@@ -45,7 +45,7 @@ export interface TaskKind<R extends Recipe = Recipe, Model extends SavedModel = 
   prepare(recipe: R, options: PrepareOptions): Promise<PreparedTask>;
   /** What evaluates or partitions a trained network, on the data of a recipe. */
   savedTask(recipe: R, model: Model, options: PrepareOptions): Promise<Task>;
-  /** Makes a dynamic or partial network one whose masks can be searched, in place. @throws RangeError where it can not */
+  /** Makes a dynamic or partial network one whose masks can be searched, in place. @throws RangeError where it cannot */
   makeSearchable(model: Model, options: CodeOptions): void;
   /** The name of the weights that training starts from, where they may be on the Hugging Face hub; null: they are not. */
   hubName(recipe: R): string | null;

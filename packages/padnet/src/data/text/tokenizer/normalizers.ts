@@ -44,7 +44,7 @@ export const normalizerSchema: z.ZodType<NormalizerJson> = z.lazy(() =>
   ),
 );
 
-/** @throws InputError where a pattern or a table can not be read */
+/** @throws InputError where a pattern or a table cannot be read */
 export function createNormalizer(json: NormalizerJson): Normalizer {
   switch (json.type) {
     case 'Sequence': {

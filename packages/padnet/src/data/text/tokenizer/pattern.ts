@@ -39,7 +39,7 @@ function compiled(source: string, classes: CharacterClasses): RegExp {
   try {
     return classes.regex(translated);
   } catch (cause) {
-    throw new InputError(`the regular expression ${JSON.stringify(source)} can not be read`, { cause });
+    throw new InputError(`the regular expression ${JSON.stringify(source)} cannot be read`, { cause });
   }
 }
 

@@ -78,7 +78,7 @@ const byteLevelWords = partsOf((classes) => {
 
 /**
  * @param keepsStart whether text gets here as it is written, so that where a sentence begins is known
- * @throws InputError where a pattern can not be read, or options contradict each other
+ * @throws InputError where a pattern cannot be read, or options contradict each other
  */
 export function createPreTokenizer(json: PreTokenizerJson, keepsStart: boolean): PreTokenizer {
   switch (json.type) {

@@ -113,7 +113,7 @@ describe('what is not known', () => {
     ['the regular expression "[" is not supported: the class at character 1 has no end', regex('[')],
     ['the regular expression "\\\\bx" is not supported: \\b is not known', regex('\\bx')],
     ['the regular expression "a*" is not supported: it matches nothing at all', regex('a*')],
-    ['the regular expression "(a" can not be read', regex('(a')],
+    ['the regular expression "(a" cannot be read', regex('(a')],
   ])('is refused by name: %s', (message, changes) => {
     const make = (): unknown => new TokenizerPipeline({ model: wordLevel, ...changes });
     expect(make).toThrow(InputError);
