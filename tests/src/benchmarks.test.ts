@@ -177,13 +177,13 @@ describe('the measurements', () => {
   });
 
   it('of a layer by the plans that are asked for, with no ratio to what is not measured', async () => {
-    const plans = ['--plan', 'structured,folded,perSample'];
+    const plans = ['--plan', 'structured,static,perSample'];
     const depthwise = ['--in', '4', '--out', '4', '--groups', '4', '--size', '5', '--repeats', '1'];
     const results = await measuredLayer(...depthwise, '--layer', 'pad,pad-filter', '--ratio', '0', ...plans);
     expect(results).toMatchObject([
-      { layer: 'pad', plan: 'folded', forward: { ratioToStatic: null } },
+      { layer: 'pad', plan: 'static', forward: { ratioToStatic: null } },
       { layer: 'pad', plan: 'perSample' },
-      { layer: 'pad-filter', plan: 'folded' },
+      { layer: 'pad-filter', plan: 'static' },
       { layer: 'pad-filter', plan: 'perSample' },
     ]);
   });

@@ -243,7 +243,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
 }
 
 function pretrainedNames(runs: readonly PlacedRun[]): Set<string> {
-  return new Set(runs.flatMap(({ recipe }) => (taskKind(recipe.modality).hubName(recipe) ?? [])));
+  return new Set(runs.flatMap(({ recipe }) => taskKind(recipe.modality).hubName(recipe) ?? []));
 }
 
 /** Nobody resumes a finished run, and they are three times as large as its network. */
