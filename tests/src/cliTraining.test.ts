@@ -94,13 +94,18 @@ describe('train', () => {
     expect(readFileSync(join(cwd, 'runs/again/recipe.yaml'), 'utf8')).toContain('epochs: 2\n');
   });
 
+  const stoppable = ['train', 'pad.yaml', '--set', 'training.epochs=5', '--json'];
+  const weightsOf = (folder: string): Buffer => readFileSync(join(cwd, folder, 'model/model.safetensors'));
+  beforeAll(async () => {
+    expect((await run(...stoppable, '--out', 'runs/whole')).code).toBe(0);
+  });
+
   it.each(['SIGINT', 'SIGTERM', 'SIGHUP'] as const)(
     'on %s saves and says how to go on; resumed, it ends as if never stopped',
     async (name) => {
       const folder = `runs/${name}`;
       let steps = 0;
-      const parameters = ['train', 'pad.yaml', '--set', 'training.epochs=5', '--json'];
-      const stopped = await padnet([...parameters, '--out', folder], {
+      const stopped = await padnet([...stoppable, '--out', folder], {
         cwd,
         onLine: (line, child) => {
           if (line.includes('"type":"step"') && ++steps === 9) child.kill(name);
@@ -119,10 +124,7 @@ describe('train', () => {
 
       const resumed = await run('train', '--resume', folder, '--json');
       expect(resumed).toMatchObject({ code: 0, stderr: '' });
-      const whole = `${folder}-whole`;
-      expect((await run(...parameters, '--out', whole)).code).toBe(0);
-      const weights = (of: string): Buffer => readFileSync(join(cwd, of, 'model/model.safetensors'));
-      expect(weights(folder).equals(weights(whole))).toBe(true);
+      expect(weightsOf(folder).equals(weightsOf('runs/whole'))).toBe(true);
     },
   );
 });
