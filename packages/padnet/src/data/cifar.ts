@@ -1,6 +1,7 @@
 /**
- * CIFAR-10 and CIFAR-100 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) in their binary version: records of
- * one label byte (CIFAR-100: the coarse one, then the fine one) and 32 × 32 pixels, all red, then all green, then all blue.
+ * CIFAR-10 and CIFAR-100 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) in their binary version:
+ * records of one label byte (CIFAR-100: the coarse one, then the fine one) and 32 × 32 pixels, all red, then all green,
+ * then all blue.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -64,8 +65,8 @@ interface Records {
 /**
  * Reads the binary files in the folder `path`, plain or with `.gz`: of CIFAR-10 as many of `data_batch_1.bin` to
  * `data_batch_5.bin` as there are, and `test_batch.bin`; of CIFAR-100 `train.bin` and `test.bin`, by their fine labels.
- * Classes are named by `batches.meta.txt` or `fine_label_names.txt`, by their numbers where it is not there. A file has no
- * checksum and no count: one that is cut off between two records cannot be told from a smaller one.
+ * Classes are named by `batches.meta.txt` or `fine_label_names.txt`, by their numbers where it is not there. A file has
+ * no checksum and no count: one that is cut off between two records cannot be told from a smaller one.
  *
  * @throws InputError if a file is missing, cut off or damaged
  */

@@ -1,6 +1,7 @@
 /**
- * The IDX format of MNIST (http://yann.lecun.com/exdb/mnist): two zero bytes, an element type, the number of dimensions,
- * each dimension as a big-endian 32-bit integer, then the elements, row-major. Only unsigned bytes (type 8) are read.
+ * The IDX format of MNIST (http://yann.lecun.com/exdb/mnist): two zero bytes, an element type, the number of
+ * dimensions, each dimension as a big-endian 32-bit integer, then the elements, row-major. Only unsigned bytes (type 8)
+ * are read.
  */
 
 import { constants as bufferConstants } from 'node:buffer';

@@ -31,7 +31,7 @@ function writeGreyscale(): void {
   write('t10k-labels-idx1-ubyte', [1], [1]);
 }
 
-/** Of the training set, in pictures of one pixel, and of the test set. */
+/** Writes a training set and a test set of one-pixel pictures with these labels. */
 function writeLabels(train: number[], test: number[]): void {
   for (const [split, labels] of [
     ['train', train],

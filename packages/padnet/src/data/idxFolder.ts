@@ -75,8 +75,9 @@ function assertNotConstant({ images }: IdxSplit, dataset: StoredImages): void {
  * `…-images-idx4-ubyte` (`[length, channels, height, width]`) and `…-labels-idx1-ubyte`, each plain or with `.gz`.
  * An optional `classes.txt` names the classes, one a line; without it there are as many as the largest label asks for.
  *
- * @throws InputError if a file is missing or damaged, if the splits have pictures of different shape, if training pictures are
- *   constant, if there is one class alone, if a label has no class name, or without `classes.txt` if a class has no training picture
+ * @throws InputError if a file is missing or damaged, if the splits have pictures of different shape, if training
+ *   pictures are constant, if there is one class alone, if a label has no class name, or without `classes.txt` if a
+ *   class has no training picture
  */
 export function loadIdxFolder(path: string): ImageSplits<StoredImages> {
   const train = readIdxSplit(path, 'train', WAY_OUT);

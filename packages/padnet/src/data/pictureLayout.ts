@@ -5,7 +5,7 @@ import { InputError } from '../errors.js';
 import { type DataSplit, stratifiedSplit } from './dataSplit.js';
 import { type ClassFolder, classFolders, listFiles, type ListedFile, shortList } from './pictureListing.js';
 
-/** Of a folder of class folders alone, which does not say what is tested on. */
+/** Options for a folder of class folders alone, which does not say which pictures are tested on. */
 export interface PictureSplitOptions {
   /** The share of each class that is tested on. @default 0.2 */
   readonly testFraction?: number | undefined;
@@ -20,9 +20,9 @@ export interface LabelledFile extends ListedFile {
 }
 
 export interface PicturePart {
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly title: string;
-  /** In the name of the data set. */
+  /** Its name within the name of the data set. */
   readonly name: string;
   readonly root: string;
   readonly files: readonly LabelledFile[];
@@ -39,17 +39,18 @@ export interface PictureLayout {
 const wayOut =
   'set data.path to a folder with train/<class> and val/<class> (or test/<class>), or with <class> alone, which is split by itself';
 
-/** What a part to test on may be called; where both are there, the first. */
+/** The names that a part to test on may have; where both are there, the first counts. */
 const testNames = ['val', 'test'];
 
-/** Which part of a data set a folder of this name is taken for, in upper or lower case; null: it is a class. */
+/** The part of a data set that a folder of this name is taken for, in upper or lower case; null: it is a class. */
 export function partNamed(folder: string): string | null {
   const name = folder.toLowerCase();
   return name === 'train' || testNames.includes(name) ? name : null;
 }
 
 /**
- * Class folders lie in `train` and in `val` or `test`, the same ones in both; or in `path` itself, which is divided then.
+ * Class folders lie in `train` and in `val` or `test`, the same ones in both; or in `path` itself, which is divided
+ * then.
  *
  * @throws InputError where folders are missing or differ, or there are too few classes or files: one line a problem
  */

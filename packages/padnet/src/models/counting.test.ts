@@ -37,8 +37,8 @@ describe('published counts', () => {
     expect(Math.abs(macs(network) / published - 1)).toBeLessThan(1e-3);
   });
 
-  // "MACs (M)" of the authors' checkpoints at 224², in research/slim/nets/mobilenet/README.md of tensorflow/models. Their numbers
-  // of parameters are counted otherwise: 3.47 M where torchvision has 3.50 M.
+  // "MACs (M)" of the authors' checkpoints at 224², in research/slim/nets/mobilenet/README.md of tensorflow/models.
+  // Their numbers of parameters are counted otherwise: 3.47 M where torchvision has 3.50 M.
   it.each([
     [0.5, 97e6],
     [0.75, 209e6],

@@ -1,4 +1,6 @@
-/** What is foreseen is compared with what happens: every recipe that is refused fails at its partition, and no other does. */
+/**
+ * Compares what is foreseen with what happens: every recipe that is refused fails at its partition, and no other does.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

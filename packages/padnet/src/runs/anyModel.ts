@@ -11,7 +11,7 @@ import { loadRunModel } from './readRun.js';
 import { RunFolder } from './runFolder.js';
 import { loadModel, pretrainedDescription, type SavedModel, type TextModel } from './savedModel.js';
 
-/** What lies at a path, as far as names tell. */
+/** The kind of network that lies at a path, as far as names tell. */
 export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'none';
 
 export function networkPlace(path: string): NetworkPlace {

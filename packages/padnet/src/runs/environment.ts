@@ -1,4 +1,4 @@
-/** What a result was measured with: stored beside it, shown in reports. */
+/** The hardware and software that a result was measured with: stored beside it, shown in reports. */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { getNumThreads, libtorchVersion } from '@padnet/torch';
@@ -16,7 +16,7 @@ const environmentSchema = z.object({
   threads: z.number(),
   /** Bytes. */
   memory: z.number(),
-  /** Of the working folder, where it is a git checkout; `+` where files differ from it. */
+  /** The commit of the working folder, where it is a git checkout; `+` where files differ from it. */
   commit: z.string().nullable(),
 });
 export type Environment = z.infer<typeof environmentSchema>;

@@ -56,7 +56,7 @@ it('takes a setting that an older version did not know for its default', () => {
   expect(changesSince(of({ ...recipe, training }), of(other))).toEqual([
     { what: 'training.momentum', before: '0.9', now: '0.5' },
   ]);
-  // Of a trainer without a recipe.
+  // A trainer without a recipe.
   expect(changesSince(of({ training: { epochs: 2 } }), of({ training: { epochs: 2, gamma: 0.1 } }))).toEqual([]);
 });
 

@@ -21,7 +21,7 @@ export interface CheckedHistory {
   readonly change: Change | null;
 }
 
-/** Of an empty history. */
+/** The digest of an empty history. */
 export const NO_EVENTS = '';
 
 export function digestOf(lines: readonly string[]): string {

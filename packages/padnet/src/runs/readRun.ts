@@ -18,11 +18,15 @@ export interface Run<R extends RunRecipe = Recipe> {
   readonly environment: Environment | null;
   /** How it divided its samples; absent: its data say so. */
   readonly split?: DataSplit | undefined;
-  /** What `metrics.jsonl` tells. */
+  /** The events of `metrics.jsonl`. */
   readonly events: readonly TrainingEvent[];
 }
 
-/** A run that was trained from a recipe. @throws InputError as `readAnyRun`, and where a program of one's own trained it */
+/**
+ * A run that was trained from a recipe.
+ *
+ * @throws InputError as `readAnyRun`, and where a program of one's own trained it
+ */
 export function readRun(path: string): Run {
   const run = readAnyRun(path);
   return { ...run, recipe: trainable(path, run.recipe) };
@@ -71,7 +75,10 @@ export function readEvents(file: string): TrainingEvent[] {
   });
 }
 
-/** The lines of a `metrics.jsonl` but for the last where it was cut off, as by a process that was killed; none where there is no file. */
+/**
+ * The lines of a `metrics.jsonl` but for the last where it was cut off, as by a process that was killed; none where
+ * there is no file.
+ */
 export function readLines(file: string): string[] {
   return (readIfThere(file, { expected: 'the events of a run' }) ?? '').split('\n').slice(0, -1);
 }
@@ -81,7 +88,11 @@ function readIfThere(file: string, options: ReadOptions): string | null {
   return isThere(file) ? readRegularText(file, options) : null;
 }
 
-/** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */
+/**
+ * The final network of a run, in evaluation mode.
+ *
+ * @throws InputError where the run has not finished, or as `loadModel`
+ */
 export function loadRunModel(path: string, code: CodeOptions = {}): SavedModel {
   const folder = new RunFolder(path);
   if (!isThere(folder.model)) {

@@ -49,7 +49,7 @@ export class RunFolder {
     return join(this.path, 'checkpoints');
   }
 
-  /** What the run began with. */
+  /** The file of what the run began with. */
   get start(): string {
     return join(this.checkpoints, 'start.json');
   }
@@ -71,8 +71,8 @@ export class RunFolder {
   }
 
   /**
-   * Whether there is anything in it. What a process that was killed leaves half-written does not count, nor the environment of a run
-   * that has not got its recipe yet.
+   * Whether there is anything in it. What a process that was killed leaves half-written does not count, nor the
+   * environment of a run that has not got its recipe yet.
    */
   get exists(): boolean {
     const names = entries(this.path).filter((name) => !isLeftover(name) && !isLockFile(name));
@@ -106,8 +106,8 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder for a new run, of which `environment.json` and the recipe are written next. With `force` what training has
-   * written to it goes, but for these two; what it has not stays.
+   * Makes the folder for a new run, of which `environment.json` and the recipe are written next. With `force` what
+   * training has written to it goes, but for these two; what it has not stays.
    *
    * @throws as `checkNew`
    */
@@ -145,7 +145,7 @@ export class RunFolder {
     for (const folder of [this.path, this.checkpoints, join(this.path, 'model')]) removeLeftovers(folder);
   }
 
-  /** What a finished run has no use for; it is three times as large as its network. */
+  /** Removes the checkpoints, which a finished run does not need; they are three times as large as its network. */
   removeCheckpoints(): void {
     empty(this.checkpoints, (name) => isCheckpointFile(name) || isLockFile(name) || isLeftover(name));
   }

@@ -104,7 +104,7 @@ it('keeps a network whose masks were never searched as one with every entry dyna
 
 describe('a layer without a dynamic entry', () => {
   const [first, second] = ['layer1.0.conv1', 'layer4.0.downsample.0'];
-  /** Of a small partial network: none at these two layers, and all of the others or none too. */
+  /** Masks of a small partial network: empty at these two layers, full or empty at all others. */
   const masks = (network: nn.Layer, others: 'full' | 'empty'): Map<string, Mask> =>
     new Map(
       Array.from(partialLayers(network), ([path, { shape }]) => [

@@ -1,4 +1,6 @@
-/** A GLUE task, an encoder and its tokenizer that are small enough to train in a second, for the tests of this folder. */
+/**
+ * A GLUE task, an encoder and its tokenizer that are small enough to train in a second, for the tests of this folder.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed } from '@padnet/torch';

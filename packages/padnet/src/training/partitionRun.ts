@@ -30,10 +30,12 @@ export interface PartitionRunResult {
 }
 
 /**
- * Partitions the dynamic or partial network of a run, or one that `padnet convert` wrote; it is not changed. The partition can then be
- * trained with: `partition.masks` in a recipe. Of a partial network, entries that are static stay so.
+ * Partitions the dynamic or partial network of a run, or one that `padnet convert` wrote; it is not changed. The
+ * partition can then be trained with: `partition.masks` in a recipe. Of a partial network, entries that are static stay
+ * so.
  *
- * @throws InputError where the run has not finished, there are no data, or the network is static or more static than asked for
+ * @throws InputError where the run has not finished, there are no data, or the network is static or more static than
+ *   asked for
  */
 export async function partitionRun(
   path: string,

@@ -22,7 +22,7 @@ import { loadModel, savePictureModel } from '../runs/savedModel.js';
 import { trainRecipe } from './trainRecipe.js';
 
 let folder: string;
-/** Of a static run. */
+/** The folder of a static run. */
 let first: RunFolder;
 let finished: FinishedEvent;
 let run: RunFolder;
@@ -121,7 +121,7 @@ describe('model.pretrained', () => {
 });
 
 describe('model.pretrained of a network that is not static', () => {
-  /** Of runs that were trained to be dynamic, partial, and partial by CondConv. */
+  /** The folders of runs that were trained to be dynamic, partial, and partial by CondConv. */
   const runs = new Map<string, RunFolder>();
   beforeAll(async () => {
     for (const [name, layer, convolution] of [

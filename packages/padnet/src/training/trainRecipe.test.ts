@@ -128,7 +128,7 @@ describe('resumed', () => {
     await train(recipe, { out: whole.path });
     await trainUntil(recipe, 6);
     expect(existsSync(run.model)).toBe(false);
-    // What happens to a process that is killed: events after the checkpoint, a line that is cut off, half files.
+    // The traces of a process that was killed: events after the checkpoint, a line that is cut off, half files.
     appendFileSync(run.metrics, '{"type":"step","step":7}\n{"type":"st');
     writeFileSync(join(run.checkpoints, '.padnet-999999999-0123456789ab.tmp'), 'half');
     writeFileSync(join(run.checkpoints, 'step-0000008-00000008.safetensors'), 'half');

@@ -8,7 +8,7 @@ import { readRegularText } from '../../readRegularFile.js';
 import { TextTokenizer } from './tokenizer.js';
 import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
 
-/** Of the largest vocabularies, with room to spare. */
+/** The size of files of the largest vocabularies, with room to spare. */
 const maxTokenizerBytes = 2 ** 28;
 
 const options = { expected: 'a file of a tokenizer', maxBytes: maxTokenizerBytes };

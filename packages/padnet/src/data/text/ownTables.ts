@@ -6,7 +6,7 @@ import { readTextFile } from './textFile.js';
 
 /** How files of one's own write a table, where they do not say it themselves. */
 export interface OwnTableOptions {
-  /** Of files whose names say nothing. */
+  /** The format of files whose names do not tell it. */
   readonly format?: TableFormatName | undefined;
   /** One character. @default as the format has it, or the heading */
   readonly delimiter?: string | undefined;
@@ -29,7 +29,7 @@ export function readOwnTable(file: string, options: OwnTableOptions, names: read
   return parseOwnTable(readTextFile(file, 'a table of texts'), file, name, options, names).table();
 }
 
-/** What bytes of a file are, and their table. */
+/** The kind of file that the bytes are, and their table. */
 export function parseOwnTable(
   bytes: Buffer,
   file: string,

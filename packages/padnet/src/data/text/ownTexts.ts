@@ -1,4 +1,7 @@
-/** Texts of one's own: CSV, TSV and JSON lines, with columns that a recipe names, split by themselves where nothing else is tested on. */
+/**
+ * Texts of one's own: CSV, TSV and JSON lines, with columns that a recipe names, split by themselves where nothing else
+ * is tested on.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -24,7 +27,7 @@ import {
 } from './textDefinition.js';
 import { selectTexts, type TextDataset } from './textDataset.js';
 
-/** What a label is: one of some classes, or a number. */
+/** The kind of a label: one of some classes, or a number. */
 export const textTargets = ['classes', 'number'] as const;
 export type TextTarget = (typeof textTargets)[number];
 
@@ -36,14 +39,14 @@ export interface OwnTextsOptions extends OwnTableOptions {
   /** A file. @default that of the folder, or else a part of what is trained on */
   readonly test?: string | undefined;
   readonly textColumn: string;
-  /** Of the other text, where rows are pairs. */
+  /** The column of the other text, where rows are pairs. */
   readonly secondColumn?: string | undefined;
   readonly labelColumn: string;
   readonly target: TextTarget;
   /** In the order of the network's outputs. @default the training labels, sorted */
   readonly classes?: readonly string[] | undefined;
   readonly metrics: readonly TextMetric[];
-  /** Of rows that are split by themselves. @default 0.2 */
+  /** The share that is tested on, of rows that are split here. @default 0.2 */
   readonly testFraction?: number | undefined;
   /** @default 1 */
   readonly splitSeed?: number | undefined;
@@ -59,7 +62,7 @@ export interface OwnTexts {
   readonly split: DataSplit | null;
 }
 
-/** Of files in a folder, without their endings; the first that is there counts. */
+/** Names of files in a folder, without their endings; the first that is there counts. */
 const trainNames = ['train'];
 const testNames = ['dev', 'validation', 'valid', 'val', 'test'];
 
@@ -99,12 +102,19 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   return { definition, train: part('train'), test: part('test'), split };
 }
 
-/** What a number of outputs and their names need of the files. @throws InputError as `loadOwnTexts` */
+/**
+ * The definition of the texts, which gives the number of a network's outputs and their names.
+ *
+ * @throws InputError as `loadOwnTexts`
+ */
 export function ownTextDefinition(options: OwnTextsOptions): TextDefinition {
   return ownDefinition(readTexts(findFiles(options).train, options), options);
 }
 
-/** Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is none. */
+/**
+ * Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is
+ * none.
+ */
 export function ownSubmission(options: OwnTextsOptions, definition: TextDefinition): TextDataset | null {
   const { submission } = findFiles(options);
   if (submission === null) return null;
@@ -148,7 +158,7 @@ function findFiles(options: OwnTextsOptions): OwnFiles {
   };
 }
 
-/** What would be passed over is a mistake. */
+/** Refuses keys that would be passed over: they are mistakes. */
 function checkTableKeys(files: readonly string[], options: OwnTextsOptions): void {
   const { format } = options;
   const named = files.map(formatOfName);
@@ -262,8 +272,8 @@ function checkClasses({ labels }: TextDataset, { file }: TextTable, { classNames
 }
 
 /**
- * The rows that a run began with, where it divided them, and how it did, by their lines of now: what came to the file since is none
- * of its business. Of equal rows the first is still the first.
+ * The rows that a run began with, where it divided them, and how it did, by their lines of now: what came to the file
+ * since is none of its business. Of equal rows the first is still the first.
  *
  * @throws InputError where one is not there any more, or the recipe divides otherwise
  */

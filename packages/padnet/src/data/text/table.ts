@@ -23,11 +23,11 @@ export interface TextTable {
   /** Path that it was read from. */
   readonly file: string;
   readonly columns: readonly string[];
-  /** What names the columns, in messages. */
+  /** The place that names the columns, in messages. */
   readonly namedBy: 'line 1' | 'no object';
   /** `columns.length` fields a row; null where JSON has none, or null. */
   readonly rows: readonly (readonly (string | null)[])[];
-  /** Of each row the line that it begins in, from 1. */
+  /** The line that each row begins in, from 1. */
   readonly lines: readonly number[];
 }
 
@@ -48,7 +48,7 @@ const endings: Readonly<Record<string, TableFormatName>> = {
   ndjson: 'jsonl',
 };
 
-/** What a file's name says of its format; null where it says nothing. */
+/** The format that a file's name tells; null where it tells none. */
 export function formatOfName(file: string): TableFormatName | null {
   const ending = /\.(\w+)(?:\.gz)?$/.exec(basename(file).toLowerCase())?.[1] ?? '';
   return Object.hasOwn(endings, ending) ? endings[ending]! : null;
@@ -58,7 +58,7 @@ export function formatOfName(file: string): TableFormatName | null {
 const LISTED_LINES = 5;
 
 /**
- * What is wrong with rows of a table, as one error: the first, and the lines of the others.
+ * One error for all wrong rows of a table: the problem of the first, and the lines of the others.
  *
  * @param problem of the first, such as `has 3 columns, expected 4`
  * @param so what is said of the others, such as `so have`
@@ -78,8 +78,10 @@ export function rowsError(
 /**
  * Reads a table, gzipped or not.
  *
- * @param headerless names of the columns of a file without header line; null: its first line names them. Not for JSON lines
- * @throws InputError if the file is unreadable, damaged, without a row, or not UTF-8, or a row cannot be read, naming the line
+ * @param headerless names of the columns of a file without header line; null: its first line names them. Not for JSON
+ *   lines
+ * @throws InputError if the file is unreadable, damaged, without a row, or not UTF-8, or a row cannot be read, naming
+ *   the line
  */
 export function readTable(file: string, format: TableFormat, headerless: readonly string[] | null = null): TextTable {
   const bytes = readTextFile(file, expectedText(format));
@@ -225,7 +227,8 @@ function quoteNumbers(json: string): string {
 function parseObject(line: string, where: string): object {
   let value: unknown;
   try {
-    // Twice: quoting could make JSON of what is none (01, 1.2.3), so the line is tried as it is before its numbers are kept as text.
+    // Twice: quoting could make JSON of what is none (01, 1.2.3), so the line is tried as it is before its numbers are
+    // kept as text.
     value = JSON.parse(line);
     value = JSON.parse(quoteNumbers(line));
   } catch (cause) {
@@ -260,7 +263,7 @@ export function tableColumn(table: TextTable, name: string, key?: string): reado
   return rows.map((row) => row[column]!);
 }
 
-/** What to do about it, with the keys of a recipe. */
+/** The way out where a column is missing, with the keys of a recipe. */
 function missingColumn({ columns, namedBy }: TextTable, key: string): string {
   const other = columns.length === 1 ? /[;\t|,]/.exec(columns[0]!)?.[0] : undefined;
   if (other !== undefined) return `; if columns lie between ${JSON.stringify(other)}, say so with data.delimiter`;

@@ -10,7 +10,7 @@ import { families, familyNames, type FamilyName } from './family.js';
 export interface TextConfig {
   readonly family: FamilyName;
   readonly vocabSize: number;
-  /** Of the embeddings; where the family projects them it may differ from hiddenSize. */
+  /** The size of the embeddings; where the family projects them it may differ from hiddenSize. */
   readonly embeddingSize: number;
   readonly hiddenSize: number;
   readonly numHiddenLayers: number;

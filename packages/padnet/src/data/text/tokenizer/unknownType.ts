@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 
-/** What is said of a step whose `type` is none of those that are known here. */
+/** The message for a step whose `type` is not known here. */
 export const unknownType: z.core.$ZodErrorMap = (issue) => {
   if (issue.code !== 'invalid_union' || !('options' in issue)) return undefined;
   const { type } = issue.input as { readonly type?: unknown };

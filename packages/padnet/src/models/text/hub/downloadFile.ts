@@ -1,6 +1,6 @@
 /**
- * One file from a hub to the disk. What has arrived lies in `….part` beside the target until it is whole and its checksum
- * right; an interrupted download goes on where it stopped, if the server still has the same file.
+ * One file from a hub to the disk. What has arrived lies in `….part` beside the target until it is whole and its
+ * checksum right; an interrupted download goes on where it stopped, if the server still has the same file.
  */
 import { createHash } from 'node:crypto';
 import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
@@ -189,8 +189,8 @@ async function discard(target: string): Promise<void> {
 }
 
 /**
- * Errors of `fetch` and of a body that breaks off are TypeErrors whose cause says what happened; the part is gone where another
- * process put it in place.
+ * Errors of `fetch` and of a body that breaks off are TypeErrors whose cause says what happened; the part is gone where
+ * another process put it in place.
  */
 function isPassing(error: unknown): boolean {
   if (error instanceof PassingError || (error as NodeJS.ErrnoException).code === 'ENOENT') return true;
@@ -206,7 +206,7 @@ function isOffline(error: unknown): boolean {
   return ['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ENETUNREACH'].includes(codeOf(error) ?? '');
 }
 
-/** What a connection that fails says, in words. */
+/** The codes of failed connections, in words. */
 const words: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no address is known for that name',
   EAI_AGAIN: 'no address can be asked for',

@@ -27,7 +27,7 @@ export interface ResolvePretrainedOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a tokenizer may be made of. */
+/** The files that a tokenizer may be made of. */
 const tokenizerFiles = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -43,13 +43,13 @@ const stateSchema = z.object({ commit: z.string().nullable(), complete: z.boolea
 type State = z.infer<typeof stateSchema>;
 
 /**
- * The folder of a model, for `loadPretrained` and tokenizers: `nameOrFolder` itself where that is a folder, else the cache's
- * for the model of this name on the hub (`organisation/name`, or `name`). What is not there is downloaded: configuration,
- * tokenizer and weights, checked and resumed as in `downloadFile`; what is there is not asked for again. `$HF_TOKEN` gives
- * access to private models.
+ * The folder of a model, for `loadPretrained` and tokenizers: `nameOrFolder` itself where that is a folder, else the
+ * cache's for the model of this name on the hub (`organisation/name`, or `name`). What is not there is downloaded:
+ * configuration, tokenizer and weights, checked and resumed as in `downloadFile`; what is there is not asked for again.
+ * `$HF_TOKEN` gives access to private models.
  *
- * @throws InputError where it is neither folder nor name, the hub has no such model or cannot be reached, or a file is not
- *   what it should be; the signal's reason where it is aborted. What has arrived is kept for the next time.
+ * @throws InputError where it is neither folder nor name, the hub has no such model or cannot be reached, or a file is
+ *   not what it should be; the signal's reason where it is aborted. What has arrived is kept for the next time.
  */
 export async function resolvePretrained(nameOrFolder: string, options: ResolvePretrainedOptions = {}): Promise<string> {
   if (await isFolder(nameOrFolder)) return nameOrFolder;
