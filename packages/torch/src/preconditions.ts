@@ -73,8 +73,10 @@ function outside(name: string, value: Tensor, last: number): string | null {
 
 const preconditions: readonly Precondition[] = [
   {
-    names:
-      /^aten::(linalg_(svd|svdvals|eig|eigvals|eigh|eigvalsh|pinv|matrix_rank|matrix_exp|cond|lstsq)|_linalg_(svd|eigh)|svd|pinverse|symeig|nuclear_norm|matrix_exp)$/,
+    names: new RegExp(
+      '^aten::(linalg_(svd|svdvals|eig|eigvals|eigh|eigvalsh|pinv|matrix_rank|matrix_exp|cond|lstsq)|' +
+        '_linalg_(svd|eigh)|svd|pinverse|symeig|nuclear_norm|matrix_exp)$',
+    ),
     problem: notFinite,
   },
   {

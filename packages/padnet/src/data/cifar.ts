@@ -78,7 +78,8 @@ export function loadCifar(name: CifarName, { path }: { path: string }): ImageSpl
     const missing = testFile === null ? format.test : format.train[0]!;
     const found = existsSync(path) ? 'it is not there' : 'there is no such folder';
     throw new InputError(
-      `${path}: expected ${missing}[.gz], ${found}; set data.path to a folder with the binary version of ${format.title}`,
+      `${path}: expected ${missing}[.gz], ${found}; ` +
+        `set data.path to a folder with the binary version of ${format.title}`,
     );
   }
   const named = readClassNames(join(path, format.classNames));
@@ -101,8 +102,8 @@ export function loadCifar(name: CifarName, { path }: { path: string }): ImageSpl
   const constant = constantChannel(splits.train);
   if (constant) {
     throw new InputError(
-      `${trainFiles.join(', ')}: all pixels of channel ${constant.channel} are ${constant.pixel}, so that there is nothing to ` +
-        'learn from; get the files again',
+      `${trainFiles.join(', ')}: all pixels of channel ${constant.channel} are ${constant.pixel}, ` +
+        'so that there is nothing to learn from; get the files again',
     );
   }
   return splits;
@@ -124,8 +125,8 @@ function decodeRecords(bytes: Uint8Array, file: string, { labelBytes, numClasses
   const length = Math.floor(bytes.length / recordBytes);
   if (length === 0 || bytes.length % recordBytes !== 0) {
     throw new InputError(
-      `${file}: expected records of ${recordBytes} bytes, found ${bytes.length} bytes, which are ${length} records and ` +
-        `${bytes.length - length * recordBytes} bytes; the file is cut off or not of ${title}'s binary version`,
+      `${file}: expected records of ${recordBytes} bytes, found ${bytes.length} bytes, which are ${length} records ` +
+        `and ${bytes.length - length * recordBytes} bytes; the file is cut off or not of ${title}'s binary version`,
     );
   }
   const images = new Uint8Array(length * pictureBytes);

@@ -84,7 +84,7 @@ async function headerOf(source: PictureSource): Promise<Metadata> {
   } catch (cause) {
     const { message } = cause as Error;
     if (message.includes('unsupported image format'))
-      throw new Error(`its contents are no picture, ${expected}`, { cause });
+      throw new Error(`its contents are not a picture, ${expected}`, { cause });
     return refuseDamaged(cause);
   }
 }

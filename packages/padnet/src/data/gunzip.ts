@@ -72,6 +72,7 @@ export function checkGzipLength(bytes: Uint8Array, file: string, expected: numbe
     throw gzipError(file, `${bytes.length} bytes cannot hold the ${expected} that its header announces`);
   if (expected < largeBytes) return;
   const end = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true);
-  if (end !== expected % 2 ** 32)
-    throw gzipError(file, `its header announces ${expected} bytes, its end does not; a file of several parts has to be expanded first`); // prettier-ignore
+  if (end === expected % 2 ** 32) return;
+  const reason = `its header announces ${expected} bytes, its end does not`;
+  throw gzipError(file, `${reason}; a file of several parts has to be expanded first`);
 }

@@ -80,7 +80,8 @@ export function prepareTransform(transform: ImageTransform, dataset: Transformed
   }
   if ((colorJitter ?? randAugment) && dataset.channels !== 1 && dataset.channels !== 3) {
     throw new InputError(
-      `${colorJitter ? 'colorJitter' : 'randAugment'} is for grey and RGB, ${dataset.name} has ${dataset.channels} channels`,
+      `${colorJitter ? 'colorJitter' : 'randAugment'} is for grey and RGB, ` +
+        `${dataset.name} has ${dataset.channels} channels`,
     );
   }
   if (normalise) {

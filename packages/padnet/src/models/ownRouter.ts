@@ -55,7 +55,10 @@ function routerProblem(made: unknown, numKernels: number): string | null {
   if (router.numKernels !== numKernels)
     return `${name}.numKernels is ${shown(router.numKernels)}, expected K = ${numKernels}`;
   if (typeof router.sumsToOne !== 'boolean')
-    return `${name}.sumsToOne is ${shown(router.sumsToOne)}, expected true or false: whether the coefficients of an input sum to 1`;
+    return (
+      `${name}.sumsToOne is ${shown(router.sumsToOne)}, expected true or false: ` +
+      'whether the coefficients of an input sum to 1'
+    );
   const missing = (['forward', 'countMacs'] as const).find((method) => typeof router[method] !== 'function');
   return missing === undefined ? null : `${name}.${missing} is ${shown(router[missing])}, expected a method`;
 }
@@ -147,7 +150,10 @@ function decisionProblem(router: Router, attention: Attention): string | null {
   for (const [key, given] of Object.entries(attention) as [keyof Attention, Tensor | null][])
     if (given && !ops.isfinite(given).all().item()) return `${what} gives ${key} that are not all finite`;
   if ((router.hasSpatialAttention ?? false) !== (attention.spatial !== null))
-    return `hasSpatialAttention is ${shown(router.hasSpatialAttention)}, though ${what} gives ${attention.spatial ? 'one' : 'none'}`;
+    return (
+      `hasSpatialAttention is ${shown(router.hasSpatialAttention)}, ` +
+      `though ${what} gives ${attention.spatial ? 'one' : 'none'}`
+    );
   const sums = attention.coefficients.sum([1]).toArray();
   const other = sums.find((sum) => Math.abs(sum - 1) > 1e-3);
   if (router.sumsToOne && other !== undefined)

@@ -34,7 +34,7 @@ export function unwrapNames(
   const [prefix = '', another] = likely.length > 0 ? likely : found;
   if (another !== undefined) {
     const list = (likely.length > 0 ? likely : found).map((each) => `'${each}'`).join(', ');
-    throw new InputError(`${file}: holds several networks, under ${list}; save the one that is meant by itself`);
+    throw new InputError(`${file}: holds several networks, under ${list}; save only the one that is meant`);
   }
   return new Map(
     Array.from(plain)

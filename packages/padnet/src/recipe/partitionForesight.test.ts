@@ -14,7 +14,13 @@ import { foreseenFailure } from './partitionForesight.js';
 import { collect, smallNetwork, smallRecipe, splits, trainerOptions } from '../runs/pictures.test.fixture.js';
 import { PictureTask } from '../training/tasks/pictureTask.js';
 import { prepareTask } from '../training/prepare.js';
-import { pictureRecipeSchema, textRecipeSchema, type PartitionOptions, type PictureRecipe, type TextRecipe } from './recipe.js'; // prettier-ignore
+import {
+  pictureRecipeSchema,
+  textRecipeSchema,
+  type PartitionOptions,
+  type PictureRecipe,
+  type TextRecipe,
+} from './recipe.js';
 import { searchPartition } from '../training/searchPartition.js';
 import { smallTextRecipe, writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
 import { Trainer } from '../training/trainer.js';

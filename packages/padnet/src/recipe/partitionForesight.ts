@@ -51,8 +51,8 @@ export function assertKernelsToChoose(network: nn.Module, { ratio, saliency, fol
   const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isSearched);
   if (layers.length === 0 || !layers.every((layer) => hasOneKernel(layer, saliency))) return;
   throw new InputError(
-    `partition.saliency: every layer has one kernel (K = 1), so that no weight depends on the input and every score by ${saliency} is 0; ` +
-      'give the layers two or more, or choose another score',
+    'partition.saliency: every layer has one kernel (K = 1), so that no weight depends on the input and every score ' +
+      `by ${saliency} is 0; give the layers two or more, or choose another score`,
   );
 }
 

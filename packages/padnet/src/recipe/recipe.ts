@@ -388,10 +388,13 @@ function partitionIssues(recipe: {
   }
   if (partition.epoch >= training.epochs) {
     const { epoch } = partition;
-    const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${epoch}`;
+    const below = `less than training.epochs (${training.epochs})`;
+    const message = `expected ${below}, so that the masks are trained with, got ${epoch}`;
     const other = {
       path: ['training', 'epochs'],
-      message: `expected more than ${epoch}, the epoch after which the network is partitioned, got ${training.epochs}; an earlier one is set by partition.epoch`,
+      message:
+        `expected more than ${epoch}, the epoch after which the network is partitioned, got ${training.epochs}; ` +
+        'an earlier one is set by partition.epoch',
     };
     issues.push({ ...issue(['partition', 'epoch'], message), params: { other } });
   }
@@ -427,7 +430,7 @@ function modelIssues({
       'is for dynamic and partial layers, and model.layer is static; take it away, or say dyconv or pad',
     );
   if (router !== undefined && convolution !== 'dyconv')
-    report('convolution', `model.router is given, which decides that; take one of them away, got ${convolution}`);
+    report('convolution', `model.router is given, which decides that; remove one of them, got ${convolution}`);
   return issues;
 }
 
@@ -461,14 +464,14 @@ function textDataIssues(data: TextDataKeys): Issue[] {
   if (given('path') && given('train'))
     issues.push(issue('train', 'data.path says what is trained on already; give one of the two'));
   if (data.delimiter !== undefined && (Array.from(data.delimiter).length !== 1 || /["\r\n]/.test(data.delimiter)))
-    issues.push(issue('delimiter', `expected one character, and no quote, got ${JSON.stringify(data.delimiter)}`));
+    issues.push(issue('delimiter', `expected one character other than a quote, got ${JSON.stringify(data.delimiter)}`));
   if (data.format === 'jsonl') {
     for (const key of (['delimiter', 'quotes', 'columns'] as const).filter(given))
       issues.push(issue(key, 'is for tables with columns, and data.format is jsonl'));
   }
   if (data.test !== undefined) {
     for (const key of (['testFraction', 'splitSeed'] as const).filter(given))
-      issues.push(issue(key, 'nothing is split, since data.test is tested on; leave the key away'));
+      issues.push(issue(key, 'nothing is split, since data.test is tested on; remove the key'));
   }
   const { target = 'classes', metric = [], classes = [] } = data;
   const misfit = [metric].flat().find((name) => numberMetrics.has(name) !== (target === 'number'));

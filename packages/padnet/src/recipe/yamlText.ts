@@ -146,11 +146,11 @@ function wordsOf({ code, message, pos: [position] }: YAMLError, text: string): s
       return 'it is indented by a tab; use spaces';
     case 'BAD_INDENT':
     case 'MISSING_CHAR':
-      if (unclosed !== undefined) return `expected a closing ${unclosed}, there is none`;
+      if (unclosed !== undefined) return `expected a closing ${unclosed}, found none`;
       if (message.includes('map values'))
         return 'expected a colon and a value after the name of a key, such as `epochs: 3`';
       return code === 'BAD_INDENT'
-        ? 'it is indented otherwise than the lines around it; begin keys of one section in one column'
+        ? 'it is indented differently from the lines around it; begin keys of one section in one column'
         : unexpected(text, position);
     case 'BLOCK_AS_IMPLICIT_KEY':
       return 'there are two colons in one line; put text with a colon in quotes, or each key on a line of its own';

@@ -34,8 +34,8 @@ export function isEnvironment(file: string): boolean {
 /** @throws InputError where it is missing or damaged */
 export function readEnvironment(file: string): Environment {
   return readJson(file, environmentSchema, {
-    expected: 'what training wrote of its machine',
-    wayOut: 'get it back from a copy, or delete it',
+    expected: 'what training wrote about its machine',
+    wayOut: 'restore it from a copy, or delete it',
   });
 }
 

@@ -31,7 +31,8 @@ it('finds what has changed, by the names of the recipe', () => {
     { what: 'masks', before: null, now: 'ab' },
   ]);
   expect(changesText(changes)).toBe(
-    'model.width was 4, is 8; training.learningRate was 0.05, is 0.1; partition.ratio was 0.3, is 0.5; training.clipGradNorm was not there, is 1; and 2 more',
+    'model.width was 4, is 8; training.learningRate was 0.05, is 0.1; partition.ratio was 0.3, is 0.5; ' +
+      'training.clipGradNorm was not there, is 1; and 2 more',
   );
 });
 

@@ -121,7 +121,7 @@ function completed(settings: Fingerprint['settings']): object {
 export function assertUnchanged(changes: readonly Change[], place: string): void {
   if (changes.length === 0) return;
   throw new InputError(
-    `${place}: the run would not end as if it had never stopped: ${changesText(changes)}; put that back, or go on all the same ` +
-      `by ${allowChangesText}`,
+    `${place}: the run would not end as if it had never stopped: ${changesText(changes)}; ` +
+      `put that back, or go on all the same by ${allowChangesText}`,
   );
 }

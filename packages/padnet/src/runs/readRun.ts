@@ -35,8 +35,8 @@ export function readRun(path: string): Run {
 function trainable(path: string, recipe: RunRecipe): Recipe {
   if (recipe.modality !== 'program') return recipe;
   throw new InputError(
-    `${path} was trained by a program of your own, which alone has its data and can go on with it; \`padnet compare\` and ` +
-      '`padnet inspect` show it',
+    `${path} was trained by a program of your own; only that program has its data and can go on with it; ` +
+      '`padnet compare` and `padnet inspect` show it',
   );
 }
 
@@ -61,7 +61,7 @@ export function readRunRecipe(path: string): Recipe {
 /** Also one that a program of one's own wrote. @throws InputError as `readAnyRun` */
 export function readAnyRecipe(path: string): RunRecipe {
   const { recipe } = new RunFolder(path);
-  if (!isThere(recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
+  if (!isThere(recipe)) throw new InputError(`${path} is not a training run: it has no recipe.yaml`);
   const bytes = readRegularFile(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
   return parseRunRecipe(checkText(bytes, recipe).toString('utf8'), recipe);
 }
@@ -71,7 +71,7 @@ export function readEvents(file: string): TrainingEvent[] {
   return readLines(file).map((line, index) => {
     const event = parseEvent(line);
     if (event) return event;
-    throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event a line`);
+    throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event per line`);
   });
 }
 

@@ -93,10 +93,14 @@ export class RunFolder {
   checkNew(force: boolean): void {
     if (!this.exists) return;
     if (!isThere(this.recipe)) {
-      throw new InputError(`${this.path} exists and is no training run (it has no recipe.yaml); choose another folder`);
+      throw new InputError(
+        `${this.path} exists and is not a training run (it has no recipe.yaml); choose another folder`,
+      );
     }
     if (!force)
-      throw new InputError(`${this.path} already has a run; --resume goes on with it, --force starts it anew`);
+      throw new InputError(
+        `${this.path} already has a run; --resume goes on with it, --force starts it from the beginning`,
+      );
     if (!this.#isOurs) {
       throw new InputError(
         `${this.path} has a recipe.yaml, but none of the files that training writes beside it, so nothing in it ` +
@@ -137,7 +141,9 @@ export class RunFolder {
    */
   checkInput(path: string, name = path): void {
     if (existsSync(path) && this.owns(path))
-      throw new InputError(`${name} belongs to the run in ${this.path}, which is to start anew; copy it elsewhere`);
+      throw new InputError(
+        `${name} belongs to the run in ${this.path}, which is to start from the beginning; copy it elsewhere`,
+      );
   }
 
   /** Removes what a session that was killed left half-written. */
@@ -175,7 +181,7 @@ function entries(folder: string): string[] {
     return readdirSync(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new InputError(`${folder} could not be looked into: ${reasonOf(error)}`, { cause: error });
+    throw new InputError(`${folder} could not be read: ${reasonOf(error)}`, { cause: error });
   }
 }
 

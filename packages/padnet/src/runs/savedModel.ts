@@ -299,7 +299,8 @@ const kinds: { readonly [M in Stored['modality']]: ModelKind<Extract<StoredDescr
     files: [],
     load: ({ name }, file) => {
       throw new InputError(
-        `${file}: ${name} is a network of a program of your own, which alone can make it; model.safetensors has its weights`,
+        `${file}: ${name} is a network of a program of your own; only that program can make it; ` +
+          'model.safetensors has its weights',
       );
     },
   },
@@ -333,7 +334,7 @@ type StoredDescription = WithoutFormat<Stored>;
 function parseDescription(file: string): StoredDescription {
   const description: StoredDescription & { format?: string } = readJson<Stored>(file, descriptionSchema, {
     expected: 'the description of a network',
-    wayOut: 'get it back from a copy, or train anew',
+    wayOut: 'restore it from a copy, or train again',
   });
   delete description.format;
   return description;

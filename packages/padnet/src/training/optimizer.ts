@@ -22,7 +22,8 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
     const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;
     if (!Number.isFinite(decay) || !Number.isFinite(learningRate * factor))
       throw new InputError(
-        `training.bankFactor: ${bankFactor} takes the learning rate or the weight decay of banks beyond all numbers; give one nearer to 1`,
+        `training.bankFactor: ${bankFactor} makes the learning rate or the weight decay of banks infinite; ` +
+          'give one nearer to 1',
       );
     const key = `${factor} ${decay}`;
     const group = found.get(key) ?? { parameters: [], learningRate: learningRate * factor, weightDecay: decay };

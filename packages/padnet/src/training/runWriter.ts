@@ -168,8 +168,8 @@ export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges
   if (last?.type !== 'finished') {
     if (checkpoint) return null;
     throw new InputError(
-      `${folder.path} has a trained network, but no checkpoint to go on from, and ${folder.metrics} does not say that the run ` +
-        `finished; put that file back, or delete ${folder.path} and train anew`,
+      `${folder.path} has a trained network, but no checkpoint to go on from, and ${folder.metrics} does not say ` +
+        `that the run finished; put that file back, or delete ${folder.path} and train again`,
     );
   }
   const before = checkpoint?.state.fingerprint?.settings ?? readAnyRecipe(folder.path);
@@ -180,8 +180,8 @@ export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges
   if (isOfRecipe) return last;
   if (checkpoint) return null;
   throw new InputError(
-    `${folder.path} has finished at epoch ${last.epoch}, by another recipe, and has no checkpoint to go on from; put the ` +
-      'recipe back, or train in another folder',
+    `${folder.path} has finished at epoch ${last.epoch}, by another recipe, and has no checkpoint to go on from; ` +
+      'put the recipe back, or train in another folder',
   );
 }
 
@@ -195,7 +195,7 @@ function startOf(trainer: Trainer): Fingerprint {
 function checkStart({ start }: RunFolder, now: Fingerprint, allowChanges: boolean): void {
   if (allowChanges || !isThere(start)) return;
   const before = readJson(start, fingerprintSchema, {
-    expected: 'what training wrote of its start',
+    expected: 'what training wrote about its start',
     wayOut: 'delete it to start from the beginning',
   });
   assertUnchanged(changesSince(before, now), start);

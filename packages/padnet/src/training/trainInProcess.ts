@@ -64,7 +64,8 @@ export async function* trainInProcess(
     for await (const [message] of messages) {
       if (message.type === 'end') return;
       if (message.type === 'error') {
-        if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
+        // Structured clone keeps only the message.
+        if (message.error instanceof Error) message.error.name = message.name;
         throw message.error;
       }
       yield message.event;

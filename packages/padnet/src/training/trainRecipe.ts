@@ -140,8 +140,8 @@ export function readPartition(path: string): Partition {
   const file = isFolder(path) ? new RunFolder(path).partition : path;
   if (isFolder(path) && !isThere(file))
     throw new InputError(
-      `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with ` +
-        'a partition section writes it, or `padnet convert --layer pad --ratio`',
+      `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ` +
+        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
     );
   return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }

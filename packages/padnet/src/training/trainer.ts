@@ -249,8 +249,8 @@ export class Trainer {
     const { step, epoch, batch } = state;
     if (step === epoch * this.stepsPerEpoch + Math.ceil(batch / this.#training.accumulation)) return [];
     throw new InputError(
-      `${file}: damaged, or of another recipe or other data: after ${epoch} epochs and ${batch} batches it is at step ${step}, ` +
-        `and an epoch has ${this.stepsPerEpoch} steps`,
+      `${file}: damaged, or of another recipe or other data: after ${epoch} epochs and ${batch} batches it is at ` +
+        `step ${step}, and an epoch has ${this.stepsPerEpoch} steps`,
     );
   }
 

@@ -19,7 +19,7 @@ export function withRegularFile<T>(
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stat = fstatSync(descriptor);
-    if (!stat.isFile()) throw new Failure('is no regular file');
+    if (!stat.isFile()) throw new Failure('is not a regular file');
     return use(stat.size, (target, position) => {
       for (let done = 0; done < target.byteLength;) {
         const count = readSync(descriptor, target, done, target.byteLength - done, position + done);

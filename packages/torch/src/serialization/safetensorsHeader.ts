@@ -193,14 +193,14 @@ function parseEntry(name: string, info: unknown): TensorEntry {
   }
   if (!isFormat(format)) return fail(`unknown dtype ${quote(format)}, known are ${formatNames.join(', ')}`);
   if (!isSizes(shape) || shape.length > maxDimensions) {
-    return fail(`the shape ${quote(shape)} is no list of at most ${maxDimensions} whole numbers of at least 0`);
+    return fail(`the shape ${quote(shape)} is not a list of at most ${maxDimensions} whole numbers of at least 0`);
   }
   // Sizes beside a zero count too: strides are made of them.
   const largest = shape.reduce((product, size) => product * Math.max(size, 1), 1);
   if (largest * formats[format].bytes > Number.MAX_SAFE_INTEGER) return fail(`the shape ${quote(shape)} is too large`);
   const [begin, end, ...more] = isSizes(offsets) ? offsets : [];
   if (begin === undefined || end === undefined || more.length > 0) {
-    return fail(`data_offsets ${quote(offsets)} are no pair of whole numbers of at least 0`);
+    return fail(`data_offsets ${quote(offsets)} are not a pair of whole numbers of at least 0`);
   }
   const expected = shape.reduce((product, size) => product * size, formats[format].bytes);
   if (end - begin !== expected) {
@@ -262,7 +262,8 @@ function duplicateKey(text: string): string | null {
 
 /** In JSON, on one line, shortened: for messages. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'; // eslint-disable-line @typescript-eslint/no-unnecessary-condition -- undefined for undefined, which its type hides
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- its type hides that it may be undefined
+  const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 

@@ -128,7 +128,8 @@ function openStream(bytes: Uint8Array): TorchFile {
 
 /** All entries lie in one folder, whose name is that which the file had when it was saved. */
 function openArchive(bytes: Uint8Array): TorchFile {
-  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) throw new TorchArchiveError('is no file of torch.save, a zip archive');
+  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b)
+    throw new TorchArchiveError('is not a file of torch.save, which is a zip archive');
   const zip = new AdmZip(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { noSort: true });
   const listed = zip.getEntries();
   const entries = new Map(listed.map((entry) => [entry.entryName, entry]));
@@ -136,7 +137,7 @@ function openArchive(bytes: Uint8Array): TorchFile {
   const folders = [...entries.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.[1] ?? []);
   const [folder, another] = folders;
   if (folder === undefined || another !== undefined)
-    throw new TorchArchiveError('is no file of torch.save: no data.pkl');
+    throw new TorchArchiveError('is not a file of torch.save: no data.pkl');
   const read = (name: string): Uint8Array => {
     const entry = entries.get(folder + name);
     if (!entry) throw new TorchArchiveError(`damaged, its entry ${name} is missing`);
@@ -216,7 +217,8 @@ function viewOf(
 ): Tensor {
   if (!isDType(storage.type)) {
     throw new TorchArchiveError(
-      `tensor ${JSON.stringify(name)} is of ${storage.type}, expected one of ${dtypes.join(', ')}; save it as one of them`,
+      `tensor ${JSON.stringify(name)} is of ${storage.type}, expected one of ${dtypes.join(', ')}; ` +
+        'save it as one of them',
     );
   }
   const numel = shape.reduce((product, size) => product * size, 1);
@@ -227,8 +229,8 @@ function viewOf(
   }
   if (numel > Math.max(storage.numel, maxRepeated)) {
     throw new TorchArchiveError(
-      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, which is ` +
-        'too large; save it contiguous()',
+      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, ` +
+        'which is too large; save it contiguous()',
     );
   }
   return ops.asStrided(storageOf(storage, storage.type), shape, stride, { storageOffset: offset });

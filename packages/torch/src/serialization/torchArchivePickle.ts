@@ -79,8 +79,10 @@ const storageTypes: ReadonlyMap<string, string> = new Map([
  */
 const named = /^torch\.(Tensor|nn\.parameter\.(Parameter|Buffer)|per_(tensor|channel)_\w+)$/;
 
-const dtypeName =
-  /^torch\.(?:double|half|long|short|bool|bfloat16|b?complex\d+|float\d*(?:_e\d+m\d+\w*)?|u?int\d*|bits\d+(?:x\d+)?|qu?int\d+(?:x\d+)?)$/;
+const dtypeName = new RegExp(
+  '^torch\\.(double|half|long|short|bool|bfloat16|b?complex\\d+|float\\d*(_e\\d+m\\d+\\w*)?|' +
+    'u?int\\d*|bits\\d+(x\\d+)?|qu?int\\d+(x\\d+)?)$',
+);
 
 type Call = (called: PickleValue | undefined, values: PickleValue | undefined) => PickleValue;
 
@@ -233,8 +235,8 @@ class PickleMachine {
       const step = opcodes[opcode];
       if (!step) {
         throw new TorchArchiveError(
-          `the pickle has the opcode 0x${opcode.toString(16).padStart(2, '0')} at byte ${this.position - 1}, which torch.save ` +
-            'does not write by default; save it again with pickle_protocol=2',
+          `the pickle has the opcode 0x${opcode.toString(16).padStart(2, '0')} at byte ${this.position - 1}, ` +
+            'which torch.save does not write by default; save it again with pickle_protocol=2',
         );
       }
       step(this);
@@ -271,14 +273,15 @@ class PickleMachine {
 
   append(values: readonly PickleValue[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new TorchArchiveError('damaged, its pickle appends to what is no list');
+    if (!Array.isArray(list))
+      throw new TorchArchiveError('damaged, its pickle appends to something that is not a list');
     for (const value of values) list.push(value);
   }
 
   setItems(values: readonly PickleValue[]): void {
     const map = this.top();
     if (!(map instanceof Map) || values.length % 2 !== 0) {
-      throw new TorchArchiveError('damaged, its pickle adds to what is no dictionary');
+      throw new TorchArchiveError('damaged, its pickle adds to something that is not a dictionary');
     }
     for (let i = 0; i < values.length; i += 2) map.set(values[i], values[i + 1]);
   }
@@ -302,7 +305,7 @@ class PickleMachine {
   private call(called: PickleValue | undefined, values: PickleValue | undefined): PickleValue {
     const name = called instanceof Global ? called.name : '';
     if (!Array.isArray(values) || !Object.hasOwn(functions, name)) {
-      throw new TorchArchiveError(`contains code: a call of ${name || 'something that is no function'} is refused`);
+      throw new TorchArchiveError(`contains code: a call of ${name || 'something that is not a function'} is refused`);
     }
     for (const value of values as readonly PickleValue[]) this.copied += Array.isArray(value) ? value.length : 1;
     if (this.copied > maxCopied) throw new TorchArchiveError('damaged, its pickle copies without end');

@@ -27,7 +27,8 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
     position += read.length;
     return read;
   };
-  if (next().value !== magicNumber) throw new TorchArchiveError('is no file of torch.save: a pickle of something else');
+  if (next().value !== magicNumber)
+    throw new TorchArchiveError('is not a file of torch.save: a pickle of something else');
   const { value: version } = next();
   if (version !== protocolVersion) {
     throw new TorchArchiveError("is of another version of PyTorch's form before 1.6, expected 1001");
@@ -46,7 +47,7 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
     byKey.set(storage.key, storage);
   }
   const { value: keys } = next();
-  if (!Array.isArray(keys)) throw new TorchArchiveError('damaged, the keys of its storages are no list');
+  if (!Array.isArray(keys)) throw new TorchArchiveError('damaged, the keys of its storages are not a list');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const storages = new Map<string, Uint8Array>();
   for (const key of keys as readonly PickleValue[]) {

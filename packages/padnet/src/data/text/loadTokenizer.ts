@@ -36,7 +36,7 @@ export function loadTokenizer(folder: string): TextTokenizer {
   }
   if (has('added_tokens.json')) {
     throw new InputError(
-      `${file('added_tokens.json')} adds tokens to the vocabulary, which is known of a tokenizer.json alone; give one`,
+      `${file('added_tokens.json')} adds tokens to the vocabulary, which only a tokenizer.json can do; give one`,
     );
   }
   if (has('vocab.txt')) {

@@ -1,7 +1,16 @@
 /** Tables of one's own: how a file is written says its name, then its heading, then a recipe. */
 import { InputError } from '../../errors.js';
 import { isFolder } from '../../readRegularFile.js';
-import { formatOfName, parseTable, rowsError, type TableFormat, type TableFormatName, tableFormatNames, tableFormats, type TextTable } from './table.js'; // prettier-ignore
+import {
+  formatOfName,
+  parseTable,
+  rowsError,
+  type TableFormat,
+  type TableFormatName,
+  tableFormatNames,
+  tableFormats,
+  type TextTable,
+} from './table.js';
 import { readTextFile } from './textFile.js';
 
 /** How files of one's own write a table, where they do not say it themselves. */

@@ -85,9 +85,7 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   if (files.test !== null) {
     const misplaced = (['testFraction', 'splitSeed'] as const).find((key) => options[key] !== undefined);
     if (misplaced !== undefined)
-      throw new InputError(
-        `data.${misplaced}: ${files.test} is tested on, so that nothing is split; leave the key away`,
-      );
+      throw new InputError(`data.${misplaced}: ${files.test} is tested on, so that nothing is split; remove the key`);
     const test = texts(readTexts(files.test, options));
     assertNumbersDiffer(test, files.test, definition);
     return { definition, train: all, test, split: null };
@@ -147,7 +145,7 @@ function findFiles(options: OwnTextsOptions): OwnFiles {
       throw new InputError(`${key}: expected a file of texts at ${file}, but it is a folder; name a file in it`);
   }
   if (test !== undefined && sameFile(trainFile, test))
-    throw new InputError(`data.test: ${test} is the file that is trained on; leave the key away to have it split`);
+    throw new InputError(`data.test: ${test} is the file that is trained on; remove the key to have it split`);
   const tested = test ?? (isFolder ? findInFolder(path, testNames, format) : null);
   checkTableKeys([trainFile, ...(tested === null ? [] : [tested])], options);
   const last = isFolder ? findInFolder(path, ['test'], format) : null;
@@ -171,11 +169,11 @@ function checkTableKeys(files: readonly string[], options: OwnTextsOptions): voi
   }
   if (format !== undefined && named.every((name) => name !== null && name !== format))
     throw new InputError(
-      `data.format: ${first} is ${named[0]!} by its name, not ${format}; leave the key away, or rename it`,
+      `data.format: ${first} is ${named[0]!} by its name, not ${format}; remove the key, or rename it`,
     );
   const key = (['delimiter', 'quotes', 'columns'] as const).find((each) => options[each] !== undefined);
   if (key !== undefined && named.every((name) => (name ?? format) === 'jsonl'))
-    throw new InputError(`data.${key}: is for tables with columns, and ${first} has JSON lines; leave the key away`);
+    throw new InputError(`data.${key}: is for tables with columns, and ${first} has JSON lines; remove the key`);
 }
 
 function readTexts(file: string, options: OwnTextsOptions): TextTable {
@@ -209,7 +207,7 @@ function findInFolder(folder: string, names: readonly string[], format: TableFor
       .filter((file) => existsSync(file));
     if (files.length > 1)
       throw new InputError(
-        `${folder}: ${files.map((file) => basename(file)).join(' and ')} are there, expected one of them`,
+        `${folder}: ${files.map((file) => basename(file)).join(' and ')} are there, expected only one of them`,
       );
     if (files[0] !== undefined) return files[0];
   }
@@ -236,7 +234,7 @@ function ownDefinition(table: TextTable, options: OwnTextsOptions): TextDefiniti
   const classes = options.classes ?? foundClasses(table, labelColumn);
   if (classes.length !== 2 && metrics.includes('f1')) {
     throw new InputError(
-      `data.metric: f1 is of two classes, ${table.file} has ${classes.length}; choose macroF1, accuracy or matthews`,
+      `data.metric: f1 is for two classes, ${table.file} has ${classes.length}; choose macroF1, accuracy or matthews`,
     );
   }
   return { columns, labels: classes, classNames: classes, range: null, metrics };
@@ -253,8 +251,8 @@ function foundClasses(table: TextTable, column: string): string[] {
     throw new InputError(`${table.file}: ${column} is "${found[0]!}" in every row, expected two classes or more`);
   if (found.length > Math.max(FEW_CLASSES, MOST_CLASSES * table.rows.length)) {
     throw new InputError(
-      `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; where they are numbers to predict set ` +
-        'data.target: number, where they are classes list them in data.classes',
+      `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; ` +
+        'where they are numbers to predict set data.target: number, where they are classes list them in data.classes',
     );
   }
   const areNumbers = found.every((label) => Number.isFinite(Number(label)));
@@ -267,7 +265,8 @@ function checkClasses({ labels }: TextDataset, { file }: TextTable, { classNames
   const missing = (classNames ?? []).filter((_, index) => !found.has(index));
   if (missing.length === 0) return;
   throw new InputError(
-    `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, which data.classes lists; leave it away`,
+    `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, ` +
+      'which data.classes lists; remove it',
   );
 }
 
@@ -291,7 +290,8 @@ function trainingRows(
   ] as const) {
     if (now === before) continue;
     throw new InputError(
-      `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
+      `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; ` +
+        'leave the key as it was',
     );
   }
   const names = rowNames(table, options);
@@ -308,9 +308,9 @@ function trainingRows(
   if (missing.length > 0) {
     const lines = missing.slice(0, 5).map(lineOf);
     throw new InputError(
-      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json cannot be found, then of line ` +
-        `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
-        '`padnet eval <run> --data <file>`',
+      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json cannot be ` +
+        `found, then in line ${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; ` +
+        'put the file back as it was, or evaluate another one with `padnet eval <run> --data <file>`',
     );
   }
   const rows = [...rowOf.values()].map((row) => row!).sort((a, b) => a - b);
@@ -354,7 +354,8 @@ function divided(
   if (small !== -1) {
     const what = classNames ? `one row of ${classNames[small]!}` : 'one row';
     throw new InputError(
-      `${file}: there is only ${what}, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
+      `${file}: there is only ${what}, expected two or more, to train on and to test on; ` +
+        'add rows, or give a file in data.test',
     );
   }
   return stratifiedSplit(groups, { testFraction, seed: splitSeed });

@@ -101,10 +101,12 @@ export function parseTable(
   format: TableFormat,
   headerless: readonly string[] | null = null,
 ): TextTable {
+  const records = (delimiter: string, quotes: boolean): Records =>
+    quotes ? quotedRecords(bytes, file, delimiter) : plainRecords(bytes, delimiter);
   const table =
     format.kind === 'jsonLines'
       ? jsonTable(bytes, file)
-      : delimitedTable(format.quotes ? quotedRecords(bytes, file, format.delimiter) : plainRecords(bytes, format.delimiter), file, format.delimiter, headerless); // prettier-ignore
+      : delimitedTable(records(format.delimiter, format.quotes), file, format.delimiter, headerless);
   if (table.rows.length === 0)
     throw new InputError(`${file}: expected at least one example, found none; get the file again`);
   return table;
@@ -164,7 +166,7 @@ function quoteError(error: CsvError, where: string): InputError {
   const wayOut = 'write a quote within quotes twice, or set data.quotes: false where quotes are ordinary text';
   const problems: Readonly<Record<string, string>> = {
     CSV_QUOTE_NOT_CLOSED: 'opens a quote that is never closed',
-    CSV_INVALID_CLOSING_QUOTE: 'has text behind a closing quote',
+    CSV_INVALID_CLOSING_QUOTE: 'has text after a closing quote',
     INVALID_OPENING_QUOTE: 'has a quote within a field that does not begin with one',
   };
   return new InputError(`${where} ${problems[error.code] ?? `cannot be read (${error.message})`}; ${wayOut}`, {
@@ -184,7 +186,8 @@ function delimitedTable(
   const wrong = rows.flatMap((row, index) => (row.length === columns.length ? [] : [index]));
   if (wrong.length > 0) {
     const between = { '\t': 'tabs', ',': 'commas' }[delimiter] ?? delimiter;
-    const problem = `has ${rows[wrong[0]!]!.length} columns, expected ${columns.length} between ${between} (${columns.join(', ')})`;
+    const expected = `${columns.length} between ${between} (${columns.join(', ')})`;
+    const problem = `has ${rows[wrong[0]!]!.length} columns, expected ${expected}`;
     throw rowsError({ file, lines }, wrong, problem, 'so have');
   }
   return { file, columns, namedBy: 'line 1', rows, lines };
@@ -234,12 +237,12 @@ function parseObject(line: string, where: string): object {
   } catch (cause) {
     const hint =
       line.trim() === '[' || line.trim() === '{'
-        ? '; a file of one long value has to be written anew, a row a line'
+        ? '; a file of one long value has to be written again, one row per line'
         : '';
-    throw new InputError(`${where} is no JSON, expected an object a line${hint}`, { cause });
+    throw new InputError(`${where} is not JSON, expected one object per line${hint}`, { cause });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new InputError(`${where} is ${Array.isArray(value) ? 'a list' : line.trim()}, expected an object a line`);
+  throw new InputError(`${where} is ${Array.isArray(value) ? 'a list' : line.trim()}, expected one object per line`);
 }
 
 /**

@@ -102,15 +102,15 @@ function labelsOf(table: TextTable, definition: TextDefinition, key: string | un
   const text = fields[first]?.trim() ?? '';
   const number = text === '' ? NaN : Number(text);
   const rule = labels?.some((label) => Number(label) === number)
-    ? 'labels are compared as they are written, which data.classes takes in quotes; '
+    ? 'labels are compared as text, so data.classes needs them in quotes; '
     : '';
   const more =
     others.length === 0
       ? ''
-      : `; so are lines ${others.join(', ')}${wrong.length > 6 ? ', …' : ''}, ${wrong.length} in all`;
+      : `; the same in lines ${others.join(', ')}${wrong.length > 6 ? ', …' : ''}, ${wrong.length} in all`;
   throw new InputError(
-    `${table.file}: line ${table.lines[first]!}: ${columns.label} is ${shown(fields[first]!)}, expected ${expectedLabel(definition)}; ` +
-      `${rule}correct the line${more}`,
+    `${table.file}: line ${table.lines[first]!}: ${columns.label} is ${shown(fields[first]!)}, ` +
+      `expected ${expectedLabel(definition)}; ${rule}correct the line${more}`,
   );
 }
 
@@ -129,7 +129,7 @@ export function assertNumbersDiffer(
 }
 
 function shown(field: string | null): string {
-  if (field === null) return 'missing, or no text';
+  if (field === null) return 'missing, or not a text';
   return `"${printable(field.length > 60 ? `${field.slice(0, 59)}…` : field)}"`;
 }
 

@@ -17,7 +17,7 @@ const isEmpty = (value: unknown): boolean =>
   isOff(value) || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
 
 const refusedKeys: Readonly<Record<string, RefusedKey>> = {
-  is_decoder: { meaning: 'tokens of a decoder see earlier ones alone', isNeutral: isOff },
+  is_decoder: { meaning: 'tokens of a decoder see only earlier ones', isNeutral: isOff },
   add_cross_attention: { meaning: 'a decoder sees the output of another network', isNeutral: isOff },
   position_embedding_type: {
     meaning: "only 'absolute' position embeddings are supported",

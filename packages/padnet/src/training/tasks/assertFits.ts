@@ -46,8 +46,8 @@ export function assertExpertsFit({ model, training }: TextRecipe, config: TextCo
   const copies = training.ema === undefined ? 4 : 5;
   assertMemory(
     bytesPerNumber * copies * numbers,
-    `model.numExperts: ${numExperts} experts in each of ${linears} layers have about ${numbers.toPrecision(2)} numbers, which take ` +
-      'with their gradients and the state of the optimizer',
+    `model.numExperts: ${numExperts} experts in each of ${linears} layers have about ${numbers.toPrecision(2)} ` +
+      'numbers, which take with their gradients and the state of the optimizer',
     'choose fewer',
   );
 }

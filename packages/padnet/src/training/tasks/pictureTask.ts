@@ -66,8 +66,8 @@ function statistics(train: ImageDataset): ChannelStatistics {
   if (!constant) return channelStatistics(train);
   const { channel, pixel } = constant;
   throw new InputError(
-    `${train.name}: all pixels of channel ${channel} are ${pixel} in the ${train.length} pictures that are trained on, so that there ` +
-      'is nothing to learn from',
+    `${train.name}: all pixels of channel ${channel} are ${pixel} ` +
+      `in the ${train.length} pictures that are trained on, so that there is nothing to learn from`,
   );
 }
 

@@ -98,8 +98,8 @@ function assertKnownTokens(splits: TextSplits, { vocabSize, typeVocabSize }: Tex
     const [what, has] =
       id === undefined ? [`token type ${type}`, `${typeVocabSize} types`] : [`token ${id}`, `${vocabSize} tokens`];
     throw new InputError(
-      `${folder}: the tokenizer gives ${name} ${what}, but config.json knows ${has}; give a folder whose tokenizer and ` +
-        'config.json are of one model',
+      `${folder}: the tokenizer gives ${name} ${what}, but config.json knows ${has}; ` +
+        'give a folder whose tokenizer and config.json are of one model',
     );
   }
 }

@@ -19,7 +19,7 @@ import { ofModality, type TextModel } from '../../runs/savedModel.js';
 
 /** Why a mixture of experts is not made a dense network. */
 export const noStaticMixture =
-  'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+  'a mixture has no static form: each token has its own k experts, whose mean is not a layer that was trained';
 
 export interface TextStart {
   /** The folder of the tokenizer's files; of an encoder as Hugging Face saves it, of all files. */

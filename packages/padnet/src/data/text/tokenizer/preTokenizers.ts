@@ -103,7 +103,8 @@ export function createPreTokenizer(json: PreTokenizerJson, keepsStart: boolean):
     case 'Metaspace':
       if (json.prepend_scheme === 'first' && !keepsStart) {
         throw new InputError(
-          'prepend_scheme first is supported for a Metaspace alone, without a normalizer: else where a sentence begins is lost',
+          'prepend_scheme first is supported only for a single Metaspace without a normalizer: ' +
+            'otherwise the start of a sentence is lost',
         );
       }
       return metaspace(json);

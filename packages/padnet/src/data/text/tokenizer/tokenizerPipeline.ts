@@ -56,7 +56,8 @@ export class TokenizerPipeline {
     checkIds(added_tokens, vocabulary);
     this.#addedIds = new Map(added_tokens.map(({ content, id }) => [content, id]));
     this.#tokens = new Map(Array.from([...vocabulary, ...this.#addedIds], ([token, id]) => [id, token]));
-    const [normalized, plain] = [added_tokens.filter((token) => token.normalized), added_tokens.filter((token) => !token.normalized)]; // prettier-ignore
+    const normalized = added_tokens.filter((token) => token.normalized);
+    const plain = added_tokens.filter((token) => !token.normalized);
     this.#findAdded = tokenFinder(byContent(plain, (content) => content));
     this.#findNormalized = tokenFinder(byContent(normalized, this.#normalize));
   }

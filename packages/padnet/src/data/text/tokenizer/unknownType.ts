@@ -4,5 +4,8 @@ import type { z } from 'zod';
 export const unknownType: z.core.$ZodErrorMap = (issue) => {
   if (issue.code !== 'invalid_union' || !('options' in issue)) return undefined;
   const { type } = issue.input as { readonly type?: unknown };
-  return `${type === undefined ? 'nothing' : JSON.stringify(type)} is not known here, expected one of ${(issue.options as string[]).join(', ')}`;
+  return (
+    `${type === undefined ? 'nothing' : JSON.stringify(type)} is not known here, ` +
+    `expected one of ${(issue.options as string[]).join(', ')}`
+  );
 };
