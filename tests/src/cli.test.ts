@@ -170,7 +170,7 @@ describe('bad input: exit code 1 and one line', () => {
     [['train', 'mistyped.yaml'], 'mistyped.yaml:13: training.epoch: unknown key; did you mean training.epochs?'],
     [['train', 'missing.yaml'], 'missing.yaml: expected a recipe, but there is no such file'],
     [['train', 'pictures'], 'pictures: expected a recipe, but it is a folder'],
-    [['train', '--resume', 'runs/none'], 'runs/none is no training run: it has no recipe.yaml'],
+    [['train', '--resume', 'runs/none'], 'runs/none is not a training run: it has no recipe.yaml'],
     [
       ['eval', 'pictures'],
       'pictures has no network; expected the folder of a run, or of a network that `padnet convert` wrote',

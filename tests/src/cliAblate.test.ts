@@ -103,7 +103,7 @@ describe('the tables', () => {
     const same = await ablate('ablation.yaml', '--out', 'whole');
     expect(same).toMatchObject({ code: 1, stdout: '' });
     expect(same.stderr).toMatch(
-      /^padnet: whole\/base-seed1 was started with another recipe \(there `epochs: 3`, here `epochs: 2`\); .*; --force starts it anew\n$/,
+      /^padnet: whole\/base-seed1 was started with another recipe \(there `epochs: 3`, here `epochs: 2`\); .*; --force starts it from the beginning\n$/,
     );
     expect(checksums(join(cwd, 'whole'))).toEqual(before);
 
@@ -164,7 +164,7 @@ describe('a run that is damaged', () => {
   it.each([
     [
       'metrics.jsonl',
-      /^padnet: runs\/fails\/base-seed1\/metrics\.jsonl:1: damaged: expected one JSON event a line; --force starts it anew\n$/,
+      /^padnet: runs\/fails\/base-seed1\/metrics\.jsonl:1: damaged: expected one JSON event per line; --force starts it from the beginning\n$/,
     ],
   ])('in %s is told, before anything is trained', async (name, message) => {
     const file = join(cwd, 'runs/fails/base-seed1', name);
@@ -196,7 +196,9 @@ describe('a run that has finished', () => {
     rmSync(join(cwd, 'cells/base-seed1/checkpoints'), { recursive: true, force: true });
     const lost = await ablate(...command);
     expect(lost).toMatchObject({ code: 1, stdout: '' });
-    expect(lost.stderr).toMatch(/metrics\.jsonl does not say that the run finished; .*; --force starts it anew\n$/);
+    expect(lost.stderr).toMatch(
+      /metrics\.jsonl does not say that the run finished; .*; --force starts it from the beginning\n$/,
+    );
     expect(await ablate(...command, '--force')).toMatchObject({ code: 0, stderr: '' });
   }, 60_000);
 });

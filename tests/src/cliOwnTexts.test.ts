@@ -110,7 +110,7 @@ describe('train', () => {
       });
     }
     const bad = await run('train', 'static.yaml', '--set', 'data.metric=f1', '--out', 'none');
-    expect(bad.stderr).toMatch(/^padnet: data\.metric: f1 is of two classes, .*reviews\.csv has 3; choose macroF1/);
+    expect(bad.stderr).toMatch(/^padnet: data\.metric: f1 is for two classes, .*reviews\.csv has 3; choose macroF1/);
     expect(existsSync(join(cwd, 'none'))).toBe(false);
   });
 });

@@ -100,7 +100,7 @@ describe('a folder with pictures that cannot be used', () => {
     bad = [
       [await write('train/dark/empty.jpg', Buffer.alloc(0)), 'the file is empty'],
       [await write('train/dark/huge.png', huge), '10000×10000 pixels are more than the 67108864 that are decoded'],
-      [await write('train/dark/letter.png', Buffer.from('Dear reader,')), 'its contents are no picture'],
+      [await write('train/dark/letter.png', Buffer.from('Dear reader,')), 'its contents are not a picture'],
       [await write('train/dark/truncated.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'it is damaged or cut off'],
       [await write('train/dark/zero.jpg', withoutRows), ''],
       ['pictures/train/light/unreadable.jpg', 'it is a link to what is not there'],

@@ -110,7 +110,7 @@ describe('predict', () => {
     const forms = [[], ['--json'], ['--csv']];
     const results = await Promise.all(forms.map((form) => run('predict', 'runs/shades', 'odd', 'none.png', ...form)));
     const reasons = [
-      'its contents are no picture, expected JPEG, PNG, WebP, GIF, TIFF or AVIF',
+      'its contents are not a picture, expected JPEG, PNG, WebP, GIF, TIFF or AVIF',
       'it is a named pipe, not a file',
       'there is no such file',
     ];

@@ -48,7 +48,9 @@ describe('train', () => {
     const before = checksums(join(cwd, 'runs/static'));
     const { code, stdout, stderr } = await run('train', 'static.yaml');
     expect({ code, stdout }).toEqual({ code: 1, stdout: '' });
-    expect(stderr).toBe('padnet: runs/static already has a run; --resume goes on with it, --force starts it anew\n');
+    expect(stderr).toBe(
+      'padnet: runs/static already has a run; --resume goes on with it, --force starts it from the beginning\n',
+    );
     const other = await run('train', 'static.yaml', '--resume', '--seed', '9');
     expect(other).toMatchObject({ code: 1, stdout: '' });
     expect(other.stderr).toMatch(

@@ -83,7 +83,7 @@ it('ownNetwork: writes runs that commands read', async () => {
   expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('TinyNet on stripes');
   const shown = await runCommand(['inspect', 'runs/own-pad'], { cwd });
   expect(shown.stdout).toMatch(/DynamicConv2d partial[^]*as the program wrote it down that trained it\n$/);
-  const cannot = 'was trained by a program of your own, which alone has its data and can go on with it';
+  const cannot = 'was trained by a program of your own; only that program has its data and can go on with it';
   for (const [parameters, message] of [
     [['train', '--resume', 'runs/own-pad'], cannot],
     [

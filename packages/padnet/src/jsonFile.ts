@@ -8,7 +8,7 @@ import { checkText } from './text.js';
 export interface JsonOptions {
   /** The kind of file that it should be, such as `the split of a run`. */
   readonly expected: string;
-  /** The way out where it is something else, such as `train anew`. */
+  /** The way out where it is something else, such as `train again`. */
   readonly wayOut: string;
   /** The size of the largest file that is read. @default maxSettingsBytes */
   readonly maxBytes?: number;

@@ -51,7 +51,7 @@ describe('readRegularFile', () => {
     expect(readRegularText('/proc/version', { expected: 'text' })).toBe(readFileSync('/proc/version', 'utf8'));
   });
 
-  it('says what is no regular file, without waiting for it', async () => {
+  it('says what is not a regular file, without waiting for it', async () => {
     const server = createServer().listen(join(folder, 'socket'));
     await new Promise((resolve) => server.once('listening', resolve));
     expect({

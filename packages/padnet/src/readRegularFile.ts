@@ -119,7 +119,7 @@ function open(file: string, flags: number): OpenedFile & { readonly stats: Stats
   };
 }
 
-/** Why what is there is no regular file, in words; null where it is one. */
+/** Why what is there is not a regular file, in words; null where it is one. */
 export function kindProblem(stats: Stats): string | null {
   if (stats.isFile()) return null;
   if (stats.isDirectory()) return 'it is a folder';

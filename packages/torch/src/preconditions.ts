@@ -1,6 +1,6 @@
 /**
- * Checks before operators whose kernels trust arguments that a user can easily get wrong, and would end the process or never
- * return. Operators that nobody calls by hand are left out altogether (`generate/unsafeOperators.ts`).
+ * Checks before operators whose kernels trust arguments that a user can easily get wrong, and would end the process or
+ * never return. Operators that nobody calls by hand are left out altogether (`generate/unsafeOperators.ts`).
  */
 import type { DType } from './dtype.js';
 import { recurrentProblem } from './recurrentPrecondition.js';
@@ -73,8 +73,10 @@ function outside(name: string, value: Tensor, last: number): string | null {
 
 const preconditions: readonly Precondition[] = [
   {
-    names:
-      /^aten::(linalg_(svd|svdvals|eig|eigvals|eigh|eigvalsh|pinv|matrix_rank|matrix_exp|cond|lstsq)|_linalg_(svd|eigh)|svd|pinverse|symeig|nuclear_norm|matrix_exp)$/,
+    names: new RegExp(
+      '^aten::(linalg_(svd|svdvals|eig|eigvals|eigh|eigvalsh|pinv|matrix_rank|matrix_exp|cond|lstsq)|' +
+        '_linalg_(svd|eigh)|svd|pinverse|symeig|nuclear_norm|matrix_exp)$',
+    ),
     problem: notFinite,
   },
   {

@@ -72,7 +72,7 @@ it('what has changed in the run is refused in one line, and nothing is changed',
       (run) => {
         edit(`${run}/metrics.jsonl`, (text) => text.split('\n').with(3, 'null').join('\n'));
       },
-      /metrics\.jsonl:4: damaged: expected one JSON event a line; the checkpoint is whole: /,
+      /metrics\.jsonl:4: damaged: expected one JSON event per line; the checkpoint is whole: /,
     ],
     [
       'events',

@@ -54,10 +54,10 @@ const refused: [string[], RegExp][] = [
     ['train', 'static.yaml', '--out', 'project', '--force'],
     /^project has a recipe\.yaml, but none of the files that training writes/,
   ],
-  [['train', 'static.yaml', '--out', 'site', '--force'], /^site exists and is no training run/],
+  [['train', 'static.yaml', '--out', 'site', '--force'], /^site exists and is not a training run/],
   [
     ['train', 'static/recipe.yaml', '--out', 'static', '--force'],
-    /^static\/recipe\.yaml belongs to the run in static, which is to start anew/,
+    /^static\/recipe\.yaml belongs to the run in static, which is to start from the beginning/,
   ],
   [
     ['ablate', 'again.yaml', '--out', 'ablated', '--set', 'training.epochs=2', '--force'],

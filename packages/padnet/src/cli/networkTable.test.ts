@@ -76,7 +76,7 @@ const encoder = /is an encoder as Hugging Face saves it.*; a recipe with model\.
 const noData = /has no data of its own|is a network without data of its own/;
 const noMasks = /is no partitioned run: .*; give a file of masks or a folder with one|not a partition/;
 const isStatic =
-  /is static, so nothing of it can become so; `padnet convert .* --layer (dyconv|moe) --out <folder>` makes it dynamic/;
+  /is static already, so there is nothing to partition; `padnet convert .* --layer (dyconv|moe) --out <folder>` makes it dynamic/;
 const noMean =
   /a mixture has no static form: .*; (a recipe with model\.pretrained: .*|model\.layer: pad with partition\.ratio: 0)/;
 const otherKind =

@@ -77,7 +77,7 @@ function checkObstacle(
   const obstacle = runObstacle(run);
   if (!obstacle) return;
   if (force === undefined) throw obstacle;
-  if (!force) throw new InputError(`${obstacle.message}; --force starts it anew`, { cause: obstacle });
+  if (!force) throw new InputError(`${obstacle.message}; --force starts it from the beginning`, { cause: obstacle });
   for (const input of inputs) run.folder.checkInput(input);
 }
 

@@ -44,7 +44,7 @@ describe('an optimizer made before', () => {
       .forward(randn([2, 3, 8, 8]))
       .sum()
       .backward();
-    const message = /are no parameters of the Sequential any more: .*; make it anew/;
+    const message = /are not parameters of the Sequential any more: .*; make a new one/;
     expect(() => {
       optimizer.step();
     }).toThrow(message);

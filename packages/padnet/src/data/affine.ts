@@ -1,5 +1,6 @@
 /**
- * Shear, translation and rotation, to the nearest pixel; black where there was no picture. As torchvision's RandAugment has them.
+ * Shear, translation and rotation, to the nearest pixel; black where there was no picture. As torchvision's RandAugment
+ * has them.
  */
 import type { Pixels } from './pixels.js';
 

@@ -28,7 +28,8 @@ describe("torchvision's operations", () => {
     if (name === 'hue') adjustHue(pixels, Number(number));
     else randAugmentOperations[name].apply(pixels, Number(number) / MAX_MAGNITUDE);
     const differences = bytes(expected).map((value, place) => Math.abs(value - pixels.data[place]!));
-    // Geometry: float32 can put a point that lies between two pixels into the other one. Else the last rounding differs.
+    // Geometry: float32 can put a point that lies between two pixels into the other one. Else the last rounding
+    // differs.
     const [limit, share] = geometric.includes(name) ? [0, 0.01] : [1, 0];
     const wrong = differences.filter((difference) => difference > limit).length;
     expect(wrong / differences.length).toBeLessThanOrEqual(share);

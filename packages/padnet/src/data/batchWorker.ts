@@ -51,7 +51,9 @@ export class BatchWorker {
     this.#pending.clear();
   }
 
-  /** Asks for the pictures of these examples. The promise may be dropped: it never ends up as an unhandled rejection. */
+  /**
+   * Asks for the pictures of these examples. The promise may be dropped: it never ends up as an unhandled rejection.
+   */
   request(epoch: number, sampleIndices: Uint32Array<ArrayBuffer>): Promise<BatchImages> {
     const images = new Promise<BatchImages>((resolve, reject) => {
       if (this.#failure) {

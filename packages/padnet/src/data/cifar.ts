@@ -1,6 +1,7 @@
 /**
- * CIFAR-10 and CIFAR-100 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) in their binary version: records of
- * one label byte (CIFAR-100: the coarse one, then the fine one) and 32 × 32 pixels, all red, then all green, then all blue.
+ * CIFAR-10 and CIFAR-100 (Krizhevsky 2009, https://www.cs.toronto.edu/~kriz/cifar.html) in their binary version:
+ * records of one label byte (CIFAR-100: the coarse one, then the fine one) and 32 × 32 pixels, all red, then all green,
+ * then all blue.
  */
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
@@ -64,8 +65,8 @@ interface Records {
 /**
  * Reads the binary files in the folder `path`, plain or with `.gz`: of CIFAR-10 as many of `data_batch_1.bin` to
  * `data_batch_5.bin` as there are, and `test_batch.bin`; of CIFAR-100 `train.bin` and `test.bin`, by their fine labels.
- * Classes are named by `batches.meta.txt` or `fine_label_names.txt`, by their numbers where it is not there. A file has no
- * checksum and no count: one that is cut off between two records cannot be told from a smaller one.
+ * Classes are named by `batches.meta.txt` or `fine_label_names.txt`, by their numbers where it is not there. A file has
+ * no checksum and no count: one that is cut off between two records cannot be told from a smaller one.
  *
  * @throws InputError if a file is missing, cut off or damaged
  */
@@ -77,7 +78,8 @@ export function loadCifar(name: CifarName, { path }: { path: string }): ImageSpl
     const missing = testFile === null ? format.test : format.train[0]!;
     const found = existsSync(path) ? 'it is not there' : 'there is no such folder';
     throw new InputError(
-      `${path}: expected ${missing}[.gz], ${found}; set data.path to a folder with the binary version of ${format.title}`,
+      `${path}: expected ${missing}[.gz], ${found}; ` +
+        `set data.path to a folder with the binary version of ${format.title}`,
     );
   }
   const named = readClassNames(join(path, format.classNames));
@@ -100,8 +102,8 @@ export function loadCifar(name: CifarName, { path }: { path: string }): ImageSpl
   const constant = constantChannel(splits.train);
   if (constant) {
     throw new InputError(
-      `${trainFiles.join(', ')}: all pixels of channel ${constant.channel} are ${constant.pixel}, so that there is nothing to ` +
-        'learn from; get the files again',
+      `${trainFiles.join(', ')}: all pixels of channel ${constant.channel} are ${constant.pixel}, ` +
+        'so that there is nothing to learn from; get the files again',
     );
   }
   return splits;
@@ -123,8 +125,8 @@ function decodeRecords(bytes: Uint8Array, file: string, { labelBytes, numClasses
   const length = Math.floor(bytes.length / recordBytes);
   if (length === 0 || bytes.length % recordBytes !== 0) {
     throw new InputError(
-      `${file}: expected records of ${recordBytes} bytes, found ${bytes.length} bytes, which are ${length} records and ` +
-        `${bytes.length - length * recordBytes} bytes; the file is cut off or not of ${title}'s binary version`,
+      `${file}: expected records of ${recordBytes} bytes, found ${bytes.length} bytes, which are ${length} records ` +
+        `and ${bytes.length - length * recordBytes} bytes; the file is cut off or not of ${title}'s binary version`,
     );
   }
   const images = new Uint8Array(length * pictureBytes);

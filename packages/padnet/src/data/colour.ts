@@ -1,6 +1,6 @@
 /**
- * Changes of colour and contrast, as torchvision's functions of the same names make them of tensors of bytes: results are cut
- * off, not rounded. Grey pictures have no saturation and no hue: those leave them as they are.
+ * Changes of colour and contrast, as torchvision's functions of the same names make them of tensors of bytes: results
+ * are cut off, not rounded. Grey pictures have no saturation and no hue: those leave them as they are.
  */
 import type { Pixels } from './pixels.js';
 

@@ -12,8 +12,8 @@ export interface PixelSource {
 }
 
 /**
- * How a picture is moved: `top` rows and `left` columns of the result's corner lie in the source, then left and right change
- * places.
+ * How a picture is moved: `top` rows and `left` columns of the result's corner lie in the source, then left and right
+ * change places.
  */
 export interface Placement {
   readonly top: number;

@@ -1,4 +1,7 @@
-/** What tells whether a data set is still the one that training began with, wherever it lies and whatever it is called. */
+/**
+ * The fingerprint of a data set, which tells whether it is still the one that training began with, wherever it lies and
+ * whatever it is called.
+ */
 import { createHash } from 'node:crypto';
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
@@ -7,8 +10,9 @@ import { pictureFile, type PictureFiles } from './pictureFiles.js';
 import type { TokenisedDataset } from './text/tokenise.js';
 
 /**
- * Of pictures in memory their pixels and labels, of files their paths below the root, sizes in bytes and in pixels, and labels: a
- * file that is replaced by another of the same sizes is not noticed. A second for a million pictures of 32 × 32.
+ * The fingerprint of pictures: in memory, of their pixels and labels; in files, of their paths below the root, sizes in
+ * bytes and in pixels, and labels, so that a file replaced by another of the same sizes is not noticed. A second for a
+ * million pictures of 32 × 32.
  *
  * @returns such as `96 pictures, 3fa9c0d2b1e47a58`
  */
@@ -21,7 +25,7 @@ export function pictureFingerprint(dataset: ImageDataset): string {
   return `${length} pictures, ${digest([channels, height, width, numClasses], [labels, ...content])}`;
 }
 
-/** Of texts their tokens and labels. @returns such as `277 texts, 3fa9c0d2b1e47a58` */
+/** The fingerprint of texts, of their tokens and labels. @returns such as `277 texts, 3fa9c0d2b1e47a58` */
 export function textFingerprint({ length, inputIds, tokenTypeIds, offsets, labels }: TokenisedDataset): string {
   return `${length} texts, ${digest([], [inputIds, tokenTypeIds, offsets, ...(labels ? [labels] : [])])}`;
 }

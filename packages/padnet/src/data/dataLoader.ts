@@ -28,15 +28,15 @@ export interface DataLoaderOptions {
   /** Batches that each worker has in preparation or ready, at least 1. @default 2 */
   readonly prefetch?: number | undefined;
   /**
-   * Told of each picture that cannot be decoded, which is then left out of its batch (all of a batch may be); absent: it is
-   * an InputError.
+   * Told of each picture that cannot be decoded, which is then left out of its batch (all of a batch may be); absent:
+   * it is an InputError.
    */
   readonly onBadPicture?: OnBadPicture | undefined;
 }
 
 /**
- * Gives the batches of an epoch in order. They depend on (dataset, batchSize, seed, shuffle, dropLast, transform, epoch)
- * alone: bit for bit the same with any number of workers, and from any batch on.
+ * Gives the batches of an epoch in order. They depend on (dataset, batchSize, seed, shuffle, dropLast, transform,
+ * epoch) alone: bit for bit the same with any number of workers, and from any batch on.
  *
  * Memory: at most `numWorkers × prefetch` batches besides those that the consumer holds. Threads start at the first
  * batch, serve all epochs, do not keep the process alive, and end at `close()`.

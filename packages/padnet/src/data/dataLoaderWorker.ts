@@ -6,7 +6,7 @@ import type { ImageDataset } from './dataset.js';
 import { batchImages, type BatchImages } from './imageBatch.js';
 import { type ImageTransform, prepareTransform } from './transforms.js';
 
-/** What the thread is started with; the dataset's arrays are shared, not copied. */
+/** The data that the thread is started with; the dataset's arrays are shared, not copied. */
 export interface DataLoaderWorkerData {
   readonly dataset: ImageDataset;
   readonly transform: ImageTransform;

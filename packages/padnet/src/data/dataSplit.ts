@@ -17,9 +17,9 @@ export interface SplitOptions {
 }
 
 /**
- * Divides every class by itself: of n samples round(testFraction · n) are tested on, one at least and all but one at most. Each
- * is decided by a hash of its name and the seed alone, so that neither the order of the samples nor that of the file system matters,
- * and samples that are added later move few others.
+ * Divides every class by itself: of n samples round(testFraction · n) are tested on, one at least and all but one at
+ * most. Each is decided by a hash of its name and the seed alone, so that neither the order of the samples nor that of
+ * the file system matters, and samples that are added later move few others.
  *
  * @param classes names of samples by class, each of them of two or more
  */

@@ -4,10 +4,11 @@ import type { DataSplit } from './dataSplit.js';
 import type { PictureFiles } from './pictureFiles.js';
 
 /**
- * What all sets of labelled pictures have. Their arrays lie in shared memory, so that worker threads read them without a copy.
+ * The properties that all sets of labelled pictures have. Their arrays lie in shared memory, so that worker threads
+ * read them without a copy.
  */
 interface LabelledPictures {
-  /** What messages call it, such as `fashion-mnist/train`. */
+  /** Its name in messages, such as `fashion-mnist/train`. */
   readonly name: string;
   /** Class of each example, below `numClasses`. */
   readonly labels: Uint8Array<SharedArrayBuffer> | Uint16Array<SharedArrayBuffer>;
@@ -31,7 +32,7 @@ export interface StoredImages extends LabelledPictures {
 export interface PictureFolder extends LabelledPictures {
   readonly kind: 'folder';
   readonly files: PictureFiles;
-  /** Of evaluation: what share of each side is left of a resized picture. See `centreGeometry`. */
+  /** The share of each side of a resized picture that evaluation keeps. See `centreGeometry`. */
   readonly cropFraction: number;
 }
 
@@ -159,7 +160,7 @@ export function emptyClasses({ labels, classNames }: ImageDataset): readonly str
   return classNames.filter((_, label) => !found.has(label));
 }
 
-/** Of ImageNet's training pictures, as torchvision's networks are trained with. */
+/** The statistics of ImageNet's training pictures, which torchvision's networks are trained with. */
 export const IMAGENET_STATISTICS: ChannelStatistics = { mean: [0.485, 0.456, 0.406], std: [0.229, 0.224, 0.225] };
 
 /**

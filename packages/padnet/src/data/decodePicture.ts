@@ -7,13 +7,16 @@ import { kindProblem, readProblem } from '../readRegularFile.js';
 import type { PictureFile } from './pictureFiles.js';
 import type { PictureGeometry } from './pictureGeometry.js';
 
-/** Of the largest square that a picture is decoded to. */
+/** The side of the largest square that a picture is decoded to. */
 export const MAX_PICTURE_SIDE = 2 ** 13;
 
 /** Pixels of the largest picture that is decoded. */
 const MAX_PICTURE_PIXELS = MAX_PICTURE_SIDE ** 2;
 
-/** Of the longer side to the shorter one: what is resized by the shorter one still has sides that libvips can count. */
+/**
+ * The largest ratio of the longer side to the shorter one: a picture resized by its shorter side still has sides that
+ * libvips can count.
+ */
 const MAX_ASPECT_RATIO = 10_000;
 
 /** A file's path, or the bytes of a file. */
@@ -81,12 +84,12 @@ async function headerOf(source: PictureSource): Promise<Metadata> {
   } catch (cause) {
     const { message } = cause as Error;
     if (message.includes('unsupported image format'))
-      throw new Error(`its contents are no picture, ${expected}`, { cause });
+      throw new Error(`its contents are not a picture, ${expected}`, { cause });
     return refuseDamaged(cause);
   }
 }
 
-/** What libvips says of it, which may be several lines, stays the cause. */
+/** Refuses a damaged picture; what libvips says of it, which may be several lines, stays the cause. */
 function refuseDamaged(cause: unknown): never {
   throw new Error('it is damaged or cut off', { cause });
 }
@@ -123,9 +126,9 @@ async function readEnds(source: PictureSource): Promise<Ends> {
 }
 
 /**
- * RGB of 8 bits, `[height, width, 3]` of the geometry's result. Upright, as EXIF orientation says; grey is repeated, CMYK is
- * converted, 16 bits are scaled to 8, and alpha is dropped (the colour below it stays), as torchvision's `convert('RGB')` does. Of
- * several pages or frames the first.
+ * RGB of 8 bits, `[height, width, 3]` of the geometry's result. Upright, as EXIF orientation says; grey is repeated,
+ * CMYK is converted, 16 bits are scaled to 8, and alpha is dropped (the colour below it stays), as torchvision's
+ * `convert('RGB')` does. Of several pages or frames the first.
  *
  * @throws Error with the reason, in words, where the file is damaged
  */
@@ -148,7 +151,7 @@ export async function decodePicture(
   }
 }
 
-/** What was a file when it was inspected may have become a named pipe. */
+/** Checks again, since a file may have become a named pipe after it was inspected. */
 function checkRegular(source: PictureSource): void {
   if (typeof source !== 'string') return;
   let problem: string | null;

@@ -34,8 +34,9 @@ describe('loadFashionMnist', () => {
     const load = () => loadFashionMnist({ path: join(folder, 'nowhere') });
     expect(load).toThrow(InputError);
     expect(load).toThrow(
-      'nowhere: expected t10k-images-idx3-ubyte[.gz] or t10k-images-idx4-ubyte[.gz], there is no such folder; install it ' +
-        'with `apt-get install dataset-fashion-mnist`, or set data.path to a folder with the four IDX files',
+      'nowhere: expected t10k-images-idx3-ubyte[.gz] or t10k-images-idx4-ubyte[.gz], there is no such folder; ' +
+        'install it with `apt-get install dataset-fashion-mnist`, ' +
+        'or set data.path to a folder with the four IDX files',
     );
   });
 
@@ -48,7 +49,8 @@ describe('loadFashionMnist', () => {
     const load = () => loadFashionMnist({ path: folder });
     expect(load).toThrow(InputError);
     expect(load).toThrow(
-      `${file}: expected Fashion-MNIST's contents with SHA-256 5b4141f0afba…, found ${checksum.slice(0, 12)}…; get the file again`,
+      `${file}: expected Fashion-MNIST's contents with SHA-256 5b4141f0afba…, found ${checksum.slice(0, 12)}…; ` +
+        'get the file again',
     );
   });
 });

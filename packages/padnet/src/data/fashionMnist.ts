@@ -60,8 +60,8 @@ function readSplit(path: string, name: IdxSplitName): IdxSplit {
 }
 
 /**
- * Reads the four IDX files in the folder `path`, plain or gzipped, and verifies their checksums. Takes about a second and
- * 55 MB of shared memory.
+ * Reads the four IDX files in the folder `path`, plain or gzipped, and verifies their checksums. Takes about a second
+ * and 55 MB of shared memory.
  *
  * @throws InputError if a file is missing, damaged or not Fashion-MNIST's
  */

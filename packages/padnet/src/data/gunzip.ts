@@ -14,11 +14,11 @@ function gzipError(file: string, cause: unknown): InputError {
 }
 
 /**
- * What the data expand to.
+ * The bytes that the data expand to.
  *
- * @param maxBytes never is more memory used
- * @param tooLong the error where they expand to more
- * @throws InputError where they are cut off, damaged or followed by anything else
+ * @param maxBytes an upper bound of the memory that is used
+ * @param tooLong the error where the data expand to more
+ * @throws InputError where the data are cut off, damaged or followed by anything else
  */
 export function gunzip(bytes: Uint8Array, file: string, maxBytes: number, tooLong: () => InputError): Uint8Array {
   let result: { buffer: Uint8Array; engine: { bytesWritten: number } };
@@ -45,7 +45,7 @@ export function gunzip(bytes: Uint8Array, file: string, maxBytes: number, tooLon
 /** Compressed bytes that surely hold the longest sensible header, and expand to about 1 MiB at most. */
 const peekBytes = 1024;
 
-/** What the first of the data expand to. @throws InputError where they are damaged */
+/** The bytes that the beginning of the data expands to. @throws InputError where it is damaged */
 export function gunzipStart(bytes: Uint8Array, file: string): Uint8Array {
   try {
     return gunzipSync(bytes.subarray(0, peekBytes), { finishFlush: constants.Z_SYNC_FLUSH });
@@ -61,8 +61,8 @@ const maxRatio = 1032;
 const largeBytes = 2 ** 28;
 
 /**
- * Refuses data that are cut off before they are expanded to gigabytes: they are too few for what they should hold, or their last
- * four bytes, which say what they expand to, say something else.
+ * Refuses data that are cut off before they are expanded to gigabytes: they are too few for what they should hold, or
+ * their last four bytes, which say what they expand to, say something else.
  *
  * @param expected bytes that they should expand to
  * @throws InputError
@@ -72,6 +72,7 @@ export function checkGzipLength(bytes: Uint8Array, file: string, expected: numbe
     throw gzipError(file, `${bytes.length} bytes cannot hold the ${expected} that its header announces`);
   if (expected < largeBytes) return;
   const end = new DataView(bytes.buffer, bytes.byteOffset + bytes.length - 4, 4).getUint32(0, true);
-  if (end !== expected % 2 ** 32)
-    throw gzipError(file, `its header announces ${expected} bytes, its end does not; a file of several parts has to be expanded first`); // prettier-ignore
+  if (end === expected % 2 ** 32) return;
+  const reason = `its header announces ${expected} bytes, its end does not`;
+  throw gzipError(file, `${reason}; a file of several parts has to be expanded first`);
 }

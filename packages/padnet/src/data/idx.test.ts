@@ -126,8 +126,8 @@ describe('decodeIdx', () => {
     // Zeros are as small as data get: 4 GiB of them would take four megabytes, and seconds to expand.
     const few = gzipSync(Uint8Array.from([...announced([5_000_000, 28, 28]), ...new Uint8Array(1 << 20)]));
     expect(messageOf(() => decodeIdx(few, 'few'))).toBe(
-      `few: the gzip data are cut off or damaged (${few.length} bytes cannot hold the 3920000016 that its header announces); ` +
-        'get the file again',
+      `few: the gzip data are cut off or damaged (${few.length} bytes cannot hold the 3920000016 that its header ` +
+        'announces); get the file again',
     );
     const zeros = new Uint8Array(2 ** 28);
     zeros.set(announced([400_000, 28, 28]));

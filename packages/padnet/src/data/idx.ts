@@ -1,6 +1,7 @@
 /**
- * The IDX format of MNIST (http://yann.lecun.com/exdb/mnist): two zero bytes, an element type, the number of dimensions,
- * each dimension as a big-endian 32-bit integer, then the elements, row-major. Only unsigned bytes (type 8) are read.
+ * The IDX format of MNIST (http://yann.lecun.com/exdb/mnist): two zero bytes, an element type, the number of
+ * dimensions, each dimension as a big-endian 32-bit integer, then the elements, row-major. Only unsigned bytes (type 8)
+ * are read.
  */
 
 import { constants as bufferConstants } from 'node:buffer';
@@ -93,8 +94,8 @@ function gunzipIdx(bytes: Uint8Array, file: string): Uint8Array {
   const expected = headerLength + elementCount(shape);
   if (expected > bufferConstants.MAX_LENGTH) {
     throw new InputError(
-      `${file}: an IDX array of [${shape.join(', ')}] is more than the ${bufferConstants.MAX_LENGTH} bytes that can be ` +
-        'read at once; split the file, or get it again if it is damaged',
+      `${file}: an IDX array of [${shape.join(', ')}] is more than the ${bufferConstants.MAX_LENGTH} bytes that can ` +
+        'be read at once; split the file, or get it again if it is damaged',
     );
   }
   checkGzipLength(bytes, file, expected);

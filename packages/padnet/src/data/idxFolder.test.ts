@@ -31,7 +31,7 @@ function writeGreyscale(): void {
   write('t10k-labels-idx1-ubyte', [1], [1]);
 }
 
-/** Of the training set, in pictures of one pixel, and of the test set. */
+/** Writes a training set and a test set of one-pixel pictures with these labels. */
 function writeLabels(train: number[], test: number[]): void {
   for (const [split, labels] of [
     ['train', train],
@@ -75,14 +75,15 @@ describe('loadIdxFolder', () => {
     writeLabels([0, 1, 255], [0]);
     const labels = join(folder, 'train-labels-idx1-ubyte');
     expectError(
-      `${labels}: labels go up to 255, but of these 256 classes only 3 have a picture, none of class 2; correct the labels or, ` +
-        `where such classes are meant, name every class in ${join(folder, 'classes.txt')}, one a line`,
+      `${labels}: labels go up to 255, but only 3 of these 256 classes have a picture, class 2 has none; correct the ` +
+        `labels or, where such classes are meant, name every class in ${join(folder, 'classes.txt')}, one a line`,
     );
     writeLabels([1, 2], [1]);
-    expectError('labels go up to 2, but of these 3 classes only 2 have a picture, none of class 0; correct');
+    expectError('labels go up to 2, but only 2 of these 3 classes have a picture, class 0 has none; correct');
     writeLabels([0, 1], [0, 2]);
     expectError(
-      `${join(folder, 't10k-labels-idx1-ubyte')}: the label of example 1 is 2, a class of which ${labels} has no picture; correct`,
+      `${join(folder, 't10k-labels-idx1-ubyte')}: the label of example 1 is 2, ` +
+        `a class of which ${labels} has no picture; correct`,
     );
     writeFileSync(join(folder, 'classes.txt'), 'a\nb\nc\nd\n');
     const { train, test } = loadIdxFolder(folder);
@@ -151,8 +152,8 @@ describe('loadIdxFolder', () => {
     rmSync(join(folder, 'train-labels-idx1-ubyte.gz'));
     writeFileSync(join(folder, 'classes.txt'), 'a\nb\n');
     expectError(
-      `${join(folder, 'train-labels-idx1-ubyte')}: the label of example 1 is 2, but ${join(folder, 'classes.txt')} names 2 classes, ` +
-        '0 to 1; name every class, one a line, or correct the label',
+      `${join(folder, 'train-labels-idx1-ubyte')}: the label of example 1 is 2, but ${join(folder, 'classes.txt')} ` +
+        'names 2 classes, 0 to 1; name every class, one a line, or correct the label',
     );
     writeFileSync(join(folder, 'classes.txt'), 'a\n\nc\n');
     expectError('classes.txt: line 2 is empty, expected the name of class 1');

@@ -28,8 +28,8 @@ function classNamesOf(path: string, train: IdxSplit, test: IdxSplit): readonly s
     const example = labels.data.findIndex((label) => label >= count);
     if (example !== -1) {
       throw new InputError(
-        `${labels.file}: the label of example ${example} is ${labels.data[example]!}, but ${file} names ${count} classes, 0 to ` +
-          `${count - 1}; name every class, one a line, or correct the label`,
+        `${labels.file}: the label of example ${example} is ${labels.data[example]!}, ` +
+          `but ${file} names ${count} classes, 0 to ${count - 1}; name every class, one a line, or correct the label`,
       );
     }
   }
@@ -55,8 +55,8 @@ function assertNoGaps(train: IdxSplit, test: IdxSplit, classesFile: string): voi
   if (trained.size === last + 1) return;
   const gap = Array.from({ length: last }, (_, label) => label).find((label) => !trained.has(label))!;
   throw new InputError(
-    `${train.labels.file}: labels go up to ${last}, but of these ${last + 1} classes only ${trained.size} have a picture, none of ` +
-      `class ${gap}; ${advice}`,
+    `${train.labels.file}: labels go up to ${last}, ` +
+      `but only ${trained.size} of these ${last + 1} classes have a picture, class ${gap} has none; ${advice}`,
   );
 }
 
@@ -66,7 +66,8 @@ function assertNotConstant({ images }: IdxSplit, dataset: StoredImages): void {
   if (!constant) return;
   const where = dataset.channels === 1 ? '' : ` of channel ${constant.channel}`;
   throw new InputError(
-    `${images.file}: all pixels${where} are ${constant.pixel}, so that there is nothing to learn from; is it the right file?`,
+    `${images.file}: all pixels${where} are ${constant.pixel}, so that there is nothing to learn from; ` +
+      'is it the right file?',
   );
 }
 
@@ -75,8 +76,9 @@ function assertNotConstant({ images }: IdxSplit, dataset: StoredImages): void {
  * `…-images-idx4-ubyte` (`[length, channels, height, width]`) and `…-labels-idx1-ubyte`, each plain or with `.gz`.
  * An optional `classes.txt` names the classes, one a line; without it there are as many as the largest label asks for.
  *
- * @throws InputError if a file is missing or damaged, if the splits have pictures of different shape, if training pictures are
- *   constant, if there is one class alone, if a label has no class name, or without `classes.txt` if a class has no training picture
+ * @throws InputError if a file is missing or damaged, if the splits have pictures of different shape, if training
+ *   pictures are constant, if there is one class alone, if a label has no class name, or without `classes.txt` if a
+ *   class has no training picture
  */
 export function loadIdxFolder(path: string): ImageSplits<StoredImages> {
   const train = readIdxSplit(path, 'train', WAY_OUT);

@@ -1,4 +1,6 @@
-/** Pictures and labels as MNIST stores them: `<split>-images-idx3-ubyte` and `<split>-labels-idx1-ubyte` in a folder. */
+/**
+ * Pictures and labels as MNIST stores them: `<split>-images-idx3-ubyte` and `<split>-labels-idx1-ubyte` in a folder.
+ */
 
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';

@@ -1,6 +1,6 @@
 /**
- * Threads of Node's pool, in which pictures are decoded: more of them at a time are not faster. `padnet` has one a core; other
- * programs have four, or what the environment variable said when they started.
+ * Threads of Node's pool, in which pictures are decoded: more of them at a time are not faster. `padnet` has one a
+ * core; other programs have four, or what the environment variable said when they started.
  */
 export const poolThreads = Number(process.env.UV_THREADPOOL_SIZE) || 4;
 

@@ -6,10 +6,10 @@ import type { PictureShape } from './pictureFolder.js';
 import { centreGeometry } from './pictureGeometry.js';
 import { type ImageTransform, prepareTransform, transformPixels } from './transforms.js';
 
-/** What a network takes. */
+/** The form in which a network takes pictures. */
 export interface PictureInput {
   readonly shape: PictureShape;
-  /** What it was trained with, by channel. */
+  /** The normalisation that it was trained with, by channel. */
   readonly normalise: NonNullable<ImageTransform['normalise']>;
 }
 

@@ -102,8 +102,8 @@ describe('loadPictureFolder', () => {
     expect(await refusal()).toBe(`${folder}/train: class dog has no picture that can be used`);
     rmSync(join(folder, 'val'), { recursive: true });
     expect(await refusal()).toBe(
-      `${folder}: expected train and val (or test), there is neither val nor test; add it, or set data.path to ${folder}/train, ` +
-        'which is then split by itself',
+      `${folder}: expected train and val (or test), there is neither val nor test; ` +
+        `add it, or set data.path to ${folder}/train, which is then split by itself`,
     );
     renameSync(join(folder, 'train'), join(folder, 'test'));
     expect(await refusal()).toContain(`${folder}: expected train and val (or test), there is no train; add it, or set`);
@@ -137,7 +137,7 @@ describe('loadPictureFolder', () => {
     const bad = [
       [await write('train/cat/empty.jpg', Buffer.alloc(0)), 'the file is empty'],
       [await write('train/cat/half.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'it is damaged or cut off'],
-      [await write('train/cat/letter.png', Buffer.from('Dear cat,')), 'its contents are no picture'],
+      [await write('train/cat/letter.png', Buffer.from('Dear cat,')), 'its contents are not a picture'],
       [await write('train/cat/zero.jpg', zeroHeight(jpeg)), ''],
       [
         await write('train/dog/huge.png', plain('#000', 10_000, 10_000)),
@@ -266,7 +266,7 @@ describe('decoding', () => {
     for (const share of [0.5, 0.95]) {
       await write(`train/cat/cut.${format}`, whole.subarray(0, Math.floor(share * whole.length)));
       expect(await refusal()).toMatch(
-        new RegExp(`/cut.${format}: (it is damaged or cut off|its contents are no picture, expected JPEG, .*)\n`),
+        new RegExp(`/cut.${format}: (it is damaged or cut off|its contents are not a picture, expected JPEG, .*)\n`),
       );
     }
   });
@@ -406,8 +406,8 @@ describe('class folders alone', () => {
     expect([paths(again.train), paths(again.test)]).toEqual([split!.train, split!.test]);
     rmSync(join(folder, split!.test[0]!));
     expect(await refusal({ split, splitSeed: 7 })).toBe(
-      `${folder}: a picture of the run's split.json cannot be found: ${split!.test[0]!}; put back what is missing, or evaluate ` +
-        'other pictures with `padnet eval <run> --data <folder>`',
+      `${folder}: a picture of the run's split.json cannot be found: ${split!.test[0]!}; ` +
+        'put back what is missing, or evaluate other pictures with `padnet eval <run> --data <folder>`',
     );
   });
 
@@ -419,10 +419,10 @@ describe('class folders alone', () => {
         `${folder}: class owl has no file, expected two or more, to train on and to test on`,
     );
     for (const name of ['fox', 'owl', 'dog']) rmSync(join(folder, name), { recursive: true });
-    expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, there is only cat; set`);
+    expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, found only cat; set`);
     rmSync(join(folder, 'cat'), { recursive: true });
     await write('1.png', plain('#0f0'));
-    expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, there is none; set`);
+    expect(await refusal()).toContain(`${folder}: expected the folders of two classes or more, found none; set`);
   });
 
   it('may lose pictures that cannot be used, but not all of a class', async () => {
@@ -488,8 +488,8 @@ it('tests on test where there is no val', async () => {
   expect(await refusal()).toBe(`${folder}/train: class fox of test is missing`);
   rmSync(join(folder, 'test/fox'), { recursive: true });
   expect(await refusal({ testFraction: 0.1 })).toBe(
-    `data.testFraction: ${folder} has test, which is tested on, so that nothing is split; leave the key away, or set data.path ` +
-      `to ${folder}/train`,
+    `data.testFraction: ${folder} has test, which is tested on, so that nothing is split; ` +
+      `remove the key, or set data.path to ${folder}/train`,
   );
   expect(await refusal({ splitSeed: 3 })).toContain('data.splitSeed: ');
 });
@@ -508,7 +508,8 @@ describe('loadPictureTestSet', () => {
     const load = (path: string, classNames: string[]): Promise<unknown> =>
       loadPictureTestSet(path, { classNames, shape });
     await expect(load(join(folder, 'val'), ['cat', 'ox'])).rejects.toThrow(
-      `${folder}/val: the network has no class dog, only cat, ox; rename or remove the folder, or ask \`padnet predict\``,
+      `${folder}/val: the network has no class dog, only cat, ox; ` +
+        'rename or remove the folder, or ask `padnet predict`',
     );
     await expect(load(folder, ['cat', 'dog'])).rejects.toThrow(
       `${folder}: the network has no class train, val, only cat, dog; give ${folder}/val`,

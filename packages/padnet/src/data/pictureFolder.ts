@@ -33,7 +33,7 @@ export interface PictureFolderOptions extends PictureSplitOptions {
   readonly onBadPicture?: OnBadPicture | undefined;
 }
 
-/** What the pictures of a data set become. */
+/** The shape that the pictures of a data set are brought to. */
 export interface PictureShape {
   /** 1: grey, 3: RGB. */
   readonly channels: number;
@@ -44,10 +44,10 @@ export interface PictureShape {
 }
 
 /**
- * Pictures in `train/<class>` and in `val/<class>` or `test/<class>`, as torchvision's ImageFolder reads them, or in `<class>`
- * alone: then some of each class are tested on. Classes are folders, in order of their names. Files may lie deeper; hidden ones
- * (`.…`) are passed over, all others are opened: what they are is seen from their contents, not their names. Headers are read here,
- * a millisecond each, pixels for each batch.
+ * Pictures in `train/<class>` and in `val/<class>` or `test/<class>`, as torchvision's ImageFolder reads them, or in
+ * `<class>` alone: then some of each class are tested on. Classes are folders, in order of their names. Files may lie
+ * deeper; hidden ones (`.…`) are passed over, all others are opened: what they are is seen from their contents, not
+ * their names. Headers are read here, a millisecond each, pixels for each batch.
  *
  * @throws InputError if a folder is missing, if class folders of the parts differ, if a class has no picture, or if
  *   pictures cannot be used and there is no `onBadPicture`: one line a problem
@@ -88,9 +88,11 @@ export interface PictureTestSetOptions {
 }
 
 /**
- * Pictures in folders of classes that a network knows, all of them or some, to evaluate it on; null where there is no such folder.
+ * Pictures in folders of classes that a network knows, all of them or some, to evaluate it on; null where there is no
+ * such folder.
  *
- * @throws InputError where a folder is of no class that the network knows, or pictures cannot be used and there is no `onBadPicture`
+ * @throws InputError where a folder is of no class that the network knows, or pictures cannot be used and there is no
+ *   `onBadPicture`
  */
 export async function loadPictureTestSet(
   path: string,

@@ -1,4 +1,6 @@
-/** Which part of a picture becomes the network's input, as in torchvision's Resize + CenterCrop and RandomResizedCrop. */
+/**
+ * Which part of a picture becomes the network's input, as in torchvision's Resize + CenterCrop and RandomResizedCrop.
+ */
 import type { RandomStream } from './random.js';
 
 export interface Region {
@@ -30,12 +32,12 @@ interface Size {
   readonly height: number;
 }
 
-/** What share of each side is left of a picture that is resized and then cropped: torchvision's, from 256 to 224 pixels. */
+/** The share of each side that is left of a picture resized and then cropped: torchvision's, from 256 to 224 pixels. */
 export const STANDARD_CROP_FRACTION = 224 / 256;
 
 /**
- * Resized, in its own proportions, to the smallest size in which the network's input is `cropFraction` of a side or less, then
- * the centre. 1: nothing is lost of a picture that has the proportions of the input already.
+ * Resized, in its own proportions, to the smallest size in which the network's input is `cropFraction` of a side or
+ * less, then the centre. 1: nothing is lost of a picture that has the proportions of the input already.
  */
 export function centreGeometry(picture: Size, { width, height }: Size, cropFraction: number): PictureGeometry {
   const [leastWidth, leastHeight] = [Math.floor(width / cropFraction), Math.floor(height / cropFraction)];
@@ -73,8 +75,9 @@ export function randomRegion({ width, height }: Size, { scale, ratio }: ResizedC
 }
 
 /**
- * The region as `size × size`. Where it is at least twice that, the whole picture is resized and cut afterwards (a pixel of
- * the result is then off by half a pixel at most): JPEG and WebP are decoded at half, a quarter or an eighth of the size.
+ * The region as `size × size`. Where it is at least twice that, the whole picture is resized and cut afterwards (a
+ * pixel of the result is then off by half a pixel at most): JPEG and WebP are decoded at half, a quarter or an eighth
+ * of the size.
  */
 export function regionGeometry({ width, height }: Size, region: Region, size: number): PictureGeometry {
   if (Math.min(region.width, region.height) < 2 * size)

@@ -5,7 +5,7 @@ import { InputError } from '../errors.js';
 import { type DataSplit, stratifiedSplit } from './dataSplit.js';
 import { type ClassFolder, classFolders, listFiles, type ListedFile, shortList } from './pictureListing.js';
 
-/** Of a folder of class folders alone, which does not say what is tested on. */
+/** Options for a folder of class folders alone, which does not say which pictures are tested on. */
 export interface PictureSplitOptions {
   /** The share of each class that is tested on. @default 0.2 */
   readonly testFraction?: number | undefined;
@@ -20,9 +20,9 @@ export interface LabelledFile extends ListedFile {
 }
 
 export interface PicturePart {
-  /** What messages call it. */
+  /** Its name in messages. */
   readonly title: string;
-  /** In the name of the data set. */
+  /** Its name within the name of the data set. */
   readonly name: string;
   readonly root: string;
   readonly files: readonly LabelledFile[];
@@ -37,19 +37,21 @@ export interface PictureLayout {
 }
 
 const wayOut =
-  'set data.path to a folder with train/<class> and val/<class> (or test/<class>), or with <class> alone, which is split by itself';
+  'set data.path to a folder with train/<class> and val/<class> (or test/<class>), or with <class> alone, ' +
+  'which is split by itself';
 
-/** What a part to test on may be called; where both are there, the first. */
+/** The names that a part to test on may have; where both are there, the first counts. */
 const testNames = ['val', 'test'];
 
-/** Which part of a data set a folder of this name is taken for, in upper or lower case; null: it is a class. */
+/** The part of a data set that a folder of this name is taken for, in upper or lower case; null: it is a class. */
 export function partNamed(folder: string): string | null {
   const name = folder.toLowerCase();
   return name === 'train' || testNames.includes(name) ? name : null;
 }
 
 /**
- * Class folders lie in `train` and in `val` or `test`, the same ones in both; or in `path` itself, which is divided then.
+ * Class folders lie in `train` and in `val` or `test`, the same ones in both; or in `path` itself, which is divided
+ * then.
  *
  * @throws InputError where folders are missing or differ, or there are too few classes or files: one line a problem
  */
@@ -81,15 +83,15 @@ function dividedLayout(path: string, folders: readonly string[], options: Pictur
   if (trained === undefined || tested === undefined) {
     const [missing, there] = trained === undefined ? ['no train', tested!] : ['neither val nor test', trained];
     throw new InputError(
-      `${path}: expected train and val (or test), there is ${missing}; add it, or set data.path to ${join(path, there)}, which is ` +
-        'then split by itself',
+      `${path}: expected train and val (or test), there is ${missing}; ` +
+        `add it, or set data.path to ${join(path, there)}, which is then split by itself`,
     );
   }
   const key = (['testFraction', 'splitSeed'] as const).find((name) => options[name] !== undefined);
   if (key !== undefined) {
     throw new InputError(
-      `data.${key}: ${path} has ${tested}, which is tested on, so that nothing is split; leave the key away, or set data.path to ` +
-        join(path, trained),
+      `data.${key}: ${path} has ${tested}, which is tested on, so that nothing is split; ` +
+        `remove the key, or set data.path to ${join(path, trained)}`,
     );
   }
   const [train, test] = [classFolders(join(path, trained), wayOut), classFolders(join(path, tested), wayOut)];
@@ -127,7 +129,8 @@ function flatLayout(
   ] as const) {
     if (before === undefined || now === before) continue;
     throw new InputError(
-      `data.${key}: the run divided ${path} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
+      `data.${key}: the run divided ${path} by ${before} when it began, as its split.json says, not by ${now}; ` +
+        'leave the key as it was',
     );
   }
   const split = stored ?? stratifiedSplit(byClass, { testFraction, seed: splitSeed });
@@ -146,8 +149,9 @@ function chosenFiles(path: string, all: readonly LabelledFile[], names: readonly
   const files = all.filter((file) => wanted.delete(file.path.normalize('NFC')));
   if (wanted.size === 0) return files;
   throw new InputError(
-    `${path}: ${wanted.size === 1 ? 'a picture' : `${wanted.size} pictures`} of the run's split.json cannot be found: ` +
-      `${shortList([...wanted])}; put back what is missing, or evaluate other pictures with \`padnet eval <run> --data <folder>\``,
+    `${path}: ${wanted.size === 1 ? 'a picture' : `${wanted.size} pictures`} of the run's split.json cannot be ` +
+      `found: ${shortList([...wanted])}; ` +
+      'put back what is missing, or evaluate other pictures with `padnet eval <run> --data <folder>`',
   );
 }
 
@@ -158,6 +162,6 @@ export function labelledFiles(root: string, classes: readonly ClassFolder[]): La
 
 function assertTwoClasses(path: string, classes: readonly ClassFolder[]): void {
   if (classes.length >= 2) return;
-  const found = classes.length === 0 ? 'there is none' : `there is only ${classes[0]!.name}`;
+  const found = classes.length === 0 ? 'found none' : `found only ${classes[0]!.name}`;
   throw new InputError(`${path}: expected the folders of two classes or more, ${found}; ${wayOut}`);
 }

@@ -22,7 +22,11 @@ export interface ClassFolder {
   readonly folder: string;
 }
 
-/** Folders of a folder, in order of their names. @throws InputError where it cannot be read, or two are called the same */
+/**
+ * Folders of a folder, in order of their names.
+ *
+ * @throws InputError where it cannot be read, or two are called the same
+ */
 export function classFolders(path: string, wayOut: string): readonly ClassFolder[] {
   const found = entries(path, wayOut)
     .filter((entry) => isFolderEntry(join(path, entry.name), entry))
@@ -38,8 +42,8 @@ export function classFolders(path: string, wayOut: string): readonly ClassFolder
 }
 
 /**
- * All files below `<root>/<folder>` in order of their names, as paths below `root`. Links are followed, but not to a folder that
- * they lie in.
+ * All files below `<root>/<folder>` in order of their names, as paths below `root`. Links are followed, but not to a
+ * folder that they lie in.
  */
 export function listFiles(root: string, folder = ''): ListedFile[] {
   const visit = (path: string, ancestors: readonly string[]): ListedFile[] => {

@@ -16,7 +16,7 @@ import type { RandomStream } from './random.js';
 export interface RandAugment {
   /** Operations that a picture gets, one after the other. */
   readonly numOps: number;
-  /** Of all of them, from 0 to `MAX_MAGNITUDE`. */
+  /** The strength of all operations, from 0 to `MAX_MAGNITUDE`. */
   readonly magnitude: number;
 }
 

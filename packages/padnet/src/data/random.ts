@@ -16,7 +16,7 @@ const WEYL_1 = 0xbb67ae85;
 const TWO_32 = 2 ** 32;
 const MAX_UINT32 = TWO_32 - 1;
 
-/** What a stream is for; each purpose has its own, so that shuffling never correlates with augmentation. */
+/** The purpose of a stream; each purpose has its own, so that shuffling never correlates with augmentation. */
 export type RandomPurpose =
   'order' | 'transform' | 'batches' | 'subset' | 'resizedCrop' | 'erasing' | 'colorJitter' | 'randAugment';
 

@@ -2,7 +2,7 @@
 import type { RandomStream } from './random.js';
 
 export interface RandomErasing {
-  /** Of a picture to be erased from. */
+  /** The probability that a picture is erased from. */
   readonly probability: number;
   /** The rectangle's share of the area, from and to. */
   readonly scale: readonly [number, number];

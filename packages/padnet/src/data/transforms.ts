@@ -1,7 +1,7 @@
 /**
- * What happens to a picture before the network sees it, in torchvision's order: RandomResizedCrop (of picture files, see
- * `pictureGeometry.ts`), RandomCrop (with padding), RandomHorizontalFlip, ColorJitter, RandAugment, ToTensor, Normalize,
- * RandomErasing. Random choices are a function of (seed, epoch, sample) alone.
+ * The changes that a picture goes through before the network takes it, in torchvision's order: RandomResizedCrop (of
+ * picture files, see `pictureGeometry.ts`), RandomCrop (with padding), RandomHorizontalFlip, ColorJitter, RandAugment,
+ * ToTensor, Normalize, RandomErasing. Random choices are a function of (seed, epoch, sample) alone.
  */
 
 import { InputError } from '../errors.js';
@@ -22,7 +22,7 @@ export const MAX_CROP_PADDING = 2 ** 15;
 export interface ImageTransform {
   /** `(pixel / 255 − mean) / std`, one number for each channel; see `channelStatistics`. */
   readonly normalise?: { readonly mean: readonly number[]; readonly std: readonly number[] } | undefined;
-  /** Of picture files: a random part of the picture, resized; absent: resized whole, its centre cropped. */
+  /** For picture files: a random part of the picture, resized; absent: the whole is resized, its centre cropped. */
   readonly randomResizedCrop?: ResizedCrop | undefined;
   /** Pads each side with `padding` pixels of 0 (black, before normalisation), then crops at random to the old size. */
   readonly randomCrop?: { readonly padding: number } | undefined;
@@ -68,7 +68,7 @@ function channelNumbers(name: string, numbers: readonly number[], dataset: Trans
   });
 }
 
-/** What a transform is checked against. */
+/** The properties of pictures that a transform is checked against. */
 export type TransformedPictures = Pick<ImageDataset, 'kind' | 'name' | 'channels'>;
 
 /** @throws InputError if the transform does not fit the dataset's channels, or an option is out of range */
@@ -80,7 +80,8 @@ export function prepareTransform(transform: ImageTransform, dataset: Transformed
   }
   if ((colorJitter ?? randAugment) && dataset.channels !== 1 && dataset.channels !== 3) {
     throw new InputError(
-      `${colorJitter ? 'colorJitter' : 'randAugment'} is for grey and RGB, ${dataset.name} has ${dataset.channels} channels`,
+      `${colorJitter ? 'colorJitter' : 'randAugment'} is for grey and RGB, ` +
+        `${dataset.name} has ${dataset.channels} channels`,
     );
   }
   if (normalise) {

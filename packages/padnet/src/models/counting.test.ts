@@ -15,7 +15,7 @@ const create = (name: string, layer: LayerKind = 'static'): ReturnType<typeof cr
 const macs = (network: ReturnType<typeof createModel>): number =>
   countMacs(network, [1, 3, 224, 224]).reduce((sum, layer) => sum + layer.macs, 0);
 
-it('counts a transposed convolution from its input: each element is multiplied with the whole kernel of its group', () => {
+it('counts a transposed convolution from its input: each element meets the whole kernel of its group', () => {
   const geometry = { inChannels: 4, outChannels: 6, kernelSize: [3, 2], stride: 2, groups: 2 } as const;
   const [cost] = countMacs(new nn.Sequential(new nn.ConvTranspose2d(geometry)), [2, 4, 5, 7]);
   expect(cost).toMatchObject({ path: '0', inputShape: [2, 4, 5, 7], outputShape: [2, 6, 11, 14] });
@@ -37,8 +37,8 @@ describe('published counts', () => {
     expect(Math.abs(macs(network) / published - 1)).toBeLessThan(1e-3);
   });
 
-  // "MACs (M)" of the authors' checkpoints at 224², in research/slim/nets/mobilenet/README.md of tensorflow/models. Their numbers
-  // of parameters are counted otherwise: 3.47 M where torchvision has 3.50 M.
+  // "MACs (M)" of the authors' checkpoints at 224², in research/slim/nets/mobilenet/README.md of tensorflow/models.
+  // Their numbers of parameters are counted otherwise: 3.47 M where torchvision has 3.50 M.
   it.each([
     [0.5, 97e6],
     [0.75, 209e6],

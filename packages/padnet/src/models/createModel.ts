@@ -17,7 +17,7 @@ import { resnetNames, stems } from './resnet.js';
 
 export const modelNames = [...resnetNames, 'mobilenetV2'] as const;
 
-/** What the convolutions are: static, fully dynamic or partially dynamic (PAD-Net). */
+/** The kinds of convolutions: static, fully dynamic or partially dynamic (PAD-Net). */
 export const layerKinds = ['static', 'dyconv', 'pad'] as const;
 export type LayerKind = (typeof layerKinds)[number];
 
@@ -28,9 +28,11 @@ export type DynamicConvolution = (typeof dynamicConvolutions)[number];
 const modelKeys = z.strictObject({
   name: z.enum(modelNames),
   layer: z.enum(layerKinds).default('static'),
-  /** Of dynamic and partial layers. */
+  /** The kind of dynamic and partial layers. */
   convolution: z.enum(dynamicConvolutions).default('dyconv'),
-  /** File with a router of one's own for dynamic and partial layers (`loadRouter`), instead of that of `convolution`. */
+  /**
+   * File with a router of one's own for dynamic and partial layers (`loadRouter`), instead of that of `convolution`.
+   */
   router: codeReferenceSchema.optional(),
   stem: z.enum(stems).default('imagenet'),
   /** ResNet: channels of the first stage (64 as published). MobileNetV2: the multiplier (1). */
@@ -46,7 +48,7 @@ const modelKeys = z.strictObject({
   pretrained: z.string().min(1).optional(),
 });
 
-/** What makes a network; its weights are loaded, or those that training starts from. */
+/** The options that make a network; its weights are loaded, or those that training starts from. */
 export const modelSchema = modelKeys.superRefine(checkWidth).transform((model) => ({
   ...model,
   bankInitialisation: model.bankInitialisation ?? (model.pretrained === undefined ? 'independent' : 'copies'),
@@ -60,7 +62,7 @@ function checkWidth({ name, width }: z.output<typeof modelKeys>, context: z.Refi
   context.addIssue({ code: 'custom', path: ['width'], message });
 }
 
-/** What the data decide. */
+/** The part of a network's shape that the data decide. */
 export interface ModelShape {
   readonly inChannels: number;
   readonly numClasses: number;

@@ -7,15 +7,15 @@ import { convertModel, createModel, type ModelOptions, type ModelShape } from '.
 import type { CodeOptions } from '../ownCode/index.js';
 import { classifierOf, loadWeights, type StaticWeights } from './pictureWeights.js';
 
-/** Of a network whose layers are static or dynamic, none of them partial. */
+/** The weights of a network whose layers are static or dynamic, none of them partial. */
 export interface DynamicWeights extends StaticWeights {
   readonly isDynamic: true;
 }
 
 /**
- * The network of `options`, with the output of the network of `weights`. Of a static one bank entries are copies, scale factors 1; a
- * dynamic one gives its banks and routers, and where `options` ask for a partial network the mean of each bank as static weight.
- * Where the numbers of classes differ, the classifier is fresh, from the default generator.
+ * The network of `options`, with the output of the network of `weights`. Of a static one bank entries are copies, scale
+ * factors 1; a dynamic one gives its banks and routers, and where `options` ask for a partial network the mean of each
+ * bank as static weight. Where the numbers of classes differ, the classifier is fresh, from the default generator.
  *
  * @param weights static ones where `options` ask for a static network
  * @param source of the weights, for errors

@@ -1,11 +1,13 @@
 /**
- * One training step and one evaluation of every network that can be named, static, dynamic and partial, small and odd in width and
- * size, for `legalNetworks.test.ts`, which runs this file as a process of its own for every instruction set:
+ * One training step and one evaluation of every network that can be named, static, dynamic and partial, small and odd
+ * in width and size, for `legalNetworks.test.ts`, which runs this file as a process of its own for every instruction
+ * set:
  *
  *     node legalNetworks.test.child.js NAMES few|all CALL_FILE
  *
- * NAMES, with commas between, are those of networks for pictures and of families of text encoders. What is about to be computed is in CALL_FILE first. Prints
- * a JSON line with the number of networks; throws where a loss or a gradient is not finite.
+ * NAMES, with commas between, are those of networks for pictures and of families of text encoders. What is about to be
+ * computed is in CALL_FILE first. Prints a JSON line with the number of networks; throws where a loss or a gradient is
+ * not finite.
  */
 import { openSync, writeSync } from 'node:fs';
 import { autocast, manualSeed, nn, noGrad, ops, optim, rand, randn, scope, type Tensor } from '@padnet/torch';
@@ -76,7 +78,7 @@ interface PictureCase {
   readonly isNarrow?: boolean;
 }
 
-/** Of a few, each network has one width. */
+/** The cases of one network: of every width, or of one where only a few cases are asked for. */
 function* pictureCases(network: ModelOptions['name']): Generator<PictureCase> {
   const widths = network === 'mobilenetV2' ? [0.1, 0.25, 0.35] : [3, 8, 13];
   for (const [index, width] of widths.entries()) {
@@ -97,7 +99,8 @@ function* pictureCases(network: ModelOptions['name']): Generator<PictureCase> {
       yield { layer, convolution, width: widths[1]!, stem: 'small', shape: [2, 3, 19, 17] };
     }
   }
-  // oneDNN asks the environment for its instruction set, libtorch the processor: bfloat16 can be tried on the best one alone.
+  // oneDNN asks the environment for its instruction set, libtorch the processor: bfloat16 can be tried on the best one
+  // alone.
   if (process.env.ONEDNN_MAX_CPU_ISA === undefined)
     yield { layer: 'static', width: widths[1]!, stem: 'imagenet', shape: [4, 3, 40, 40], isNarrow: true };
 }

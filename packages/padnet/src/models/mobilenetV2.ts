@@ -103,7 +103,8 @@ export class MobileNetV2 extends nn.Module {
 
   /**
    * [batch, inChannels, height, width] → logits [batch, numClasses]. Activations are channels-last: a training step of
-   * 16 × 224² takes 0.76 of the time (AVX-512, libtorch 1.13), one image 0.92, and of 28² as long as in contiguous order.
+   * 16 × 224² takes 0.76 of the time (AVX-512, libtorch 1.13), one image 0.92, and of 28² as long as in contiguous
+   * order.
    */
   forward(input: Tensor): Tensor {
     return scope(() => {

@@ -73,7 +73,8 @@ describe('loadRouter', () => {
   });
 
   const exported =
-    'expected `export default (geometry, numKernels) => …`, a function that makes the router of a layer; the default export is';
+    'expected `export default (geometry, numKernels) => …`, a function that makes the router of a layer; ' +
+    'the default export is';
   it.each([
     [{ exported: 'export const router = 3;' }, `${exported} an object`],
     [{ exported: 'export default 3;' }, `${exported} a number`],
@@ -121,7 +122,8 @@ describe('loadRouter', () => {
     [
       {
         fields:
-          'readonly sumsToOne = true; attend(x: Tensor) { return { coefficients: this.forward(x), spatial: null, channel: zeros([2, 4]), filter: null }; }',
+          'readonly sumsToOne = true; attend(x: Tensor) { return { coefficients: this.forward(x), spatial: null, ' +
+          'channel: zeros([2, 4]), filter: null }; }',
       },
       'Own.attend gives channel of [2, 4] for an input of [2, 3, 8, 8], expected [2, 3]: [batch, …]',
     ],

@@ -14,8 +14,9 @@ export interface OwnRouter {
 const expected = 'expected `export default (geometry, numKernels) => …`, a function that makes the router of a layer';
 
 /**
- * The default export of a file, a function that makes the router of each convolution. Each router is tried on random inputs when it is
- * made, so that one that does not keep what `Router` says is told at once; what goes wrong later names the file too.
+ * The default export of a file, a function that makes the router of each convolution. Each router is tried on random
+ * inputs when it is made, so that one that does not keep what `Router` says is told at once; what goes wrong later
+ * names the file too.
  *
  * @param reference path of the file, as in `model.router`
  * @throws InputError where it may not be run, fails, or exports something else
@@ -46,7 +47,7 @@ export function loadRouter(reference: string, options: CodeOptions): OwnRouter {
 
 type Wrong = (what: string, cause?: unknown) => InputError;
 
-/** What an object does not have of a router; null where it has all. */
+/** A property of routers that an object lacks; null where it has all. */
 function routerProblem(made: unknown, numKernels: number): string | null {
   if (!(made instanceof nn.Module)) return `expected an nn.Module of @padnet/torch for each layer, got ${kindOf(made)}`;
   const router = made as Partial<Router> & nn.Module;
@@ -54,7 +55,10 @@ function routerProblem(made: unknown, numKernels: number): string | null {
   if (router.numKernels !== numKernels)
     return `${name}.numKernels is ${shown(router.numKernels)}, expected K = ${numKernels}`;
   if (typeof router.sumsToOne !== 'boolean')
-    return `${name}.sumsToOne is ${shown(router.sumsToOne)}, expected true or false: whether the coefficients of an input sum to 1`;
+    return (
+      `${name}.sumsToOne is ${shown(router.sumsToOne)}, expected true or false: ` +
+      'whether the coefficients of an input sum to 1'
+    );
   const missing = (['forward', 'countMacs'] as const).find((method) => typeof router[method] !== 'function');
   return missing === undefined ? null : `${name}.${missing} is ${shown(router[missing])}, expected a method`;
 }
@@ -65,7 +69,7 @@ interface Unusable {
   readonly wanted: string;
 }
 
-/** What its methods throw, or answer that no layer can use, names the file from here on. */
+/** Makes errors of the router's methods, and answers that no layer can use, name the file from here on. */
 function guard(router: Router, geometry: nn.ConvGeometry, wrong: Wrong): void {
   const { name } = router.constructor;
   const replace = (
@@ -122,7 +126,7 @@ function attentionProblem(
   return null;
 }
 
-/** What a router does not keep of its contract for random inputs, of more than one number; null where it keeps it. */
+/** The part of its contract that a router breaks for random inputs of more than one number; null where it keeps it. */
 function trialProblem(router: Router, geometry: nn.ConvGeometry): string | null {
   using _mode = nn.evaluationMode(router);
   const random = defaultGenerator.getState();
@@ -146,7 +150,10 @@ function decisionProblem(router: Router, attention: Attention): string | null {
   for (const [key, given] of Object.entries(attention) as [keyof Attention, Tensor | null][])
     if (given && !ops.isfinite(given).all().item()) return `${what} gives ${key} that are not all finite`;
   if ((router.hasSpatialAttention ?? false) !== (attention.spatial !== null))
-    return `hasSpatialAttention is ${shown(router.hasSpatialAttention)}, though ${what} gives ${attention.spatial ? 'one' : 'none'}`;
+    return (
+      `hasSpatialAttention is ${shown(router.hasSpatialAttention)}, ` +
+      `though ${what} gives ${attention.spatial ? 'one' : 'none'}`
+    );
   const sums = attention.coefficients.sum([1]).toArray();
   const other = sums.find((sum) => Math.abs(sum - 1) > 1e-3);
   if (router.sumsToOne && other !== undefined)

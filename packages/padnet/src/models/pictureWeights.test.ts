@@ -87,7 +87,7 @@ describe('loadPictureWeights', () => {
       });
     expect(logits(loadPictureWeights(both('state_dict.', 'state_dict_ema.'), options).network)).toEqual(wanted);
     expect(() => loadPictureWeights(both('student.', 'teacher.'), options)).toThrow(
-      "both.safetensors: holds several networks, under 'student.', 'teacher.'; save the one that is meant by itself",
+      "both.safetensors: holds several networks, under 'student.', 'teacher.'; save only the one that is meant",
     );
   });
 

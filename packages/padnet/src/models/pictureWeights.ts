@@ -1,4 +1,7 @@
-/** Static networks for pictures from files of weights under torchvision's names: `.safetensors`, or what `torch.save` wrote. */
+/**
+ * Static networks for pictures from files of weights under torchvision's names: `.safetensors`, or what `torch.save`
+ * wrote.
+ */
 import { decodeTorchArchive, loadSafetensors, scope, zeros, type nn, type Tensor } from '@padnet/torch';
 import { InputError, reasonOf } from '../errors.js';
 import { readRegularFile } from '../readRegularFile.js';
@@ -8,15 +11,15 @@ import type { Stem } from './resnet.js';
 
 export interface PictureWeights {
   readonly network: nn.Layer;
-  /** What makes one like it. */
+  /** The options that make a network like it. */
   readonly model: ModelOptions;
   /** As the first convolution and the classifier have it. */
   readonly shape: ModelShape;
 }
 
-/** Of a static network, or with names of our own, of a dynamic one. */
+/** The weights of a static network, or with names of our own, of a dynamic one. */
 export interface StaticWeights {
-  /** By torchvision's names. */
+  /** The tensors by torchvision's names. */
   readonly state: ReadonlyMap<string, Tensor>;
   /** As the first convolution and the classifier have it. */
   readonly shape: ModelShape;
@@ -30,7 +33,8 @@ export function classifierOf(name: ModelOptions['name']): string {
 /**
  * The weights in `file`, in the caller's scope.
  *
- * @throws InputError where it is missing, damaged, or has not the first convolution and the classifier of the network `name`
+ * @throws InputError where it is missing, damaged, or has not the first convolution and the classifier of the network
+ *   `name`
  */
 export function readPictureWeights(file: string, name: ModelOptions['name']): StaticWeights {
   const first = name === 'mobilenetV2' ? 'features.0.0.weight' : 'conv1.weight';
@@ -76,7 +80,8 @@ export function loadWeights(network: nn.Layer, weights: StaticWeights['state'], 
 }
 
 /**
- * The network of `options`, which is static, with the weights in `file`. Numbers of input channels and classes are the file's.
+ * The network of `options`, which is static, with the weights in `file`. Numbers of input channels and classes are the
+ * file's.
  *
  * @throws InputError as `readPictureWeights` and `loadWeights`
  */

@@ -1,4 +1,7 @@
-/** Every network for pictures that can be named, and what it stores and executes in each form, counted on the network itself. */
+/**
+ * Every network for pictures that can be named, and what it stores and executes in each form, counted on the network
+ * itself.
+ */
 import { arange, scope, type nn } from '@padnet/torch';
 import { convertToDynamic } from '../convert/index.js';
 import { countMacs, countStored, isDynamicLayer } from '../layers/index.js';

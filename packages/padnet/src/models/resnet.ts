@@ -1,7 +1,7 @@
 /**
- * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18, 34 (basic blocks), 50 and 101 (bottlenecks), for any
- * number of input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures (3×3
- * stride 1).
+ * ResNet (He et al. 2015) with torchvision's parameter names: 10, 18, 34 (basic blocks), 50 and 101 (bottlenecks), for
+ * any number of input channels and any width, with the ImageNet stem (7×7 stride 2, max pool) or one for small pictures
+ * (3×3 stride 1).
  */
 import { nn, scope, type Tensor } from '@padnet/torch';
 import { convNorm, ConvSequential, DynamicConv2d } from '../layers/index.js';
@@ -33,11 +33,12 @@ const architectures: Record<ResNetName, { readonly bottleneck: boolean; readonly
 };
 
 /**
- * Pixels of a batch from which on activations are channels-last. What that saves grows with the activations; what it costs does
- * not: libtorch's convolutions reorder their weights at each call, for one image of 28² 8 ms in all. Measured on AVX-512
- * (libtorch 1.13) for ResNet-18, channels-last over contiguous: a training step of 16 × 224² takes 0.9 of the time, of
- * 128 × 28² 0.97, of 32 × 28² 1.0; inference of 4 × 224² 0.87, of 1 × 224² 1.08, of 1 × 28² 1.5. Dynamic convolutions have
- * their weights in order, and write channels-last: one picture of 224² takes 0.8 of the time (AVX2).
+ * Pixels of a batch from which on activations are channels-last. What that saves grows with the activations; what it
+ * costs does not: libtorch's convolutions reorder their weights at each call, for one image of 28² 8 ms in all.
+ * Measured on AVX-512 (libtorch 1.13) for ResNet-18, channels-last over contiguous: a training step of 16 × 224² takes
+ * 0.9 of the time, of 128 × 28² 0.97, of 32 × 28² 1.0; inference of 4 × 224² 0.87, of 1 × 224² 1.08, of 1 × 28² 1.5.
+ * Dynamic convolutions have their weights in order, and write channels-last: one picture of 224² takes 0.8 of the time
+ * (AVX2).
  */
 const channelsLastFrom = 1 << 16;
 

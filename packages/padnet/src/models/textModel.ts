@@ -16,7 +16,7 @@ import {
   type TextConfig,
 } from './text/index.js';
 
-/** What the feed-forward layers are: static, mixtures of experts, or partial mixtures (PAD-Net). */
+/** The kinds of feed-forward layers: static, mixtures of experts, or partial mixtures (PAD-Net). */
 export const textLayerKinds = ['static', 'moe', 'pad'] as const;
 export type TextLayerKind = (typeof textLayerKinds)[number];
 
@@ -43,7 +43,8 @@ export const textModelSchema = z.strictObject({
 export type TextModelOptions = z.infer<typeof textModelSchema>;
 
 /**
- * The network that training starts from: pretrained weights, or fresh ones. @throws InputError where `folder` has no such model
+ * The network that training starts from: pretrained weights, or fresh ones. @throws InputError where `folder` has no
+ * such model
  */
 export function createTextModel(
   options: TextModelOptions,
@@ -56,9 +57,9 @@ export function createTextModel(
 }
 
 /**
- * The network that training starts from: one of ours, with its static layers, mixtures and routers. Layers that were static and are
- * mixtures in `options` start as copies; of a mixture that becomes partial the mean of its experts is the static weight. A head for
- * another number of labels is fresh.
+ * The network that training starts from: one of ours, with its static layers, mixtures and routers. Layers that were
+ * static and are mixtures in `options` start as copies; of a mixture that becomes partial the mean of its experts is
+ * the static weight. A head for another number of labels is fresh.
  *
  * @param of the network, which is used up, and what makes one like it
  * @throws RangeError naming tensors where `options` are for other layers
@@ -118,7 +119,7 @@ export function convertTextModel(
   }
 }
 
-/** What every layer with weights executes for one text of `length` tokens. */
+/** The multiply-accumulates that every layer with weights executes for one text of `length` tokens. */
 export function countTextMacs(network: SequenceClassifier, length: number): LayerCost[] {
   return countMacs(network, () => {
     const attentionMask = ops.ones([1, length], { dtype: 'int64' });

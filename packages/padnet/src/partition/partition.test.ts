@@ -55,7 +55,7 @@ describe('a partition', () => {
     const target = network();
     const optimizer = new optim.AdamW(target.namedParameters());
     applyPartition(target, partition({ '0': [3, 0] }));
-    const message = "AdamW: '0.source.bank' and 1 more are no parameters of the Sequential any more";
+    const message = "AdamW: '0.source.bank' and 1 more are not parameters of the Sequential any more";
     expect(() => {
       optimizer.step();
     }).toThrow(message);

@@ -110,7 +110,7 @@ export function decodePartition(bytes: Uint8Array, file: string): Partition {
     if (partition === undefined) throw new InputError(`${file}: not a partition: its metadata has no 'partition'`);
     const { settings, rounds, shapes } = parseJson(partition, `${file}: not a partition`, metadataSchema, {
       expected: 'what a partition was made with',
-      wayOut: 'get it back from a copy, or partition anew',
+      wayOut: 'restore it from a copy, or partition again',
     });
     const masks = new Map<string, Mask>();
     const scores = new Map<string, Float32Array>();

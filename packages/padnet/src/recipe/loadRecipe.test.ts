@@ -67,7 +67,8 @@ describe('parseRecipe', () => {
     const set = `data.path=${value}`;
     const expected = value.startsWith('*')
       ? /^--set data\.path=\*a: data\.path: not a YAML value: /
-      : `--set ${set}: data.path: not a YAML value: text that begins with & or * is not taken as it is; put it in quotes`;
+      : `--set ${set}: data.path: not a YAML value: text that begins with & or * is not taken as it is; ` +
+        'put it in quotes';
     expect(() => parseRecipe(minimal, 'x.yaml', [set])).toThrow(expected);
   });
 
@@ -94,7 +95,10 @@ describe('parseRecipe', () => {
     [
       'model: { name: resnet10 }',
       [
-        'recipes/x.yaml:1: training: missing; expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, checkpointSteps, earlyStopping, labelSmoothing, mixup, cutmix, autocast',
+        'recipes/x.yaml:1: training: missing; ' +
+          'expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, ' +
+          'warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, ' +
+          'checkpointSteps, earlyStopping, labelSmoothing, mixup, cutmix, autocast',
       ],
     ],
     [
@@ -110,7 +114,8 @@ describe('parseRecipe', () => {
     [
       minimal.replace('resnet10', 'resnet17'),
       [
-        'recipes/x.yaml:3: model.name: expected one of resnet10, resnet18, resnet34, resnet50, resnet101, mobilenetV2, got "resnet17"; did you mean resnet10?',
+        'recipes/x.yaml:3: model.name: expected one of resnet10, resnet18, resnet34, resnet50, resnet101, ' +
+          'mobilenetV2, got "resnet17"; did you mean resnet10?',
       ],
     ],
     [
@@ -142,7 +147,9 @@ describe('parseRecipe', () => {
     [
       `${minimal}data: fashionMnist`,
       [
-        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, testFraction, splitSeed, size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
+        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, testFraction, splitSeed, ' +
+          'size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, ' +
+          'randAugment, randomErasing, numWorkers, got "fashionMnist"',
       ],
     ],
     [
@@ -169,7 +176,8 @@ describe('parseRecipe', () => {
     [
       `${pad}  epoch: 4`,
       [
-        'recipes/x.yaml:7: partition.epoch: expected less than training.epochs (3), so that the masks are trained with, got 4',
+        'recipes/x.yaml:7: partition.epoch: expected less than training.epochs (3), ' +
+          'so that the masks are trained with, got 4',
       ],
     ],
     // several at once, from top to bottom
@@ -194,8 +202,8 @@ describe('parseRecipe', () => {
     // no YAML, or more than a recipe needs
     [`${minimal}training: { epochs: 4 }`, ['recipes/x.yaml:6: training: it is there twice; remove one of them']],
     [`${minimal}  epochs: 4`, ['recipes/x.yaml:6: training.epochs: it is there twice; remove one of them']],
-    ['model: [\n', ['recipes/x.yaml:2: model: expected a closing ], there is none']],
-    ['model: "x', ['recipes/x.yaml:1: model: expected a closing ", there is none']],
+    ['model: [\n', ['recipes/x.yaml:2: model: expected a closing ], found none']],
+    ['model: "x', ['recipes/x.yaml:1: model: expected a closing ", found none']],
     [
       `${minimal}---\nmodel: 1`,
       ['recipes/x.yaml:6: a line of --- begins a second document; expected one, put the other into a file of its own'],
@@ -215,7 +223,7 @@ describe('parseRecipe', () => {
     ],
     ...[40, 5000].map((depth): [string, string[]] => [
       `\na: ${'['.repeat(depth)}`,
-      [`recipes/x.yaml:2: a[0][0][0]: ${depth < 100 ? 'expected a closing ], there is none' : tooDeep}`],
+      [`recipes/x.yaml:2: a[0][0][0]: ${depth < 100 ? 'expected a closing ], found none' : tooDeep}`],
     ]),
     [`a: ${'['.repeat(40)}${']'.repeat(40)}`, [`recipes/x.yaml:1: a[0][0][0]: ${tooDeep}`]],
   ])('%j', (text, expected) => {
@@ -233,17 +241,19 @@ describe('parseRecipe', () => {
     ['modle.name=resnet18', '--set modle.name=resnet18: modle: unknown key; did you mean model?'],
     [
       'model.name=mobilenet',
-      '--set model.name=mobilenet: model.name: expected one of resnet10, resnet18, resnet34, resnet50, resnet101, mobilenetV2, got "mobilenet"; did you mean mobilenetV2?',
+      '--set model.name=mobilenet: model.name: expected one of resnet10, resnet18, resnet34, resnet50, resnet101, ' +
+        'mobilenetV2, got "mobilenet"; did you mean mobilenetV2?',
     ],
     ['training.epochs', '--set training.epochs: expected key=value, such as training.epochs=5'],
     ['=3', '--set =3: expected key=value, such as training.epochs=5'],
     [
       'training.milestones=[1',
-      '--set training.milestones=[1: training.milestones: not a YAML value: expected a closing ], there is none',
+      '--set training.milestones=[1: training.milestones: not a YAML value: expected a closing ], found none',
     ],
     ...['%', '!'].map((sign): [string, string] => [
       `data.path=${sign}a`,
-      `--set data.path=${sign}a: data.path: not a YAML value: text that begins with ${sign} is not taken as it is; put it in quotes`,
+      `--set data.path=${sign}a: data.path: not a YAML value: text that begins with ${sign} is not taken as it is; ` +
+        'put it in quotes',
     ]),
     ...['data.path', 'data.classIndex', 'model.pretrained'].map((key): [string, string] => [
       `${key}=[]`,

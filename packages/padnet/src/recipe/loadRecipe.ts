@@ -1,6 +1,6 @@
 /**
- * Recipes as text: YAML with `--set` on top → a typed `Recipe`, and back. Every mistake is one line that says where it is (file
- * and line, or the option), which key it is about, what was expected and what came.
+ * Recipes as text: YAML with `--set` on top → a typed `Recipe`, and back. Every mistake is one line that says where it
+ * is (file and line, or the option), which key it is about, what was expected and what came.
  */
 import { dirname } from 'node:path';
 import { z } from 'zod';
@@ -39,9 +39,9 @@ export interface RecipeOverride {
   readonly key: string;
   /** The value as YAML; `null` takes the key away. */
   readonly value: string;
-  /** What messages call it, such as `--seed 3`. @default `--set <key>=<value>` */
+  /** Its name in messages, such as `--seed 3`. @default `--set <key>=<value>` */
   readonly label?: string;
-  /** What paths of code of one's own are relative to. @default the working folder */
+  /** The folder that paths of code of one's own are relative to. @default the working folder */
   readonly folder?: string;
 }
 
@@ -86,8 +86,9 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
 }
 
 /**
- * What a run was trained by, from its folder: a recipe, or what a program wrote down. Runs that were begun before there was a key are
- * what they were: where `training.scheduleStart` is missing, the schedule began at the first step.
+ * The recipe that a run was trained by, from its folder, or the settings that a program wrote down. Runs that were
+ * begun before there was a key are what they were: where `training.scheduleStart` is missing, the schedule began at the
+ * first step.
  *
  * @param sets as of `parseRecipe`
  * @throws RecipeError with every problem found
@@ -165,7 +166,11 @@ function splitSet(set: string): RecipeOverride {
   return { key: set.slice(0, equals).trim(), value: set.slice(equals + 1), label: `--set ${set}` };
 }
 
-/** Which kind of recipe is meant: all else is reported against its schema. @throws RecipeError where there is no such kind */
+/**
+ * Which kind of recipe is meant: all else is reported against its schema.
+ *
+ * @throws RecipeError where there is no such kind
+ */
 function modalityOf(document: Source, recipeOverrides: readonly RecipeOverride[]): Modality {
   const overrides = recipeOverrides
     .filter(({ key }) => key === 'modality')
@@ -273,7 +278,7 @@ class Source {
       .sort((a, b) => (a.line ?? Infinity) - (b.line ?? Infinity) || 0);
   }
 
-  /** Of the key at `path`, or of the section where it is missing. */
+  /** The line of the key at `path`, or of the section where it is missing. */
   lineOf(path: Path): number {
     return this.#text.lineOf(path);
   }

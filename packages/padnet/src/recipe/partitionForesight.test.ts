@@ -1,4 +1,6 @@
-/** What is foreseen is compared with what happens: every recipe that is refused fails at its partition, and no other does. */
+/**
+ * Compares what is foreseen with what happens: every recipe that is refused fails at its partition, and no other does.
+ */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,7 +14,13 @@ import { foreseenFailure } from './partitionForesight.js';
 import { collect, smallNetwork, smallRecipe, splits, trainerOptions } from '../runs/pictures.test.fixture.js';
 import { PictureTask } from '../training/tasks/pictureTask.js';
 import { prepareTask } from '../training/prepare.js';
-import { pictureRecipeSchema, textRecipeSchema, type PartitionOptions, type PictureRecipe, type TextRecipe } from './recipe.js'; // prettier-ignore
+import {
+  pictureRecipeSchema,
+  textRecipeSchema,
+  type PartitionOptions,
+  type PictureRecipe,
+  type TextRecipe,
+} from './recipe.js';
 import { searchPartition } from '../training/searchPartition.js';
 import { smallTextRecipe, writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
 import { Trainer } from '../training/trainer.js';

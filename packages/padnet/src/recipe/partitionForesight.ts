@@ -1,8 +1,9 @@
 /**
- * Partitions that cannot succeed, told by the recipe before anything is trained, not after the epochs that come before the
- * partition. Most often every score is 0 whatever the data. A score says what an entry's being dynamic does; it is 0 where every
- * input gets the same weight (one kernel, a router that does not see its input yet), or where the kernels of a bank are all the
- * same (copies that nothing has changed), and that weight is what the entry would be as a static one.
+ * Partitions that cannot succeed, told by the recipe before anything is trained, not after the epochs that come before
+ * the partition. Most often every score is 0 whatever the data. A score says what an entry's being dynamic does; it is
+ * 0 where every input gets the same weight (one kernel, a router that does not see its input yet), or where the kernels
+ * of a bank are all the same (copies that nothing has changed), and that weight is what the entry would be as a static
+ * one.
  */
 import type { nn } from '@padnet/torch';
 import type { Router } from '../dynamic/index.js';
@@ -50,8 +51,8 @@ export function assertKernelsToChoose(network: nn.Module, { ratio, saliency, fol
   const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isSearched);
   if (layers.length === 0 || !layers.every((layer) => hasOneKernel(layer, saliency))) return;
   throw new InputError(
-    `partition.saliency: every layer has one kernel (K = 1), so that no weight depends on the input and every score by ${saliency} is 0; ` +
-      'give the layers two or more, or choose another score',
+    'partition.saliency: every layer has one kernel (K = 1), so that no weight depends on the input and every score ' +
+      `by ${saliency} is 0; give the layers two or more, or choose another score`,
   );
 }
 
@@ -84,7 +85,7 @@ function ofKernels(
     const reason = 'before training the branch of DCD is 0 (without model.noise)';
     return { ...trainingFirst, expected, reason };
   }
-  // Of one kernel of ODConv the positions are weighed by the input still, which `variance` does not look at.
+  // With one kernel of ODConv the input still weighs the positions, which `variance` does not look at.
   const isOne = numKernels === 1 && (convolution === 'dyconv' || (convolution === 'odconv' && saliency === 'variance'));
   if (isOne && isSame(saliency, fold)) {
     const reason = 'with one kernel no weight depends on the input';
@@ -120,7 +121,7 @@ function ofExperts(
     const reason = 'before training all experts are copies of one (without model.noise)';
     return { ...trainingFirst, expected, reason };
   }
-  // Of all experts with equal gates every token gets the mean, and of fewer the same ones.
+  // With all experts and equal gates every token gets the mean, with fewer every token gets the same ones.
   if (saliency === 'variance' || (saliency === 'maskGradient' && fold && k === numExperts)) {
     const reason = 'before training all tokens have the same experts with the same gates';
     return { ...trainingFirst, expected, reason };
@@ -128,7 +129,7 @@ function ofExperts(
   return null;
 }
 
-/** What can be foreseen of the networks of a modality. */
+/** The facts that can be foreseen of the networks of a modality. */
 interface Foresight<Model extends Recipe['model'] = Recipe['model']> {
   /** Scores that they have not, and what is said of them. */
   readonly refused?: Readonly<Record<string, string>>;
@@ -146,7 +147,11 @@ const foresights: { readonly [M in Modality]: Foresight<RecipeOf<M>['model']> } 
   },
 };
 
-/** Whether a score is 0 where every input gets the same weight. @param isStatic whether that weight is the static one too */
+/**
+ * Whether a score is 0 where every input gets the same weight.
+ *
+ * @param isStatic whether that weight is the static one too
+ */
 function isSame(saliency: PartitionOptions['saliency'], isStatic: boolean): boolean {
   return saliency === 'variance' || (saliency === 'maskGradient' && isStatic);
 }

@@ -4,8 +4,8 @@ import { loadSaliency } from '../partition/index.js';
 import type { Recipe } from './recipe.js';
 
 /**
- * The recipe with the checksums of what it names of code of one's own, which is run for that: a run is refused where the code has
- * changed since. Checksums that are there are checked.
+ * The recipe with the checksums of what it names of code of one's own, which is run for that: a run is refused where
+ * the code has changed since. Checksums that are there are checked.
  *
  * @throws InputError as `loadRouter` and `loadSaliency`
  */

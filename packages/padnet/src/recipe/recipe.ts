@@ -1,6 +1,6 @@
 /**
- * A recipe: everything that decides a training run, parsed once and typed from there. Reading YAML, `--set` and naming the
- * nearest known key is `loadRecipe.ts`. Units: epochs, samples (pictures, sentences) and fractions.
+ * A recipe: everything that decides a training run, parsed once and typed from there. Reading YAML, `--set` and naming
+ * the nearest known key is `loadRecipe.ts`. Units: epochs, samples (pictures, sentences) and fractions.
  */
 import { z } from 'zod';
 import {
@@ -28,8 +28,9 @@ const fractions = z.tuple([z.number().positive(), z.number().positive()]);
 
 export const pictureDataSchema = z.strictObject({
   /**
-   * `fashionMnist` (checksums verified), `cifar10`, `cifar100` (binary version), `idx`: a folder of IDX pictures of one's own,
-   * or `imageFolder`: picture files in `train/<class>` and `val/<class>` (or `test/<class>`), or in `<class>` alone.
+   * `fashionMnist` (checksums verified), `cifar10`, `cifar100` (binary version), `idx`: a folder of IDX pictures of
+   * one's own, or `imageFolder`: picture files in `train/<class>` and `val/<class>` (or `test/<class>`), or in
+   * `<class>` alone.
    */
   name: z.enum(['fashionMnist', 'cifar10', 'cifar100', 'idx', 'imageFolder']).default('fashionMnist'),
   /** Folder of the files. Default for fashionMnist: that of Debian's `dataset-fashion-mnist`. */
@@ -38,17 +39,20 @@ export const pictureDataSchema = z.strictObject({
   trainLimit: z.int().min(1).optional(),
   /** Only so many test pictures. */
   testLimit: z.int().min(1).optional(),
-  /** Of imageFolder, where class folders lie side by side: the share of each class that is tested on. Default: 0.2. */
+  /** For imageFolder where class folders lie side by side: the share of each class that is tested on. Default: 0.2. */
   testFraction: z.number().gt(0).lt(1).optional(),
-  /** Of imageFolder: decides which pictures these are, the same for every `training.seed`. Default: 1. */
+  /** For imageFolder: decides which pictures these are, the same for every `training.seed`. Default: 1. */
   splitSeed: z.int().min(0).optional(),
-  /** Of imageFolder: side of the square that pictures are resized and cropped to. Default: 224. */
+  /** For imageFolder: side of the square that pictures are resized and cropped to. Default: 224. */
   size: z.int().min(8).max(MAX_PICTURE_SIDE).optional(),
-  /** Of imageFolder: `imagenet_class_index.json`, which names the classes. */
+  /** For imageFolder: `imagenet_class_index.json`, which names the classes. */
   classIndex: z.string().min(1).optional(),
-  /** Of imageFolder: a picture that cannot be read or decoded is left out and told, or ends the run. Default: fail. */
+  /**
+   * For imageFolder: whether a picture that cannot be read or decoded is left out and told, or ends the run. Default:
+   * fail.
+   */
   onBadPicture: z.enum(['fail', 'skip']).optional(),
-  /** Of imageFolder, in training: share of the area, and width over height, of the part that is drawn and resized. */
+  /** For imageFolder, in training: share of the area, and width over height, of the part that is drawn and resized. */
   randomResizedCrop: z
     .strictObject({
       scale: fractions.default([...STANDARD_CROP.scale]),
@@ -59,7 +63,9 @@ export const pictureDataSchema = z.strictObject({
   /** Zeros on each side before cropping back to the picture's size; 0: no crop. */
   randomCrop: z.int().min(0).max(MAX_CROP_PADDING).default(0),
   randomFlip: z.boolean().default(false),
-  /** In training: the ranges of brightness, contrast and saturation are factors around 1, that of hue a share of a turn. */
+  /**
+   * In training: the ranges of brightness, contrast and saturation are factors around 1, that of hue a share of a turn.
+   */
   colorJitter: z
     .strictObject({
       brightness: z.number().min(0).default(0),
@@ -93,17 +99,17 @@ const className = z.union([z.string().min(1), z.number(), z.boolean()]);
 const textDataKeys = z.strictObject({
   /** `glue` (Wang et al. 2018), from its original files, or `text`: CSV, TSV and JSON-lines files of one's own. */
   name: z.enum(['glue', 'text']).default('glue'),
-  /** Of glue. */
+  /** The task, for glue. */
   task: z.enum(glueTaskNames).optional(),
-  /** Of glue, the folder with one folder a task. Of text a file, or a folder with train and dev. */
+  /** For glue the folder with one folder per task; for text a file, or a folder with train and dev. */
   path: z.string().min(1).optional(),
-  /** The keys from here to `splitSeed` are of text. A file; instead of `path`. */
+  /** The keys from here to `splitSeed` are for text. A file; instead of `path`. */
   train: z.string().min(1).optional(),
   /** A file; absent: that of the folder `path`, or else a part of the rows that are trained on. */
   test: z.string().min(1).optional(),
   /** Default: by the names of the files. */
   format: z.enum(tableFormatNames).optional(),
-  /** What stands between columns. Default: a comma in CSV, a tab in TSV. */
+  /** The text between columns. Default: a comma in CSV, a tab in TSV. */
   delimiter: z.string().min(1).optional(),
   /** Whether fields may be in quotes. Default: in CSV, not in TSV. */
   quotes: z.boolean().optional(),
@@ -111,17 +117,17 @@ const textDataKeys = z.strictObject({
   columns: z.array(z.string().min(1)).min(2).optional(),
   /** Default: text. */
   textColumn: z.string().min(1).optional(),
-  /** Of the other text, where rows are pairs. */
+  /** The column of the other text, where rows are pairs. */
   secondColumn: z.string().min(1).optional(),
   /** Default: label. */
   labelColumn: z.string().min(1).optional(),
-  /** What a label is: one of some classes (the default), or a number. */
+  /** The kind of a label: one of some classes (the default), or a number. */
   target: z.enum(textTargets).optional(),
-  /** In the order of the network's outputs; f1 is of the second. Default: the training labels, sorted. */
+  /** In the order of the network's outputs; f1 is that of the second. Default: the training labels, sorted. */
   classes: z.array(className).min(2).optional(),
-  /** What the network is scored by; of several their mean. Default: accuracy, of numbers pearson. */
+  /** The metric that the network is scored by; of several their mean. Default: accuracy, for numbers pearson. */
   metric: z.union([z.enum(metricNames), z.array(z.enum(metricNames)).min(1)]).optional(),
-  /** Of rows that are split by themselves, the share that is tested on. Default: 0.2. */
+  /** The share that is tested on, of rows that are split here. Default: 0.2. */
   testFraction: z.number().gt(0).lt(1).optional(),
   /** Default: 1. */
   splitSeed: z.int().min(0).optional(),
@@ -144,7 +150,7 @@ const ownTextKeys = [
   ...(['labelColumn', 'target', 'classes', 'metric', 'testFraction', 'splitSeed'] as const),
 ] satisfies (keyof TextDataKeys)[];
 
-/** What data of texts have in common, wherever they are from. */
+/** The options that all data of texts have in common. */
 export interface CommonTextOptions {
   readonly path?: string | undefined;
   readonly trainLimit?: number | undefined;
@@ -190,15 +196,15 @@ const learningRateSchedules = ['cosine', 'linear', 'step', 'constant'] as const;
 export const scheduleStarts = ['afterWarmup', 'firstStep'] as const;
 export type ScheduleStart = (typeof scheduleStarts)[number];
 
-/** What a `Trainer` needs to know, whatever the task. */
+/** The settings that a `Trainer` needs, whatever the task. */
 export const trainingSchema = z.strictObject({
   epochs: z.int().min(1),
   seed: z.int().min(0).default(1),
   optimizer: z.enum(optimizers).default('sgd'),
   learningRate: z.number().positive().default(0.1),
-  /** Of sgd. */
+  /** For sgd. */
   momentum: z.number().min(0).max(1).default(0.9),
-  /** Of sgd. */
+  /** For sgd. */
   nesterov: z.boolean().default(true),
   weightDecay: z.number().min(0).default(5e-4),
   schedule: z.enum(learningRateSchedules).default('cosine'),
@@ -206,15 +212,17 @@ export const trainingSchema = z.strictObject({
   warmupEpochs: z.number().min(0).default(0),
   /** `firstStep`: as runs have it that were begun before there was this key. */
   scheduleStart: z.enum(scheduleStarts).default('afterWarmup'),
-  /** Of `step`: epochs after which the learning rate is multiplied by `gamma`. */
+  /** For `step`: epochs after which the learning rate is multiplied by `gamma`. */
   milestones: z.array(z.number().min(0)).default([]),
-  /** Of `step`. */
+  /** For `step`. */
   gamma: z.number().positive().default(0.1),
   /** Largest gradient norm; absent: no clipping. */
   clipGradNorm: z.number().positive().optional(),
   /** Batches whose gradients are averaged into one step. */
   accumulation: z.int().min(1).default(1),
-  /** Decay of the moving average of the weights, which is what is tested and kept; absent: the weights themselves are. */
+  /**
+   * Decay of the moving average of the weights, which is what is tested and kept; absent: the weights themselves are.
+   */
   ema: z.number().positive().max(0.999999).optional(),
   /** Temperature of kernel attention: linear, per step, from `start` to `end` over the first `epochs`. */
   temperature: z
@@ -225,15 +233,15 @@ export const trainingSchema = z.strictObject({
     })
     .prefault({}),
   /**
-   * The bank's learning rate is multiplied, and its weight decay divided, by this: K gives the mixed kernel the step of a
-   * static layer (method.md §6). `numKernels` stands for K.
+   * The bank's learning rate is multiplied, and its weight decay divided, by this: K gives the mixed kernel the step of
+   * a static layer (method.md §6). `numKernels` stands for K.
    */
   bankFactor: z.union([z.literal('numKernels'), z.number().positive()]).default('numKernels'),
   /** Steps between checkpoints; one is also written at the end of every epoch. */
   checkpointSteps: z.int().min(1).default(500),
   /**
-   * Stop after `patience` epochs (of those after the partition) without a better score on the test data, and keep the best
-   * epoch's network; absent: train to the end and keep the last.
+   * Stop after `patience` epochs (of those after the partition) without a better score on the test data, and keep the
+   * best epoch's network; absent: train to the end and keep the last.
    */
   earlyStopping: z.strictObject({ patience: z.int().min(1) }).optional(),
 });
@@ -287,7 +295,10 @@ export const partitionSchema = z.strictObject({
   batches: z.int().min(1).default(DEFAULT_PARTITION_BATCHES),
   /** Partition after so many epochs (fractions allowed); 0: before training. */
   epoch: z.number().min(0).default(1),
-  /** A partition file, or the folder of a partitioned network, whose masks are applied instead of searching; its ratio must be `ratio`. */
+  /**
+   * A partition file, or the folder of a partitioned network, whose masks are applied instead of searching; its ratio
+   * must be `ratio`.
+   */
   masks: z.string().min(1).optional(),
   /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §3). */
   fold: z.boolean().default(true),
@@ -325,17 +336,20 @@ export const textRecipeSchema = z
     for (const issue of [...expertIssues(recipe.model), ...partitionIssues(recipe)]) context.addIssue({ ...issue });
   });
 
-/** What a program of one's own says of what it trains: enough to be compared, not to be trained again from. */
+/**
+ * The description that a program of one's own gives of what it trains: enough to be compared, not to be trained again
+ * from.
+ */
 export const programRecipeSchema = z
   .strictObject({
     modality: z.literal('program'),
     model: z.strictObject({
-      /** What reports call the network. */
+      /** The name of the network in reports. */
       name: z.string().min(1),
       layer: z.enum(['static', 'dyconv', 'moe', 'pad']),
     }),
     data: z.strictObject({
-      /** What reports call the data. */
+      /** The name of the data in reports. */
       name: z.string().min(1),
     }),
     training: trainingSchema,
@@ -354,7 +368,7 @@ interface Issue {
   readonly code: 'custom';
   readonly path: string[];
   readonly message: string;
-  /** Of two keys that do not go together: what is said to those who wrote the other one. */
+  /** The other one of two keys that do not go together, and the message for those who wrote that one. */
   readonly params?: { readonly other: { readonly path: string[]; readonly message: string } };
 }
 
@@ -374,10 +388,13 @@ function partitionIssues(recipe: {
   }
   if (partition.epoch >= training.epochs) {
     const { epoch } = partition;
-    const message = `expected less than training.epochs (${training.epochs}), so that the masks are trained with, got ${epoch}`;
+    const below = `less than training.epochs (${training.epochs})`;
+    const message = `expected ${below}, so that the masks are trained with, got ${epoch}`;
     const other = {
       path: ['training', 'epochs'],
-      message: `expected more than ${epoch}, the epoch after which the network is partitioned, got ${training.epochs}; an earlier one is set by partition.epoch`,
+      message:
+        `expected more than ${epoch}, the epoch after which the network is partitioned, got ${training.epochs}; ` +
+        'an earlier one is set by partition.epoch',
     };
     issues.push({ ...issue(['partition', 'epoch'], message), params: { other } });
   }
@@ -413,7 +430,7 @@ function modelIssues({
       'is for dynamic and partial layers, and model.layer is static; take it away, or say dyconv or pad',
     );
   if (router !== undefined && convolution !== 'dyconv')
-    report('convolution', `model.router is given, which decides that; take one of them away, got ${convolution}`);
+    report('convolution', `model.router is given, which decides that; remove one of them, got ${convolution}`);
   return issues;
 }
 
@@ -434,7 +451,7 @@ function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {
   return [...misplaced, ...disordered];
 }
 
-/** What is asked for in vain. */
+/** Problems with keys of text data that would have no effect or contradict others. */
 function textDataIssues(data: TextDataKeys): Issue[] {
   const issue = (key: keyof TextDataKeys, message: string): Issue => ({ code: 'custom', path: ['data', key], message });
   const given = (key: keyof TextDataKeys): boolean => data[key] !== undefined;
@@ -447,14 +464,14 @@ function textDataIssues(data: TextDataKeys): Issue[] {
   if (given('path') && given('train'))
     issues.push(issue('train', 'data.path says what is trained on already; give one of the two'));
   if (data.delimiter !== undefined && (Array.from(data.delimiter).length !== 1 || /["\r\n]/.test(data.delimiter)))
-    issues.push(issue('delimiter', `expected one character, and no quote, got ${JSON.stringify(data.delimiter)}`));
+    issues.push(issue('delimiter', `expected one character other than a quote, got ${JSON.stringify(data.delimiter)}`));
   if (data.format === 'jsonl') {
     for (const key of (['delimiter', 'quotes', 'columns'] as const).filter(given))
       issues.push(issue(key, 'is for tables with columns, and data.format is jsonl'));
   }
   if (data.test !== undefined) {
     for (const key of (['testFraction', 'splitSeed'] as const).filter(given))
-      issues.push(issue(key, 'nothing is split, since data.test is tested on; leave the key away'));
+      issues.push(issue(key, 'nothing is split, since data.test is tested on; remove the key'));
   }
   const { target = 'classes', metric = [], classes = [] } = data;
   const misfit = [metric].flat().find((name) => numberMetrics.has(name) !== (target === 'number'));
@@ -491,12 +508,12 @@ function milestoneIssues(milestones: readonly number[]): Issue[] {
 
 export type PictureRecipe = z.infer<typeof pictureRecipeSchema>;
 export type TextRecipe = z.infer<typeof textRecipeSchema>;
-/** Of a task of GLUE. */
+/** The recipe of a task of GLUE. */
 export type GlueRecipe = TextRecipe & { readonly data: GlueDataOptions };
 export type Recipe = PictureRecipe | TextRecipe;
 /** A recipe of one modality. */
 export type RecipeOf<M extends Modality> = Extract<Recipe, { readonly modality: M }>;
-/** What the `recipe.yaml` of a run may be: not all runs are trained from recipes. */
+/** The content of a run's `recipe.yaml`: not all runs are trained from recipes. */
 export type RunRecipe = Recipe | ProgramRecipe;
 export type PictureDataOptions = PictureRecipe['data'];
 export type TextDataOptions = TextRecipe['data'];

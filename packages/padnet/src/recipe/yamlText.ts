@@ -5,9 +5,9 @@ import { yaml } from './yaml.js';
 
 /** Why a text is no YAML that is taken here. */
 export class YamlTextError extends Error {
-  /** Of the place, from 1. */
+  /** The line of the place, from 1. */
   readonly line: number;
-  /** Of the key that the place is at, as far as one is known. */
+  /** The path of the key that the place is at, as far as one is known. */
   readonly path: Path;
 
   constructor(message: string, { line, path }: { line: number; path: Path }, cause?: unknown) {
@@ -34,7 +34,7 @@ export class YamlText {
   /** @throws YamlTextError */
   constructor(text: string) {
     this.#document = yaml().parseDocument(text, { lineCounter: this.#lines, prettyErrors: false, logLevel: 'error' });
-    // What a line that begins with % is makes no sense of what follows it.
+    // A bad line that begins with % makes nonsense of what follows it.
     const errors = [...this.#document.errors, ...this.#document.warnings];
     const error = errors.find(({ code }) => code === 'BAD_DIRECTIVE') ?? errors[0];
     if (error) throw this.#error(error.pos[0], wordsOf(error, text), error);
@@ -108,7 +108,7 @@ export class YamlText {
     return new YamlTextError(message, { line: this.#lineAt(position), path: path.slice(0, 4) }, cause);
   }
 
-  /** Of the last key that begins at or before a place, within the collections that reach there. */
+  /** The path of the last key that begins at or before a place, within the collections that reach there. */
   #pathAt(position: number): Path {
     const path: (string | number)[] = [];
     let node: unknown = this.#document.contents;
@@ -146,11 +146,11 @@ function wordsOf({ code, message, pos: [position] }: YAMLError, text: string): s
       return 'it is indented by a tab; use spaces';
     case 'BAD_INDENT':
     case 'MISSING_CHAR':
-      if (unclosed !== undefined) return `expected a closing ${unclosed}, there is none`;
+      if (unclosed !== undefined) return `expected a closing ${unclosed}, found none`;
       if (message.includes('map values'))
         return 'expected a colon and a value after the name of a key, such as `epochs: 3`';
       return code === 'BAD_INDENT'
-        ? 'it is indented otherwise than the lines around it; begin keys of one section in one column'
+        ? 'it is indented differently from the lines around it; begin keys of one section in one column'
         : unexpected(text, position);
     case 'BLOCK_AS_IMPLICIT_KEY':
       return 'there are two colons in one line; put text with a colon in quotes, or each key on a line of its own';

@@ -11,7 +11,7 @@ import { loadRunModel } from './readRun.js';
 import { RunFolder } from './runFolder.js';
 import { loadModel, pretrainedDescription, type SavedModel, type TextModel } from './savedModel.js';
 
-/** What lies at a path, as far as names tell. */
+/** The kind of network that lies at a path, as far as names tell. */
 export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'none';
 
 export function networkPlace(path: string): NetworkPlace {
@@ -46,7 +46,8 @@ function loadEncoder(folder: string): TextModel {
   const { network, config, missing } = loadPretrained(folder);
   if (missing.length > 0) {
     throw new InputError(
-      `${folder} has no head that gives classes (${missing.join(', ')} missing); a recipe with model.pretrained: ${folder} trains one`,
+      `${folder} has no head that gives classes (${missing.join(', ')} missing); ` +
+        `a recipe with model.pretrained: ${folder} trains one`,
     );
   }
   const model = textModelSchema.parse({ pretrained: folder });
@@ -74,17 +75,20 @@ export function loadAnyModel(path: string, code: CodeOptions = {}): SavedModel {
       return loadModel(join(path, 'model.json'), code);
     case 'encoder':
       throw new InputError(
-        `${path} is an encoder as Hugging Face saves it, not a run or a network that \`padnet convert\` wrote for padnet; a recipe with ` +
-          `model.pretrained: ${path} trains from it, \`padnet convert\` makes a mixture or a partial one of it`,
+        `${path} is an encoder as Hugging Face saves it, ` +
+          'not a run or a network that `padnet convert` wrote for padnet; ' +
+          `a recipe with model.pretrained: ${path} trains from it, ` +
+          '`padnet convert` makes a mixture or a partial one of it',
       );
     case 'weights':
       throw new InputError(
-        `${path} is a file of weights; \`padnet convert ${path} --model <name> --layer static --out <folder>\` makes a network of it, a ` +
-          'recipe with model.pretrained trains from it',
+        `${path} is a file of weights; \`padnet convert ${path} --model <name> --layer static --out <folder>\` makes ` +
+          'a network of it, a recipe with model.pretrained trains from it',
       );
     case 'masks':
       throw new InputError(
-        `${path} is a file of masks, not a network; \`padnet mask show ${path}\` shows them, a recipe with partition.masks trains with them`,
+        `${path} is a file of masks, not a network; ` +
+          `\`padnet mask show ${path}\` shows them, a recipe with partition.masks trains with them`,
       );
     case 'none':
       throw new InputError(

@@ -21,7 +21,8 @@ export function appendLine(file: string, line: string): void {
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') {
       throw new InputError(
-        `${file} has been deleted while the run was trained, which has stopped; put it back, or go on without it by ${allowChangesText}`,
+        `${file} has been deleted while the run was trained, which has stopped; ` +
+          `put it back, or go on without it by ${allowChangesText}`,
         { cause: error },
       );
     }

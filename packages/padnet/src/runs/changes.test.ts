@@ -74,7 +74,7 @@ describe('after a checkpoint', () => {
         writePictures(data, { train: pictures(72, 5), test: splits.test });
         return undefined;
       },
-      /: training data was 72 pictures, [0-9a-f]{16}, is 72 pictures, [0-9a-f]{16}; normalisation was .*; put that back/,
+      /: training data was 72 pictures, [0-9a-f]{16}, is 72 pictures, [0-9a-f]{16}; normalisation was .*; put/,
     ],
     [
       'fewer pictures to test on',
@@ -150,7 +150,7 @@ describe('after a checkpoint', () => {
     const lines = readFileSync(run.metrics, 'utf8').split('\n');
     writeFileSync(run.metrics, lines.with(1, 'null').join('\n'));
     expect(await refusal()).toMatch(
-      /metrics\.jsonl:2: damaged: expected one JSON event a line; the checkpoint is whole: /,
+      /metrics\.jsonl:2: damaged: expected one JSON event per line; the checkpoint is whole: /,
     );
     const whole = new RunFolder(join(parent, 'whole'));
     await collect(trainRecipe(recipe, { out: whole.path }));
@@ -221,8 +221,8 @@ describe('a run that has finished', () => {
     expect(await refusal()).toContain('metrics.jsonl has 0 of the 20 events that the checkpoint knows of; ');
     rmSync(run.checkpoints, { recursive: true });
     expect(await refusal()).toBe(
-      `${run.path} has a trained network, but no checkpoint to go on from, and ${run.metrics} does not say that the run ` +
-        `finished; put that file back, or delete ${run.path} and train anew`,
+      `${run.path} has a trained network, but no checkpoint to go on from, and ${run.metrics} does not say that the ` +
+        `run finished; put that file back, or delete ${run.path} and train again`,
     );
   });
 });
@@ -234,7 +234,8 @@ describe('what is read', () => {
     const before = contents();
     const masked = { ...pad, partition: { ...pad.partition!, masks: run.partition } };
     await expect(collect(trainRecipe(masked, { out: run.path, force: true }))).rejects.toThrow(
-      `partition.masks: ${run.partition} belongs to the run in ${run.path}, which is to start anew; copy it elsewhere`,
+      `partition.masks: ${run.partition} belongs to the run in ${run.path}, which is to start from the beginning; ` +
+        'copy it elsewhere',
     );
     const tuned = { ...recipe, model: { ...recipe.model, pretrained: run.path } };
     await expect(collect(trainRecipe(tuned, { out: run.path, force: true }))).rejects.toThrow('model.pretrained: ');

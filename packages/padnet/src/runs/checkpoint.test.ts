@@ -189,14 +189,16 @@ describe('damage is told in one line, with what to do, and nothing is changed', 
   ])('tensors %s', (_, edit) => {
     change(data, edit);
     expect(failure()).toBe(
-      `${join(folder, data)}: damaged, its checksum is not the one in ${json}; ${both} to go on from the checkpoint before`,
+      `${join(folder, data)}: damaged, its checksum is not the one in ${json}; ` +
+        `${both} to go on from the checkpoint before`,
     );
   });
 
   it('tensors missing', () => {
     rmSync(join(folder, data));
     expect(failure()).toBe(
-      `${join(folder, data)}: expected the tensors of a checkpoint, but there is no such file; ${both} to go on from the checkpoint before`,
+      `${join(folder, data)}: expected the tensors of a checkpoint, but there is no such file; ` +
+        `${both} to go on from the checkpoint before`,
     );
   });
 

@@ -1,7 +1,8 @@
 /**
- * A checkpoint: `step-<n>.safetensors` (weights, optimizer, random state) and `step-<n>.json` (everything else, with the checksums
- * of both). The JSON is written last and makes the checkpoint count; both appear whole or not at all, and older
- * checkpoints go only after that, so that a crash or a full disk leaves one that is valid. The newest two are kept.
+ * A checkpoint: `step-<n>.safetensors` (weights, optimizer, random state) and `step-<n>.json` (everything else, with
+ * the checksums of both). The JSON is written last and makes the checkpoint count; both appear whole or not at all, and
+ * older checkpoints go only after that, so that a crash or a full disk leaves one that is valid. The newest two are
+ * kept.
  */
 import { createHash } from 'node:crypto';
 import { existsSync, readdirSync, rmSync } from 'node:fs';
@@ -14,7 +15,10 @@ import { maxSettingsBytes, readRegularFile, readRegularText } from '../readRegul
 import { fingerprintSchema } from './fingerprint.js';
 import { scheduleStarts } from '../recipe/recipe.js';
 
-/** Where a training stands: a trainer has it, its checkpoints keep it. Epochs and batches count from 0 here, from 1 in events. */
+/**
+ * Where a training stands: a trainer has it, its checkpoints keep it. Epochs and batches count from 0 here, from 1 in
+ * events.
+ */
 const progressSchema = z.object({
   /** Optimizer steps done. */
   step: z.int().min(0),
@@ -135,7 +139,11 @@ export interface LatestState {
   readonly advice: string;
 }
 
-/** The newest checkpoint of a folder without its tensors; null where there is none. @throws as `loadLatestCheckpoint` */
+/**
+ * The newest checkpoint of a folder without its tensors; null where there is none.
+ *
+ * @throws as `loadLatestCheckpoint`
+ */
 export function readLatestState(folder: string): LatestState | null {
   const names = listCheckpoints(folder);
   const name = names.at(-1);

@@ -1,4 +1,4 @@
-/** What a result was measured with: stored beside it, shown in reports. */
+/** The hardware and software that a result was measured with: stored beside it, shown in reports. */
 import { execFileSync } from 'node:child_process';
 import { availableParallelism, cpus, totalmem } from 'node:os';
 import { getNumThreads, libtorchVersion } from '@padnet/torch';
@@ -16,7 +16,7 @@ const environmentSchema = z.object({
   threads: z.number(),
   /** Bytes. */
   memory: z.number(),
-  /** Of the working folder, where it is a git checkout; `+` where files differ from it. */
+  /** The commit of the working folder, where it is a git checkout; `+` where files differ from it. */
   commit: z.string().nullable(),
 });
 export type Environment = z.infer<typeof environmentSchema>;
@@ -34,8 +34,8 @@ export function isEnvironment(file: string): boolean {
 /** @throws InputError where it is missing or damaged */
 export function readEnvironment(file: string): Environment {
   return readJson(file, environmentSchema, {
-    expected: 'what training wrote of its machine',
-    wayOut: 'get it back from a copy, or delete it',
+    expected: 'what training wrote about its machine',
+    wayOut: 'restore it from a copy, or delete it',
   });
 }
 

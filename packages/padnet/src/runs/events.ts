@@ -1,6 +1,9 @@
-/** What a training run tells, in the order in which it happens. Plain data: events cross threads and fill `metrics.jsonl`. */
+/**
+ * The events that a training run tells, in the order in which they happen. They are plain data: they cross threads and
+ * fill `metrics.jsonl`.
+ */
 
-/** What the mixtures of experts of a network decided for a batch, means over its layers. */
+/** The decisions of a network's mixtures of experts for a batch, as means over its layers. */
 export interface RouterStatistics {
   /** Sum over the layers, as it is added to the loss. */
   readonly auxiliaryLoss: number;
@@ -10,9 +13,9 @@ export interface RouterStatistics {
   readonly loadEntropy: number;
 }
 
-/** What an evaluation on the test data gave. */
+/** The result of an evaluation on the test data. */
 export interface TestResult {
-  /** What the task is scored by, such as `accuracy` or `matthews`. */
+  /** The name of the metric that the task is scored by, such as `accuracy` or `matthews`. */
   readonly metric: string;
   /** The value of `metric`, a fraction. */
   readonly testScore: number;
@@ -31,9 +34,9 @@ export interface StepEvent {
   /** Mean over the samples of the step. */
   readonly loss: number;
   readonly learningRate: number;
-  /** Of kernel attention; null in a network without. */
+  /** The temperature of kernel attention; null in a network without it. */
   readonly temperature: number | null;
-  /** Of mixtures of experts; null in a network without. */
+  /** The routing of mixtures of experts; null in a network without them. */
   readonly routing: RouterStatistics | null;
   /** Samples (pictures, sentences) in this step. */
   readonly samples: number;
@@ -112,11 +115,13 @@ export interface EmptyClassesEvent {
   /** The data set. */
   readonly name: string;
   readonly classes: readonly string[];
-  /** Of how many. */
+  /** The number of all classes. */
   readonly numClasses: number;
 }
 
-/** The weights that training starts from are for other classes, so the classifier is fresh; told before the first step. */
+/**
+ * The weights that training starts from are for other classes, so the classifier is fresh; told before the first step.
+ */
 export interface NewClassifierEvent {
   readonly type: 'newClassifier';
   /** File or folder of the weights. */
@@ -138,7 +143,7 @@ export interface PretrainedFoldedEvent {
   readonly type: 'pretrainedFolded';
   /** Folder of the network. */
   readonly pretrained: string;
-  /** What it is: `dyconv` or `pad`. */
+  /** Its kind: `dyconv` or `pad`. */
   readonly layer: string;
 }
 
@@ -182,7 +187,7 @@ export interface FinishedEvent extends TestResult {
   readonly trainingSeconds: number;
 }
 
-/** What there is to say of data and weights. */
+/** An event about data and weights. */
 export type PreparationEvent =
   TruncatedEvent | BadPictureEvent | EmptyClassesEvent | NewClassifierEvent | UnknownKeysEvent | PretrainedFoldedEvent;
 
@@ -226,8 +231,8 @@ export function parseEvent(line: string): TrainingEvent | null {
 }
 
 /**
- * Whether an event is of the run, and a line of `metrics.jsonl`: those are the same however often a run was interrupted. The
- * others are of a session.
+ * Whether an event is of the run, and a line of `metrics.jsonl`: those are the same however often a run was
+ * interrupted. The others are of a session.
  */
 export function isMetric({ type }: TrainingEvent): boolean {
   return contents.has(type);

@@ -31,7 +31,8 @@ it('finds what has changed, by the names of the recipe', () => {
     { what: 'masks', before: null, now: 'ab' },
   ]);
   expect(changesText(changes)).toBe(
-    'model.width was 4, is 8; training.learningRate was 0.05, is 0.1; partition.ratio was 0.3, is 0.5; training.clipGradNorm was not there, is 1; and 2 more',
+    'model.width was 4, is 8; training.learningRate was 0.05, is 0.1; partition.ratio was 0.3, is 0.5; ' +
+      'training.clipGradNorm was not there, is 1; and 2 more',
   );
 });
 
@@ -56,7 +57,7 @@ it('takes a setting that an older version did not know for its default', () => {
   expect(changesSince(of({ ...recipe, training }), of(other))).toEqual([
     { what: 'training.momentum', before: '0.9', now: '0.5' },
   ]);
-  // Of a trainer without a recipe.
+  // A trainer without a recipe.
   expect(changesSince(of({ training: { epochs: 2 } }), of({ training: { epochs: 2, gamma: 0.1 } }))).toEqual([]);
 });
 

@@ -1,6 +1,6 @@
 /**
- * All that decides the bits of a run: kept with each checkpoint, so that a run that would not end as if it had never been
- * interrupted is not gone on with unawares.
+ * All that decides the bits of a run: kept with each checkpoint, so that a run that would not end as if it had never
+ * been interrupted is not gone on with unawares.
  */
 import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
@@ -18,14 +18,14 @@ import { recipeSettings } from '../recipe/recipeSettings.js';
 export const fingerprintSchema = z.strictObject({
   /** As in a recipe, complete; of a `Trainer` that has none `training` and `partition` alone. */
   settings: z.record(z.string(), z.unknown()),
-  /** What they are carried out with, by name: data, libtorch, threads … */
+  /** The parts that they are carried out with, by name: data, libtorch, threads … */
   parts: z.record(z.string(), z.string()),
 });
 export type Fingerprint = z.infer<typeof fingerprintSchema>;
 
 /**
- * Settings that decide no bit of a run that goes on: where data lie that are told apart by what is in them, who prepares them, and
- * what the checkpoint says itself.
+ * Settings that decide no bit of a run that goes on: where data lie that are told apart by what is in them, who
+ * prepares them, and what the checkpoint says itself.
  */
 const withoutEffect = [
   'data.path',
@@ -39,7 +39,7 @@ const withoutEffect = [
 
 export interface FingerprintParts {
   readonly network: nn.Module;
-  /** Of the data, by name. */
+  /** The fingerprints of the data, by name. */
   readonly parts: Readonly<Record<string, string>> | undefined;
   readonly masks: Partition | null;
 }
@@ -58,7 +58,7 @@ export function fingerprintOf(
   };
 }
 
-/** Of the parameters and buffers: what a network starts from. */
+/** The fingerprint of the parameters and buffers that a network starts from. */
 export function weightsFingerprint(network: nn.Module): string {
   const hash = createHash('sha256');
   for (const [name, tensor] of network.stateDict()) hash.update(name).update(tensor.toTypedArray());
@@ -94,7 +94,7 @@ function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex').slice(0, 16);
 }
 
-/** What is not as it was. Settings that an older version did not know are what they are by default. */
+/** The changes since `before`. Settings that an older version did not know are what they are by default. */
 export function changesSince(before: Fingerprint, now: Fingerprint): Change[] {
   const settings = differences(recipeSettings(completed(before.settings)), recipeSettings(completed(now.settings)));
   return [
@@ -121,7 +121,7 @@ function completed(settings: Fingerprint['settings']): object {
 export function assertUnchanged(changes: readonly Change[], place: string): void {
   if (changes.length === 0) return;
   throw new InputError(
-    `${place}: the run would not end as if it had never stopped: ${changesText(changes)}; put that back, or go on all the same ` +
-      `by ${allowChangesText}`,
+    `${place}: the run would not end as if it had never stopped: ${changesText(changes)}; ` +
+      `put that back, or go on all the same by ${allowChangesText}`,
   );
 }

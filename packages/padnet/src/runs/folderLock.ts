@@ -1,7 +1,8 @@
 /**
- * A folder that is written to has one writer at a time. The lock is one of the system's, of the file `.padnet.lock` in the folder,
- * and ends with the process or thread that has it, however that ends. What the file says is for people alone: a file that
- * is left behind, whatever is in it, holds nobody up, and a process that is stopped keeps what it has.
+ * A folder that is written to has one writer at a time. The lock is one of the system's, of the file `.padnet.lock` in
+ * the folder, and ends with the process or thread that has it, however that ends. What the file says is for people
+ * alone: a file that is left behind, whatever is in it, holds nobody up, and a process that is stopped keeps what it
+ * has.
  */
 import {
   closeSync,
@@ -45,10 +46,11 @@ const patience = 2000; // milliseconds
 const interval = 50;
 
 /**
- * Holds the folder until disposed, and makes it where it is not there; one that was made and is still empty then goes again.
+ * Holds the folder until disposed, and makes it where it is not there; one that was made and is still empty then goes
+ * again.
  *
- * @throws FolderHeldError saying who has it, where that does not end within two seconds; InputError where the folder cannot be
- *   made or written to
+ * @throws FolderHeldError saying who has it, where that does not end within two seconds; InputError where the folder
+ *   cannot be made or written to
  */
 export async function holdFolder(folder: string): Promise<Disposable> {
   const end = performance.now() + patience;
@@ -172,7 +174,7 @@ export interface Work {
   readonly command: string;
 }
 
-/** What is told of this process. */
+/** The description of this process that others are given. */
 let work: Work = { pid: process.pid, command: commandOf(process.argv) };
 
 function commandOf([node = 'node', program = '', ...parameters]: readonly string[]): string {

@@ -31,9 +31,9 @@ it.each([state, old])('takes what was told, and drops what comes after the check
 });
 
 it.each<[string, readonly string[], string, number]>([
-  ['a line null', told.with(1, 'null'), ':2: damaged: expected one JSON event a line', 4],
-  ['a line that was cut', told.with(3, epoch.slice(0, 30)), ':4: damaged: expected one JSON event a line', 4],
-  ['an empty line', told.with(0, ''), ':1: damaged: expected one JSON event a line', 4],
+  ['a line null', told.with(1, 'null'), ':2: damaged: expected one JSON event per line', 4],
+  ['a line that was cut', told.with(3, epoch.slice(0, 30)), ':4: damaged: expected one JSON event per line', 4],
+  ['an empty line', told.with(0, ''), ':1: damaged: expected one JSON event per line', 4],
   ['a file that was deleted', [], ' has 0 of the 5 events that the checkpoint knows of', 0],
   ['a file that was shortened', told.slice(0, 2), ' has 2 of the 5 events that the checkpoint knows of', 2],
   [
@@ -48,7 +48,8 @@ it.each<[string, readonly string[], string, number]>([
   for (const of of [state, old]) {
     if (of === old && problem.includes('other events') && left === 4 && lines.length > 5) continue;
     expect(() => check(lines, of)).toThrow(
-      `runs/a/metrics.jsonl${problem}; the checkpoint is whole: put the file back as it was, or go on with what is left`,
+      `runs/a/metrics.jsonl${problem}; ` +
+        'the checkpoint is whole: put the file back as it was, or go on with what is left',
     );
     const { lines: kept, change } = check(lines, of, true);
     expect(kept).toHaveLength(left);

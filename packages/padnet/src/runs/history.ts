@@ -21,7 +21,7 @@ export interface CheckedHistory {
   readonly change: Change | null;
 }
 
-/** Of an empty history. */
+/** The digest of an empty history. */
 export const NO_EVENTS = '';
 
 export function digestOf(lines: readonly string[]): string {
@@ -56,7 +56,7 @@ function problemOf(
   { events, step, history }: Pick<CheckpointState, 'events' | 'step' | 'history'>,
 ): string | null {
   const damaged = told.findIndex((line) => parseEvent(line) === null);
-  if (damaged !== -1) return `:${damaged + 1}: damaged: expected one JSON event a line`;
+  if (damaged !== -1) return `:${damaged + 1}: damaged: expected one JSON event per line`;
   if (told.length < events) return ` has ${told.length} of the ${events} events that the checkpoint knows of`;
   // An older version kept no digest: its steps come one after the other all the same.
   const isWhole = history === null ? readable(told, step).length === events : digestOf(told) === history;

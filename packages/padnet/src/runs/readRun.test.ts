@@ -63,7 +63,7 @@ it.each([
   '{"type":"checkpoint"}',
 ])('names the line that is damaged before the last: %s', (line) => {
   writeFileSync(run.metrics, `${lines.split('\n')[0]!}\n${line}\n${lines}`);
-  expect(message(() => readEvents(run.metrics))).toBe(`${run.metrics}:2: damaged: expected one JSON event a line`);
+  expect(message(() => readEvents(run.metrics))).toBe(`${run.metrics}:2: damaged: expected one JSON event per line`);
 });
 
 it('reads a run, with or without events and environment', () => {
@@ -95,15 +95,16 @@ it('reads a run of before schedules began after the warm-up as what it was', () 
 });
 
 it('says what is missing or damaged', () => {
-  expect(message(() => readRun(run.path))).toBe(`${run.path} is no training run: it has no recipe.yaml`);
-  expect(message(() => readRun(join(parent, 'none')))).toContain('is no training run');
+  expect(message(() => readRun(run.path))).toBe(`${run.path} is not a training run: it has no recipe.yaml`);
+  expect(message(() => readRun(join(parent, 'none')))).toContain('is not a training run');
   expect(message(() => loadRunModel(run.path))).toBe(
     `${run.path} has no trained model yet; \`padnet train --resume ${run.path}\` finishes the run`,
   );
   writeFileSync(run.recipe, serialiseRecipe(smallRecipe('pictures', 'static')));
   writeFileSync(run.environment, '{"date": ');
   expect(message(() => readRun(run.path))).toBe(
-    `${run.environment}: expected what training wrote of its machine, but it is not JSON; get it back from a copy, or delete it`,
+    `${run.environment}: expected what training wrote about its machine, but it is not JSON; ` +
+      'restore it from a copy, or delete it',
   );
   writeFileSync(run.recipe, readFileSync(run.recipe, 'utf8').replace('epochs: 2', 'epochs: two'));
   expect(message(() => readRun(run.path))).toMatch(/recipe\.yaml:\d+: training\.epochs: /);

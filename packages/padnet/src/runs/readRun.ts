@@ -18,11 +18,15 @@ export interface Run<R extends RunRecipe = Recipe> {
   readonly environment: Environment | null;
   /** How it divided its samples; absent: its data say so. */
   readonly split?: DataSplit | undefined;
-  /** What `metrics.jsonl` tells. */
+  /** The events of `metrics.jsonl`. */
   readonly events: readonly TrainingEvent[];
 }
 
-/** A run that was trained from a recipe. @throws InputError as `readAnyRun`, and where a program of one's own trained it */
+/**
+ * A run that was trained from a recipe.
+ *
+ * @throws InputError as `readAnyRun`, and where a program of one's own trained it
+ */
 export function readRun(path: string): Run {
   const run = readAnyRun(path);
   return { ...run, recipe: trainable(path, run.recipe) };
@@ -31,8 +35,8 @@ export function readRun(path: string): Run {
 function trainable(path: string, recipe: RunRecipe): Recipe {
   if (recipe.modality !== 'program') return recipe;
   throw new InputError(
-    `${path} was trained by a program of your own, which alone has its data and can go on with it; \`padnet compare\` and ` +
-      '`padnet inspect` show it',
+    `${path} was trained by a program of your own; only that program has its data and can go on with it; ` +
+      '`padnet compare` and `padnet inspect` show it',
   );
 }
 
@@ -57,7 +61,7 @@ export function readRunRecipe(path: string): Recipe {
 /** Also one that a program of one's own wrote. @throws InputError as `readAnyRun` */
 export function readAnyRecipe(path: string): RunRecipe {
   const { recipe } = new RunFolder(path);
-  if (!isThere(recipe)) throw new InputError(`${path} is no training run: it has no recipe.yaml`);
+  if (!isThere(recipe)) throw new InputError(`${path} is not a training run: it has no recipe.yaml`);
   const bytes = readRegularFile(recipe, { expected: 'the recipe of a run', maxBytes: maxSettingsBytes });
   return parseRunRecipe(checkText(bytes, recipe).toString('utf8'), recipe);
 }
@@ -67,11 +71,14 @@ export function readEvents(file: string): TrainingEvent[] {
   return readLines(file).map((line, index) => {
     const event = parseEvent(line);
     if (event) return event;
-    throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event a line`);
+    throw new InputError(`${file}:${index + 1}: damaged: expected one JSON event per line`);
   });
 }
 
-/** The lines of a `metrics.jsonl` but for the last where it was cut off, as by a process that was killed; none where there is no file. */
+/**
+ * The lines of a `metrics.jsonl` but for the last where it was cut off, as by a process that was killed; none where
+ * there is no file.
+ */
 export function readLines(file: string): string[] {
   return (readIfThere(file, { expected: 'the events of a run' }) ?? '').split('\n').slice(0, -1);
 }
@@ -81,7 +88,11 @@ function readIfThere(file: string, options: ReadOptions): string | null {
   return isThere(file) ? readRegularText(file, options) : null;
 }
 
-/** The final network of a run, in evaluation mode. @throws InputError where the run has not finished, or as `loadModel` */
+/**
+ * The final network of a run, in evaluation mode.
+ *
+ * @throws InputError where the run has not finished, or as `loadModel`
+ */
 export function loadRunModel(path: string, code: CodeOptions = {}): SavedModel {
   const folder = new RunFolder(path);
   if (!isThere(folder.model)) {

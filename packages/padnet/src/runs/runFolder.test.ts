@@ -60,7 +60,9 @@ it('makes a folder, also where there is an empty one', () => {
 it('refuses a run that is there, and changes nothing', () => {
   fill();
   const before = readdirSync(run.path, { recursive: true });
-  expect(failure(false)).toBe(`${run.path} already has a run; --resume goes on with it, --force starts it anew`);
+  expect(failure(false)).toBe(
+    `${run.path} already has a run; --resume goes on with it, --force starts it from the beginning`,
+  );
   expect(readdirSync(run.path, { recursive: true })).toEqual(before);
 });
 
@@ -125,14 +127,15 @@ it("deletes nothing where a recipe is all that may be a run's", () => {
   for (const file of [run.recipe, run.model, run.partition, run.environment]) writeFileSync(file, 'mine');
   const before = readdirSync(run.path, { recursive: true });
   expect(failure(true)).toBe(
-    `${run.path} has a recipe.yaml, but none of the files that training writes beside it, so nothing in it is deleted; choose another folder`,
+    `${run.path} has a recipe.yaml, but none of the files that training writes beside it, ` +
+      'so nothing in it is deleted; choose another folder',
   );
   expect(readdirSync(run.path, { recursive: true })).toEqual(before);
 });
 
 it('says what is in the way', () => {
   writeFileSync(run.path, 'mine');
-  expect(failure(true)).toBe(`${run.path} could not be looked into: it is a file, not a folder`);
+  expect(failure(true)).toBe(`${run.path} could not be read: it is a file, not a folder`);
 });
 
 it('refuses a folder that is no run, forced or not', () => {
@@ -140,7 +143,7 @@ it('refuses a folder that is no run, forced or not', () => {
   writeFileSync(join(run.path, 'thesis.tex'), 'mine');
   for (const force of [false, true]) {
     expect(failure(force)).toBe(
-      `${run.path} exists and is no training run (it has no recipe.yaml); choose another folder`,
+      `${run.path} exists and is not a training run (it has no recipe.yaml); choose another folder`,
     );
   }
   expect(readFileSync(join(run.path, 'thesis.tex'), 'utf8')).toBe('mine');

@@ -49,7 +49,7 @@ export class RunFolder {
     return join(this.path, 'checkpoints');
   }
 
-  /** What the run began with. */
+  /** The file of what the run began with. */
   get start(): string {
     return join(this.checkpoints, 'start.json');
   }
@@ -71,8 +71,8 @@ export class RunFolder {
   }
 
   /**
-   * Whether there is anything in it. What a process that was killed leaves half-written does not count, nor the environment of a run
-   * that has not got its recipe yet.
+   * Whether there is anything in it. What a process that was killed leaves half-written does not count, nor the
+   * environment of a run that has not got its recipe yet.
    */
   get exists(): boolean {
     const names = entries(this.path).filter((name) => !isLeftover(name) && !isLockFile(name));
@@ -93,10 +93,14 @@ export class RunFolder {
   checkNew(force: boolean): void {
     if (!this.exists) return;
     if (!isThere(this.recipe)) {
-      throw new InputError(`${this.path} exists and is no training run (it has no recipe.yaml); choose another folder`);
+      throw new InputError(
+        `${this.path} exists and is not a training run (it has no recipe.yaml); choose another folder`,
+      );
     }
     if (!force)
-      throw new InputError(`${this.path} already has a run; --resume goes on with it, --force starts it anew`);
+      throw new InputError(
+        `${this.path} already has a run; --resume goes on with it, --force starts it from the beginning`,
+      );
     if (!this.#isOurs) {
       throw new InputError(
         `${this.path} has a recipe.yaml, but none of the files that training writes beside it, so nothing in it ` +
@@ -106,8 +110,8 @@ export class RunFolder {
   }
 
   /**
-   * Makes the folder for a new run, of which `environment.json` and the recipe are written next. With `force` what training has
-   * written to it goes, but for these two; what it has not stays.
+   * Makes the folder for a new run, of which `environment.json` and the recipe are written next. With `force` what
+   * training has written to it goes, but for these two; what it has not stays.
    *
    * @throws as `checkNew`
    */
@@ -137,7 +141,9 @@ export class RunFolder {
    */
   checkInput(path: string, name = path): void {
     if (existsSync(path) && this.owns(path))
-      throw new InputError(`${name} belongs to the run in ${this.path}, which is to start anew; copy it elsewhere`);
+      throw new InputError(
+        `${name} belongs to the run in ${this.path}, which is to start from the beginning; copy it elsewhere`,
+      );
   }
 
   /** Removes what a session that was killed left half-written. */
@@ -145,7 +151,7 @@ export class RunFolder {
     for (const folder of [this.path, this.checkpoints, join(this.path, 'model')]) removeLeftovers(folder);
   }
 
-  /** What a finished run has no use for; it is three times as large as its network. */
+  /** Removes the checkpoints, which a finished run does not need; they are three times as large as its network. */
   removeCheckpoints(): void {
     empty(this.checkpoints, (name) => isCheckpointFile(name) || isLockFile(name) || isLeftover(name));
   }
@@ -175,7 +181,7 @@ function entries(folder: string): string[] {
     return readdirSync(folder);
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'ENOENT') return [];
-    throw new InputError(`${folder} could not be looked into: ${reasonOf(error)}`, { cause: error });
+    throw new InputError(`${folder} could not be read: ${reasonOf(error)}`, { cause: error });
   }
 }
 

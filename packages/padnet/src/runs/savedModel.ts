@@ -1,5 +1,6 @@
 /**
- * A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights, of partial layers those in use.
+ * A trained network on disk: `model.json` says what it is, `model.safetensors` has its weights, of partial layers those
+ * in use.
  */
 import { existsSync } from 'node:fs';
 import { dirname, join } from 'node:path';
@@ -77,16 +78,19 @@ const textDescriptionSchema = z.strictObject({
   model: textModelSchema,
   /** As Hugging Face's `config.json`. */
   config: z.record(z.string(), z.unknown()),
-  /** Of GLUE, what it was trained for. */
+  /** The task of GLUE that it was trained for. */
   task: z.enum(glueTaskNames).optional(),
-  /** What it was trained for; without either: converted from a pretrained encoder, not trained yet. */
+  /**
+   * The definition of the texts that it was trained for; without this and `task`: converted from a pretrained encoder,
+   * not trained yet.
+   */
   definition: definitionSchema.optional(),
   /** How the files that it was trained on were written; absent where the run's recipe says so. */
   table: tableSchema.optional(),
   maxLength: z.int().min(1),
 });
 
-/** Of a trained network that was saved as Hugging Face does, in its `config.json`. */
+/** The part that the `config.json` keeps of a trained network that was saved as Hugging Face does. */
 const keptSchema = textDescriptionSchema.pick({ task: true, definition: true, table: true, maxLength: true });
 
 /** A network that a program made: its weights can be read, not the network. */
@@ -104,7 +108,7 @@ export type TextDescription = Omit<
   z.infer<typeof textDescriptionSchema>,
   'format' | 'config' | 'definition' | 'table'
 > & {
-  /** Of GLUE too. */
+  /** The definition, for tasks of GLUE too. */
   readonly definition?: TextDefinition | undefined;
   readonly table?: OwnTableOptions | undefined;
 };
@@ -126,21 +130,28 @@ export type SavedModel = PictureModel | TextModel;
 /** A network of one modality. */
 export type ModelOf<M extends Modality> = Extract<SavedModel, { readonly modality: M }>;
 
-/** What a network takes, in words. */
+/** The name of a network's inputs. */
 export const sampleNames: Readonly<Record<Modality, string>> = { image: 'pictures', text: 'texts' };
 
-/** A network that is to be of one modality. @param place what messages name it. @throws InputError where it is of another */
+/**
+ * A network that is to be of one modality.
+ *
+ * @param place what messages name it
+ * @throws InputError where it is of another
+ */
 export function ofModality<M extends Modality>(modality: M, model: SavedModel, place: string): ModelOf<M> {
   if (model.modality === modality) return model as ModelOf<M>;
   throw new InputError(`${place} has a network for ${sampleNames[model.modality]}`);
 }
 
-/** Writes the weights, then `model.json` at `file`, which calls a network static in which no layer is dynamic any more. */
+/**
+ * Writes the weights, then `model.json` at `file`, which calls a network static in which no layer is dynamic any more.
+ */
 export function savePictureModel(file: string, network: nn.Layer, description: PictureDescription): void {
   writeModel(file, network, { ...description, model: pictureOptions(network, description.model) });
 }
 
-/** Of a network as it is, whatever it was before its partition. */
+/** The options of a network as it is, whatever it was before its partition. */
 function pictureOptions(network: nn.Module, model: PictureDescription['model']): PictureDescription['model'] {
   if (model.layer === 'static' || hasDynamicLayer(network)) return model;
   const { name, stem, width } = model;
@@ -158,7 +169,7 @@ function hasDynamicLayer(network: nn.Module): boolean {
   return false;
 }
 
-/** Of a network that only the program which trained it can make. */
+/** Saves a network that only the program which trained it can make. */
 export function saveProgramModel(file: string, network: nn.Module, { name }: { readonly name: string }): void {
   writeModel(file, network, { modality: 'program', name });
 }
@@ -176,7 +187,7 @@ export function savePretrainedText(
 }
 
 /**
- * What an encoder as Hugging Face saves it was trained for, where padnet has saved it.
+ * The description of what an encoder in Hugging Face's format was trained for, where padnet has saved it.
  *
  * @throws InputError where that is damaged
  */
@@ -247,8 +258,8 @@ function writeModel(file: string, network: nn.Module, description: object, addFi
  * The network in evaluation mode, and what it was trained for.
  *
  * @param file the path of `model.json`
- * @throws InputError where a file is missing or damaged, weights and description do not fit, or its router is code of one's own that
- * may not be run or has changed
+ * @throws InputError where a file is missing or damaged, weights and description do not fit, or its router is code of
+ * one's own that may not be run or has changed
  */
 export function loadModel(file: string, code: CodeOptions = {}): SavedModel {
   loadMachineRates();
@@ -288,7 +299,8 @@ const kinds: { readonly [M in Stored['modality']]: ModelKind<Extract<StoredDescr
     files: [],
     load: ({ name }, file) => {
       throw new InputError(
-        `${file}: ${name} is a network of a program of your own, which alone can make it; model.safetensors has its weights`,
+        `${file}: ${name} is a network of a program of your own; only that program can make it; ` +
+          'model.safetensors has its weights',
       );
     },
   },
@@ -322,7 +334,7 @@ type StoredDescription = WithoutFormat<Stored>;
 function parseDescription(file: string): StoredDescription {
   const description: StoredDescription & { format?: string } = readJson<Stored>(file, descriptionSchema, {
     expected: 'the description of a network',
-    wayOut: 'get it back from a copy, or train anew',
+    wayOut: 'restore it from a copy, or train again',
   });
   delete description.format;
   return description;

@@ -30,7 +30,7 @@ export function readSplit(file: string): DataSplit | undefined {
   if (!isThere(file)) return undefined;
   const { testFraction, seed, train, test } = readJson(file, fileSchema, {
     expected: 'the split of a run',
-    wayOut: 'get it back from a copy, or train anew',
+    wayOut: 'restore it from a copy, or train again',
     maxBytes: maxTextBytes,
   });
   return { testFraction, seed, train, test };

@@ -1,4 +1,6 @@
-/** A GLUE task, an encoder and its tokenizer that are small enough to train in a second, for the tests of this folder. */
+/**
+ * A GLUE task, an encoder and its tokenizer that are small enough to train in a second, for the tests of this folder.
+ */
 import { mkdirSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed } from '@padnet/torch';
@@ -20,7 +22,10 @@ export function writeTexts(folder: string, { train = 48, dev = 24 } = {}): void 
       const animal = index % 2 === 0 ? 'cat' : 'dog';
       const follows = Math.floor(index / 2) % 2 === 0;
       const rest = words.slice(0, 1 + (index % words.length)).join(' ');
-      return `${index}\tthe ${animal} ${rest}\tthe ${follows ? 'cat' : 'dog'}\t${follows ? 'entailment' : 'not_entailment'}`;
+      return (
+        `${index}\tthe ${animal} ${rest}\t` +
+        `the ${follows ? 'cat' : 'dog'}\t${follows ? 'entailment' : 'not_entailment'}`
+      );
     });
     writeFileSync(join(rte, `${name}.tsv`), ['index\tsentence1\tsentence2\tlabel', ...rows, ''].join('\n'));
   }

@@ -4,8 +4,8 @@ import { checkOutput, writeOutput, type FileKind } from '../outputFile.js';
 import { holdFolder } from './folderLock.js';
 
 /**
- * `writeOutput` while this process holds the folder of the file, so that nothing is put into a run that another one trains. The
- * folders of devices and pipes are nobody's.
+ * `writeOutput` while this process holds the folder of the file, so that nothing is put into a run that another one
+ * trains. The folders of devices and pipes are nobody's.
  *
  * @throws as both
  */

@@ -1,6 +1,6 @@
 /**
- * Every key of a recipe with values that nobody should write: the recipe is refused in lines that begin with the key that was written, or
- * all up to the first training step works.
+ * Every key of a recipe with values that nobody should write: the recipe is refused in lines that begin with the key
+ * that was written, or all up to the first training step works.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -74,7 +74,7 @@ interface JsonSchema {
   readonly properties?: Readonly<Record<string, JsonSchema>>;
 }
 
-/** Of sections too. */
+/** The keys of a schema, those of its sections too. */
 function keysOf(schema: JsonSchema, prefix = ''): string[] {
   return Object.entries(schema.properties ?? {}).flatMap(([name, inner]) => [
     `${prefix}${name}`,
@@ -129,7 +129,7 @@ describe.each<[keyof typeof recipes, Modality]>([
   it.each(chosen)('%s', { timeout: 60_000 }, async (key) => {
     for (const value of extremes) {
       for (const how of ['file', 'set'] as const) {
-        // What is taken away by --set is as if it had not been written.
+        // A key that --set takes away is as if it had not been written.
         if (how === 'set' && value === 'null') continue;
         // Fashion-MNIST is not on every machine.
         if (key === 'data' && value === '{}') continue;

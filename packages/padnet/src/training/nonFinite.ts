@@ -18,14 +18,17 @@ export class NonFiniteLossError extends Error {
   }
 }
 
-/** What has become not finite while `forward` ran the network. */
+/** An error that names the first value that was not finite while `forward` ran the network. */
 export function nonFiniteError(network: nn.Module, what: string, forward: () => unknown): NonFiniteError {
   return new NonFiniteError(what, findNonFinite(network, forward) ?? noLayer);
 }
 
 export const noLayer = 'every layer of the network is finite, the loss itself is not';
 
-/** The first parameter or layer output that is not finite while `forward` runs the network, in words; null: there is none. */
+/**
+ * The first parameter or layer output that is not finite while `forward` runs the network, in words; null: there is
+ * none.
+ */
 export function findNonFinite(network: nn.Module, forward: () => unknown): string | null {
   // With gradients, so that no batch norm is fused (`fuseBatchNorms`) and every layer has its output.
   return scope(() =>
@@ -74,8 +77,8 @@ export function assertFinite(tensors: ReadonlyMap<string, Tensor>, step: number)
 }
 
 /**
- * Weights can be finite and still be so large that no loss is: this tries them by `forward`, in evaluation mode. Leaves mode
- * and random state as they were.
+ * Weights can be finite and still be so large that no loss is: this tries them by `forward`, in evaluation mode. Leaves
+ * mode and random state as they were.
  *
  * @throws NonFiniteLossError naming the layer
  */

@@ -133,7 +133,7 @@ it.each([2, 4])('moves the mixture of %i equal kernels as one static kernel, und
 });
 
 describe('the learning rate', () => {
-  /** Of 10 epochs of 10 steps. */
+  /** The factors of the learning rate at steps of a training of 10 epochs of 10 steps. */
   const at = (options: Partial<TrainingOptions>, ...steps: number[]): number[] =>
     steps.map(learningRateSchedule(training({ epochs: 10, ...options }), 10));
   const cosine = (done: number): number => (1 + Math.cos(Math.PI * done)) / 2;

@@ -6,10 +6,10 @@ import { isMasked, sourceOf } from '../partial/index.js';
 import type { TrainingOptions } from '../recipe/recipe.js';
 
 /**
- * Groups by what multiplies the learning rate and whether weights decay. A bank's learning rate is multiplied and its weight
- * decay divided by `bankFactor`: while the coefficients are near uniform, each kernel gets 1/K of the gradient and counts 1/K
- * in the mixture, so the mixed kernel would move 1/K as far as a static one under SGD (method.md §6). AdamW decays neither
- * biases nor norms nor φ.
+ * Groups by what multiplies the learning rate and whether weights decay. A bank's learning rate is multiplied and its
+ * weight decay divided by `bankFactor`: while the coefficients are near uniform, each kernel gets 1/K of the gradient
+ * and counts 1/K in the mixture, so the mixed kernel would move 1/K as far as a static one under SGD (method.md §6).
+ * AdamW decays neither biases nor norms nor φ.
  */
 export function createOptimizer(network: nn.Module, training: TrainingOptions): optim.SGD | optim.AdamW {
   const { optimizer, learningRate, weightDecay, momentum, bankFactor } = training;
@@ -22,7 +22,8 @@ export function createOptimizer(network: nn.Module, training: TrainingOptions): 
     const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;
     if (!Number.isFinite(decay) || !Number.isFinite(learningRate * factor))
       throw new InputError(
-        `training.bankFactor: ${bankFactor} takes the learning rate or the weight decay of banks beyond all numbers; give one nearer to 1`,
+        `training.bankFactor: ${bankFactor} makes the learning rate or the weight decay of banks infinite; ` +
+          'give one nearer to 1',
       );
     const key = `${factor} ${decay}`;
     const group = found.get(key) ?? { parameters: [], learningRate: learningRate * factor, weightDecay: decay };
@@ -54,7 +55,8 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
 }
 
 /**
- * Parameters that are banks, and their K; not those of DCD, whose coefficients are features and come to nothing like 1 together.
+ * Parameters that are banks, and their K; not those of DCD, whose coefficients are features and come to nothing like 1
+ * together.
  */
 function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
@@ -68,10 +70,10 @@ function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
 }
 
 /**
- * What the learning rate is multiplied by at a step (0 for the first). It rises from 0 over the warm-up, and the schedule goes over
- * the steps that are left, as in PyTorch's `SequentialLR` and Hugging Face's schedules. Milestones are epochs of the whole
- * training. With `scheduleStart: firstStep` the schedule goes over all steps and the warm-up multiplies the first of them, so that
- * all of the learning rate is never reached.
+ * The factor of the learning rate at a step (0 for the first). It rises from 0 over the warm-up, and the schedule goes
+ * over the steps that are left, as in PyTorch's `SequentialLR` and Hugging Face's schedules. Milestones are epochs of
+ * the whole training. With `scheduleStart: firstStep` the schedule goes over all steps and the warm-up multiplies the
+ * first of them, so that all of the learning rate is never reached.
  */
 export function learningRateSchedule(training: TrainingOptions, stepsPerEpoch: number): optim.Schedule {
   const { warmupEpochs, scheduleStart } = training;

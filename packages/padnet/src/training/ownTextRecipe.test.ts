@@ -43,7 +43,8 @@ describe('data of texts', () => {
 
   it('are the same once written down', () => {
     const lines =
-      '  name: text\n  train: a.csv\n  test: b.csv\n  classes: [no, 1, 2.5]\n  metric: [f1, macroF1]\n  delimiter: ";"\n  columns: [a, text, label]\n';
+      '  name: text\n  train: a.csv\n  test: b.csv\n  classes: [no, 1, 2.5]\n  metric: [f1, macroF1]\n' +
+      '  delimiter: ";"\n  columns: [a, text, label]\n';
     const recipe = parseRecipe(head + lines, 'x.yaml');
     expect(parseRecipe(serialiseRecipe(recipe), 'x.yaml')).toEqual(recipe);
     expect(textRecipeSchema.parse(recipe)).toEqual(recipe);
@@ -67,7 +68,7 @@ describe('data of texts', () => {
     ],
     [
       '  name: text\n  path: x\n  test: y\n  splitSeed: 1\n',
-      ['recipes/x.yaml:11: data.splitSeed: nothing is split, since data.test is tested on; leave the key away'],
+      ['recipes/x.yaml:11: data.splitSeed: nothing is split, since data.test is tested on; remove the key'],
     ],
     [
       '  name: text\n  path: x\n  testFraction: 1\n',
@@ -75,7 +76,7 @@ describe('data of texts', () => {
     ],
     [
       '  name: text\n  path: x\n  delimiter: "||"\n',
-      ['recipes/x.yaml:10: data.delimiter: expected one character, and no quote, got "||"'],
+      ['recipes/x.yaml:10: data.delimiter: expected one character other than a quote, got "||"'],
     ],
     [
       '  name: text\n  path: x\n  format: jsonl\n  columns: [text, label]\n',
@@ -92,9 +93,7 @@ describe('data of texts', () => {
     ['  name: text\n  path: x\n  metric: [f1, f1]\n', ['recipes/x.yaml:10: data.metric: f1 is there twice']],
     [
       '  name: text\n  path: x\n  metric: bleu\n',
-      [
-        /recipes\/x\.yaml:10: data\.metric: expected .*accuracy, f1, macroF1, matthews, pearson, spearman.*, got "bleu"/,
-      ],
+      [/recipes\/x\.yaml:10: data\.metric: expected .*accuracy, f1, macroF1, matthews, .*, got "bleu"/],
     ],
     [
       '  name: text\n  path: x\n  target: number\n  classes: [1, 2]\n',

@@ -30,10 +30,12 @@ export interface PartitionRunResult {
 }
 
 /**
- * Partitions the dynamic or partial network of a run, or one that `padnet convert` wrote; it is not changed. The partition can then be
- * trained with: `partition.masks` in a recipe. Of a partial network, entries that are static stay so.
+ * Partitions the dynamic or partial network of a run, or one that `padnet convert` wrote; it is not changed. The
+ * partition can then be trained with: `partition.masks` in a recipe. Of a partial network, entries that are static stay
+ * so.
  *
- * @throws InputError where the run has not finished, there are no data, or the network is static or more static than asked for
+ * @throws InputError where the run has not finished, there are no data, or the network is static or more static than
+ *   asked for
  */
 export async function partitionRun(
   path: string,
@@ -60,7 +62,9 @@ export async function partitionRun(
 
 function runAt(path: string): Run {
   if (isThere(new RunFolder(path).recipe)) return readRun(path);
-  throw new InputError(`${path} has no data of its own; give a recipe whose data are scored with --recipe <file>`);
+  throw new InputError(
+    `${path} has no data of its own; give a recipe, whose data are used to score it, with --recipe <file>`,
+  );
 }
 
 /** Entries that are static come back into the banks, where they are the same in every kernel and score 0. */
@@ -73,8 +77,9 @@ function makeSearchable(
   const kind = taskKind(saved.modality);
   if (layer === 'static') {
     throw new InputError(
-      `${path} is static, so nothing of it can become so; \`padnet convert ${path} --layer ${kind.dynamicLayer} --out <folder>\` makes ` +
-        'it dynamic, to be trained before it is partitioned',
+      `${path} is static already, so there is nothing to partition; ` +
+        `\`padnet convert ${path} --layer ${kind.dynamicLayer} --out <folder>\` makes it dynamic, ` +
+        'to be trained before it is partitioned',
     );
   }
   if (layer === 'pad') checkNarrower(path, saved, options);
@@ -95,12 +100,13 @@ function checkNarrower(
   const kappa = dynamicEntries / entries;
   if (ratio > kappa) {
     throw new InputError(
-      `${path} is partial with κ = ${kappa.toFixed(3)}, and static entries stay so: expected a ratio of at most that, got ${ratio}`,
+      `${path} is partial with κ = ${kappa.toFixed(3)}, and static entries stay so: ` +
+        `expected a ratio of at most that, got ${ratio}`,
     );
   }
   if (saliency !== 'maskGradient' && saliency !== 'variance') {
     throw new InputError(
-      `${path} is partial: maskGradient and variance alone leave its static entries static, got the score ${saliency}`,
+      `${path} is partial: only maskGradient and variance leave its static entries static, got the score ${saliency}`,
     );
   }
 }

@@ -1,4 +1,7 @@
-/** The partition of a network that is being trained: its masks are found, or given, and what is trained has fewer parameters. */
+/**
+ * The partition of a network that is being trained: its masks are found, or given, and what is trained has fewer
+ * parameters.
+ */
 import { performance } from 'node:perf_hooks';
 import { scope, type nn, type optim } from '@padnet/torch';
 import { InputError, reasonOf } from '../errors.js';

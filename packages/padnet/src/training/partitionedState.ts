@@ -1,10 +1,10 @@
-/** What an optimizer knows of a network, when the network gets its masks for good. */
+/** The state that an optimizer has of a network, when the network gets its masks for good. */
 import { noGrad, ops, scope, type nn, type optim, type Tensor } from '@padnet/torch';
 import type { Mask } from '../partial/index.js';
 
 /**
- * The state for a network after `applyPartition`: of each bank what belongs to the entries in use, nothing of layers that have become
- * static and of their routers, all else unchanged. Static weights have none yet.
+ * The state for a network after `applyPartition`: of each bank what belongs to the entries in use, nothing of layers
+ * that have become static and of their routers, all else unchanged. Static weights have none yet.
  *
  * @param masks by layer path
  */

@@ -94,22 +94,25 @@ describe('split.json', () => {
     const load = (keys: Partial<PictureRecipe['data']>): Promise<unknown> =>
       savedTask(recipe(keys), loadRunModel(run.path), { split });
     await expect(load({ testFraction: 0.5 })).rejects.toThrow(
-      `data.testFraction: the run divided ${data} by 0.2 when it began, as its split.json says, not by 0.5; leave the key as it was`,
+      `data.testFraction: the run divided ${data} by 0.2 when it began, as its split.json says, not by 0.5; ` +
+        'leave the key as it was',
     );
     await expect(load({ splitSeed: 2 })).rejects.toThrow('data.splitSeed: the run divided');
     writeFileSync(run.split, '{"format": "padnet-split-1", "train": []}');
     expect(() => readRun(run.path)).toThrow(InputError);
     expect(() => readRun(run.path)).toThrow(
-      `${run.split}: testFraction: missing; expected a number; seed: missing; expected a whole number; test: missing; expected a list, each text; get it back from a copy, or train anew`,
+      `${run.split}: testFraction: missing; expected a number; seed: missing; expected a whole number; ` +
+        'test: missing; expected a list, each text; restore it from a copy, or train again',
     );
     const mixed = { format: 'padnet-split-1', testFraction: 0.2, seed: 1, train: ['a', 'b'], test: ['c', 'b'] };
     writeFileSync(run.split, JSON.stringify(mixed));
     expect(() => readRun(run.path)).toThrow(
-      `${run.split}: train[1]: b is in test too; expected each sample in one of the two; get it back from a copy, or train anew`,
+      `${run.split}: train[1]: b is in test too; expected each sample in one of the two; ` +
+        'restore it from a copy, or train again',
     );
     writeFileSync(run.split, '{');
     expect(() => readRun(run.path)).toThrow(
-      `${run.split}: expected the split of a run, but it is not JSON; get it back from a copy, or train anew`,
+      `${run.split}: expected the split of a run, but it is not JSON; restore it from a copy, or train again`,
     );
   });
 });

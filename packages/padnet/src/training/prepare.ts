@@ -10,20 +10,21 @@ import { texts } from './tasks/text.js';
 
 const kinds: { readonly [M in Modality]: TaskKind<RecipeOf<M>, ModelOf<M>> } = { image: pictures, text: texts };
 
-/** What training knows of a modality. */
+/** The part of training that depends on the modality. */
 export function taskKind(modality: Modality): TaskKind {
   return kinds[modality];
 }
 
 export interface PreparedTask extends PreparedKind {
-  /** What the recipe partitions by. */
+  /** The saliency that the recipe partitions by. */
   readonly saliency: Saliency;
 }
 
 /**
  * Loads the data and makes the network, from the recipe's seed.
  *
- * @throws InputError where data or pretrained weights are missing or damaged, or code of one's own may not be run or is wrong
+ * @throws InputError where data or pretrained weights are missing or damaged, or code of one's own may not be run or is
+ *   wrong
  */
 export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}): Promise<PreparedTask> {
   const saliency = saliencyOf(recipe.partition?.saliency ?? 'maskGradient', options);
@@ -31,7 +32,7 @@ export async function prepareTask(recipe: Recipe, options: PrepareOptions = {}):
 }
 
 /**
- * What evaluates or partitions a trained network, on the data of its run's recipe.
+ * The task that evaluates or partitions a trained network, on the data of its run's recipe.
  *
  * @throws InputError where the recipe is for another kind of network, or data are missing or damaged
  */

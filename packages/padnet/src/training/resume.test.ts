@@ -59,8 +59,8 @@ async function uninterrupted(make: Make): Promise<Outcome> {
 }
 
 /**
- * Stops after each of the events that `stops` names; every session starts from other weights and random numbers. `abort`: as
- * Ctrl-C does; `leave`: as if killed there.
+ * Stops after each of the events that `stops` names; every session starts from other weights and random numbers.
+ * `abort`: as Ctrl-C does; `leave`: as if killed there.
  */
 async function interrupted(make: Make, stops: readonly string[], how: 'abort' | 'leave'): Promise<Outcome> {
   const checkpoints = join(folder, 'parts');
@@ -241,7 +241,8 @@ it('of MobileNetV2, with dropout', async () => {
 });
 
 it('of DCD, before and after its partition', async () => {
-  // Evaluation grows with the square of activations at every layer where running statistics lag behind, as they do after 9 steps.
+  // Evaluation grows with the square of activations at every layer where running statistics lag behind, as they do
+  // after 9 steps.
   const training = { learningRate: 0.005 };
   const options: Make = () => trainerOptions(smallNetwork('pad', { convolution: 'dcd' }), 'pad', { training });
   const whole = await uninterrupted(options);

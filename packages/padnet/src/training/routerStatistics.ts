@@ -20,7 +20,9 @@ export function routerStatistics(routing: readonly RoutingDecision[]): RouterSta
   );
 }
 
-/** Entropy of each row over its largest possible value: shares [rows, n] that sum to 1 → [rows]; 0 of a single share. */
+/**
+ * Entropy of each row over its largest possible value: shares [rows, n] that sum to 1 → [rows]; 0 of a single share.
+ */
 export function evenness(shares: Tensor): Tensor {
   const [, count = 1] = shares.shape;
   const entropy = ops.xlogy(shares, shares).sum([1]).neg();

@@ -33,7 +33,7 @@ export interface RunWriterOptions extends Omit<TrainerOptions, 'checkpoints' | '
   readonly force?: boolean;
   /** Resume also where what decides the run's bits has changed. @default false */
   readonly allowChanges?: boolean;
-  /** What is trained, for `recipe.yaml`. */
+  /** The recipe that is trained, for `recipe.yaml`. */
   readonly recipe: RunRecipe;
   /** How the samples were divided, where the data did not say so. */
   readonly split?: DataSplit | null;
@@ -48,10 +48,11 @@ export class RunWriter {
   readonly #options: RunWriterOptions;
 
   /**
-   * Writes recipe and environment, or goes on with the run that is there. The folder is changed only when the trainer has found
-   * nothing wrong.
+   * Writes recipe and environment, or goes on with the run that is there. The folder is changed only when the trainer
+   * has found nothing wrong.
    *
-   * @throws InputError as `Trainer` and `RunFolder.checkNew`, or where a checkpoint is damaged or what it was made with has changed
+   * @throws InputError as `Trainer` and `RunFolder.checkNew`, or where a checkpoint is damaged or what it was made with
+   *   has changed
    */
   constructor(options: RunWriterOptions) {
     const { folder, resume = false, force = false, allowChanges = false, recipe, onNetwork } = options;
@@ -104,7 +105,9 @@ export class RunWriter {
   }
 }
 
-/** Writes the masks that a checkpoint has where the file has others, or is missing or damaged; the scores are lost then. */
+/**
+ * Writes the masks that a checkpoint has where the file has others, or is missing or damaged; the scores are lost then.
+ */
 function restorePartition(file: string, partition: Partition, lines: readonly string[]): void {
   if (hasMasks(file, partition)) return;
   const rounds = lines.flatMap((line) => {
@@ -165,8 +168,8 @@ export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges
   if (last?.type !== 'finished') {
     if (checkpoint) return null;
     throw new InputError(
-      `${folder.path} has a trained network, but no checkpoint to go on from, and ${folder.metrics} does not say that the run ` +
-        `finished; put that file back, or delete ${folder.path} and train anew`,
+      `${folder.path} has a trained network, but no checkpoint to go on from, and ${folder.metrics} does not say ` +
+        `that the run finished; put that file back, or delete ${folder.path} and train again`,
     );
   }
   const before = checkpoint?.state.fingerprint?.settings ?? readAnyRecipe(folder.path);
@@ -177,12 +180,12 @@ export function finishedEvent(folder: RunFolder, recipe: RunRecipe, allowChanges
   if (isOfRecipe) return last;
   if (checkpoint) return null;
   throw new InputError(
-    `${folder.path} has finished at epoch ${last.epoch}, by another recipe, and has no checkpoint to go on from; put the ` +
-      'recipe back, or train in another folder',
+    `${folder.path} has finished at epoch ${last.epoch}, by another recipe, and has no checkpoint to go on from; ` +
+      'put the recipe back, or train in another folder',
   );
 }
 
-/** What a run begins with: as its checkpoints know it, and the weights. */
+/** The fingerprint of what a run begins with: as its checkpoints know it, and the weights. */
 function startOf(trainer: Trainer): Fingerprint {
   const { settings, parts } = trainer.fingerprint;
   return { settings, parts: { ...parts, 'initial weights': weightsFingerprint(trainer.network) } };
@@ -192,7 +195,7 @@ function startOf(trainer: Trainer): Fingerprint {
 function checkStart({ start }: RunFolder, now: Fingerprint, allowChanges: boolean): void {
   if (allowChanges || !isThere(start)) return;
   const before = readJson(start, fingerprintSchema, {
-    expected: 'what training wrote of its start',
+    expected: 'what training wrote about its start',
     wayOut: 'delete it to start from the beginning',
   });
   assertUnchanged(changesSince(before, now), start);

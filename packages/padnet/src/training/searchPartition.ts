@@ -1,4 +1,7 @@
-/** Iterative Mode Partition on batches of the training set: what a trainer does at its epoch, and `partitionRun` afterwards. */
+/**
+ * Iterative Mode Partition on batches of the training set: what a trainer does at its epoch, and `partitionRun`
+ * afterwards.
+ */
 import { nn, type Tensor } from '@padnet/torch';
 import { NonFiniteError } from '../errors.js';
 import {

@@ -1,12 +1,12 @@
 /**
- * What a `Trainer` trains on: a network with its data, its loss and what it is scored by. Pictures and sentences differ here,
+ * The task of a `Trainer`: a network with its data, its loss and its metric. Pictures and sentences differ here,
  * and in how tasks are made (tasks/), and nowhere else in training.
  */
 import type { nn, Tensor } from '@padnet/torch';
 import type { RouterStatistics } from '../runs/events.js';
 
 export interface SampleBatch {
-  /** Of the epoch, from 0. */
+  /** Its place in the epoch, from 0. */
   readonly index: number;
   /** Samples in it. */
   readonly size: number;
@@ -24,7 +24,7 @@ export interface BatchSource<Batch extends SampleBatch> {
 export interface StepLoss {
   /** Mean over the batch, with everything that is minimised; a scalar. */
   readonly loss: Tensor;
-  /** Of mixtures of experts; null where there are none. */
+  /** The routing of mixtures of experts; null where there are none. */
   readonly routing: RouterStatistics | null;
 }
 
@@ -35,9 +35,9 @@ export interface PartitionLosses extends Disposable {
   readonly sampleShape: readonly number[] | null;
 }
 
-/** What a network reaches on test data. */
+/** The result of a network on test data. */
 export interface Evaluation {
-  /** What the task is scored by, such as `accuracy` or `matthews`. */
+  /** The name of the metric that the task is scored by, such as `accuracy` or `matthews`. */
   readonly metric: string;
   /** The value of `metric`; a fraction, 1 is best. */
   readonly score: number;
@@ -45,7 +45,7 @@ export interface Evaluation {
   readonly metrics: Readonly<Record<string, number>>;
   /** Mean over the samples of the loss that is trained with, without label smoothing. */
   readonly loss: number;
-  /** Of each sample, in the order of the data: a class, or a number in regression. */
+  /** The prediction for each sample, in the order of the data: a class, or a number in regression. */
   readonly predictions: Float32Array;
 }
 
@@ -53,8 +53,8 @@ export interface Task<Batch extends SampleBatch = SampleBatch> {
   /** On its device. */
   readonly network: nn.Module;
   /**
-   * What tells, besides the settings, whether a run would still go on as it began: by name, such as `training data`. A run whose
-   * task has none is gone on with whatever its data are.
+   * The parts that tell, besides the settings, whether a run would still go on as it began: by name, such as `training
+   * data`. A run whose task has none goes on whatever its data are.
    */
   fingerprint?(): Readonly<Record<string, string>>;
   openLoader(seed: number): BatchSource<Batch>;

@@ -88,7 +88,7 @@ it('tells errors with name and message', async () => {
   const { path } = run('here');
   await expect(collect(trainInProcess(smallRecipe(data, 'pad'), { out: path }))).rejects.toMatchObject({
     name: 'InputError',
-    message: `${path} already has a run; --resume goes on with it, --force starts it anew`,
+    message: `${path} already has a run; --resume goes on with it, --force starts it from the beginning`,
   });
   const wild = smallRecipe(data, 'static', { learningRate: 1e30 });
   await expect(collect(trainInProcess(wild, { out: run('wild').path }))).rejects.toMatchObject({

@@ -1,6 +1,6 @@
 /**
- * `trainRecipe` in a process of its own: the event loop of the caller stays free for servers, progress bars and Ctrl-C, each run
- * has its own peak memory, and one that the system kills ends no other.
+ * `trainRecipe` in a process of its own: the event loop of the caller stays free for servers, progress bars and Ctrl-C,
+ * each run has its own peak memory, and one that the system kills ends no other.
  */
 import { fork } from 'node:child_process';
 import { on, once } from 'node:events';
@@ -12,7 +12,7 @@ import type { TrainingEvent } from '../runs/events.js';
 import type { Recipe } from '../recipe/recipe.js';
 import type { TrainRecipeOptions } from './trainRecipe.js';
 
-/** What the process is to do. */
+/** The training that the process is to do. */
 export interface TrainingOrder {
   readonly recipe: Recipe;
   readonly options: Omit<TrainRecipeOptions, 'signal'>;
@@ -20,25 +20,25 @@ export interface TrainingOrder {
   readonly aborted: boolean;
   /** Those of the caller. */
   readonly threads: number;
-  /** What the caller does, for others to know who holds the folder. */
+  /** The caller's work, for others to know who holds the folder. */
   readonly work: Work;
 }
 
-/** What the process sends. */
+/** A message that the process sends. */
 export type TrainingMessage =
   | { readonly type: 'event'; readonly event: TrainingEvent }
   | { readonly type: 'end' }
   | { readonly type: 'error'; readonly error: unknown; readonly name: string };
 
-/** What becomes of an error on its way: a name and a message are all that arrives of it. */
+/** The message for an error: a name and a message are all that arrives of it. */
 export function trainingError(error: unknown): TrainingMessage {
   const sent = explained(error);
   return { type: 'error', error: sent, name: sent instanceof Error ? sent.name : 'Error' };
 }
 
 /**
- * As `trainRecipe`. An error arrives with its name and message. Where the loop is left early, and where the caller ends, be it
- * killed, the process saves before it exits.
+ * As `trainRecipe`. An error arrives with its name and message. Where the loop is left early, and where the caller
+ * ends, be it killed, the process saves before it exits.
  */
 export async function* trainInProcess(
   recipe: Recipe,
@@ -64,7 +64,8 @@ export async function* trainInProcess(
     for await (const [message] of messages) {
       if (message.type === 'end') return;
       if (message.type === 'error') {
-        if (message.error instanceof Error) message.error.name = message.name; // structured clone keeps the message alone
+        // Structured clone keeps only the message.
+        if (message.error instanceof Error) message.error.name = message.name;
         throw message.error;
       }
       yield message.event;

@@ -31,7 +31,8 @@ const animals = ['cat', 'dog', 'mat'];
 function writeClasses(name: string, count = 45): string {
   const rows = Array.from({ length: count }, (_, row) => {
     const animal = animals[row % 3]!;
-    return `"the ${animal}, ${['red', 'blue', 'ran'][Math.floor(row / 3) % 3]!} ${'on '.repeat(1 + (row % 4))}",is ${animal}`;
+    const word = ['red', 'blue', 'ran'][Math.floor(row / 3) % 3]!;
+    return `"the ${animal}, ${word} ${'on '.repeat(1 + (row % 4))}",is ${animal}`;
   });
   const file = join(folder, name);
   writeFileSync(file, `${['text,label', ...rows].join('\n')}\n`);

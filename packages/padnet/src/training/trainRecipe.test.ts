@@ -128,7 +128,7 @@ describe('resumed', () => {
     await train(recipe, { out: whole.path });
     await trainUntil(recipe, 6);
     expect(existsSync(run.model)).toBe(false);
-    // What happens to a process that is killed: events after the checkpoint, a line that is cut off, half files.
+    // The traces of a process that was killed: events after the checkpoint, a line that is cut off, half files.
     appendFileSync(run.metrics, '{"type":"step","step":7}\n{"type":"st');
     writeFileSync(join(run.checkpoints, '.padnet-999999999-0123456789ab.tmp'), 'half');
     writeFileSync(join(run.checkpoints, 'step-0000008-00000008.safetensors'), 'half');
@@ -251,13 +251,15 @@ describe('nothing is lost', () => {
     expect(contents()).toEqual(before);
   });
 
-  it('where a checkpoint is damaged: told in one line, also by a process of its own; without it the run goes on', async () => {
+  it('says in one line where a checkpoint is damaged, in its own process too, and goes on without it', async () => {
     const recipe = smallRecipe(data, 'static', { checkpointSteps: 2 });
     await trainUntil(recipe, 5);
     const last = join(run.checkpoints, 'step-0000005-00000005.json');
     writeFileSync(last, readFileSync(last, 'utf8').slice(0, 30));
     const before = contents();
-    const expected = `${last}: not a checkpoint (damaged?); delete step-0000005-00000005.json and step-0000005-00000005.safetensors to go on from the checkpoint before`;
+    const expected =
+      `${last}: not a checkpoint (damaged?); ` +
+      'delete step-0000005-00000005.json and step-0000005-00000005.safetensors to go on from the checkpoint before';
     expect(await failure(train(recipe, { resume: true }))).toBe(expected);
     expect(await failure(collect(trainInProcess(recipe, { out: run.path, resume: true })))).toBe(expected);
     expect(contents()).toEqual(before);
@@ -295,13 +297,14 @@ describe('masks of another run', () => {
     );
     writeFileSync(masks, bytes.subarray(0, bytes.length - 9));
     const noPartition =
-      'not a partition: it is damaged, or no safetensors file; give a file of masks, such as partition.safetensors of a run';
+      'not a partition: it is damaged, or no safetensors file; ' +
+      'give a file of masks, such as partition.safetensors of a run';
     expect(await failure(train(wider, { out: other }))).toBe(`partition.masks: ${masks}: ${noPartition}`);
     writeFileSync(masks, 'GIF89a, of another kind');
     expect(await failure(train(wider, { out: other }))).toBe(`partition.masks: ${masks}: ${noPartition}`);
     expect(await failure(train(recipe({ masks: parent }), { out: other }))).toBe(
-      `partition.masks: ${parent} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ` +
-        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+      `partition.masks: ${parent} is no partitioned run: it has no partition.safetensors; give a file of masks or ` +
+        'a folder with one, as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
     );
     expect(existsSync(other)).toBe(false);
   });
@@ -322,7 +325,7 @@ describe('masks of another run', () => {
     await train(smallRecipe(data, 'static', { epochs: 1 }), { out: other.path });
     const refused = partitionRun(other.path, settings);
     await expect(refused).rejects.toThrow(InputError);
-    expect(await failure(refused)).toContain('is static, so nothing of it can become so; `padnet convert');
+    expect(await failure(refused)).toContain('is static already, so there is nothing to partition; `padnet convert');
   });
 });
 
@@ -345,7 +348,7 @@ describe('a partition of a network that is partial already', () => {
       /is partial with κ = 0\.300, and static entries stay so: expected a ratio of at most that, got 0\.4$/,
     );
     expect(await failure(partitionRun(run.path, { ...settings, ratio: 0.2, saliency: 'magnitude' }))).toMatch(
-      /is partial: maskGradient and variance alone leave its static entries static, got the score magnitude$/,
+      /is partial: only maskGradient and variance leave its static entries static, got the score magnitude$/,
     );
   });
 });

@@ -23,8 +23,8 @@ export interface TrainRecipeOptions extends CodeOptions {
   /** Replace a run that is in the folder. @default false */
   readonly force?: boolean;
   /**
-   * Resume also where recipe, data or machine have changed, so that the run does not end as if it had never stopped; a `changed`
-   * event says what. @default false
+   * Resume also where recipe, data or machine have changed, so that the run does not end as if it had never stopped; a
+   * `changed` event says what. @default false
    */
   readonly allowChanges?: boolean;
   readonly signal?: AbortSignal | undefined;
@@ -33,11 +33,12 @@ export interface TrainRecipeOptions extends CodeOptions {
 }
 
 /**
- * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has finished only
- * tells so again.
+ * Trains as the recipe says and tells what happens. Aborted or killed, it goes on with `resume`; a run that has
+ * finished only tells so again.
  *
- * @throws InputError where the partition cannot succeed, data are missing, the folder has a run already (and neither resume nor force), a
- * checkpoint is damaged, or what it was made with has changed; FolderHeldError where another process trains there
+ * @throws InputError where the partition cannot succeed, data are missing, the folder has a run already (and neither
+ * resume nor force), a checkpoint is damaged, or what it was made with has changed; FolderHeldError where another
+ * process trains there
  */
 export async function* trainRecipe(
   given: Recipe,
@@ -67,7 +68,7 @@ export async function* trainRecipe(
   }
   using _hold = begun.hold;
 
-  // What is allowed has been run for its checksum already.
+  // Code that is allowed has been run for its checksum already.
   const recipe = allowCode ? named : pinCode(given, { allowCode });
   const remarks: PreparationEvent[] = [];
   const prepared = await prepareTask(recipe, {
@@ -104,7 +105,7 @@ export async function* trainRecipe(
 
 const inputKeys = ['data.path', 'data.train', 'data.test', 'data.classIndex', 'model.pretrained', 'partition.masks'];
 
-/** What is read for training must not be what `force` deletes; a folder of data stays. */
+/** Checks that `force` does not delete files that training reads; a folder of data stays. */
 function checkInputs(recipe: Recipe, folder: RunFolder): void {
   const settings = recipeSettings(recipe);
   for (const key of inputKeys) {
@@ -131,13 +132,16 @@ export function readMasks(options: PartitionOptions | undefined): Partition | un
   return partition;
 }
 
-/** @param path a file of masks, or the folder of a run or a network that has one. @throws InputError where there are none */
+/**
+ * @param path a file of masks, or the folder of a run or a network that has one
+ * @throws InputError where there are none
+ */
 export function readPartition(path: string): Partition {
   const file = isFolder(path) ? new RunFolder(path).partition : path;
   if (isFolder(path) && !isThere(file))
     throw new InputError(
-      `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with ` +
-        'a partition section writes it, or `padnet convert --layer pad --ratio`',
+      `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ` +
+        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
     );
   return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }

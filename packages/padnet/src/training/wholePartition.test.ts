@@ -9,7 +9,16 @@ import { Mask } from '../partial/index.js';
 import { searchLayers } from '../partition/index.js';
 import { loadLatestCheckpoint, saveCheckpoint } from '../runs/checkpoint.js';
 import type { TrainingEvent } from '../runs/events.js';
-import { checksums, collect, inFirstFormat, metrics, smallNetwork, smallRecipe, trainerOptions, writePictures } from '../runs/pictures.test.fixture.js'; // prettier-ignore
+import {
+  checksums,
+  collect,
+  inFirstFormat,
+  metrics,
+  smallNetwork,
+  smallRecipe,
+  trainerOptions,
+  writePictures,
+} from '../runs/pictures.test.fixture.js';
 import { readRun } from '../runs/readRun.js';
 import { pictureRecipeSchema, type PictureRecipe, type Recipe } from '../recipe/recipe.js';
 import { RunFolder } from '../runs/runFolder.js';
@@ -115,7 +124,7 @@ describe('partition.ratio: 0, of pictures', () => {
   });
 });
 
-it('a run in which some layers have no dynamic entry keeps the others dynamic, bit for bit however it is interrupted', async () => {
+it('a run where some layers have no dynamic entry keeps the others dynamic, bit for bit if interrupted', async () => {
   writePictures(join(folder, 'pictures'));
   const recipe = pictureRecipe({}, { ratio: 0.02, granularity: 'filter' });
   const { out, events } = await whole(recipe);

@@ -1,8 +1,8 @@
 /**
- * Operators that get no function, and that `operator()` refuses too, because bad arguments to them end the process or read
- * memory that is not theirs: libtorch's kernels trust their caller there. Found by `fuzz.test.ts` (400,000 calls, most of
- * them with every tensor before an inaccessible page, `native/fence.c`) and by reading; whole families where a program has
- * no use for them. Where users do need an operator, its arguments are checked instead (`preconditions.ts`,
+ * Operators that get no function, and that `operator()` refuses too, because bad arguments to them end the process or
+ * read memory that is not theirs: libtorch's kernels trust their caller there. Found by `fuzz.test.ts` (400,000 calls,
+ * most of them with every tensor before an inaccessible page, `native/fence.c`) and by reading; whole families where a
+ * program has no use for them. Where users do need an operator, its arguments are checked instead (`preconditions.ts`,
  * `native/bounds.cc`).
  */
 
@@ -13,6 +13,9 @@ interface Family {
   readonly except?: RegExp;
 }
 
+/** Operators of `aten` by their whole names: patterns with spaces between, each after `prefix`. */
+const aten = (names: string, prefix = ''): RegExp => new RegExp(`^aten::${prefix}(${names.replaceAll(' ', '|')})$`);
+
 const families: readonly Family[] = [
   {
     reason: 'part of libtorch’s own machinery (profiler, interpreter, tests)',
@@ -20,8 +23,10 @@ const families: readonly Family[] = [
   },
   {
     reason: 'quantized tensors are not supported: their kernels check neither dtype nor quantization parameters',
-    names:
-      /^_?quantized::|^quantization::|^aten::(_?choose_qparams|dequantize|fbgemm_|int_repr|q_|qscheme|_empty_.*affine|_make_per_|empty_quantized|_saturate_weight|_rowwise_prune|.*quantize|.*fused_moving_avg)/,
+    names: new RegExp(
+      '^_?quantized::|^quantization::|^aten::(_?choose_qparams|dequantize|fbgemm_|int_repr|q_|qscheme|' +
+        '_empty_.*affine|_make_per_|empty_quantized|_saturate_weight|_rowwise_prune|.*quantize|.*fused_moving_avg)',
+    ),
     except: /^aten::fake_quantize_per_(tensor|channel)_affine$/,
   },
   {
@@ -31,25 +36,39 @@ const families: readonly Family[] = [
   },
   {
     reason: 'nested, named and batched (vmap) tensors are not supported',
-    names:
-      /^aten::(.*nested.*|.*padded_tensor.*|align_.*|refine_names|rename|names|_add_batch_dim|_remove_batch_dim|.*transform_bias_rescale.*|_transformer_.*|_native_.*)/,
+    names: new RegExp(
+      '^aten::(.*nested.*|.*padded_tensor.*|align_.*|refine_names|rename|names|_add_batch_dim|_remove_batch_dim|' +
+        '.*transform_bias_rescale.*|_transformer_.*|_native_.*)',
+    ),
   },
   {
     reason: 'changes what libtorch knows of a tensor’s memory, without checks',
-    names:
-      /^aten::(set_?|set_data|data|from_file|resize_as_sparse.*|sparse_resize.*|_resize_output.*|_coalesced.*|_values.*|_indices.*|copy_sparse_to_sparse.*|_sparse_.*_unsafe|_sparse_coo_tensor_with_dims.*|_reshape_alias.*|_new_zeros_with.*|_efficientzerotensor|_make_dual.*|_unpack_dual|_fw_primal.*|lift.*|_copy_from.*|_pin_memory|pin_memory|record_stream|_backward|retain_grad|requires_grad_|output_nr|is_leaf|unsafe_.*)$/,
+    names: aten(
+      'set_? set_data data from_file resize_as_sparse.* sparse_resize.* _resize_output.* _coalesced.* _values.* ' +
+        '_indices.* copy_sparse_to_sparse.* _sparse_.*_unsafe _sparse_coo_tensor_with_dims.* _reshape_alias.* ' +
+        '_new_zeros_with.* _efficientzerotensor _make_dual.* _unpack_dual _fw_primal.* lift.* _copy_from.* ' +
+        '_pin_memory pin_memory record_stream _backward retain_grad requires_grad_ output_nr is_leaf unsafe_.*',
+    ),
   },
   {
     reason: 'the gradient of another operator: libtorch calls it with arguments that it has checked before',
     names: /^aten::.*backward/,
-    except:
-      /^aten::(convolution_backward|convolution_backward_overrideable|threshold_backward|gelu_backward|silu_backward|sigmoid_backward|tanh_backward|native_dropout_backward)$/,
+    except: aten(
+      'convolution_backward convolution_backward_overrideable threshold_backward gelu_backward silu_backward ' +
+        'sigmoid_backward tanh_backward native_dropout_backward',
+    ),
   },
   {
     reason: 'an internal step of another operator, which checks its arguments',
     names: /^aten::_(?!_)/,
-    except:
-      /^aten::_(version|foreach_.*|sample_dirichlet|standard_gamma|fused_adam_?|(log_)?softmax|to_copy|unsafe_view|shape_as_tensor|cast_.*|convolution|conj.*|unique2?|aminmax|amp_.*|linalg_.*|euclidean_dist|trilinear|upsample_.*_aa|upsample_nearest_exact.*|pad_(circular|enum)|scaled_dot_product_attention|masked_scale|sample_dirichlet|standard_gamma|is_zerotensor|adaptive_avg_pool[23]d|neg_view.*|sparse_(mm|sum|softmax|log_softmax)|to_dense)$/,
+    except: aten(
+      'version foreach_.* sample_dirichlet standard_gamma fused_adam_? (log_)?softmax to_copy unsafe_view ' +
+        'shape_as_tensor cast_.* convolution conj.* unique2? aminmax amp_.* linalg_.* euclidean_dist trilinear ' +
+        'upsample_.*_aa upsample_nearest_exact.* pad_(circular|enum) scaled_dot_product_attention masked_scale ' +
+        'sample_dirichlet standard_gamma is_zerotensor adaptive_avg_pool[23]d neg_view.* ' +
+        'sparse_(mm|sum|softmax|log_softmax) to_dense',
+      '_',
+    ),
   },
   {
     reason: 'takes time in proportion to the largest element, without an end for 1e9',

@@ -7,7 +7,8 @@ export type ReadBytes = (target: Uint8Array, position: number) => void;
 /**
  * Calls `use` with the size of `file` in bytes and what reads them.
  *
- * @throws a `Failure` where it is a folder, pipe or device, which may have no end, or shrinks meanwhile; or that of the file system
+ * @throws a `Failure` where it is a folder, pipe or device, which may have no end, or shrinks meanwhile; or that of the
+ *   file system
  */
 export function withRegularFile<T>(
   file: string,
@@ -18,7 +19,7 @@ export function withRegularFile<T>(
   const descriptor = openSync(file, constants.O_RDONLY | constants.O_NONBLOCK);
   try {
     const stat = fstatSync(descriptor);
-    if (!stat.isFile()) throw new Failure('is no regular file');
+    if (!stat.isFile()) throw new Failure('is not a regular file');
     return use(stat.size, (target, position) => {
       for (let done = 0; done < target.byteLength;) {
         const count = readSync(descriptor, target, done, target.byteLength - done, position + done);

@@ -63,7 +63,8 @@ describe('the bytes', () => {
 
   it('read back as they were written, also in an order and with spaces that we would not write', () => {
     const file = handMade(
-      '{ "y":{"data_offsets":[2,4],"shape":[],"dtype":"I16"},\n"x":{"dtype":"BF16","shape":[1,1],"data_offsets":[0,2]}} ',
+      '{ "y":{"data_offsets":[2,4],"shape":[],"dtype":"I16"},\n' +
+        '"x":{"dtype":"BF16","shape":[1,1],"data_offsets":[0,2]}} ',
       [0x80, 0x3f, 0xfe, 0xff],
     );
     scope(() => {
@@ -89,7 +90,10 @@ describe('the bytes', () => {
 });
 
 describe('round trip', () => {
-  const dtypes = ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'] as const satisfies DType[]; // prettier-ignore
+  // prettier-ignore
+  const dtypes = [
+    'float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool',
+  ] as const satisfies DType[];
   const described = fc.record({
     dtype: fc.constantFrom(...dtypes),
     shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
@@ -99,7 +103,10 @@ describe('round trip', () => {
     fc.string({ unit: 'binary', maxLength: 20 }),
     fc.constantFrom('', '__proto__', 'constructor', '0', 'layer1.0.conv1.weight', 'größe', '🦀', '\u0000\n"\\'),
   );
-  const sizes: Record<(typeof dtypes)[number], number> = { float64: 8, float32: 4, float16: 2, bfloat16: 2, int64: 8, int32: 4, int16: 2, int8: 1, uint8: 1, bool: 1 }; // prettier-ignore
+  // prettier-ignore
+  const sizes: Record<(typeof dtypes)[number], number> = {
+    float64: 8, float32: 4, float16: 2, bfloat16: 2, int64: 8, int32: 4, int16: 2, int8: 1, uint8: 1, bool: 1,
+  };
 
   it('keeps every bit of every dtype, shape and name', () => {
     const file = join(folder, 'roundtrip.safetensors');
@@ -181,9 +188,9 @@ describe('what is wrong gets one line that names file and tensor', () => {
     ],
     ['tensor "w": unknown dtype nothing, known', handMade(entry('{}'))],
     ['tensor "w": unknown dtype "toString"', handMade(entry('{"dtype":"toString"}'))],
-    ['tensor "w": the shape [-1] is no list', handMade(entry('{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}'))],
-    ['tensor "w": the shape [1.5] is no list', handMade(entry('{"dtype":"U8","shape":[1.5],"data_offsets":[0,0]}'))],
-    ['tensor "w": the shape ["2"] is no list', handMade(entry('{"dtype":"U8","shape":["2"],"data_offsets":[0,0]}'))],
+    ['tensor "w": the shape [-1] is not a list', handMade(entry('{"dtype":"U8","shape":[-1],"data_offsets":[0,0]}'))],
+    ['tensor "w": the shape [1.5] is not a list', handMade(entry('{"dtype":"U8","shape":[1.5],"data_offsets":[0,0]}'))],
+    ['tensor "w": the shape ["2"] is not a list', handMade(entry('{"dtype":"U8","shape":["2"],"data_offsets":[0,0]}'))],
     [
       'tensor "w": the shape [1,1,1,',
       handMade(entry(`{"dtype":"U8","shape":[${Array(65).fill(1).join()}],"data_offsets":[0,1]}`), [0]),
@@ -197,11 +204,11 @@ describe('what is wrong gets one line that names file and tensor', () => {
       handMade(entry('{"dtype":"U8","shape":[0,4503599627370496,8],"data_offsets":[0,0]}')),
     ],
     [
-      'tensor "w": data_offsets [0] are no pair of whole numbers',
+      'tensor "w": data_offsets [0] are not a pair of whole numbers',
       handMade(entry('{"dtype":"U8","shape":[0],"data_offsets":[0]}')),
     ],
     [
-      'tensor "w": data_offsets [0,1,2] are no pair',
+      'tensor "w": data_offsets [0,1,2] are not a pair',
       handMade(entry('{"dtype":"U8","shape":[1],"data_offsets":[0,1,2]}')),
     ],
     [
@@ -251,10 +258,10 @@ describe('what is wrong gets one line that names file and tensor', () => {
     expect(errorOf(() => loadSafetensors(join(folder, 'missing'))).message).toMatch(
       /missing: could not be read: there is no such file/,
     );
-    expect(errorOf(() => loadSafetensors(folder)).message).toBe(`${folder}: is no regular file`);
+    expect(errorOf(() => loadSafetensors(folder)).message).toBe(`${folder}: is not a regular file`);
     const pipe = join(folder, 'pipe');
     execFileSync('mkfifo', [pipe]);
-    expect(errorOf(() => loadSafetensors(pipe)).message).toBe(`${pipe}: is no regular file`);
+    expect(errorOf(() => loadSafetensors(pipe)).message).toBe(`${pipe}: is not a regular file`);
   });
 
   it('tensors that cannot be stored; the old file stays', () => {
@@ -378,7 +385,10 @@ describe('mutated files', () => {
     }
   }
 
-  const fragments = ['"', '{', '}', '[', ']', ',', ':', '-1', '0', '1e309', '1e15', '9007199254740993', 'null', '\\u0000', '"dtype"', '"F64"', '"BOOL"', '"shape"', '"data_offsets":[0,8]', '"__metadata__":{}', '"__proto__"', '\ud83e']; // prettier-ignore
+  const fragments = (
+    '" { } [ ] , : -1 0 1e309 1e15 9007199254740993 null \\u0000 "dtype" "F64" "BOOL" "shape" ' +
+    '"data_offsets":[0,8] "__metadata__":{} "__proto__" \ud83e'
+  ).split(' ');
 
   function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
     const at = below(random, bytes.length + 1);

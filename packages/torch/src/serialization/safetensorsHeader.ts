@@ -52,8 +52,8 @@ type Format = keyof typeof formats;
 const formatNames = Object.keys(formats) as Format[];
 
 /**
- * Lays tensors out: those of wide elements first (so that each begins at a multiple of its element's size), then by name.
- * The same tensors and metadata give the same bytes, in whatever order they come.
+ * Lays tensors out: those of wide elements first (so that each begins at a multiple of its element's size), then by
+ * name. The same tensors and metadata give the same bytes, in whatever order they come.
  *
  * @returns the header's bytes with its length before it, and where each tensor goes
  * @throws SafetensorsError where a dtype or a name cannot be stored
@@ -126,8 +126,8 @@ export function headerLength(firstBytes: Uint8Array, fileBytes: number): number 
 }
 
 /**
- * Reads a header and checks all that the format asks: the tensors' bytes must follow each other without gap or overlap and
- * fill the data.
+ * Reads a header and checks all that the format asks: the tensors' bytes must follow each other without gap or overlap
+ * and fill the data.
  *
  * @param dataBytes how many bytes follow the header
  * @throws SafetensorsError naming the tensor, what is there and what was expected
@@ -193,14 +193,14 @@ function parseEntry(name: string, info: unknown): TensorEntry {
   }
   if (!isFormat(format)) return fail(`unknown dtype ${quote(format)}, known are ${formatNames.join(', ')}`);
   if (!isSizes(shape) || shape.length > maxDimensions) {
-    return fail(`the shape ${quote(shape)} is no list of at most ${maxDimensions} whole numbers of at least 0`);
+    return fail(`the shape ${quote(shape)} is not a list of at most ${maxDimensions} whole numbers of at least 0`);
   }
   // Sizes beside a zero count too: strides are made of them.
   const largest = shape.reduce((product, size) => product * Math.max(size, 1), 1);
   if (largest * formats[format].bytes > Number.MAX_SAFE_INTEGER) return fail(`the shape ${quote(shape)} is too large`);
   const [begin, end, ...more] = isSizes(offsets) ? offsets : [];
   if (begin === undefined || end === undefined || more.length > 0) {
-    return fail(`data_offsets ${quote(offsets)} are no pair of whole numbers of at least 0`);
+    return fail(`data_offsets ${quote(offsets)} are not a pair of whole numbers of at least 0`);
   }
   const expected = shape.reduce((product, size) => product * size, formats[format].bytes);
   if (end - begin !== expected) {
@@ -262,7 +262,8 @@ function duplicateKey(text: string): string | null {
 
 /** In JSON, on one line, shortened: for messages. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'; // eslint-disable-line @typescript-eslint/no-unnecessary-condition -- undefined for undefined, which its type hides
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- its type hides that it may be undefined
+  const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 

@@ -136,8 +136,8 @@ describe('files that PyTorch 2 wrote', () => {
       writeFileSync(file, referenceOf2('kinds'));
       expect(scope(() => loadTorchArchive(file).get('tensor')!.toArray())).toEqual([2]);
       expect(() => loadTorchArchive(join(folder, 'x'))).toThrow(/x: could not be read: there is no such file$/);
-      expect(() => loadTorchArchive(folder)).toThrow(`${folder}: is no regular file`);
-      expect(() => loadTorchArchive('/dev/zero')).toThrow('/dev/zero: is no regular file');
+      expect(() => loadTorchArchive(folder)).toThrow(`${folder}: is not a regular file`);
+      expect(() => loadTorchArchive('/dev/zero')).toThrow('/dev/zero: is not a regular file');
     } finally {
       rmSync(folder, { recursive: true });
     }
@@ -367,7 +367,10 @@ describe('files made by hand', () => {
     ['its pickle takes what is not there', archive(pickle())],
     ['its pickle takes what is not there', archive(pickle(Buffer.from('t')))],
     ['its pickle refers to what is not there', archive(pickle(Buffer.from([0x68, 9])))],
-    ['its pickle appends to what is no list', archive(pickle(op.text('x'), op.text('y'), Buffer.from('a')))],
+    [
+      'its pickle appends to something that is not a list',
+      archive(pickle(op.text('x'), op.text('y'), Buffer.from('a'))),
+    ],
     ['has the opcode 0x69 at byte 2', archive(pickle(Buffer.from('i')))],
     ['its entry byteorder says "big", expected little', archive(pickle(op.dict()), { byteorder: Buffer.from('big') })],
     ['its entry byteorder says "middle"', archive(pickle(op.dict()), { byteorder: Buffer.from('middle') })],
@@ -415,7 +418,7 @@ describe('files of the form before PyTorch 1.6', () => {
   }
 
   it.each<[string, Buffer]>([
-    ['is no file of torch.save: a pickle of something else', pickle(op.dict())],
+    ['is not a file of torch.save: a pickle of something else', pickle(op.dict())],
     ['expected 1001', changed(Buffer.from([0x4d, 0xe9, 0x03, 0x2e]), Buffer.from([0x4d, 0xe8, 0x03]))],
     ['was saved on a big-endian machine', changed(Buffer.from([0x71, 0x02, 0x88]), Buffer.from([0x71, 0x02, 0x89]))],
     ['damaged, it is cut off in storage', original.subarray(0, -1)],

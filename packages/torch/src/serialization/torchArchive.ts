@@ -1,7 +1,7 @@
 /**
- * Tensors in files of `torch.save`, such as `pytorch_model.bin` or torchvision's `.pth`: a zip archive with a pickle that says
- * what is where, and one entry for the elements of each storage; or before PyTorch 1.6 a stream (`torchStream.ts`). Nothing in
- * the file is executed.
+ * Tensors in files of `torch.save`, such as `pytorch_model.bin` or torchvision's `.pth`: a zip archive with a pickle
+ * that says what is where, and one entry for the elements of each storage; or before PyTorch 1.6 a stream
+ * (`torchStream.ts`). Nothing in the file is executed.
  */
 import { crc32 } from 'node:zlib';
 import AdmZip from 'adm-zip';
@@ -27,7 +27,9 @@ const maxValues = 1_000_000;
 const maxNameCharacters = 2 ** 26;
 /** Bytes of the pickle, of which one may make an object of hundreds; a tensor takes about a hundred. */
 const maxPickle = 2 ** 22;
-/** Elements that an expanded tensor (of stride 0) may have: a small file must not fill the memory of whoever copies it. */
+/**
+ * Elements that an expanded tensor (of stride 0) may have: a small file must not fill the memory of whoever copies it.
+ */
 const maxRepeated = 2 ** 24;
 
 /**
@@ -52,14 +54,14 @@ export function loadTorchArchive(file: string): Map<string, Tensor> {
 }
 
 /**
- * The tensors in the bytes of a file that `torch.save` wrote from a dictionary of them. Those of inner dictionaries and lists
- * are named by their path (`model.weight`, `layers.0`); other values are left out. Tensors that share a storage in the file
- * share memory, but for those that PyTorch conjugates or negates only when they are read. New tensors on the CPU: they belong
- * to the enclosing scope.
+ * The tensors in the bytes of a file that `torch.save` wrote from a dictionary of them. Those of inner dictionaries and
+ * lists are named by their path (`model.weight`, `layers.0`); other values are left out. Tensors that share a storage
+ * in the file share memory, but for those that PyTorch conjugates or negates only when they are read. New tensors on
+ * the CPU: they belong to the enclosing scope.
  *
  * @param file what messages call it
- * @throws TorchArchiveError in one line, where the file is damaged or names code, or a tensor is of a kind or type that is not
- *   read: sparse, quantised, nested, without elements, or one of PyTorch 2's types such as uint16 and float8
+ * @throws TorchArchiveError in one line, where the file is damaged or names code, or a tensor is of a kind or type that
+ *   is not read: sparse, quantised, nested, without elements, or one of PyTorch 2's types such as uint16 and float8
  */
 export function decodeTorchArchive(bytes: Uint8Array, file = 'torch archive'): Map<string, Tensor> {
   try {
@@ -126,7 +128,8 @@ function openStream(bytes: Uint8Array): TorchFile {
 
 /** All entries lie in one folder, whose name is that which the file had when it was saved. */
 function openArchive(bytes: Uint8Array): TorchFile {
-  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b) throw new TorchArchiveError('is no file of torch.save, a zip archive');
+  if (bytes[0] !== 0x50 || bytes[1] !== 0x4b)
+    throw new TorchArchiveError('is not a file of torch.save, which is a zip archive');
   const zip = new AdmZip(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength), { noSort: true });
   const listed = zip.getEntries();
   const entries = new Map(listed.map((entry) => [entry.entryName, entry]));
@@ -134,7 +137,7 @@ function openArchive(bytes: Uint8Array): TorchFile {
   const folders = [...entries.keys()].flatMap((name) => /^([^/]+\/)data\.pkl$/.exec(name)?.[1] ?? []);
   const [folder, another] = folders;
   if (folder === undefined || another !== undefined)
-    throw new TorchArchiveError('is no file of torch.save: no data.pkl');
+    throw new TorchArchiveError('is not a file of torch.save: no data.pkl');
   const read = (name: string): Uint8Array => {
     const entry = entries.get(folder + name);
     if (!entry) throw new TorchArchiveError(`damaged, its entry ${name} is missing`);
@@ -214,7 +217,8 @@ function viewOf(
 ): Tensor {
   if (!isDType(storage.type)) {
     throw new TorchArchiveError(
-      `tensor ${JSON.stringify(name)} is of ${storage.type}, expected one of ${dtypes.join(', ')}; save it as one of them`,
+      `tensor ${JSON.stringify(name)} is of ${storage.type}, expected one of ${dtypes.join(', ')}; ` +
+        'save it as one of them',
     );
   }
   const numel = shape.reduce((product, size) => product * size, 1);
@@ -225,8 +229,8 @@ function viewOf(
   }
   if (numel > Math.max(storage.numel, maxRepeated)) {
     throw new TorchArchiveError(
-      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, which is ` +
-        'too large; save it contiguous()',
+      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, ` +
+        'which is too large; save it contiguous()',
     );
   }
   return ops.asStrided(storageOf(storage, storage.type), shape, stride, { storageOffset: offset });

@@ -1,7 +1,7 @@
 /**
  * The pickle in a PyTorch archive, read without running anything: numbers, texts, lists, dictionaries and what
- * `torch.save` needs to describe tensors. A pickle is a program for a stack machine that may call any Python function by
- * name; here a name that is not one of the few below is refused, and no call does more than make a plain value.
+ * `torch.save` needs to describe tensors. A pickle is a program for a stack machine that may call any Python function
+ * by name; here a name that is not one of the few below is refused, and no call does more than make a plain value.
  * Opcodes of protocol 2, which `torch.save` writes: https://docs.python.org/3/library/pickletools.html.
  */
 import { isDType, itemSize } from '../dtype.js';
@@ -74,15 +74,21 @@ const storageTypes: ReadonlyMap<string, string> = new Map([
   ['torch.storage.UntypedStorage', 'uint8'], // bytes, of a tensor that says its type itself
 ]);
 
-/** Classes that hold a tensor as it is, and kinds of quantisation: named in what is called, and not called themselves. */
+/**
+ * Classes that hold a tensor as it is, and kinds of quantisation: named in what is called, and not called themselves.
+ */
 const named = /^torch\.(Tensor|nn\.parameter\.(Parameter|Buffer)|per_(tensor|channel)_\w+)$/;
 
-const dtypeName =
-  /^torch\.(?:double|half|long|short|bool|bfloat16|b?complex\d+|float\d*(?:_e\d+m\d+\w*)?|u?int\d*|bits\d+(?:x\d+)?|qu?int\d+(?:x\d+)?)$/;
+const dtypeName = new RegExp(
+  '^torch\\.(double|half|long|short|bool|bfloat16|b?complex\\d+|float\\d*(_e\\d+m\\d+\\w*)?|' +
+    'u?int\\d*|bits\\d+(x\\d+)?|qu?int\\d+(x\\d+)?)$',
+);
 
 type Call = (called: PickleValue | undefined, values: PickleValue | undefined) => PickleValue;
 
-/** The functions of PyTorch that a file may call, as we have them. Unlike theirs, none moves a tensor to another device. */
+/**
+ * The functions of PyTorch that a file may call, as we have them. Unlike theirs, none moves a tensor to another device.
+ */
 const functions: Readonly<Record<string, (values: readonly PickleValue[], call: Call) => PickleValue>> = {
   'collections.OrderedDict': ([items = []]) => {
     if (!Array.isArray(items)) throw new TorchArchiveError('damaged, an OrderedDict of something else than pairs');
@@ -185,13 +191,17 @@ function checkAllowed(name: string): void {
   );
 }
 
-/** Values that calls may copy in all: a small pickle that copies one long list again and again must not fill the memory. */
+/**
+ * Values that calls may copy in all: a small pickle that copies one long list again and again must not fill the memory.
+ */
 const maxCopied = 10_000_000;
 
 /** Where `MARK` was; what follows it on the stack belongs together. */
 const mark = Symbol('mark');
 
-/** @throws TorchArchiveError where the pickle names code, is damaged, or has an opcode that `torch.save` does not write */
+/**
+ * @throws TorchArchiveError where the pickle names code, is damaged, or has an opcode that `torch.save` does not write
+ */
 export function readPickle(bytes: Uint8Array): PickleValue {
   return readPickleAt(bytes).value;
 }
@@ -225,8 +235,8 @@ class PickleMachine {
       const step = opcodes[opcode];
       if (!step) {
         throw new TorchArchiveError(
-          `the pickle has the opcode 0x${opcode.toString(16).padStart(2, '0')} at byte ${this.position - 1}, which torch.save ` +
-            'does not write by default; save it again with pickle_protocol=2',
+          `the pickle has the opcode 0x${opcode.toString(16).padStart(2, '0')} at byte ${this.position - 1}, ` +
+            'which torch.save does not write by default; save it again with pickle_protocol=2',
         );
       }
       step(this);
@@ -263,14 +273,15 @@ class PickleMachine {
 
   append(values: readonly PickleValue[]): void {
     const list = this.top();
-    if (!Array.isArray(list)) throw new TorchArchiveError('damaged, its pickle appends to what is no list');
+    if (!Array.isArray(list))
+      throw new TorchArchiveError('damaged, its pickle appends to something that is not a list');
     for (const value of values) list.push(value);
   }
 
   setItems(values: readonly PickleValue[]): void {
     const map = this.top();
     if (!(map instanceof Map) || values.length % 2 !== 0) {
-      throw new TorchArchiveError('damaged, its pickle adds to what is no dictionary');
+      throw new TorchArchiveError('damaged, its pickle adds to something that is not a dictionary');
     }
     for (let i = 0; i < values.length; i += 2) map.set(values[i], values[i + 1]);
   }
@@ -294,7 +305,7 @@ class PickleMachine {
   private call(called: PickleValue | undefined, values: PickleValue | undefined): PickleValue {
     const name = called instanceof Global ? called.name : '';
     if (!Array.isArray(values) || !Object.hasOwn(functions, name)) {
-      throw new TorchArchiveError(`contains code: a call of ${name || 'something that is no function'} is refused`);
+      throw new TorchArchiveError(`contains code: a call of ${name || 'something that is not a function'} is refused`);
     }
     for (const value of values as readonly PickleValue[]) this.copied += Array.isArray(value) ? value.length : 1;
     if (this.copied > maxCopied) throw new TorchArchiveError('damaged, its pickle copies without end');

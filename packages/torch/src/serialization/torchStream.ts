@@ -1,7 +1,7 @@
 /**
- * The form that `torch.save` wrote before PyTorch 1.6, and still writes where it is asked to: five pickles one after the other
- * (magic number, version, the machine, the object, the keys of its storages), then each storage as its number of elements
- * (int64) and their bytes.
+ * The form that `torch.save` wrote before PyTorch 1.6, and still writes where it is asked to: five pickles one after
+ * the other (magic number, version, the machine, the object, the keys of its storages), then each storage as its number
+ * of elements (int64) and their bytes.
  */
 import { isDType, itemSize } from '../dtype.js';
 import { TorchArchiveError } from './torchArchiveError.js';
@@ -27,7 +27,8 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
     position += read.length;
     return read;
   };
-  if (next().value !== magicNumber) throw new TorchArchiveError('is no file of torch.save: a pickle of something else');
+  if (next().value !== magicNumber)
+    throw new TorchArchiveError('is not a file of torch.save: a pickle of something else');
   const { value: version } = next();
   if (version !== protocolVersion) {
     throw new TorchArchiveError("is of another version of PyTorch's form before 1.6, expected 1001");
@@ -46,7 +47,7 @@ export function readTorchStream(bytes: Uint8Array, maxPickle: number): TorchStre
     byKey.set(storage.key, storage);
   }
   const { value: keys } = next();
-  if (!Array.isArray(keys)) throw new TorchArchiveError('damaged, the keys of its storages are no list');
+  if (!Array.isArray(keys)) throw new TorchArchiveError('damaged, the keys of its storages are not a list');
   const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.byteLength);
   const storages = new Map<string, Uint8Array>();
   for (const key of keys as readonly PickleValue[]) {

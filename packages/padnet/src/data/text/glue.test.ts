@@ -35,6 +35,10 @@ function expectError(task: GlueTaskName, message: string): void {
   expect(load).toThrow(message);
 }
 
+const mnliColumns =
+  'index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\t' +
+  'sentence1\tsentence2';
+
 /** Header and one line of each task's train and test file, as in the original. */
 const originals: Record<GlueTaskName, { folder: string; train: string[]; test: string[]; label: number }> = {
   cola: { folder: 'CoLA', train: ['gj04\t0\t*\tA B'], test: ['index\tsentence', '0\tA B'], label: 0 },
@@ -65,14 +69,8 @@ const originals: Record<GlueTaskName, { folder: string; train: string[]; test: s
   },
   mnli: {
     folder: 'MNLI',
-    train: [
-      'index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2\tlabel1\tgold_label',
-      '0\t1\t2\tx\t()\t()\t()\t()\tA B\tC\tneutral\tcontradiction',
-    ],
-    test: [
-      'index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence2_binary_parse\tsentence1_parse\tsentence2_parse\tsentence1\tsentence2',
-      '0\t1\t2\tx\t()\t()\t()\t()\tA B\tC',
-    ],
+    train: [`${mnliColumns}\tlabel1\tgold_label`, '0\t1\t2\tx\t()\t()\t()\t()\tA B\tC\tneutral\tcontradiction'],
+    test: [mnliColumns, '0\t1\t2\tx\t()\t()\t()\t()\tA B\tC'],
     label: 2,
   },
   qnli: {

@@ -17,11 +17,11 @@ export interface GlueTask {
   readonly label: string;
   /** Column of the test file that names its examples. */
   readonly index: string;
-  /** What files and submissions write for each class, by class index; null: a score from 0 to 5. */
+  /** The label that files and submissions write for each class, by class index; null: a score from 0 to 5. */
   readonly labels: readonly string[] | null;
-  /** What each class means, by class index. */
+  /** The meaning of each class, by class index. */
   readonly classNames: readonly string[] | null;
-  /** In GLUE's order; the task's score is their mean. */
+  /** The metrics in GLUE's order; the task's score is their mean. */
   readonly metrics: readonly TextMetric[];
   /** Name of the file to hand in. */
   readonly submission: string;
@@ -117,7 +117,7 @@ export type GlueTaskName = keyof typeof glueTasks;
 
 export const glueTaskNames = Object.keys(glueTasks) as readonly GlueTaskName[];
 
-/** What the rows of a task's files mean. */
+/** The meaning of the rows of a task's files. */
 export function glueDefinition(name: GlueTaskName): TextDefinition {
   const { first, second, label, labels, classNames, metrics }: GlueTask = glueTasks[name];
   return { columns: { first, second, label }, labels, classNames, range: labels ? null : [0, 5], metrics };

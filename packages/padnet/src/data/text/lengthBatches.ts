@@ -21,9 +21,9 @@ const POOL_BATCHES = 50;
  * Which examples make up each batch of an epoch, in order; every example is in exactly one, and only one batch may be
  * smaller than the others.
  *
- * With `shuffle` and `groupByLength`, a random order is cut into pools of 50 batches, each pool sorted by length and cut
- * into batches, and the batches shuffled: a batch has like lengths, yet another company each epoch, and short sentences
- * do not come first. Without `shuffle` the whole set is sorted. Pure: the same options give the same batches.
+ * With `shuffle` and `groupByLength`, a random order is cut into pools of 50 batches, each pool sorted by length and
+ * cut into batches, and the batches shuffled: a batch has like lengths, yet another company each epoch, and short
+ * sentences do not come first. Without `shuffle` the whole set is sorted. Pure: the same options give the same batches.
  */
 export function lengthBatches(options: LengthBatchesOptions): Uint32Array<ArrayBuffer>[] {
   const { lengths, seed, epoch, shuffle, groupByLength } = options;

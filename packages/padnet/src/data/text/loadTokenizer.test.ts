@@ -95,7 +95,8 @@ describe('loadTokenizer', () => {
     write('tokenizer.json', wordPieceFile);
     write('tokenizer_config.json', { do_lower_case: false });
     expectError(
-      `${join(folder, 'tokenizer.json')}: normalizer.lowercase is true, but tokenizer_config.json has do_lower_case: false`,
+      `${join(folder, 'tokenizer.json')}: normalizer.lowercase is true, ` +
+        'but tokenizer_config.json has do_lower_case: false',
     );
     write('tokenizer_config.json', { do_lower_case: true, strip_accents: null, tokenize_chinese_chars: true });
     expect(loadTokenizer(folder).padTokenId).toBe(0);

@@ -8,7 +8,7 @@ import { readRegularText } from '../../readRegularFile.js';
 import { TextTokenizer } from './tokenizer.js';
 import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
 
-/** Of the largest vocabularies, with room to spare. */
+/** The size of files of the largest vocabularies, with room to spare. */
 const maxTokenizerBytes = 2 ** 28;
 
 const options = { expected: 'a file of a tokenizer', maxBytes: maxTokenizerBytes };
@@ -36,7 +36,7 @@ export function loadTokenizer(folder: string): TextTokenizer {
   }
   if (has('added_tokens.json')) {
     throw new InputError(
-      `${file('added_tokens.json')} adds tokens to the vocabulary, which is known of a tokenizer.json alone; give one`,
+      `${file('added_tokens.json')} adds tokens to the vocabulary, which only a tokenizer.json can do; give one`,
     );
   }
   if (has('vocab.txt')) {

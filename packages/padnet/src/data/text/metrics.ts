@@ -1,6 +1,7 @@
 /**
- * Metrics of predictions against labels: pure functions, 1 is best, fractions but for the correlations, which reach from −1 to
- * 1. Each gives a number for every set of finite numbers: 0 where it is undefined, as where all predictions are alike.
+ * Metrics of predictions against labels: pure functions, 1 is best, fractions but for the correlations, which reach
+ * from −1 to 1. Each gives a number for every set of finite numbers: 0 where it is undefined, as where all predictions
+ * are alike.
  *
  * @throws NonFiniteError where a prediction or a label is no finite number, which no metric can make a score of
  */
@@ -13,7 +14,10 @@ export const numberMetrics: ReadonlySet<TextMetric> = new Set(['pearson', 'spear
 
 export type Numbers = ArrayLike<number>;
 
-/** @param what one of the values is called, such as `prediction`. @throws NonFiniteError naming the first that is not finite */
+/**
+ * @param what one of the values is called, such as `prediction`
+ * @throws NonFiniteError naming the first that is not finite
+ */
 export function checkFinite(what: string, values: Numbers): void {
   for (let i = 0; i < values.length; i++) {
     if (Number.isFinite(values[i])) continue;
@@ -67,8 +71,8 @@ function f1Of(positive: number, predictions: Numbers, labels: Numbers): number {
 }
 
 /**
- * Matthews' correlation, of any number of classes (Gorodkin 2004): with s samples, c of them right, and p_k predictions and
- * t_k labels of class k, (c·s − Σ p_k·t_k) / √((s² − Σ p_k²)·(s² − Σ t_k²)).
+ * Matthews' correlation, of any number of classes (Gorodkin 2004): with s samples, c of them right, and p_k predictions
+ * and t_k labels of class k, (c·s − Σ p_k·t_k) / √((s² − Σ p_k²)·(s² − Σ t_k²)).
  */
 export function matthews(predictions: Numbers, labels: Numbers): number {
   check(predictions, labels);
@@ -100,7 +104,9 @@ export function pearson(predictions: Numbers, labels: Numbers): number {
   return denominator === 0 ? 0 : Math.max(-1, Math.min(1, dot(x, y) / denominator));
 }
 
-/** From the mean; all in a unit of their own, a power of two, so that no square is too large or too small for a float64. */
+/**
+ * From the mean; all in a unit of their own, a power of two, so that no square is too large or too small for a float64.
+ */
 function deviations(values: Numbers): Float64Array {
   const all = Float64Array.from(values);
   // The mean of equal numbers may differ from them by a rounding, which would then correlate.

@@ -1,12 +1,21 @@
 /** Tables of one's own: how a file is written says its name, then its heading, then a recipe. */
 import { InputError } from '../../errors.js';
 import { isFolder } from '../../readRegularFile.js';
-import { formatOfName, parseTable, rowsError, type TableFormat, type TableFormatName, tableFormatNames, tableFormats, type TextTable } from './table.js'; // prettier-ignore
+import {
+  formatOfName,
+  parseTable,
+  rowsError,
+  type TableFormat,
+  type TableFormatName,
+  tableFormatNames,
+  tableFormats,
+  type TextTable,
+} from './table.js';
 import { readTextFile } from './textFile.js';
 
 /** How files of one's own write a table, where they do not say it themselves. */
 export interface OwnTableOptions {
-  /** Of files whose names say nothing. */
+  /** The format of files whose names do not tell it. */
   readonly format?: TableFormatName | undefined;
   /** One character. @default as the format has it, or the heading */
   readonly delimiter?: string | undefined;
@@ -29,7 +38,7 @@ export function readOwnTable(file: string, options: OwnTableOptions, names: read
   return parseOwnTable(readTextFile(file, 'a table of texts'), file, name, options, names).table();
 }
 
-/** What bytes of a file are, and their table. */
+/** The kind of file that the bytes are, and their table. */
 export function parseOwnTable(
   bytes: Buffer,
   file: string,

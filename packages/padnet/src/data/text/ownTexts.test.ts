@@ -100,7 +100,8 @@ describe('files of three classes', () => {
     expect([...train.first, ...test.first].sort()).toEqual(['5" long', 'no', 'say "no"', 'say "yes"']);
     refuse(
       { path },
-      `${path}: expected a name that ends in .csv, .tsv, .jsonl (or with .gz); rename it, or say what it is with data.format`,
+      `${path}: expected a name that ends in .csv, .tsv, .jsonl (or with .gz); ` +
+        'rename it, or say what it is with data.format',
     );
   });
 });
@@ -142,12 +143,12 @@ describe('how a file is written', () => {
     const { commas, json } = files();
     refuse(
       { path: commas, format: 'tsv' },
-      `data.format: ${commas} is csv by its name, not tsv; leave the key away, or rename it`,
+      `data.format: ${commas} is csv by its name, not tsv; remove the key, or rename it`,
     );
     for (const [key, value] of Object.entries({ delimiter: ';', quotes: false, columns: ['text', 'label'] })) {
       refuse(
         { path: json, [key]: value },
-        `data.${key}: is for tables with columns, and ${json} has JSON lines; leave the key away`,
+        `data.${key}: is for tables with columns, and ${json} has JSON lines; remove the key`,
       );
     }
   });
@@ -205,7 +206,7 @@ describe('one file', () => {
     write('all.csv', csv(rows(['a', 'b', 'c'], 20).with(2, 'other,a').with(5, 'another,b')));
     refuse(
       { path, split: split! },
-      `${path}: 2 rows of the run's split.json cannot be found, then of line 4, 7; ${wayOut}`,
+      `${path}: 2 rows of the run's split.json cannot be found, then in line 4, 7; ${wayOut}`,
     );
     refuse(
       { path, split: split!, testFraction: 0.5 },
@@ -222,7 +223,7 @@ describe('one file', () => {
     const again = load({ path, split: split! });
     expect([again.train.first, again.test.first]).toEqual([train.first, test.first]);
     write('all.csv', csv(twice.slice(1)));
-    refuse({ path, split: split! }, /: a row of the run's split\.json cannot be found, then of line 10;/);
+    refuse({ path, split: split! }, /: a row of the run's split\.json cannot be found, then in line 10;/);
   });
 
   it('of numbers is divided at random', () => {
@@ -238,7 +239,8 @@ describe('one file', () => {
     const path = write('all.csv', csv(['a,x', 'b,x', 'c,y']));
     refuse(
       { path },
-      `${path}: there is only one row of y, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
+      `${path}: there is only one row of y, expected two or more, to train on and to test on; ` +
+        'add rows, or give a file in data.test',
     );
   });
 
@@ -247,7 +249,7 @@ describe('one file', () => {
     symlinkSync(path, join(folder, 'link.csv'));
     refuse(
       { path, test: join(folder, 'link.csv') },
-      /data\.test: .*link\.csv is the file that is trained on; leave the key away/,
+      /data\.test: .*link\.csv is the file that is trained on; remove the key/,
     );
     write('train.csv', csv(rows(['a', 'b'], 4)));
     write('val.csv', csv(rows(['a', 'b'], 4)));
@@ -284,11 +286,12 @@ describe('a folder', () => {
   it('has one file for training', () => {
     refuse(
       { path: folder },
-      `${folder}: expected one of train.csv, train.tsv, train.jsonl (or with .gz), found none; or set data.path to a file`,
+      `${folder}: expected one of train.csv, train.tsv, train.jsonl (or with .gz), found none; ` +
+        'or set data.path to a file',
     );
     write('train.csv', csv(rows(['a', 'b'], 2)));
     write('train.tsv.gz', gzipSync('text\tlabel\n'));
-    refuse({ path: folder }, `${folder}: train.csv and train.tsv.gz are there, expected one of them`);
+    refuse({ path: folder }, `${folder}: train.csv and train.tsv.gz are there, expected only one of them`);
     expect(load({ path: folder, format: 'csv' }).train.length).toBe(2);
     const at = (name: string) =>
       `data.path: expected a file of texts, or a folder of them, at ${join(folder, name)}, but `;
@@ -321,7 +324,8 @@ describe('rows that are wrong are named by file, line and column', () => {
       'a class that is written otherwise',
       ['x,0.0', 'y,1.0'],
       { classes: ['0', '1'] },
-      'line 2: label is "0.0", expected 0 or 1; labels are compared as they are written, which data.classes takes in quotes; correct',
+      'line 2: label is "0.0", expected 0 or 1; ' +
+        'labels are compared as text, so data.classes needs them in quotes; correct',
     ],
     [
       'a class of more lines',
@@ -333,13 +337,13 @@ describe('rows that are wrong are named by file, line and column', () => {
       'a class that is not listed',
       [...fine, 'x,c', 'y,d'],
       { classes: ['a', 'b'] },
-      'line 8: label is "c", expected a or b; correct the line; so are lines 9, 2 in all',
+      'line 8: label is "c", expected a or b; correct the line; the same in lines 9, 2 in all',
     ],
     [
       'a listed class without rows',
       fine,
       { classes: ['a', 'b', 'c'] },
-      'no row is of c, which data.classes lists; leave it away',
+      'no row is of c, which data.classes lists; remove it',
     ],
     ['NaN', ['x,1', 'y,NaN', 'z,2'], numbers, 'line 3: label is "NaN", expected a number; correct the line'],
     ['too large a number', ['x,1', 'y,1e39'], numbers, 'line 3: label is "1e39", expected a number'],
@@ -347,7 +351,7 @@ describe('rows that are wrong are named by file, line and column', () => {
       'a number in words',
       ['x,1', 'y,0x10', 'z,'],
       numbers,
-      'line 3: label is "0x10", expected a number; correct the line; so are lines 4, 2 in all',
+      'line 3: label is "0x10", expected a number; correct the line; the same in lines 4, 2 in all',
     ],
     ['one number', ['x,1', 'y,1.0'], numbers, 'label is 1 in every row, expected different numbers'],
     [
@@ -399,21 +403,22 @@ describe('rows that are wrong are named by file, line and column', () => {
     const lists = lines.map((line) => line.replace(/[12]/, '["x"]'));
     write('all.jsonl', lists.join('\n'));
     refuse({ path }, `${path}: line 1 has no label in label; so have lines 2, 3, 4, 4 in all`);
-    refuse({ path, classes: ['x', 'y'] }, `${path}: line 1: label is missing, or no text, expected x or y`);
+    refuse({ path, classes: ['x', 'y'] }, `${path}: line 1: label is missing, or not a text, expected x or y`);
     write('all.jsonl', [...lines, '{"text": "e"}'].join('\n'));
-    refuse({ path }, `${path}: line 5: label is missing, or no text, expected 1 or 2`);
+    refuse({ path }, `${path}: line 5: label is missing, or not a text, expected 1 or 2`);
   });
 
   it('labels that are rather numbers, and a metric of two classes for three', () => {
     const path = write('all.csv', csv(Array.from({ length: 40 }, (_, row) => `text ${row},${row / 8}`)));
     refuse(
       { path },
-      `data.labelColumn: label has 40 different labels in the 40 rows of ${path}; where they are numbers to predict set data.target: number, where they are classes list them in data.classes`,
+      `data.labelColumn: label has 40 different labels in the 40 rows of ${path}; ` +
+        'where they are numbers to predict set data.target: number, where they are classes list them in data.classes',
     );
     const three = write('three.csv', csv(rows(['a', 'b', 'c'], 3)));
     refuse(
       { path: three, metrics: ['f1'] },
-      `data.metric: f1 is of two classes, ${three} has 3; choose macroF1, accuracy or matthews`,
+      `data.metric: f1 is for two classes, ${three} has 3; choose macroF1, accuracy or matthews`,
     );
   });
 });

@@ -1,4 +1,7 @@
-/** Texts of one's own: CSV, TSV and JSON lines, with columns that a recipe names, split by themselves where nothing else is tested on. */
+/**
+ * Texts of one's own: CSV, TSV and JSON lines, with columns that a recipe names, split by themselves where nothing else
+ * is tested on.
+ */
 import { createHash } from 'node:crypto';
 import { existsSync, statSync } from 'node:fs';
 import { basename, join } from 'node:path';
@@ -24,7 +27,7 @@ import {
 } from './textDefinition.js';
 import { selectTexts, type TextDataset } from './textDataset.js';
 
-/** What a label is: one of some classes, or a number. */
+/** The kind of a label: one of some classes, or a number. */
 export const textTargets = ['classes', 'number'] as const;
 export type TextTarget = (typeof textTargets)[number];
 
@@ -36,14 +39,14 @@ export interface OwnTextsOptions extends OwnTableOptions {
   /** A file. @default that of the folder, or else a part of what is trained on */
   readonly test?: string | undefined;
   readonly textColumn: string;
-  /** Of the other text, where rows are pairs. */
+  /** The column of the other text, where rows are pairs. */
   readonly secondColumn?: string | undefined;
   readonly labelColumn: string;
   readonly target: TextTarget;
   /** In the order of the network's outputs. @default the training labels, sorted */
   readonly classes?: readonly string[] | undefined;
   readonly metrics: readonly TextMetric[];
-  /** Of rows that are split by themselves. @default 0.2 */
+  /** The share that is tested on, of rows that are split here. @default 0.2 */
   readonly testFraction?: number | undefined;
   /** @default 1 */
   readonly splitSeed?: number | undefined;
@@ -59,7 +62,7 @@ export interface OwnTexts {
   readonly split: DataSplit | null;
 }
 
-/** Of files in a folder, without their endings; the first that is there counts. */
+/** Names of files in a folder, without their endings; the first that is there counts. */
 const trainNames = ['train'];
 const testNames = ['dev', 'validation', 'valid', 'val', 'test'];
 
@@ -82,9 +85,7 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   if (files.test !== null) {
     const misplaced = (['testFraction', 'splitSeed'] as const).find((key) => options[key] !== undefined);
     if (misplaced !== undefined)
-      throw new InputError(
-        `data.${misplaced}: ${files.test} is tested on, so that nothing is split; leave the key away`,
-      );
+      throw new InputError(`data.${misplaced}: ${files.test} is tested on, so that nothing is split; remove the key`);
     const test = texts(readTexts(files.test, options));
     assertNumbersDiffer(test, files.test, definition);
     return { definition, train: all, test, split: null };
@@ -99,12 +100,19 @@ export function loadOwnTexts(options: OwnTextsOptions): OwnTexts {
   return { definition, train: part('train'), test: part('test'), split };
 }
 
-/** What a number of outputs and their names need of the files. @throws InputError as `loadOwnTexts` */
+/**
+ * The definition of the texts, which gives the number of a network's outputs and their names.
+ *
+ * @throws InputError as `loadOwnTexts`
+ */
 export function ownTextDefinition(options: OwnTextsOptions): TextDefinition {
   return ownDefinition(readTexts(findFiles(options).train, options), options);
 }
 
-/** Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is none. */
+/**
+ * Texts whose labels nobody may know: the file `test` of a folder in which another is tested on. Null where there is
+ * none.
+ */
 export function ownSubmission(options: OwnTextsOptions, definition: TextDefinition): TextDataset | null {
   const { submission } = findFiles(options);
   if (submission === null) return null;
@@ -137,7 +145,7 @@ function findFiles(options: OwnTextsOptions): OwnFiles {
       throw new InputError(`${key}: expected a file of texts at ${file}, but it is a folder; name a file in it`);
   }
   if (test !== undefined && sameFile(trainFile, test))
-    throw new InputError(`data.test: ${test} is the file that is trained on; leave the key away to have it split`);
+    throw new InputError(`data.test: ${test} is the file that is trained on; remove the key to have it split`);
   const tested = test ?? (isFolder ? findInFolder(path, testNames, format) : null);
   checkTableKeys([trainFile, ...(tested === null ? [] : [tested])], options);
   const last = isFolder ? findInFolder(path, ['test'], format) : null;
@@ -148,7 +156,7 @@ function findFiles(options: OwnTextsOptions): OwnFiles {
   };
 }
 
-/** What would be passed over is a mistake. */
+/** Refuses keys that would be passed over: they are mistakes. */
 function checkTableKeys(files: readonly string[], options: OwnTextsOptions): void {
   const { format } = options;
   const named = files.map(formatOfName);
@@ -161,11 +169,11 @@ function checkTableKeys(files: readonly string[], options: OwnTextsOptions): voi
   }
   if (format !== undefined && named.every((name) => name !== null && name !== format))
     throw new InputError(
-      `data.format: ${first} is ${named[0]!} by its name, not ${format}; leave the key away, or rename it`,
+      `data.format: ${first} is ${named[0]!} by its name, not ${format}; remove the key, or rename it`,
     );
   const key = (['delimiter', 'quotes', 'columns'] as const).find((each) => options[each] !== undefined);
   if (key !== undefined && named.every((name) => (name ?? format) === 'jsonl'))
-    throw new InputError(`data.${key}: is for tables with columns, and ${first} has JSON lines; leave the key away`);
+    throw new InputError(`data.${key}: is for tables with columns, and ${first} has JSON lines; remove the key`);
 }
 
 function readTexts(file: string, options: OwnTextsOptions): TextTable {
@@ -199,7 +207,7 @@ function findInFolder(folder: string, names: readonly string[], format: TableFor
       .filter((file) => existsSync(file));
     if (files.length > 1)
       throw new InputError(
-        `${folder}: ${files.map((file) => basename(file)).join(' and ')} are there, expected one of them`,
+        `${folder}: ${files.map((file) => basename(file)).join(' and ')} are there, expected only one of them`,
       );
     if (files[0] !== undefined) return files[0];
   }
@@ -226,7 +234,7 @@ function ownDefinition(table: TextTable, options: OwnTextsOptions): TextDefiniti
   const classes = options.classes ?? foundClasses(table, labelColumn);
   if (classes.length !== 2 && metrics.includes('f1')) {
     throw new InputError(
-      `data.metric: f1 is of two classes, ${table.file} has ${classes.length}; choose macroF1, accuracy or matthews`,
+      `data.metric: f1 is for two classes, ${table.file} has ${classes.length}; choose macroF1, accuracy or matthews`,
     );
   }
   return { columns, labels: classes, classNames: classes, range: null, metrics };
@@ -243,8 +251,8 @@ function foundClasses(table: TextTable, column: string): string[] {
     throw new InputError(`${table.file}: ${column} is "${found[0]!}" in every row, expected two classes or more`);
   if (found.length > Math.max(FEW_CLASSES, MOST_CLASSES * table.rows.length)) {
     throw new InputError(
-      `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; where they are numbers to predict set ` +
-        'data.target: number, where they are classes list them in data.classes',
+      `data.labelColumn: ${column} has ${found.length} different labels in the ${rows}; ` +
+        'where they are numbers to predict set data.target: number, where they are classes list them in data.classes',
     );
   }
   const areNumbers = found.every((label) => Number.isFinite(Number(label)));
@@ -257,13 +265,14 @@ function checkClasses({ labels }: TextDataset, { file }: TextTable, { classNames
   const missing = (classNames ?? []).filter((_, index) => !found.has(index));
   if (missing.length === 0) return;
   throw new InputError(
-    `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, which data.classes lists; leave it away`,
+    `${file}: no row is of ${missing.slice(0, 5).join(', ')}${missing.length > 5 ? ', …' : ''}, ` +
+      'which data.classes lists; remove it',
   );
 }
 
 /**
- * The rows that a run began with, where it divided them, and how it did, by their lines of now: what came to the file since is none
- * of its business. Of equal rows the first is still the first.
+ * The rows that a run began with, where it divided them, and how it did, by their lines of now: what came to the file
+ * since is none of its business. Of equal rows the first is still the first.
  *
  * @throws InputError where one is not there any more, or the recipe divides otherwise
  */
@@ -281,7 +290,8 @@ function trainingRows(
   ] as const) {
     if (now === before) continue;
     throw new InputError(
-      `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; leave the key as it was`,
+      `data.${key}: the run divided ${table.file} by ${before} when it began, as its split.json says, not by ${now}; ` +
+        'leave the key as it was',
     );
   }
   const names = rowNames(table, options);
@@ -298,9 +308,9 @@ function trainingRows(
   if (missing.length > 0) {
     const lines = missing.slice(0, 5).map(lineOf);
     throw new InputError(
-      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json cannot be found, then of line ` +
-        `${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; put the file back as it was, or evaluate another one with ` +
-        '`padnet eval <run> --data <file>`',
+      `${table.file}: ${missing.length === 1 ? 'a row' : `${missing.length} rows`} of the run's split.json cannot be ` +
+        `found, then in line ${lines.join(', ')}${missing.length > 5 ? ', …' : ''}; ` +
+        'put the file back as it was, or evaluate another one with `padnet eval <run> --data <file>`',
     );
   }
   const rows = [...rowOf.values()].map((row) => row!).sort((a, b) => a - b);
@@ -344,7 +354,8 @@ function divided(
   if (small !== -1) {
     const what = classNames ? `one row of ${classNames[small]!}` : 'one row';
     throw new InputError(
-      `${file}: there is only ${what}, expected two or more, to train on and to test on; add rows, or give a file in data.test`,
+      `${file}: there is only ${what}, expected two or more, to train on and to test on; ` +
+        'add rows, or give a file in data.test',
     );
   }
   return stratifiedSplit(groups, { testFraction, seed: splitSeed });

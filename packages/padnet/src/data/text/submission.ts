@@ -5,7 +5,7 @@ import { type FileKind, writeOutput } from '../../outputFile.js';
 import { type GlueTask, type GlueTaskName, glueTasks } from './glueTasks.js';
 
 export interface SubmissionOptions {
-  /** What the test file calls each example (`TextDataset.indices`). @default 0, 1, … */
+  /** The name that the test file gives each example (`TextDataset.indices`). @default 0, 1, … */
   readonly indices?: readonly string[] | undefined;
   /** MNLI's second test set. @default false */
   readonly mismatched?: boolean | undefined;
@@ -13,7 +13,7 @@ export interface SubmissionOptions {
 
 const heading = 'index\tprediction\n';
 
-/** What GLUE is handed in as. */
+/** The kind of file that is handed in to GLUE. */
 const submissionFile: FileKind = { name: 'submission to GLUE', isOne: (beginning) => beginning.startsWith(heading) };
 
 /**

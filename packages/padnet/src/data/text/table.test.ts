@@ -128,7 +128,8 @@ describe('tab-separated text', () => {
   it('names the lines that have too few columns or too many', () => {
     expectError(
       write('a\tb\n1\t2\n1\n1\t2\t3\n'),
-      'line 3 has 1 columns, expected 2 between tabs (a, b); so have lines 4, 2 in all; correct or remove what is wrong',
+      'line 3 has 1 columns, expected 2 between tabs (a, b); so have lines 4, 2 in all; ' +
+        'correct or remove what is wrong',
     );
     expectError(write('1\t2\n'), 'line 1 has 2 columns, expected 1 between tabs (a); correct', { headerless: ['a'] });
     expectError(
@@ -235,7 +236,7 @@ describe('comma-separated text', () => {
       expectError(write(text, 'a.csv'), `${message}; ${wayOut}`, { format: csv });
     };
     read('text,label\n"a\n",b\n"c,d\ne,f\n', 'line 4 opens a quote that is never closed');
-    read('text,label\na,b\n"c" d,e\n', 'line 3 has text behind a closing quote');
+    read('text,label\na,b\n"c" d,e\n', 'line 3 has text after a closing quote');
     read('text,label\na,b\nit is 5" long,e\n', 'line 3 has a quote within a field that does not begin with one');
     const plain = readTable(write('text,label\nit is 5" long,e\n', 'a.csv'), { ...csv, quotes: false });
     expect(plain.rows).toEqual([['it is 5" long', 'e']]);
@@ -285,12 +286,12 @@ describe('JSON lines', () => {
     const refuse = (text: string, message: string): void => {
       expectError(write(text, 'a.jsonl'), message, { format: jsonl });
     };
-    refuse('{"a": 1}\n{"a": 1\n', 'line 2 is no JSON, expected an object a line');
-    refuse('{"a": 1}\n\n["b"]\n', 'line 3 is a list, expected an object a line');
-    refuse('null', 'line 1 is null, expected an object a line');
+    refuse('{"a": 1}\n{"a": 1\n', 'line 2 is not JSON, expected one object per line');
+    refuse('{"a": 1}\n\n["b"]\n', 'line 3 is a list, expected one object per line');
+    refuse('null', 'line 1 is null, expected one object per line');
     refuse(
       '[\n  {"a": 1}\n]',
-      'line 1 is no JSON, expected an object a line; a file of one long value has to be written anew',
+      'line 1 is not JSON, expected one object per line; a file of one long value has to be written again',
     );
   });
 });
@@ -306,7 +307,8 @@ describe('a column', () => {
     );
     const read = (text: string) => readTable(write(text, 'a.csv'), csv);
     expect(() => tableColumn(read('text;label\na;b\n'), 'text', 'data.textColumn')).toThrow(
-      'line 1 names no column text, expected it among text;label; if columns lie between ";", say so with data.delimiter',
+      'line 1 names no column text, expected it among text;label; ' +
+        'if columns lie between ";", say so with data.delimiter',
     );
     expect(() => tableColumn(read('text, label,\na,b,c\n'), 'label')).toThrow('expected it among text, " label", ""');
     const json = write('{"text": "a"}\n', 'a.jsonl');

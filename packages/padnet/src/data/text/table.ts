@@ -23,11 +23,11 @@ export interface TextTable {
   /** Path that it was read from. */
   readonly file: string;
   readonly columns: readonly string[];
-  /** What names the columns, in messages. */
+  /** The place that names the columns, in messages. */
   readonly namedBy: 'line 1' | 'no object';
   /** `columns.length` fields a row; null where JSON has none, or null. */
   readonly rows: readonly (readonly (string | null)[])[];
-  /** Of each row the line that it begins in, from 1. */
+  /** The line that each row begins in, from 1. */
   readonly lines: readonly number[];
 }
 
@@ -48,7 +48,7 @@ const endings: Readonly<Record<string, TableFormatName>> = {
   ndjson: 'jsonl',
 };
 
-/** What a file's name says of its format; null where it says nothing. */
+/** The format that a file's name tells; null where it tells none. */
 export function formatOfName(file: string): TableFormatName | null {
   const ending = /\.(\w+)(?:\.gz)?$/.exec(basename(file).toLowerCase())?.[1] ?? '';
   return Object.hasOwn(endings, ending) ? endings[ending]! : null;
@@ -58,7 +58,7 @@ export function formatOfName(file: string): TableFormatName | null {
 const LISTED_LINES = 5;
 
 /**
- * What is wrong with rows of a table, as one error: the first, and the lines of the others.
+ * One error for all wrong rows of a table: the problem of the first, and the lines of the others.
  *
  * @param problem of the first, such as `has 3 columns, expected 4`
  * @param so what is said of the others, such as `so have`
@@ -78,8 +78,10 @@ export function rowsError(
 /**
  * Reads a table, gzipped or not.
  *
- * @param headerless names of the columns of a file without header line; null: its first line names them. Not for JSON lines
- * @throws InputError if the file is unreadable, damaged, without a row, or not UTF-8, or a row cannot be read, naming the line
+ * @param headerless names of the columns of a file without header line; null: its first line names them. Not for JSON
+ *   lines
+ * @throws InputError if the file is unreadable, damaged, without a row, or not UTF-8, or a row cannot be read, naming
+ *   the line
  */
 export function readTable(file: string, format: TableFormat, headerless: readonly string[] | null = null): TextTable {
   const bytes = readTextFile(file, expectedText(format));
@@ -99,10 +101,12 @@ export function parseTable(
   format: TableFormat,
   headerless: readonly string[] | null = null,
 ): TextTable {
+  const records = (delimiter: string, quotes: boolean): Records =>
+    quotes ? quotedRecords(bytes, file, delimiter) : plainRecords(bytes, delimiter);
   const table =
     format.kind === 'jsonLines'
       ? jsonTable(bytes, file)
-      : delimitedTable(format.quotes ? quotedRecords(bytes, file, format.delimiter) : plainRecords(bytes, format.delimiter), file, format.delimiter, headerless); // prettier-ignore
+      : delimitedTable(records(format.delimiter, format.quotes), file, format.delimiter, headerless);
   if (table.rows.length === 0)
     throw new InputError(`${file}: expected at least one example, found none; get the file again`);
   return table;
@@ -162,7 +166,7 @@ function quoteError(error: CsvError, where: string): InputError {
   const wayOut = 'write a quote within quotes twice, or set data.quotes: false where quotes are ordinary text';
   const problems: Readonly<Record<string, string>> = {
     CSV_QUOTE_NOT_CLOSED: 'opens a quote that is never closed',
-    CSV_INVALID_CLOSING_QUOTE: 'has text behind a closing quote',
+    CSV_INVALID_CLOSING_QUOTE: 'has text after a closing quote',
     INVALID_OPENING_QUOTE: 'has a quote within a field that does not begin with one',
   };
   return new InputError(`${where} ${problems[error.code] ?? `cannot be read (${error.message})`}; ${wayOut}`, {
@@ -182,7 +186,8 @@ function delimitedTable(
   const wrong = rows.flatMap((row, index) => (row.length === columns.length ? [] : [index]));
   if (wrong.length > 0) {
     const between = { '\t': 'tabs', ',': 'commas' }[delimiter] ?? delimiter;
-    const problem = `has ${rows[wrong[0]!]!.length} columns, expected ${columns.length} between ${between} (${columns.join(', ')})`;
+    const expected = `${columns.length} between ${between} (${columns.join(', ')})`;
+    const problem = `has ${rows[wrong[0]!]!.length} columns, expected ${expected}`;
     throw rowsError({ file, lines }, wrong, problem, 'so have');
   }
   return { file, columns, namedBy: 'line 1', rows, lines };
@@ -225,18 +230,19 @@ function quoteNumbers(json: string): string {
 function parseObject(line: string, where: string): object {
   let value: unknown;
   try {
-    // Twice: quoting could make JSON of what is none (01, 1.2.3), so the line is tried as it is before its numbers are kept as text.
+    // Twice: quoting could make JSON of what is none (01, 1.2.3), so the line is tried as it is before its numbers are
+    // kept as text.
     value = JSON.parse(line);
     value = JSON.parse(quoteNumbers(line));
   } catch (cause) {
     const hint =
       line.trim() === '[' || line.trim() === '{'
-        ? '; a file of one long value has to be written anew, a row a line'
+        ? '; a file of one long value has to be written again, one row per line'
         : '';
-    throw new InputError(`${where} is no JSON, expected an object a line${hint}`, { cause });
+    throw new InputError(`${where} is not JSON, expected one object per line${hint}`, { cause });
   }
   if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value;
-  throw new InputError(`${where} is ${Array.isArray(value) ? 'a list' : line.trim()}, expected an object a line`);
+  throw new InputError(`${where} is ${Array.isArray(value) ? 'a list' : line.trim()}, expected one object per line`);
 }
 
 /**
@@ -260,7 +266,7 @@ export function tableColumn(table: TextTable, name: string, key?: string): reado
   return rows.map((row) => row[column]!);
 }
 
-/** What to do about it, with the keys of a recipe. */
+/** The way out where a column is missing, with the keys of a recipe. */
 function missingColumn({ columns, namedBy }: TextTable, key: string): string {
   const other = columns.length === 1 ? /[;\t|,]/.exec(columns[0]!)?.[0] : undefined;
   if (other !== undefined) return `; if columns lie between ${JSON.stringify(other)}, say so with data.delimiter`;

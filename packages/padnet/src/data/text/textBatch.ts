@@ -19,7 +19,9 @@ export interface TextBatch {
   readonly labels: Float32Array<ArrayBuffer> | null;
 }
 
-/** `longest`: to the longest of the batch; `maxLength`: to the dataset's `maxLength`, so that all batches have a shape. */
+/**
+ * `longest`: to the longest of the batch; `maxLength`: to the dataset's `maxLength`, so that all batches have a shape.
+ */
 export const paddings = ['longest', 'maxLength'] as const;
 export type TextPadding = (typeof paddings)[number];
 

@@ -4,7 +4,7 @@ import { inOrder, permutation } from '../sampleOrder.js';
 
 /** Labelled sentences, or pairs of them, in memory. Nobody writes to its arrays. */
 export interface TextDataset {
-  /** What messages call it, such as `RTE/train`. */
+  /** Its name in messages, such as `RTE/train`. */
   readonly name: string;
   readonly length: number;
   readonly first: readonly string[];
@@ -14,7 +14,7 @@ export interface TextDataset {
   readonly labels: Float32Array<ArrayBuffer> | null;
   /** Null: labels are scores. */
   readonly classNames: readonly string[] | null;
-  /** What a test file calls each example, `length` of them; a submission repeats it. */
+  /** The name that a test file gives each example, `length` of them; a submission repeats it. */
   readonly indices?: readonly string[] | undefined;
 }
 

@@ -1,4 +1,7 @@
-/** What the rows of a table of texts mean: GLUE's tasks are such definitions, and so is what a recipe says of files of one's own. */
+/**
+ * The meaning of the rows of a table of texts: each of GLUE's tasks is such a definition, and so is what a recipe says
+ * of files of one's own.
+ */
 import { InputError } from '../../errors.js';
 import { printable } from '../../printable.js';
 import type { TextMetric } from './metrics.js';
@@ -14,11 +17,11 @@ export interface TextColumns {
 
 export interface TextDefinition {
   readonly columns: TextColumns;
-  /** What files write for each class, by class index; null: a number is predicted. */
+  /** The label that files write for each class, by class index; null: a number is predicted. */
   readonly labels: readonly string[] | null;
-  /** What each class is called, by class index; null: a number is predicted. */
+  /** The name of each class, by class index; null: a number is predicted. */
   readonly classNames: readonly string[] | null;
-  /** What numbers have to lie between; null: any. */
+  /** The range that numbers have to lie in; null: any. */
   readonly range: readonly [lowest: number, highest: number] | null;
   /** The score is their mean. */
   readonly metrics: readonly TextMetric[];
@@ -30,7 +33,7 @@ export function numOutputs({ classNames }: Pick<TextDefinition, 'classNames'>): 
 }
 
 export interface TextsOfTableOptions {
-  /** What messages call the data set. */
+  /** The name of the data set in messages. */
   readonly name: string;
   /** Whether each row has a label. */
   readonly isLabelled: boolean;
@@ -42,7 +45,10 @@ export interface TextsOfTableOptions {
   readonly allowsEmpty?: boolean;
 }
 
-/** @throws InputError if a column is missing, or a row has no text or a label that is none, naming file, lines and column */
+/**
+ * @throws InputError if a column is missing, or a row has no text or a label that is none, naming file, lines and
+ *   column
+ */
 export function textsOfTable(table: TextTable, definition: TextDefinition, options: TextsOfTableOptions): TextDataset {
   const { name, isLabelled, index, keys, allowsEmpty = false } = options;
   const { columns, classNames } = definition;
@@ -96,19 +102,23 @@ function labelsOf(table: TextTable, definition: TextDefinition, key: string | un
   const text = fields[first]?.trim() ?? '';
   const number = text === '' ? NaN : Number(text);
   const rule = labels?.some((label) => Number(label) === number)
-    ? 'labels are compared as they are written, which data.classes takes in quotes; '
+    ? 'labels are compared as text, so data.classes needs them in quotes; '
     : '';
   const more =
     others.length === 0
       ? ''
-      : `; so are lines ${others.join(', ')}${wrong.length > 6 ? ', …' : ''}, ${wrong.length} in all`;
+      : `; the same in lines ${others.join(', ')}${wrong.length > 6 ? ', …' : ''}, ${wrong.length} in all`;
   throw new InputError(
-    `${table.file}: line ${table.lines[first]!}: ${columns.label} is ${shown(fields[first]!)}, expected ${expectedLabel(definition)}; ` +
-      `${rule}correct the line${more}`,
+    `${table.file}: line ${table.lines[first]!}: ${columns.label} is ${shown(fields[first]!)}, ` +
+      `expected ${expectedLabel(definition)}; ${rule}correct the line${more}`,
   );
 }
 
-/** Nothing can be learnt from equal numbers, and with them nothing correlates. @throws InputError where all labels are one */
+/**
+ * Nothing can be learnt from equal numbers, and with them nothing correlates.
+ *
+ * @throws InputError where all labels are one
+ */
 export function assertNumbersDiffer(
   { labels }: TextDataset,
   file: string,
@@ -119,7 +129,7 @@ export function assertNumbersDiffer(
 }
 
 function shown(field: string | null): string {
-  if (field === null) return 'missing, or no text';
+  if (field === null) return 'missing, or not a text';
   return `"${printable(field.length > 60 ? `${field.slice(0, 59)}…` : field)}"`;
 }
 

@@ -8,7 +8,8 @@ import { gunzip, isGzip } from '../gunzip.js';
  * The bytes of a file's text, without a byte-order mark; expanded where it is gzipped, whatever it is called.
  *
  * @param expected what it should be, for messages, such as `tab-separated text`
- * @throws InputError if the file is unreadable or damaged, is UTF-16, or holds NUL or a byte that is not UTF-8, naming the line
+ * @throws InputError if the file is unreadable or damaged, is UTF-16, or holds NUL or a byte that is not UTF-8, naming
+ *   the line
  */
 export function readTextFile(file: string, expected: string): Buffer {
   return decodeText(readInput(file, { expected, maxBytes: maxTextBytes }), file);

@@ -21,8 +21,8 @@ export interface TextLoaderOptions {
 }
 
 /**
- * Gives the batches of an epoch in order. They depend on the options and the epoch alone: the same from any batch on. The
- * interface is that of `DataLoader`; threads would not pay, as padding is all that is left to do.
+ * Gives the batches of an epoch in order. They depend on the options and the epoch alone: the same from any batch on.
+ * The interface is that of `DataLoader`; threads would not pay, as padding is all that is left to do.
  */
 export class TextLoader {
   readonly dataset: TokenisedDataset;

@@ -21,7 +21,9 @@ export interface EncodeOptions {
 /** Names of the padding token where `tokenizer_config.json` gives none: BERT's, ALBERT's, RoBERTa's. */
 const PAD_TOKENS = ['[PAD]', '<pad>'];
 
-/** Splits sentences by a `tokenizer.json`, as Hugging Face's tokenizers does; special tokens as the file lays them out. */
+/**
+ * Splits sentences by a `tokenizer.json`, as Hugging Face's tokenizers does; special tokens as the file lays them out.
+ */
 export class TextTokenizer {
   readonly padTokenId: number;
   readonly #pipeline: TokenizerPipeline;

@@ -57,8 +57,8 @@ export function wordPieceJson(vocabulary: string, config: Json, file: string): J
 }
 
 /**
- * RoBERTa's byte-level BPE from `vocab.json` (token to id) and `merges.txt` (a pair a line, most frequent first, after an
- * optional `#version` line).
+ * RoBERTa's byte-level BPE from `vocab.json` (token to id) and `merges.txt` (a pair a line, most frequent first, after
+ * an optional `#version` line).
  *
  * @param config `tokenizer_config.json`: `add_prefix_space` (default false) counts
  */

@@ -1,6 +1,6 @@
 /**
- * From the first token's hidden state to logits: activation(x Wᵀ + b), then a linear layer, with dropout before the last
- * (and in RoBERTa and ELECTRA before the first). Hugging Face calls BERT's and ALBERT's first layer the pooler.
+ * From the first token's hidden state to logits: activation(x Wᵀ + b), then a linear layer, with dropout before the
+ * last (and in RoBERTa and ELECTRA before the first). Hugging Face calls BERT's and ALBERT's first layer the pooler.
  */
 import { nn, type Tensor } from '@padnet/torch';
 import { activation, type Activation } from './activation.js';

@@ -12,7 +12,11 @@ describe('config.json', () => {
   });
 
   it("takes Hugging Face's defaults where it is silent", () => {
-    const sizes = ['vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size', 'max_position_embeddings']; // prettier-ignore
+    // prettier-ignore
+    const sizes = [
+      'vocab_size', 'hidden_size', 'num_hidden_layers', 'num_attention_heads', 'intermediate_size',
+      'max_position_embeddings',
+    ];
     const of = (family: string, more = {}) => {
       const json = tinyConfigJson('bert');
       return parseTextConfig(

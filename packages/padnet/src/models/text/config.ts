@@ -10,7 +10,7 @@ import { families, familyNames, type FamilyName } from './family.js';
 export interface TextConfig {
   readonly family: FamilyName;
   readonly vocabSize: number;
-  /** Of the embeddings; where the family projects them it may differ from hiddenSize. */
+  /** The size of the embeddings; where the family projects them it may differ from hiddenSize. */
   readonly embeddingSize: number;
   readonly hiddenSize: number;
   readonly numHiddenLayers: number;
@@ -97,7 +97,8 @@ export function parseTextConfig(
   const modelType = (json as { readonly model_type?: unknown } | null)?.model_type;
   if (!familyNames.some((name) => name === modelType)) {
     throw new InputError(
-      `${file}: model_type is ${modelType === undefined ? 'missing' : JSON.stringify(modelType)}, expected one of ${familyNames.join(', ')}; choose such a model`,
+      `${file}: model_type is ${modelType === undefined ? 'missing' : JSON.stringify(modelType)}, ` +
+        `expected one of ${familyNames.join(', ')}; choose such a model`,
     );
   }
   refuseOtherArchitectures(json as Readonly<Record<string, unknown>>, file);
@@ -172,7 +173,8 @@ function checkConsistent(config: TextConfig, file: string): void {
   }
   if (maxTokens(config) < 1) {
     throw new InputError(
-      `${file}: max_position_embeddings ${config.maxPositionEmbeddings} leaves no position after pad_token_id ${padTokenId}`,
+      `${file}: max_position_embeddings ${config.maxPositionEmbeddings} ` +
+        `leaves no position after pad_token_id ${padTokenId}`,
     );
   }
 }

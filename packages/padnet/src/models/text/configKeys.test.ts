@@ -52,7 +52,7 @@ describe.each(familyNames)("of %s's config.json", (family) => {
   );
 
   it.each<[string, object]>([
-    ['is_decoder is true: tokens of a decoder see earlier ones alone', { is_decoder: true }],
+    ['is_decoder is true: tokens of a decoder see only earlier ones', { is_decoder: true }],
     ['add_cross_attention is true: a decoder sees the output of', { add_cross_attention: true }],
     ['position_embedding_type is "relative_key": only', { position_embedding_type: 'relative_key' }],
     ['position_embedding_type is "relative_key_query": only', { position_embedding_type: 'relative_key_query' }],

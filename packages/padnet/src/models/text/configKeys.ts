@@ -1,12 +1,12 @@
 /**
- * Keys of Hugging Face's `config.json` beyond those that make a network of ours: which of them would make another one, and
- * which are known to make none. Looked up in the configurations and the code of `transformers` 2 to 5 for the four families,
- * and tried there key by key on small networks.
+ * Keys of Hugging Face's `config.json` beyond those that make a network of ours: which of them would make another one,
+ * and which are known to make none. Looked up in the configurations and the code of `transformers` 2 to 5 for the four
+ * families, and tried there key by key on small networks.
  */
 import { InputError } from '../../errors.js';
 
 interface RefusedKey {
-  /** What the network would do that ours does not. */
+  /** The behaviour that the key asks for and our network lacks. */
   readonly meaning: string;
   /** Whether a value leaves the network as it is. */
   readonly isNeutral: (value: unknown) => boolean;
@@ -17,7 +17,7 @@ const isEmpty = (value: unknown): boolean =>
   isOff(value) || (typeof value === 'object' && value !== null && Object.keys(value).length === 0);
 
 const refusedKeys: Readonly<Record<string, RefusedKey>> = {
-  is_decoder: { meaning: 'tokens of a decoder see earlier ones alone', isNeutral: isOff },
+  is_decoder: { meaning: 'tokens of a decoder see only earlier ones', isNeutral: isOff },
   add_cross_attention: { meaning: 'a decoder sees the output of another network', isNeutral: isOff },
   position_embedding_type: {
     meaning: "only 'absolute' position embeddings are supported",
@@ -43,7 +43,7 @@ export function refuseOtherArchitectures(config: Readonly<Record<string, unknown
   }
 }
 
-/** What says nothing of how an encoder computes its logits. */
+/** Keys that say nothing of how an encoder computes its logits. */
 const harmlessKeys: ReadonlySet<string> = new Set([
   // Where the file comes from, and how it is stored.
   ...['architectures', 'transformers_version', 'adapter_transformers_version', '_name_or_path', 'name_or_path'],
@@ -74,8 +74,9 @@ const harmlessKeys: ReadonlySet<string> = new Set([
 ]);
 
 /**
- * Keys that nothing is known of, with a value that could mean something. They are passed over, as Hugging Face's library
- * does: many files have notes of their makers' own, and a key that adds a layer shows in the weights, which have to fit.
+ * Keys that nothing is known of, with a value that could mean something. They are passed over, as Hugging Face's
+ * library does: many files have notes of their makers' own, and a key that adds a layer shows in the weights, which
+ * have to fit.
  *
  * @param readKeys those that make our network
  */

@@ -1,6 +1,6 @@
 /**
- * What BERT (Devlin et al. 2019), RoBERTa (Liu et al. 2019), ALBERT (Lan et al. 2020) and ELECTRA (Clark et al. 2020, the
- * discriminator) do differently, as data: there is one encoder for all four.
+ * The differences between BERT (Devlin et al. 2019), RoBERTa (Liu et al. 2019), ALBERT (Lan et al. 2020) and ELECTRA
+ * (Clark et al. 2020, the discriminator), as data: there is one encoder for all four.
  */
 import type { ActivationName } from './activation.js';
 
@@ -21,10 +21,10 @@ export interface Family {
     /** Whether the first token's hidden state goes through dropout. */
     readonly inputDropout: boolean;
   };
-  /** What Hugging Face takes where `config.json` is silent. */
+  /** The values that Hugging Face takes where `config.json` is silent. */
   readonly defaults: {
     readonly hiddenAct: ActivationName;
-    /** Of hidden states and of attention probabilities. */
+    /** The dropout of hidden states and of attention probabilities. */
     readonly dropout: number;
     /** null: as hidden states. */
     readonly classifierDropout: number | null;

@@ -192,7 +192,7 @@ describe('what is wrong', () => {
     save('roberta');
     writeFileSync(join(folder, 'config.json'), JSON.stringify(tinyConfigJson('bert')));
     expect(messageOf(() => loadPretrained(folder))).toMatch(
-      /not those of the bert in config\.json, they are of Roberta: 53 missing \(bert\.embeddings.* and 48 more\); 53 unexpected \(roberta\./,
+      /config\.json, they are of Roberta: 53 missing \(bert\.embeddings.* and 48 more\); 53 unexpected \(roberta\./,
     );
   });
 

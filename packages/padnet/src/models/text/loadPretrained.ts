@@ -11,11 +11,11 @@ import { readWeights } from './readWeights.js';
 import { isIgnored, modernName, prefixOfEncoder, weightNames, type WeightName } from './weightNames.js';
 import { unwrapNames } from '../wrappedNames.js';
 
-/** What a head is to give. */
+/** The outputs that a head is to give. */
 export interface HeadOptions {
   /** Classes of the head, 1 for regression. @default as many as `labels`, else what config.json says */
   readonly numLabels?: number;
-  /** What the classes are called. @default what config.json says, where it has as many, else numbered */
+  /** The names of the classes. @default what config.json says, where it has as many, else numbered */
   readonly labels?: readonly string[];
 }
 
@@ -29,8 +29,9 @@ export interface Pretrained {
 }
 
 /**
- * Reads `config.json` and the weights (`model.safetensors`, its shards, or `pytorch_model.bin`) in `folder`. Weights become
- * float32; a head that is not there, or is for another number of classes, is drawn afresh from the default generator.
+ * Reads `config.json` and the weights (`model.safetensors`, its shards, or `pytorch_model.bin`) in `folder`. Weights
+ * become float32; a head that is not there, or is for another number of classes, is drawn afresh from the default
+ * generator.
  *
  * @throws InputError where a file is missing or damaged, or names, by kind, the encoder's tensors that are missing,
  *   unexpected or of another shape
@@ -54,7 +55,11 @@ export function configuredFor(stored: TextConfig, { labels, numLabels = labels?.
   return { ...stored, labels: numberedLabels(numLabels) };
 }
 
-/** A head that was trained for the same classes goes on with them, whatever number each had. @param stored the classes that it has */
+/**
+ * A head that was trained for the same classes goes on with them, whatever number each had.
+ *
+ * @param stored the classes that it has
+ */
 export function orderOutputs(network: SequenceClassifier, stored: readonly string[], wanted: readonly string[]): void {
   const names = stored.map((name) => name.toLowerCase());
   const order = wanted.map((name) => names.indexOf(name.toLowerCase()));

@@ -8,7 +8,7 @@ import { readJson } from '../../jsonFile.js';
 import { readRegularFile } from '../../readRegularFile.js';
 
 export interface StoredWeights {
-  /** What messages call the weights. */
+  /** The name of the weights in messages. */
   readonly file: string;
   /** They belong to the enclosing scope. */
   readonly tensors: ReadonlyMap<string, Tensor>;

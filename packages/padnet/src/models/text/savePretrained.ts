@@ -9,8 +9,8 @@ import { huggingFaceNames } from './weightNames.js';
 /**
  * Writes `model.safetensors` under Hugging Face's names, then `config.json`, into `folder`, which is made where needed.
  *
- * @param options `kept`: what `config.json` has under `padnet`, which Hugging Face's library passes over; `files`: what else belongs to
- *   the network, noted in the weights for whoever replaces it
+ * @param options `kept`: what `config.json` has under `padnet`, which Hugging Face's library passes over; `files`: what
+ *   else belongs to the network, noted in the weights for whoever replaces it
  * @throws RangeError where layers are mixtures of experts, which Hugging Face has no names for
  */
 export function savePretrained(

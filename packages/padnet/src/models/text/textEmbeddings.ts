@@ -1,5 +1,5 @@
 /**
- * What the encoder starts from: LayerNorm(word + position + token type), in ELECTRA and ALBERT projected from the
+ * The input of the encoder: LayerNorm(word + position + token type), in ELECTRA and ALBERT projected from the
  * embeddings' size to that of the hidden states.
  */
 import { nn, ops, type Tensor } from '@padnet/torch';

@@ -125,12 +125,16 @@ function splitLast(name: string): [path: string, tensor: string] {
   return [name.slice(0, dot), name.slice(dot + 1)];
 }
 
-/** Of every encoder, after the name of its family or, in a bare one's file, without. */
+/**
+ * The name of the word embeddings of every encoder, after the name of its family or, in a bare one's file, without it.
+ */
 const wordEmbeddings = new RegExp(
   `^(|.*?\\.)(?:(?:${familyNames.join('|')})\\.)?embeddings\\.word_embeddings\\.weight$`,
 );
 
-/** What a file puts before the names of an encoder, told by its word embeddings; null for any other tensor. */
+/**
+ * The prefix that a file puts before the names of an encoder, told by its word embeddings; null for any other tensor.
+ */
 export function prefixOfEncoder(name: string): string | null {
   const match = wordEmbeddings.exec(name);
   if (!match) return null;
@@ -149,8 +153,8 @@ const ignored = [
 ];
 
 /**
- * A tensor's name as today's Hugging Face files of sequence classifiers have it: with the family's prefix, and norms with
- * `weight` and `bias` where old files say `gamma` and `beta`.
+ * A tensor's name as today's Hugging Face files of sequence classifiers have it: with the family's prefix, and norms
+ * with `weight` and `bias` where old files say `gamma` and `beta`.
  */
 export function modernName(name: string, family: FamilyName): string {
   const renamed = name

@@ -1,4 +1,4 @@
-/** What a recipe needs of memory at least, refused before it is asked for. */
+/** The memory that a recipe needs at least, checked before it is asked for. */
 import { assertMemory } from '../../memory.js';
 import type { ImageDataset } from '../../data/index.js';
 import { assertNetworkFits, publishedWidth, type TextConfig } from '../../models/index.js';
@@ -13,7 +13,7 @@ export function assertFits({ model, data, training, partition }: PictureRecipe, 
   const copies = 2 + optimizerState + (training.ema === undefined ? 0 : 1);
   assertNetworkFits(model, { inChannels: channels, numClasses }, copies);
 
-  // Of all that a training step keeps, the pictures and the output of the first convolution.
+  // A lower bound of what a training step keeps: the pictures and the output of the first convolution.
   const channelsOut = (model.width ?? publishedWidth(model.name)) * (model.name === 'mobilenetV2' ? 32 : 1);
   const perPixel = channels + channelsOut / (model.stem === 'small' ? 1 : 4);
   const samples = Math.min(data.batchSize, length);
@@ -46,8 +46,8 @@ export function assertExpertsFit({ model, training }: TextRecipe, config: TextCo
   const copies = training.ema === undefined ? 4 : 5;
   assertMemory(
     bytesPerNumber * copies * numbers,
-    `model.numExperts: ${numExperts} experts in each of ${linears} layers have about ${numbers.toPrecision(2)} numbers, which take ` +
-      'with their gradients and the state of the optimizer',
+    `model.numExperts: ${numExperts} experts in each of ${linears} layers have about ${numbers.toPrecision(2)} ` +
+      'numbers, which take with their gradients and the state of the optimizer',
     'choose fewer',
   );
 }

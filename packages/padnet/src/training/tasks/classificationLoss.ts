@@ -7,9 +7,10 @@ export function classificationLoss(logits: Tensor, labels: Tensor, labelSmoothin
 }
 
 /**
- * The loss of pictures mixed in pairs, and the same mixture of the two losses: λ of the picture itself and 1 − λ of the other,
- * with one λ ~ Beta(α, α) a batch. Mix-up: x = λ·x_i + (1 − λ)·x_j. CutMix: a rectangle of about 1 − λ of the area comes from
- * x_j, and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from the default generator.
+ * The loss of pictures mixed in pairs, and the same mixture of the two losses: λ of the picture itself and 1 − λ of the
+ * other, with one λ ~ Beta(α, α) a batch. Mix-up: x = λ·x_i + (1 − λ)·x_j. CutMix: a rectangle of about 1 − λ of the
+ * area comes from x_j, and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from
+ * the default generator.
  *
  * @param images [batch, channels, height, width]
  * @param options `mixup` and `cutmix`: α, 0 for none
@@ -44,7 +45,10 @@ function drawBelow(bound: number): number {
   return ops.randint(bound, [1], { dtype: 'int64' }).item();
 }
 
-/** The same rectangle in all pictures, as torchvision's CutMix draws it: it may reach over the border and is then smaller. */
+/**
+ * The same rectangle in all pictures, as torchvision's CutMix draws it: it may reach over the border and is then
+ * smaller.
+ */
 function cutAndPaste(images: Tensor, others: Tensor, lambda: number): { mixed: Tensor; share: number } {
   const [height, width] = images.shape.slice(2) as [number, number];
   const half = 0.5 * Math.sqrt(1 - lambda);

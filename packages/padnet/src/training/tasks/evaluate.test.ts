@@ -15,7 +15,7 @@ class Quarters extends nn.Module implements nn.Layer {
 
 const dataset = pictures(10);
 
-/** What Quarters gives, in plain loops. */
+/** The output of Quarters, in plain loops. */
 function expected(scale: number, shift: number): { loss: number; predictions: number[] } {
   let loss = 0;
   const predictions: number[] = [];

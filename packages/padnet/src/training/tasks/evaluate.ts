@@ -10,7 +10,7 @@ import type { Evaluation } from '../task.js';
 export interface EvaluateOptions {
   /** @default as many as have 2²⁰ pixels, 256 at most */
   readonly batchSize?: number;
-  /** What the network was trained with, but for its random parts. @default pixels from 0 to 1 */
+  /** The transform that the network was trained with, but for its random parts. @default pixels from 0 to 1 */
   readonly normalise?: ImageTransform['normalise'];
   /** @default 'cpu' */
   readonly device?: Device;
@@ -22,8 +22,8 @@ export interface EvaluateOptions {
 }
 
 /**
- * Evaluates in evaluation mode; the network's mode is left as it was. Yields to the event loop after every batch. Pictures
- * that are left out count for nothing; their prediction is NaN.
+ * Evaluates in evaluation mode; the network's mode is left as it was. Yields to the event loop after every batch.
+ * Pictures that are left out count for nothing; their prediction is NaN.
  *
  * @throws NonFiniteError naming the layer where the loss of a batch is not finite
  */

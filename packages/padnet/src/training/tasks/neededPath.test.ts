@@ -23,7 +23,8 @@ describe('data without a default folder', () => {
     const model = { pretrained: 'encoder' };
     const { data } = text.parse({ modality: 'text', model, data: { task: 'rte' }, training: { epochs: 1 } });
     expect(() => loadTexts(data)).toThrow(
-      'data.path: data.name is glue, so the folder that holds CoLA/, RTE/, SST-2/ … (https://gluebenchmark.com/tasks) is needed',
+      'data.path: data.name is glue, ' +
+        'so the folder that holds CoLA/, RTE/, SST-2/ … (https://gluebenchmark.com/tasks) is needed',
     );
   });
 });

@@ -1,6 +1,6 @@
 import { InputError } from '../../errors.js';
 
-/** What `data.path` has to name, by `data.name`. */
+/** The folder that `data.path` has to name, by `data.name`. */
 const neededFolders = {
   cifar10: 'the folder of its binary version (data_batch_1.bin … test_batch.bin)',
   cifar100: 'the folder of its binary version (train.bin, test.bin)',

@@ -1,4 +1,7 @@
-/** Networks for pictures: from a recipe to what is trained, and from a trained network to what evaluates or partitions it. */
+/**
+ * Networks for pictures: from a recipe to what is trained, and from a trained network to what evaluates or partitions
+ * it.
+ */
 import { manualSeed, scope, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { convertToPartial } from '../../convert/index.js';
@@ -95,7 +98,10 @@ async function startingNetwork(
   });
 }
 
-/** Static weights of a network that is not, by what its routers decide on average on the data; null: it is static, or may stay so. */
+/**
+ * Static weights of a network that is not, by what its routers decide on average on the data; null: it is static, or
+ * may stay so.
+ */
 async function foldedPretrained(
   recipe: PictureRecipe,
   splits: ImageSplits,
@@ -137,8 +143,8 @@ export interface FoldModelResult {
 }
 
 /**
- * `toStatic` of the network, in place: by what its routers decide on average, on as many batches of training data as the
- * recipe partitions by (10 where it does not), without anything random.
+ * `toStatic` of the network, in place: by what its routers decide on average, on as many batches of training data as
+ * the recipe partitions by (10 where it does not), without anything random.
  *
  * @throws InputError where data are missing or damaged; RangeError as `toStatic`
  */

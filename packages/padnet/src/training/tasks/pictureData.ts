@@ -19,7 +19,7 @@ export interface EmptyClasses {
   /** The data set. */
   readonly name: string;
   readonly classes: readonly string[];
-  /** Of how many. */
+  /** The number of all classes. */
   readonly numClasses: number;
 }
 

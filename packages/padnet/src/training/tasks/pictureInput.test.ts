@@ -70,7 +70,7 @@ describe('loadPictureBatch', () => {
     expect(error).toBeInstanceOf(InputError);
     expect((error as Error).message).toBe(
       `${folder}/none.png: there is no such file\n` +
-        'picture 2: its contents are no picture, expected JPEG, PNG, WebP, GIF, TIFF or AVIF\n' +
+        'picture 2: its contents are not a picture, expected JPEG, PNG, WebP, GIF, TIFF or AVIF\n' +
         '2 pictures cannot be used: replace them, or leave them out',
     );
     await expect(loadPictureBatch([], description({ inChannels: 4 }))).rejects.toThrow(

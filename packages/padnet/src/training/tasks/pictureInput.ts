@@ -1,4 +1,4 @@
-/** What a trained network takes, of picture files: as it was trained and is evaluated. */
+/** The input of a trained network from picture files: as it was trained and is evaluated. */
 import { fromTypedArray, type Tensor } from '@padnet/torch';
 import {
   badPictureError,
@@ -16,7 +16,10 @@ export function cropFractionOf(dataset: ImageDataset): number {
   return dataset.kind === 'folder' ? dataset.cropFraction : 1;
 }
 
-/** Of a picture that is not of the network's size; one that is, and was trained on whole, is taken as it is. */
+/**
+ * The input for a picture that does not have the network's size; one that has it, and was trained on whole, is taken as
+ * it is.
+ */
 export function pictureInput(description: PictureDescription): PictureInput {
   const { inChannels, size, normalise } = description;
   const [height, width] = size;
@@ -27,8 +30,8 @@ export function pictureInput(description: PictureDescription): PictureInput {
 }
 
 /**
- * A batch of picture files as the network's input, `[batch, channels, height, width]`, in the caller's scope: resized and cropped as
- * in evaluation, normalised as in training, grey or RGB as the network wants.
+ * A batch of picture files as the network's input, `[batch, channels, height, width]`, in the caller's scope: resized
+ * and cropped as in evaluation, normalised as in training, grey or RGB as the network wants.
  *
  * @param sources paths, or the bytes of files
  * @throws InputError naming all that cannot be used, in a line each

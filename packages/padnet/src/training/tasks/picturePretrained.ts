@@ -1,4 +1,4 @@
-/** What a recipe's `model.pretrained` names for pictures. */
+/** The networks that a recipe's `model.pretrained` may name for pictures. */
 import { nn } from '@padnet/torch';
 import { convertToDynamic } from '../../convert/index.js';
 import { InputError } from '../../errors.js';
@@ -53,7 +53,7 @@ export function staticWeights({ network, description: { inChannels, numClasses }
 }
 
 /**
- * Of a dynamic or partial network, in place: static entries come back into the banks.
+ * The weights of a dynamic or partial network, in place: static entries come back into the banks.
  *
  * @param path for errors
  * @throws InputError where they cannot
@@ -61,7 +61,7 @@ export function staticWeights({ network, description: { inChannels, numClasses }
 export function dynamicWeights(model: PictureModel, path: string): DynamicWeights {
   const { network } = model;
   try {
-    // What is static as a whole stays so, and starts as copies.
+    // A layer that is static as a whole stays so, and starts as copies.
     convertToDynamic(network, { keepStatic: staticConvolutions(network) });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;

@@ -37,9 +37,17 @@ export interface PictureTaskOptions {
   readonly mixup?: number;
   /** α of Beta(α, α). @default 0: no CutMix */
   readonly cutmix?: number;
-  /** What the network computes a training step in, besides float32; tests and scores are of float32. @default 'none' */
+  /**
+   * The type that the network computes a training step in, besides float32; tests and scores use float32.
+   *
+   * @default 'none'
+   */
   readonly autocast?: 'none' | 'bf16';
-  /** What the pixels are normalised with. @default mean and deviation of the training pictures, by channel */
+  /**
+   * The statistics that the pixels are normalised with.
+   *
+   * @default mean and deviation of the training pictures, by channel
+   */
   readonly normalise?: NonNullable<ImageTransform['normalise']>;
   /** Told once of each picture that `data.onBadPicture: skip` leaves out. */
   readonly onBadPicture?: OnBadPicture | undefined;
@@ -58,8 +66,8 @@ function statistics(train: ImageDataset): ChannelStatistics {
   if (!constant) return channelStatistics(train);
   const { channel, pixel } = constant;
   throw new InputError(
-    `${train.name}: all pixels of channel ${channel} are ${pixel} in the ${train.length} pictures that are trained on, so that there ` +
-      'is nothing to learn from',
+    `${train.name}: all pixels of channel ${channel} are ${pixel} ` +
+      `in the ${train.length} pictures that are trained on, so that there is nothing to learn from`,
   );
 }
 
@@ -98,7 +106,7 @@ export class PictureTask implements Task<ImageBatch> {
     this.normalise = options.normalise ?? statistics(splits.train);
   }
 
-  /** What is saved beside the weights of a network that `createModel` made from `model`. */
+  /** The description that is saved beside the weights of a network that `createModel` made from `model`. */
   describe(model: ModelOptions): PictureDescription {
     const { train } = this.#splits;
     const { channels, height, width, numClasses, classNames } = train;

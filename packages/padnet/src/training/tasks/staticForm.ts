@@ -5,15 +5,18 @@ import type { PictureTask } from './pictureTask.js';
 import { DEFAULT_PARTITION_BATCHES, type PictureRecipe } from '../../recipe/recipe.js';
 import { RunFolder } from '../../runs/runFolder.js';
 
-/** What makes a dynamic or partial network for pictures static; one that is no run needs data to measure means on. */
+/**
+ * The command that makes a dynamic or partial network for pictures static; one that is not a run needs data to measure
+ * means on.
+ */
 export function foldCommand(path: string): string {
   const data = isThere(new RunFolder(path).recipe) ? '' : ' --recipe <file>';
   return `\`padnet convert ${path} --layer static${data} --out <folder>\``;
 }
 
 /**
- * `toStatic` of a task's network, in place, on as many batches of training data as the recipe partitions by (10 where it does
- * not), without anything random.
+ * `toStatic` of a task's network, in place, on as many batches of training data as the recipe partitions by (10 where
+ * it does not), without anything random.
  *
  * @throws RangeError as `toStatic`
  */

@@ -1,4 +1,7 @@
-/** What training needs to know of a modality, the kind of data that a network takes: `picture.ts` and `text.ts` are such. */
+/**
+ * The contract of a modality, the kind of data that a network takes, with training; `picture.ts` and `text.ts`
+ * implement it.
+ */
 import type { Device } from '@padnet/torch';
 import type { DataSplit } from '../../data/index.js';
 import type { CodeOptions } from '../../ownCode/index.js';
@@ -15,7 +18,11 @@ export interface PrepareOptions extends CodeOptions {
   readonly onRemark?: ((remark: PreparationEvent) => void) | undefined;
   /** How the run divided its samples when it began. @default as the recipe says */
   readonly split?: DataSplit | undefined;
-  /** Whether the weights of a checkpoint are loaded next: `model.pretrained` of pictures is then not read. @default false */
+  /**
+   * Whether the weights of a checkpoint are loaded next: `model.pretrained` of pictures is then not read.
+   *
+   * @default false
+   */
   readonly loadsCheckpoint?: boolean;
   readonly signal?: AbortSignal | undefined;
 }
@@ -23,13 +30,13 @@ export interface PrepareOptions extends CodeOptions {
 /** A task that is ready to be trained. */
 export interface PreparedTask {
   readonly task: Task;
-  /** What a `Trainer` is given. */
+  /** The settings that a `Trainer` is given. */
   readonly training: TrainerOptions['training'];
   readonly trainSamples: number;
   readonly testSamples: number;
   /** How the samples were divided, where the data did not say so; null: they did. */
   readonly split: DataSplit | null;
-  /** What one sample is, in words; for texts the longest. */
+  /** The description of one sample; for texts the longest. */
   readonly sample: string;
   /** Multiply-accumulates of a forward pass of that sample. */
   countMacs(): number;
@@ -39,17 +46,23 @@ export interface PreparedTask {
 
 /** The methods take recipes and networks of their own modality alone. */
 export interface TaskKind<R extends Recipe = Recipe, Model extends SavedModel = SavedModel> {
-  /** What a static network becomes to be partitioned. */
+  /** The kind of layer that a static network gets to be partitioned. */
   readonly dynamicLayer: 'dyconv' | 'moe';
   /** Loads the data and makes the network, from the recipe's seed. */
   prepare(recipe: R, options: PrepareOptions): Promise<PreparedTask>;
-  /** What evaluates or partitions a trained network, on the data of a recipe. */
+  /** The task that evaluates or partitions a trained network, on the data of a recipe. */
   savedTask(recipe: R, model: Model, options: PrepareOptions): Promise<Task>;
-  /** Makes a dynamic or partial network one whose masks can be searched, in place. @throws RangeError where it cannot */
+  /**
+   * Makes a dynamic or partial network one whose masks can be searched, in place.
+   *
+   * @throws RangeError where it cannot
+   */
   makeSearchable(model: Model, options: CodeOptions): void;
-  /** The name of the weights that training starts from, where they may be on the Hugging Face hub; null: they are not. */
+  /**
+   * The name of the weights that training starts from, where they may be on the Hugging Face hub; null: they are not.
+   */
   hubName(recipe: R): string | null;
-  /** What a network is scored by; where these are several, with / between. */
+  /** The metric that a network is scored by; several are joined by /. */
   metric(recipe: R): string;
   /** A short name of the network that a recipe trains. */
   networkName(recipe: R): string;

@@ -1,4 +1,6 @@
-/** Networks for texts: from a recipe to what is trained, and from a trained network to what evaluates or partitions it. */
+/**
+ * Networks for texts: from a recipe to what is trained, and from a trained network to what evaluates or partitions it.
+ */
 import { basename } from 'node:path';
 import { manualSeed } from '@padnet/torch';
 import { convertToPartialMoE } from '../../convert/index.js';
@@ -96,8 +98,8 @@ function assertKnownTokens(splits: TextSplits, { vocabSize, typeVocabSize }: Tex
     const [what, has] =
       id === undefined ? [`token type ${type}`, `${typeVocabSize} types`] : [`token ${id}`, `${vocabSize} tokens`];
     throw new InputError(
-      `${folder}: the tokenizer gives ${name} ${what}, but config.json knows ${has}; give a folder whose tokenizer and ` +
-        'config.json are of one model',
+      `${folder}: the tokenizer gives ${name} ${what}, but config.json knows ${has}; ` +
+        'give a folder whose tokenizer and config.json are of one model',
     );
   }
 }
@@ -105,7 +107,7 @@ function assertKnownTokens(splits: TextSplits, { vocabSize, typeVocabSize }: Tex
 function savedTextTask(recipe: TextRecipe, model: TextModel, options: PrepareOptions): TextTask {
   const { data } = recipe;
   const { network, tokenizer, description } = model;
-  // What GLUE's tasks are about is known before their files are read.
+  // The classes of GLUE's tasks are known before their files are read.
   if (data.name === 'glue') assertOutputs(data.task, model);
   const sets = loadTexts(data, options);
   if (data.name === 'text') assertSameClasses(sets, model);

@@ -82,12 +82,16 @@ export function loadOwnSubmission(data: OwnTextDataOptions, definition: TextDefi
   return ownSubmission(ownOptions(data), definition);
 }
 
-/** What its texts mean. Of files of one's own whose classes are not listed, the training file is read. @throws InputError as `loadTexts` */
+/**
+ * The meaning of its texts. For files of one's own whose classes are not listed, the training file is read.
+ *
+ * @throws InputError as `loadTexts`
+ */
 export function textDefinition(data: TextDataOptions): TextDefinition {
   return data.name === 'glue' ? glueDefinition(data.task) : ownTextDefinition(ownOptions(data));
 }
 
-/** What a network for these texts will be scored by, the score being the mean. */
+/** The metrics that a network for these texts will be scored by; the score is their mean. */
 export function textMetrics(data: TextDataOptions): readonly TextMetric[] {
   return data.name === 'glue' ? glueTasks[data.task].metrics : [data.metric].flat();
 }

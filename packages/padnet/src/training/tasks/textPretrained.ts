@@ -1,4 +1,4 @@
-/** What a recipe's `model.pretrained` names for texts. */
+/** The networks that a recipe's `model.pretrained` may name for texts. */
 import { isThere } from '../../readRegularFile.js';
 import { dirname } from 'node:path';
 import { InputError } from '../../errors.js';
@@ -19,19 +19,19 @@ import { ofModality, type TextModel } from '../../runs/savedModel.js';
 
 /** Why a mixture of experts is not made a dense network. */
 export const noStaticMixture =
-  'a mixture has no static form: each token has its own k experts, whose mean is no layer that was trained';
+  'a mixture has no static form: each token has its own k experts, whose mean is not a layer that was trained';
 
 export interface TextStart {
-  /** Of the tokenizer's files; of an encoder as Hugging Face saves it, of all. */
+  /** The folder of the tokenizer's files; of an encoder as Hugging Face saves it, of all files. */
   readonly folder: string;
   readonly config: TextConfig;
-  /** The network of a run or of `padnet convert`; null of an encoder as Hugging Face saves it. */
+  /** The network of a run or of `padnet convert`; null for an encoder as Hugging Face saves it. */
   readonly saved: TextModel | null;
 }
 
 /**
- * @param pretrained folder of a run, of a network that `padnet convert` wrote or of an encoder as Hugging Face saves it, or the name
- * of one on the hub, which is downloaded where it is not here yet
+ * @param pretrained folder of a run, of a network that `padnet convert` wrote or of an encoder as Hugging Face saves
+ * it, or the name of one on the hub, which is downloaded where it is not here yet
  * @throws InputError where it is none of these
  */
 export async function resolveTextStart(pretrained: string, signal?: AbortSignal): Promise<TextStart> {

@@ -18,7 +18,7 @@ import type { BatchSource, Evaluation, PartitionLosses, StepLoss, Task } from '.
 
 export interface TextSplits {
   readonly train: TokenisedDataset;
-  /** Of GLUE the development set: its test labels are not public. */
+  /** For GLUE the development set: its test labels are not public. */
   readonly test: TokenisedDataset;
   /** MNLI's second development set, where it is there. */
   readonly testMismatched: TokenisedDataset | null;
@@ -26,7 +26,7 @@ export interface TextSplits {
 
 export interface TextTaskOptions {
   readonly network: SequenceClassifier;
-  /** What is predicted, and by what it is scored. */
+  /** The classes that are predicted, and the metrics. */
   readonly definition: Pick<TextDefinition, 'classNames' | 'metrics'>;
   readonly splits: TextSplits;
   /** @default 32 */

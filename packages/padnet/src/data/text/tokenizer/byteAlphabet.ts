@@ -1,4 +1,7 @@
-/** Byte-level tokenizers write each byte of UTF-8 as a visible character: itself where it is one, else one from U+0100 on. */
+/**
+ * Byte-level tokenizers write each byte of UTF-8 as a visible character: itself where it is one, else one from U+0100
+ * on.
+ */
 import { isAscii } from './characters.js';
 
 const isVisible = (byte: number): boolean => (byte > 0x20 && byte < 0x7f) || (byte > 0xa0 && byte !== 0xad);

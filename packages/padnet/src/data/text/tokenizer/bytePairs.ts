@@ -1,9 +1,12 @@
-/** Byte pair encoding (Sennrich et al. 2016): of all neighbours that can be merged, those that were learnt first, again and again. */
+/**
+ * Byte pair encoding (Sennrich et al. 2016): of all neighbours that can be merged, those that were learnt first, again
+ * and again.
+ */
 import { InputError } from '../../../errors.js';
 import { notInVocabulary, type ModelOptions, type TokenModel } from './tokenModel.js';
 import { byteIds } from './unigram.js';
 
-/** What two tokens become. */
+/** The token that two tokens become. */
 interface Merge {
   /** From 0; lower ones come first. */
   readonly rank: number;

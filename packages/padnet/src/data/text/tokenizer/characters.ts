@@ -1,6 +1,7 @@
 /**
- * What code points are to Hugging Face's tokenizers, which is built on several versions of Unicode at once. JavaScript's own
- * properties and normal forms are of the engine's version, and `\s` has a rule of its own (U+FEFF): neither is used.
+ * The properties of code points as Hugging Face's tokenizers know them, which are built on several versions of Unicode
+ * at once. JavaScript's own properties and normal forms are of the engine's version, and `\s` has a rule of its own
+ * (U+FEFF): neither is used.
  */
 import { generalCategories, lowercaseRuns, lowercaseStrings, ranges } from './unicodeTables.generated.js';
 
@@ -48,12 +49,15 @@ export class CharacterClasses {
     this.#end = end;
   }
 
-  /** What stands between the brackets of a class. */
+  /** The text between the brackets of a class. */
   of(...names: readonly CharacterSet[]): string {
     return names.map((name) => this.#members(remembered(name, () => decodeRanges(ranges[name])))).join('');
   }
 
-  /** The same of a general category as regular expressions have it, such as `L` or `Nd`; null where there is none of this name. */
+  /**
+   * The same of a general category as regular expressions have it, such as `L` or `Nd`; null where there is none of
+   * this name.
+   */
   category(name: string): string | null {
     return categoryNames.has(name) ? this.#members(remembered(`\\p{${name}}`, () => categoryRanges(name))) : null;
   }
@@ -90,8 +94,8 @@ export class CharacterClasses {
 const extents = [0x80, 0x10000, 0x110000].map((end) => new CharacterClasses(end));
 
 /**
- * Makes something for the text at hand: of ASCII alone, of the basic plane, or any. Classes are the quicker the fewer members they
- * have, and nearly all text is of the first two kinds.
+ * Makes something for the text at hand: of ASCII alone, of the basic plane, or any. Classes are the quicker the fewer
+ * members they have, and nearly all text is of the first two kinds.
  */
 export function byExtent<T>(make: (classes: CharacterClasses) => T): (text: string) => T {
   const made: T[] = [];
@@ -131,8 +135,8 @@ export type NormalForm = 'NFC' | 'NFD' | 'NFKC' | 'NFKD';
 const normalized = byExtent((classes) => classes.regex(`[${classes.of('normalized')}]+`));
 
 /**
- * The normal form of the version of Unicode that is known. Later versions give the same for what that one knows, as Unicode
- * promises; what it does not know is no part of anything: it stays, and what is on either side does not meet.
+ * The normal form of the version of Unicode that is known. Later versions give the same for what that one knows, as
+ * Unicode promises; what it does not know is no part of anything: it stays, and what is on either side does not meet.
  */
 export function normalForm(text: string, form: NormalForm): string {
   return isAscii(text) ? text : text.replace(normalized(text), (run) => run.normalize(form));

@@ -1,9 +1,12 @@
-/** What a reader takes for one character (UAX 29, extended grapheme clusters), as far as `precompiledCharsmap` needs it. */
+/**
+ * Letters that a reader takes for one character (UAX 29, extended grapheme clusters), as far as `precompiledCharsmap`
+ * needs it.
+ */
 import { byExtent } from './characters.js';
 
 /**
- * Flags are taken for two clusters, and syllables of Hangul's parts for several: such clusters have six bytes or more, and are
- * taken apart again where they are used.
+ * Flags are taken for two clusters, and syllables of Hangul's parts for several: such clusters have six bytes or more,
+ * and are taken apart again where they are used.
  */
 const cluster = byExtent((classes) => {
   const [control, before, after] = [classes.of('control'), classes.of('joinsRight'), classes.of('joinsLeft')];

@@ -101,9 +101,12 @@ function remove(source: (classes: CharacterClasses) => string): Normalizer {
 const nmtRemoved = /[\u0001-\u0008\u000b\u000e-\u001f\u007f\u008f\u009f]/g;
 const nmtSpaces = /[\t\n\f\r\u1680\u200b-\u200f\u2028\u2029\u2581\ufeff\ufffd]/g;
 
-/** What BERT's code calls Chinese; one block begins late there. */
-const chinese =
-  /[\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\u{20000}-\u{2a6df}\u{2a700}-\u{2b81f}\u{2b920}-\u{2ceaf}\u{2f800}-\u{2fa1f}]/gu;
+/** The characters that BERT's code calls Chinese; one block begins late there. */
+const chinese = new RegExp(
+  '[\\u3400-\\u4dbf\\u4e00-\\u9fff\\uf900-\\ufaff' +
+    '\\u{20000}-\\u{2a6df}\\u{2a700}-\\u{2b81f}\\u{2b920}-\\u{2ceaf}\\u{2f800}-\\u{2fa1f}]',
+  'gu',
+);
 
 type BertOptions = Extract<NormalizerJson, { type: 'BertNormalizer' }>;
 

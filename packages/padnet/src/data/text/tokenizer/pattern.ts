@@ -1,4 +1,7 @@
-/** Patterns of `Split` and `Replace`: a string, or a regular expression of Oniguruma's, as far as it means the same here. */
+/**
+ * Patterns of `Split` and `Replace`: a string, or a regular expression of Oniguruma's, as far as it means the same
+ * here.
+ */
 import { z } from 'zod';
 import { InputError } from '../../../errors.js';
 import { byExtent, type CharacterClasses } from './characters.js';
@@ -53,8 +56,8 @@ const controls: Readonly<Record<string, number>> = { a: 7, t: 9, n: 10, v: 11, f
 const quantifier = /^(?:[*+?]|\{\d+(?:,\d*)?\}|\{,\d+\})/;
 
 /**
- * A regular expression of Oniguruma's as one of JavaScript's: classes as Oniguruma's version of Unicode has them, `.`, `^` and
- * `$` by lines.
+ * A regular expression of Oniguruma's as one of JavaScript's: classes as Oniguruma's version of Unicode has them, `.`,
+ * `^` and `$` by lines.
  *
  * @throws InputError where it uses more than that
  */
@@ -115,7 +118,7 @@ type Escape =
   | { readonly kind: 'set'; readonly members: string; readonly isNegated: boolean; readonly end: number }
   | { readonly kind: 'character'; readonly value: number; readonly end: number };
 
-/** What begins with the backslash at `at`. Oniguruma's `\w` is not the same within a class. */
+/** The element that begins with the backslash at `at`. Oniguruma's `\w` is not the same within a class. */
 function parseEscape(
   source: string,
   at: number,

@@ -20,7 +20,7 @@ const single = z.discriminatedUnion('type', [
   z.strictObject({
     type: z.literal('ByteLevel'),
     add_prefix_space: z.boolean(),
-    /** Of positions in the text, which are not told here. */
+    /** Concerns positions in the text, which are not told here. */
     trim_offsets: z.boolean().optional(),
     use_regex: z.boolean().default(true),
   }),
@@ -29,7 +29,7 @@ const single = z.discriminatedUnion('type', [
     replacement: oneCharacter,
     prepend_scheme: z.enum(['always', 'never', 'first']).optional(),
     split: z.boolean().default(true),
-    /** What older files have in place of `prepend_scheme`. */
+    /** The key of older files in place of `prepend_scheme`. */
     add_prefix_space: z.boolean().optional(),
     str_rep: z.string().optional(),
   }),
@@ -103,7 +103,8 @@ export function createPreTokenizer(json: PreTokenizerJson, keepsStart: boolean):
     case 'Metaspace':
       if (json.prepend_scheme === 'first' && !keepsStart) {
         throw new InputError(
-          'prepend_scheme first is supported for a Metaspace alone, without a normalizer: else where a sentence begins is lost',
+          'prepend_scheme first is supported only for a single Metaspace without a normalizer: ' +
+            'otherwise the start of a sentence is lost',
         );
       }
       return metaspace(json);

@@ -1,6 +1,6 @@
 /**
- * Sentencepiece's `precompiled_charsmap`: a double array of byte strings (Darts), each leaf with a place in the replacements, which
- * lie behind it with a zero after each.
+ * Sentencepiece's `precompiled_charsmap`: a double array of byte strings (Darts), each leaf with a place in the
+ * replacements, which lie behind it with a zero after each.
  */
 import { InputError } from '../../../errors.js';
 import { isAscii } from './characters.js';
@@ -10,8 +10,8 @@ import { graphemeClusters } from './graphemeClusters.js';
 const MAX_CLUSTER_BYTES = 5;
 
 /**
- * Replaces every grapheme cluster, or where the table has none of its beginnings, every code point of it. As in Hugging Face's
- * tokenizers, the shortest beginning that the table has decides, and takes the place of the whole.
+ * Replaces every grapheme cluster, or where the table has none of its beginnings, every code point of it. As in Hugging
+ * Face's tokenizers, the shortest beginning that the table has decides, and takes the place of the whole.
  *
  * @param base64 the table
  * @throws InputError where it is none
@@ -34,7 +34,7 @@ export function precompiledNormalizer(base64: string): (text: string) => string 
     return text;
   };
   const ascii = Array.from({ length: 0x80 }, (_, code) => String.fromCharCode(code));
-  // Of ASCII a carriage return alone is ever part of a cluster of two.
+  // In ASCII only a carriage return is ever part of a cluster of two.
   const staying = new Set(ascii.filter((letter) => letter !== '\r' && replacementOf(letter) === null));
   return (text) =>
     isAscii(text) && Array.from(text).every((letter) => staying.has(letter))

@@ -1,6 +1,6 @@
 /**
- * What `tokenizer_config.json` says over again: Hugging Face's transformers takes it from there, its tokenizers from
- * `tokenizer.json`, so that a folder where the two differ has no meaning that is known.
+ * The settings that `tokenizer_config.json` repeats: Hugging Face's transformers takes them from there, its tokenizers
+ * from `tokenizer.json`, so that a folder where the two differ has no meaning that is known.
  */
 import { InputError } from '../../../errors.js';
 

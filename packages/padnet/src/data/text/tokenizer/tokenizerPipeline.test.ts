@@ -85,24 +85,45 @@ const flags = { single_word: false, lstrip: false, rstrip: false, normalized: fa
 
 describe('what is not known', () => {
   it.each<[string, object]>([
-    ['normalizer.type: "Rot13" is not known here, expected one of BertNormalizer, NFC,', { normalizer: { type: 'Rot13' } }], // prettier-ignore
-    ['normalizer.normalizers.0.type: "X" is not known here', { normalizer: { type: 'Sequence', normalizers: [{ type: 'X' }] } }], // prettier-ignore
+    [
+      'normalizer.type: "Rot13" is not known here, expected one of BertNormalizer, NFC,',
+      { normalizer: { type: 'Rot13' } },
+    ],
+    [
+      'normalizer.normalizers.0.type: "X" is not known here',
+      { normalizer: { type: 'Sequence', normalizers: [{ type: 'X' }] } },
+    ],
     ['pre_tokenizer.type: "UnicodeScripts" is not known here', { pre_tokenizer: { type: 'UnicodeScripts' } }],
     ['model.type: "BNE" is not known here, expected one of WordPiece, WordLevel, BPE', { model: { type: 'BNE' } }],
     ['Unrecognized key: "prefix"', { prefix: 1 }],
     ['pre_tokenizer: Unrecognized key: "x"', { pre_tokenizer: { type: 'ByteLevel', add_prefix_space: true, x: 1 } }],
-    ['model.dropout: dropout draws other tokens each time', { model: { type: 'BPE', dropout: 0.1, vocab: {}, merges: [] } }], // prettier-ignore
+    [
+      'model.dropout: dropout draws other tokens each time',
+      { model: { type: 'BPE', dropout: 0.1, vocab: {}, merges: [] } },
+    ],
     ['model: merges[0] makes or takes "b", which is not', { model: { type: 'BPE', vocab: { a: 0 }, merges: ['a b'] } }],
     ['model: merges[0] is "a", expected two tokens', { model: { type: 'BPE', vocab: { a: 0 }, merges: ['a'] } }],
-    ['model: unk_id is 3, but the vocabulary has 1 tokens', { model: { type: 'Unigram', unk_id: 3, vocab: [['a', 0]] } }], // prettier-ignore
+    [
+      'model: unk_id is 3, but the vocabulary has 1 tokens',
+      { model: { type: 'Unigram', unk_id: 3, vocab: [['a', 0]] } },
+    ],
     ['model.vocab: expected the id of each token', { model: { ...wordLevel, vocab: { u: 'a' } } }],
-    ['added_tokens has id 5 for "x", expected 1, the next that is free', { added_tokens: [{ id: 5, content: 'x', ...flags }] }], // prettier-ignore
-    ['added_tokens has id 1 for "u", expected 0, that of the vocabulary', { added_tokens: [{ id: 1, content: 'u', ...flags }] }], // prettier-ignore
+    [
+      'added_tokens has id 5 for "x", expected 1, the next that is free',
+      { added_tokens: [{ id: 5, content: 'x', ...flags }] },
+    ],
+    [
+      'added_tokens has id 1 for "u", expected 0, that of the vocabulary',
+      { added_tokens: [{ id: 1, content: 'u', ...flags }] },
+    ],
     [
       'precompiled_charsmap is cut off or damaged',
       { normalizer: { type: 'Precompiled', precompiled_charsmap: 'AAAA' } },
     ],
-    ['prepend_scheme first is supported for a Metaspace alone', { normalizer: { type: 'NFC' }, pre_tokenizer: { type: 'Metaspace', replacement: '_', prepend_scheme: 'first' } }], // prettier-ignore
+    [
+      'prepend_scheme first is supported only for a single Metaspace',
+      { normalizer: { type: 'NFC' }, pre_tokenizer: { type: 'Metaspace', replacement: '_', prepend_scheme: 'first' } },
+    ],
     [
       'pre_tokenizer: the regular expression "(?i:a)" is not supported: the group (?i:… at character 1',
       regex('(?i:a)'),

@@ -1,6 +1,6 @@
 /**
- * The steps of a `tokenizer.json` from text to ids: added tokens, normalizer, pre-tokenizer, model. Ids are those of Hugging
- * Face's tokenizers for every text; what a file asks for that is not known here is refused.
+ * The steps of a `tokenizer.json` from text to ids: added tokens, normalizer, pre-tokenizer, model. Ids are those of
+ * Hugging Face's tokenizers for every text; what a file asks for that is not known here is refused.
  */
 import { z } from 'zod';
 import { InputError } from '../../../errors.js';
@@ -37,7 +37,7 @@ export class TokenizerPipeline {
   readonly #known = new Map<string, readonly number[]>();
   readonly #addedIds: ReadonlyMap<string, number>;
   readonly #tokens: ReadonlyMap<number, string>;
-  /** Of the text as it is, and of what it is normalized to. */
+  /** Finds added tokens in the text as it is, and in what it is normalized to. */
   readonly #findAdded: (text: string) => Part[];
   readonly #findNormalized: (text: string) => Part[];
 
@@ -56,7 +56,8 @@ export class TokenizerPipeline {
     checkIds(added_tokens, vocabulary);
     this.#addedIds = new Map(added_tokens.map(({ content, id }) => [content, id]));
     this.#tokens = new Map(Array.from([...vocabulary, ...this.#addedIds], ([token, id]) => [id, token]));
-    const [normalized, plain] = [added_tokens.filter((token) => token.normalized), added_tokens.filter((token) => !token.normalized)]; // prettier-ignore
+    const normalized = added_tokens.filter((token) => token.normalized);
+    const plain = added_tokens.filter((token) => !token.normalized);
     this.#findAdded = tokenFinder(byContent(plain, (content) => content));
     this.#findNormalized = tokenFinder(byContent(normalized, this.#normalize));
   }
@@ -80,7 +81,7 @@ export class TokenizerPipeline {
     return ids;
   }
 
-  /** What the model sees: the pieces of a text, and added tokens as they are written in the vocabulary. */
+  /** The input of the model: the pieces of a text, and added tokens as they are written in the vocabulary. */
   pieces(text: string): string[] {
     return this.#parts(text).flatMap((part) => (part.kind === 'token' ? [this.tokenOf(part.id)!] : part.pieces));
   }
@@ -130,7 +131,10 @@ function within<T>(section: string, make: () => T): T {
   }
 }
 
-/** Where and what, in one line: `normalizer.type: "Rot13" is not known here`; the schema has words of its own for much of it. */
+/**
+ * Where and what, in one line: `normalizer.type: "Rot13" is not known here`; the schema has words of its own for much
+ * of it.
+ */
 function describeIssues({ issues }: z.ZodError): string {
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
 }

@@ -2,7 +2,7 @@
 import { InputError } from '../../../errors.js';
 import { notInVocabulary, type ModelOptions, type TokenModel } from './tokenModel.js';
 
-/** What an unknown letter costs more than the worst token. */
+/** The cost of an unknown letter above that of the worst token. */
 const UNKNOWN_PENALTY = 10;
 
 /** The best way to an end of the text so far. */

@@ -1,8 +1,11 @@
 import type { z } from 'zod';
 
-/** What is said of a step whose `type` is none of those that are known here. */
+/** The message for a step whose `type` is not known here. */
 export const unknownType: z.core.$ZodErrorMap = (issue) => {
   if (issue.code !== 'invalid_union' || !('options' in issue)) return undefined;
   const { type } = issue.input as { readonly type?: unknown };
-  return `${type === undefined ? 'nothing' : JSON.stringify(type)} is not known here, expected one of ${(issue.options as string[]).join(', ')}`;
+  return (
+    `${type === undefined ? 'nothing' : JSON.stringify(type)} is not known here, ` +
+    `expected one of ${(issue.options as string[]).join(', ')}`
+  );
 };

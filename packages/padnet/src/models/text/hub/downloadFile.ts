@@ -1,6 +1,6 @@
 /**
- * One file from a hub to the disk. What has arrived lies in `….part` beside the target until it is whole and its checksum
- * right; an interrupted download goes on where it stopped, if the server still has the same file.
+ * One file from a hub to the disk. What has arrived lies in `….part` beside the target until it is whole and its
+ * checksum right; an interrupted download goes on where it stopped, if the server still has the same file.
  */
 import { createHash } from 'node:crypto';
 import { open, rename, rm, stat, writeFile, type FileHandle } from 'node:fs/promises';
@@ -96,7 +96,7 @@ async function attempt(options: DownloadOptions): Promise<DownloadResult> {
   if (status === 206 && !(received.get('content-range') ?? '').startsWith(`bytes ${have}-`)) {
     await answer.response.body?.cancel();
     await discard(target);
-    throw new PassingError('the server sent another part than asked for');
+    throw new PassingError('the server sent a part that was not asked for');
   }
   await receive(options, answer, from);
   return { status: 'downloaded', commit: answer.commit };
@@ -118,7 +118,7 @@ async function receive(options: DownloadOptions, { response, checksum }: HubResp
   const handle = await open(partOf(target), from === 0 ? 'wx+' : 'r+').catch(async (error: unknown) => {
     await response.body?.cancel();
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new PassingError('another process downloads the same file');
+      throw new PassingError('another process is downloading the same file');
     throw error;
   });
   try {
@@ -137,11 +137,11 @@ async function receive(options: DownloadOptions, { response, checksum }: HubResp
     if (checksum && found !== checksum.hex) {
       await discard(target);
       throw new InputError(
-        `${url.href}: refused, its checksum is ${found}, expected ${checksum.hex}; try again, and should it stay so, tell ` +
+        `${url.href}: refused, its checksum is ${found}, expected ${checksum.hex}; try again; if it stays so, tell ` +
           'the owner of the model or mirror',
       );
     }
-    if (!(await isAt(handle, partOf(target)))) throw new PassingError('another process downloads the same file');
+    if (!(await isAt(handle, partOf(target)))) throw new PassingError('another process is downloading the same file');
   } finally {
     await handle.close();
   }
@@ -189,8 +189,8 @@ async function discard(target: string): Promise<void> {
 }
 
 /**
- * Errors of `fetch` and of a body that breaks off are TypeErrors whose cause says what happened; the part is gone where another
- * process put it in place.
+ * Errors of `fetch` and of a body that breaks off are TypeErrors whose cause says what happened; the part is gone where
+ * another process put it in place.
  */
 function isPassing(error: unknown): boolean {
   if (error instanceof PassingError || (error as NodeJS.ErrnoException).code === 'ENOENT') return true;
@@ -206,10 +206,10 @@ function isOffline(error: unknown): boolean {
   return ['ENOTFOUND', 'ECONNREFUSED', 'EAI_AGAIN', 'ENETUNREACH'].includes(codeOf(error) ?? '');
 }
 
-/** What a connection that fails says, in words. */
+/** The codes of failed connections, in words. */
 const words: Readonly<Record<string, string>> = {
   ENOTFOUND: 'no address is known for that name',
-  EAI_AGAIN: 'no address can be asked for',
+  EAI_AGAIN: 'the address could not be looked up',
   ECONNREFUSED: 'the connection is refused',
   ECONNRESET: 'the connection broke off',
   ENETUNREACH: 'there is no network',

@@ -9,7 +9,7 @@ export interface Hub {
   readonly signal: AbortSignal | null;
 }
 
-/** What the bytes of a file must hash to. */
+/** The hash that the bytes of a file must have. */
 export interface Checksum {
   /** `gitBlob`: SHA-1 as git computes it. */
   readonly kind: 'sha256' | 'gitBlob';
@@ -26,7 +26,10 @@ export interface HubResponse {
 
 const maxRedirects = 10;
 
-/** Sends GET for `url`. Headers about the content are read from the hub's own answers, not from the hosts it sends us to. */
+/**
+ * Sends GET for `url`. Headers about the content are read from the hub's own answers, not from the hosts it sends us
+ * to.
+ */
 export async function requestFile(hub: Hub, url: URL, headers: Readonly<Record<string, string>>): Promise<HubResponse> {
   let current = url;
   let checksum: Checksum | null = null;

@@ -1,4 +1,7 @@
-/** Names on the Hugging Face hub. They become parts of addresses and of paths in the cache, so nothing else gets through. */
+/**
+ * Names on the Hugging Face hub. They become parts of addresses and of paths in the cache, so nothing else gets
+ * through.
+ */
 import { InputError } from '../../../errors.js';
 
 const part = /^[A-Za-z0-9](?:[\w.-]*[A-Za-z0-9_])?$/;

@@ -27,7 +27,7 @@ export interface ResolvePretrainedOptions {
   readonly signal?: AbortSignal;
 }
 
-/** What a tokenizer may be made of. */
+/** The files that a tokenizer may be made of. */
 const tokenizerFiles = [
   'tokenizer.json',
   'tokenizer_config.json',
@@ -43,19 +43,20 @@ const stateSchema = z.object({ commit: z.string().nullable(), complete: z.boolea
 type State = z.infer<typeof stateSchema>;
 
 /**
- * The folder of a model, for `loadPretrained` and tokenizers: `nameOrFolder` itself where that is a folder, else the cache's
- * for the model of this name on the hub (`organisation/name`, or `name`). What is not there is downloaded: configuration,
- * tokenizer and weights, checked and resumed as in `downloadFile`; what is there is not asked for again. `$HF_TOKEN` gives
- * access to private models.
+ * The folder of a model, for `loadPretrained` and tokenizers: `nameOrFolder` itself where that is a folder, else the
+ * cache's for the model of this name on the hub (`organisation/name`, or `name`). What is not there is downloaded:
+ * configuration, tokenizer and weights, checked and resumed as in `downloadFile`; what is there is not asked for again.
+ * `$HF_TOKEN` gives access to private models.
  *
- * @throws InputError where it is neither folder nor name, the hub has no such model or cannot be reached, or a file is not
- *   what it should be; the signal's reason where it is aborted. What has arrived is kept for the next time.
+ * @throws InputError where it is neither folder nor name, the hub has no such model or cannot be reached, or a file is
+ *   not what it should be; the signal's reason where it is aborted. What has arrived is kept for the next time.
  */
 export async function resolvePretrained(nameOrFolder: string, options: ResolvePretrainedOptions = {}): Promise<string> {
   if (await isFolder(nameOrFolder)) return nameOrFolder;
   if (!isModelName(nameOrFolder)) {
     throw new InputError(
-      `${JSON.stringify(nameOrFolder)}: there is no such folder, and it is no name on the hub, which looks like organisation/name`,
+      `${JSON.stringify(nameOrFolder)}: there is no such folder, and it is not a name on the hub, ` +
+        'such as organisation/name',
     );
   }
   const cache = options.cache ?? cacheFolder();
@@ -108,7 +109,8 @@ class ModelDownload {
       return;
     }
     throw new InputError(
-      `${this.name}: the hub has no weights for PyTorch, expected one of ${weightFiles.join(', ')}; choose another model`,
+      `${this.name}: the hub has no weights for PyTorch, expected one of ${weightFiles.join(', ')}; ` +
+        'choose another model',
     );
   }
 
@@ -132,8 +134,8 @@ class ModelDownload {
     const at = `${this.hub.endpoint.host}${reason === '' ? '' : ` (${reason})`}`;
     return new InputError(
       file === 'config.json'
-        ? `${this.name}: no such model at ${at}, or it is private: check the name and revision ${this.revision}, or set HF_TOKEN to ` +
-            `a token that may read it (the hub answers ${code}); there is no folder of that name either`
+        ? `${this.name}: no such model at ${at}, or it is private: check the name and revision ${this.revision}, or ` +
+            `set HF_TOKEN to a token that may read it (the hub answers ${code}); there is no folder of that name either`
         : `${this.name}: its file ${file} is ${code === 404 ? 'missing' : 'refused'} at ${at}, which answers ${code}`,
     );
   }
@@ -192,6 +194,6 @@ function endpointOf(address: string): URL {
   const url = URL.canParse(address) ? new URL(address) : null;
   if (url?.protocol === 'https:' || url?.protocol === 'http:') return url;
   throw new InputError(
-    `the hub's address ${JSON.stringify(address)} is none; expected one such as https://huggingface.co`,
+    `the hub's address ${JSON.stringify(address)} is not valid; expected one such as https://huggingface.co`,
   );
 }
