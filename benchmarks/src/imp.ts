@@ -1,6 +1,7 @@
 /**
- * What the rounds of Iterative Mode Partition cost a batch, beside ordinary training steps of the partial network that they lead
- * to: `iterativeModePartition` as training runs it between two epochs, and steps, in one process, in turns. Pictures are random.
+ * The cost by batch of the rounds of Iterative Mode Partition, beside ordinary training steps of the partial network
+ * that they lead to: `iterativeModePartition` as training runs it between two epochs, and steps, in one process, in
+ * turns. Pictures are random.
  */
 import { manualSeed, nn, ops, type Tensor } from '@padnet/torch';
 import { fraction, oneOf } from '../../packages/padnet/dist/cli/options.js';

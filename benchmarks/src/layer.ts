@@ -1,6 +1,6 @@
 /**
- * What one convolution costs, or every distinct one of a network: static, dynamic and partial, by every plan. Dynamic layers run
- * with their router.
+ * The cost of one convolution, or of every distinct one of a network: static, dynamic and partial, by every plan.
+ * Dynamic layers run with their router.
  */
 import { manualSeed, nn, randn, scope } from '@padnet/torch';
 import { randomFilterMask, randomMask, randomSource } from '../../packages/padnet/dist/analysis/calibration.js';

@@ -1,6 +1,6 @@
 /**
- * What a mixture of experts costs beside a dense linear layer. Inputs are N(0, 1), W_g is N(0, 1 / inFeatures) and routers add
- * their noise, so that tokens spread over all experts as after training with the auxiliary loss.
+ * The cost of a mixture of experts beside a dense linear layer. Inputs are N(0, 1), W_g is N(0, 1 / inFeatures) and
+ * routers add their noise, so that tokens spread over all experts as after training with the auxiliary loss.
  */
 import { manualSeed, nn, noGrad, randn } from '@padnet/torch';
 import { randomMask, randomSource } from '../../packages/padnet/dist/analysis/calibration.js';

@@ -249,7 +249,8 @@ describe('the measurements', () => {
     for (const partial of [pad, byNeuron])
       expect(partial.peakMemoryBytes).toBeLessThan(moe.peakMemoryBytes + 7 * weight);
     expect(dense.parameters).toBe(128 * 256 + 256);
-    // Experts with their biases, gates and noise of the router; of pad about half of each, one static and two scale factors' φ.
+    // Experts with their biases, gates and noise of the router; of pad about half of each, one static and two scale
+    // factors' φ.
     expect(moe.parameters).toBe(8 * (128 * 256 + 256) + 2 * 128 * 8);
     for (const partial of [pad, byNeuron]) expect(partial.parameters / (0.5 * 128 * 256 * (8 + 1))).toBeCloseTo(1, 0);
     const flops = 3 * 2 * 64 * 128 * 256;

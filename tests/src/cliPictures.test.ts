@@ -1,4 +1,7 @@
-/** Folders of picture files by the command line: from training to report, and everything that can be wrong with a picture. */
+/**
+ * Folders of picture files by the command line: from training to report, and everything that can be wrong with a
+ * picture.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';

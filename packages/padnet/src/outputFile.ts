@@ -1,4 +1,7 @@
-/** Files that are written where somebody says: whole or not at all, with errors in words, and never in place of something else. */
+/**
+ * Files that are written where somebody says: whole or not at all, with errors in words, and never in place of
+ * something else.
+ */
 import { mkdirSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch/files';
@@ -49,8 +52,8 @@ export function writeOutput(file: string, data: string | Uint8Array, kind: FileK
 }
 
 /**
- * Replaces a file, and makes its folder: at any instant, also of a crash or a full disk, either the old or the new one is
- * there.
+ * Replaces a file, and makes its folder: at any instant, also of a crash or a full disk, either the old or the new one
+ * is there.
  *
  * @throws InputError in one line with the file's name and why
  */

@@ -1,6 +1,6 @@
 /**
- * Whole files, read safely: a file is a regular one (links are followed), and no larger than what it should hold. A named pipe would
- * wait for somebody to write to it, and a device has no end.
+ * Whole files, read safely: a file is a regular one (links are followed), and no larger than what it should hold. A
+ * named pipe would wait for somebody to write to it, and a device has no end.
  */
 import { constants as bufferConstants } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
@@ -59,7 +59,10 @@ export function isFolder(path: string): boolean {
   }
 }
 
-/** As `readRegularFile`, or a stream that a shell put in a file's place: `/dev/stdin`, or the `/dev/fd/63` of `<(command)`. */
+/**
+ * As `readRegularFile`, or a stream that a shell put in a file's place: `/dev/stdin`, or the `/dev/fd/63` of
+ * `<(command)`.
+ */
 export function readInput(file: string, options: ReadOptions): Buffer {
   if (!/^\/(dev\/stdin|(dev|proc\/self)\/fd\/\d+)$/.test(file)) return readRegularFile(file, options);
   return explained(file, options, () => {

@@ -27,7 +27,8 @@ export function checkText(bytes: Buffer, file: string): Buffer {
 }
 
 /**
- * Whether CR alone ends lines, as in files of old Macintoshes: where it ends the first one. Elsewhere one may stand in a text.
+ * Whether CR alone ends lines, as in files of old Macintoshes: where it ends the first one. Elsewhere one may stand in
+ * a text.
  *
  * @param quotes whether ends of lines in quotes are none
  */

@@ -79,7 +79,9 @@ function withGrad<T>(enabled: boolean, body: () => T): T {
   }
 }
 
-/** Calls `hook` with the gradient of `tensor` whenever one is computed; a tensor that it returns replaces the gradient. */
+/**
+ * Calls `hook` with the gradient of `tensor` whenever one is computed; a tensor that it returns replaces the gradient.
+ */
 export function registerHook(tensor: Tensor, hook: (gradient: Tensor) => Tensor | undefined): { remove(): void } {
   const id = native.registerHook(tensor.handle, (gradient) =>
     scope(() => handOver(hook(new Tensor(gradient)) ?? null) ?? undefined),
@@ -103,8 +105,8 @@ export interface CustomFunction<Inputs extends readonly Tensor[]> {
   /** Computes the outputs; runs without recording. */
   forward(context: FunctionContext, ...inputs: Inputs): Tensor | Tensor[];
   /**
-   * From ∂loss/∂output for each output (zeros where unused) and the saved tensors: ∂loss/∂input for each input, or null.
-   * Written in tensor operators, it can be differentiated again (double backward).
+   * From ∂loss/∂output for each output (zeros where unused) and the saved tensors: ∂loss/∂input for each input, or
+   * null. Written in tensor operators, it can be differentiated again (double backward).
    */
   backward(gradients: Tensor[], saved: Tensor[]): (Tensor | null)[];
 }

@@ -17,7 +17,11 @@ interface Kind {
   readonly device: Device;
 }
 
-/** The result of `make`, with the options that it does not take itself. @throws TypeError where they are none, or unknown */
+/**
+ * The result of `make`, with the options that it does not take itself.
+ *
+ * @throws TypeError where they are none, or unknown
+ */
 function create(
   name: string,
   options: TensorOptions | undefined,

@@ -7,7 +7,8 @@ export type Device = 'cpu' | 'cuda' | `cuda:${number}`;
 /**
  * `name` as a device that this machine and this libtorch have.
  *
- * @throws TypeError where it names none; Error where there is no such GPU, or libtorch was built without CUDA, saying which
+ * @throws TypeError where it names none; Error where there is no such GPU, or libtorch was built without CUDA, saying
+ *   which
  */
 export function checkDevice(name: string): Device {
   native.checkDevice(name);

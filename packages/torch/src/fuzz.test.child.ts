@@ -3,8 +3,8 @@
  *
  *     node fuzz.test.child.js SEED FROM TO CALL_FILE
  *
- * Each call is written to CALL_FILE before it is made, so that a crash names its culprit. Call I depends on SEED and I only.
- * Prints a JSON line {returned, threw} at its end.
+ * Each call is written to CALL_FILE before it is made, so that a crash names its culprit. Call I depends on SEED and I
+ * only. Prints a JSON line {returned, threw} at its end.
  */
 import { openSync, writeSync } from 'node:fs';
 import { registeredSchemas } from './generate/registeredSchemas.js';

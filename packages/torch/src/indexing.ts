@@ -17,8 +17,8 @@ export function slice(start: number | null = null, end: number | null = null, st
 }
 
 /**
- * One part of an index: a number drops its dimension, a slice keeps a range, null adds a dimension of 1, `'...'` stands for
- * all dimensions not mentioned, an int64 or bool tensor picks elements.
+ * One part of an index: a number drops its dimension, a slice keeps a range, null adds a dimension of 1, `'...'` stands
+ * for all dimensions not mentioned, an int64 or bool tensor picks elements.
  */
 export type Index = number | Slice | null | '...' | Tensor;
 

@@ -14,8 +14,8 @@ export function memoryUsage({ resetPeak = false }: { readonly resetPeak?: boolea
 }
 
 /**
- * Makes an operator that would need more memory throw. Without a limit, it throws where the machine (or its control group)
- * has no more to give, rather than let the system kill the process.
+ * Makes an operator that would need more memory throw. Without a limit, it throws where the machine (or its control
+ * group) has no more to give, rather than let the system kill the process.
  *
  * @param bytes null for no limit but the machine's
  */

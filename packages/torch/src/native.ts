@@ -125,8 +125,8 @@ interface Native {
 const CPU_INFO = '/proc/cpuinfo';
 
 /**
- * The addon. It is loaded, and libtorch with it, when something of it is first used: who only imports this package waits for
- * nothing, and need not have libtorch.
+ * The addon. It is loaded, and libtorch with it, when something of it is first used: who only imports this package
+ * waits for nothing, and need not have libtorch.
  */
 export let native: Native = new Proxy({} as Native, {
   get: (_, name) => Reflect.get(started(), name) as unknown,
@@ -135,8 +135,8 @@ export let native: Native = new Proxy({} as Native, {
 function started(): Native {
   chooseThreadsAndKernels();
   const addon = load();
-  // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long). More
-  // threads than OpenMP may start would wait for each other for ever.
+  // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
+  // More threads than OpenMP may start would wait for each other for ever.
   if (isMainThread) {
     const { OMP_NUM_THREADS: wanted, OMP_THREAD_LIMIT: most } = process.env;
     addon.setNumThreads(Math.min(Number(wanted) || availableParallelism(), Number(most) || Infinity));
@@ -147,9 +147,9 @@ function started(): Native {
 
 /** The variables that OpenMP and OpenBLAS read from the environment when libtorch is loaded. */
 function chooseThreadsAndKernels(): void {
-  // Threads that spin while they wait for work take the cores from the data loader and from other programs: on two busy cores a
-  // training step then takes ten times as long. Those that sleep at once are woken for every operator: one picture through a
-  // ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
+  // Threads that spin while they wait for work take the cores from the data loader and from other programs: on two busy
+  // cores a training step then takes ten times as long. Those that sleep at once are woken for every operator: one
+  // picture through a ResNet-18 takes 1.4 times as long. So they spin for about 50 µs, then sleep.
   if (process.env.GOMP_SPINCOUNT === undefined && process.env.OMP_WAIT_POLICY === undefined) {
     process.env.GOMP_SPINCOUNT = '5000';
     process.env.OMP_WAIT_POLICY = 'passive';

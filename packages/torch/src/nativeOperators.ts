@@ -6,8 +6,8 @@ import type { Tensor } from './tensor.js';
 export type Activation = 'none' | 'relu' | 'relu6';
 
 /**
- * activation(γ (input − μ) / √(σ² + eps) + β + residual): input and residual [batch, channels, height, width], all others
- * [channels], of one dtype, float32 or float64. Double backward is recorded as libtorch's operators.
+ * activation(γ (input − μ) / √(σ² + eps) + β + residual): input and residual [batch, channels, height, width], all
+ * others [channels], of one dtype, float32 or float64. Double backward is recorded as libtorch's operators.
  */
 export const batchNormActivation = operator<
   (

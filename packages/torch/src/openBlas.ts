@@ -1,6 +1,7 @@
 /**
- * OpenBLAS knows processors by their models, and takes those that it does not know for a Pentium 4: with Debian 12's 0.3.21 a matrix
- * product on an Intel Xeon of 2023 then takes five times as long. Models that it may not know are told by what they can do.
+ * OpenBLAS knows processors by their models, and takes those that it does not know for a Pentium 4: with Debian 12's
+ * 0.3.21 a matrix product on an Intel Xeon of 2023 then takes five times as long. Models that it may not know are told
+ * by what they can do.
  *
  * @param cpuinfo what `/proc/cpuinfo` says
  * @returns a value for `OPENBLAS_CORETYPE`; null where OpenBLAS is left to choose

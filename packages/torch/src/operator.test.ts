@@ -6,7 +6,8 @@ import { isPositional } from './overload.js';
 
 type Loose = (...values: unknown[]) => unknown;
 
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- stands in for any type that a caller may get wrong
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- stands in for any type that a caller
+// may get wrong
 const wrong = <T>(value: unknown): T => value as T;
 
 describe('an operator', () => {

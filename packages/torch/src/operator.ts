@@ -1,7 +1,7 @@
 /**
- * Turns an operator of libtorch's dispatcher into a function. Arguments without a default come first, in the order of the
- * schema; all others by name in one options object: `conv2d(x, weight, { stride: [2, 2] })`. Where an operator has several
- * overloads, the first whose arguments fit is taken. Names are the schema's in camelCase.
+ * Turns an operator of libtorch's dispatcher into a function. Arguments without a default come first, in the order of
+ * the schema; all others by name in one options object: `conv2d(x, weight, { stride: [2, 2] })`. Where an operator has
+ * several overloads, the first whose arguments fit is taken. Names are the schema's in camelCase.
  */
 import { unsafeReason } from './generate/unsafeOperators.js';
 import { misfit } from './misfit.js';
@@ -12,11 +12,12 @@ import { Generator } from './random.js';
 import { Tensor } from './tensor.js';
 
 /**
- * The function for `name` (such as `aten::add`). `overloads` gives, by overload name, the positional arguments at the time
- * that the types were generated: a later libtorch that has moved or added arguments is called correctly all the same.
- * Nothing is looked up before the first call.
+ * The function for `name` (such as `aten::add`). `overloads` gives, by overload name, the positional arguments at the
+ * time that the types were generated: a later libtorch that has moved or added arguments is called correctly all the
+ * same. Nothing is looked up before the first call.
  */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type of the operator
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type of the
+// operator
 export function operator<F>(name: string, overloads: Readonly<Record<string, readonly string[]>>): F {
   let bound: readonly Overload[] | undefined;
   const call = (...values: unknown[]): unknown => {

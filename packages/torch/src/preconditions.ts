@@ -1,6 +1,6 @@
 /**
- * Checks before operators whose kernels trust arguments that a user can easily get wrong, and would end the process or never
- * return. Operators that nobody calls by hand are left out altogether (`generate/unsafeOperators.ts`).
+ * Checks before operators whose kernels trust arguments that a user can easily get wrong, and would end the process or
+ * never return. Operators that nobody calls by hand are left out altogether (`generate/unsafeOperators.ts`).
  */
 import type { DType } from './dtype.js';
 import { recurrentProblem } from './recurrentPrecondition.js';

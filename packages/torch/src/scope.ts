@@ -48,8 +48,8 @@ function leaveToGarbageCollector(tensor: Owned): void {
 }
 
 /**
- * Runs `body` and frees the tensors made in it, also when it throws. Tensors in the result (itself, or in arrays and plain
- * objects) live on, owned by the enclosing scope.
+ * Runs `body` and frees the tensors made in it, also when it throws. Tensors in the result (itself, or in arrays and
+ * plain objects) live on, owned by the enclosing scope.
  *
  * @throws where `body` returns a promise
  */

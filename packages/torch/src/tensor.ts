@@ -1,6 +1,7 @@
 /**
- * A tensor of libtorch. All operators with a `self` argument are methods too (`x.add(y)`, `x.sum([1], { keepdim: true })`);
- * their signatures are generated (`tensorMethods.generated.ts`). For who frees a tensor, see `scope.ts`.
+ * A tensor of libtorch. All operators with a `self` argument are methods too (`x.add(y)`,
+ * `x.sum([1], { keepdim: true })`); their signatures are generated (`tensorMethods.generated.ts`). For who frees a
+ * tensor, see `scope.ts`.
  */
 import { backward, type BackwardOptions } from './autograd.js';
 import type { Device } from './device.js';
@@ -15,7 +16,8 @@ import { uncloneable } from './uncloneable.js';
 /** A number in an operator's schema; whole ones become integer scalars. */
 export type Scalar = number | bigint | boolean;
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type -- installed in operatorMethods.ts, tested
+// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type --
+// installed in operatorMethods.ts, tested
 export interface Tensor extends TensorMethods {}
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see above
@@ -82,8 +84,8 @@ export class Tensor implements Owned {
   }
 
   /**
-   * The memory itself as a typed array: what is written there is in the tensor, and the other way round. No copy. It stays
-   * valid when the tensor is freed.
+   * The memory itself as a typed array: what is written there is in the tensor, and the other way round. No copy. It
+   * stays valid when the tensor is freed.
    *
    * @throws where the tensor is not contiguous, not on the CPU, or of a dtype that JavaScript has no array for
    */

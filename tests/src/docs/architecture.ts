@@ -1,6 +1,6 @@
 /**
- * The picture of `docs/architecture.md`, drawn from the imports of `packages/padnet/src`: `npm run architecture` writes it, and a
- * test shows that it is current.
+ * The picture of `docs/architecture.md`, drawn from the imports of `packages/padnet/src`: `npm run architecture` writes
+ * it, and a test shows that it is current.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';

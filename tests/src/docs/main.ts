@@ -1,7 +1,8 @@
 /**
- * `npm run test:docs [page…]`: runs every command and compiles and runs every TypeScript block of README and docs, each page in a
- * folder of its own with tiny data (`fixtures.ts`) and quick versions of its commands (`tinyCommand.ts`). Fails where a command fails, a
- * block is of no known kind, a recipe does not parse, or something is left that git would not ignore.
+ * `npm run test:docs [page…]`: runs every command and compiles and runs every TypeScript block of README and docs, each
+ * page in a folder of its own with tiny data (`fixtures.ts`) and quick versions of its commands (`tinyCommand.ts`).
+ * Fails where a command fails, a block is of no known kind, a recipe does not parse, or something is left that git
+ * would not ignore.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -26,7 +27,10 @@ interface Outcome {
   readonly detail: string;
 }
 
-/** Programs that commands begin with. `make` and `npm` (but for `npm run bench`) are asked whether they know the target; the others are the real ones. */
+/**
+ * Programs that commands begin with. `make` and `npm` (but for `npm run bench`) are asked whether they know the target;
+ * the others are the real ones.
+ */
 function writeShims(): void {
   mkdirSync(shims, { recursive: true });
   const shim = (name: string, text: string): void => {

@@ -20,8 +20,8 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 's
   /** The run's folder. */
   readonly out: string;
   /**
-   * What reports call the network; or the options that `createModel` made it from: the commands can then load it, where
-   * the task is a `PictureTask`.
+   * The name of the network in reports; or the options that `createModel` made it from: the commands can then load it,
+   * where the task is a `PictureTask`.
    */
   readonly network: string | ModelOptions;
   /** The name of the data in reports. */

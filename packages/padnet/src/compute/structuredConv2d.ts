@@ -1,6 +1,6 @@
 /**
- * A partial convolution whose filters are static or dynamic as a whole: the static ones of the whole batch in one convolution,
- * the dynamic ones alone with a kernel for each sample (method.md §4), put together as the mask says.
+ * A partial convolution whose filters are static or dynamic as a whole: the static ones of the whole batch in one
+ * convolution, the dynamic ones alone with a kernel for each sample (method.md §4), put together as the mask says.
  */
 import { ops, type nn, type Tensor } from '@padnet/torch';
 import { joinColumns, type Columns } from './columns.js';
@@ -13,7 +13,7 @@ export interface StructuredConv2dInputs {
   /** λ_s · Θ_s [n − d] of the static ones. */
   readonly staticWeight: Tensor;
   readonly filters: Columns;
-  /** Of the whole convolution; its groups are 1. */
+  /** The geometry of the whole convolution; its groups are 1. */
   readonly geometry: nn.Conv2dGeometry;
   /** The dynamic filters' output for their bank [K, filters, inChannels, kernelHeight, kernelWidth] and geometry. */
   readonly dynamic: (bank: Tensor, geometry: nn.Conv2dGeometry) => Tensor;

@@ -1,6 +1,6 @@
 /**
- * A linear layer that is a mixture of experts (method.md §1, §2): for each token only the k chosen experts are computed.
- * Static, dynamic and partial layers differ by their parameter source alone.
+ * A linear layer that is a mixture of experts (method.md §1, §2): for each token only the k chosen experts are
+ * computed. Static, dynamic and partial layers differ by their parameter source alone.
  *
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
@@ -12,7 +12,7 @@ import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
 
 export interface MoELinearOptions {
   readonly router: NoisyTopK;
-  /** Of weights [outFeatures, inFeatures]. */
+  /** The source of weights [outFeatures, inFeatures]. */
   readonly source: ParameterSource;
   /** [E, outFeatures]; its memory is shared. @default null */
   readonly biasBank?: Tensor | null;
@@ -49,8 +49,8 @@ export class MoELinear extends nn.Module {
   }
 
   /**
-   * [batch, length, inFeatures] or [tokens, inFeatures], which is one sentence unless `routing.tokenMask` says otherwise → the
-   * same with outFeatures; 0 at padding. Its decision is added to `routing`.
+   * [batch, length, inFeatures] or [tokens, inFeatures], which is one sentence unless `routing.tokenMask` says
+   * otherwise → the same with outFeatures; 0 at padding. Its decision is added to `routing`.
    *
    * @throws RangeError where the mask has another number of tokens, or the layer has no such task
    */
@@ -85,7 +85,8 @@ export class MoELinear extends nn.Module {
     const [outFeatures = 0, inFeatures = 0] = this.source.shape;
     const numTokens = numEntries(shape.slice(0, -1));
     const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
-    // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
+    // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into
+    // it.
     const isStructured =
       this.source.kind === 'partial' && this.#computation.structureOf(this.source).kind !== 'entries';
     const ratio = this.source.kind === 'static' ? 0 : isStructured ? this.source.dynamicRatio : 1;

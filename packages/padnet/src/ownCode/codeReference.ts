@@ -1,7 +1,7 @@
 /**
- * Files of one's own that a recipe names: routers and scores. A reference is the file's path, and once the code has been run its
- * checksum behind it, as in `/home/user/myRouter.ts#sha256=0123456789abcdef`: what is written down then is refused where the code has
- * changed.
+ * Files of one's own that a recipe names: routers and scores. A reference is the file's path, and once the code has
+ * been run its checksum behind it, as in `/home/user/myRouter.ts#sha256=0123456789abcdef`: what is written down then is
+ * refused where the code has changed.
  */
 import { basename, isAbsolute, resolve } from 'node:path';
 import { z } from 'zod';

@@ -1,7 +1,7 @@
 /**
- * Runs a file of one's own, TypeScript or JavaScript, and gives what it exports as default. Node 20 runs no TypeScript, so that jiti
- * translates it (types are dropped, not checked). `padnet` and `@padnet/torch` are those that run it, wherever the file lies: a router
- * must be of the very `nn.Module` that the network is of.
+ * Runs a file of one's own, TypeScript or JavaScript, and gives what it exports as default. Node 20 runs no TypeScript,
+ * so that jiti translates it (types are dropped, not checked). `padnet` and `@padnet/torch` are those that run it,
+ * wherever the file lies: a router must be of the very `nn.Module` that the network is of.
  */
 import { createHash } from 'node:crypto';
 import { readFileSync, statSync } from 'node:fs';
@@ -14,7 +14,10 @@ import { InputError, reasonOf } from '../errors.js';
 import { formatCodeReference, parseCodeReference } from './codeReference.js';
 
 export interface CodeOptions {
-  /** Whether files of one's own that a recipe or a run names may be run: they do so with all rights of the user. @default false */
+  /**
+   * Whether files of one's own that a recipe or a run names may be run: they do so with all rights of the user.
+   * @default false
+   */
   readonly allowCode?: boolean | undefined;
 }
 
@@ -29,7 +32,7 @@ export interface LoadedCode {
 
 const require = createRequire(import.meta.url);
 
-/** What this process has loaded by `require`, by file; jiti keeps there what it has run. */
+/** The modules that this process has loaded by `require`, by file; jiti keeps there those that it has run. */
 const modules = require.cache;
 
 /** Files below are no code of the user's. */
@@ -91,7 +94,7 @@ function newModules(before: ReadonlySet<string>): string[] {
   return Object.keys(modules).filter((name) => !before.has(name) && !isInstalled(name));
 }
 
-/** Of the file and those that it imports by path, under their names from its folder. */
+/** The checksum of the file and those that it imports by path, under their names from its folder. */
 function checksumOf(file: string, files: readonly string[]): string {
   const hash = createHash('sha256');
   for (const each of [...new Set([file, ...files])].sort()) {

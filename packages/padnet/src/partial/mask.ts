@@ -1,6 +1,6 @@
 /**
- * M ∈ {0, 1}: which entries of a layer's weight stay dynamic (method.md §2). A real bit set: one bit an entry, entry i at
- * bit i mod 8 of byte ⌊i / 8⌋, padding bits zero. It never changes once made.
+ * M ∈ {0, 1}: which entries of a layer's weight stay dynamic (method.md §2). A real bit set: one bit an entry, entry i
+ * at bit i mod 8 of byte ⌊i / 8⌋, padding bits zero. It never changes once made.
  */
 import { fromTypedArray, ops, scope, type Tensor } from '@padnet/torch';
 import { numEntries } from './numEntries.js';

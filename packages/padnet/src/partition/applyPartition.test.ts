@@ -54,7 +54,7 @@ function masks(net: nn.Module, isEmpty: (path: string) => boolean): { masks: Map
   return { masks: new Map(made) };
 }
 
-/** What the layers give with the masks, before they are for good. */
+/** The result of `body` while the layers have the masks, before these are for good. */
 function withMasks<T>(net: nn.Module, found: { masks: Map<string, Mask> }, body: () => T): T {
   for (const [path, source] of searchLayers(net)) source.mask = found.masks.get(path)!;
   return noGrad(body);

@@ -133,7 +133,7 @@ function hasFreshBank({ recipe }: RunSummary): boolean {
 }
 
 /**
- * What the comparison comes to, in one to three sentences; null unless there are a finished partial run and a static or
+ * The result of the comparison, in one to three sentences; null unless there are a finished partial run and a static or
  * dynamic one to compare it with.
  */
 export function summarySentence(runs: readonly RunSummary[]): string | null {

@@ -1,6 +1,6 @@
 /**
- * Writes the typed functions of `ops.generated.ts` and the methods of `tensorMethods.generated.ts` from the schemas that
- * libtorch has registered. Pure functions from schemas to text; `main.ts` reads and writes.
+ * Writes the typed functions of `ops.generated.ts` and the methods of `tensorMethods.generated.ts` from the schemas
+ * that libtorch has registered. Pure functions from schemas to text; `main.ts` reads and writes.
  */
 import type { ArgumentKind, NativeArgument, NativeOperator } from '../native.js';
 import { camelCase, isPositional } from '../overload.js';
@@ -117,8 +117,8 @@ function parameterName(name: string): string {
 }
 
 /**
- * PyTorch's order of preference, as far as it can be told from schemas: tensors before scalars, functional before `out`,
- * short before long.
+ * PyTorch's order of preference, as far as it can be told from schemas: tensors before scalars, functional before
+ * `out`, short before long.
  */
 function byPreference(a: Schema, b: Schema): number {
   const rank = ({ operator, overload }: Schema): number =>
@@ -178,7 +178,9 @@ function exported(group: readonly Schema[]): string[] {
     : [`export const ${name} = ${first!}`, ...rest];
 }
 
-/** The text of a file that exports the operators of a library, those of `schemas`, as functions of tensors and numbers. */
+/**
+ * The text of a file that exports the operators of a library, those of `schemas`, as functions of tensors and numbers.
+ */
 export function writeLibrary(schemas: readonly Schema[], command: string): string {
   const lines = [
     ...header(`\`${command}\` from the schemas of the library's operators`),
@@ -189,7 +191,9 @@ export function writeLibrary(schemas: readonly Schema[], command: string): strin
   return lines.join('\n') + '\n';
 }
 
-/** The text of `ops.generated.ts`. Operators of `aten` are exported by name, those of another namespace in an object. */
+/**
+ * The text of `ops.generated.ts`. Operators of `aten` are exported by name, those of another namespace in an object.
+ */
 export function writeOperators(schemas: readonly Schema[], version: string): string {
   const lines = [
     ...libtorchHeader(version),

@@ -1,8 +1,8 @@
 /**
- * Operators that get no function, and that `operator()` refuses too, because bad arguments to them end the process or read
- * memory that is not theirs: libtorch's kernels trust their caller there. Found by `fuzz.test.ts` (400,000 calls, most of
- * them with every tensor before an inaccessible page, `native/fence.c`) and by reading; whole families where a program has
- * no use for them. Where users do need an operator, its arguments are checked instead (`preconditions.ts`,
+ * Operators that get no function, and that `operator()` refuses too, because bad arguments to them end the process or
+ * read memory that is not theirs: libtorch's kernels trust their caller there. Found by `fuzz.test.ts` (400,000 calls,
+ * most of them with every tensor before an inaccessible page, `native/fence.c`) and by reading; whole families where a
+ * program has no use for them. Where users do need an operator, its arguments are checked instead (`preconditions.ts`,
  * `native/bounds.cc`).
  */
 

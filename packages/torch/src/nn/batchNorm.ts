@@ -1,9 +1,9 @@
 /**
  * y = γ (x − E[x]) / √(Var[x] + eps) + β per channel, as `torch.nn.BatchNorm1d`, `BatchNorm2d` and `BatchNorm3d`:
- * [batch, numFeatures, …size] → the same shape; and activation(y + residual) in the same passes over memory, where they are asked
- * for. While training, mean and (biased) variance are the batch's, and the running ones follow:
- * running ← (1 − momentum) running + momentum · batch, with the unbiased variance. In evaluation the running ones are used.
- * (Ioffe and Szegedy 2015.)
+ * [batch, numFeatures, …size] → the same shape; and activation(y + residual) in the same passes over memory, where they
+ * are asked for. While training, mean and (biased) variance are the batch's, and the running ones follow: running ← (1
+ * − momentum) running + momentum · batch, with the unbiased variance. In evaluation the running ones are used. (Ioffe
+ * and Szegedy 2015.)
  */
 import { noGrad } from '../autograd.js';
 import { ones, zeros } from '../creation.js';
@@ -66,8 +66,8 @@ export abstract class BatchNorm extends Module {
   }
 
   /**
-   * activation(batch norm of `input` + `residual`), both of one shape. On the CPU bfloat16, as autocast gives it, is computed
-   * in the dtype of the layer.
+   * activation(batch norm of `input` + `residual`), both of one shape. On the CPU bfloat16, as autocast gives it, is
+   * computed in the dtype of the layer.
    *
    * @throws TypeError unless `input` has the dimensions that the layer is for
    */

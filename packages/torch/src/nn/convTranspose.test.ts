@@ -35,7 +35,8 @@ it('is that of PyTorch, by outputs and gradients, over one to three dimensions',
 it('spreads each element over the output: by hand', () => {
   const layer = new nn.ConvTranspose2d({ inChannels: 1, outChannels: 1, kernelSize: 2, stride: 2 });
   layer.loadStateDict(new Map([['weight', tensor([[[[1, 2], [3, 4]]]])], ['bias', tensor([0.5])]])); // prettier-ignore
-  expectClose(layer.forward(tensor([[[[1, 10]]]])), [[[[1.5, 2.5, 10.5, 20.5], [3.5, 4.5, 30.5, 40.5]]]]); // prettier-ignore
+  // prettier-ignore
+  expectClose(layer.forward(tensor([[[[1, 10]]]])), [[[[1.5, 2.5, 10.5, 20.5], [3.5, 4.5, 30.5, 40.5]]]]);
   gradcheck((x) => layer.to('float64').forward(x), [rampLeaf(2, 1, 2, 3)]);
 });
 

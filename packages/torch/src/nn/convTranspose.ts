@@ -1,7 +1,7 @@
 /**
- * The transpose of a convolution over one, two or three dimensions, as `torch.nn.ConvTranspose1d`, `ConvTranspose2d` and
- * `ConvTranspose3d`: [batch, inChannels, …size] → [batch, outChannels, …size'], with
- * size' = (size − 1) stride − 2 padding + dilation (kernelSize − 1) + outputPadding + 1. What upsampling networks learn with.
+ * The transpose of a convolution over one, two or three dimensions, as `torch.nn.ConvTranspose1d`, `ConvTranspose2d`
+ * and `ConvTranspose3d`: [batch, inChannels, …size] → [batch, outChannels, …size'], with size' = (size − 1) stride − 2
+ * padding + dilation (kernelSize − 1) + outputPadding + 1. What upsampling networks learn with.
  */
 import { empty } from '../creation.js';
 import { convTranspose1d, convTranspose2d, convTranspose3d } from '../ops.generated.js';
@@ -18,7 +18,9 @@ export interface ConvTransposeOptions<Size extends readonly number[]> extends Co
   readonly outputPadding?: number | Size;
 }
 
-/** The base of transposed convolutions. Weights and bias start as U(±1/√(outChannels / groups · kernel)), as in PyTorch. */
+/**
+ * The base of transposed convolutions. Weights and bias start as U(±1/√(outChannels / groups · kernel)), as in PyTorch.
+ */
 export abstract class ConvTranspose<Size extends readonly number[]> extends Module {
   readonly geometry: ConvGeometry<Size>;
   readonly outputPadding: Size;

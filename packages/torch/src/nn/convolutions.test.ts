@@ -29,7 +29,8 @@ it('is one dimension less where the kernel spans one position of it: 1-D in 2-D 
   const channels = { inChannels: 4, outChannels: 6 };
   const conv1d = new nn.Conv1d({ ...channels, ...sizes }).to('float64');
   const conv2d = new nn.Conv2d({ ...channels, groups: 2, kernelSize: [1, 3], stride: [1, 2], padding: [0, 1], dilation: [1, 2] }); // prettier-ignore
-  conv2d.to('float64').loadStateDict(new Map([['weight', conv1d.weight.unsqueeze(2)], ['bias', conv1d.bias!]])); // prettier-ignore
+  // prettier-ignore
+  conv2d.to('float64').loadStateDict(new Map([['weight', conv1d.weight.unsqueeze(2)], ['bias', conv1d.bias!]]));
   const signal = rampLeaf(2, 4, 9);
   expect(conv1d.weight.shape).toEqual([6, 2, 3]);
   expect(conv1d.forward(signal).shape).toEqual([2, 6, 4]);
@@ -38,7 +39,8 @@ it('is one dimension less where the kernel spans one position of it: 1-D in 2-D 
 
   const conv3d = new nn.Conv3d({ ...channels, ...sizes, kernelSize: [1, 3, 2], stride: [1, 2, 1], padding: [0, 1, 1], dilation: 1 }); // prettier-ignore
   const flat = new nn.Conv2d({ ...channels, groups: 2, kernelSize: [3, 2], stride: [2, 1], padding: 1 }).to('float64');
-  conv3d.to('float64').loadStateDict(new Map([['weight', flat.weight.unsqueeze(2)], ['bias', flat.bias!]])); // prettier-ignore
+  // prettier-ignore
+  conv3d.to('float64').loadStateDict(new Map([['weight', flat.weight.unsqueeze(2)], ['bias', flat.bias!]]));
   const volume = rampLeaf(2, 4, 2, 5, 4);
   for (const depth of [0, 1])
     expectClose(conv3d.forward(volume).select(2, depth), flat.forward(volume.select(2, depth)));

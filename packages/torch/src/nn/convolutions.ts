@@ -1,6 +1,6 @@
 /**
- * y = W ∗ x + b over one, two or three dimensions, as `torch.nn.Conv1d`, `Conv2d` and `Conv3d`:
- * [batch, inChannels, …size] → [batch, outChannels, …size'], size being length; height and width; or depth, height and width.
+ * y = W ∗ x + b over one, two or three dimensions, as `torch.nn.Conv1d`, `Conv2d` and `Conv3d`: [batch, inChannels,
+ * …size] → [batch, outChannels, …size'], size being length; height and width; or depth, height and width.
  */
 import { empty } from '../creation.js';
 import { conv1d, conv2d, conv3d } from '../ops.generated.js';

@@ -139,7 +139,8 @@ describe('watchForward', () => {
 
   it('refuses async bodies', () => {
     const net = network();
-    expect(() => nn.watchForward(net, () => undefined, () => Promise.resolve())).toThrow('async function'); // prettier-ignore
+    // prettier-ignore
+    expect(() => nn.watchForward(net, () => undefined, () => Promise.resolve())).toThrow('async function');
     expect(Object.hasOwn(net, 'forward')).toBe(false);
   });
 });

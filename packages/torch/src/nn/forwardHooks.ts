@@ -4,16 +4,16 @@ import { Tensor } from '../tensor.js';
 import type { Module } from './module.js';
 
 /**
- * Sees one call of a module's `forward`: its first argument and its result. Both belong to whoever runs the network: keep
- * what is to outlive the scope. `path` is '' for the root itself.
+ * Sees one call of a module's `forward`: its first argument and its result. Both belong to whoever runs the network:
+ * keep what is to outlive the scope. `path` is '' for the root itself.
  */
 export type ForwardObserver = (path: string, module: Module, input: Tensor, output: Tensor) => void;
 
 /**
  * Calls `observe` after each `forward` of `root` and of every module below it while `body` runs, innermost first: of a
  * layer and the block around it, the layer comes first. A module that is reached by two paths is named by the first. A
- * forward that throws, or that takes or gives something other than a tensor, is passed over. Calls may be nested; all is as
- * before when `body` returns or throws.
+ * forward that throws, or that takes or gives something other than a tensor, is passed over. Calls may be nested; all
+ * is as before when `body` returns or throws.
  *
  * @returns what `body` returns
  * @throws TypeError where `body` returns a promise: it would still run when nobody watches any more
@@ -54,7 +54,8 @@ export function observeForward(
 }
 
 /**
- * Runs `compute` in place of a module's `forward`, for layers that are computed together: those who watch the module see the call.
+ * Runs `compute` in place of a module's `forward`, for layers that are computed together: those who watch the module
+ * see the call.
  *
  * @param inputs what they are told that it takes
  */

@@ -1,7 +1,7 @@
 /**
- * y = γ (x − E[x]) / √(Var[x] + eps) + β over each group of channels of a sample, as `torch.nn.GroupNorm`:
- * [batch, numChannels, …size] → the same shape. γ and β are a channel's. One group is a layer norm of all channels, and as many as
- * there are channels an instance norm. (Wu and He 2018.)
+ * y = γ (x − E[x]) / √(Var[x] + eps) + β over each group of channels of a sample, as `torch.nn.GroupNorm`: [batch,
+ * numChannels, …size] → the same shape. γ and β are a channel's. One group is a layer norm of all channels, and as many
+ * as there are channels an instance norm. (Wu and He 2018.)
  */
 import { ones, zeros } from '../creation.js';
 import { groupNorm } from '../ops.generated.js';

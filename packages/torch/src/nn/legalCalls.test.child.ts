@@ -1,11 +1,12 @@
 /**
- * Legal calls of what layers are computed with, random in sizes, layouts and dtypes, forward, backward and double backward, for
- * `legalCalls.test.ts`, which runs this file as a process of its own for every instruction set:
+ * Legal calls of what layers are computed with, random in sizes, layouts and dtypes, forward, backward and double
+ * backward, for `legalCalls.test.ts`, which runs this file as a process of its own for every instruction set:
  *
  *     node legalCalls.test.child.js KIND DTYPE SEED FROM TO CALL_FILE
  *
- * Each call is written to CALL_FILE before it is made. Prints a JSON line with the largest error of outputs and gradients, relative to the
- * largest number and to what its dtype allows, beside the number of calls. Errors are those to float64.
+ * Each call is written to CALL_FILE before it is made. Prints a JSON line with the largest error of outputs and
+ * gradients, relative to the largest number and to what its dtype allows, beside the number of calls. Errors are those
+ * to float64.
  */
 import { openSync, writeSync } from 'node:fs';
 import fc from 'fast-check';

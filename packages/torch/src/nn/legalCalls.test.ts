@@ -32,7 +32,8 @@ describe.each(Object.keys(instructionSets) as InstructionSet[])('legal calls on 
   );
 });
 
-// oneDNN asks the environment for its instruction set, libtorch the processor: bfloat16 can be tried on the best one alone.
+// oneDNN asks the environment for its instruction set, libtorch the processor: bfloat16 can be tried on the best one
+// alone.
 describe('legal calls in bfloat16', () => {
   it.each(['convolution', 'strided1x1', 'transposedConvolution', 'linear'])(
     'stay within their tensors and give the numbers of float64: %s',

@@ -5,7 +5,8 @@ import { rampLeaf } from './ramp.fixture.js';
 
 it('is x Wᵀ + b', () => {
   const layer = new nn.Linear({ inFeatures: 2, outFeatures: 3 });
-  layer.loadStateDict(new Map([['weight', tensor([[1, 2], [3, 4], [5, 6]])], ['bias', tensor([10, 20, 30])]])); // prettier-ignore
+  // prettier-ignore
+  layer.loadStateDict(new Map([['weight', tensor([[1, 2], [3, 4], [5, 6]])], ['bias', tensor([10, 20, 30])]]));
   expectClose(layer.forward(tensor([[1, 1], [0, -1]])), [[13, 27, 41], [8, 16, 24]]); // prettier-ignore
   expectClose(layer.forward(tensor([[[1, 0]]])), [[[11, 23, 35]]]);
 });

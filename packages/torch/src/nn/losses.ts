@@ -46,9 +46,10 @@ export interface CrossEntropyLossOptions extends LossOptions {
 }
 
 /**
- * −Σ_c q_c log softmax(input)_c with q = (1 − ε) target + ε / classes. The input is [batch, classes, ...]; the target is
- * either int64 [batch, ...], the index of the class, or of the input's shape and dtype: a probability for each class, as
- * mix-up makes them. The mean is over the samples, weighted where classes are. (Label smoothing: Szegedy et al. 2016, §7.)
+ * −Σ_c q_c log softmax(input)_c with q = (1 − ε) target + ε / classes. The input is [batch, classes, ...]; the target
+ * is either int64 [batch, ...], the index of the class, or of the input's shape and dtype: a probability for each
+ * class, as mix-up makes them. The mean is over the samples, weighted where classes are. (Label smoothing: Szegedy et
+ * al. 2016, §7.)
  */
 export class CrossEntropyLoss extends Loss {
   readonly labelSmoothing: number;

@@ -1,7 +1,7 @@
 /**
- * The base of all layers and networks, as `torch.nn.Module`. Properties that are parameters, buffers and modules are found
- * by themselves; their names in state dicts are the property names in snake_case (`runningMean` → `running_mean`), so that
- * PyTorch's weights load unchanged.
+ * The base of all layers and networks, as `torch.nn.Module`. Properties that are parameters, buffers and modules are
+ * found by themselves; their names in state dicts are the property names in snake_case (`runningMean` →
+ * `running_mean`), so that PyTorch's weights load unchanged.
  */
 import { noGrad } from '../autograd.js';
 import type { Device } from '../device.js';

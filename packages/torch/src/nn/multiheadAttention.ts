@@ -1,7 +1,7 @@
 /**
- * Attention of several heads, as `torch.nn.MultiheadAttention` (Vaswani et al. 2017): of each head
- * softmax(q kᵀ / √headDim + mask) v, where q, k and v are linear in query, key and value, and the heads lie side by side before
- * the last linear layer. Lengths: L of the query, S of key and value.
+ * Attention of several heads, as `torch.nn.MultiheadAttention` (Vaswani et al. 2017): of each head softmax(q kᵀ /
+ * √headDim + mask) v, where q, k and v are linear in query, key and value, and the heads lie side by side before the
+ * last linear layer. Lengths: L of the query, S of key and value.
  */
 import { noGrad } from '../autograd.js';
 import { empty, zeros } from '../creation.js';
@@ -70,7 +70,10 @@ export class MultiheadAttention extends Module {
   /** [1, 1, embedDim] */
   readonly biasV: Parameter | null;
 
-  /** @throws RangeError where a size is no whole number of at least 1, the heads do not divide embedDim, or dropout is no probability */
+  /**
+   * @throws RangeError where a size is no whole number of at least 1, the heads do not divide embedDim, or dropout is
+   *   no probability
+   */
   constructor(options: MultiheadAttentionOptions) {
     super();
     const { embedDim, numHeads, dropout = 0, bias = true, addBiasKv = false, addZeroAttn = false } = options;
@@ -101,8 +104,8 @@ export class MultiheadAttention extends Module {
    * @param query [L, batch, embedDim]; [batch, L, embedDim] where the batch is first; [L, embedDim] without one
    * @param key [S, batch, kdim], and so on
    * @param value [S, batch, vdim], and so on
-   * @returns the output, of the query's shape, and the weights: [batch, L, S], the mean of the heads; [batch, numHeads, L, S] of
-   *   each; null where they are not wanted. S counts the positions that are added
+   * @returns the output, of the query's shape, and the weights: [batch, L, S], the mean of the heads; [batch, numHeads,
+   *   L, S] of each; null where they are not wanted. S counts the positions that are added
    * @throws TypeError where shapes do not belong together, naming them
    */
   forward(
@@ -162,7 +165,10 @@ export class MultiheadAttention extends Module {
     return [of(query!, 0), of(key!, 1), of(value!, 2)];
   }
 
-  /** Both masks as one that is added to scores [batch · numHeads, L, S + added], which it is broadcast to; null where there is none. */
+  /**
+   * Both masks as one that is added to scores [batch · numHeads, L, S + added], which it is broadcast to; null where
+   * there is none.
+   */
   private mask(
     attnMask: Tensor | null,
     keyPaddingMask: Tensor | null,

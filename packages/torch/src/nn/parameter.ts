@@ -19,8 +19,8 @@ class ModuleTensor extends Tensor {
   }
 
   /**
-   * Becomes a tensor over the memory of `source`, of another dtype or device perhaps: the same object to whoever holds it
-   * (an optimizer, a second layer). Its gradient and hooks are dropped, and its old memory is freed.
+   * Becomes a tensor over the memory of `source`, of another dtype or device perhaps: the same object to whoever holds
+   * it (an optimizer, a second layer). Its gradient and hooks are dropped, and its old memory is freed.
    */
   moveTo(source: Tensor): void {
     const { requiresGrad, handle } = this;

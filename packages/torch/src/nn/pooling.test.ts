@@ -22,7 +22,8 @@ describe('pooling', () => {
   it('by hand: the stride is the kernel, padding is no maximum', () => {
     const input = tensor([[[[-1, -2, -3], [-4, -5, -6]]]]); // prettier-ignore
     expectClose(new nn.MaxPool2d({ kernelSize: 2 }).forward(input), [[[[-1]]]]);
-    expectClose(new nn.MaxPool2d({ kernelSize: 2, padding: 1 }).forward(input), [[[[-1, -2], [-4, -5]]]]); // prettier-ignore
+    // prettier-ignore
+    expectClose(new nn.MaxPool2d({ kernelSize: 2, padding: 1 }).forward(input), [[[[-1, -2], [-4, -5]]]]);
     expectClose(new nn.AvgPool2d({ kernelSize: 2, ceilMode: true }).forward(input), [[[[-3, -4.5]]]]);
     expectClose(new nn.AdaptiveAvgPool2d({ outputSize: 1 }).forward(input), [[[[-3.5]]]]);
   });

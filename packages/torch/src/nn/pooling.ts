@@ -1,6 +1,6 @@
 /**
- * Pooling over one, two or three dimensions, as in `torch.nn`: [batch, channels, …size] → [batch, channels, …size'], size being
- * length; height and width; or depth, height and width.
+ * Pooling over one, two or three dimensions, as in `torch.nn`: [batch, channels, …size] → [batch, channels, …size'],
+ * size being length; height and width; or depth, height and width.
  */
 import * as ops from '../ops.generated.js';
 import type { Tensor } from '../tensor.js';

@@ -32,8 +32,8 @@ export function withGivenNumbers<M extends Module>(layer: M): M {
 }
 
 /**
- * Expects outputs, the names in the state dict, and the gradients of Σ output · cos(ramp) by `inputs` and the parameters to be
- * PyTorch's.
+ * Expects outputs, the names in the state dict, and the gradients of Σ output · cos(ramp) by `inputs` and the
+ * parameters to be PyTorch's.
  *
  * @param call gives the outputs, null where there is none
  */

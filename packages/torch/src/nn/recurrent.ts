@@ -1,12 +1,13 @@
 /**
- * Layers that go through a sequence step by step, as `torch.nn.LSTM` and `torch.nn.GRU`. At each time, with input x, state h and
- * the logistic function σ:
+ * Layers that go through a sequence step by step, as `torch.nn.LSTM` and `torch.nn.GRU`. At each time, with input x,
+ * state h and the logistic function σ:
  *
  *     LSTM   i, f, o = σ(W x + b + U h + c), g = tanh(W x + b + U h + c);   s ← f s + i g,   h ← o tanh(s)
  *     GRU    r, z = σ(W x + b + U h + c), n = tanh(W x + b + r (U h + c));   h ← (1 − z) n + z h
  *
- * each gate with weights of its own, one below the other in `weight_ih` (W), `weight_hh` (U), `bias_ih` (b) and `bias_hh` (c), in
- * PyTorch's order: i, f, g, o and r, z, n. (Hochreiter and Schmidhuber 1997; Cho et al. 2014; projections: Sak et al. 2014.)
+ * each gate with weights of its own, one below the other in `weight_ih` (W), `weight_hh` (U), `bias_ih` (b) and
+ * `bias_hh` (c), in PyTorch's order: i, f, g, o and r, z, n. (Hochreiter and Schmidhuber 1997; Cho et al. 2014;
+ * projections: Sak et al. 2014.)
  */
 import { empty } from '../creation.js';
 import { gru, lstm } from '../ops.generated.js';
@@ -25,11 +26,17 @@ export interface GRUOptions {
   readonly numLayers?: number;
   /** @default true */
   readonly bias?: boolean;
-  /** Whether sequences are [batch, length, features] rather than [length, batch, features]; states are as they are. @default false */
+  /**
+   * Whether sequences are [batch, length, features] rather than [length, batch, features]; states are as they are.
+   * @default false
+   */
   readonly batchFirst?: boolean;
   /** Probability of zero in the outputs of each layer but the last, while training. @default 0 */
   readonly dropout?: number;
-  /** Whether a second layer beside each goes through the sequence backwards; their outputs lie side by side. @default false */
+  /**
+   * Whether a second layer beside each goes through the sequence backwards; their outputs lie side by side. @default
+   * false
+   */
   readonly bidirectional?: boolean;
 }
 
@@ -42,8 +49,8 @@ export interface LSTMOptions extends GRUOptions {
 export type LSTMState = readonly [hidden: Tensor, cell: Tensor];
 
 /**
- * The base of recurrent layers. Parameters have PyTorch's names, such as `weight_ih_l0` and `bias_hh_l1_reverse`, and start as
- * U(±1/√hiddenSize).
+ * The base of recurrent layers. Parameters have PyTorch's names, such as `weight_ih_l0` and `bias_hh_l1_reverse`, and
+ * start as U(±1/√hiddenSize).
  */
 abstract class Recurrent extends Module {
   readonly inputSize: number;
@@ -112,7 +119,8 @@ abstract class Recurrent extends Module {
   /**
    * Runs `body` on a batch: one of one sequence where there was none.
    *
-   * @param input [length, batch, inputSize], [batch, length, inputSize] where the batch is first, or [length, inputSize]
+   * @param input [length, batch, inputSize], [batch, length, inputSize] where the batch is first, or [length,
+   *   inputSize]
    * @param initial states that were given, with the sizes of their features; zeros where there are none
    * @param body from the input and the states to the output and the last states
    * @throws TypeError where a shape or dtype does not fit
@@ -156,11 +164,12 @@ export class LSTM extends Recurrent {
   }
 
   /**
-   * @param input [length, batch, inputSize]; [batch, length, inputSize] where the batch is first; [length, inputSize] without one
-   * @param initial h [numLayers · directions, batch, hiddenSize or projSize] and s [numLayers · directions, batch, hiddenSize],
-   *   without `batch` where the input has none. @default zeros
-   * @returns h of the last layer at each time, [length, batch, directions · (hiddenSize or projSize)] in the input's order, and the
-   *   last h and s of every layer
+   * @param input [length, batch, inputSize]; [batch, length, inputSize] where the batch is first; [length, inputSize]
+   *   without one
+   * @param initial h [numLayers · directions, batch, hiddenSize or projSize] and s [numLayers · directions, batch,
+   *   hiddenSize], without `batch` where the input has none. @default zeros
+   * @returns h of the last layer at each time, [length, batch, directions · (hiddenSize or projSize)] in the input's
+   *   order, and the last h and s of every layer
    * @throws TypeError where a shape does not fit, naming it
    */
   forward(input: Tensor, initial?: LSTMState): [output: Tensor, state: [hidden: Tensor, cell: Tensor]] {
@@ -183,10 +192,12 @@ export class GRU extends Recurrent {
   }
 
   /**
-   * @param input [length, batch, inputSize]; [batch, length, inputSize] where the batch is first; [length, inputSize] without one
-   * @param initial h [numLayers · directions, batch, hiddenSize], without `batch` where the input has none. @default zeros
-   * @returns h of the last layer at each time, [length, batch, directions · hiddenSize] in the input's order, and the last h of
-   *   every layer
+   * @param input [length, batch, inputSize]; [batch, length, inputSize] where the batch is first; [length, inputSize]
+   *   without one
+   * @param initial h [numLayers · directions, batch, hiddenSize], without `batch` where the input has none. @default
+   *   zeros
+   * @returns h of the last layer at each time, [length, batch, directions · hiddenSize] in the input's order, and the
+   *   last h of every layer
    * @throws TypeError where a shape does not fit, naming it
    */
   forward(input: Tensor, initial?: Tensor): [output: Tensor, hidden: Tensor] {

@@ -5,9 +5,9 @@
  *     v ← β₂ v + (1 − β₂) g²
  *     w ← w − learningRate · m / (1 − β₁ᵗ) / (√(v / (1 − β₂ᵗ)) + eps)
  *
- * (Kingma and Ba 2015). They differ in what weight decay is: of `AdamW` a step of its own, w ← w − learningRate · weightDecay · w
- * before the others (Loshchilov and Hutter 2019, algorithm 2); of `Adam` an L2 penalty, part of the gradient and so of its
- * averages, g ← ∇ + weightDecay · w.
+ * (Kingma and Ba 2015). They differ in what weight decay is: of `AdamW` a step of its own, w ← w − learningRate ·
+ * weightDecay · w before the others (Loshchilov and Hutter 2019, algorithm 2); of `Adam` an L2 penalty, part of the
+ * gradient and so of its averages, g ← ∇ + weightDecay · w.
  */
 import { checkNonNegative } from '../nn/checks.js';
 import { adamw_ } from '../nativeOperators.js';

@@ -13,8 +13,9 @@ function gradientsOf(user: string, parameters: Parameters): Tensor[] {
 }
 
 /**
- * Scales all gradients by min(1, maxNorm / (total + 1e-6)), where `total` is the Euclidean norm of all of them together, as
- * `torch.nn.utils.clip_grad_norm_`. Where it is not finite, nothing is changed: what to do then is the caller's decision.
+ * Scales all gradients by min(1, maxNorm / (total + 1e-6)), where `total` is the Euclidean norm of all of them
+ * together, as `torch.nn.utils.clip_grad_norm_`. Where it is not finite, nothing is changed: what to do then is the
+ * caller's decision.
  *
  * @returns the total norm before
  * @throws RangeError unless maxNorm is a finite number of at least 0

@@ -1,6 +1,6 @@
 /**
- * The base of all optimizers: named parameters in groups, a scale on all learning rates, and state that is saved under the
- * parameters' names. A step hands whole lists of tensors to an operator that goes over each once.
+ * The base of all optimizers: named parameters in groups, a scale on all learning rates, and state that is saved under
+ * the parameters' names. A step hands whole lists of tensors to an operator that goes over each once.
  */
 import { noGrad } from '../autograd.js';
 import { native } from '../native.js';
@@ -55,8 +55,8 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
    * @param given what the user asks for
    * @param defaults of every option; undefined where it must be given
    * @param check throws where an option is out of range
-   * @throws TypeError naming what is no parameter, group or option; RangeError where there is no parameter, one (or its name)
-   *   comes twice, or one is computed from others
+   * @throws TypeError naming what is no parameter, group or option; RangeError where there is no parameter, one (or its
+   *   name) comes twice, or one is computed from others
    */
   constructor(
     parameters: Parameters | readonly ParameterGroup<Options>[],
@@ -95,7 +95,8 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
   /**
    * Changes every parameter that has a gradient; the others are passed over.
    *
-   * @throws Error where the module that parameters were taken from has them no more, or they were freed; nothing was changed then
+   * @throws Error where the module that parameters were taken from has them no more, or they were freed; nothing was
+   *   changed then
    */
   step(): void {
     this.checkParameters();
@@ -185,8 +186,8 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
   }
 
   /**
-   * A network whose modules were replaced has other parameters: those held here would be stepped, or passed over, and the network
-   * never trained, without a word.
+   * A network whose modules were replaced has other parameters: those held here would be stepped, or passed over, and
+   * the network never trained, without a word.
    */
   private checkParameters(): void {
     const gone: string[] = [];

@@ -1,6 +1,6 @@
 /**
- * Learning rates over time, as pure functions from the number of steps already taken (0 for the first) to a factor on the
- * learning rate: `optimizer.learningRateScale = schedule(step)`. "Step" may as well be an epoch, whole or not.
+ * Learning rates over time, as pure functions from the number of steps already taken (0 for the first) to a factor on
+ * the learning rate: `optimizer.learningRateScale = schedule(step)`. "Step" may as well be an epoch, whole or not.
  */
 import { checkNonNegative } from '../nn/checks.js';
 
@@ -55,8 +55,8 @@ function decay({ steps, final = 0 }: DecayOptions, shape: (part: number) => numb
 
 /**
  * A straight line from 0 to 1 over the first `warmupSteps` steps, then `schedule` from its beginning: the numbers of
- * `torch.optim.lr_scheduler.SequentialLR` and of Hugging Face's `get_linear_schedule_with_warmup`. A schedule that is to end with
- * a training of n steps has n − warmupSteps of them.
+ * `torch.optim.lr_scheduler.SequentialLR` and of Hugging Face's `get_linear_schedule_with_warmup`. A schedule that is
+ * to end with a training of n steps has n − warmupSteps of them.
  */
 export function withWarmup(schedule: Schedule, warmupSteps: number): Schedule {
   checkNonNegative('warmupSteps', warmupSteps);

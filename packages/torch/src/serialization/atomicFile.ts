@@ -21,14 +21,14 @@ export type Write = (bytes: Uint8Array) => void;
 
 /**
  * Writes `file` under a temporary name in the same folder, forces it to the disk, and only then renames it over the old
- * one: after a crash, a full disk or an error there is either the old file or the new one. (A process that is killed may
- * leave its `.padnet-….tmp` behind; nothing reads it.) A symbolic link is followed: what it points to is replaced.
+ * one: after a crash, a full disk or an error there is either the old file or the new one. (A process that is killed
+ * may leave its `.padnet-….tmp` behind; nothing reads it.) A symbolic link is followed: what it points to is replaced.
  *
  * Only a regular file can be replaced: a pipe, a terminal and devices such as /dev/null are written to as they are, and
  * so is whatever this process's standard output goes to.
  *
- * @throws the error of the file system, or that of `content`; then the temporary file is removed. Error where a link leads
- *   nowhere, or `file` is a disk or a socket
+ * @throws the error of the file system, or that of `content`; then the temporary file is removed. Error where a link
+ *   leads nowhere, or `file` is a disk or a socket
  */
 export function writeFileAtomically(file: string, content: (write: Write) => void): void {
   const found = statSync(file, { throwIfNoEntry: false });
@@ -97,7 +97,8 @@ function openInPlace(file: string, isPipe: boolean): number {
 }
 
 /**
- * All of the bytes: the system may write less than it is asked to, and nothing to a pipe that is full and does not block.
+ * All of the bytes: the system may write less than it is asked to, and nothing to a pipe that is full and does not
+ * block.
  *
  * @throws the error of the system
  */

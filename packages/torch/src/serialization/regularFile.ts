@@ -7,7 +7,8 @@ export type ReadBytes = (target: Uint8Array, position: number) => void;
 /**
  * Calls `use` with the size of `file` in bytes and what reads them.
  *
- * @throws a `Failure` where it is a folder, pipe or device, which may have no end, or shrinks meanwhile; or that of the file system
+ * @throws a `Failure` where it is a folder, pipe or device, which may have no end, or shrinks meanwhile; or that of the
+ *   file system
  */
 export function withRegularFile<T>(
   file: string,

@@ -44,7 +44,11 @@ export function saveSafetensors(file: string, tensors: NamedTensors, metadata: M
   });
 }
 
-/** The bytes of the file that `saveSafetensors` would write. @throws SafetensorsError where a tensor cannot be stored */
+/**
+ * The bytes of the file that `saveSafetensors` would write.
+ *
+ * @throws SafetensorsError where a tensor cannot be stored
+ */
 export function encodeSafetensors(tensors: NamedTensors, metadata: Metadata = {}): Uint8Array {
   const named = toMap(tensors);
   const { head, entries } = layOut(named, metadata);
@@ -59,8 +63,8 @@ export function encodeSafetensors(tensors: NamedTensors, metadata: Metadata = {}
 }
 
 /**
- * Reads `file` straight into new tensors. Everything is checked before they are allocated, so that no more memory is used
- * than the file is large.
+ * Reads `file` straight into new tensors. Everything is checked before they are allocated, so that no more memory is
+ * used than the file is large.
  *
  * @throws SafetensorsError in one line with the names of file and tensor, and what was expected; no tensor is left then
  */

@@ -52,8 +52,8 @@ type Format = keyof typeof formats;
 const formatNames = Object.keys(formats) as Format[];
 
 /**
- * Lays tensors out: those of wide elements first (so that each begins at a multiple of its element's size), then by name.
- * The same tensors and metadata give the same bytes, in whatever order they come.
+ * Lays tensors out: those of wide elements first (so that each begins at a multiple of its element's size), then by
+ * name. The same tensors and metadata give the same bytes, in whatever order they come.
  *
  * @returns the header's bytes with its length before it, and where each tensor goes
  * @throws SafetensorsError where a dtype or a name cannot be stored
@@ -126,8 +126,8 @@ export function headerLength(firstBytes: Uint8Array, fileBytes: number): number 
 }
 
 /**
- * Reads a header and checks all that the format asks: the tensors' bytes must follow each other without gap or overlap and
- * fill the data.
+ * Reads a header and checks all that the format asks: the tensors' bytes must follow each other without gap or overlap
+ * and fill the data.
  *
  * @param dataBytes how many bytes follow the header
  * @throws SafetensorsError naming the tensor, what is there and what was expected

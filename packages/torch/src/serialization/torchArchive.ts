@@ -1,7 +1,7 @@
 /**
- * Tensors in files of `torch.save`, such as `pytorch_model.bin` or torchvision's `.pth`: a zip archive with a pickle that says
- * what is where, and one entry for the elements of each storage; or before PyTorch 1.6 a stream (`torchStream.ts`). Nothing in
- * the file is executed.
+ * Tensors in files of `torch.save`, such as `pytorch_model.bin` or torchvision's `.pth`: a zip archive with a pickle
+ * that says what is where, and one entry for the elements of each storage; or before PyTorch 1.6 a stream
+ * (`torchStream.ts`). Nothing in the file is executed.
  */
 import { crc32 } from 'node:zlib';
 import AdmZip from 'adm-zip';
@@ -27,7 +27,9 @@ const maxValues = 1_000_000;
 const maxNameCharacters = 2 ** 26;
 /** Bytes of the pickle, of which one may make an object of hundreds; a tensor takes about a hundred. */
 const maxPickle = 2 ** 22;
-/** Elements that an expanded tensor (of stride 0) may have: a small file must not fill the memory of whoever copies it. */
+/**
+ * Elements that an expanded tensor (of stride 0) may have: a small file must not fill the memory of whoever copies it.
+ */
 const maxRepeated = 2 ** 24;
 
 /**
@@ -52,14 +54,14 @@ export function loadTorchArchive(file: string): Map<string, Tensor> {
 }
 
 /**
- * The tensors in the bytes of a file that `torch.save` wrote from a dictionary of them. Those of inner dictionaries and lists
- * are named by their path (`model.weight`, `layers.0`); other values are left out. Tensors that share a storage in the file
- * share memory, but for those that PyTorch conjugates or negates only when they are read. New tensors on the CPU: they belong
- * to the enclosing scope.
+ * The tensors in the bytes of a file that `torch.save` wrote from a dictionary of them. Those of inner dictionaries and
+ * lists are named by their path (`model.weight`, `layers.0`); other values are left out. Tensors that share a storage
+ * in the file share memory, but for those that PyTorch conjugates or negates only when they are read. New tensors on
+ * the CPU: they belong to the enclosing scope.
  *
  * @param file what messages call it
- * @throws TorchArchiveError in one line, where the file is damaged or names code, or a tensor is of a kind or type that is not
- *   read: sparse, quantised, nested, without elements, or one of PyTorch 2's types such as uint16 and float8
+ * @throws TorchArchiveError in one line, where the file is damaged or names code, or a tensor is of a kind or type that
+ *   is not read: sparse, quantised, nested, without elements, or one of PyTorch 2's types such as uint16 and float8
  */
 export function decodeTorchArchive(bytes: Uint8Array, file = 'torch archive'): Map<string, Tensor> {
   try {

@@ -1,7 +1,7 @@
 /**
  * The pickle in a PyTorch archive, read without running anything: numbers, texts, lists, dictionaries and what
- * `torch.save` needs to describe tensors. A pickle is a program for a stack machine that may call any Python function by
- * name; here a name that is not one of the few below is refused, and no call does more than make a plain value.
+ * `torch.save` needs to describe tensors. A pickle is a program for a stack machine that may call any Python function
+ * by name; here a name that is not one of the few below is refused, and no call does more than make a plain value.
  * Opcodes of protocol 2, which `torch.save` writes: https://docs.python.org/3/library/pickletools.html.
  */
 import { isDType, itemSize } from '../dtype.js';
@@ -74,7 +74,9 @@ const storageTypes: ReadonlyMap<string, string> = new Map([
   ['torch.storage.UntypedStorage', 'uint8'], // bytes, of a tensor that says its type itself
 ]);
 
-/** Classes that hold a tensor as it is, and kinds of quantisation: named in what is called, and not called themselves. */
+/**
+ * Classes that hold a tensor as it is, and kinds of quantisation: named in what is called, and not called themselves.
+ */
 const named = /^torch\.(Tensor|nn\.parameter\.(Parameter|Buffer)|per_(tensor|channel)_\w+)$/;
 
 const dtypeName =
@@ -82,7 +84,9 @@ const dtypeName =
 
 type Call = (called: PickleValue | undefined, values: PickleValue | undefined) => PickleValue;
 
-/** The functions of PyTorch that a file may call, as we have them. Unlike theirs, none moves a tensor to another device. */
+/**
+ * The functions of PyTorch that a file may call, as we have them. Unlike theirs, none moves a tensor to another device.
+ */
 const functions: Readonly<Record<string, (values: readonly PickleValue[], call: Call) => PickleValue>> = {
   'collections.OrderedDict': ([items = []]) => {
     if (!Array.isArray(items)) throw new TorchArchiveError('damaged, an OrderedDict of something else than pairs');
@@ -185,13 +189,17 @@ function checkAllowed(name: string): void {
   );
 }
 
-/** Values that calls may copy in all: a small pickle that copies one long list again and again must not fill the memory. */
+/**
+ * Values that calls may copy in all: a small pickle that copies one long list again and again must not fill the memory.
+ */
 const maxCopied = 10_000_000;
 
 /** Where `MARK` was; what follows it on the stack belongs together. */
 const mark = Symbol('mark');
 
-/** @throws TorchArchiveError where the pickle names code, is damaged, or has an opcode that `torch.save` does not write */
+/**
+ * @throws TorchArchiveError where the pickle names code, is damaged, or has an opcode that `torch.save` does not write
+ */
 export function readPickle(bytes: Uint8Array): PickleValue {
   return readPickleAt(bytes).value;
 }

@@ -1,7 +1,7 @@
 /**
- * The form that `torch.save` wrote before PyTorch 1.6, and still writes where it is asked to: five pickles one after the other
- * (magic number, version, the machine, the object, the keys of its storages), then each storage as its number of elements
- * (int64) and their bytes.
+ * The form that `torch.save` wrote before PyTorch 1.6, and still writes where it is asked to: five pickles one after
+ * the other (magic number, version, the machine, the object, the keys of its storages), then each storage as its number
+ * of elements (int64) and their bytes.
  */
 import { isDType, itemSize } from '../dtype.js';
 import { TorchArchiveError } from './torchArchiveError.js';

@@ -1,4 +1,6 @@
-/** Comparison of tensors within tolerances, for tests: |actual − expected| ≤ atol + rtol · |expected| for every element. */
+/**
+ * Comparison of tensors within tolerances, for tests: |actual − expected| ≤ atol + rtol · |expected| for every element.
+ */
 import type { DType } from '../dtype.js';
 import { scope } from '../scope.js';
 import { Tensor, tensor, type NestedArray } from '../tensor.js';
@@ -30,8 +32,8 @@ export function defaultTolerance(dtype: DType): Required<Tolerance> {
 }
 
 /**
- * Asserts that shapes are equal and all elements close. A NaN is close to a NaN only, an infinity to itself only. Dtypes
- * may differ: values are compared as float64.
+ * Asserts that shapes are equal and all elements close. A NaN is close to a NaN only, an infinity to itself only.
+ * Dtypes may differ: values are compared as float64.
  *
  * @param expected a tensor, a number, or nested arrays of the same shape
  * @throws naming both shapes, or the worst element, its position and how many differ

@@ -1,6 +1,7 @@
 /**
- * Gradients against central finite differences, in float64. With fixed random weights v, the scalar L = Σ v · fn(inputs) is
- * differentiated once by autograd and once as (L(x + ε) − L(x − ε)) / 2ε for each element x of each input.
+ * Gradients against central finite differences, in float64. With fixed random weights v, the scalar L = Σ v ·
+ * fn(inputs) is differentiated once by autograd and once as (L(x + ε) − L(x − ε)) / 2ε for each element x of each
+ * input.
  */
 import { backward, noGrad } from '../autograd.js';
 import { randn, zeros } from '../creation.js';
@@ -31,8 +32,8 @@ export interface GradcheckResult {
  *
  * @param fn deterministic; gives a float64 tensor of any shape, or several
  * @param inputs contiguous float64 leaves that require gradients, on the CPU
- * @throws naming the worst element, where one is off by more than atol + rtol · |numeric|; where an input is not as said;
- *   where two calls of `fn` differ
+ * @throws naming the worst element, where one is off by more than atol + rtol · |numeric|; where an input is not as
+ *   said; where two calls of `fn` differ
  */
 export function gradcheck(
   fn: (...inputs: Tensor[]) => Tensor | readonly Tensor[],

@@ -1,6 +1,7 @@
 /**
- * The instruction sets that a processor can be asked for: environments in which libtorch, oneDNN, OpenBLAS and our own kernels
- * all use one of them. A process has to be started in them. On a processor without a set, the best that it has is used.
+ * The instruction sets that a processor can be asked for: environments in which libtorch, oneDNN, OpenBLAS and our own
+ * kernels all use one of them. A process has to be started in them. On a processor without a set, the best that it has
+ * is used.
  */
 export const instructionSets = {
   avx512: { PADNET_ISA: 'avx512' },

@@ -26,8 +26,8 @@ export function checkSteadyMemory(step: () => void, { warmUp = 200, repeats = 10
 }
 
 /**
- * Checks that a step that runs out of memory leaves nothing behind, wherever that happens: it is called with less memory than it
- * needs, from an eighth to seven of them.
+ * Checks that a step that runs out of memory leaves nothing behind, wherever that happens: it is called with less
+ * memory than it needs, from an eighth to seven of them.
  *
  * @param step throws where an operator does
  * @returns how many of the seven calls ran out of memory

@@ -15,8 +15,8 @@ export interface WatchedChildOptions {
   /** On top of this process's environment. */
   readonly environment?: Readonly<Record<string, string>>;
   /**
-   * Whether each tensor ends right before memory that cannot be read (`native/fence.c`): reading or writing beyond it then ends
-   * the child. Where the fence was not built (macOS) it runs without. @default false
+   * Whether each tensor ends right before memory that cannot be read (`native/fence.c`): reading or writing beyond it
+   * then ends the child. Where the fence was not built (macOS) it runs without. @default false
    */
   readonly fenced?: boolean;
 }

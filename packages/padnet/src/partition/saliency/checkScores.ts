@@ -6,7 +6,8 @@ import type { ScoringContext } from './scoring.js';
 
 /**
  * @param what gives them, for messages
- * @throws InputError naming the layer where they are not one tensor for each that is searched; NonFiniteError where one is not finite
+ * @throws InputError naming the layer where they are not one tensor for each that is searched; NonFiniteError where one
+ *   is not finite
  */
 export function checkScores(
   scores: unknown,

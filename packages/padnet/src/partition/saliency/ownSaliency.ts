@@ -49,7 +49,7 @@ export function saliencyOf(name: string, options: CodeOptions): Saliency {
   return isCodeReference(name) ? loadSaliency(name, options).saliency : saliencies[name as SaliencyName];
 }
 
-/** What an object does not keep of `Saliency`; null where it keeps it. */
+/** The first thing by which an export is not a `Saliency`, in words; null where it is one. */
 function saliencyProblem(exported: unknown): string | null {
   const expected = 'expected `export default { name, score }`, a score of entries';
   if (typeof exported !== 'object' || exported === null)

@@ -1,4 +1,4 @@
-/** What of a report differs for texts. */
+/** The parts of a report that differ for texts. */
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { compareRuns, summarySentence } from '../comparison.js';
