@@ -27,9 +27,9 @@ const targetRatio = 1.3;
 
 export const addImp = measurement(
   'imp',
-  'Measure the rounds of Iterative Mode Partition relative to a training step of the partial network, in one process, in turns. ' +
-    'unmaskedStep: a step before, with every entry dynamic; scoring: the scores of a batch; choosing: the masks of a round; ' +
-    'batch: scores and its share of the masks.',
+  'Measure the rounds of Iterative Mode Partition relative to a training step of the partial network, in one ' +
+    'process, in turns. unmaskedStep: a step before, with every entry dynamic; scoring: the scores of a batch; ' +
+    'choosing: the masks of a round; batch: scores and its share of the masks.',
   options,
   async (values) => {
     const { ratio, rounds, granularity, batches, steps, repeats } = values;

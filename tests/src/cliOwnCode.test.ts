@@ -125,7 +125,8 @@ describe('code of one’s own', () => {
     writeFileSync(
       join(cwd, 'code/wide.ts'),
       "import { KernelAttention, type RouterFactory } from 'padnet';\n" +
-        'const make: RouterFactory = ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels, hiddenChannels: 7 });\n' +
+        'const make: RouterFactory = ({ inChannels }, numKernels) =>\n' +
+        '  new KernelAttention({ inChannels, numKernels, hiddenChannels: 7 });\n' +
         'export default make;\n',
     );
     const { code, stdout } = await run(...['inspect', 'runs/own/recipe.yaml', '--allow-code', '--json']);

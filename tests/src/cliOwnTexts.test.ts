@@ -95,7 +95,8 @@ describe('train', () => {
       ['data.path=wrong.csv', 'wrong.csv: line 6: verdict is "", expected blame or both or praise; correct the line'],
       [
         'data.labelColumn=class',
-        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with data.labelColumn, or name the columns with data.columns if line 1 is a row',
+        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with ' +
+          'data.labelColumn, or name the columns with data.columns if line 1 is a row',
       ],
       [
         'data.path=none.csv',
@@ -238,7 +239,8 @@ describe('files that are written otherwise', () => {
     const tries: [string[], string][] = [
       ...(['x.json', 'y.csv.bak'] as const).map((file): [string[], string] => [
         ['predict', 'static', '--file', file],
-        `${file}: ${ends}, or in .txt where it has a text a line, not in .${file.split('.').at(-1)!}; write the texts to such a file, or rename it`,
+        `${file}: ${ends}, or in .txt where it has a text a line, not in .${file.split('.').at(-1)!}; write the ` +
+          'texts to such a file, or rename it',
       ]),
       [['eval', 'static', '--data', 'd.txt'], `d.txt: ${ends}; rename it`],
       [['eval', 'static', '--data', 'some'], 'some: expected a file of texts, but it is a folder; name a file in it'],
@@ -275,8 +277,8 @@ describe('a network as Hugging Face saves it', () => {
     writeFileSync(config, readFileSync(config, 'utf8').replace('"other"', '"another"'));
     for (const network of ['encoder', 'untrained', 'saved']) {
       const unknown = new RegExp(
-        `^padnet: ${network} does not say what its answers are .*; a recipe with model.pretrained: ${network} trains it, ` +
-          `.padnet eval ${network} --recipe <file>. evaluates it on a recipe's data\\n$`,
+        `^padnet: ${network} does not say what its answers are .*; a recipe with model.pretrained: ${network} trains ` +
+          `it, .padnet eval ${network} --recipe <file>. evaluates it on a recipe's data\\n$`,
       );
       await fails(unknown, 'predict', network, 'good');
       await fails(unknown, 'eval', network, '--data', 'reviews.csv');

@@ -117,8 +117,8 @@ describe('predict', () => {
     for (const { code, stderr } of results) {
       expect(code).toBe(1);
       expect(stderr).toBe(
-        `padnet: odd/note "b", c.txt: ${reasons[0]!}\npadnet: odd/pipe: ${reasons[1]!}\npadnet: none.png: ${reasons[2]!}\n` +
-          'padnet: 3 of 4 pictures could not be answered\n',
+        `padnet: odd/note "b", c.txt: ${reasons[0]!}\npadnet: odd/pipe: ${reasons[1]!}\n` +
+          `padnet: none.png: ${reasons[2]!}\npadnet: 3 of 4 pictures could not be answered\n`,
       );
     }
     const [table, json, csv] = results.map(({ stdout }) => stdout.trimEnd().split('\n')) as [

@@ -14,11 +14,13 @@ describe('the native functions', () => {
   it('throw Errors for whatever they are given, and never end the process', () => {
     const output = runAlone(`
       const garbage = [
-        undefined, null, true, 0, -1, 0.5, NaN, Infinity, 2 ** 53, 2 ** 24, 1e308, 5n, -(2n ** 63n), 2n ** 64n, '', 'aten::add',
-        'float32', 'x'.repeat(100000), Symbol('s'), () => 1, () => { throw new Error('thrown') }, {}, [], [0], [[]], [NaN],
-        ['a'], [null], new Array(5), { length: 3 }, new Float32Array(2), new BigInt64Array(1), new ArrayBuffer(8),
+        undefined, null, true, 0, -1, 0.5, NaN, Infinity, 2 ** 53, 2 ** 24, 1e308, 5n, -(2n ** 63n), 2n ** 64n,
+        '', 'aten::add', 'float32', 'x'.repeat(100000), Symbol('s'), () => 1, () => { throw new Error('thrown') },
+        {}, [], [0], [[]], [NaN], ['a'], [null], new Array(5), { length: 3 },
+        new Float32Array(2), new BigInt64Array(1), new ArrayBuffer(8),
         new DataView(new ArrayBuffer(8)), new Proxy([1], {}), new Proxy({}, { get() { throw new Error('trap') } }),
-        new Date(), /x/, Promise.resolve(1), [Symbol('s')], Object.defineProperty([1], 0, { get() { throw new Error('get') } }),
+        new Date(), /x/, Promise.resolve(1), [Symbol('s')],
+        Object.defineProperty([1], 0, { get() { throw new Error('get') } }),
       ];
       const live = native.fromBytes(new Float32Array([1, 2]), [2], 'float32');
       const leaf = native.fromBytes(new Float32Array([1, 2]), [2], 'float32');
@@ -43,7 +45,9 @@ describe('the native functions', () => {
       native.setMemoryLimit(null);
       native.setGradEnabled(true);
       for (const value of garbage) try { native.setNumThreads(value) } catch {}
-      console.log(JSON.stringify({ threw, returned, sum: native.item(native.call(native.bind('aten::sum', '').index, [native.fromBytes(new Float32Array([1, 2]), [2], 'float32')])) }));
+      const input = native.fromBytes(new Float32Array([1, 2]), [2], 'float32');
+      const sum = native.item(native.call(native.bind('aten::sum', '').index, [input]));
+      console.log(JSON.stringify({ threw, returned, sum }));
     `);
     const { threw, returned, sum } = JSON.parse(output.trim().split('\n').at(-1)!) as Record<string, number>;
     expect(threw).toBeGreaterThan(20_000);

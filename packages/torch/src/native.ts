@@ -168,8 +168,8 @@ function load(): Native {
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
-      `the libtorch addon could not be loaded (${reason.split('\n')[0] ?? ''}). Build it with \`make build\`: it needs ` +
-        `Debian's libtorch-dev and libopenblas0-pthread, or LIBTORCH set to an unpacked libtorch 1.13 or later.`,
+      `the libtorch addon could not be loaded (${reason.split('\n')[0] ?? ''}). Build it with \`make build\`: it ` +
+        "needs Debian's libtorch-dev and libopenblas0-pthread, or LIBTORCH set to an unpacked libtorch 1.13 or later.",
       { cause: error },
     );
   }

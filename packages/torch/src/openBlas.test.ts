@@ -6,7 +6,8 @@ import { openBlasCore } from './openBlas.js';
 
 const avx512 = 'fpu fma avx avx2 avx512f avx512dq avx512cd avx512bw avx512vl';
 const cpu = (vendor: string, family: number, model: number, flags: string): string =>
-  `processor\t: 0\nvendor_id\t: ${vendor}\ncpu family\t: ${family}\nmodel\t\t: ${model}\nmodel name\t: X\nflags\t\t: ${flags}\n`;
+  `processor\t: 0\nvendor_id\t: ${vendor}\ncpu family\t: ${family}\nmodel\t\t: ${model}\nmodel name\t: X\n` +
+  `flags\t\t: ${flags}\n`;
 
 describe('openBlasCore', () => {
   it('says what models can do that OpenBLAS may not know', () => {

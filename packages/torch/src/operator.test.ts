@@ -6,8 +6,7 @@ import { isPositional } from './overload.js';
 
 type Loose = (...values: unknown[]) => unknown;
 
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- stands in for any type that a caller
-// may get wrong
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- for any type that may be wrong
 const wrong = <T>(value: unknown): T => value as T;
 
 describe('an operator', () => {
@@ -137,7 +136,11 @@ describe('wrong arguments', () => {
     ],
     ['x.argmax(1)', () => wrong<Loose>(ops.argmax)(x, 1), 'give { dim: 1 }'],
     ['sum(x, 1, true)', () => wrong<Loose>(ops.sum)(x, 1, true), 'give { keepdim: true }'],
-    ['sum(x, 1, true, { dtype })', () => wrong<Loose>(ops.sum)(x, 1, true, { dtype: 'int64' }), "give { keepdim: true, dtype: 'int64' }"], // prettier-ignore
+    [
+      'sum(x, 1, true, { dtype })',
+      () => wrong<Loose>(ops.sum)(x, 1, true, { dtype: 'int64' }),
+      "give { keepdim: true, dtype: 'int64' }",
+    ],
     [
       'clamp(x, 0, 1)',
       () => wrong<Loose>(ops.clamp)(x, 0, 1),

@@ -16,8 +16,7 @@ import { Tensor } from './tensor.js';
  * time that the types were generated: a later libtorch that has moved or added arguments is called correctly all the
  * same. Nothing is looked up before the first call.
  */
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type of the
-// operator
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type
 export function operator<F>(name: string, overloads: Readonly<Record<string, readonly string[]>>): F {
   let bound: readonly Overload[] | undefined;
   const call = (...values: unknown[]): unknown => {

@@ -16,8 +16,8 @@ import { uncloneable } from './uncloneable.js';
 /** A number in an operator's schema; whole ones become integer scalars. */
 export type Scalar = number | bigint | boolean;
 
-// eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type --
-// installed in operatorMethods.ts, tested
+/* eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging, @typescript-eslint/no-empty-object-type --
+   installed in operatorMethods.ts, tested */
 export interface Tensor extends TensorMethods {}
 
 // eslint-disable-next-line @typescript-eslint/no-unsafe-declaration-merging -- see above

@@ -5,5 +5,6 @@
  * symbol, and say so with its text.
  */
 export const uncloneable = Symbol(
-  'a tensor or generator of libtorch: copy a tensor by clone(), a network by stateDict(), and send toTypedArray() to another thread',
+  'a tensor or generator of libtorch: copy a tensor by clone(), a network by stateDict(), and send toTypedArray() to ' +
+    'another thread',
 );

@@ -51,8 +51,9 @@ function writeShims(): void {
   shim(
     'npm',
     `[ "$1 $2 $3" = "run bench --" ] && shift 3 && exec "${process.execPath}" "${bench}" "$@"\n` +
-      `[ "$1" = run ] && node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
-      `{ echo "npm $*: no such script" >&2; exit 1; }`,
+      '[ "$1" = run ] && ' +
+      `node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
+      '{ echo "npm $*: no such script" >&2; exit 1; }',
   );
 }
 
@@ -154,9 +155,8 @@ async function checkPage(
     outcomes.push(outcome);
     const { state, detail } = outcome;
     if (state === 'read') continue;
-    console.log(
-      `${state.padEnd(8)} ${page}:${block.line}${detail === '' ? '' : `: ${detail.trim().replaceAll('\n', '\n         ')}`}`,
-    );
+    const more = detail === '' ? '' : `: ${detail.trim().replaceAll('\n', '\n         ')}`;
+    console.log(`${state.padEnd(8)} ${page}:${block.line}${more}`);
   }
   const left = leftovers(cwd).map((file) => `a command leaves what git does not ignore: ${file}`);
   for (const detail of [...left, ...inlineProblems(page)]) {

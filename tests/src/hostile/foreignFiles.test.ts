@@ -26,7 +26,8 @@ beforeAll(() => {
   expect(trained.map(({ code }) => code)).toEqual([0, 0]);
   put(
     'texts.yaml',
-    'modality: text\nmodel: { pretrained: site }\ndata: { name: text, test: static.yaml }\ntraining: { epochs: 1, learningRate: 0.001 }\n',
+    'modality: text\nmodel: { pretrained: site }\ndata: { name: text, test: static.yaml }\n' +
+      'training: { epochs: 1, learningRate: 0.001 }\n',
   );
   put('ablated/base-seed1/recipe.yaml', read('static/recipe.yaml'));
   put('ablated/base-seed1/environment.json', read('static/environment.json'));

@@ -86,7 +86,8 @@ describe('writeRun', () => {
     const { tensors } = loadSafetensors(run('a').modelWeights);
     expect(values(tensors)).toEqual(values(compactStateDict(task.network)));
     expect(() => loadRunModel(run('a').path)).toThrow(
-      `${run('a').model}: TinyNet is a network of a program of your own, which alone can make it; model.safetensors has its weights`,
+      `${run('a').model}: TinyNet is a network of a program of your own, which alone can make it; model.safetensors ` +
+        'has its weights',
     );
     expect(() => readRun(run('a').path)).toThrow(
       `${run('a').path} was trained by a program of your own, which alone has its data and can go on with it`,
@@ -142,7 +143,8 @@ describe('writeRun', () => {
     expect(await summariseRun(run('a').path, { name: 'a' })).toMatchObject({ finished: false, layer: 'pad' });
     const changed = { ...options('a'), training: { epochs: 2, learningRate: 0.06 }, resume: true };
     await expect(collect(writeRun(changed))).rejects.toThrow(
-      `${run('a').path} was started with training.learningRate 0.05, here it is 0.06; set it back, or choose another folder`,
+      `${run('a').path} was started with training.learningRate 0.05, here it is 0.06; set it back, or choose another ` +
+        'folder',
     );
     await collect(writeRun({ ...options('a'), resume: true }));
     expect(metrics(run('a').metrics)).toEqual(metrics(run('whole').metrics));

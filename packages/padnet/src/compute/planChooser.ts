@@ -80,7 +80,8 @@ export class PlanChooser {
 export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
   if (plan === 'structured' && !costs.some((cost) => cost.plan === plan)) {
     throw new RangeError(
-      'plan structured needs filters that are static or dynamic as a whole, some of each, and one group; choose another plan',
+      'plan structured needs filters that are static or dynamic as a whole, some of each, and one group; choose ' +
+        'another plan',
     );
   }
   if (plan === 'static' && !costs.some((cost) => cost.plan === plan))

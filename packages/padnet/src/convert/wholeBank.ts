@@ -20,8 +20,8 @@ export function wholeBank(layer: DynamicLayer, path: string): Bank | null {
   if (source.kind !== 'partial') return null;
   if (source.dynamicRatio < 1 && !mixesToOne(layer)) {
     throw new RangeError(
-      `${path} has static entries that cannot come back into its bank, as its router does more than mix kernels by coefficients ` +
-        'that sum to 1; make the network static',
+      `${path} has static entries that cannot come back into its bank, as its router does more than mix kernels by ` +
+        'coefficients that sum to 1; make the network static',
     );
   }
   return scope(() => {

@@ -56,8 +56,8 @@ export function loadCode(reference: string, key: string, { allowCode = false }: 
   const { exported, checksum } = run(file, key);
   if (expected !== null && checksum !== expected) {
     throw new InputError(
-      `${key}: ${file}, or a file that it imports, is not what the run was started with (checksum ${checksum}, then ${expected}); ` +
-        'put it back as it was, or train anew',
+      `${key}: ${file}, or a file that it imports, is not what the run was started with (checksum ${checksum}, then ` +
+        `${expected}); put it back as it was, or train anew`,
     );
   }
   return { exported, file, reference: formatCodeReference({ file, checksum }) };

@@ -136,7 +136,8 @@ function decode(bytes: Uint8Array, file: string): ReturnType<typeof decodeSafete
     return decodeSafetensors(bytes, file);
   } catch (cause) {
     throw new InputError(
-      `${file}: not a partition: it is damaged, or no safetensors file; give a file of masks, such as partition.safetensors of a run`,
+      `${file}: not a partition: it is damaged, or no safetensors file; give a file of masks, such as ` +
+        'partition.safetensors of a run',
       { cause },
     );
   }

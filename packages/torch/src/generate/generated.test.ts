@@ -54,14 +54,14 @@ describe('every libtorch', () => {
   it('offers the operators that networks are made of', () => {
     const offered = new Set(schemas.map(({ namespace, name }) => `${namespace}::${name}`));
     const needed =
-      'conv1d conv2d conv3d conv_transpose2d convolution convolution_backward linear matmul bmm addmm batch_norm layer_norm ' +
-      'group_norm instance_norm embedding embedding_bag dropout relu gelu silu sigmoid tanh softmax log_softmax hardtanh ' +
-      'max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d nll_loss cross_entropy_loss mse_loss l1_loss ' +
-      'binary_cross_entropy_with_logits smooth_l1_loss kl_div ctc_loss index index_put_ index_select gather scatter ' +
-      'scatter_add where masked_fill topk sort argmax cumsum cat stack split chunk unfold im2col col2im pad ' +
-      'upsample_bilinear2d upsample_nearest2d grid_sampler pixel_shuffle lstm gru einsum linalg_svd linalg_solve ' +
-      'linalg_inv linalg_cholesky fft_rfft bernoulli multinomial normal randperm _foreach_add_ _foreach_mul_ ' +
-      '_foreach_addcdiv_ _foreach_addcmul_ _foreach_norm _sample_dirichlet';
+      'conv1d conv2d conv3d conv_transpose2d convolution convolution_backward linear matmul bmm addmm batch_norm ' +
+      'layer_norm group_norm instance_norm embedding embedding_bag dropout relu gelu silu sigmoid tanh softmax ' +
+      'log_softmax hardtanh max_pool2d avg_pool2d adaptive_avg_pool2d adaptive_max_pool2d nll_loss ' +
+      'cross_entropy_loss mse_loss l1_loss binary_cross_entropy_with_logits smooth_l1_loss kl_div ctc_loss index ' +
+      'index_put_ index_select gather scatter scatter_add where masked_fill topk sort argmax cumsum cat stack split ' +
+      'chunk unfold im2col col2im pad upsample_bilinear2d upsample_nearest2d grid_sampler pixel_shuffle lstm gru ' +
+      'einsum linalg_svd linalg_solve linalg_inv linalg_cholesky fft_rfft bernoulli multinomial normal randperm ' +
+      '_foreach_add_ _foreach_mul_ _foreach_addcdiv_ _foreach_addcmul_ _foreach_norm _sample_dirichlet';
     expect(needed.split(' ').filter((name) => !offered.has(`aten::${name}`))).toEqual([]);
   });
 });
@@ -97,7 +97,8 @@ describe('the generator', () => {
         argument('generator', 'Generator', { optional: true, hasDefault: true, keywordOnly: true }),
       ]),
     ).toBe(
-      'input: Tensor, kernelSize: readonly number[] | number, var_: number | null, options?: { ceilMode?: boolean; generator?: Generator | null }',
+      'input: Tensor, kernelSize: readonly number[] | number, var_: number | null, ' +
+        'options?: { ceilMode?: boolean; generator?: Generator | null }',
     );
     expect(parameters([argument('self', 'Tensor'), argument('out', 'Tensor', { keywordOnly: true })])).toBe(
       'self: Tensor, options: { out: Tensor }',

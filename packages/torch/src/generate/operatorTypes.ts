@@ -49,8 +49,8 @@ const reserved = new Set(['var', 'import', 'delete', 'operator', 'in', 'new', 'w
 /** Members that `Tensor` writes by hand. */
 const ownMembers = new Set(
   (
-    'handle kept shape dim numel dtype device stride isContiguous byteLength item data toTypedArray toArray to requiresGrad ' +
-    'version isLeaf gradFunction grad keep toString backward requiresGrad_ retainGrad constructor'
+    'handle kept shape dim numel dtype device stride isContiguous byteLength item data toTypedArray toArray to ' +
+    'requiresGrad version isLeaf gradFunction grad keep toString backward requiresGrad_ retainGrad constructor'
   ).split(' '),
 );
 

@@ -28,7 +28,8 @@ it('is one dimension less where the kernel spans one position of it: 1-D in 2-D 
   const sizes = { kernelSize: 3, stride: 2, padding: 1, dilation: 2, groups: 2 };
   const channels = { inChannels: 4, outChannels: 6 };
   const conv1d = new nn.Conv1d({ ...channels, ...sizes }).to('float64');
-  const conv2d = new nn.Conv2d({ ...channels, groups: 2, kernelSize: [1, 3], stride: [1, 2], padding: [0, 1], dilation: [1, 2] }); // prettier-ignore
+  const sizes2d = { kernelSize: [1, 3], stride: [1, 2], padding: [0, 1], dilation: [1, 2] } as const;
+  const conv2d = new nn.Conv2d({ ...channels, groups: 2, ...sizes2d });
   // prettier-ignore
   conv2d.to('float64').loadStateDict(new Map([['weight', conv1d.weight.unsqueeze(2)], ['bias', conv1d.bias!]]));
   const signal = rampLeaf(2, 4, 9);
@@ -37,7 +38,8 @@ it('is one dimension less where the kernel spans one position of it: 1-D in 2-D 
   expectClose(conv1d.forward(signal), conv2d.forward(signal.unsqueeze(2)).squeeze(2));
   gradcheck((x) => conv1d.forward(x), [signal, ...conv1d.parameters()]);
 
-  const conv3d = new nn.Conv3d({ ...channels, ...sizes, kernelSize: [1, 3, 2], stride: [1, 2, 1], padding: [0, 1, 1], dilation: 1 }); // prettier-ignore
+  const sizes3d = { kernelSize: [1, 3, 2], stride: [1, 2, 1], padding: [0, 1, 1], dilation: 1 } as const;
+  const conv3d = new nn.Conv3d({ ...channels, groups: 2, ...sizes3d });
   const flat = new nn.Conv2d({ ...channels, groups: 2, kernelSize: [3, 2], stride: [2, 1], padding: 1 }).to('float64');
   // prettier-ignore
   conv3d.to('float64').loadStateDict(new Map([['weight', flat.weight.unsqueeze(2)], ['bias', flat.bias!]]));

@@ -51,7 +51,8 @@ describe('Module', () => {
     expect(() => {
       net.loadStateDict(state);
     }).toThrow(
-      'the weights do not fit Block: bn1.weight has shape [3], expected [2]; missing bn1.bias [2]; unexpected fc.weight',
+      'the weights do not fit Block: bn1.weight has shape [3], expected [2]; missing bn1.bias [2]; unexpected ' +
+        'fc.weight',
     );
     expectClose(net.bn1.weight!.add(1), before);
   });

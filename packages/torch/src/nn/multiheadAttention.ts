@@ -119,7 +119,10 @@ export class MultiheadAttention extends Module {
     if (query.dim === 2) {
       const dim = this.batchFirst ? 0 : 1;
       const [batched, padding] = [[query, key, value].map((each) => each.unsqueeze(dim)), keyPaddingMask?.unsqueeze(0)];
-      const [output, weights] = this.forward(batched[0]!, batched[1]!, batched[2]!, { ...options, keyPaddingMask: padding ?? null }); // prettier-ignore
+      const [output, weights] = this.forward(batched[0]!, batched[1]!, batched[2]!, {
+        ...options,
+        keyPaddingMask: padding ?? null,
+      });
       return [output.squeeze(dim), weights?.squeeze(0) ?? null];
     }
     const inputs = [query, key, value].map((each) => (this.batchFirst ? each.transpose(0, 1) : each));
@@ -206,8 +209,8 @@ export class MultiheadAttention extends Module {
     const order = (length: string): string => (this.batchFirst ? `batch, ${length}` : `${length}, batch`);
     const found = given.map(({ shape }) => `[${shape.join(', ')}]`).join(', ');
     throw new TypeError(
-      `MultiheadAttention expects query [${order('L')}, ${q}], key [${order('S')}, ${k}] and value [${order('S')}, ${v}], ` +
-        `got ${found}`,
+      `MultiheadAttention expects query [${order('L')}, ${q}], key [${order('S')}, ${k}] and value [${order('S')}, ` +
+        `${v}], got ${found}`,
     );
   }
 }

@@ -19,7 +19,7 @@ class Saved extends nn.Module {
   }
 }
 
-it('what PyTorch saved of recurrent, attention, transposed and group-norm layers is loaded, and computes the same', () => {
+it('recurrent, attention, transposed and group-norm layers that PyTorch saved are loaded, and compute the same', () => {
   scope(() => {
     const network = new Saved().to('float64');
     network.loadStateDict(decodeTorchArchive(Buffer.from(references.saved.file, 'base64')));

@@ -203,8 +203,9 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
     if (first === undefined) return;
     const more = others.length > 0 ? ` and ${others.length} more are no parameters` : ' is no parameter';
     throw new Error(
-      `${this.constructor.name}: '${first}'${more}${owner} any more: modules were replaced or freed after the optimizer was ` +
-        'made (by a conversion, a partition, replaceModule); make it anew, of the parameters that there are now',
+      `${this.constructor.name}: '${first}'${more}${owner} any more: modules were replaced or freed after the ` +
+        'optimizer was made (by a conversion, a partition, replaceModule); make it anew, of the parameters that ' +
+        'there are now',
     );
   }
 

@@ -407,7 +407,8 @@ describe('parameters that the network no longer has', () => {
       const before = net.parameters().map((parameter) => parameter.toArray());
       const held = net.parameters();
       change(net);
-      const expected = `SGD: ${message} of the Net any more: modules were replaced or freed after the optimizer was made`;
+      const expected =
+        `SGD: ${message} of the Net any more: ` + 'modules were replaced or freed after the optimizer was made';
       expect(() => {
         optimizer.step();
       }).toThrow(expected);

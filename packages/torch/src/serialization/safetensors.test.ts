@@ -63,7 +63,8 @@ describe('the bytes', () => {
 
   it('read back as they were written, also in an order and with spaces that we would not write', () => {
     const file = handMade(
-      '{ "y":{"data_offsets":[2,4],"shape":[],"dtype":"I16"},\n"x":{"dtype":"BF16","shape":[1,1],"data_offsets":[0,2]}} ',
+      '{ "y":{"data_offsets":[2,4],"shape":[],"dtype":"I16"},\n' +
+        '"x":{"dtype":"BF16","shape":[1,1],"data_offsets":[0,2]}} ',
       [0x80, 0x3f, 0xfe, 0xff],
     );
     scope(() => {
@@ -89,7 +90,10 @@ describe('the bytes', () => {
 });
 
 describe('round trip', () => {
-  const dtypes = ['float64', 'float32', 'float16', 'bfloat16', 'int64', 'int32', 'int16', 'int8', 'uint8', 'bool'] as const satisfies DType[]; // prettier-ignore
+  const floats = { float64: 8, float32: 4, float16: 2, bfloat16: 2 };
+  const integers = { int64: 8, int32: 4, int16: 2, int8: 1, uint8: 1, bool: 1 };
+  const sizes = { ...floats, ...integers } satisfies Partial<Record<DType, number>>;
+  const dtypes = Object.keys(sizes) as (keyof typeof sizes)[];
   const described = fc.record({
     dtype: fc.constantFrom(...dtypes),
     shape: fc.array(fc.integer({ min: 0, max: 4 }), { maxLength: 4 }),
@@ -99,7 +103,6 @@ describe('round trip', () => {
     fc.string({ unit: 'binary', maxLength: 20 }),
     fc.constantFrom('', '__proto__', 'constructor', '0', 'layer1.0.conv1.weight', 'größe', '🦀', '\u0000\n"\\'),
   );
-  const sizes: Record<(typeof dtypes)[number], number> = { float64: 8, float32: 4, float16: 2, bfloat16: 2, int64: 8, int32: 4, int16: 2, int8: 1, uint8: 1, bool: 1 }; // prettier-ignore
 
   it('keeps every bit of every dtype, shape and name', () => {
     const file = join(folder, 'roundtrip.safetensors');
@@ -378,7 +381,11 @@ describe('mutated files', () => {
     }
   }
 
-  const fragments = ['"', '{', '}', '[', ']', ',', ':', '-1', '0', '1e309', '1e15', '9007199254740993', 'null', '\\u0000', '"dtype"', '"F64"', '"BOOL"', '"shape"', '"data_offsets":[0,8]', '"__metadata__":{}', '"__proto__"', '\ud83e']; // prettier-ignore
+  // prettier-ignore
+  const fragments = [
+    '"', '{', '}', '[', ']', ',', ':', '-1', '0', '1e309', '1e15', '9007199254740993', 'null', '\\u0000', '"dtype"',
+    '"F64"', '"BOOL"', '"shape"', '"data_offsets":[0,8]', '"__metadata__":{}', '"__proto__"', '\ud83e',
+  ];
 
   function mutate(bytes: Uint8Array, random: () => number): Uint8Array {
     const at = below(random, bytes.length + 1);

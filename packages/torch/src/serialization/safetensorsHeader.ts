@@ -262,7 +262,8 @@ function duplicateKey(text: string): string | null {
 
 /** In JSON, on one line, shortened: for messages. */
 function quote(value: unknown): string {
-  const text = JSON.stringify(value) ?? 'nothing'; // eslint-disable-line @typescript-eslint/no-unnecessary-condition -- undefined for undefined, which its type hides
+  // eslint-disable-next-line @typescript-eslint/no-unnecessary-condition -- undefined for undefined, as no type says
+  const text = JSON.stringify(value) ?? 'nothing';
   return text.length > 80 ? `${text.slice(0, 79)}…` : text;
 }
 

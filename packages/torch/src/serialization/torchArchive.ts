@@ -216,7 +216,8 @@ function viewOf(
 ): Tensor {
   if (!isDType(storage.type)) {
     throw new TorchArchiveError(
-      `tensor ${JSON.stringify(name)} is of ${storage.type}, expected one of ${dtypes.join(', ')}; save it as one of them`,
+      `tensor ${JSON.stringify(name)} is of ${storage.type}, expected one of ${dtypes.join(', ')}; save it as one of ` +
+        'them',
     );
   }
   const numel = shape.reduce((product, size) => product * size, 1);
@@ -227,8 +228,8 @@ function viewOf(
   }
   if (numel > Math.max(storage.numel, maxRepeated)) {
     throw new TorchArchiveError(
-      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, which is ` +
-        'too large; save it contiguous()',
+      `tensor ${JSON.stringify(name)} of [${shape.join(', ')}] repeats the ${storage.numel} elements of its storage, ` +
+        'which is too large; save it contiguous()',
     );
   }
   return ops.asStrided(storageOf(storage, storage.type), shape, stride, { storageOffset: offset });

@@ -233,8 +233,8 @@ class PickleMachine {
       const step = opcodes[opcode];
       if (!step) {
         throw new TorchArchiveError(
-          `the pickle has the opcode 0x${opcode.toString(16).padStart(2, '0')} at byte ${this.position - 1}, which torch.save ` +
-            'does not write by default; save it again with pickle_protocol=2',
+          `the pickle has the opcode 0x${opcode.toString(16).padStart(2, '0')} at byte ${this.position - 1}, which ` +
+            'torch.save does not write by default; save it again with pickle_protocol=2',
         );
       }
       step(this);

@@ -19,7 +19,10 @@ describe('expectClose', () => {
   it('names the worst element by its position', () => {
     expect(() => {
       expectClose(tensor([[1, 2, 3], [4, 5, 7]]), [[1, 2.5, 3], [4, 5, 6]]); // prettier-ignore
-    }).toThrow('2 of 6 elements differ by more than 0.00001 + 0.0000013 · |expected|; the worst is at [1, 2]: expected 6, got 7 (difference 1)'); // prettier-ignore
+    }).toThrow(
+      '2 of 6 elements differ by more than 0.00001 + 0.0000013 · |expected|; ' +
+        'the worst is at [1, 2]: expected 6, got 7 (difference 1)',
+    );
   });
 
   it('wants equal shapes, however the elements compare', () => {

@@ -61,8 +61,9 @@ export function expectClose(actual: Tensor | number, expected: Tensor | NestedAr
     if (differing === 0) return;
     const [value, target] = [gotValues[worst]!, wantedValues[worst]!];
     throw new Error(
-      `${differing} of ${gotValues.length} elements differ by more than ${atol} + ${rtol} · |expected|; the worst is at ` +
-        `[${positionOf(worst, shape).join(', ')}]: expected ${target}, got ${value} (difference ${Math.abs(value - target)})`,
+      `${differing} of ${gotValues.length} elements differ by more than ${atol} + ${rtol} · |expected|; the worst is ` +
+        `at [${positionOf(worst, shape).join(', ')}]: expected ${target}, got ${value} (difference ` +
+        `${Math.abs(value - target)})`,
     );
   });
 }

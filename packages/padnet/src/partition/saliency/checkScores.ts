@@ -29,7 +29,8 @@ export function checkScores(
   for (const path of scores.keys() as Iterable<unknown>)
     if (!sources.has(path as string))
       throw new InputError(
-        `${what} gives scores for ${inspect(path)}, which is no layer that is searched; expected those of ${[...sources.keys()].join(', ')}`,
+        `${what} gives scores for ${inspect(path)}, which is no layer that is searched; expected those of ` +
+          [...sources.keys()].join(', '),
       );
 }
 

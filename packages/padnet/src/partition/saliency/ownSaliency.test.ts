@@ -38,8 +38,10 @@ describe('loadSaliency', () => {
       import type { Saliency } from 'padnet';
       const late: Saliency = {
         name: 'late',
-        score: async ({ sources }) =>
-          new Map(Array.from(sources, ([path, { shape }]) => [path, arange(0, 144).to('float32').reshape(shape).keep()])),
+        score: async ({ sources }) => {
+          const values = arange(0, 144).to('float32');
+          return new Map(Array.from(sources, ([path, { shape }]) => [path, values.reshape(shape).keep()]));
+        },
       };
       export default late;
     `);

@@ -49,8 +49,8 @@ export function normalised(scores: readonly Tensor[], name: string, keep: number
     if (total > 0) return scores.map((tensor) => tensor.div(total));
     if (keep < 1)
       throw new InputError(
-        `every score by ${name} is 0, so that no entry can be told from another; partition after some training, start the kernels ` +
-          'or experts with noise, have two or more of them, or choose another score',
+        `every score by ${name} is 0, so that no entry can be told from another; partition after some training, ` +
+          'start the kernels or experts with noise, have two or more of them, or choose another score',
       );
     return scores;
   });
