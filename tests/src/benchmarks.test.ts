@@ -45,7 +45,7 @@ async function benchProcess(...parameters: string[]): Promise<string> {
   return stdout;
 }
 
-/** What it prints with `--json`. */
+/** The JSON that `bench` prints with `--json`. */
 async function measured<T>(...parameters: string[]): Promise<T> {
   return JSON.parse(await bench(...parameters, '--json')) as T;
 }
@@ -405,6 +405,8 @@ describe('the table', () => {
       'moe-output | moe | dense | 2.31 | 2.30 | missed',
     ]);
     writeFileSync(join(cwd, 'step-resnet18.json'), 'a diary');
-    await expect(benchProcess('all', '.')).rejects.toThrow('step-resnet18.json is there already and is no measurement');
+    await expect(benchProcess('all', '.')).rejects.toThrow(
+      'step-resnet18.json is there already and is not a measurement',
+    );
   });
 });

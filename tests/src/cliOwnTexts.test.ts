@@ -29,7 +29,7 @@ const write = (name: string, text: string | Uint8Array): void => {
   writeFileSync(join(cwd, name), text);
 };
 
-/** What is said of a film, a plot or a song; quoted, with a comma. */
+/** Rows with an opinion of a film, a plot, a song or a cast; quoted, as they hold a comma. */
 const rows = Array.from({ length: 60 }, (_, row) => {
   const words = ['good fine', 'bad poor', 'nice sad'][row % 3]!;
   return {
@@ -394,7 +394,7 @@ describe('eval', () => {
     const beside = await run('eval', 'pad', ...parameters.with(-1, 'folder'));
     expect(beside).toMatchObject({ code: 1, stdout: '' });
     expect(beside.stderr).toMatch(
-      /^padnet: folder\/test\.csv is there already and is no table of predictions, so it is not/,
+      /^padnet: folder\/test\.csv is there already and is not a table of predictions, so it is not/,
     );
     expect(readFileSync(join(cwd, 'folder/test.csv'), 'utf8')).toMatch(/^id,text\n/);
   });

@@ -179,7 +179,7 @@ describe('predict', () => {
     writeFileSync(join(cwd, 'names.txt'), Buffer.from(names, 'utf16le'));
     const tries = [
       ['names.txt', 'names.txt: is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet\'s "CSV UTF-8")'],
-      [dark, `${dark}: line 1 holds the character NUL; is it a file of text?`],
+      [dark, `${dark}: line 1 holds the character NUL; is it a text file?`],
     ] as const;
     for (const [file, message] of tries) {
       const { code, stderr } = await run('predict', 'runs/shades', '--file', file);

@@ -1,4 +1,4 @@
-/** What goes wrong around a run: processes that are killed at any moment, disks that are full. */
+/** Faults around a run: processes that are killed at any moment, disks that are full. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

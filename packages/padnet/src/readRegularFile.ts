@@ -46,7 +46,7 @@ export function isThere(path: string): boolean {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOTDIR') return false; // a file has nothing in it
-    throw new InputError(`${path} could not be looked at: ${reasonOf(cause)}`, { cause });
+    throw new InputError(`${path} could not be accessed: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -170,7 +170,5 @@ function missingProblem(file: string): string {
   if (file === '') return 'its name is empty';
   // Bytes that are no UTF-8 became this character when the folder was listed.
   if (file.includes('\ufffd')) return 'its name is not UTF-8; rename it';
-  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()
-    ? 'it is a link to what is not there'
-    : 'there is no such file';
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ? 'it is a broken link' : 'there is no such file';
 }

@@ -27,7 +27,7 @@ export function structuredConv2d(inputs: StructuredConv2dInputs): Tensor {
   const dynamicBank = bank.reshape([bank.shape[0]!, -1, ...filterShape]);
   const fromDynamic = dynamic(dynamicBank, { ...geometry, outChannels: filters.dynamic.numel });
   const fromStatic = ops.conv2d(input, staticWeight.reshape([-1, ...filterShape]), { stride, padding, dilation });
-  // Of a single filter, both memory formats are one.
+  // For a single filter both memory formats are the same.
   if (fromDynamic.isContiguous && fromStatic.isContiguous) return joinColumns(fromDynamic, fromStatic, filters);
   // Channels last: positions are the rows of a matrix.
   const [batch = 0, , height = 0, width = 0] = fromDynamic.shape;

@@ -81,7 +81,7 @@ function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, {
   const kept = new Set(options.keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
     if (!convolutions.some(([known]) => known === path))
-      throw new RangeError(`keepStatic: no convolution '${path}' in the network`);
+      throw new RangeError(`keepStatic: the network has no convolution '${path}'`);
   }
   const chosen = convolutions.filter(([path]) => !kept.has(path));
   if (chosen.length === 0)

@@ -112,7 +112,7 @@ export class DecomposedConv2d extends nn.Module {
  * outputs at the same places.
  */
 function atKernelCentres(input: Tensor, { kernelSize, padding, dilation }: nn.Conv2dGeometry): Tensor {
-  // Of the last dimension first, as the operator has them; below 0: cropped.
+  // The sides of the last dimension come first, as the operator has them; below 0 they are cropped.
   const sides = ([1, 0] as const).flatMap((axis) => {
     const reach = dilation[axis] * (kernelSize[axis] - 1);
     const before = Math.floor(reach / 2);

@@ -60,7 +60,7 @@ export class MoELinear extends nn.Module {
     const flat = input.reshape([-1, inFeatures]);
     const numTokens = flat.shape[0]!;
     if (tokenMask && tokenMask.numel !== numTokens) {
-      throw new RangeError(`a token mask [${tokenMask.shape.join(', ')}] for ${numTokens} tokens`);
+      throw new RangeError(`expected a token mask for ${numTokens} tokens, got [${tokenMask.shape.join(', ')}]`);
     }
     const real = tokenMask && ops.nonzero(tokenMask.reshape([-1])).reshape([-1]);
     const tokens = real ? flat.indexSelect(0, real) : flat;
@@ -115,7 +115,7 @@ export class MoELinear extends nn.Module {
         const { task } = routing;
         const [numTasks = 0] = this.taskEmbedding!.shape;
         if (!(Number.isInteger(task) && task >= 0 && task < numTasks)) {
-          throw new RangeError(`task ${task} of a layer that routes by ${numTasks} tasks, from 0`);
+          throw new RangeError(`task must be a whole number from 0 to ${numTasks - 1}, got ${task}`);
         }
         const [numTokens = 0] = tokens.shape;
         // Without tokens nothing is decided.

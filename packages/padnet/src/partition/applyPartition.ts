@@ -129,7 +129,7 @@ export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partitio
     else if (shape.join() !== mask.shape.join()) {
       problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape.join(', ')}] of ${path}`);
     } else if (source?.kind === 'partial' ? !source.mask.equals(mask) : !source && mask.count > 0) {
-      problems.push(`${path} has another mask, and no bank any more for entries that became static`);
+      problems.push(`${path} has another mask, and its bank no longer has the entries that became static`);
     }
   }
   for (const path of [...layers.keys(), ...shapes.keys()])

@@ -98,7 +98,7 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   const trained = runs.filter(({ recipe }) => recipe !== null);
   const others = runs.filter(({ recipe }) => recipe === null);
   if (others.length > 0)
-    notes.push(`No run, so without scores, times and memory: ${others.map(({ name }) => name).join(', ')}.`);
+    notes.push(`Not a run, so without scores, times and memory: ${others.map(({ name }) => name).join(', ')}.`);
   const open = trained.filter(({ finished }) => !finished);
   if (open.length > 0) {
     const [metric, ...more] = new Set(trained.map((run) => run.metric));

@@ -201,9 +201,10 @@ export abstract class Optimizer<Options extends { readonly learningRate: number 
     for (const [name, parameter] of this.parameters) if (isFreed(parameter)) gone.push(name);
     const [first, ...others] = new Set(gone);
     if (first === undefined) return;
-    const more = others.length > 0 ? ` and ${others.length} more are no parameters` : ' is no parameter';
+    const more =
+      others.length > 0 ? ` and ${others.length} more are no longer parameters` : ' is no longer a parameter';
     throw new Error(
-      `${this.constructor.name}: '${first}'${more}${owner} any more: modules were replaced or freed after the ` +
+      `${this.constructor.name}: '${first}'${more}${owner}: modules were replaced or freed after the ` +
         'optimizer was made (by a conversion, a partition, replaceModule); make it anew, of the parameters that ' +
         'there are now',
     );

@@ -378,21 +378,21 @@ describe('parameters that the network no longer has', () => {
   const changes: readonly [string, string, (net: Net) => void][] = [
     [
       'replaceModule',
-      "'body.1.weight' and 1 more are no parameters",
+      "'body.1.weight' and 1 more are no longer parameters",
       (net) => {
         net.replaceModule('body.1', linear());
       },
     ],
     [
       'setChild',
-      "'head.weight' and 1 more are no parameters",
+      "'head.weight' and 1 more are no longer parameters",
       (net) => {
         net.setChild('head', linear());
       },
     ],
-    ['assignment', "'head.weight' and 1 more are no parameters", (net) => void (net.head = linear())],
-    ['a new body', "'body.0.weight' and 3 more are no parameters", (net) => void (net.body = new nn.Identity())],
-    ['one', "'head.bias' is no parameter", (net) => Object.assign(net.head, { bias: null })],
+    ['assignment', "'head.weight' and 1 more are no longer parameters", (net) => void (net.head = linear())],
+    ['a new body', "'body.0.weight' and 3 more are no longer parameters", (net) => void (net.body = new nn.Identity())],
+    ['one', "'head.bias' is no longer a parameter", (net) => Object.assign(net.head, { bias: null })],
   ];
 
   it.each(changes)('are refused at the next step: %s', (_, message, change) => {
@@ -407,8 +407,7 @@ describe('parameters that the network no longer has', () => {
       const before = net.parameters().map((parameter) => parameter.toArray());
       const held = net.parameters();
       change(net);
-      const expected =
-        `SGD: ${message} of the Net any more: ` + 'modules were replaced or freed after the optimizer was made';
+      const expected = `SGD: ${message} of the Net: ` + 'modules were replaced or freed after the optimizer was made';
       expect(() => {
         optimizer.step();
       }).toThrow(expected);
@@ -427,7 +426,7 @@ describe('parameters that the network no longer has', () => {
     freed[Symbol.dispose]();
     expect(() => {
       optimizer.step();
-    }).toThrow("AdamW: '1' is no parameter any more");
+    }).toThrow("AdamW: '1' is no longer a parameter");
   });
 
   it('are no concern of one that has the parameters of a part, or of several networks', () => {
@@ -439,6 +438,6 @@ describe('parameters that the network no longer has', () => {
     head.step();
     expect(() => {
       both.step();
-    }).toThrow("'0' and 1 more are no parameters of the Net");
+    }).toThrow("'0' and 1 more are no longer parameters of the Net");
   });
 });

@@ -24,8 +24,8 @@ export const synFlow: Saliency = {
   async score({ network, sources, sampleShape }) {
     if (!isLayer(network) || sampleShape === null) {
       throw new InputError(
-        'synFlow needs a network that takes an input of ones and is linear in it but for ReLUs, which an encoder of ' +
-          'text is not; choose another saliency, such as maskGradient',
+        'synFlow needs a network that takes an input of ones and is linear but for its ReLUs, which a text encoder ' +
+          'is not; choose another saliency, such as maskGradient',
       );
     }
     await setImmediate(); // the event loop runs between rounds, and never sees the network changed
