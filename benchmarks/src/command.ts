@@ -1,4 +1,4 @@
-/** What all measurements have in common: how they are told what to measure, and what they print. */
+/** The frame of all measurements: the options that tell them what to measure, and the output. */
 import { availableParallelism } from 'node:os';
 import { Option, type Command } from 'commander';
 import { setNumThreads } from '@padnet/torch';
@@ -35,7 +35,7 @@ const common = {
 };
 
 export interface Outcome {
-  /** What was measured and how: a line over the table, and the head of the JSON. */
+  /** The subject and the settings: a line over the table, and the head of the JSON. */
   readonly settings: Row;
   /** The rest of the JSON. */
   readonly found: object;

@@ -1,6 +1,7 @@
 /**
- * What the rounds of Iterative Mode Partition cost a batch, beside ordinary training steps of the partial network that they lead
- * to: `iterativeModePartition` as training runs it between two epochs, and steps, in one process, in turns. Pictures are random.
+ * The cost by batch of the rounds of Iterative Mode Partition, beside ordinary training steps of the partial network
+ * that they lead to: `iterativeModePartition` as training runs it between two epochs, and steps, in one process, in
+ * turns. Pictures are random.
  */
 import { manualSeed, nn, ops, type Tensor } from '@padnet/torch';
 import { fraction, oneOf } from '../../packages/padnet/dist/cli/options.js';
@@ -26,9 +27,9 @@ const targetRatio = 1.3;
 
 export const addImp = measurement(
   'imp',
-  'Measure the rounds of Iterative Mode Partition relative to a training step of the partial network, in one process, in turns. ' +
-    'unmaskedStep: a step before, with every entry dynamic; scoring: the scores of a batch; choosing: the masks of a round; ' +
-    'batch: scores and its share of the masks.',
+  'Measure the rounds of Iterative Mode Partition relative to a training step of the partial network, in one ' +
+    'process, in turns. unmaskedStep: a step before, with every entry dynamic; scoring: the scores of a batch; ' +
+    'choosing: the masks of a round; batch: scores and its share of the masks.',
   options,
   async (values) => {
     const { ratio, rounds, granularity, batches, steps, repeats } = values;

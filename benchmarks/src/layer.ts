@@ -1,6 +1,6 @@
 /**
- * What one convolution costs, or every distinct one of a network: static, dynamic and partial, by every plan. Dynamic layers run
- * with their router.
+ * The cost of one convolution, or of every distinct one of a network: static, dynamic and partial, by every plan.
+ * Dynamic layers run with their router.
  */
 import { manualSeed, nn, randn, scope } from '@padnet/torch';
 import { randomFilterMask, randomMask, randomSource } from '../../packages/padnet/dist/analysis/calibration.js';
@@ -40,8 +40,9 @@ type LayerOptions = Values<typeof options>;
 
 export const addLayer = measurement(
   'layer',
-  'Measure one convolution, forward and backward and forward alone: static, dynamic and partial (with their router), by ' +
-    'every plan that the layer has, in one process, in turns. With --model, every distinct convolution of a network.',
+  'Measure one convolution, forward and backward and forward alone: static, dynamic and partial (with their router), ' +
+    'by every plan that the layer has, in one process, in turns. With --model, every distinct convolution of a ' +
+    'network.',
   options,
   async (values) => {
     const { model = null, batch, kernels: numKernels, ratio, memoryFormat, repeats } = values;

@@ -1,4 +1,6 @@
-/** One layer alone in this process, forward and backward and forward alone: how convolutions and experts are measured. */
+/**
+ * One layer alone in this process, forward and backward and forward alone: how convolutions and experts are measured.
+ */
 import { backward, memoryUsage, noGrad, ones, scope, type nn, type Tensor } from '@padnet/torch';
 import { MoELinear, Routing } from '../../packages/padnet/dist/layers/index.js';
 import { inTurns, sample } from './measure.js';

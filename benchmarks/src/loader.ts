@@ -1,7 +1,7 @@
 /**
- * How fast batches of pictures are prepared, by number of worker threads: those of Fashion-MNIST's shape, cropped, flipped and
- * normalised; or JPEG files of 500 × 375 to random crops of 224 × 224, beside what sharp does alone with the same cores and the
- * same parts of the same files.
+ * How fast batches of pictures are prepared, by number of worker threads: those of Fashion-MNIST's shape, cropped,
+ * flipped and normalised; or JPEG files of 500 × 375 to random crops of 224 × 224, beside what sharp does alone with
+ * the same cores and the same parts of the same files.
  */
 import { copyFileSync, mkdirSync, mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -100,7 +100,11 @@ async function sharpAlone({ files, length }: data.PictureFolder, epoch: number):
   });
 }
 
-/** Noise that takes as many bytes as photographs of this size do. Encoding is slow: but for 64, files are copies. @returns mean bytes */
+/**
+ * Noise that takes as many bytes as photographs of this size do. Encoding is slow: but for 64, files are copies.
+ *
+ * @returns mean bytes
+ */
 async function writePictures(folder: string, count: number): Promise<number> {
   const path = (split: string, index: number): string => join(folder, split, `class${index % 2}`, `${index}.jpg`);
   for (const file of [path('train', 0), path('train', 1), path('val', 0), path('val', 1)])

@@ -1,4 +1,4 @@
-/** What runs again and again, in turns with what it is compared with, and the numbers that come of it. */
+/** Runs that repeat in turns with those they are compared with, and the numbers that come of them. */
 import { memoryUsage, scope } from '@padnet/torch';
 import { median, quantile } from '../../packages/padnet/dist/statistics.js';
 
@@ -30,10 +30,10 @@ export function sample(body: () => unknown): Sample {
   return end();
 }
 
-/** What is measured: a turn of one run or of several. */
+/** A subject of measurement: each call is a turn, of one run or of several. */
 type Subject = (round: number) => Sample | readonly Sample[] | Promise<Sample | readonly Sample[]>;
 
-/** What came of the turns of one subject. */
+/** The results of the turns of one subject. */
 export class Measured {
   /** @param rounds the samples of each turn */
   constructor(readonly rounds: (readonly Sample[])[] = []) {}

@@ -1,6 +1,6 @@
 /**
- * What a mixture of experts costs beside a dense linear layer. Inputs are N(0, 1), W_g is N(0, 1 / inFeatures) and routers add
- * their noise, so that tokens spread over all experts as after training with the auxiliary loss.
+ * The cost of a mixture of experts beside a dense linear layer. Inputs are N(0, 1), W_g is N(0, 1 / inFeatures) and
+ * routers add their noise, so that tokens spread over all experts as after training with the auxiliary loss.
  */
 import { manualSeed, nn, noGrad, randn } from '@padnet/torch';
 import { randomMask, randomSource } from '../../packages/padnet/dist/analysis/calibration.js';
@@ -16,8 +16,9 @@ const kinds = ['dense', 'moe', 'pad', 'pad-neuron'] as const;
 
 export const addMoE = measurement(
   'moe',
-  'Measure forward and backward of a dense linear layer, a mixture of experts and partial ones (pad by entry, pad-neuron ' +
-    'by neuron), in one process, in turns. Random tokens and a random router spread over all experts, as after training.',
+  'Measure forward and backward of a dense linear layer, a mixture of experts and partial ones (pad by entry, ' +
+    'pad-neuron by neuron), in one process, in turns. Random tokens and a random router spread over all experts, as ' +
+    'after training.',
   {
     tokens: count('--tokens', 'tokens in a batch', 1024),
     in: count('--in', 'input features', 768),

@@ -22,7 +22,7 @@ export const networkOptions = (batch: number) => ({
 });
 type NetworkOptions = Values<ReturnType<typeof networkOptions>>;
 
-/** What a network is measured with, whatever its layers are. */
+/** The shape that a network is measured with, whatever its layers are. */
 export interface NetworkShape extends Pick<NetworkOptions, 'model' | 'stem' | 'size' | 'batch'> {
   /** Channels of the first stage (ResNet) or the multiplier (MobileNetV2); null for the published number. */
   readonly width: number | null;
@@ -40,8 +40,8 @@ export function inputShape({ batch, inChannels, size }: NetworkShape): number[] 
 }
 
 /**
- * `pad` has masks by entry, `pad-filter` by filter; what is `-composed` computes its layers by the faster plain composition of
- * libtorch's operators.
+ * `pad` has masks by entry, `pad-filter` by filter; what is `-composed` computes its layers by the faster plain
+ * composition of libtorch's operators.
  */
 export const networkLayers = ['static', 'dyconv', 'pad', 'pad-filter', 'dyconv-composed', 'pad-composed'] as const;
 export type NetworkLayer = (typeof networkLayers)[number];
@@ -71,7 +71,10 @@ export function createNetwork(shape: NetworkShape, layer: NetworkLayer, ratio: n
   return network;
 }
 
-/** Forward, cross-entropy, backward, SGD with momentum: of the same batch whenever it is called, in a scope of the caller. */
+/**
+ * Forward, cross-entropy, backward, SGD with momentum: of the same batch whenever it is called, in a scope of the
+ * caller.
+ */
 export function trainingStep(network: nn.Layer, images: Tensor, labels: Tensor): () => void {
   const optimizer = new optim.SGD(network.namedParameters(), { learningRate: 0.01, momentum: 0.9, weightDecay: 1e-4 });
   const loss = new nn.CrossEntropyLoss();
@@ -83,7 +86,7 @@ export function trainingStep(network: nn.Layer, images: Tensor, labels: Tensor):
   };
 }
 
-/** What a forward pass of the static network, which no other kind can do without, executes for one picture. */
+/** The multiply-accumulates of the static network for one picture, by layer: no other kind can do without them. */
 function staticCosts(shape: NetworkShape) {
   const network = createUnmasked(shape, 'static');
   const costs = countMacs(network, inputShape({ ...shape, batch: 1 }));

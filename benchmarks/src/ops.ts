@@ -1,4 +1,4 @@
-/** What a call of an operator costs from TypeScript, through libtorch's dispatcher. */
+/** The cost of calling an operator from TypeScript, through libtorch's dispatcher. */
 import { noGrad, ones, ops } from '@padnet/torch';
 import { callsMeasured, manyCalls, targetMicroseconds } from '../../packages/padnet/dist/analysis/machineSpeed.js';
 import { count, measurement } from './command.js';

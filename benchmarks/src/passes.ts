@@ -1,6 +1,6 @@
 /**
- * What a training step or inference of a whole network costs, by layer kind, and where Python has torch, that of the same static
- * network driven from there. Each turn is a process, whose peak memory is that of one network alone.
+ * The cost of a training step or inference of a whole network, by layer kind, and where Python has torch, that of the
+ * same static network driven from there. Each turn is a process, whose peak memory is that of one network alone.
  */
 import { execFile } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
@@ -13,7 +13,7 @@ import { networkLayers, networkOptions, networkShape, staticMacs } from './netwo
 import type { NetworkLayer, NetworkShape } from './networks.js';
 import { machinePeaks, roofline, roofNote } from './roofline.js';
 
-/** What a process is to measure. */
+/** The task of one measuring process. */
 export interface Job extends NetworkShape {
   /** A training step (forward, cross-entropy, backward, SGD with momentum), or a forward pass in evaluation mode. */
   readonly pass: 'step' | 'inference';
@@ -26,7 +26,7 @@ export interface Job extends NetworkShape {
   readonly passes: number;
 }
 
-/** What it answers. */
+/** The answer of such a process. */
 export interface Turn {
   readonly samples: readonly Sample[];
   /** Stored numbers that are trained (compact form); masks are extra. */
@@ -116,7 +116,10 @@ async function takeTurn(program: string, script: string, job: Job): Promise<Turn
   return JSON.parse(stdout) as Turn;
 }
 
-/** One that was asked for, be it without torch: what is wrong with it, its process says; else Debian's, if it has the network. */
+/**
+ * One that was asked for, be it without torch: what is wrong with it, its process says; else Debian's, if it has the
+ * network.
+ */
 function choosePython({ python, model, stem }: PassOptions): string | null {
   if (typeof python === 'string') return python;
   if (python !== undefined) return python ? systemPython : null;

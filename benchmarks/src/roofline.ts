@@ -1,13 +1,13 @@
 /**
- * How near a measured time is to what the machine allows: nothing is faster than its arithmetic at the rate of a large matrix
- * product, nor than moving its numbers at the rate of memory, whichever takes longer (Williams et al. 2009).
+ * How near a measured time is to what the machine allows: nothing is faster than its arithmetic at the rate of a large
+ * matrix product, nor than moving its numbers at the rate of memory, whichever takes longer (Williams et al. 2009).
  */
 import { ops, scope } from '@padnet/torch';
 import { matmulGigaflops } from '../../packages/padnet/dist/analysis/machineSpeed.js';
 import { medianSeconds } from '../../packages/padnet/dist/analysis/timing.js';
 import { formatBytes } from '../../packages/padnet/dist/report/format.js';
 
-/** What something has to compute and to move at least. */
+/** The least that an operation has to compute and to move. */
 export interface LeastWork {
   /** Multiply-accumulates of a forward pass. */
   readonly macs: number;
@@ -21,8 +21,8 @@ export interface LeastWork {
 /** How many products of its size a pass is, and how often each number is moved. */
 const passes = {
   forward: { products: 1, input: 1, output: 1, parameters: 1 },
-  // The input is read for the output and for the weight's gradient, and its own is written; the output's gradient is read. A
-  // parameter is read forward and for the input's gradient, and its own is written.
+  // The input is read for the output and for the weight's gradient, and its own is written; the output's gradient is
+  // read. A parameter is read forward and for the input's gradient, and its own is written.
   forwardBackward: { products: 3, input: 3, output: 2, parameters: 3 },
   // The optimizer reads parameter, gradient and momentum as well, and writes two.
   step: { products: 3, input: 3, output: 2, parameters: 8 },
@@ -51,15 +51,15 @@ export function roofNote(computed: string, moved: string): string {
   return `the roof: ${computed} at ${speed}, or ${moved} at ${formatBytes(bytesPerSecond)}/s, whichever takes longer`;
 }
 
-/** What the machine reaches at best, with the threads that are set: measured when it is first asked for. */
+/** The best rates that the machine reaches with the threads that are set: measured when they are first asked for. */
 export function machinePeaks() {
   return (peaks ??= measurePeaks());
 }
 let peaks: ReturnType<typeof measurePeaks> | undefined;
 
 /**
- * The faster of libtorch's matrix product and convolution (3×3 with 512 channels, whose maps and weights are in the cache), and
- * memory as `a += b` of 128 MB each reads and writes it.
+ * The faster of libtorch's matrix product and convolution (3×3 with 512 channels, whose maps and weights are in the
+ * cache), and memory as `a += b` of 128 MB each reads and writes it.
  */
 function measurePeaks() {
   return scope(() => {

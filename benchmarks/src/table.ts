@@ -1,4 +1,6 @@
-/** The one table of all measurements: a row has what was found under the names of the JSON, and each name is a column. */
+/**
+ * The one table of all measurements: a row has what was found under the names of the JSON, and each name is a column.
+ */
 import * as format from '../../packages/padnet/dist/report/format.js';
 import { alignGrid } from '../../packages/padnet/dist/report/grid.js';
 

@@ -1,6 +1,6 @@
 /**
- * A network and data that no recipe names, trained into the folder of a run, which `padnet compare` and `padnet inspect` read: static, and
- * partially dynamic.
+ * A network and data that no recipe names, trained into the folder of a run, which `padnet compare` and
+ * `padnet inspect` read: static, and partially dynamic.
  *
  *     node examples/dist/ownNetwork.js && npx padnet compare runs/own-static runs/own-pad
  */

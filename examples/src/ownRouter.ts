@@ -1,6 +1,6 @@
 /**
- * A router of one's own, that of CondConv (Yang et al. 2019): α = sigmoid(fc(pool(x))). The coefficients do not sum to 1. A recipe names
- * the file as `model.router`; a program imports it (`ownCode.ts`).
+ * A router of one's own, that of CondConv (Yang et al. 2019): α = sigmoid(fc(pool(x))). The coefficients do not sum to
+ * 1. A recipe names the file as `model.router`; a program imports it (`ownCode.ts`).
  */
 import { nn, type Tensor } from '@padnet/torch';
 import type { Router, RouterFactory } from 'padnet';

@@ -1,7 +1,7 @@
 /**
- * A score of one's own for what stays dynamic: Σ_k ∂L/∂Θ_k · Θ_k, the change of the loss if an entry's bank were zero, to
- * first order. Iterative Mode Partition takes its absolute value. A recipe names the file as `partition.saliency`; a program imports it
- * (`ownCode.ts`).
+ * A score of one's own for what stays dynamic: Σ_k ∂L/∂Θ_k · Θ_k, the change of the loss if an entry's bank were zero,
+ * to first order. Iterative Mode Partition takes its absolute value. A recipe names the file as `partition.saliency`; a
+ * program imports it (`ownCode.ts`).
  */
 import { setImmediate } from 'node:timers/promises';
 import { grad, noGrad, scope, zeros } from '@padnet/torch';

@@ -1,6 +1,7 @@
 /**
- * One dimension: does the pitch of a noisy tone [batch, 1, 64] rise (1) or fall (0)? A small network of 1-D convolutions becomes
- * partially dynamic; after 100 steps Iterative Mode Partition makes the 70 % of its kernels static that need it least.
+ * One dimension: does the pitch of a noisy tone [batch, 1, 64] rise (1) or fall (0)? A small network of 1-D
+ * convolutions becomes partially dynamic; after 100 steps Iterative Mode Partition makes the 70 % of its kernels static
+ * that need it least.
  *
  *     node examples/dist/signals.js
  */

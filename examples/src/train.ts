@@ -1,6 +1,6 @@
 /**
- * A PAD-Net in 30 lines: a small ResNet whose kernels depend on the picture. After the first epoch Iterative Mode Partition
- * makes the 70 % of their entries static that need it least.
+ * A PAD-Net in 30 lines: a small ResNet whose kernels depend on the picture. After the first epoch Iterative Mode
+ * Partition makes the 70 % of their entries static that need it least.
  *
  *     node examples/dist/train.js                    # Fashion-MNIST
  *     node examples/dist/train.js folder/of/pictures # IDX files of one's own

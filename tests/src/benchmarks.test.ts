@@ -45,7 +45,7 @@ async function benchProcess(...parameters: string[]): Promise<string> {
   return stdout;
 }
 
-/** What it prints with `--json`. */
+/** The JSON that `bench` prints with `--json`. */
 async function measured<T>(...parameters: string[]): Promise<T> {
   return JSON.parse(await bench(...parameters, '--json')) as T;
 }
@@ -249,7 +249,8 @@ describe('the measurements', () => {
     for (const partial of [pad, byNeuron])
       expect(partial.peakMemoryBytes).toBeLessThan(moe.peakMemoryBytes + 7 * weight);
     expect(dense.parameters).toBe(128 * 256 + 256);
-    // Experts with their biases, gates and noise of the router; of pad about half of each, one static and two scale factors' φ.
+    // Experts with their biases, gates and noise of the router; of pad about half of each, one static and two scale
+    // factors' φ.
     expect(moe.parameters).toBe(8 * (128 * 256 + 256) + 2 * 128 * 8);
     for (const partial of [pad, byNeuron]) expect(partial.parameters / (0.5 * 128 * 256 * (8 + 1))).toBeCloseTo(1, 0);
     const flops = 3 * 2 * 64 * 128 * 256;
@@ -404,6 +405,8 @@ describe('the table', () => {
       'moe-output | moe | dense | 2.31 | 2.30 | missed',
     ]);
     writeFileSync(join(cwd, 'step-resnet18.json'), 'a diary');
-    await expect(benchProcess('all', '.')).rejects.toThrow('step-resnet18.json is there already and is no measurement');
+    await expect(benchProcess('all', '.')).rejects.toThrow(
+      'step-resnet18.json is there already and is not a measurement',
+    );
   });
 });

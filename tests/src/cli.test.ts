@@ -134,7 +134,8 @@ describe('bad usage: exit code 2 and one line', () => {
     ],
     [
       ['glue', '--networks', 'static,moa'],
-      "option '--networks <names>' argument 'static,moa' is invalid. Known are scratch, static, moe, pad; did you mean moe?",
+      "option '--networks <names>' argument 'static,moa' is invalid. Known are scratch, static, moe, pad; did you " +
+        'mean moe?',
     ],
     [
       ['convert', 'weights.pth', '--ratio', '1.5'],
@@ -184,7 +185,8 @@ describe('bad input: exit code 1 and one line', () => {
     ],
     [
       ['mask', 'show', 'pictures'],
-      'pictures is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+      'pictures is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ' +
+        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
     ],
     [
       ['compare', 'pictures'],

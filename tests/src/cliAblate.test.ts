@@ -213,7 +213,7 @@ it('a link that leads nowhere is no folder', async () => {
   const { code, stderr } = await ablate('none.yaml', '--out', 'dangling');
   expect({ code, stderr }).toEqual({
     code: 1,
-    stderr: 'padnet: dangling is a link to what is not there, expected a folder\n',
+    stderr: 'padnet: dangling is a broken link, expected a folder\n',
   });
 });
 

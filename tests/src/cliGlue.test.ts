@@ -98,7 +98,7 @@ describe('the table', () => {
     writeFileSync(join(run, 'metrics.jsonl'), events.replaceAll(`"testScore":${score!}`, '"testScore":null'));
     const { stdout } = await glue(...parameters);
     expect(stdout).toMatch(/^static +\d+\.\d \(1, 1 failed\)$/m);
-    expect(stdout).toMatch(/^Failed: RTE, static, seed 2: .* has a test accuracy that is no number, since/m);
+    expect(stdout).toMatch(/^Failed: RTE, static, seed 2: .* has a test accuracy that is not a number, as/m);
     expect(document('null').runs).toHaveLength(1);
     const compared = await runCommand(['compare', run, '--out', 'null.html'], { cwd });
     expect(compared.stdout).toMatch(/^Test accuracy +–$/m);

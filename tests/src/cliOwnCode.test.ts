@@ -19,7 +19,7 @@ const recipe = (): string =>
     .replace(/data:\n( {2}.*\n)+/, 'data:\n  name: idx\n  path: pictures\n  batchSize: 16\n  numWorkers: 0\n');
 
 const refusal = (file: string): string =>
-  `padnet: ${file} is code, which runs with all your rights; --allow-code lets it (in a program, allowCode: true)\n`;
+  `padnet: ${file} is code, which runs with all your rights; --allow-code permits it (in a program, allowCode: true)\n`;
 
 beforeAll(async () => {
   cwd = mkdtempSync(join(tmpdir(), 'padnet-own-'));
@@ -84,7 +84,7 @@ describe('code of one’s own', () => {
     const elsewhere = mkdtempSync(join(tmpdir(), 'padnet-elsewhere-'));
     const path = join(cwd, 'runs/stopped');
     const refused = await runCommand(['train', '--resume', path], { cwd: elsewhere });
-    expect(refused.stderr).toContain('--allow-code lets it');
+    expect(refused.stderr).toContain('--allow-code permits it');
     const resumed = await runCommand(['train', '--resume', path, '--allow-code'], { cwd: elsewhere });
     expect({ code: resumed.code, stderr: resumed.stderr }).toEqual({ code: 0, stderr: '' });
     const weights = (name: string): Buffer => readFileSync(join(cwd, 'runs', name, 'model/model.safetensors'));
@@ -125,7 +125,8 @@ describe('code of one’s own', () => {
     writeFileSync(
       join(cwd, 'code/wide.ts'),
       "import { KernelAttention, type RouterFactory } from 'padnet';\n" +
-        'const make: RouterFactory = ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels, hiddenChannels: 7 });\n' +
+        'const make: RouterFactory = ({ inChannels }, numKernels) =>\n' +
+        '  new KernelAttention({ inChannels, numKernels, hiddenChannels: 7 });\n' +
         'export default make;\n',
     );
     const { code, stdout } = await run(...['inspect', 'runs/own/recipe.yaml', '--allow-code', '--json']);

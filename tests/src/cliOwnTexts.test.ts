@@ -29,7 +29,7 @@ const write = (name: string, text: string | Uint8Array): void => {
   writeFileSync(join(cwd, name), text);
 };
 
-/** What is said of a film, a plot or a song; quoted, with a comma. */
+/** Rows with an opinion of a film, a plot, a song or a cast; quoted, as they hold a comma. */
 const rows = Array.from({ length: 60 }, (_, row) => {
   const words = ['good fine', 'bad poor', 'nice sad'][row % 3]!;
   return {
@@ -95,7 +95,8 @@ describe('train', () => {
       ['data.path=wrong.csv', 'wrong.csv: line 6: verdict is "", expected blame or both or praise; correct the line'],
       [
         'data.labelColumn=class',
-        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with data.labelColumn, or name the columns with data.columns if line 1 is a row',
+        'reviews.csv: line 1 names no column class, expected it among id, verdict, text; say which it is with ' +
+          'data.labelColumn, or name the columns with data.columns if line 1 is a row',
       ],
       [
         'data.path=none.csv',
@@ -238,7 +239,8 @@ describe('files that are written otherwise', () => {
     const tries: [string[], string][] = [
       ...(['x.json', 'y.csv.bak'] as const).map((file): [string[], string] => [
         ['predict', 'static', '--file', file],
-        `${file}: ${ends}, or in .txt where it has a text a line, not in .${file.split('.').at(-1)!}; write the texts to such a file, or rename it`,
+        `${file}: ${ends}, or in .txt where it has a text a line, not in .${file.split('.').at(-1)!}; write the ` +
+          'texts to such a file, or rename it',
       ]),
       [['eval', 'static', '--data', 'd.txt'], `d.txt: ${ends}; rename it`],
       [['eval', 'static', '--data', 'some'], 'some: expected a file of texts, but it is a folder; name a file in it'],
@@ -275,8 +277,8 @@ describe('a network as Hugging Face saves it', () => {
     writeFileSync(config, readFileSync(config, 'utf8').replace('"other"', '"another"'));
     for (const network of ['encoder', 'untrained', 'saved']) {
       const unknown = new RegExp(
-        `^padnet: ${network} does not say what its answers are .*; a recipe with model.pretrained: ${network} trains it, ` +
-          `.padnet eval ${network} --recipe <file>. evaluates it on a recipe's data\\n$`,
+        `^padnet: ${network} does not say what its answers are .*; a recipe with model.pretrained: ${network} trains ` +
+          `it, .padnet eval ${network} --recipe <file>. evaluates it on a recipe's data\\n$`,
       );
       await fails(unknown, 'predict', network, 'good');
       await fails(unknown, 'eval', network, '--data', 'reviews.csv');
@@ -392,7 +394,7 @@ describe('eval', () => {
     const beside = await run('eval', 'pad', ...parameters.with(-1, 'folder'));
     expect(beside).toMatchObject({ code: 1, stdout: '' });
     expect(beside.stderr).toMatch(
-      /^padnet: folder\/test\.csv is there already and is no table of predictions, so it is not/,
+      /^padnet: folder\/test\.csv is there already and is not a table of predictions, so it is not/,
     );
     expect(readFileSync(join(cwd, 'folder/test.csv'), 'utf8')).toMatch(/^id,text\n/);
   });

@@ -1,4 +1,7 @@
-/** Folders of picture files by the command line: from training to report, and everything that can be wrong with a picture. */
+/**
+ * Folders of picture files by the command line: from training to report, and everything that can be wrong with a
+ * picture.
+ */
 import { mkdirSync, mkdtempSync, readFileSync, renameSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
@@ -103,7 +106,7 @@ describe('a folder with pictures that cannot be used', () => {
       [await write('train/dark/letter.png', Buffer.from('Dear reader,')), 'its contents are not a picture'],
       [await write('train/dark/truncated.jpg', jpeg.subarray(0, jpeg.length >> 1)), 'it is damaged or cut off'],
       [await write('train/dark/zero.jpg', withoutRows), ''],
-      ['pictures/train/light/unreadable.jpg', 'it is a link to what is not there'],
+      ['pictures/train/light/unreadable.jpg', 'it is a broken link'],
     ];
     symlinkSync('nowhere.jpg', join(cwd, bad[5]![0]));
     const broken = Buffer.from(jpeg);

@@ -117,8 +117,8 @@ describe('predict', () => {
     for (const { code, stderr } of results) {
       expect(code).toBe(1);
       expect(stderr).toBe(
-        `padnet: odd/note "b", c.txt: ${reasons[0]!}\npadnet: odd/pipe: ${reasons[1]!}\npadnet: none.png: ${reasons[2]!}\n` +
-          'padnet: 3 of 4 pictures could not be answered\n',
+        `padnet: odd/note "b", c.txt: ${reasons[0]!}\npadnet: odd/pipe: ${reasons[1]!}\n` +
+          `padnet: none.png: ${reasons[2]!}\npadnet: 3 of 4 pictures could not be answered\n`,
       );
     }
     const [table, json, csv] = results.map(({ stdout }) => stdout.trimEnd().split('\n')) as [
@@ -179,7 +179,7 @@ describe('predict', () => {
     writeFileSync(join(cwd, 'names.txt'), Buffer.from(names, 'utf16le'));
     const tries = [
       ['names.txt', 'names.txt: is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet\'s "CSV UTF-8")'],
-      [dark, `${dark}: line 1 holds the character NUL; is it a file of text?`],
+      [dark, `${dark}: line 1 holds the character NUL; is it a text file?`],
     ] as const;
     for (const [file, message] of tries) {
       const { code, stderr } = await run('predict', 'runs/shades', '--file', file);

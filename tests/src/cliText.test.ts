@@ -52,7 +52,7 @@ afterAll(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
-/** What the library says, without a process. */
+/** The answer of the library, without a process. */
 async function answer(network: string, text: Text): Promise<TextAnswer> {
   const model = loadModel(join(cwd, network, 'model.json'));
   if (model.modality !== 'text') throw new Error(`${network} is for pictures`);

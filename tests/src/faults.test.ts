@@ -1,4 +1,4 @@
-/** What goes wrong around a run: processes that are killed at any moment, disks that are full. */
+/** Faults around a run: processes that are killed at any moment, disks that are full. */
 import { execFileSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -166,7 +166,8 @@ describe('a full disk', () => {
       const failed = await padnet(parameters, { cwd });
       expect(failed.code).toBe(1);
       expect(failed.stderr).toBe(
-        'padnet: disk/run/checkpoints/step-0000012-00000014.safetensors could not be written: no space left on device; what was there before is kept\n',
+        'padnet: disk/run/checkpoints/step-0000012-00000014.safetensors could not be written: no space left on ' +
+          'device; what was there before is kept\n',
       );
       const kept = ['start.json', 'step-0000006-00000007.json', 'step-0000006-00000007.safetensors'];
       expect(readdirSync(join(disk, 'run/checkpoints')).sort()).toEqual(kept);

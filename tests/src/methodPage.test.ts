@@ -66,7 +66,8 @@ describe('docs/method.md', () => {
   });
 
   it('names files after every paragraph of equations', () => {
-    // A paragraph of equations is indented; what computes it follows, at the latest after the one that it is explained with.
+    // A paragraph of equations is indented; what computes it follows, at the latest after the one that it is explained
+    // with.
     const paragraphs = text.split(/\n{2,}/);
     const isEquation = (paragraph: string | undefined): boolean => /^ {4,6}\S.*\(\d+\.\d+\)$/m.test(paragraph ?? '');
     const unnamed = paragraphs.filter((paragraph, index) => {

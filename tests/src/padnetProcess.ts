@@ -22,7 +22,7 @@ export interface ProcessOptions {
   readonly onStart?: (child: ChildProcess) => void;
   /** Beside those of this process. */
   readonly env?: Readonly<Record<string, string>>;
-  /** What it reads from standard input. */
+  /** The text that it reads from standard input. */
   readonly input?: string;
   /** In a process group of its own, for `killAll`. */
   readonly ownGroup?: boolean;

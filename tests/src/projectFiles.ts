@@ -5,7 +5,7 @@ import { fileURLToPath } from 'node:url';
 
 export const root = fileURLToPath(new URL('../..', import.meta.url));
 
-/** What is installed, built or written by running. */
+/** The folders that are installed, built or written by running. */
 const madeFolders = new Set(['node_modules', 'dist', 'build', '.git', 'runs', 'networks', 'reports', 'pretrained']);
 
 /** Paths from the root of all files whose name ends like this, in order. */

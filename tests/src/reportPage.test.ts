@@ -1,4 +1,7 @@
-/** The report in a real browser: Debian's Chromium, offline, wide and narrow, light and dark. Skipped where there is none. */
+/**
+ * The report in a real browser: Debian's Chromium, offline, wide and narrow, light and dark. Skipped where there is
+ * none.
+ */
 import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -20,9 +20,8 @@ if (process.argv.includes('--json')) {
   );
 } else {
   for (const { file, case: name, dtype, quantity, error, bound } of worst.values()) {
-    console.log(
-      `${error <= bound ? 'ok  ' : 'FAIL'} ${error.toExponential(1)} (≤ ${bound}) ${file} ${name} ${dtype}: ${quantity}`,
-    );
+    const verdict = error <= bound ? 'ok  ' : 'FAIL';
+    console.log(`${verdict} ${error.toExponential(1)} (≤ ${bound}) ${file} ${name} ${dtype}: ${quantity}`);
   }
   for (const file of missing) console.log(`not there, so not compared: ${file}`);
   console.log(`${comparisons.length - failed.length} of ${comparisons.length} comparisons within their bounds`);

@@ -4,7 +4,9 @@ import * as data from './data/index.js';
 import * as padnet from './index.js';
 import * as report from './report.js';
 
-/** The packages that a process of its own has loaded once it has imported a module and run `code` with what it exports. */
+/**
+ * The packages that a process of its own has loaded once it has imported a module and run `code` with what it exports.
+ */
 function packagesLoaded(module: string, code = ''): Set<string> {
   const url = new URL(module, import.meta.url).href;
   // A hook sees what is imported, the cache of CommonJS what is required.

@@ -3,8 +3,8 @@ import { systemErrorText } from '@padnet/torch/files';
 import { printable } from './printable.js';
 
 /**
- * Bad input from the user: a file, a recipe key or an argument. The message is one line that names the file or key, what
- * was expected, what came, and the way out; programs print it without a stack. `cause` keeps the original error.
+ * Bad input from the user: a file, a recipe key or an argument. The message is one line that names the file or key,
+ * what was expected, what came, and the way out; programs print it without a stack. `cause` keeps the original error.
  */
 export class InputError extends Error {
   /** @param message one line: names in it may hold ends of lines, which are shown as codes; or a line a problem */
@@ -35,7 +35,9 @@ export class RecipeError extends InputError {
   }
 }
 
-/** A number that is NaN or infinite, and where that came from. The message is one line: `<what> is not finite: <where>`. */
+/**
+ * A number that is NaN or infinite, and where that came from. The message is one line: `<what> is not finite: <where>`.
+ */
 export class NonFiniteError extends Error {
   override readonly name = 'NonFiniteError';
   /** Such as `the loss on CIFAR-10, test`. */
@@ -50,7 +52,10 @@ export class NonFiniteError extends Error {
   }
 }
 
-/** Why something failed, in one line: what the system refused, or what the error says itself. Code of others throws anything. */
+/**
+ * Why something failed, in one line: what the system refused, or what the error says itself. Code of others throws
+ * anything.
+ */
 export function reasonOf(error: unknown): string {
   const said = error instanceof Error ? error.message || error.name : `it threw ${inspect(error)}`;
   return (systemErrorText(error) ?? said)
@@ -72,8 +77,8 @@ const attempts: Readonly<Record<string, string>> = {
 };
 
 /**
- * An error of the file system that nobody has explained yet as one line: the path, what was tried, and why it was refused. Any
- * other error comes back as it is.
+ * An error of the file system that nobody has explained yet as one line: the path, what was tried, and why it was
+ * refused. Any other error comes back as it is.
  */
 export function explained(error: unknown): unknown {
   const reason = systemErrorText(error);

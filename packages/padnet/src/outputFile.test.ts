@@ -55,7 +55,7 @@ it('takes the place of nothing else, through a link neither', () => {
     const path = join(folder, name);
     expect(() => {
       writeOutput(path, 'Rose is', poem);
-    }).toThrow(`${path} is there already and is no poem, so it is not replaced; choose another file`);
+    }).toThrow(`${path} is there already and is not a poem, so it is not replaced; choose another file`);
   }
   expect(readFileSync(file, 'utf8')).toBe('thesis');
   expect(() => {
@@ -98,7 +98,7 @@ it.each<[string, (path: string) => void, RegExp]>([
     (path) => {
       checkOutput(path, poem);
     },
-    /ring could not be looked at: its symbolic links lead in a circle$/,
+    /ring could not be accessed: its symbolic links lead in a circle$/,
   ],
   [
     'ring/x',
@@ -126,7 +126,7 @@ it.each<[string, (path: string) => void, RegExp]>([
     (path) => {
       checkOutput(path, poem);
     },
-    /could not be looked at: a path cannot hold the character NUL$/,
+    /could not be accessed: a path cannot hold the character NUL$/,
   ],
 ])('%o cannot be written, and says why', (name, attempt, expected) => {
   writeFileSync(file, 'mine');

@@ -1,4 +1,7 @@
-/** Files that are written where somebody says: whole or not at all, with errors in words, and never in place of something else. */
+/**
+ * Files that are written where somebody says: whole or not at all, with errors in words, and never in place of
+ * something else.
+ */
 import { mkdirSync, readSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { writeFileAtomically } from '@padnet/torch/files';
@@ -29,10 +32,12 @@ export function checkOutput(file: string, kind: FileKind): void {
     beginning = readBeginning(file);
   } catch (error) {
     if (error instanceof InputError) throw error;
-    throw new InputError(`${file} could not be looked at: ${reasonOf(error)}`, { cause: error });
+    throw new InputError(`${file} could not be accessed: ${reasonOf(error)}`, { cause: error });
   }
   if (kind.isOne(beginning)) return;
-  throw new InputError(`${file} is there already and is no ${kind.name}, so it is not replaced; choose another file`);
+  throw new InputError(
+    `${file} is there already and is not a ${kind.name}, so it is not replaced; choose another file`,
+  );
 }
 
 /** The first 64 KiB, a character a byte. @throws as `openRegularFile` */
@@ -49,8 +54,8 @@ export function writeOutput(file: string, data: string | Uint8Array, kind: FileK
 }
 
 /**
- * Replaces a file, and makes its folder: at any instant, also of a crash or a full disk, either the old or the new one is
- * there.
+ * Replaces a file, and makes its folder: at any instant, also of a crash or a full disk, either the old or the new one
+ * is there.
  *
  * @throws InputError in one line with the file's name and why
  */
@@ -95,7 +100,7 @@ export function makeFolder(folder: string): string | undefined {
     // Another process may have been quicker.
     if (statSync(folder, { throwIfNoEntry: false })?.isDirectory()) return first;
     if ((error as NodeJS.ErrnoException).code === 'EEXIST')
-      throw new InputError(`${folder} is a link to what is not there, expected a folder`, { cause: error });
+      throw new InputError(`${folder} is a broken link, expected a folder`, { cause: error });
     throw notMade(folder, error);
   }
 }

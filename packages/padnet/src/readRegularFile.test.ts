@@ -81,7 +81,7 @@ describe('readRegularFile', () => {
       device: refusal('/proc/self/mem'),
     }).toEqual({
       missing: 'there is no such file',
-      dangling: 'it is a link to what is not there',
+      dangling: 'it is a broken link',
       circle: 'its symbolic links lead in a circle',
       below: 'a part of its path is a file, not a folder',
       long: 'its name is too long',

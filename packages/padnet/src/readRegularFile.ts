@@ -1,6 +1,6 @@
 /**
- * Whole files, read safely: a file is a regular one (links are followed), and no larger than what it should hold. A named pipe would
- * wait for somebody to write to it, and a device has no end.
+ * Whole files, read safely: a file is a regular one (links are followed), and no larger than what it should hold. A
+ * named pipe would wait for somebody to write to it, and a device has no end.
  */
 import { constants as bufferConstants } from 'node:buffer';
 import { closeSync, constants, fstatSync, lstatSync, openSync, readSync, statSync, type Stats } from 'node:fs';
@@ -46,7 +46,7 @@ export function isThere(path: string): boolean {
     return lstatSync(path, { throwIfNoEntry: false }) !== undefined;
   } catch (cause) {
     if ((cause as NodeJS.ErrnoException).code === 'ENOTDIR') return false; // a file has nothing in it
-    throw new InputError(`${path} could not be looked at: ${reasonOf(cause)}`, { cause });
+    throw new InputError(`${path} could not be accessed: ${reasonOf(cause)}`, { cause });
   }
 }
 
@@ -59,7 +59,10 @@ export function isFolder(path: string): boolean {
   }
 }
 
-/** As `readRegularFile`, or a stream that a shell put in a file's place: `/dev/stdin`, or the `/dev/fd/63` of `<(command)`. */
+/**
+ * As `readRegularFile`, or a stream that a shell put in a file's place: `/dev/stdin`, or the `/dev/fd/63` of
+ * `<(command)`.
+ */
 export function readInput(file: string, options: ReadOptions): Buffer {
   if (!/^\/(dev\/stdin|(dev|proc\/self)\/fd\/\d+)$/.test(file)) return readRegularFile(file, options);
   return explained(file, options, () => {
@@ -167,7 +170,5 @@ function missingProblem(file: string): string {
   if (file === '') return 'its name is empty';
   // Bytes that are no UTF-8 became this character when the folder was listed.
   if (file.includes('\ufffd')) return 'its name is not UTF-8; rename it';
-  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink()
-    ? 'it is a link to what is not there'
-    : 'there is no such file';
+  return lstatSync(file, { throwIfNoEntry: false })?.isSymbolicLink() ? 'it is a broken link' : 'there is no such file';
 }

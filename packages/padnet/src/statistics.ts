@@ -55,7 +55,10 @@ export function meanInterval(values: readonly number[]): MeanInterval | null {
 /** Student's t at 97.5 % for 1, 2, … degrees of freedom. */
 const studentQuantiles = [12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157];
 
-/** For more degrees of freedom by the expansion around the normal quantile (Abramowitz and Stegun 26.7.5), within 0.0002. */
+/**
+ * For more degrees of freedom by the expansion around the normal quantile (Abramowitz and Stegun 26.7.5), within
+ * 0.0002.
+ */
 function studentQuantile(freedom: number): number {
   const z = 1.959964;
   const terms = [

@@ -17,7 +17,7 @@ export function checkText(bytes: Buffer, file: string): Buffer {
   const nul = text.indexOf(0);
   if (nul !== -1) {
     const line = splitLines(text.subarray(0, nul + 1), 'latin1').length;
-    throw new InputError(`${file}: line ${line} holds the character NUL; is it a file of text?`);
+    throw new InputError(`${file}: line ${line} holds the character NUL; is it a text file?`);
   }
   if (!isUtf8(text)) {
     const line = splitLines(text, 'latin1').findIndex((each) => !isUtf8(Buffer.from(each, 'latin1'))) + 1;
@@ -27,7 +27,8 @@ export function checkText(bytes: Buffer, file: string): Buffer {
 }
 
 /**
- * Whether CR alone ends lines, as in files of old Macintoshes: where it ends the first one. Elsewhere one may stand in a text.
+ * Whether CR alone ends lines, as in files of old Macintoshes: where it ends the first one. Elsewhere one may stand in
+ * a text.
  *
  * @param quotes whether ends of lines in quotes are none
  */

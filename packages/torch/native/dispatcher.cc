@@ -174,7 +174,7 @@ c10::IValue toIValue(Environment& environment, const Argument& argument, napi_va
     case Kind::Unsupported:
       break;
   }
-  throw std::runtime_error("has a type that can't cross from JavaScript");
+  throw std::runtime_error("has a type that cannot be passed from JavaScript");
 }
 
 /// Operators on a view that repeats its elements (`expand`) would run for hours, or overflow.

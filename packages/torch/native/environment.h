@@ -1,5 +1,6 @@
-// The things that one JavaScript environment (the main thread, or one worker) owns: its tensors and generators behind handles, its
-// bound operators, and the JavaScript functions that libtorch holds. Nothing is shared between environments.
+// The things that one JavaScript environment (the main thread, or one worker) owns: its tensors and generators behind
+// handles, its bound operators, and the JavaScript functions that libtorch holds. Nothing is shared between
+// environments.
 #pragma once
 
 #include <ATen/ATen.h>

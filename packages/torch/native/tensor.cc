@@ -87,8 +87,8 @@ napi_value bytes(Environment& environment, const napi_value* arguments) {
   const at::Tensor& tensor = toTensor(environment, arguments[0]);
   TORCH_CHECK(tensor.layout() == at::kStrided && tensor.device().is_cpu() && tensor.is_contiguous(),
               "only a contiguous CPU tensor has its memory in one ArrayBuffer");
-  TORCH_CHECK(!isLazy(tensor), "the memory has not its elements: they are ", tensor.is_neg() ? "negated" : "conjugated",
-              " when they are read; take the data of its clone()");
+  TORCH_CHECK(!isLazy(tensor), "the memory does not hold its elements: they are ",
+              tensor.is_neg() ? "negated" : "conjugated", " when they are read; take the data of its clone()");
   napi_value buffer = nullptr;
   if (tensor.nbytes() == 0) {
     void* data = nullptr;

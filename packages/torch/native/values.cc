@@ -315,7 +315,8 @@ napi_value fromIValue(Environment& environment, const c10::IValue& value) {
     }
     return list;
   }
-  throw std::runtime_error("a value of type " + value.tagKind() + " was returned, which can't cross to JavaScript");
+  throw std::runtime_error("a value of type " + value.tagKind() +
+                           " was returned, which cannot be passed to JavaScript");
 }
 
 }  // namespace padnet

@@ -148,7 +148,7 @@ describe('typed arrays', () => {
   it('lets nobody see memory that is read as its negative or conjugate', () => {
     // Nothing else holds the memory: only the mark says that it has other numbers.
     const negated = scope(() => ops._negView(tensor([1, -2])));
-    expect(() => negated.data).toThrow('the memory has not its elements: they are negated when they are read');
+    expect(() => negated.data).toThrow('the memory does not hold its elements: they are negated when they are read');
     expect(negated.clone().data).toEqual(Float32Array.of(-1, 2));
     expect(negated.toTypedArray()).toEqual(Float32Array.of(-1, 2));
     const stored = decodeSafetensors(encodeSafetensors({ negated })).tensors.get('negated')!;

@@ -1,6 +1,6 @@
 /**
- * The picture of `docs/architecture.md`, drawn from the imports of `packages/padnet/src`: `npm run architecture` writes it, and a
- * test shows that it is current.
+ * The picture of `docs/architecture.md`, drawn from the imports of `packages/padnet/src`: `npm run architecture` writes
+ * it, and a test shows that it is current.
  */
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join, normalize } from 'node:path';
@@ -104,11 +104,13 @@ export async function drawArchitecture(): Promise<string> {
     ({ title, colour }) =>
       `<tr><td bgcolor="${colour}" width="22" height="14"></td><td align="left">${title}</td></tr>`,
   );
-  const legend = `key [shape=plain, style="", fixedsize=false, width=0, height=0, label=<<table border="0" cellspacing="4">${key.join('')}</table>>];`;
+  const table = `<table border="0" cellspacing="4">${key.join('')}</table>`;
+  const legend = `key [shape=plain, style="", fixedsize=false, width=0, height=0, label=<${table}>];`;
   const arrows = withoutImplied(imports).map(([from, to]) => `${from} -> ${to};`);
   const graph = `digraph {
     graph [nodesep=0.3, ranksep=0.22];
-    node [shape=box, style="rounded,filled", color="#666666", fontname="sans-serif", fontsize=12, width=2.5, height=0.5, fixedsize=true];
+    node [shape=box, style="rounded,filled", color="#666666", fontname="sans-serif", fontsize=12];
+    node [width=2.5, height=0.5, fixedsize=true];
     edge [color="#555555", arrowsize=0.6];
     ${[...nodes, legend, ...arrows].join('\n')}
     {rank=same; cli; key;}

@@ -4,8 +4,8 @@ import { join } from 'node:path';
 import { root } from '../projectFiles.js';
 
 /**
- * The kinds of fences: `sh` and `console` (commands after `$ `, with what they print) are run, `ts` is compiled and run,
- * `yaml` is a recipe or a part of one; the others are for reading.
+ * The kinds of fences: `sh` and `console` (commands after `$ `, with what they print) are run, `ts` is compiled and
+ * run, `yaml` is a recipe or a part of one; the others are for reading.
  */
 export const languages = ['sh', 'console', 'ts', 'yaml', 'json', 'text', 'python'] as const;
 export type Language = (typeof languages)[number];
@@ -17,7 +17,10 @@ export interface Block {
   /** As the fence has it; checked by a test. */
   readonly language: string;
   readonly text: string;
-  /** The lines that make it whole where readers need not see them, from `<!-- before: … -->`; runs first, in the same language. */
+  /**
+   * The lines that make it whole where readers need not see them, from `<!-- before: … -->`; runs first, in the same
+   * language.
+   */
   readonly before: string;
   /** Why it is not run, from `<!-- not run: … -->`; else null. */
   readonly excuse: string | null;

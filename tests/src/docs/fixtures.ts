@@ -1,4 +1,7 @@
-/** A folder as the documentation has it in mind: data, weights and finished runs under the names that pages use, all tiny. */
+/**
+ * A folder as the documentation has it in mind: data, weights and finished runs under the names that pages use, all
+ * tiny.
+ */
 import { execFileSync } from 'node:child_process';
 import { cpSync, mkdirSync, readdirSync, readFileSync, symlinkSync, writeFileSync } from 'node:fs';
 import { createServer, type Server } from 'node:http';

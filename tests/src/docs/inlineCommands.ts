@@ -1,5 +1,6 @@
 /**
- * Commands within sentences, such as `padnet eval --coefficient-threshold 0.05`, and in blocks that are not run: their options have to exist.
+ * Commands within sentences, such as `padnet eval --coefficient-threshold 0.05`, and in blocks that are not run: their
+ * options have to exist.
  */
 import { execFileSync } from 'node:child_process';
 import { readFileSync } from 'node:fs';

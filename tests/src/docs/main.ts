@@ -1,7 +1,8 @@
 /**
- * `npm run test:docs [page…]`: runs every command and compiles and runs every TypeScript block of README and docs, each page in a
- * folder of its own with tiny data (`fixtures.ts`) and quick versions of its commands (`tinyCommand.ts`). Fails where a command fails, a
- * block is of no known kind, a recipe does not parse, or something is left that git would not ignore.
+ * `npm run test:docs [page…]`: runs every command and compiles and runs every TypeScript block of README and docs, each
+ * page in a folder of its own with tiny data (`fixtures.ts`) and quick versions of its commands (`tinyCommand.ts`).
+ * Fails where a command fails, a block is of no known kind, a recipe does not parse, or something is left that git
+ * would not ignore.
  */
 import { execFileSync, spawn } from 'node:child_process';
 import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
@@ -26,7 +27,10 @@ interface Outcome {
   readonly detail: string;
 }
 
-/** Programs that commands begin with. `make` and `npm` (but for `npm run bench`) are asked whether they know the target; the others are the real ones. */
+/**
+ * Programs that commands begin with. `make` and `npm` (but for `npm run bench`) are asked whether they know the target;
+ * the others are the real ones.
+ */
 function writeShims(): void {
   mkdirSync(shims, { recursive: true });
   const shim = (name: string, text: string): void => {
@@ -47,8 +51,9 @@ function writeShims(): void {
   shim(
     'npm',
     `[ "$1 $2 $3" = "run bench --" ] && shift 3 && exec "${process.execPath}" "${bench}" "$@"\n` +
-      `[ "$1" = run ] && node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
-      `{ echo "npm $*: no such script" >&2; exit 1; }`,
+      '[ "$1" = run ] && ' +
+      `node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
+      '{ echo "npm $*: no such script" >&2; exit 1; }',
   );
 }
 
@@ -150,9 +155,8 @@ async function checkPage(
     outcomes.push(outcome);
     const { state, detail } = outcome;
     if (state === 'read') continue;
-    console.log(
-      `${state.padEnd(8)} ${page}:${block.line}${detail === '' ? '' : `: ${detail.trim().replaceAll('\n', '\n         ')}`}`,
-    );
+    const more = detail === '' ? '' : `: ${detail.trim().replaceAll('\n', '\n         ')}`;
+    console.log(`${state.padEnd(8)} ${page}:${block.line}${more}`);
   }
   const left = leftovers(cwd).map((file) => `a command leaves what git does not ignore: ${file}`);
   for (const detail of [...left, ...inlineProblems(page)]) {

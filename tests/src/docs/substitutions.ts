@@ -9,7 +9,9 @@ export const substitutions: readonly Substitution[] = [
   {
     page: 'README.md',
     from: 'const splits = loadFashionMnist();',
-    to: "const whole = loadFashionMnist();\nconst { limitPictures } = await import('padnet/data');\nconst splits = { train: limitPictures(whole.train, 64), test: limitPictures(whole.test, 32) };",
+    to:
+      "const whole = loadFashionMnist();\nconst { limitPictures } = await import('padnet/data');\n" +
+      'const splits = { train: limitPictures(whole.train, 64), test: limitPictures(whole.test, 32) };',
   },
   { page: 'docs/results/fashion-mnist.md', from: 'for seed in 1 2 3 4; do', to: 'for seed in 1; do' },
 ];

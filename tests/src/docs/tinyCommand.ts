@@ -1,6 +1,6 @@
 /**
- * A command of the documentation, made small: the same command with the same options, on fewer and smaller samples. What readers are
- * told to type has to work, not to take hours here.
+ * A command of the documentation, made small: the same command with the same options, on fewer and smaller samples.
+ * What readers are told to type has to work, not to take hours here.
  */
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

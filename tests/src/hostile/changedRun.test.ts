@@ -116,7 +116,8 @@ it('where it is allowed the run says so, and so does what compares it', () => {
   expect(trained).toMatchObject({ code: 0, stderr: '' });
   expect(trained!.stdout).toMatch(/^going on from step \d+ with changes: training\.learningRate was 0\.05, is 0\.02$/m);
   const note =
-    'run was gone on with after changes and is not what its recipe alone gives: training.learningRate was 0.05, is 0.02.';
+    'run was gone on with after changes and is not what its recipe alone gives: training.learningRate was 0.05, is ' +
+    '0.02.';
   expect(compared!.stdout).toContain(`\n${note}\n`);
   expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain(note);
 });

@@ -26,7 +26,8 @@ beforeAll(() => {
   expect(trained.map(({ code }) => code)).toEqual([0, 0]);
   put(
     'texts.yaml',
-    'modality: text\nmodel: { pretrained: site }\ndata: { name: text, test: static.yaml }\ntraining: { epochs: 1, learningRate: 0.001 }\n',
+    'modality: text\nmodel: { pretrained: site }\ndata: { name: text, test: static.yaml }\n' +
+      'training: { epochs: 1, learningRate: 0.001 }\n',
   );
   put('ablated/base-seed1/recipe.yaml', read('static/recipe.yaml'));
   put('ablated/base-seed1/environment.json', read('static/environment.json'));
@@ -76,20 +77,20 @@ const refused: [string[], RegExp][] = [
   [['ablate', 'ablation.yaml', '--out', 'project'], /ablation\.yaml: expected an ablation/],
   [
     ['compare', 'static', '--out', 'static/metrics.jsonl'],
-    /^static\/metrics\.jsonl is there already and is no report of padnet/,
+    /^static\/metrics\.jsonl is there already and is not a report of padnet/,
   ],
-  [['compare', 'static', '--out', 'static/recipe.yaml'], /^static\/recipe\.yaml is there already and is no report/],
-  [['compare', 'static', '--out', 'page.html'], /^page\.html is there already and is no report/],
-  [['compare', 'static', '--out', 'link.html'], /^link\.html is there already and is no report/],
+  [['compare', 'static', '--out', 'static/recipe.yaml'], /^static\/recipe\.yaml is there already and is not a report/],
+  [['compare', 'static', '--out', 'page.html'], /^page\.html is there already and is not a report/],
+  [['compare', 'static', '--out', 'link.html'], /^link\.html is there already and is not a report/],
   [
     ['compare', 'static', '--out', 'latest.html'],
     /^latest\.html is a symbolic link that leads nowhere|^latest\.html could not be written/,
   ],
   [['compare', 'static', '--out', 'site'], /^site is a folder, expected a file/],
-  [[...masks, '--force', '--out', 'dyconv.yaml'], /^dyconv\.yaml is there already and is no file of masks/],
+  [[...masks, '--force', '--out', 'dyconv.yaml'], /^dyconv\.yaml is there already and is not a file of masks/],
   [
     [...masks, '--force', '--out', 'static/model/model.safetensors'],
-    /model\.safetensors is there already and is no file of masks/,
+    /model\.safetensors is there already and is not a file of masks/,
   ],
   [[...masks, '--out', 'dyconv/partition.safetensors'], /^dyconv\/partition\.safetensors belongs to the run in dyconv/],
   [[...convert, 'site'], /^site\/(config\.json|vocab\.txt) is no file that padnet has written/],

@@ -1,6 +1,6 @@
 /**
- * Command lines of `padnet` from standard input (JSON), in this one process. Both outputs have a record for each, after a character
- * 1E; standard output ends it with 1F and the exit code.
+ * Command lines of `padnet` from standard input (JSON), in this one process. Both outputs have a record for each, after
+ * a character 1E; standard output ends it with 1F and the exit code.
  */
 import { writeSync } from 'node:fs';
 import { text } from 'node:stream/consumers';

@@ -1,4 +1,6 @@
-/** Networks that are not what they seem are refused by name, or taken as PyTorch takes them; NaN never becomes a result. */
+/**
+ * Networks that are not what they seem are refused by name, or taken as PyTorch takes them; NaN never becomes a result.
+ */
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';

@@ -50,7 +50,8 @@ afterEach(kill);
 
 const held = (folder: string, pid: number | undefined): RegExp =>
   new RegExp(
-    `^padnet: ${folder} is held by process ${pid} \\(\`padnet train .*\`\\) since \\d{4}-\\d\\d-\\d\\dT.*Z; wait for it or end it\n$`,
+    `^padnet: ${folder} is held by process ${pid} \\(\`padnet train .*\`\\) since \\d{4}-\\d\\d-\\d\\dT.*Z; wait for ` +
+      'it or end it\n$',
   );
 
 describe('beside a training', () => {
@@ -86,7 +87,8 @@ describe('beside a training', () => {
     expect(code).toBe(1);
     expect(stderr).toMatch(
       new RegExp(
-        `^base-seed1 is left to the process that trains it: study/base-seed1 is held by process ${pid} .*\n1 of 2 runs is missing\n$`,
+        `^base-seed1 is left to the process that trains it: study/base-seed1 is held by process ${pid} .*\n` +
+          '1 of 2 runs is missing\n$',
       ),
     );
     expect(stdout).toContain('[2/2] training training.momentum=0.5-seed1\n');

@@ -1,4 +1,7 @@
-/** A dynamic or partially dynamic convolution of the oracle: outputs and gradients, as trained and as its mask is searched. */
+/**
+ * A dynamic or partially dynamic convolution of the oracle: outputs and gradients, as trained and as its mask is
+ * searched.
+ */
 import { grad, nn, noGrad, type Tensor } from '@padnet/torch';
 import { DynamicConv2d, type Router } from 'padnet';
 import {

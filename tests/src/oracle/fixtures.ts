@@ -12,7 +12,7 @@ export interface Numbers {
   readonly data: readonly number[];
 }
 
-// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states what the generator wrote
+// eslint-disable-next-line @typescript-eslint/no-unnecessary-type-parameters -- the caller states the type
 export function readFixture<T>(name: string): T {
   return JSON.parse(readFileSync(join(fixturesFolder, name), 'utf8')) as T;
 }

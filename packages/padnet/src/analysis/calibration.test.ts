@@ -30,7 +30,7 @@ function workOf({ geometry, batch, size, numKernels, granularity }: PlanCase): C
   };
 }
 
-/** What every case would take on a machine of such rates. */
+/** The times of every case on a machine of such rates. */
 function timesAt(rates: PlanRates): PlanTimes[] {
   return planCases.flatMap((given) =>
     directions.map((direction) => {

@@ -1,6 +1,6 @@
 /**
- * What each plan of a dynamic convolution costs on this machine, over layers of ResNet-18, ResNet-50 and MobileNetV2: the rates
- * of the cost model that these times give, and how good its choices are.
+ * The cost of each plan of a dynamic convolution on this machine, over layers of ResNet-18, ResNet-50 and MobileNetV2:
+ * the rates of the cost model that these times give, and how good its choices are.
  */
 import {
   backward,
@@ -49,7 +49,9 @@ export interface PlanCase {
   readonly ratio: number;
 }
 
-/** Seconds of every plan that a case has: the lower quartile of its times, since what else the machine does only adds. */
+/**
+ * Seconds of every plan that a case has: the lower quartile of its times, since what else the machine does only adds.
+ */
 export interface PlanTimes {
   readonly case: PlanCase;
   readonly direction: Direction;
@@ -69,7 +71,8 @@ export interface PlanQuality {
 }
 
 /**
- * [layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]; maps of 4² and 28² inputs beside those of 224².
+ * [layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]; maps of 4² and 28² inputs beside those
+ * of 224².
  */
 const layers: readonly (readonly [string, number, number, number, number, number, number, readonly number[]])[] = [
   ['ResNet-18 layer1 3×3', 64, 64, 3, 1, 1, 56, [1, 16]],
@@ -104,7 +107,7 @@ const mixtures = [
   { granularity: 'filter', ratio: 0.3 },
 ] as const;
 
-/** Of K = 4. */
+/** The cases that are timed, each with K = 4. */
 export const planCases: readonly PlanCase[] = layers.flatMap(
   ([layer, inChannels, outChannels, kernelSize, stride, groups, size, batches]) =>
     batches.flatMap((batch) =>
@@ -247,7 +250,10 @@ export function randomSource(shape: readonly number[], numKernels: number, mask:
   });
 }
 
-/** A mask that makes each unit dynamic with probability `ratio`: each number of a tensor `units` that is expanded to `shape`. */
+/**
+ * A mask that makes each unit dynamic with probability `ratio`: each number of a tensor `units` that is expanded to
+ * `shape`.
+ */
 export function randomMask(shape: readonly number[], ratio: number, units = shape): Mask {
   return scope(() => Mask.fromTensor(ops.rand(units).lt(ratio).expand(shape)));
 }

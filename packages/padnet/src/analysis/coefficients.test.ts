@@ -89,7 +89,7 @@ describe('routerCoefficients', () => {
     const found = (await routerCoefficients(new Tiny(layer), pictures()))!;
     const [first, second] = found.layers;
     expect(first!.attentions).toEqual([]);
-    // Of one input and one output channel it is depth-wise, and so has no attention on filters.
+    // With one input and one output channel it is depth-wise, and so has no attention on filters.
     expect(second!.attentions.map(({ name }) => name)).toEqual(['spatial', 'channel']);
     const wanted = noGrad(() => router.eval().attend(tensor([0.2, 0.4, 1, 1]).reshape([4, 1, 1, 1])));
     const rows = wanted.spatial!.toArray();

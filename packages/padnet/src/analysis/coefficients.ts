@@ -1,5 +1,5 @@
 /**
- * What the routers of a trained network decide: the mean coefficients α by class, and those of single pictures in every
+ * The decisions of a trained network's routers: the mean coefficients α by class, and those of single pictures in every
  * layer. Static networks have none.
  */
 import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';

@@ -1,5 +1,5 @@
 /**
- * What the mixtures of experts of a trained network do with a data set: how evenly each layer uses its experts, and
+ * The decisions of a trained network's mixtures of experts on a data set: how evenly each layer uses its experts, and
  * which tokens each of them gets. Static networks have none.
  */
 import { nn, noGrad, ops, scope, tensor, zeros, type Tensor } from '@padnet/torch';
@@ -42,7 +42,7 @@ export interface ExpertLoad {
   readonly tokens: number;
   /** In the order of the network. */
   readonly layers: readonly ExpertLayer[];
-  /** Of the first, middle and last layer that has more than one expert. */
+  /** The typical tokens of the first, middle and last layer that has more than one expert. */
   readonly typical: readonly TypicalTokens[];
 }
 

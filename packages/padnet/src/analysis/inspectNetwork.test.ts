@@ -10,7 +10,9 @@ import { inspectNetwork, type Inspection } from './inspectNetwork.js';
 import { countNetwork } from './networkCounts.js';
 import { picturePass } from './samplePass.js';
 
-/** 3×3 convolution 1 → 2 with bias, norm, 1×1 partial convolution 2 → 4 of two kernels, three of eight entries dynamic. */
+/**
+ * 3×3 convolution 1 → 2 with bias, norm, 1×1 partial convolution 2 → 4 of two kernels, three of eight entries dynamic.
+ */
 function network(): nn.Sequential {
   const source = new PartialSource({
     bank: rand([2, 4, 2, 1, 1]),

@@ -119,7 +119,8 @@ function kindOf(module: nn.Module): string {
   const { name } = module.constructor;
   if (!isDynamicLayer(module)) return name;
   const isPlain = !(module instanceof DynamicConv) || module.router instanceof KernelAttention;
-  return `${name} ${isMasked(module.source) ? 'partial' : module.source.kind}${isPlain ? '' : ` ${module.router.constructor.name}`}`;
+  const kind = isMasked(module.source) ? 'partial' : module.source.kind;
+  return `${name} ${kind}${isPlain ? '' : ` ${module.router.constructor.name}`}`;
 }
 
 function dynamicFilters({ filterShares }: LayerRatio): string {

@@ -33,8 +33,9 @@ export function threadSpeedUp(threads: number, repeats = 7): number {
 export const targetMicroseconds = 6;
 
 /**
- * The microseconds that a call of an operator takes from TypeScript. On tensors of one number libtorch has next to nothing to
- * compute: it is the checks of arguments, the crossing to C++ and back, the result's `Tensor` and freeing it.
+ * The microseconds that a call of an operator takes from TypeScript. On tensors of one number libtorch has next to
+ * nothing to compute: it is the checks of arguments, the crossing to C++ and back, the result's `Tensor` and freeing
+ * it.
  */
 export function callMicroseconds(repeats = 7): number {
   return scope(() => {

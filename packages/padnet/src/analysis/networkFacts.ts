@@ -1,4 +1,4 @@
-/** What a run's network is called. */
+/** The name of a run's network, and the view of its modality. */
 import type { TextConfig } from '../models/index.js';
 import type { Modality, RecipeOf, RunRecipe } from '../recipe/index.js';
 import type { ModelOf } from '../runs/index.js';
@@ -8,12 +8,12 @@ import type { NetworkFacts, View } from './view.js';
 
 const views: { readonly [M in Modality]: View<RecipeOf<M>, ModelOf<M>> } = { image: pictureView, text: textView };
 
-/** What looking at networks knows of a modality. */
+/** The view of a modality. */
 export function viewOf(modality: Modality): View {
   return views[modality];
 }
 
-/** What makes a network like that of a run. */
+/** The part of a recipe that says what network is made. */
 export type RunModel = {
   [R in RunRecipe as R['modality']]: Pick<R, 'modality' | 'model'>;
 }[RunRecipe['modality']];

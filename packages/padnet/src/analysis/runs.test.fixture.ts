@@ -179,7 +179,7 @@ interface TextRun {
   readonly task: GlueTaskName;
   readonly result: Pick<TestResult, 'metric' | 'testScore' | 'testMetrics'>;
   readonly parameters: number;
-  /** Of each of 1,000 entries. */
+  /** How many entries are dynamic of the 1,000 of each weight. */
   readonly dynamicEntries?: number;
 }
 

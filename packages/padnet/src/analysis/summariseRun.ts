@@ -84,7 +84,7 @@ function encoderAt(path: string): NetworkAt {
   return { ...networkOfFolder(path), model: { modality: 'text', model: textModelSchema.parse({ pretrained: path }) } };
 }
 
-/** What the routers do on the test data. */
+/** The decisions of the routers on the test data. */
 async function lookAtRouters(
   { recipe, split }: Pick<Run, 'recipe' | 'split'>,
   model: SavedModel,

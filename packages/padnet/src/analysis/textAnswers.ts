@@ -79,7 +79,8 @@ export async function* answerTexts(
           const values = outputs.slice(row * numLabels, (row + 1) * numLabels);
           if (!values.every(Number.isFinite)) {
             throw new InputError(
-              `the network's output for text ${sample + 1} is no number: its weights are damaged, or training went wrong`,
+              `the network's output for text ${sample + 1} is not a number: its weights are damaged, or training ` +
+                'went wrong',
             );
           }
           return {

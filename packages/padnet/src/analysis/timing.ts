@@ -15,7 +15,10 @@ export function medianSeconds(body: () => unknown, repeats: number, warmUps = 1)
   return median(seconds.slice(warmUps));
 }
 
-/** Runs every task `repeats` times in turns (A B C A B C …), so that what slows the machine for a while slows all of them. */
+/**
+ * Runs every task `repeats` times in turns (A B C A B C …), so that what slows the machine for a while slows all of
+ * them.
+ */
 export function interleaved<K extends string>(
   tasks: Readonly<Record<K, () => number>>,
   repeats: number,

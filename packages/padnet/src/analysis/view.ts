@@ -1,4 +1,4 @@
-/** What looking at networks needs to know of a modality: `pictureView.ts` and `textView.ts` are such. */
+/** The view of a modality, all that analysis has to know of it: `pictureView.ts` and `textView.ts` are the two. */
 import type { nn } from '@padnet/torch';
 import type { DataSplit } from '../data/index.js';
 import type { TextConfig } from '../models/index.js';
@@ -24,7 +24,7 @@ export interface ShownNetwork {
   readonly config: TextConfig | null;
 }
 
-/** What the routers of a network do with its test data. */
+/** The decisions of a network's routers on its test data. */
 export interface RouterFindings {
   readonly testSamples: number | null;
   /** Those of dynamic convolutions. */

@@ -114,7 +114,7 @@ describe('writeRun', () => {
       { layer: 'static', metric: 'accuracy', parameters: parameters(ofStatic), sample: '1 picture', stepSamples: 8 },
       { layer: 'pad', parameters: parameters(ofPad), kappa: { target: 0.3 }, partitionEpoch: 1 },
     ]);
-    // Of 288 entries.
+    // The mask has 288 entries.
     expect(summaries[1]!.kappa.reached).toBeCloseTo(0.3, 2);
     const table = comparisonText(summaries);
     expect(table).toMatch(/^ {2}points to static +– +[+−±]/m);
@@ -142,7 +142,8 @@ describe('writeRun', () => {
     expect(await summariseRun(run('a').path, { name: 'a' })).toMatchObject({ finished: false, layer: 'pad' });
     const changed = { ...options('a'), training: { epochs: 2, learningRate: 0.06 }, resume: true };
     await expect(collect(writeRun(changed))).rejects.toThrow(
-      `${run('a').path} was started with training.learningRate 0.05, here it is 0.06; set it back, or choose another folder`,
+      `${run('a').path} was started with training.learningRate 0.05, here it is 0.06; set it back, or choose another ` +
+        'folder',
     );
     await collect(writeRun({ ...options('a'), resume: true }));
     expect(metrics(run('a').metrics)).toEqual(metrics(run('whole').metrics));

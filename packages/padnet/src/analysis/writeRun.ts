@@ -20,8 +20,8 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 's
   /** The run's folder. */
   readonly out: string;
   /**
-   * What reports call the network; or the options that `createModel` made it from: the commands can then load it, where
-   * the task is a `PictureTask`.
+   * The name of the network in reports; or the options that `createModel` made it from: the commands can then load it,
+   * where the task is a `PictureTask`.
    */
   readonly network: string | ModelOptions;
   /** The name of the data in reports. */
@@ -40,7 +40,8 @@ export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 's
  * `padnet compare` and `padnet inspect` read it; what needs the program's data, or a network that only the program can
  * make, says so.
  *
- *     for await (const event of writeRun({ out: 'runs/tiny', network: 'TinyNet', data: 'tones', task, training: { epochs: 3 } })) …
+ *     const options = { out: 'runs/tiny', network: 'TinyNet', data: 'tones', task, training: { epochs: 3 } };
+ *     for await (const event of writeRun(options)) …
  *
  * @throws InputError where the folder has a run already (and neither resume nor force), or one of another program;
  * FolderHeldError where another process trains there; as `Trainer`
@@ -114,7 +115,7 @@ function checkSameProgram(recipe: ProgramRecipe, folder: RunFolder): void {
   const key = [...new Set([...there.keys(), ...here.keys()])].find((each) => there.get(each) !== here.get(each));
   if (key === undefined) return;
   throw new InputError(
-    `${folder.path} was started with ${key} ${there.get(key) ?? 'none'}, here it is ${here.get(key) ?? 'none'}; set it back, or choose ` +
-      'another folder',
+    `${folder.path} was started with ${key} ${there.get(key) ?? 'none'}, here it is ${here.get(key) ?? 'none'}; set ` +
+      'it back, or choose another folder',
   );
 }

@@ -306,7 +306,7 @@ describe('a dynamic network without a run', () => {
     const { stdout } = await runCommand(['compare', at('pad network'), at('static run'), '--out', out()]);
     expect(stdout).toMatch(/^Test accuracy +– /m);
     expect(stdout).toMatch(/^Dynamic ratio κ +30\.\d %/m);
-    expect(stdout).toContain('No run, so without scores, times and memory: pad network.');
+    expect(stdout).toContain('Not a run, so without scores, times and memory: pad network.');
     const { stdout: alone } = await runCommand(['compare', at('pad network'), '--out', out(), '--json']);
     expect(JSON.parse(alone)).toMatchObject({ runs: [{ recipe: null, score: null, layer: 'pad', finished: false }] });
   });

@@ -15,7 +15,7 @@ describe('readYaml', () => {
   it.each([
     ['UTF-16', Buffer.from('\ufeffmodel: x', 'utf16le'), ': is UTF-16, expected UTF-8; save it as UTF-8'],
     ['Latin-1', Buffer.from('a: b\nc: für', 'latin1'), ': line 2 holds a byte that is not UTF-8; convert the file'],
-    ['NUL', Buffer.from('a: b\n\n\0'), ': line 3 holds the character NUL; is it a file of text?'],
+    ['NUL', Buffer.from('a: b\n\n\0'), ': line 3 holds the character NUL; is it a text file?'],
   ])('refuses %s', (_, bytes, expected) => {
     writeFileSync(file, bytes);
     const read = (): string => readYaml(file, 'a recipe');

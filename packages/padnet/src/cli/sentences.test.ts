@@ -52,7 +52,7 @@ describe('readSentences', () => {
     ['a\t \n', true, 'line 1 has an empty sentence; fill it or remove the line'],
     [Buffer.from('a\nna\xefve\n', 'latin1'), false, 'line 2 holds a byte that is not UTF-8; convert the file to UTF-8'],
     [Buffer.from('\ufeffone\n', 'utf16le'), false, 'is UTF-16, expected UTF-8; save it as UTF-8'],
-    ['one\n\0\n', false, 'line 2 holds the character NUL; is it a file of text?'],
+    ['one\n\0\n', false, 'line 2 holds the character NUL; is it a text file?'],
   ])('names file and line of %j', async (contents, isPair, message) => {
     const file = write(contents);
     const failed = readSentences(file, isPair);

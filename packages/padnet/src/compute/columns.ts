@@ -1,6 +1,6 @@
 /**
- * Columns of a matrix taken apart and put together. As compositions of `indexSelect` they would be slow: its gradient adds
- * along dimension 1, which takes libtorch 72 ms for [1024, 3072]; copying takes 2 to 8.
+ * Columns of a matrix taken apart and put together. As compositions of `indexSelect` they would be slow: its gradient
+ * adds along dimension 1, which takes libtorch 72 ms for [1024, 3072]; copying takes 2 to 8.
  */
 import { customFunction, ops, type Tensor } from '@padnet/torch';
 

@@ -1,4 +1,7 @@
-/** How a dynamic convolution is computed. All plans give the same numbers; which is fastest depends on shapes and machine. */
+/**
+ * How a dynamic convolution is computed. All plans give the same numbers; which is fastest depends on shapes and
+ * machine.
+ */
 import {
   dynamicFiltersWork,
   staticWork,
@@ -14,10 +17,12 @@ import {
 } from './costModel.js';
 
 /**
- * - `fused`: our own kernels (`native/convolution/`), float32 and float64 on the CPU: each sample's kernel is mixed tile by
- *   tile in cache. Filters that are static as a whole are neither mixed nor read K times.
- * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv.ts`; they can be differentiated twice.
- * - `structured`: filters that are static as a whole by one convolution, the dynamic ones by the fastest of the plans above.
+ * - `fused`: our own kernels (`native/convolution/`), float32 and float64 on the CPU: each sample's kernel is mixed
+ *   tile by tile in cache. Filters that are static as a whole are neither mixed nor read K times.
+ * - `perSample`, `perKernel`: compositions of libtorch's operators, see `mixedConv.ts`; they can be differentiated
+ *   twice.
+ * - `structured`: filters that are static as a whole by one convolution, the dynamic ones by the fastest of the plans
+ *   above.
  * - `static`: one convolution, where nothing depends on the sample.
  */
 export const convolutionPlans = ['fused', 'perSample', 'perKernel', 'structured', 'static'] as const;
@@ -30,7 +35,7 @@ export interface PlanCost<P extends ConvolutionPlan = ConvolutionPlan> {
   readonly seconds: number;
 }
 
-/** What decides which plans there are. */
+/** The facts that decide which plans there are. */
 export interface PlanChoices {
   readonly work: ConvolutionWork;
   /** Whether the positions of a mixed kernel are weighed for each sample: it has to be there as a whole then. */

@@ -1,12 +1,12 @@
 /**
- * Predicted time of each way to compute a dynamic convolution: a plan is so many units of a few kinds of work, and a machine
- * has a rate for each kind (`planRates.ts`), measured (`padnet calibrate`). Symbols as in method.md: B samples, K bank
- * entries, n entries of a kernel, d of them dynamic.
+ * Predicted time of each way to compute a dynamic convolution: a plan is so many units of a few kinds of work, and a
+ * machine has a rate for each kind (`planRates.ts`), measured (`padnet calibrate`). Symbols as in method.md: B samples,
+ * K bank entries, n entries of a kernel, d of them dynamic.
  */
 import type { nn } from '@padnet/torch';
 import { numEntries } from '../partial/numEntries.js';
 
-/** What the time of a convolution depends on. */
+/** The sizes of a convolution, on which its time depends. */
 export interface ConvolutionWork {
   readonly geometry: nn.ConvGeometry;
   /** B */
@@ -33,7 +33,8 @@ export interface ConvolutionWork {
  * - `accumulate`: sums that our kernels read and write between blocks of input channels.
  * - `mix`: products α_k Θ_k in cache.
  * - `filter`: steps of mixing one filter of a depth-wise layer, too short for the rates of larger ones.
- * - `order`: bank entries that our kernels bring into the order of their products; `expand`: compact ones, that need it first.
+ * - `order`: bank entries that our kernels bring into the order of their products; `expand`: compact ones, that need it
+ *   first.
  * - `move`: numbers of maps read or written.
  * - `bank`: numbers of a whole bank that libtorch mixes.
  * - `pack`: numbers of kernels that libtorch writes and brings into its order.
@@ -70,7 +71,10 @@ export function staticWork(work: ConvolutionWork): Work {
   return { call: 1, convolve: macs, pack: entries, move: input + output };
 }
 
-/** Tiles of static filters are not mixed. With fewer samples than bank entries, mixtures are brought into order, not the bank. */
+/**
+ * Tiles of static filters are not mixed. With fewer samples than bank entries, mixtures are brought into order, not the
+ * bank.
+ */
 export function fusedWork(work: ConvolutionWork): Work {
   const { batch, numKernels, staticFilters, isCompact, geometry } = work;
   const { macs, entries, input, output } = sizes(work);
@@ -131,7 +135,10 @@ export function perKernelWork(work: ConvolutionWork): Work {
   };
 }
 
-/** What a structured plan adds to the convolution of its dynamic filters: that of the static ones, and putting both together. */
+/**
+ * The work that a structured plan adds to the convolution of its dynamic filters: that of the static ones, and putting
+ * both together.
+ */
 export function staticFiltersWork(work: ConvolutionWork): Work {
   const { output } = sizes(work);
   const convolution = staticWork(withFilters(work, work.staticFilters));

@@ -13,7 +13,7 @@ export interface ExpertGroups {
   readonly choices: Tensor;
   /** The token of each of them. */
   readonly tokens: Tensor;
-  /** Of the experts that any token has chosen, in order. */
+  /** A group for each expert that any token has chosen, in order. */
   readonly groups: readonly ExpertGroup[];
 }
 

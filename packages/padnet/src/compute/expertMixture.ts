@@ -1,6 +1,6 @@
 /**
- * The sum over the chosen experts of a mixture, Σ_i gate_i · (x·W_iᵀ + b_i), by the plan that its layer asks for, or else the fastest
- * (method.md §4).
+ * The sum over the chosen experts of a mixture, Σ_i gate_i · (x·W_iᵀ + b_i), by the plan that its layer asks for, or
+ * else the fastest (method.md §4).
  */
 import { isGradEnabled, ops, type nn, type Tensor } from '@padnet/torch';
 import { VersionCache, type ParameterSource, type PartialSource } from '../partial/index.js';
@@ -16,9 +16,9 @@ import { fusedExperts, isFusable } from './nativeOperators.js';
  */
 export type ExpertPlan = 'fused' | 'composed' | 'dense';
 
-/** What the computation follows of a layer, also where that changes. */
+/** The part of a layer that its computation reads at every pass, so that it follows changes. */
 export interface ComputedMixture {
-  /** Of weights [outFeatures, inFeatures]. */
+  /** The source of weights [outFeatures, inFeatures]. */
   readonly source: ParameterSource;
   /** [E, outFeatures] */
   readonly biasBank: nn.Parameter | null;
@@ -27,7 +27,7 @@ export interface ComputedMixture {
   readonly training: boolean;
 }
 
-/** What the experts of each token are weighted by. */
+/** The experts of each token, and their weights. */
 export interface ExpertChoice {
   /** [tokens, k] int64 */
   readonly experts: Tensor;

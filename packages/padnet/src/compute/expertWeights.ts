@@ -11,7 +11,8 @@ export interface ExpertWeights {
    * @param gradient of one expert's bank entry
    * @param outputs ∂L/∂y of the expert's tokens [tokens, out]
    * @param inputs the tokens [tokens, in]; one of both times their weights
-   * @param sum of ∂L/∂W_i over the experts, static entries included [n]: added to, where the weights have static entries
+   * @param sum of ∂L/∂W_i over the experts, static entries included [n]: added to, where the weights have static
+   *   entries
    */
   writeGradient(gradient: Tensor, outputs: Tensor, inputs: Tensor, sum: Tensor | null): void;
 }
@@ -30,7 +31,9 @@ export class WholeExperts implements ExpertWeights {
   }
 }
 
-/** The entries of a mask from the expert, the others from the static weight times `staticScale` (see `PartialSource`). */
+/**
+ * The entries of a mask from the expert, the others from the static weight times `staticScale` (see `PartialSource`).
+ */
 export class MergedExperts implements ExpertWeights {
   /** [n]: static entries stay, those of an expert are written over those of the one before. */
   readonly #merged: Tensor;

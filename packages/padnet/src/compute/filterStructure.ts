@@ -1,4 +1,6 @@
-/** Which filters of a convolution are static, or dynamic, as a whole: what need not be mixed, or is a bank of its own. */
+/**
+ * Which filters of a convolution are static, or dynamic, as a whole: what need not be mixed, or is a bank of its own.
+ */
 import { fromTypedArray, scope, type Device, type Tensor } from '@padnet/torch';
 import { type Mask, numEntries, type ParameterSource } from '../partial/index.js';
 

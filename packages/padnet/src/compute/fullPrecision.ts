@@ -2,8 +2,8 @@
 import { autocast, type nn, type Tensor } from '@padnet/torch';
 
 /**
- * On the CPU autocast is off while `compute` runs, and what it gave is widened: our own kernels there are for float32 and float64,
- * and coefficients are better for it.
+ * On the CPU autocast is off while `compute` runs, and what it gave is widened: our own kernels there are for float32
+ * and float64, and coefficients are better for it.
  */
 export function inFullPrecision(layer: nn.Module, input: Tensor, compute: (input: Tensor) => Tensor): Tensor {
   return input.device === 'cpu' ? autocast(null, () => compute(widened(layer, input))) : compute(input);

@@ -1,12 +1,12 @@
 /**
- * Random dynamic and partial convolutions, by the native kernels and by libtorch's operators, for `fusedConv2d.test.ts`, which
- * runs this file once for every instruction set:
+ * Random dynamic and partial convolutions, by the native kernels and by libtorch's operators, for
+ * `fusedConv2d.test.ts`, which runs this file once for every instruction set:
  *
  *     PADNET_ISA=avx2 node fusedConv2d.test.child.js RUNS
  *
- * Prints a JSON line with the largest error of outputs (in training, in evaluation, with an epilogue) and gradients by dtype, relative to
- * what is allowed: a fraction of the largest number, or, where a sum cancels, twice the error of libtorch's own operators.
- * Errors are those to float64.
+ * Prints a JSON line with the largest error of outputs (in training, in evaluation, with an epilogue) and gradients by
+ * dtype, relative to what is allowed: a fraction of the largest number, or, where a sum cancels, twice the error of
+ * libtorch's own operators. Errors are those to float64.
  */
 import { grad, manualSeed, nn, noGrad, ops, rand, randn, scope, type DType, type Tensor } from '@padnet/torch';
 import fc from 'fast-check';

@@ -1,6 +1,6 @@
 /**
- * Random mixtures of experts, by the native kernels and by libtorch's operators in float64, for `fusedExperts.test.ts`, which
- * runs this file once for every instruction set:
+ * Random mixtures of experts, by the native kernels and by libtorch's operators in float64, for `fusedExperts.test.ts`,
+ * which runs this file once for every instruction set:
  *
  *     PADNET_ISA=avx2 node fusedExperts.test.child.js RUNS
  *

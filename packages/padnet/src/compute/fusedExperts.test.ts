@@ -12,7 +12,7 @@ const numRuns = process.env.PADNET_LONG_TESTS ? 1000 : 100;
 const [numExperts, outFeatures, inFeatures] = [3, 4, 6];
 const leaf = (shape: number[]) => randn(shape, { dtype: 'float64', requiresGrad: true });
 const experts = tensor([[0n, 2n], [2n, 0n], [0n, 2n], [2n, 2n], [0n, 2n]]); // prettier-ignore
-/** Of 24 entries: single ones, the rows 0 and 2, the columns 1 and 4. */
+/** Masks of 24 entries: single ones, the rows 0 and 2, the columns 1 and 4. */
 const masks = { entries: [0b01011001, 0b11100010, 0b00010100], rows: [0x3f, 0xf0, 0x03], columns: [0x92, 0x24, 0x49] };
 
 describe('the native mixture of experts', () => {
@@ -59,7 +59,8 @@ describe('the native mixture of experts', () => {
 
   it('gives the same bits from run to run', () => {
     scope(() => {
-      const leaves = [[70, 300], [70, 2], [numExperts, 40, 300]].map((shape) => randn(shape, { requiresGrad: true })); // prettier-ignore
+      // prettier-ignore
+      const leaves = [[70, 300], [70, 2], [numExperts, 40, 300]].map((shape) => randn(shape, { requiresGrad: true }));
       const [tokens, weights, bank] = leaves as [(typeof leaves)[0], (typeof leaves)[0], (typeof leaves)[0]];
       const chosen = ops.arange(140, { dtype: 'int64' }).remainder(numExperts).reshape([70, 2]);
       const run = () => {

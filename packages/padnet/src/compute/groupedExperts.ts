@@ -3,16 +3,16 @@
  *
  *     y_t = Σ_i w_ti · (scale · W_i x_t + b_i),   i over the k experts of token t
  *
- * Tokens are grouped by expert and each group is one matrix product. Autograd's composition would keep merged weights and
- * make a gradient of the whole bank for each expert; here one merged weight exists at a time, beside the bank and its
- * gradient.
+ * Tokens are grouped by expert and each group is one matrix product. Autograd's composition would keep merged weights
+ * and make a gradient of the whole bank for each expert; here one merged weight exists at a time, beside the bank and
+ * its gradient.
  */
 import { customFunction, isGradEnabled, ops, scope, Tensor } from '@padnet/torch';
 import type { Entries } from '../partial/index.js';
 import { groupByExpert, type ExpertGroup } from './expertGroups.js';
 import { MergedExperts, WholeExperts, type ExpertWeights } from './expertWeights.js';
 
-/** What the bank is of. */
+/** The part of the experts that is in the bank. */
 export type ExpertPart =
   /** Whole experts. */
   | { readonly kind: 'all' }
@@ -40,7 +40,7 @@ export interface GroupedExpertsInputs {
   readonly scale: Tensor | null;
 }
 
-/** What gradients are computed for. */
+/** The operands that gradients are computed for. */
 const differentiable = ['tokens', 'weights', 'bank', 'biasBank', 'scale', 'staticWeight', 'staticScale'] as const;
 type Gradients = Partial<Record<(typeof differentiable)[number], Tensor | null>>;
 

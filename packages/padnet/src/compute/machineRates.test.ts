@@ -112,7 +112,8 @@ describe('the rates of a machine', () => {
 
 describe('thisMachine', () => {
   it('has the instruction set that is asked for, at most that of the processor', () => {
-    const program = `import('${new URL('./machineRates.js', import.meta.url).href}').then(({ thisMachine }) => console.log(JSON.stringify(thisMachine())))`;
+    const { href } = new URL('./machineRates.js', import.meta.url);
+    const program = `import('${href}').then(({ thisMachine }) => console.log(JSON.stringify(thisMachine())))`;
     const machineOf = (asked: string): unknown => {
       const env = { ...process.env, PADNET_ISA: asked };
       return JSON.parse(execFileSync(process.execPath, ['-e', program], { env, encoding: 'utf8' }));

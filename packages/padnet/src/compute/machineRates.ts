@@ -12,7 +12,7 @@ import { instructionSet } from './nativeOperators.js';
 import { defaultRates, instructionSets, type InstructionSet, type PlanRates } from './planRates.js';
 import { setPlanRates } from './planRatesInUse.js';
 
-/** What rates are of. */
+/** The machine that rates belong to. */
 export interface Machine {
   readonly cpu: string;
   readonly instructions: InstructionSet;
@@ -47,8 +47,8 @@ export function ratesFile(): string {
 }
 
 /**
- * Lets plans be chosen by this machine's rates: where a run starts, a network is loaded or measured. They are read once a process, so
- * that what a layer chooses does not change under it; what cannot be read is warned of.
+ * Lets plans be chosen by this machine's rates: where a run starts, a network is loaded or measured. They are read once
+ * a process, so that what a layer chooses does not change under it; what cannot be read is warned of.
  */
 export function loadMachineRates(): MachineRates {
   if (current) return current;

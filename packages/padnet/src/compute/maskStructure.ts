@@ -1,4 +1,7 @@
-/** How the dynamic entries lie in a linear layer's weight; what keeps whole rows or columns static is cheaper to compute. */
+/**
+ * How the dynamic entries lie in a linear layer's weight; what keeps whole rows or columns static is cheaper to
+ * compute.
+ */
 import { noGrad, ops, scope, type Tensor } from '@padnet/torch';
 
 export type MaskStructure =

@@ -1,13 +1,14 @@
 /**
- * y_b = (Σ_k α_bk Θ_k) ∗ x_b: a convolution whose kernel is mixed for each sample, over one to three dimensions (…size), as a
- * composition of libtorch's operators: what runs where there is no kernel of our own (`convolutionPlan.ts` chooses), and what
- * that is compared with (method.md §4). Two ways give the same numbers; which is faster depends on the shapes:
+ * y_b = (Σ_k α_bk Θ_k) ∗ x_b: a convolution whose kernel is mixed for each sample, over one to three dimensions
+ * (…size), as a composition of libtorch's operators: what runs where there is no kernel of our own
+ * (`convolutionPlan.ts` chooses), and what that is compared with (method.md §4). Two ways give the same numbers; which
+ * is faster depends on the shapes:
  *
- * - `perSample` mixes B kernels and convolves each sample with its own: one convolution of B times the groups, for 1×1 kernels
- *   one batched matrix product, for a single sample an ordinary convolution. Its cost beyond a static convolution is that of
- *   writing and packing B kernels, so it wins where each kernel is used at many positions.
- * - `perKernel` scales the input K times and runs one convolution with K times the input channels: K times the arithmetic,
- *   but nothing of size B × kernel exists. It wins at small spatial sizes.
+ * - `perSample` mixes B kernels and convolves each sample with its own: one convolution of B times the groups, for 1×1
+ *   kernels one batched matrix product, for a single sample an ordinary convolution. Its cost beyond a static
+ *   convolution is that of writing and packing B kernels, so it wins where each kernel is used at many positions.
+ * - `perKernel` scales the input K times and runs one convolution with K times the input channels: K times the
+ *   arithmetic, but nothing of size B × kernel exists. It wins at small spatial sizes.
  */
 import { nn, ops, type Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';

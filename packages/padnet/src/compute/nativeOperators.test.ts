@@ -62,7 +62,8 @@ function experts({ isPartial = false }): () => void {
   const [numExperts, outFeatures, inFeatures] = [4, 40, 48];
   const staticPart = isPartial ? halfOf(outFeatures * inFeatures) : null;
   const chosen = ops.arange(64, { dtype: 'int64' }).remainder(numExperts).reshape([32, 2]);
-  const [tokens, weights, biasBank, scale] = [leaf([32, inFeatures]), leaf([32, 2]), leaf([numExperts, outFeatures]), leaf([])]; // prettier-ignore
+  const [tokens, weights] = [leaf([32, inFeatures]), leaf([32, 2])];
+  const [biasBank, scale] = [leaf([numExperts, outFeatures]), leaf([])];
   const bank = leaf([numExperts, ...(staticPart ? [(outFeatures * inFeatures) / 2] : [outFeatures, inFeatures])]);
   const leaves = [tokens, weights, bank, biasBank, scale, ...(staticPart ? [staticPart.weight, staticPart.scale] : [])];
   return () => {

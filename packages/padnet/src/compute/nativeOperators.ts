@@ -12,13 +12,17 @@ export function isFusable({ device, dtype }: Pick<Tensor, 'device' | 'dtype'>): 
   return device === 'cpu' && (dtype === 'float32' || dtype === 'float64');
 }
 
-/** The instruction set of the native kernels in this process: that of the processor, or what `PADNET_ISA` asks for at most. */
+/**
+ * The instruction set of the native kernels in this process: that of the processor, or what `PADNET_ISA` asks for at
+ * most.
+ */
 export function instructionSet(): InstructionSet {
   return native().instructionSet() as InstructionSet;
 }
 
 /**
- * y_b = θ_b ∗ x_b with θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s, mixed tile by tile in cache; float32 and float64 on the CPU.
+ * y_b = θ_b ∗ x_b with θ_b = M ⊙ Σ_k α_bk Θ_k + λ_s (1 − M) ⊙ Θ_s, mixed tile by tile in cache; float32 and float64 on
+ * the CPU.
  *
  * @param input [batch, inChannels, height, width]; the output has its memory format
  * @param coefficients α, times λ_d [batch, K]
@@ -101,8 +105,8 @@ export interface FusedExpertsInputs {
 }
 
 /**
- * y_t = Σ_i w_ti · (λ_d M ⊙ W_i x_t + λ_s (1 − M) ⊙ W_s x_t + b_i), i over the k experts of token t; float32 and float64 on the
- * CPU. What keeps whole rows or columns static is computed once a token.
+ * y_t = Σ_i w_ti · (λ_d M ⊙ W_i x_t + λ_s (1 − M) ⊙ W_s x_t + b_i), i over the k experts of token t; float32 and
+ * float64 on the CPU. What keeps whole rows or columns static is computed once a token.
  *
  * @returns [tokens, out]
  */

@@ -17,7 +17,7 @@ import { outputSize } from './outputSize.js';
 import type { Direction, PlanRates } from './planRates.js';
 import { planRatesInUse } from './planRatesInUse.js';
 
-/** What a plan depends on; a tensor is one. */
+/** The facts about an input that a plan depends on; a tensor has them. */
 export interface InputDescription extends Pick<Tensor, 'device' | 'dtype'> {
   /** [batch, inChannels, …size] */
   readonly shape: readonly number[];
@@ -39,7 +39,7 @@ export interface PlanChoice {
   readonly work: ConvolutionWork;
   /** The fastest first. */
   readonly costs: readonly PlanCost[];
-  /** Of the dynamic filters alone, in a structured plan. */
+  /** The plan of the dynamic filters alone, in a structured plan. */
   readonly dynamicFilters: MixingPlan;
   readonly filters: Columns | null;
 }
@@ -80,7 +80,8 @@ export class PlanChooser {
 export function checkPlan(plan: ConvolutionPlan, { costs }: PlanChoice): void {
   if (plan === 'structured' && !costs.some((cost) => cost.plan === plan)) {
     throw new RangeError(
-      'plan structured needs filters that are static or dynamic as a whole, some of each, and one group; choose another plan',
+      'plan structured needs filters that are static or dynamic as a whole, some of each, and one group; choose ' +
+        'another plan',
     );
   }
   if (plan === 'static' && !costs.some((cost) => cost.plan === plan))

@@ -1,7 +1,8 @@
 /**
- * Rates of the cost model as `padnet calibrate` has measured them on two cores: what is assumed until this machine has been
- * measured. `avx512`: an Intel Xeon, libtorch 2.11, other cores busy; `avx2`: an AMD EPYC (Zen 3), libtorch 1.13. Nothing was
- * measured for `portable`: it is `avx2` with our own kernels' arithmetic slower by what a vector is shorter.
+ * Rates of the cost model as `padnet calibrate` has measured them on two cores: what is assumed until this machine has
+ * been measured. `avx512`: an Intel Xeon, libtorch 2.11, other cores busy; `avx2`: an AMD EPYC (Zen 3), libtorch 1.13.
+ * Nothing was measured for `portable`: it is `avx2` with our own kernels' arithmetic slower by what a vector is
+ * shorter.
  */
 import type { Rates } from './costModel.js';
 

@@ -1,5 +1,6 @@
 /**
- * θ(x) ∗ x of a dynamic convolution by the plan that its layer asks for, or else the one that should be the fastest (method.md §4).
+ * θ(x) ∗ x of a dynamic convolution by the plan that its layer asks for, or else the one that should be the fastest
+ * (method.md §4).
  *
  * One dimension is computed as two of which the first is 1, so that our own kernels serve it; three are compositions.
  */
@@ -13,7 +14,7 @@ import { fusedConv2d, packConv2d, packedConv2d, type Epilogue, type PackedConv2d
 import { checkPlan, PlanChooser, type InputDescription, type PlanChoice } from './planChooser.js';
 import { structuredConv2d } from './structuredConv2d.js';
 
-/** What the computation follows of a layer, also where that changes. */
+/** The part of a layer that its computation reads at every pass, so that it follows changes. */
 export interface ComputedConvolution {
   readonly geometry: nn.ConvGeometry;
   readonly source: ParameterSource;
@@ -135,7 +136,7 @@ export class PlannedConvolution {
     });
   }
 
-  /** What the source gives, of the plane's shape. */
+  /** The parameter that the source gives, in the shape of a plane's convolution. */
   private effective(sumsToOne: boolean): EffectiveParameter {
     const { geometry, source } = this.#layer;
     const { bank, scale, constant } = source.effective(sumsToOne);
@@ -149,8 +150,8 @@ export class PlannedConvolution {
   }
 
   /**
-   * Whether the weights can be packed: in evaluation without a gradient. Depth-wise kernels are mixed whole, a source that is searched
-   * changes, and a static one has nothing to mix.
+   * Whether the weights can be packed: in evaluation without a gradient. Depth-wise kernels are mixed whole, a source
+   * that is searched changes, and a static one has nothing to mix.
    */
   private isPackable(): boolean {
     const { geometry, source, training } = this.#layer;
@@ -159,8 +160,8 @@ export class PlannedConvolution {
   }
 
   /**
-   * As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these have
-   * changed.
+   * As large as the layer's weights once more, filters of a group filled up to whole vectors; made again where these
+   * have changed.
    */
   private packedWeights(filterScale: Tensor | null = null): PackedConv2d {
     const { source, router } = this.#layer;

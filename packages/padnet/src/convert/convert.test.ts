@@ -253,7 +253,7 @@ describe('conversion', () => {
 
   it.each([
     [{ numKernels: 0 }, 'numKernels must be a whole number of at least 1, got 0'],
-    [{ keepStatic: ['nowhere'] }, "keepStatic: no convolution 'nowhere' in the network"],
+    [{ keepStatic: ['nowhere'] }, "keepStatic: the network has no convolution 'nowhere'"],
     [{ keepStatic: ['0', '2.0', '3'] }, 'the network has no convolution to convert besides those that stay static'],
   ])('refuses %o', (options, message) => {
     expect(() => convertToDynamic(network(), options)).toThrow(message);

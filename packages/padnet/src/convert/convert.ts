@@ -1,8 +1,8 @@
 /**
- * Makes the convolutions of any network dynamic or partially dynamic, in place. The first convolution stays static, as in the
- * paper. With copies and no noise the output is unchanged: λ_d = 1 at φ = 0 (method.md §2), and coefficients that do not sum to
- * 1, or attentions beside them, start neutral, with the copies divided by what they come to. A router of DCD makes the layer one
- * of DCD around the static convolution.
+ * Makes the convolutions of any network dynamic or partially dynamic, in place. The first convolution stays static, as
+ * in the paper. With copies and no noise the output is unchanged: λ_d = 1 at φ = 0 (method.md §2), and coefficients
+ * that do not sum to 1, or attentions beside them, start neutral, with the copies divided by what they come to. A
+ * router of DCD makes the layer one of DCD around the static convolution.
  */
 import { nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
 import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
@@ -29,11 +29,11 @@ export interface ConvertToPartialOptions extends ConvertOptions {
 }
 
 /**
- * Every static or partial convolution becomes a dynamic one, a partial one with the same output (see `wholeBank`). An optimizer that was made before has to be made anew: it holds the parameters of
- * layers that the network no longer has.
+ * Every static or partial convolution becomes a dynamic one, a partial one with the same output (see `wholeBank`). An
+ * optimizer that was made before has to be made anew: it holds the parameters of layers that the network no longer has.
  *
- * @throws RangeError where a path in `keepStatic` is no convolution, there is nothing to convert, or a partial convolution cannot be a
- *   dynamic one; then nothing was changed
+ * @throws RangeError where a path in `keepStatic` is no convolution, there is nothing to convert, or a partial
+ *   convolution cannot be a dynamic one; then nothing was changed
  */
 export function convertToDynamic<N extends nn.Module>(network: N, options: ConvertOptions = {}): N {
   return convertEach(network, options, {
@@ -43,9 +43,9 @@ export function convertToDynamic<N extends nn.Module>(network: N, options: Conve
 }
 
 /**
- * Every static or dynamic convolution becomes a partial one that a partition can be searched for, with every entry dynamic
- * until one is applied. The static tensor starts as the static kernel, or as the mean of the bank. An optimizer is made afterwards, as
- * of `convertToDynamic`, and once more after `applyPartition`.
+ * Every static or dynamic convolution becomes a partial one that a partition can be searched for, with every entry
+ * dynamic until one is applied. The static tensor starts as the static kernel, or as the mean of the bank. An optimizer
+ * is made afterwards, as of `convertToDynamic`, and once more after `applyPartition`.
  *
  * @throws as `convertToDynamic`
  */
@@ -61,9 +61,9 @@ export function convertToPartial<N extends nn.Module>(network: N, options: Conve
 }
 
 interface SourceMakers {
-  /** Of a static convolution that becomes one that mixes kernels. */
+  /** The source of a static convolution that becomes one that mixes kernels. */
   readonly sourceOf: (initial: InitialLayer) => ParameterSource;
-  /** What takes the place of the source of a layer that was not static, or has just been made so by DCD; null: it stays. */
+  /** The new source of a layer that was not static, or has just been made dynamic by DCD; null: its own stays. */
   readonly replace: (layer: DynamicConvolutionLayer, path: string) => ParameterSource | null;
 }
 
@@ -81,13 +81,13 @@ function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, {
   const kept = new Set(options.keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
     if (!convolutions.some(([known]) => known === path))
-      throw new RangeError(`keepStatic: no convolution '${path}' in the network`);
+      throw new RangeError(`keepStatic: the network has no convolution '${path}'`);
   }
   const chosen = convolutions.filter(([path]) => !kept.has(path));
   if (chosen.length === 0)
     throw new RangeError('the network has no convolution to convert besides those that stay static');
-  // Each in a scope, so that what its weights are made from is not held for all; and all before the first change, so that a network
-  // that can't be converted stays as it is.
+  // Each in a scope, so that what its weights are made from is not held for all; and all before the first change, so
+  // that a network that can't be converted stays as it is.
   const converted = chosen.map(([path, conv]) => {
     const layer = conv instanceof nn.Conv ? scope(() => ofStatic(conv, path)) : conv;
     return [path, layer, scope(() => replace(layer, path))] as const;
@@ -130,9 +130,9 @@ function initialLayer({ weight, bias }: nn.Conv, router: Router, options: Conver
 }
 
 /**
- * DCD around a static convolution. Where nothing is to change, P starts at 0 and the channel scale at 1. Training moves both from
- * the first step, P by the gradient that z + BN(Φ(x) · z) gives it, and all that lies before them from the second. Noise is
- * the share of P's usual start.
+ * DCD around a static convolution. Where nothing is to change, P starts at 0 and the channel scale at 1. Training moves
+ * both from the first step, P by the gradient that z + BN(Φ(x) · z) gives it, and all that lies before them from the
+ * second. Noise is the share of P's usual start.
  */
 function decompose(
   conv: nn.Conv,

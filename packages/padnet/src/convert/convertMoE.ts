@@ -1,7 +1,7 @@
 /**
- * Makes the linear layers of a transformer's feed-forward blocks mixtures of experts or partial ones, in place. Experts start
- * as copies of the pretrained layer and the router at zero, so without noise the output is unchanged (method.md §1: gates that
- * sum to 1; §2: λ_d = 1 at φ = 0).
+ * Makes the linear layers of a transformer's feed-forward blocks mixtures of experts or partial ones, in place. Experts
+ * start as copies of the pretrained layer and the router at zero, so without noise the output is unchanged (method.md
+ * §1: gates that sum to 1; §2: λ_d = 1 at φ = 0).
  */
 import { nn, noGrad, scope } from '@padnet/torch';
 import { Bank, NoisyTopK } from '../dynamic/index.js';
@@ -39,11 +39,12 @@ export interface ConvertToPartialMoEOptions extends ConvertToMoEOptions {
 }
 
 /**
- * Every linear layer or partial mixture at `position` becomes a mixture of experts, a partial one with the same output (see
- * `wholeBank`); one that is a mixture already stays as it is. An optimizer that was
- * made before has to be made anew: it holds the parameters of layers that the network no longer has.
+ * Every linear layer or partial mixture at `position` becomes a mixture of experts, a partial one with the same output
+ * (see `wholeBank`); one that is a mixture already stays as it is. An optimizer that was made before has to be made
+ * anew: it holds the parameters of layers that the network no longer has.
  *
- * @throws RangeError where the network has no such block, or k is not from 1 to the number of experts; then nothing was changed
+ * @throws RangeError where the network has no such block, or k is not from 1 to the number of experts; then nothing was
+ *   changed
  */
 export function convertToMoE<N extends nn.Module>(network: N, options: ConvertToMoEOptions = {}): N {
   return convertEach(network, options, {
@@ -53,9 +54,10 @@ export function convertToMoE<N extends nn.Module>(network: N, options: ConvertTo
 }
 
 /**
- * Every linear layer or mixture of experts at `position` becomes a partial mixture that a partition can be searched for, with
- * every entry dynamic until one is applied. The static weight is the pretrained weight itself (its memory is shared), or the
- * mean of a mixture's experts. An optimizer is made afterwards, as of `convertToMoE`, and once more after `applyPartition`.
+ * Every linear layer or mixture of experts at `position` becomes a partial mixture that a partition can be searched
+ * for, with every entry dynamic until one is applied. The static weight is the pretrained weight itself (its memory is
+ * shared), or the mean of a mixture's experts. An optimizer is made afterwards, as of `convertToMoE`, and once more
+ * after `applyPartition`.
  *
  * @throws as `convertToMoE`
  */
@@ -73,7 +75,7 @@ export function convertToPartialMoE<N extends nn.Module>(network: N, options: Co
 
 interface SourceMakers {
   readonly fromLinear: (linear: nn.Linear, numExperts: number) => ParameterSource;
-  /** Of a layer that is a mixture already; null: it stays as it is. */
+  /** The new source of a layer that is a mixture already; null: its own stays. */
   readonly replace: (layer: MoELinear) => ParameterSource | null;
 }
 
@@ -139,7 +141,10 @@ function mixtureOf(linear: nn.Linear, options: ConvertToMoEOptions, { fromLinear
   return placedAs(linear.weight, linear.training, mixture);
 }
 
-/** Of the dtype and device of `weight`, and in the mode of the layer it replaces: noise is drawn in training only. */
+/**
+ * `module` with the dtype and device of a weight, in the mode of the layer it replaces: noise is drawn in training
+ * only.
+ */
 function placedAs<M extends nn.Module>({ dtype, device }: nn.Parameter, training: boolean, module: M): M {
   return module.to(dtype).to(device).train(training);
 }

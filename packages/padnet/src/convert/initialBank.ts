@@ -1,12 +1,12 @@
-/** What a bank starts as, when a layer with one weight gets K of them. */
+/** The first values of a bank, when a layer with one weight gets K of them. */
 import { noGrad, ops, type Tensor } from '@padnet/torch';
 
 export const bankInitialisations = ['copies', 'independent'] as const;
 
 export interface InitialBankOptions {
   /**
-   * `copies` of the static weight (a trained network keeps its output), or `independent` normal numbers of the same spread (a
-   * network trained from the start). @default 'copies'
+   * `copies` of the static weight (a trained network keeps its output), or `independent` normal numbers of the same
+   * spread (a network trained from the start). @default 'copies'
    */
   readonly bankInitialisation?: (typeof bankInitialisations)[number];
   /** Normal noise on copies, in standard deviations of the weight. @default 0 */

@@ -42,7 +42,9 @@ function dynamicLayers(net: nn.Module): DynamicConv[] {
   return Array.from(net.namedModules(), ([, module]) => module).filter((module) => module instanceof DynamicConv);
 }
 
-/** Every layer decides alike for all inputs, though not evenly: weights of what sees the input are 0, biases are not. */
+/**
+ * Every layer decides alike for all inputs, though not evenly: weights of what sees the input are 0, biases are not.
+ */
 function makeConstant(net: nn.Module): void {
   noGrad(() => {
     for (const { router } of dynamicLayers(net)) {

@@ -1,7 +1,7 @@
 /**
- * The way back: every dynamic or partial layer of a network becomes the static one that it is at its mean attentions over data, in
- * place (`layers/staticLayer.ts`). The output stays the same where a router decides alike for every input; by how much it moves
- * elsewhere is to be measured.
+ * The way back: every dynamic or partial layer of a network becomes the static one that it is at its mean attentions
+ * over data, in place (`layers/staticLayer.ts`). The output stays the same where a router decides alike for every
+ * input; by how much it moves elsewhere is to be measured.
  */
 import { scope, type nn } from '@padnet/torch';
 import {
@@ -15,11 +15,13 @@ import {
 } from '../layers/index.js';
 
 /**
- * An optimizer that was made before has to be made anew: it holds the parameters of layers that the network no longer has.
+ * An optimizer that was made before has to be made anew: it holds the parameters of layers that the network no longer
+ * has.
  *
  * @param passes each runs the network forward once, on data such as it was trained on; more are more exact means
- * @throws RangeError where the network has no dynamic layer, a dynamic convolution that no pass reaches, or a mixture of experts with
- * dynamic entries: each token has its own k experts, whose mean is no layer that was trained. Then nothing was changed
+ * @throws RangeError where the network has no dynamic layer, a dynamic convolution that no pass reaches, or a mixture
+ * of experts with dynamic entries: each token has its own k experts, whose mean is no layer that was trained. Then
+ * nothing was changed
  */
 export function toStatic<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
   const layers = Array.from(network.namedModules()).filter(

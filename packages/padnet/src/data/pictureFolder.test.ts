@@ -147,7 +147,7 @@ describe('loadPictureFolder', () => {
         await write('train/dog/line.png', plain('#000', 20_001, 2)),
         '20001×2 pixels: one side is more than 10000 times the other',
       ],
-      [join(folder, 'train/dog/nowhere.jpg'), 'it is a link to what is not there'],
+      [join(folder, 'train/dog/nowhere.jpg'), 'it is a broken link'],
       [join(folder, 'train/dog/pipe.jpg'), 'it is a named pipe, not a file'],
       [join(folder, 'train/dog/round'), 'it is a link to a folder that it lies in'],
       [

@@ -1,6 +1,6 @@
 /**
- * The router of CondConv (Yang et al. 2019, arXiv 1904.04971; method.md §1): α = sigmoid(fc(pool(x))). The coefficients do not
- * sum to 1.
+ * The router of CondConv (Yang et al. 2019, arXiv 1904.04971; method.md §1): α = sigmoid(fc(pool(x))). The coefficients
+ * do not sum to 1.
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { pooled, type Gains, type Router } from './router.js';

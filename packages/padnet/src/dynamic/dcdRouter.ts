@@ -3,9 +3,9 @@
  *
  *     u = fc(pool(x)),   h = u ⊙ hsigmoid(gate(u)),   s = hsigmoid(scale(h)),   hsigmoid(v) = relu6(v + 3) / 3
  *
- * h are the coefficients of the bank that Φ(x) = Σ_k h_k Θ_k comes from: a linear layer without bias, one of whose inputs goes
- * with each bank entry. They have no bounds and may be negative. s is the channel scale. As in the published code: no biases, the
- * widths, and an h-sigmoid from 0 to 2, so that s is 1 where scale(h) is 0.
+ * h are the coefficients of the bank that Φ(x) = Σ_k h_k Θ_k comes from: a linear layer without bias, one of whose
+ * inputs goes with each bank entry. They have no bounds and may be negative. s is the channel scale. As in the
+ * published code: no biases, the widths, and an h-sigmoid from 0 to 2, so that s is 1 where scale(h) is 0.
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import type { Attention, Gains, Router } from './router.js';
@@ -19,7 +19,7 @@ export interface DcdRouterOptions {
 /** Numbers that are pooled from the input: averages of four quarters. */
 const quarters = [2, 2] as const;
 
-/** What DCD's widths are chosen by: fewer latent channels for 1×1 kernels, as in the published ResNet-50. */
+/** The number that DCD's widths are chosen by: fewer latent channels for 1×1 kernels, as in the published ResNet-50. */
 function fusedChannels({ inChannels, kernelSize }: nn.ConvGeometry): number {
   return Math.max(...kernelSize) > 1 ? 4 * inChannels : inChannels;
 }

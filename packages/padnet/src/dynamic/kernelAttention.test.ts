@@ -18,7 +18,7 @@ describe('KernelAttention', () => {
     expectClose(router.forward(input), [[high, 1 - high]]);
   });
 
-  it('starts as published: normal weights of deviation √(2 / fan-out), zero bias, hidden width C/16 but at least 1', () => {
+  it('starts as published: weights of deviation √(2 / fan-out), zero bias, hidden width C/16, at least 1', () => {
     manualSeed(1);
     const router = new KernelAttention({ inChannels: 1024, numKernels: 4 });
     expect(router.fc1.weight.shape).toEqual([64, 1024]);

@@ -21,7 +21,8 @@ function totalGradient(router: NoisyTopK, { gates, auxiliaryLoss }: Gating): Ten
 
 describe('NoisyTopK', () => {
   it('keeps the k largest logits and softmaxes those', () => {
-    const { gates, experts, weights, load, auxiliaryLoss } = passing(3, 2).forward(tensor([[0, 2, 1], [1, -1, 0]])); // prettier-ignore
+    // prettier-ignore
+    const { gates, experts, weights, load, auxiliaryLoss } = passing(3, 2).forward(tensor([[0, 2, 1], [1, -1, 0]]));
     const high = 1 / (1 + Math.exp(-1));
     expectClose(gates, [[0, high, 1 - high], [high, 0, 1 - high]]); // prettier-ignore
     expect(experts.toArray()).toEqual([1, 2, 0, 2]);

@@ -1,7 +1,7 @@
 /**
- * The router of a mixture of experts: noisy top-k gating (Shazeer et al. 2017, arXiv 1701.06538; method.md §1). Of the E
- * logits x·W_g the k largest are kept and softmaxed, the other experts are not computed. In training, noise of a learnt size
- * breaks ties and lets every expert be tried.
+ * The router of a mixture of experts: noisy top-k gating (Shazeer et al. 2017, arXiv 1701.06538; method.md §1). Of the
+ * E logits x·W_g the k largest are kept and softmaxed, the other experts are not computed. In training, noise of a
+ * learnt size breaks ties and lets every expert be tried.
  */
 import { nn, ops, randn, zeros, type Tensor } from '@padnet/torch';
 
@@ -15,7 +15,7 @@ export interface NoisyTopKOptions {
   readonly auxiliaryWeight?: number;
 }
 
-/** What the router decides for `rows` inputs (tokens, sentences or one task). */
+/** The decisions of the router for `rows` inputs (tokens, sentences or one task). */
 export interface Gating {
   /** [rows, E]; 0 where an expert is not chosen, a row sums to 1 */
   readonly gates: Tensor;
@@ -101,7 +101,10 @@ interface LoadInputs {
   readonly highestOut: Tensor;
 }
 
-/** Σ over rows of the probability that an expert is among the top k when its own noise is drawn again (Shazeer, appendix A). */
+/**
+ * Σ over rows of the probability that an expert is among the top k when its own noise is drawn again (Shazeer, appendix
+ * A).
+ */
 function smoothLoad({ clean, deviation, logits, lowestIn, highestOut }: LoadInputs): Tensor {
   const bound = ops.where(logits.gt(highestOut), highestOut, lowestIn);
   return normalCdf(clean.sub(bound).div(deviation)).sum([0]);

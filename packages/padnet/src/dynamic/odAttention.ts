@@ -3,8 +3,8 @@
  *
  *     h = relu(BN(fc(pool(x)))),   kernel α = softmax(W_k h / T),   spatial, channel, filter = sigmoid(W h / T)
  *
- * Spatial and kernel attention act on the bank, channel and filter attention on the layer's input and output. A depth-wise layer
- * has no filter attention, for it is the channel's; a 1×1 layer no spatial one.
+ * Spatial and kernel attention act on the bank, channel and filter attention on the layer's input and output. A
+ * depth-wise layer has no filter attention, for it is the channel's; a 1×1 layer no spatial one.
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import { normalise } from './normalise.js';

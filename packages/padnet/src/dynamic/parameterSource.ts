@@ -14,7 +14,9 @@ export interface EffectiveParameter {
   readonly constant: Tensor | null;
 }
 
-/** A partial weight by the numbers in use, λ_d · M ⊙ Σ_k α_k Θ_k + λ_s · (1 − M) ⊙ Θ_s, as the native kernels take it. */
+/**
+ * A partial weight by the numbers in use, λ_d · M ⊙ Σ_k α_k Θ_k + λ_s · (1 − M) ⊙ Θ_s, as the native kernels take it.
+ */
 export interface CompactParameter {
   /** Θ [K, d], the d dynamic entries in row-major order. */
   readonly bank: Tensor;
@@ -30,7 +32,7 @@ export interface CompactParameter {
   };
 }
 
-/** What every source answers; `ParameterSource` of `partial/` is the union of those that there are. */
+/** The contract of every source; `ParameterSource` of `partial/` is the union of those that there are. */
 export interface Source extends nn.Module {
   readonly kind: 'static' | 'dynamic' | 'searched' | 'partial';
   /** Shape of one effective parameter, such as [outChannels, inChannels / groups, kernelHeight, kernelWidth]. */

@@ -1,4 +1,4 @@
-/** What maps a layer's input to the coefficients of its bank. A router is a module of its own, apart from the bank. */
+/** Routers: modules that map a layer's input to the coefficients of its bank, apart from the bank. */
 import type { nn, Tensor } from '@padnet/torch';
 
 export interface Router extends nn.Module {
@@ -15,13 +15,13 @@ export interface Router extends nn.Module {
   /** Multiplications for one input of `shape` [batch, channels, …size], all of the batch together. */
   countMacs(shape: readonly number[]): number;
   /**
-   * Makes the router decide alike for every input, so that a layer converted from a static one can start equal to it; a router
-   * without it does so by itself, with coefficients that sum to 1.
+   * Makes the router decide alike for every input, so that a layer converted from a static one can start equal to it; a
+   * router without it does so by itself, with coefficients that sum to 1.
    */
   neutralise?(): Gains;
 }
 
-/** What a router decides for each sample: of ODConv all four, of other routers the coefficients. Null: 1 everywhere. */
+/** The decision of a router for each sample: ODConv's has all four, others have coefficients. Null: 1 everywhere. */
 export interface Attention {
   /** α [batch, K] */
   readonly coefficients: Tensor;
@@ -33,7 +33,7 @@ export interface Attention {
   readonly filter: Tensor | null;
 }
 
-/** What a router that decides alike for every input multiplies a layer of K equal bank entries by. */
+/** The factors by which a router that decides alike for every input multiplies a layer of K equal bank entries. */
 export interface Gains {
   /** Σ_k α_k: kernel and bias. */
   readonly coefficients: number;

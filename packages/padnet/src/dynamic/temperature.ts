@@ -1,5 +1,6 @@
 /**
- * The temperature T of attentions (method.md §1): high at first, so that all kernels learn; it falls to 1 in the first epochs.
+ * The temperature T of attentions (method.md §1): high at first, so that all kernels learn; it falls to 1 in the first
+ * epochs.
  */
 import { nn, noGrad, tensor } from '@padnet/torch';
 
@@ -32,7 +33,10 @@ export function setTemperature(network: nn.Module, temperature: number): void {
   });
 }
 
-/** T(t) = T_0 + (T_1 − T_0) · min(1, t / t_end): from `start` to `end` in a straight line over the first `steps` steps (DY-Conv §3.3). */
+/**
+ * T(t) = T_0 + (T_1 − T_0) · min(1, t / t_end): from `start` to `end` in a straight line over the first `steps` steps
+ * (DY-Conv §3.3).
+ */
 export function annealedTemperature(
   step: number,
   { start, end, steps }: { start: number; end: number; steps: number },

@@ -68,8 +68,8 @@ export function readFinishedRun<Cell, R extends Recipe>(
   if (!finished) throw new InputError(`${folder.path} has no finished run`);
   if (!Number.isFinite(finished.testScore)) {
     throw new InputError(
-      `${folder.path} has a test ${finished.metric} that is no number, since its network's outputs were none; train it ` +
-        'anew with a lower training.learningRate',
+      `${folder.path} has a test ${finished.metric} that is not a number, as its network's outputs were not; train ` +
+        'it anew with a lower training.learningRate',
     );
   }
   const partition = events.findLast((event) => event.type === 'partition');

@@ -10,7 +10,8 @@ describe('rounded coefficients', () => {
   const given = (): Tensor => fromTypedArray(Float64Array.of(0.6, 0.3, 0.1, 0.25, 0.4, 0.35)).reshape([2, 3]);
 
   it('are 0 below the threshold, and sum to 1 where they did', () => {
-    expectClose(roundCoefficients(given(), 0.3, true), [[2 / 3, 1 / 3, 0], [0, 0.4 / 0.75, 0.35 / 0.75]]); // prettier-ignore
+    // prettier-ignore
+    expectClose(roundCoefficients(given(), 0.3, true), [[2 / 3, 1 / 3, 0], [0, 0.4 / 0.75, 0.35 / 0.75]]);
     expectClose(roundCoefficients(given(), 0.3, false), [[0.6, 0.3, 0], [0, 0.4, 0.35]]); // prettier-ignore
     expectClose(roundCoefficients(given(), 0, true), given());
   });

@@ -1,9 +1,12 @@
-/** Coefficients that are nearly 0, rounded to 0 if asked: the native kernels do not read a bank entry whose coefficient is 0. */
+/**
+ * Coefficients that are nearly 0, rounded to 0 if asked: the native kernels do not read a bank entry whose coefficient
+ * is 0.
+ */
 import { ops, type Tensor } from '@padnet/torch';
 
 /**
- * Coefficients below `threshold` become 0, but for the largest of each sample; where they sum to 1, the others are scaled so that
- * they still do.
+ * Coefficients below `threshold` become 0, but for the largest of each sample; where they sum to 1, the others are
+ * scaled so that they still do.
  *
  * @param coefficients α [batch, K], not negative
  */

@@ -1,6 +1,6 @@
 /**
- * State dicts as they are saved: of each partial layer the numbers in use (see `PartialSource`), also where the search for its
- * mask has not come to an end; of a layer that a partition made static the weight alone.
+ * State dicts as they are saved: of each partial layer the numbers in use (see `PartialSource`), also where the search
+ * for its mask has not come to an end; of a layer that a partition made static the weight alone.
  */
 import { scope, type nn, type Tensor } from '@padnet/torch';
 import { isMasked, Mask, PartialSource, sourceOf, type MaskedSource } from '../partial/index.js';
@@ -19,8 +19,8 @@ export function compactStateDict(network: nn.Module): Map<string, Tensor> {
 }
 
 /**
- * Loads what `compactStateDict` gave into a network of the same kind: partial layers get the masks of `state`, and those that are
- * static in it become so.
+ * Loads what `compactStateDict` gave into a network of the same kind: partial layers get the masks of `state`, and
+ * those that are static in it become so.
  *
  * @throws RangeError naming the tensors that do not fit; then nothing was changed
  */
@@ -42,7 +42,7 @@ export function loadCompactStateDict(network: nn.Module, state: nn.StateDict): v
   }
 }
 
-/** What takes the place of a module, of zeros; null where it stays. */
+/** The module of zeros that takes the place of `module`; null where that stays. */
 function asSaved(path: string, module: nn.Module, state: nn.StateDict): nn.Module | null {
   const source = sourceOf(module);
   if (isMasked(source)) {

@@ -62,7 +62,8 @@ const networks = [
 ] as const;
 
 /**
- * DCD's branch is quadratic in the activations: a deep network that was never trained gives numbers without a digit that holds.
+ * DCD's branch is quadratic in the activations: a deep network that was never trained gives numbers without a digit
+ * that holds.
  */
 function convolutionsOf(name: string, layer: LayerKind): readonly DynamicConvolution[] {
   if (layer === 'static') return ['dyconv'];
@@ -187,7 +188,8 @@ describe('convNorm', () => {
     fuseBatchNorms(network);
     const input = randn([4, 3, 16, 16]);
     const evaluated = (): void => {
-      expectClose(noGrad(() => network.forward(input)), noGrad(() => plain.forward(input)), { atol: 1e-5, rtol: 1e-5 }); // prettier-ignore
+      // prettier-ignore
+      expectClose(noGrad(() => network.forward(input)), noGrad(() => plain.forward(input)), { atol: 1e-5, rtol: 1e-5 });
     };
     evaluated();
     for (const training of [true, false]) {

@@ -1,10 +1,11 @@
 /**
  * A convolution and the batch norm behind it, with what a batch norm adds: a residual and its activation.
  *
- * In evaluation without a gradient a network that `fuseBatchNorms` was called for computes both in one. A dynamic or partial convolution
- * does all of it in one pass where its weights are packed: γ/σ is a part of them, and the rest is done to each tile of the output
- * while it is in cache. Its batch norm stays where another plan is faster, where kernels are depth-wise or no entry is dynamic, over three
- * dimensions, with a bias bank, with ODConv (whose filter attention comes between) and with DCD.
+ * In evaluation without a gradient a network that `fuseBatchNorms` was called for computes both in one. A dynamic or
+ * partial convolution does all of it in one pass where its weights are packed: γ/σ is a part of them, and the rest is
+ * done to each tile of the output while it is in cache. Its batch norm stays where another plan is faster, where
+ * kernels are depth-wise or no entry is dynamic, over three dimensions, with a bias bank, with ODConv (whose filter
+ * attention comes between) and with DCD.
  */
 import { isGradEnabled, nn, type Tensor } from '@padnet/torch';
 import { convolveWithEpilogue, factorAndShift, fusedWeights } from '../compute/fusedNorm.js';
@@ -38,13 +39,16 @@ export class ConvSequential extends nn.Sequential {
   }
 }
 
-/** What a batch norm and its convolution are fused to: weight or factor, and shift. Only norms that are to be fused have one. */
+/**
+ * The tensors that a batch norm and its convolution are fused to: weight or factor, and shift. Only norms that are to
+ * be fused have them.
+ */
 const fusedTensors = new WeakMap<nn.BatchNorm, VersionCache<[weight: Tensor, shift: Tensor]>>();
 
 /**
- * Lets `convNorm` compute the convolutions and batch norms of a network in one, in evaluation mode and without gradients. Parameters and
- * buffers stay as they are: the network is saved and trained as before. Weights are made anew where these have changed: a second
- * copy of them.
+ * Lets `convNorm` compute the convolutions and batch norms of a network in one, in evaluation mode and without
+ * gradients. Parameters and buffers stay as they are: the network is saved and trained as before. Weights are made anew
+ * where these have changed: a second copy of them.
  *
  * @returns what ends that
  */

@@ -1,4 +1,4 @@
-/** What a network really stores and executes (method.md §2). */
+/** The numbers that a network really stores, and the multiplications that it executes (method.md §2). */
 import { nn, noGrad, scope, zeros } from '@padnet/torch';
 import { isMasked, numEntries } from '../partial/index.js';
 import { isDynamicLayer } from './dynamicLayer.js';
@@ -15,7 +15,7 @@ export interface StoredNumbers {
   readonly dynamicEntries: number;
 }
 
-/** Of the network as it stands: layers that are still searched for their masks are fully dynamic. */
+/** The numbers that a network stores as it stands: layers that are still searched for their masks are fully dynamic. */
 export function countStored(network: nn.Module): StoredNumbers {
   const parameters = network.parameters().reduce((sum, { numel }) => sum + numel, 0);
   let maskBits = 0;
@@ -46,11 +46,13 @@ export interface LayerCost {
 }
 
 /**
- * Lists what every layer with weights executes in one forward pass in evaluation mode, in order; a layer that runs twice comes
- * twice. Convolutions, linear layers and routers count; normalisation, activation, pooling and the products of attention, which
- * have no weights, do not; nor, so far, recurrent layers and the projections of `nn.MultiheadAttention`.
+ * Lists what every layer with weights executes in one forward pass in evaluation mode, in order; a layer that runs
+ * twice comes twice. Convolutions, linear layers and routers count; normalisation, activation, pooling and the products
+ * of attention, which have no weights, do not; nor, so far, recurrent layers and the projections of
+ * `nn.MultiheadAttention`.
  *
- * @param pass the shape of an input of zeros, or a function that runs the pass, for networks whose input is more than a tensor
+ * @param pass the shape of an input of zeros, or a function that runs the pass, for networks whose input is more than a
+ *   tensor
  */
 export function countMacs(network: nn.Layer, pass: readonly number[]): LayerCost[];
 export function countMacs(network: nn.Module, pass: () => unknown): LayerCost[];

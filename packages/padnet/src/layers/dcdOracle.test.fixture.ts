@@ -1,6 +1,6 @@
 /**
- * DCD as method.md §1 and §2 have it, in loops over plain numbers that share nothing with the library: what `DecomposedConv2d` is
- * compared with. Gradients are central differences.
+ * DCD as method.md §1 and §2 have it, in loops over plain numbers that share nothing with the library: what
+ * `DecomposedConv2d` is compared with. Gradients are central differences.
  */
 export interface DcdSpec {
   readonly batch: number;

@@ -90,7 +90,7 @@ function randomNumbers(spec: Layout): DcdNumbers {
 interface Built {
   readonly layer: DecomposedConv2d;
   readonly input: Tensor;
-  /** What has gradients. */
+  /** The tensors that have gradients. */
   readonly tensors: Readonly<Partial<Record<DcdName, Tensor>>>;
 }
 

@@ -1,12 +1,12 @@
 /**
- * Dynamic convolution decomposition (DCD; Li et al. 2021, arXiv 2103.08756; method.md §1): a static convolution whose channels
- * are scaled by the input, and a branch that fuses L latent channels by a matrix that the input makes.
+ * Dynamic convolution decomposition (DCD; Li et al. 2021, arXiv 2103.08756; method.md §1): a static convolution whose
+ * channels are scaled by the input, and a branch that fuses L latent channels by a matrix that the input makes.
  *
  *     y = s(x) ⊙ (W ∗ x) + P · (z + BN(Φ(x) · z)) + b,   z = BN(Q ∗ x)
  *
- * The router gives s and the coefficients h of the source, a bank of L×L matrices: Φ(x) = Σ_k h_k(x) Θ_k. In a partial layer
- * the source's masked entries come from the input and the rest are a learned constant, with λ_d and λ_s as everywhere (§2). W may
- * be dense, grouped or depth-wise; Q and P always see all channels, at the centre of W's kernel.
+ * The router gives s and the coefficients h of the source, a bank of L×L matrices: Φ(x) = Σ_k h_k(x) Θ_k. In a partial
+ * layer the source's masked entries come from the input and the rest are a learned constant, with λ_d and λ_s as
+ * everywhere (§2). W may be dense, grouped or depth-wise; Q and P always see all channels, at the centre of W's kernel.
  */
 import { nn, ops, zeros, type Tensor } from '@padnet/torch';
 import { mixParameter, normalise, type DcdRouter } from '../dynamic/index.js';
@@ -19,7 +19,7 @@ import { outputSize } from '../compute/outputSize.js';
 export interface DecomposedConv2dOptions {
   readonly geometry: nn.Conv2dGeometry;
   readonly router: DcdRouter;
-  /** Of Φ, the kernel of a 1×1 convolution: [L, L, 1, 1] */
+  /** The source of Φ, the kernel of a 1×1 convolution: [L, L, 1, 1] */
   readonly source: ParameterSource;
   /** W [outChannels, inChannels / groups, kernelHeight, kernelWidth]; its memory is shared. */
   readonly weight: Tensor;
@@ -41,9 +41,9 @@ export class DecomposedConv2d extends nn.Module {
   readonly q: nn.Parameter;
   /** P [outChannels, L, 1, 1] */
   readonly p: nn.Parameter;
-  /** Of Q ∗ x. */
+  /** The norm of Q ∗ x. */
   readonly bn1: nn.BatchNorm2d;
-  /** Of Φ(x) · z. */
+  /** The norm of Φ(x) · z. */
   readonly bn2: nn.BatchNorm2d;
 
   /** P and Q start as convolutions do in the published networks. @throws RangeError where Φ is no square matrix */
@@ -93,8 +93,8 @@ export class DecomposedConv2d extends nn.Module {
   }
 
   /**
-   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width] in the router, the
-   * entries of Φ that depend on the input, W, Q, Φ and P.
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, height, width] in the
+   * router, the entries of Φ that depend on the input, W, Q, Φ and P.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;
@@ -107,9 +107,12 @@ export class DecomposedConv2d extends nn.Module {
   }
 }
 
-/** What the middle of the kernel meets, so that a 1×1 kernel with the same stride gives as many outputs at the same places. */
+/**
+ * The part of an input that the middle of the kernel meets, so that a 1×1 kernel with the same stride gives as many
+ * outputs at the same places.
+ */
 function atKernelCentres(input: Tensor, { kernelSize, padding, dilation }: nn.Conv2dGeometry): Tensor {
-  // Of the last dimension first, as the operator has them; below 0: cropped.
+  // The sides of the last dimension come first, as the operator has them; below 0 they are cropped.
   const sides = ([1, 0] as const).flatMap((axis) => {
     const reach = dilation[axis] * (kernelSize[axis] - 1);
     const before = Math.floor(reach / 2);

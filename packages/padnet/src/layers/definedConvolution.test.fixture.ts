@@ -1,4 +1,7 @@
-/** A dynamic convolution as method.md §1 and §2 define it: one convolution a sample, with θ(x) formed by the plain equation. */
+/**
+ * A dynamic convolution as method.md §1 and §2 define it: one convolution a sample, with θ(x) formed by the plain
+ * equation.
+ */
 import { nn, ops, type Tensor } from '@padnet/torch';
 import { attend } from '../dynamic/index.js';
 import { partialParameter } from '../partial/index.js';

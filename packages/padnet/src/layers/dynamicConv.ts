@@ -4,9 +4,9 @@
  *
  *     y = θ(x) ∗ x + Σ_k α_k(x) b_k,   α = router(x),   θ(x) from the source
  *
- * Where the router gives more than coefficients (ODConv), the spatial attention acts on the mixed kernel, before mask and static
- * part, the channel attention on the input, and the filter attention on the output, before the bias. θ(x) ∗ x is computed by
- * `PlannedConvolution`.
+ * Where the router gives more than coefficients (ODConv), the spatial attention acts on the mixed kernel, before mask
+ * and static part, the channel attention on the input, and the filter attention on the output, before the bias. θ(x) ∗
+ * x is computed by `PlannedConvolution`.
  */
 import { nn, ops, type Tensor } from '@padnet/torch';
 import type { ConvolutionPlan } from '../compute/convolutionPlan.js';
@@ -27,7 +27,7 @@ export interface DynamicConvOptions<Geometry extends nn.ConvGeometry = nn.ConvGe
   readonly biasBank?: Tensor | null;
 }
 
-/** What the dynamic convolutions share: make a `DynamicConv1d`, `DynamicConv2d` or `DynamicConv3d`. */
+/** The base of the dynamic convolutions: make a `DynamicConv1d`, `DynamicConv2d` or `DynamicConv3d`. */
 export abstract class DynamicConv extends nn.Module {
   readonly geometry: nn.ConvGeometry;
   readonly router: Router;
@@ -36,7 +36,10 @@ export abstract class DynamicConv extends nn.Module {
   readonly biasBank: nn.Parameter | null;
   /** How the layer is computed; null for the fastest way. Where the gradient is differentiated again: a composition. */
   plan: ConvolutionPlan | null = null;
-  /** In evaluation, coefficients below it are rounded to 0 (`roundCoefficients`), so that their bank entries are not read. */
+  /**
+   * In evaluation, coefficients below it are rounded to 0 (`roundCoefficients`), so that their bank entries are not
+   * read.
+   */
   coefficientThreshold = 0;
   readonly #layout: string;
   readonly #computation: PlannedConvolution;
@@ -89,8 +92,8 @@ export abstract class DynamicConv extends nn.Module {
   }
 
   /**
-   * Whether `forwardWithEpilogue` can do for an input like this. Attention on filters comes before what follows the layer, and with
-   * a bias of its own the layer would have two.
+   * Whether `forwardWithEpilogue` can do for an input like this. Attention on filters comes before what follows the
+   * layer, and with a bias of its own the layer would have two.
    */
   takesEpilogue(input: Tensor): boolean {
     if (this.biasBank !== null || this.router.attend || input.dim !== this.geometry.kernelSize.length + 2) return false;
@@ -119,14 +122,15 @@ export abstract class DynamicConv extends nn.Module {
     return this.#computation.planFor(input);
   }
 
-  /** What each plan should cost for an input like `input`. */
+  /** The expected cost of each plan for an input like `input`, the fastest plan first. */
   planCosts(input: InputDescription): PlanChoice {
     return this.#computation.planCosts(input);
   }
 
   /**
-   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, …size] in router, mixing and
-   * convolution, by `plan`, else as if a kernel was mixed for each sample, whichever plan is the fastest on a machine.
+   * Multiplications that one forward pass executes for an input of `shape` [batch, inChannels, …size] in router, mixing
+   * and convolution, by `plan`, else as if a kernel was mixed for each sample, whichever plan is the fastest on a
+   * machine.
    */
   countMacs(shape: readonly number[]): number {
     const [batch = 1] = shape;

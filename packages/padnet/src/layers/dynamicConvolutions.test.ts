@@ -96,7 +96,8 @@ describe.each(cases)('%s', (_, geometry, size) => {
     });
 
     it('trains at batch 1, on maps of one position', () => {
-      const layer = layerOf({ ...geometry, padding: geometry.kernelSize.map((kernel) => kernel) }, makeRouter(geometry), partial); // prettier-ignore
+      const padded = { ...geometry, padding: [...geometry.kernelSize] };
+      const layer = layerOf(padded, makeRouter(geometry), partial);
       const input = randn([1, 2, ...size.map(() => 1)], { ...float64, requiresGrad: true });
       backward(layer.train().forward(input).square().sum());
       for (const tensor of [input, ...layer.parameters()])
@@ -105,7 +106,9 @@ describe.each(cases)('%s', (_, geometry, size) => {
   });
 
   it('gives the same by every plan that it has', () => {
-    const byFilter = Mask.fromTensor(ops.arange(geometry.outChannels).lt(1).reshape([-1, 1, ...geometry.kernelSize.map(() => 1)]).expand(nn.convWeightShape(geometry))); // prettier-ignore
+    const isFirst = ops.arange(geometry.outChannels).lt(1);
+    const filters = isFirst.reshape([-1, 1, ...geometry.kernelSize.map(() => 1)]);
+    const byFilter = Mask.fromTensor(filters.expand(nn.convWeightShape(geometry)));
     const source = (shape: number[]): ParameterSource =>
       new PartialSource({ bank: randn([numKernels, ...shape]), staticWeight: randn(shape), mask: byFilter });
     const layer = layerOf(geometry, routers[1]![1](geometry), source);

@@ -16,7 +16,7 @@ function mixtureOf({ weight, bias }: { weight: Tensor; bias: Tensor | null }): M
 }
 
 describe('FeedForward', () => {
-  it('is the same block with copied experts in both places, each with a decision and an auxiliary loss of its own', () => {
+  it('is the same block with copied experts in both places, each with its own decision and auxiliary loss', () => {
     manualSeed(0);
     const block = new FeedForward({ hiddenSize: 4, intermediateSize: 8, activation: (input) => ops.gelu(input) });
     const { intermediate, output } = block;

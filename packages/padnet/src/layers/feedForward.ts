@@ -1,6 +1,6 @@
 /**
- * The feed-forward block of a transformer, linear → activation → linear; either layer may be a mixture of experts with a
- * router of its own (method.md §1).
+ * The feed-forward block of a transformer, linear → activation → linear; either layer may be a mixture of experts with
+ * a router of its own (method.md §1).
  */
 import { nn, type Tensor } from '@padnet/torch';
 import { MoELinear } from './moeLinear.js';

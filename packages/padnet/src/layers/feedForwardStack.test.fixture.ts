@@ -1,4 +1,6 @@
-/** What tests need of a transformer: feed-forward blocks with residual connections, and a linear layer that is in no block. */
+/**
+ * A small transformer for tests: feed-forward blocks with residual connections, and a linear layer outside any block.
+ */
 import { manualSeed, nn, ops, type Tensor } from '@padnet/torch';
 import { FeedForward } from './feedForward.js';
 import { Routing } from './routing.js';

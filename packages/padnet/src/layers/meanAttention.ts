@@ -1,4 +1,4 @@
-/** What the routers of a network decide on average over data. */
+/** The mean decisions of a network's routers over data. */
 import { nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { attend, type Attention } from '../dynamic/index.js';
 import { isDynamicConvolution, type DynamicConvolutionLayer } from './dynamicLayer.js';

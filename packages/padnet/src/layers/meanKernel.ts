@@ -1,4 +1,7 @@
-/** The kernel of a bank at mean attentions, before mask, static part and scale factors: Σ_k ᾱ_k Θ_k, its positions weighed. */
+/**
+ * The kernel of a bank at mean attentions, before mask, static part and scale factors: Σ_k ᾱ_k Θ_k, its positions
+ * weighed.
+ */
 import type { Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';
 import type { DynamicConvolutionLayer } from './dynamicLayer.js';

@@ -396,11 +396,11 @@ describe('MoELinear', () => {
     const layer = makeLayer({ routing: 'task' });
     const input = randn([2, 3, 4], { dtype: 'float64' });
     expect(() => layer.forward(input, new Routing({ tokenMask: ones([2, 4], { dtype: 'bool' }) }))).toThrow(
-      'a token mask [2, 4] for 6 tokens',
+      'expected a token mask for 6 tokens, got [2, 4]',
     );
     for (const task of [3, -1, 0.5]) {
       expect(() => layer.forward(input, new Routing({ task }))).toThrow(
-        `task ${task} of a layer that routes by 3 tasks, from 0`,
+        `task must be a whole number from 0 to 2, got ${task}`,
       );
     }
   });

@@ -1,6 +1,6 @@
 /**
- * A linear layer that is a mixture of experts (method.md §1, §2): for each token only the k chosen experts are computed.
- * Static, dynamic and partial layers differ by their parameter source alone.
+ * A linear layer that is a mixture of experts (method.md §1, §2): for each token only the k chosen experts are
+ * computed. Static, dynamic and partial layers differ by their parameter source alone.
  *
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
@@ -12,7 +12,7 @@ import { Routing, type RoutingDecision, type RoutingLevel } from './routing.js';
 
 export interface MoELinearOptions {
   readonly router: NoisyTopK;
-  /** Of weights [outFeatures, inFeatures]. */
+  /** The source of weights [outFeatures, inFeatures]. */
   readonly source: ParameterSource;
   /** [E, outFeatures]; its memory is shared. @default null */
   readonly biasBank?: Tensor | null;
@@ -49,8 +49,8 @@ export class MoELinear extends nn.Module {
   }
 
   /**
-   * [batch, length, inFeatures] or [tokens, inFeatures], which is one sentence unless `routing.tokenMask` says otherwise → the
-   * same with outFeatures; 0 at padding. Its decision is added to `routing`.
+   * [batch, length, inFeatures] or [tokens, inFeatures], which is one sentence unless `routing.tokenMask` says
+   * otherwise → the same with outFeatures; 0 at padding. Its decision is added to `routing`.
    *
    * @throws RangeError where the mask has another number of tokens, or the layer has no such task
    */
@@ -60,7 +60,7 @@ export class MoELinear extends nn.Module {
     const flat = input.reshape([-1, inFeatures]);
     const numTokens = flat.shape[0]!;
     if (tokenMask && tokenMask.numel !== numTokens) {
-      throw new RangeError(`a token mask [${tokenMask.shape.join(', ')}] for ${numTokens} tokens`);
+      throw new RangeError(`expected a token mask for ${numTokens} tokens, got [${tokenMask.shape.join(', ')}]`);
     }
     const real = tokenMask && ops.nonzero(tokenMask.reshape([-1])).reshape([-1]);
     const tokens = real ? flat.indexSelect(0, real) : flat;
@@ -85,7 +85,8 @@ export class MoELinear extends nn.Module {
     const [outFeatures = 0, inFeatures = 0] = this.source.shape;
     const numTokens = numEntries(shape.slice(0, -1));
     const decided = { token: numTokens, sentence: shape.length === 2 ? 1 : shape[0]!, task: 1 }[this.routing];
-    // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into it.
+    // Where only some entries of a row are dynamic, each chosen expert is computed whole, static entries merged into
+    // it.
     const isStructured =
       this.source.kind === 'partial' && this.#computation.structureOf(this.source).kind !== 'entries';
     const ratio = this.source.kind === 'static' ? 0 : isStructured ? this.source.dynamicRatio : 1;
@@ -114,7 +115,7 @@ export class MoELinear extends nn.Module {
         const { task } = routing;
         const [numTasks = 0] = this.taskEmbedding!.shape;
         if (!(Number.isInteger(task) && task >= 0 && task < numTasks)) {
-          throw new RangeError(`task ${task} of a layer that routes by ${numTasks} tasks, from 0`);
+          throw new RangeError(`task must be a whole number from 0 to ${numTasks - 1}, got ${task}`);
         }
         const [numTokens = 0] = tokens.shape;
         // Without tokens nothing is decided.

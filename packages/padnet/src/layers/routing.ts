@@ -1,13 +1,19 @@
-/** What the mixtures of experts of one forward pass know beside their input, and what they decided (method.md §1). */
+/**
+ * The knowledge that the mixtures of experts of one forward pass have beside their input, and their decisions
+ * (method.md §1).
+ */
 import type { Tensor } from '@padnet/torch';
 import type { Gating } from '../dynamic/index.js';
 
-/** What chooses the experts: each token for itself, the mean of a sentence's tokens, or the task. */
+/**
+ * The levels at which experts are chosen: by each token for itself, by the mean of a sentence's tokens, or by the task.
+ */
 export const routingLevels = ['token', 'sentence', 'task'] as const;
 export type RoutingLevel = (typeof routingLevels)[number];
 
 /**
- * The gates of one MoE layer. Rows are the real tokens in order, the sentences that have any, or the one task, by `level`.
+ * The gates of one MoE layer. Rows are the real tokens in order, the sentences that have any, or the one task, by
+ * `level`.
  */
 export interface RoutingDecision extends Gating {
   readonly layer: object;

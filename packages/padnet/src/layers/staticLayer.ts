@@ -1,14 +1,14 @@
 /**
- * Dynamic layers as the static ones that they are at mean attentions (method.md §1, §2; s spatial, f filter, c channel attention,
- * 1 where there is none):
+ * Dynamic layers as the static ones that they are at mean attentions (method.md §1, §2; s spatial, f filter, c channel
+ * attention, 1 where there is none):
  *
  *     W = f̄ ⊙ (λ_d · M ⊙ s̄ ⊙ Σ_k ᾱ_k Θ_k + λ_s · (1 − M) ⊙ Θ_s) ⊙ c̄,   b = Σ_k ᾱ_k b_k
  *
- * DCD's branch is linear in evaluation and becomes a part of W at the kernel's centre: P · (1 + D₂ Φ̄) · D₁ · Q, D the factors of its
- * batch norms; their shifts become a bias.
+ * DCD's branch is linear in evaluation and becomes a part of W at the kernel's centre: P · (1 + D₂ Φ̄) · D₁ · Q, D the
+ * factors of its batch norms; their shifts become a bias.
  *
- * A layer none of whose entries stay dynamic *is* static: a partition replaces it, and what else of it depends on the input, bias and
- * attentions, takes its mean.
+ * A layer none of whose entries stay dynamic *is* static: a partition replaces it, and what else of it depends on the
+ * input, bias and attentions, takes its mean.
  */
 import { eye, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
 import { factorAndShift } from '../compute/fusedNorm.js';
@@ -37,8 +37,8 @@ export function evenAttention(layer: DynamicLayer): MeanAttention {
 }
 
 /**
- * For as many dimensions as the layer has; in its mode, dtype and device. Of DCD on a grouped convolution it has the part of the
- * branch that groups can have: its own group's channels.
+ * For as many dimensions as the layer has; in its mode, dtype and device. Of DCD on a grouped convolution it has the
+ * part of the branch that groups can have: its own group's channels.
  */
 function staticConvolution(layer: DynamicConvolutionLayer, mean: MeanAttention): nn.Conv {
   return noGrad(() => {
@@ -51,9 +51,10 @@ function staticConvolution(layer: DynamicConvolutionLayer, mean: MeanAttention):
 }
 
 /**
- * Of a mixture of experts without a dynamic entry. Its bias is the mean over the experts.
+ * The static form of a mixture of experts without a dynamic entry. Its bias is the mean over the experts.
  *
- * @throws RangeError where an entry is dynamic: each token has its own k experts, whose mean is no layer that was trained
+ * @throws RangeError where an entry is dynamic: each token has its own k experts, whose mean is no layer that was
+ *   trained
  */
 function staticLinear(layer: MoELinear): nn.Linear {
   const { source, biasBank } = layer;
@@ -126,14 +127,20 @@ function decomposedWeights(layer: DecomposedConv2d, mean: MeanAttention): Weight
   return { weight, bias: layer.bias ? constant.add(layer.bias) : constant };
 }
 
-/** What a weight of all channels [outChannels, inChannels] has of each filter's own group: [outChannels, inChannels / groups, 1, …]. */
+/**
+ * The part of a weight of all channels [outChannels, inChannels] in each filter's own group: [outChannels, inChannels /
+ * groups, 1, …].
+ */
 function ofGroups(weight: Tensor, { groups, outChannels, inChannels, kernelSize }: nn.ConvGeometry): Tensor {
   const blocks = weight.reshape([groups, outChannels / groups, groups, inChannels / groups]);
   const own = ops.diagonal(blocks, { dim1: 0, dim2: 2 }).permute([2, 0, 1]);
   return own.reshape([outChannels, inChannels / groups, ...kernelSize.map(() => 1)]);
 }
 
-/** The position of a kernel [outChannels, channels, height, width] that DCD's branch sees, as a view [outChannels, channels]. */
+/**
+ * The position of a kernel [outChannels, channels, height, width] that DCD's branch sees, as a view [outChannels,
+ * channels].
+ */
 function centreOf(weight: Tensor, { kernelSize, dilation }: nn.Conv2dGeometry): Tensor {
   const [row, column] = ([0, 1] as const).map((axis) => {
     const before = Math.floor((dilation[axis] * (kernelSize[axis] - 1)) / 2);
@@ -143,8 +150,8 @@ function centreOf(weight: Tensor, { kernelSize, dilation }: nn.Conv2dGeometry): 
 }
 
 /**
- * Puts a static layer into the place of a dynamic one. A bias that only DCD's branch has brought goes into the batch norm that
- * follows, where there is one: it subtracts the mean of what it gets, so that nothing changes.
+ * Puts a static layer into the place of a dynamic one. A bias that only DCD's branch has brought goes into the batch
+ * norm that follows, where there is one: it subtracts the mean of what it gets, so that nothing changes.
  */
 export function replaceByStatic(
   network: nn.Module,
@@ -176,8 +183,9 @@ function batchNormOf(network: nn.Module, conv: nn.Conv | nn.Linear): nn.BatchNor
 }
 
 /**
- * Replaces the layers of a network that compute the same for every input by the static ones that they are, as models have them that
- * were saved before partitions did so. A layer stays whose bias or attentions still depend on the input: it was trained with them.
+ * Replaces the layers of a network that compute the same for every input by the static ones that they are, as models
+ * have them that were saved before partitions did so. A layer stays whose bias or attentions still depend on the input:
+ * it was trained with them.
  */
 export function replaceConstantLayers(network: nn.Module): void {
   const made = new Map<nn.Module, nn.Conv | nn.Linear>(); // a layer that is reached by two paths is one layer
@@ -199,12 +207,19 @@ function isConstant(layer: DynamicLayer): layer is MoELinear | DynamicConv {
 
 const partitionedShapes = new WeakMap<nn.Module, readonly number[]>();
 
-/** Remembers that a static layer is one because a partition left it no dynamic entry. @param shape of what was partitioned */
+/**
+ * Remembers that a static layer is one because a partition left it no dynamic entry.
+ *
+ * @param shape of what was partitioned
+ */
 export function markPartitioned(layer: nn.Conv | nn.Linear, shape: readonly number[]): void {
   partitionedShapes.set(layer, shape);
 }
 
-/** Of a static layer that `markPartitioned` knows: κ of a network counts its entries. Null of every other module. */
+/**
+ * The shape of a static layer that `markPartitioned` knows: κ of a network counts its entries. Null for every other
+ * module.
+ */
 export function partitionedShape(module: nn.Module): readonly number[] | null {
   return partitionedShapes.get(module) ?? null;
 }

@@ -51,7 +51,8 @@ export function loadCode(reference: string, key: string, { allowCode = false }: 
     throw new InputError(`${key}: ${file}: there is no such file; expected one with code of your own`);
   if (!allowCode) {
     throw new InputError(
-      `${key}: ${file} is code, which runs with all your rights; --allow-code lets it (in a program, allowCode: true)`,
+      `${key}: ${file} is code, which runs with all your rights; --allow-code permits it ` +
+        '(in a program, allowCode: true)',
     );
   }
   const { exported, checksum } = run(file, key);

@@ -44,11 +44,11 @@ describe('Mask', () => {
     const b = Mask.fromTensor(tensor([1, 0, 1, 0]));
     expect(a.overlap(b)).toBe(1);
     expect(a.equals(b)).toBe(false);
-    expect(() => a.overlap(Mask.full([2, 2]))).toThrow("masks of shape [4] and [2, 2] can't be compared");
+    expect(() => a.overlap(Mask.full([2, 2]))).toThrow('masks of shape [4] and [2, 2] cannot be compared');
   });
 
   it('can only hold a legal mask', () => {
-    expect(() => Mask.fromTensor(tensor([0, 0.5, 1]))).toThrow('a mask holds only 0 and 1');
+    expect(() => Mask.fromTensor(tensor([0, 0.5, 1]))).toThrow('a mask can hold only 0 and 1');
     expect(() => Mask.fromBits([9], new Uint8Array(1))).toThrow('a mask of shape [9] needs 2 bytes, got 1');
     expect(() => Mask.fromBits([3], Uint8Array.of(0b1000))).toThrow('a mask of 3 entries has bits set beyond its end');
     expect(() => Mask.fromTensor(zeros([4])).has(4)).toThrow('entry 4 of a mask of 4');

@@ -1,6 +1,6 @@
 /**
- * M ∈ {0, 1}: which entries of a layer's weight stay dynamic (method.md §2). A real bit set: one bit an entry, entry i at
- * bit i mod 8 of byte ⌊i / 8⌋, padding bits zero. It never changes once made.
+ * M ∈ {0, 1}: which entries of a layer's weight stay dynamic (method.md §2). A real bit set: one bit an entry, entry i
+ * at bit i mod 8 of byte ⌊i / 8⌋, padding bits zero. It never changes once made.
  */
 import { fromTypedArray, ops, scope, type Tensor } from '@padnet/torch';
 import { numEntries } from './numEntries.js';
@@ -54,7 +54,7 @@ export class Mask {
   static fromTensor(tensor: Tensor): Mask {
     return scope(() => {
       const isDynamic = tensor.detach().ne(0);
-      if (!ops.equal(isDynamic.to(tensor.dtype), tensor.detach())) throw new RangeError('a mask holds only 0 and 1');
+      if (!ops.equal(isDynamic.to(tensor.dtype), tensor.detach())) throw new RangeError('a mask can hold only 0 and 1');
       const bytes = isDynamic.toTypedArray();
       const bits = new Uint8Array(Math.ceil(bytes.length / 8));
       for (let i = 0; i < bytes.length; i++) bits[i >> 3]! |= Number(bytes[i]) << (i & 7);
@@ -69,7 +69,8 @@ export class Mask {
 
   /** Whether entry `index` (row-major) is dynamic. */
   has(index: number): boolean {
-    if (!(index >= 0 && index < this.size)) throw new RangeError(`entry ${index} of a mask of ${this.size}`);
+    if (!(index >= 0 && index < this.size))
+      throw new RangeError(`a mask of ${this.size} entries has no entry ${index}`);
     return ((this.bits[index >> 3]! >> (index & 7)) & 1) === 1;
   }
 
@@ -81,7 +82,7 @@ export class Mask {
   overlap(other: Mask): number {
     if (!this.sameShape(other)) {
       throw new RangeError(
-        `masks of shape [${this.shape.join(', ')}] and [${other.shape.join(', ')}] can't be compared`,
+        `masks of shape [${this.shape.join(', ')}] and [${other.shape.join(', ')}] cannot be compared`,
       );
     }
     return this.bits.reduce((sum, byte, index) => sum + bitCount[byte & other.bits[index]!]!, 0);

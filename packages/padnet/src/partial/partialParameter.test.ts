@@ -38,7 +38,10 @@ describe('partialParameter', () => {
       for (const leaf of leaves) leaf.requiresGrad = true;
       const parameter = (): PartialParameter => ({ bank, staticWeight, mask, factors: scaleFactors(phi, mode) });
       const ones = double([[0.25, 0.75], [1.5, -0.5]]); // prettier-ignore
-      const results = (theta: Tensor): Tensor[] => [theta, ...grad(theta.square().sum(), leaves, { allowUnused: true })].filter((each) => each !== null); // prettier-ignore
+      const results = (theta: Tensor): Tensor[] => {
+        const gradients = grad(theta.square().sum(), leaves, { allowUnused: true });
+        return [theta, ...gradients].filter((each) => each !== null);
+      };
       const expected = results(partialParameter(ones, parameter()));
       for (const sumsToOne of [true, false]) {
         const found = results(mixParameter(ones, partialTerms({ ...parameter(), bank: bank.mul(mask) }, sumsToOne)));

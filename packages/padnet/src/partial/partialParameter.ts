@@ -3,8 +3,8 @@
  *
  *     θ(x) = λ_d · M ⊙ Σ_k α_k(x) Θ_k  +  λ_s · (1 − M) ⊙ Θ_s
  *
- * Every other way to compute it, of compact numbers, by native kernels or without forming θ(x) at all, is tested against it. The
- * coefficients of expert i of a mixture are 1 at i and 0 elsewhere.
+ * Every other way to compute it, of compact numbers, by native kernels or without forming θ(x) at all, is tested
+ * against it. The coefficients of expert i of a mixture are 1 at i and 0 elsewhere.
  */
 import type { Tensor } from '@padnet/torch';
 import { mixBank, type EffectiveParameter } from '../dynamic/index.js';
@@ -31,8 +31,8 @@ export function partialParameter(
 }
 
 /**
- * The same before it is mixed: bank M ⊙ Θ, scale λ_d and constant λ_s · (1 − M) ⊙ Θ_s, which is added to every bank entry where the
- * coefficients sum to 1.
+ * The same before it is mixed: bank M ⊙ Θ, scale λ_d and constant λ_s · (1 − M) ⊙ Θ_s, which is added to every bank
+ * entry where the coefficients sum to 1.
  *
  * @param bank M ⊙ Θ [K, …shape]
  */

@@ -3,8 +3,8 @@
  *
  *     θ(x) = λ_d · M ⊙ Σ_k α_k(x) Θ_k + λ_s · (1 − M) ⊙ Θ_s
  *
- * The mask stays as it is, so that only the numbers in use are held, trained and saved: (1 − κ)n + Kκn. `SearchSource` is what a
- * mask is searched with.
+ * The mask stays as it is, so that only the numbers in use are held, trained and saved: (1 − κ)n + Kκn. `SearchSource`
+ * is what a mask is searched with.
  */
 import { fromTypedArray, isGradEnabled, nn, noGrad, ops, scope, zeros, type DType, type Tensor } from '@padnet/torch';
 import type { CompactParameter, EffectiveParameter, Source } from '../dynamic/index.js';
@@ -46,7 +46,7 @@ export interface Entries {
 
 export class PartialSource extends nn.Module implements Source {
   readonly kind = 'partial';
-  /** Of one bank entry. */
+  /** The shape of one bank entry. */
   readonly shape: readonly number[];
   readonly scaleMode: ScaleMode;
   /** Θ [K, d]: the d dynamic entries of each bank entry, in row-major order. */
@@ -85,7 +85,7 @@ export class PartialSource extends nn.Module implements Source {
     this.#entries.forget(); // eight bytes an entry, that the native kernels do without
   }
 
-  /** Of zeros, for weights to be loaded into. */
+  /** A source of zeros, for weights to be loaded into. */
   static empty({ numKernels, mask, scaleMode, dtype = 'float32' }: EmptyPartialSourceOptions): PartialSource {
     return scope(() => {
       const zero = zeros([], { dtype });
@@ -152,7 +152,9 @@ export class PartialSource extends nn.Module implements Source {
     return this.#mask.get([this.maskBits], () => noGrad(() => unpackBits(this.maskBits, this.shape)));
   }
 
-  /** Where the numbers of `bank` and `staticWeight` stand in the whole weight, found once; they belong to this source. */
+  /**
+   * Where the numbers of `bank` and `staticWeight` stand in the whole weight, found once; they belong to this source.
+   */
   entries(): Entries {
     return this.#entries.get([this.maskBits], () => {
       const mask = unpackBits(this.maskBits, this.shape).reshape([-1]);

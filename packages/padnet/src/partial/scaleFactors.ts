@@ -1,6 +1,6 @@
 /**
- * λ_d = 2σ(φ) and λ_s = 2 − λ_d weigh the dynamic and the static part of a layer; one learnable φ a layer, 0 at the start,
- * so both begin at 1 and always sum to 2 (method.md §2).
+ * λ_d = 2σ(φ) and λ_s = 2 − λ_d weigh the dynamic and the static part of a layer; one learnable φ a layer, 0 at the
+ * start, so both begin at 1 and always sum to 2 (method.md §2).
  */
 import type { Tensor } from '@padnet/torch';
 

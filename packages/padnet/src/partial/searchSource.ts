@@ -1,7 +1,7 @@
 /**
- * A partial layer while its mask is searched (method.md §3): any entry may become static or return in the next round, and
- * ∂L/∂M needs the bank and the static weight whole. Until then every entry is dynamic, and the layer is trained as a bank;
- * `toPartial` gives what is trained afterwards.
+ * A partial layer while its mask is searched (method.md §3): any entry may become static or return in the next round,
+ * and ∂L/∂M needs the bank and the static weight whole. Until then every entry is dynamic, and the layer is trained as
+ * a bank; `toPartial` gives what is trained afterwards.
  */
 import { fromTypedArray, nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
 import type { EffectiveParameter, Source } from '../dynamic/index.js';
@@ -35,7 +35,7 @@ export class SearchSource extends nn.Module implements Source, Disposable {
   readonly maskBits: nn.Buffer;
   readonly #mask = new VersionCache<Tensor>();
   readonly #isFull = new VersionCache<boolean>();
-  /** What gradients are computed for meanwhile. */
+  /** The tensor that gradients are computed for meanwhile. */
   #variable: { readonly of: 'mask' | 'bank'; readonly tensor: Tensor } | null = null;
 
   /** @throws RangeError where bank, static weight and mask differ in shape */
@@ -84,8 +84,8 @@ export class SearchSource extends nn.Module implements Source, Disposable {
   }
 
   /**
-   * Runs `body` with the bank in use, Φ = M ⊙ Θ [K, …shape], as a tensor that gradients are computed for, static entries
-   * included: ∂L/∂Φ says what they would add to the static weight.
+   * Runs `body` with the bank in use, Φ = M ⊙ Θ [K, …shape], as a tensor that gradients are computed for, static
+   * entries included: ∂L/∂Φ says what they would add to the static weight.
    */
   withBankVariable<T>(body: (bank: Tensor) => T): T {
     return this.withVariable('bank', () => this.bank.mul(this.maskTensor()), body);
@@ -97,8 +97,8 @@ export class SearchSource extends nn.Module implements Source, Disposable {
   }
 
   /**
-   * Puts the mean kernel into the static weight, Θ_s ← (λ_d / λ_s) · θ̄: applying a mask then leaves the output nearly as it was
-   * (method.md §3).
+   * Puts the mean kernel into the static weight, Θ_s ← (λ_d / λ_s) · θ̄: applying a mask then leaves the output nearly
+   * as it was (method.md §3).
    *
    * @param kernel θ̄ […shape], without λ_d. @default mean_k Θ_k, of coefficients that are near uniform and sum to 1
    */

@@ -1,6 +1,9 @@
 import { scope, Tensor } from '@padnet/torch';
 
-/** A value made from tensors, kept as long as these are the same at the same versions. The tensors in it belong to the cache. */
+/**
+ * A value made from tensors, kept as long as these are the same at the same versions. The tensors in it belong to the
+ * cache.
+ */
 export class VersionCache<T> {
   #made: { readonly versions: string; readonly value: T } | null = null;
 

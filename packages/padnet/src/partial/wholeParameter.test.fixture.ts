@@ -1,4 +1,7 @@
-/** Sources as the plain equation takes them: bank, static weight and mask of one shape; gradients reach their parameters. */
+/**
+ * Sources as the plain equation takes them: bank, static weight and mask of one shape; gradients reach their
+ * parameters.
+ */
 import { ops } from '@padnet/torch';
 import type { PartialParameter } from './partialParameter.js';
 import type { ParameterSource } from './parameterSource.js';

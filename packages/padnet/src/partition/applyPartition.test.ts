@@ -54,7 +54,7 @@ function masks(net: nn.Module, isEmpty: (path: string) => boolean): { masks: Map
   return { masks: new Map(made) };
 }
 
-/** What the layers give with the masks, before they are for good. */
+/** The result of `body` while the layers have the masks, before these are for good. */
 function withMasks<T>(net: nn.Module, found: { masks: Map<string, Mask> }, body: () => T): T {
   for (const [path, source] of searchLayers(net)) source.mask = found.masks.get(path)!;
   return noGrad(body);
@@ -297,7 +297,7 @@ describe('a partition that was applied', () => {
     const fits = (path: string, mask: Mask | null) => (): void => {
       assertPartitionFits(net, changed(path, mask));
     };
-    expect(fits('4', Mask.full([4, 4, 3, 3]))).toThrow('4 has another mask, and no bank any more');
+    expect(fits('4', Mask.full([4, 4, 3, 3]))).toThrow('4 has another mask, and its bank no longer has');
     expect(fits('4', Mask.empty([4, 4, 1, 1]))).toThrow(
       'mask shape [4, 4, 1, 1] does not match bank entry [4, 4, 3, 3]',
     );

@@ -19,10 +19,11 @@ import {
 import { partialLayers, searchLayers, type Partition } from './partition.js';
 
 /**
- * Gives the partial layers of a network their masks for good. From here on each holds the numbers in use (see `PartialSource`); one
- * without a dynamic entry becomes the static layer that it is (`nn.Conv2d`, `nn.Linear` …), without router, λ_s in its weight. Where
- * its bias or attentions depend on the input still, they become their means: κ counts weights, and at κ = 0 a network is static.
- * What was searched is freed, so that **an optimizer made before has to be made anew**, and all else that keeps parameters.
+ * Gives the partial layers of a network their masks for good. From here on each holds the numbers in use (see
+ * `PartialSource`); one without a dynamic entry becomes the static layer that it is (`nn.Conv2d`, `nn.Linear` …),
+ * without router, λ_s in its weight. Where its bias or attentions depend on the input still, they become their means: κ
+ * counts weights, and at κ = 0 a network is static. The searched tensors are freed, so that **an optimizer made before
+ * has to be made anew**, and all else that keeps parameters.
  *
  * @param passes each runs the network forward once, on data such as it was trained on; used where `needsMeans`
  * @throws as `assertPartitionFits`; RangeError where means are needed and no pass gives them. Then nothing was changed
@@ -60,8 +61,8 @@ export function applyPartition(
 }
 
 /**
- * Whether these masks make a layer static of which more depends on the input than coefficients that sum to 1: attentions beside
- * them, or a bias mixed by others. Their means have to be measured.
+ * Whether these masks make a layer static of which more depends on the input than coefficients that sum to 1:
+ * attentions beside them, or a bias mixed by others. Their means have to be measured.
  */
 export function needsMeans(network: nn.Module, partition: Pick<Partition, 'masks'>): boolean {
   return becomingStatic(searchedLayers(network, partition)).some(({ layer }) => isMeasured(layer));
@@ -93,8 +94,8 @@ function isMeasured(layer: DynamicLayer): layer is DynamicConvolutionLayer {
 }
 
 /**
- * Of the layers that become static. Where coefficients alone decide and sum to 1, they are taken for equal, as
- * `SearchSource.meanIntoStatic` has it.
+ * The mean attentions of the layers that become static. Where coefficients alone decide and sum to 1, they are taken
+ * for equal, as `SearchSource.meanIntoStatic` has it.
  */
 function meansOf(
   network: nn.Module,
@@ -128,7 +129,7 @@ export function assertPartitionFits(network: nn.Module, { masks }: Pick<Partitio
     else if (shape.join() !== mask.shape.join()) {
       problems.push(`mask shape [${mask.shape.join(', ')}] does not match bank entry [${shape.join(', ')}] of ${path}`);
     } else if (source?.kind === 'partial' ? !source.mask.equals(mask) : !source && mask.count > 0) {
-      problems.push(`${path} has another mask, and no bank any more for entries that became static`);
+      problems.push(`${path} has another mask, and its bank no longer has the entries that became static`);
     }
   }
   for (const path of [...layers.keys(), ...shapes.keys()])

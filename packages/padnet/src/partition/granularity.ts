@@ -1,6 +1,6 @@
 /**
- * What becomes static as one (method.md §3): the paper's single entry, or coarser units that turn fewer dynamic entries into
- * less time.
+ * The units that become static as one (method.md §3): the paper's single entry, or coarser ones that turn fewer dynamic
+ * entries into less time.
  */
 export const granularities = ['entry', 'kernel', 'filter', 'neuron', 'block'] as const;
 
@@ -8,8 +8,8 @@ export const granularities = ['entry', 'kernel', 'filter', 'neuron', 'block'] as
  * - `entry`: one number of a weight.
  * - `kernel`: one [kernelHeight, kernelWidth] slice of a convolution.
  * - `filter`: one output channel of a convolution, one output neuron (row) of a linear layer.
- * - `neuron`: one neuron between the two linear layers of a feed-forward block, that is row j of the intermediate weight
- *   together with column j of the output weight; where only one of them is partial, its row or column alone.
+ * - `neuron`: one neuron between the two linear layers of a feed-forward block, that is row j of the intermediate
+ *   weight together with column j of the output weight; where only one of them is partial, its row or column alone.
  * - `block`: a square of `BLOCK_SIZE` rows and columns of a linear layer, less at the far edges.
  */
 export type Granularity = (typeof granularities)[number];

@@ -1,6 +1,7 @@
 /**
  * Iterative Mode Partition (PAD-Net §3.3; method.md §3): for t = 1..T score all entries with the current mask, keep the
- * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot partition.
+ * ratio κ_t, make the rest static. An entry that became static can return in a later round. T = 1 is the one-shot
+ * partition.
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { Mask, type SearchSource } from '../partial/index.js';
@@ -50,13 +51,13 @@ export interface RoundResult extends PartitionRound {
 }
 
 /**
- * Partitions a network whose layers are partial and have no masks for good. It is put in evaluation mode meanwhile and is left
- * as it was: `applyPartition` sets the masks.
+ * Partitions a network whose layers are partial and have no masks for good. It is put in evaluation mode meanwhile and
+ * is left as it was: `applyPartition` sets the masks.
  *
  * κ = 0 leaves nothing to choose, so that nothing is scored.
  *
- * @throws RangeError where κ is outside [0, 1], rounds < 1, or there is no such layer; InputError where the granularity does not
- *   fit a layer or all scores are 0; NonFiniteError naming a layer whose scores are not finite
+ * @throws RangeError where κ is outside [0, 1], rounds < 1, or there is no such layer; InputError where the granularity
+ *   does not fit a layer or all scores are 0; NonFiniteError naming a layer whose scores are not finite
  */
 export async function iterativeModePartition(
   network: nn.Module,

@@ -1,4 +1,7 @@
-/** Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md §3). */
+/**
+ * Makes the switch to a mask continuous: the mean kernel of every searched layer becomes its static weight (method.md
+ * §3).
+ */
 import { scope, type nn, type Tensor } from '@padnet/torch';
 import { isDynamicConvolution, meanAttentions, meanKernel, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource } from '../partial/index.js';

@@ -8,7 +8,15 @@ import { compactStateDict, loadCompactStateDict, MoELinear, Routing } from '../l
 import { Mask } from '../partial/index.js';
 import { iterativeModePartition, type IterativeModePartitionOptions } from './iterativeModePartition.js';
 import { applyPartition } from './applyPartition.js';
-import { comparePartitions, decodePartition, encodePartition, overallDynamicRatio, partialLayers, searchLayers, type Partition } from './partition.js'; // prettier-ignore
+import {
+  comparePartitions,
+  decodePartition,
+  encodePartition,
+  overallDynamicRatio,
+  partialLayers,
+  searchLayers,
+  type Partition,
+} from './partition.js';
 import { partitionUnits } from './partitionUnits.js';
 import { maskGradient, random } from './saliency/index.js';
 

@@ -98,7 +98,7 @@ describe('a partition', () => {
     expect(partialLayers(target).get('0')).toBe(source);
     expect(() => {
       applyPartition(target, partition({ '0': [0b11, 0] }));
-    }).toThrow('0 has another mask, and no bank any more for entries that became static');
+    }).toThrow('0 has another mask, and its bank no longer has the entries that became static');
   });
 
   it('is applied once to a layer that two paths reach', () => {

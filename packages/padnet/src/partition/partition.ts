@@ -1,7 +1,7 @@
 /**
- * A partition: the masks of a network's partial layers, with the scores and settings that gave them. An artefact of its own:
- * one safetensors file with `masks.<layer>` (bits, uint8), `scores.<layer>` (unit scores of the last round) and the rest as
- * JSON in the metadata; it can be compared, and applied to another run of the same network.
+ * A partition: the masks of a network's partial layers, with the scores and settings that gave them. An artefact of its
+ * own: one safetensors file with `masks.<layer>` (bits, uint8), `scores.<layer>` (unit scores of the last round) and
+ * the rest as JSON in the metadata; it can be compared, and applied to another run of the same network.
  */
 import { decodeSafetensors, encodeSafetensors, fromTypedArray, scope, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
@@ -24,7 +24,7 @@ const settingsSchema = z.strictObject({
   seed: z.int(),
 });
 
-/** What a partition was made with. */
+/** The settings that a partition was made with. */
 export type PartitionSettings = z.infer<typeof settingsSchema>;
 
 const roundSchema = z.strictObject({
@@ -47,7 +47,9 @@ export interface Partition {
   readonly rounds: readonly PartitionRound[];
   /** By layer path. */
   readonly masks: ReadonlyMap<string, Mask>;
-  /** Unit scores of the last round, by layer path; units that span two layers stand under the first. None where κ is 0. */
+  /**
+   * Unit scores of the last round, by layer path; units that span two layers stand under the first. None where κ is 0.
+   */
   readonly scores: ReadonlyMap<string, Float32Array>;
 }
 
@@ -134,7 +136,8 @@ function decode(bytes: Uint8Array, file: string): ReturnType<typeof decodeSafete
     return decodeSafetensors(bytes, file);
   } catch (cause) {
     throw new InputError(
-      `${file}: not a partition: it is damaged, or no safetensors file; give a file of masks, such as partition.safetensors of a run`,
+      `${file}: not a partition: it is damaged, or no safetensors file; give a file of masks, such as ` +
+        'partition.safetensors of a run',
       { cause },
     );
   }

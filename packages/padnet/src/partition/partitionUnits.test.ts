@@ -116,7 +116,8 @@ describe('the units of feed-forward blocks', () => {
               );
             } else {
               for (const [index, parts] of byGroup.entries()) {
-                const [entries, dynamic] = parts.reduce(([size, count], [, mask]) => [size + mask.size, count + mask.count], [0, 0]); // prettier-ignore
+                const entries = parts.reduce((sum, [, mask]) => sum + mask.size, 0);
+                const dynamic = parts.reduce((sum, [, mask]) => sum + mask.count, 0);
                 withinOneUnit(dynamic, entries, largest(index));
               }
             }
@@ -152,7 +153,8 @@ describe('a granularity that does not fit', () => {
     [
       'kernel',
       (): nn.Module => convertToPartialMoE(pretrainedStack(), { layers: [1] }),
-      'granularity kernel does not fit the linear layer layers.1.intermediate [10, 6]; what fits: entry, filter, neuron, block',
+      'granularity kernel does not fit the linear layer layers.1.intermediate [10, 6]; what fits: entry, filter, ' +
+        'neuron, block',
     ],
     [
       'neuron',

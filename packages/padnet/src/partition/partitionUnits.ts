@@ -1,6 +1,6 @@
 /**
- * The units of the partial layers that are searched, at a granularity. A unit's saliency is the sum of its entries', taken
- * before the absolute value (method.md §3).
+ * The units of the partial layers that are searched, at a granularity. A unit's saliency is the sum of its entries',
+ * taken before the absolute value (method.md §3).
  */
 import type { nn, Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
@@ -12,7 +12,7 @@ import { blocks, columns, runs, type UnitLayout } from './unitLayout.js';
 
 /** Units that share one threshold in scope `local`: those of one layer, or of the two layers that neurons span. */
 export interface UnitGroup {
-  /** What each unit has of each layer. */
+  /** The part that each unit has of each layer. */
   readonly parts: readonly UnitPart[];
   /** Entries of a unit, all parts together; by unit where they differ. */
   readonly unitSize: number | Int32Array;

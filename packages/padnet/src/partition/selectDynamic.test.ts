@@ -10,7 +10,9 @@ const layer = (scores: number[], unitSize: number | Int32Array = 1): LayerScores
 const flags = (layers: LayerScores[], ratio: number, scope: 'global' | 'local'): number[][] =>
   selectDynamic(layers, ratio, scope).map((selected) => selected.toArray());
 
-/** The definition, unit by unit: ascending scores become static while they fit; then everything at or below the last. */
+/**
+ * The definition, unit by unit: ascending scores become static while they fit; then everything at or below the last.
+ */
 function byHand(layers: { scores: number[]; unitSize: number }[], ratio: number): boolean[][] {
   const entries = layers.reduce((sum, { scores, unitSize }) => sum + scores.length * unitSize, 0);
   let room = Math.floor((1 - ratio) * entries);

@@ -14,8 +14,8 @@ export interface LayerScores {
 }
 
 /**
- * The units with the lowest scores become static, as many as fit in ⌊(1 − ratio)·n⌋ entries; units whose score equals the
- * highest of those become static too. At unit size 1 that is the paper's rule.
+ * The units with the lowest scores become static, as many as fit in ⌊(1 − ratio)·n⌋ entries; units whose score equals
+ * the highest of those become static too. At unit size 1 that is the paper's rule.
  *
  * @returns for each layer, a bool tensor [units]: true stays dynamic
  */

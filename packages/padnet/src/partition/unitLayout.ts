@@ -29,7 +29,9 @@ export function columns(shape: readonly number[]): UnitLayout<number> {
   };
 }
 
-/** Units are the squares that a grid of `size` cuts from a weight [rows, columns], row by row; less at the far edges. */
+/**
+ * Units are the squares that a grid of `size` cuts from a weight [rows, columns], row by row; less at the far edges.
+ */
 export function blocks(shape: readonly number[], size: number): UnitLayout {
   const [rows = 0, columns = 0] = shape;
   const [gridRows, gridColumns] = [Math.ceil(rows / size), Math.ceil(columns / size)];

@@ -76,8 +76,8 @@ describe('compareRuns', () => {
     const [plain, mixed, partial] = threeRuns();
     expect(summarySentence([plain, mixed, partial])).toBe(
       'With 30.0 % of its entries dynamic, partial stores 2.00 M numbers (50 % of mixed). It reaches 92.00 % test ' +
-        'accuracy: +1.00 points against mixed (91.00 %), +2.00 points against plain (90.00 %). This test set cannot tell ' +
-        'differences below about 0.8 points from chance.',
+        'accuracy: +1.00 points against mixed (91.00 %), +2.00 points against plain (90.00 %). This test set cannot ' +
+        'tell differences below about 0.8 points from chance.',
     );
     expect(summarySentence([plain, mixed])).toBeNull();
     expect(summarySentence([partial])).toBeNull();

@@ -98,7 +98,7 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   const trained = runs.filter(({ recipe }) => recipe !== null);
   const others = runs.filter(({ recipe }) => recipe === null);
   if (others.length > 0)
-    notes.push(`No run, so without scores, times and memory: ${others.map(({ name }) => name).join(', ')}.`);
+    notes.push(`Not a run, so without scores, times and memory: ${others.map(({ name }) => name).join(', ')}.`);
   const open = trained.filter(({ finished }) => !finished);
   if (open.length > 0) {
     const [metric, ...more] = new Set(trained.map((run) => run.metric));
@@ -110,8 +110,8 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   }
   if (runs.some(({ layer }) => layer === 'static') && runs.some(hasFreshBank)) {
     notes.push(
-      'With one recipe a static network and a fresh bank have different effective learning rates: points to static are not what ' +
-        'dynamic layers gain (docs/method.md §6).',
+      'With one recipe a static network and a fresh bank have different effective learning rates: points to static ' +
+        'are not what dynamic layers gain (docs/method.md §6).',
     );
   }
   if (!trained.every((run) => sameMachine(trained[0]!, run))) {
@@ -133,7 +133,7 @@ function hasFreshBank({ recipe }: RunSummary): boolean {
 }
 
 /**
- * What the comparison comes to, in one to three sentences; null unless there are a finished partial run and a static or
+ * The result of the comparison, in one to three sentences; null unless there are a finished partial run and a static or
  * dynamic one to compare it with.
  */
 export function summarySentence(runs: readonly RunSummary[]): string | null {
@@ -152,13 +152,15 @@ export function summarySentence(runs: readonly RunSummary[]): string | null {
   const interval = scoreInterval(pad);
   const scale = isFraction(metric) ? '' : ' (× 100)';
   return [
-    `With ${formatPercent(pad.kappa.reached)} of its entries dynamic, ${pad.name} stores ${formatCount(pad.parameters)} numbers${share}.`,
+    `With ${formatPercent(pad.kappa.reached)} of its entries dynamic, ${pad.name} stores ` +
+      `${formatCount(pad.parameters)} numbers${share}.`,
     `It reaches ${formatScore(metric, score)} test ${metricName(metric)}${scale}: ${against.join(', ')}.`,
     // How far two runs of about this accuracy are apart by chance, were their test samples drawn independently.
     ...(interval === null
       ? []
       : [
-          `This test set cannot tell differences below about ${(100 * Math.SQRT2 * interval).toFixed(1)} points from chance.`,
+          `This test set cannot tell differences below about ${(100 * Math.SQRT2 * interval).toFixed(1)} points from ` +
+            'chance.',
         ]),
   ].join(' ');
 }

@@ -51,7 +51,7 @@ describe('a file of text', () => {
     expectError(write(utf16), 'is UTF-16, expected UTF-8; save it as UTF-8 (a spreadsheet\'s "CSV UTF-8")');
     expectError(write(Buffer.from(utf16).swap16()), 'is UTF-16, expected UTF-8');
     // Without a mark its every other byte is 0.
-    expectError(write(utf16.subarray(2)), 'line 1 holds the character NUL; is it a file of text?');
+    expectError(write(utf16.subarray(2)), 'line 1 holds the character NUL; is it a text file?');
     expectError(write('a\tb\n1\t\0\n'), 'line 2 holds the character NUL');
   });
 

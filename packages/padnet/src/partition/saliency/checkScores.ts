@@ -6,15 +6,16 @@ import type { ScoringContext } from './scoring.js';
 
 /**
  * @param what gives them, for messages
- * @throws InputError naming the layer where they are not one tensor for each that is searched; NonFiniteError where one is not finite
+ * @throws InputError naming the layer where they are not one tensor for each that is searched; NonFiniteError where one
+ *   is not finite
  */
 export function checkScores(
   scores: unknown,
   sources: ScoringContext['sources'],
   what: string,
 ): asserts scores is Map<string, Tensor> {
-  const expected = 'expected a Map with a tensor for each layer that is searched';
-  if (!(scores instanceof Map)) throw new InputError(`${what} gives no Map (${typeof scores}), ${expected}`);
+  const expected = 'a Map with a tensor for each searched layer';
+  if (!(scores instanceof Map)) throw new InputError(`${what} must return ${expected}, got ${typeof scores}`);
   for (const [path, { shape }] of sources) {
     const given: unknown = scores.get(path);
     if (!(given instanceof Tensor)) throw new InputError(`${what} gives no tensor for the layer ${path}`);
@@ -28,7 +29,8 @@ export function checkScores(
   for (const path of scores.keys() as Iterable<unknown>)
     if (!sources.has(path as string))
       throw new InputError(
-        `${what} gives scores for ${inspect(path)}, which is no layer that is searched; expected those of ${[...sources.keys()].join(', ')}`,
+        `${what} gives scores for ${inspect(path)}, which is not a searched layer; expected those of ` +
+          [...sources.keys()].join(', '),
       );
 }
 

@@ -1,12 +1,13 @@
 /**
- * GraSP (Wang et al. 2020, arXiv 2002.07376; method.md §3): how much of the gradient's norm, and so of the loss that a step of training takes
- * away, goes with a parameter. With g the gradient and H the Hessian of the loss of all batches by the banks, at the current mask
- * (g is 0 where an entry is static, as nothing is trained there):
+ * GraSP (Wang et al. 2020, arXiv 2002.07376; method.md §3): how much of the gradient's norm, and so of the loss that a
+ * step of training takes away, goes with a parameter. With g the gradient and H the Hessian of the loss of all batches
+ * by the banks, at the current mask (g is 0 where an entry is static, as nothing is trained there):
  *
  *     s_j = Σ_k Θ_kj · (Hg)_kj
  *
- * The paper's S = −θ ⊙ Hg with its highest entries taken away: entries with s_j below 0 hinder the flow of gradients and become
- * static first. The loss is differentiated twice, which the native layers refuse: it is computed by compositions meanwhile.
+ * The paper's S = −θ ⊙ Hg with its highest entries taken away: entries with s_j below 0 hinder the flow of gradients
+ * and become static first. The loss is differentiated twice, which the native layers refuse: it is computed by
+ * compositions meanwhile.
  */
 import { grad, noGrad, type nn, type Tensor } from '@padnet/torch';
 import { isDepthwise } from '../../compute/index.js';
@@ -46,7 +47,9 @@ async function scoreEntries(context: ScoringContext): Promise<Map<string, Tensor
   }
 }
 
-/** Layers that libtorch's operators make up; depth-wise they mix a kernel for each sample, as no other plan has them. */
+/**
+ * Layers that libtorch's operators make up; depth-wise they mix a kernel for each sample, as no other plan has them.
+ */
 async function withTwiceDifferentiablePlans<T>(network: nn.Module, body: () => Promise<T>): Promise<T> {
   const undo: (() => void)[] = [];
   for (const [, layer] of network.namedModules()) {

@@ -38,8 +38,10 @@ describe('loadSaliency', () => {
       import type { Saliency } from 'padnet';
       const late: Saliency = {
         name: 'late',
-        score: async ({ sources }) =>
-          new Map(Array.from(sources, ([path, { shape }]) => [path, arange(0, 144).to('float32').reshape(shape).keep()])),
+        score: async ({ sources }) => {
+          const values = arange(0, 144).to('float32');
+          return new Map(Array.from(sources, ([path, { shape }]) => [path, values.reshape(shape).keep()]));
+        },
       };
       export default late;
     `);
@@ -54,7 +56,7 @@ describe('loadSaliency', () => {
   });
 
   it.each([
-    ['export const a = 1;', 'expected `export default { name, score }`, a score of entries; name is no text'],
+    ['export const a = 1;', 'expected `export default { name, score }`, a score of entries; name is not a string'],
     [
       'export default 1;',
       'expected `export default { name, score }`, a score of entries; the default export is a number',
@@ -65,7 +67,7 @@ describe('loadSaliency', () => {
     ],
     [
       "export default { name: 'mine' };",
-      'expected `export default { name, score }`, a score of entries; score is no function',
+      'expected `export default { name, score }`, a score of entries; score is not a function',
     ],
     [
       "export default { name: 'snip', score: async () => new Map() };",
@@ -84,14 +86,14 @@ describe('loadSaliency', () => {
     ["throw 'x';", " failed: it threw 'x'"],
     ['throw null;', ' failed: it threw null'],
     ['return Promise.reject(undefined);', ' failed: it threw undefined'],
-    ['return undefined;', ' gives no Map (undefined), expected a Map with a tensor for each layer that is searched'],
+    ['return undefined;', ' must return a Map with a tensor for each searched layer, got undefined'],
     [
       'const all = ones(sources); all.get("1")[Symbol.dispose](); return all;',
       ' gives a tensor for the layer 1 that was freed meanwhile; call keep() on it',
     ],
     [
       'return ones(sources).set("head", zeros([2]).keep());',
-      " gives scores for 'head', which is no layer that is searched; expected those of 1, 2",
+      " gives scores for 'head', which is not a searched layer; expected those of 1, 2",
     ],
   ])('names the file where %s', async (body, expected) => {
     const own = load(`
@@ -115,10 +117,7 @@ describe('a score that is not one of entries', () => {
   });
 
   it.each([
-    [
-      () => ({}),
-      'the saliency mine gives no Map (object), expected a Map with a tensor for each layer that is searched',
-    ],
+    [() => ({}), 'the saliency mine must return a Map with a tensor for each searched layer, got object'],
     [(all: Map<string, Tensor>) => void all.delete('1'), 'the saliency mine gives no tensor for the layer 1'],
     [
       (all: Map<string, Tensor>) => void all.set('2', zeros([4, 4]).keep()),

@@ -49,16 +49,17 @@ export function saliencyOf(name: string, options: CodeOptions): Saliency {
   return isCodeReference(name) ? loadSaliency(name, options).saliency : saliencies[name as SaliencyName];
 }
 
-/** What an object does not keep of `Saliency`; null where it keeps it. */
+/** The first thing by which an export is not a `Saliency`, in words; null where it is one. */
 function saliencyProblem(exported: unknown): string | null {
   const expected = 'expected `export default { name, score }`, a score of entries';
+  if (exported === undefined) return `${expected}; the default export is missing`;
   if (typeof exported !== 'object' || exported === null)
-    return `${expected}; the default export is ${exported === undefined ? 'missing' : `a ${typeof exported}`}`;
+    return `${expected}; the default export is ${exported === null ? 'null' : `a ${typeof exported}`}`;
   const { name, score, isSigned } = exported as Partial<Record<keyof Saliency, unknown>>;
   if (typeof name !== 'string' || name === '')
-    return `${expected}; name is ${typeof name === 'string' ? 'empty' : 'no text'}`;
+    return `${expected}; name is ${typeof name === 'string' ? 'empty' : 'not a string'}`;
   if (name in saliencies) return `name: ${name} is a score of padnet's own; give it another`;
-  if (typeof score !== 'function') return `${expected}; score is no function`;
+  if (typeof score !== 'function') return `${expected}; score is not a function`;
   if (isSigned !== undefined && typeof isSigned !== 'boolean')
     return `isSigned: expected true or false, got ${typeof isSigned}`;
   return null;

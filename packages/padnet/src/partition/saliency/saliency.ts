@@ -1,6 +1,7 @@
 /**
- * Saliency (PAD-Net §3.3; method.md §3): how far the loss moves when a unit U of entries changes its mode, to first order, at the
- * current mask and in evaluation mode; b are the batches of the partition set. The paper's units are single entries.
+ * Saliency (PAD-Net §3.3; method.md §3): how far the loss moves when a unit U of entries changes its mode, to first
+ * order, at the current mask and in evaluation mode; b are the batches of the partition set. The paper's units are
+ * single entries.
  *
  *     s_U = |Σ_{j ∈ U} Σ_b ∂L_b / ∂M_j|,   divided by Σ_U s_U over all layers
  */
@@ -12,7 +13,8 @@ import { sumOverBatches, withMaskVariables, type ScoringContext } from './scorin
 export interface Saliency {
   readonly name: string;
   /**
-   * Whether negative scores are the lowest. @default false: a unit's score is the absolute value of the sum of its entries'
+   * Whether negative scores are the lowest. @default false: a unit's score is the absolute value of the sum of its
+   * entries'
    */
   readonly isSigned?: boolean;
   /** Signed scores of every layer's entries, of the shape of one bank entry; the caller frees them. */
@@ -47,8 +49,8 @@ export function normalised(scores: readonly Tensor[], name: string, keep: number
     if (total > 0) return scores.map((tensor) => tensor.div(total));
     if (keep < 1)
       throw new InputError(
-        `every score by ${name} is 0, so that no entry can be told from another; partition after some training, start the kernels ` +
-          'or experts with noise, have two or more of them, or choose another score',
+        `every score by ${name} is 0, so that no entry can be told from another; partition after some training, ` +
+          'start the kernels or experts with noise, have two or more of them, or choose another score',
       );
     return scores;
   });

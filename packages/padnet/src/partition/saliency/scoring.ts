@@ -1,9 +1,12 @@
-/** What scores have in common: sums over the batches of the partition set, and variables that gradients are computed for. */
+/**
+ * The common parts of scores: sums over the batches of the partition set, and variables that gradients are computed
+ * for.
+ */
 import { setImmediate } from 'node:timers/promises';
 import { noGrad, ops, scope, zeros, type nn, type Tensor } from '@padnet/torch';
 import type { SearchSource } from '../../partial/index.js';
 
-/** What a score of entries is computed from. */
+/** The material that a score of entries is computed from. */
 export interface ScoringContext {
   /** In evaluation mode. */
   readonly network: nn.Module;

@@ -1,12 +1,13 @@
 /**
- * SynFlow (Tanaka et al. 2020, arXiv 2006.05467; method.md §3): how much of the flow from inputs to outputs passes an entry, without data. Let
- * R be the sum of the outputs for an input of ones where every parameter is its absolute value:
+ * SynFlow (Tanaka et al. 2020, arXiv 2006.05467; method.md §3): how much of the flow from inputs to outputs passes an
+ * entry, without data. Let R be the sum of the outputs for an input of ones where every parameter is its absolute
+ * value:
  *
  *     s_j = Σ_k |Θ_kj| · ∂R/∂Φ_kj   at Φ = M ⊙ |Θ|
  *
- * R has to be linear in the parameters of each layer, so that what flows in flows out: biases, β and running means are 0, batch
- * norm only scales, and routers give every input the same coefficients, as they do where all their parameters are 0 (those of
- * DCD, which would be 0 too, are 1 / K). A product over many layers needs the range of float64.
+ * R has to be linear in the parameters of each layer, so that what flows in flows out: biases, β and running means are
+ * 0, batch norm only scales, and routers give every input the same coefficients, as they do where all their parameters
+ * are 0 (those of DCD, which would be 0 too, are 1 / K). A product over many layers needs the range of float64.
  */
 import { setImmediate } from 'node:timers/promises';
 import { grad, nn, noGrad, ops, scope, type Tensor } from '@padnet/torch';
@@ -15,7 +16,7 @@ import { DecomposedConv2d, isDynamicConvolution } from '../../layers/index.js';
 import type { Saliency } from './saliency.js';
 import { timesBank, withBankVariables } from './scoring.js';
 
-/** Of the input. Scores are relative, and small numbers stay where ReLU6 is linear too. */
+/** The value of every element of the input. Scores are relative, and small numbers stay where ReLU6 is linear too. */
 const one = 1e-250;
 
 export const synFlow: Saliency = {
@@ -23,8 +24,8 @@ export const synFlow: Saliency = {
   async score({ network, sources, sampleShape }) {
     if (!isLayer(network) || sampleShape === null) {
       throw new InputError(
-        'synFlow needs a network that takes an input of ones and is linear in it but for ReLUs, which an encoder of text is ' +
-          'not; choose another saliency, such as maskGradient',
+        'synFlow needs a network that takes an input of ones and is linear but for its ReLUs, which a text encoder ' +
+          'is not; choose another saliency, such as maskGradient',
       );
     }
     await setImmediate(); // the event loop runs between rounds, and never sees the network changed
@@ -42,7 +43,7 @@ export const synFlow: Saliency = {
   },
 };
 
-/** Of DCD's routers. */
+/** The result of `body`, while DCD's routers weigh all kernels alike. */
 function withEvenCoefficients<T>(network: nn.Module, body: () => T): T {
   const routers = Array.from(network.namedModules()).flatMap(([, module]) =>
     module instanceof DecomposedConv2d ? [module.router] : [],
@@ -65,7 +66,10 @@ function isLayer(network: nn.Module): network is nn.Layer {
   return 'forward' in network;
 }
 
-/** Everything in float64; all is as before when `body` returns or throws, but gradients of parameters, which are dropped. */
+/**
+ * Everything in float64; all is as before when `body` returns or throws, but gradients of parameters, which are
+ * dropped.
+ */
 function withAbsoluteParameters<T>(network: nn.Module, body: () => T): T {
   const replaced = new Map<nn.Parameter | nn.Buffer, Tensor>();
   try {
@@ -87,7 +91,7 @@ function withAbsoluteParameters<T>(network: nn.Module, body: () => T): T {
   }
 }
 
-/** What becomes of each floating parameter and buffer. */
+/** The change that each floating parameter and buffer undergoes. */
 function flowTensors(network: nn.Module): Map<nn.Parameter | nn.Buffer, (value: Tensor) => Tensor> {
   const routers = new Set<nn.Module>();
   for (const [, module] of network.namedModules()) {
@@ -106,7 +110,7 @@ function flowTensors(network: nn.Module): Map<nn.Parameter | nn.Buffer, (value: 
   return found;
 }
 
-/** What is added to a layer's output. */
+/** The tensors that are added to a layer's output. */
 const added: ReadonlySet<string> = new Set(['bias', 'biasBank', 'runningMean']);
-/** What gives positive factors whatever its sign: σ², φ and T. */
+/** The tensors that give positive factors whatever their sign: σ², φ and T. */
 const scaling: ReadonlySet<string> = new Set(['runningVar', 'phi', 'temperature']);

@@ -1,12 +1,12 @@
 /**
- * How much the effective parameter differs from input to input (method.md §3): what stays the same for every input might as
- * well be static.
+ * How much the effective parameter differs from input to input (method.md §3): what stays the same for every input
+ * might as well be static.
  *
  *     s_j = Var_x(λ_d · Σ_k α_k(x) Θ_kj) = λ_d² · Θ_jᵀ Cov(α) Θ_j,   Θ_j = (Θ_1j, …, Θ_Kj)
  *
- * Only the K × K covariance of the coefficients is summed up, no parameter is formed for an input. They are those of the
- * partition set at the current mask: one vector a picture, and the gates of one token (sentence, task) in a mixture of experts, 0
- * where an expert is not chosen. Says nothing of the loss, nor of ODConv's other attentions.
+ * Only the K × K covariance of the coefficients is summed up, no parameter is formed for an input. They are those of
+ * the partition set at the current mask: one vector a picture, and the gates of one token (sentence, task) in a mixture
+ * of experts, 0 where an expert is not chosen. Says nothing of the loss, nor of ODConv's other attentions.
  */
 import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';

@@ -89,8 +89,8 @@ describe('ablationText', () => {
   it('says what it comes to, by what chance does', () => {
     // Of all seeds only 0.1 and filter; 5 % of 2 is less than 1.
     expect(text.lead).toBe(
-      'The base reaches a test accuracy of 62.50 ± 17.68 %. Of 2 other recipes 1 differs from it by a difference whose 95 % ' +
-        'interval over seeds excludes 0; by chance alone less than 1 would.',
+      'The base reaches a test accuracy of 62.50 ± 17.68 %. Of 2 other recipes 1 differs from it by a difference ' +
+        'whose 95 % interval over seeds excludes 0; by chance alone less than 1 would.',
     );
     expect(ablationText(ablationResults({}), ablationTable(ablationResults({}))).lead).toBeNull();
   });

@@ -15,7 +15,7 @@ import {
 /** An ablation for machines: what `ablation.json` is. */
 export type AblationDocument = MatrixDocument<AblationTable & Pick<AblationResults['plan'], 'seeds'>, AblationResults>;
 
-const numbersFile = documentFile('ablation.json', { title: 'ablation of padnet', first: 'seeds' });
+const numbersFile = documentFile('ablation.json', { title: 'table of an ablation', first: 'seeds' });
 const ablationPageFile = pageFile('ablation.html');
 export const ablationFiles = [numbersFile, ablationPageFile];
 

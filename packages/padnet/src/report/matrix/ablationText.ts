@@ -147,8 +147,8 @@ function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | 
   const expected = Math.round(chance * compared.length);
   const others = `${compared.length} other ${compared.length === 1 ? 'recipe' : 'recipes'}`;
   return (
-    `${first} Of ${others} ${count} ${count === 1 ? 'differs' : 'differ'} from it by a difference whose 95 % interval ` +
-    `over seeds excludes 0; by chance alone ${expected === 0 ? 'less than 1' : `about ${expected}`} would.`
+    `${first} Of ${others} ${count} ${count === 1 ? 'differs' : 'differ'} from it by a difference whose 95 % ` +
+    `interval over seeds excludes 0; by chance alone ${expected === 0 ? 'less than 1' : `about ${expected}`} would.`
   );
 }
 

@@ -19,7 +19,7 @@ export type GlueDocument = MatrixDocument<
   GlueResults
 >;
 
-const title = "GLUE's table of padnet";
+const title = 'GLUE table of padnet';
 const numbersFile = documentFile('glue.json', { title, first: 'matrix' });
 const gluePageFile = pageFile('report.html');
 const markdownFile: MatrixFile = {

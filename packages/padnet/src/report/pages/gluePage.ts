@@ -44,8 +44,9 @@ export function gluePage(
   const { tasks, seeds } = results.matrix;
   const summaries = details.flatMap(({ runs }) => runs);
   const [first, ...others] = details;
+  const shown = tasks.length === 1 ? glueTasks[tasks[0]!].folder : `${tasks.length} tasks`;
   return reportPage({
-    title: `GLUE, ${tasks.length === 1 ? glueTasks[tasks[0]!].folder : `${tasks.length} tasks`}: static, dynamic, partial`,
+    title: `GLUE, ${shown}: static, dynamic, partial`,
     kicker: `PAD-Net on GLUE: ${results.runs.length} runs`,
     lead: text.findings.length === 0 ? null : text.findings.join(' '),
     facts: [

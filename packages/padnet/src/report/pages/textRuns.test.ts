@@ -1,4 +1,4 @@
-/** What of a report differs for texts. */
+/** The parts of a report that differ for texts. */
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
 import { compareRuns, summarySentence } from '../comparison.js';
@@ -42,8 +42,9 @@ describe('a comparison of runs on texts', () => {
     expect(stepTime!.cells[0]!.detail).toBe('320 sentences/s');
     expect(notes.join(' ')).not.toContain('uncertain');
     expect(summarySentence(threeTextRuns())).toBe(
-      'With 50.0 % of its entries dynamic, cola-pad stores 30.0 M numbers (75 % of cola-moe). It reaches 50.00 test Matthews ' +
-        'correlation (× 100): +25.00 points against cola-moe (25.00), +52.00 points against cola-static (−2.00).',
+      'With 50.0 % of its entries dynamic, cola-pad stores 30.0 M numbers (75 % of cola-moe). It reaches 50.00 test ' +
+        'Matthews correlation (× 100): +25.00 points against cola-moe (25.00), +52.00 points against cola-static ' +
+        '(−2.00).',
     );
   });
 

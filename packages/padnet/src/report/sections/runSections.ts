@@ -34,7 +34,8 @@ function trainingSection(runs: readonly RunSummary[]): Html {
       loss; compare like with
       like.${
         partitioned.length > 0 &&
-        ` A ring marks the epoch ${within}after which Iterative Mode Partition set the masks: from there on only the entries under the mask depend on the input.`
+        ` A ring marks the epoch ${within}after which Iterative Mode Partition set the masks: from there on only the ` +
+          'entries under the mask depend on the input.'
       }`,
     },
     grid(figure(`${scoreTitle(runs)} by epoch`, scoreChart(runs)), figure('Loss by epoch', lossChart(runs))),
@@ -123,7 +124,8 @@ function thresholdText({ recipe }: RunSummary): string {
   if (!partition) return '';
   const score = scoreFormulas.scoreText(partition.saliency);
   return partition.scope === 'global'
-    ? `One threshold on the score, ${score}, serves all layers: those beyond the line hold more of the entries that score high.`
+    ? `One threshold on the score, ${score}, serves all layers: those beyond the line hold more of the entries that ` +
+        'score high.'
     : `The score is ${score}, with a threshold of its own for each layer (local scope).`;
 }
 
@@ -131,7 +133,10 @@ function partitionText({ recipe }: RunSummary): string {
   const partition = recipe?.partition;
   if (!partition) return '';
   const { ratio, rounds, schedule, scope, granularity, saliency } = partition;
-  return `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ${scoreFormulas.scoreName(saliency)}`;
+  return (
+    `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ` +
+    scoreFormulas.scoreName(saliency)
+  );
 }
 
 function upperFirst(text: string): string {
