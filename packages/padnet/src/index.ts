@@ -308,6 +308,7 @@ export {
   runState,
   sampleNames,
   type SavedModel,
+  type SplitOptions,
   type StepEvent,
   type TestResult,
   type TextDescription,
