@@ -1,6 +1,6 @@
 /**
- * Partially dynamic networks (PAD-Net, He et al., ACL 2023, arXiv 2211.05528): the method, networks that are built of
- * it, and their training. Datasets are in `padnet/data`; comparisons, tables and pages in `padnet/report`.
+ * Partially dynamic networks (PAD-Net, He et al., ACL 2023, arXiv 2211.05528): the method, networks that are built of it, and
+ * their training. Datasets are in `padnet/data`; comparisons, tables and pages in `padnet/report`.
  *
  * @module
  */
@@ -307,6 +307,8 @@ export {
   type RunState,
   runState,
   type SavedModel,
+  splitOfRun,
+  type SplitOptions,
   type StepEvent,
   type TestResult,
   type TextDescription,

@@ -1,5 +1,5 @@
 /**
- * Reports: networks and their decisions, runs compared, tables over recipes and seeds, and pages that show them.
+ * What networks are and do, runs compared, tables over recipes and seeds, and pages that show them.
  *
  * @module
  */

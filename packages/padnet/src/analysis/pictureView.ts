@@ -34,8 +34,8 @@ export const pictureView: View<PictureRecipe, PictureModel> = {
     const network = createModel(model, { inChannels: shape[0], numClasses }, code);
     return { network, pass: picturePass(network, shape), config: null };
   },
-  findings: async ({ data }, { network, description: { normalise } }, split) => {
-    const { test } = await loadPictures(data, { split });
+  findings: async ({ data }, { network, description: { normalise } }, division) => {
+    const { test } = await loadPictures(data, division);
     const coefficients = await routerCoefficients(network, test, { transform: { normalise } });
     return { testSamples: test.length, coefficients };
   },

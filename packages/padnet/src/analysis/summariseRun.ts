@@ -3,14 +3,16 @@ import { isThere } from '../readRegularFile.js';
 import { InputError } from '../errors.js';
 import { textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import type { Recipe } from '../recipe/index.js';
 import {
   type Environment,
   loadAnyModel,
   loadRunModel,
   networkPlace,
   readAnyRun,
-  type Run,
   type SavedModel,
+  type SplitOptions,
+  splitOfRun,
 } from '../runs/index.js';
 import { countNetwork } from './networkCounts.js';
 import { readProgramNetwork } from './programNetwork.js';
@@ -22,7 +24,7 @@ import type { RouterFindings, ShownNetwork } from './view.js';
 export interface SummariseRunOptions extends CodeOptions {
   /** Its name in the report. */
   readonly name: string;
-  /** Told what is left out, and why. */
+  /** Told in a sentence what is left out, and why, and what is noteworthy of the data. */
   readonly onRemark?: (text: string) => void;
 }
 
@@ -39,7 +41,7 @@ export async function summariseRun(
 ): Promise<RunSummary> {
   if (networkPlace(path) !== 'run') return summariseNetwork(path, name, { allowCode });
   const { folder, recipe, ...told } = readAnyRun(path);
-  const { events, split } = told;
+  const { events } = told;
   const environment = runEnvironment(told.environment);
   if (recipe.modality === 'program') {
     const { counts } = readProgramNetwork(folder.network);
@@ -56,7 +58,7 @@ export async function summariseRun(
   const { network, pass, config } = networkOfModel(model);
   const counted = { ...common, counts: countNetwork(network, pass), config };
   try {
-    return runSummary({ ...counted, ...(await lookAtRouters({ recipe, split }, model)) });
+    return runSummary({ ...counted, ...(await lookAtRouters(recipe, model, splitOfRun(folder, onRemark))) });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
     const missing = counted.counts.layers.length > 0 ? 'the routers' : 'the number of test samples';
@@ -86,12 +88,13 @@ function encoderAt(path: string): NetworkAt {
 
 /** The decisions of the routers on the test data. */
 async function lookAtRouters(
-  { recipe, split }: Pick<Run, 'recipe' | 'split'>,
+  recipe: Recipe,
   model: SavedModel,
+  division: SplitOptions,
 ): Promise<Partial<RouterFindings>> {
   if (recipe.modality !== model.modality)
     throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
-  return await viewOf(recipe.modality).findings(recipe, model, split);
+  return await viewOf(recipe.modality).findings(recipe, model, division);
 }
 
 export function runEnvironment(environment: Environment | null): RunEnvironment | null {

@@ -32,8 +32,8 @@ export const textView: View<TextRecipe, TextModel> = {
     const network = createTextShape(model, config);
     return { network, pass: textPass(network), config };
   },
-  findings: async ({ data }, { network, tokenizer, description: { maxLength } }, split) => {
-    const { test } = loadTexts(data, { split });
+  findings: async ({ data }, { network, tokenizer, description: { maxLength } }, division) => {
+    const { test } = loadTexts(data, division);
     const experts = await expertLoad(network, tokenise(test, tokenizer, { maxLength }), { tokenizer });
     return { testSamples: test.length, experts };
   },

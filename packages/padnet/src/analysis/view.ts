@@ -1,10 +1,9 @@
 /** The view of a modality, all that analysis has to know of it: `pictureView.ts` and `textView.ts` are the two. */
 import type { nn } from '@padnet/torch';
-import type { DataSplit } from '../data/index.js';
 import type { TextConfig } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import type { Recipe } from '../recipe/index.js';
-import type { SavedModel } from '../runs/index.js';
+import type { SavedModel, SplitOptions } from '../runs/index.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
 import type { SamplePass } from './samplePass.js';
@@ -40,5 +39,5 @@ export interface View<R extends Recipe = Recipe, Model extends SavedModel = Save
   ofModel(model: Pick<Model, 'network' | 'description'>): ShownNetwork;
   /** With fresh weights: only sizes are read, of pictures and encoders. */
   ofRecipe(recipe: R, code: CodeOptions): Promise<ShownNetwork>;
-  findings(recipe: R, model: Model, split: DataSplit | undefined): Promise<Partial<RouterFindings>>;
+  findings(recipe: R, model: Model, division: SplitOptions): Promise<Partial<RouterFindings>>;
 }

@@ -1,49 +1,41 @@
 /** `padnet ablate`: trains a recipe with other values of its keys, and writes what that changes. */
 import { basename, extname, join } from 'node:path';
-import type { Command } from 'commander';
 import { ablationRuns, type AblationPlan, parseAblation, planAblation } from '../experiments/index.js';
 import { ablationFiles, ablationReport } from '../report/index.js';
-import { allowCodeOption, collected, withExamples } from './options.js';
+import { allowCodeOption, type Command, jsonOption, type OptionsOf, setOption, withExamples } from './options.js';
 import { readRecipe, readTrainingRecipe, readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { trainMatrix } from './trainMatrix.js';
-import { UsageError } from './usageError.js';
+import { goesOnHelp, trainMatrix } from './trainMatrix.js';
+import { UsageError } from './usage.js';
 
-interface AblateOptions {
-  readonly set?: readonly string[];
-  readonly out?: string;
-  readonly force?: boolean;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-export function register(command: Command, terminal: Terminal): void {
-  command
-    .argument('<ablation>', 'YAML file: recipe, seeds, references, sweeps')
-    .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
-    .option('--out <folder>', "where runs and tables go (default: runs/<the ablation's name>)")
-    .option('--force', 'start runs anew that are there with another recipe, which are then deleted')
-    .addOption(allowCodeOption())
-    .option('--json', 'print the tables as JSON')
-    .action((file: string, options: AblateOptions) => ablate(file, options, terminal));
+const define = (command: Command) =>
   withExamples(
     command,
     'ablate recipes/fashion-mnist/ablation.yaml',
     'ablate recipes/fashion-mnist/ablation.yaml --set training.epochs=2 --out runs/short',
-  ).addHelpText(
-    'after',
-    '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command continues.\n' +
-      'Sweeps, values and seeds can be added later; recipes that are the same share a run.',
-  );
+  )
+    .addHelpText(
+      'after',
+      `${goesOnHelp}\nSweeps, values and seeds can be added later; recipes that are the same share a run.`,
+    )
+    .argument('<ablation>', 'YAML file: recipe, seeds, references, sweeps')
+    .addOption(setOption('another value for a key of every recipe, such as training.epochs=5'))
+    .option('--out <folder>', "where runs and tables go (default: runs/<the ablation's name>)")
+    .option('--force', 'start runs anew that are there with another recipe, which are then deleted')
+    .addOption(allowCodeOption())
+    .addOption(jsonOption('print the tables as JSON'));
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((file, options) => ablate(file, options, terminal));
 }
 
-async function ablate(file: string, options: AblateOptions, terminal: Terminal): Promise<void> {
+async function ablate(file: string, options: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
   const { set = [], force = false, json = false, allowCode } = options;
   const ablation = parseAblation(readYaml(file, 'an ablation'), file);
   const used = new Set<string>();
   const plan = planAblation(ablation, (recipe, overrides) => {
     const { partition } = readRecipe(recipe, []);
-    // A static reference has none to change.
+    // A static reference has no partition to change.
     const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
     for (const each of own) used.add(each);
     return readTrainingRecipe(recipe, [...own, ...overrides], { allowCode });

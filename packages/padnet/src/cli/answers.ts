@@ -1,9 +1,8 @@
 /** The answers of a network, as they come: a table of one, lines of several, JSON or CSV. */
 import { csvLine } from './csv.js';
-import type { Question } from './modalityCommands.js';
-import type { Terminal } from './terminal.js';
+import type { Question } from './modality.js';
 
-/** What answers look like. */
+/** The forms of an answer. */
 export interface AnswerForm<Answer> {
   readonly csvHeading: readonly string[];
   csv(answer: Answer): readonly (string | number)[];
@@ -20,9 +19,8 @@ export interface AnswerForm<Answer> {
 export async function printAnswers<Answer>(
   answers: AsyncIterable<Answer>,
   form: AnswerForm<Answer>,
-  format: Question['format'],
   single: boolean,
-  terminal: Terminal,
+  { format, terminal }: Pick<Question, 'format' | 'terminal'>,
 ): Promise<void> {
   if (format === 'csv') terminal.print(csvLine(form.csvHeading));
   if (format === 'table' && !single && form.heading !== undefined) terminal.print(form.heading);

@@ -1,52 +1,40 @@
 /** `padnet compare`: a table on the terminal, and a report that works offline. */
 import { basename, resolve } from 'node:path';
-import type { Command } from 'commander';
 import { checkOutput } from '../outputFile.js';
 import { type RunSummary, summariseRun } from '../analysis/index.js';
 import { comparisonText, htmlReport, reportFile } from '../report/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
-import { allowCodeOption, withExamples } from './options.js';
+import { allowCodeOption, type Command, jsonOption, type OptionsOf, withExamples } from './options.js';
+import { remarksOn } from './remarks.js';
 import type { Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
+import { UsageError } from './usage.js';
 
-interface CompareOptions {
-  readonly out: string;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-export function register(command: Command, terminal: Terminal): void {
-  command
+const define = (command: Command) =>
+  withExamples(command, 'compare runs/static runs/dyconv runs/pad30 --out report.html')
     .argument('<runs...>', 'folders of runs')
     .option('--out <file>', 'the report', 'report.html')
     .addOption(allowCodeOption())
-    .option('--json', 'print what the report shows as JSON')
-    .action((runs: readonly string[], options: CompareOptions) => compare(runs, options, terminal));
-  withExamples(command, 'compare runs/static runs/dyconv runs/pad30 --out report.html');
+    .addOption(jsonOption('print what the report shows as JSON'));
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((runs, options) => compare(runs, options, terminal));
 }
 
-async function compare(
-  runs: readonly string[],
-  { out, allowCode, json }: CompareOptions,
-  terminal: Terminal,
-): Promise<void> {
+async function compare(runs: readonly string[], options: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
+  const { out, allowCode, json } = options;
   const names = runNames(runs);
   checkOutput(out, reportFile);
+  const { onText: onRemark } = remarksOn(terminal);
   const summaries: RunSummary[] = [];
-  for (const [index, run] of runs.entries()) {
-    const onRemark = (text: string): void => {
-      terminal.remark(`padnet: ${text}`);
-    };
+  for (const [index, run] of runs.entries())
     summaries.push(await summariseRun(run, { name: names[index]!, onRemark, allowCode }));
-  }
   const report = htmlReport(summaries, { date: new Date(), command: `padnet compare ${runs.join(' ')} --out ${out}` });
   await writeHeldOutput(out, report, reportFile);
-  if (json) {
-    terminal.printJson({ report: resolve(out), runs: summaries });
-    return;
-  }
-  terminal.print(comparisonText(summaries));
-  terminal.print(`\nreport: ${out}`);
+  terminal.result(json, { report: resolve(out), runs: summaries }, () => [
+    comparisonText(summaries),
+    '',
+    `report: ${out}`,
+  ]);
 }
 
 /** The folders' names; where two are the same, their paths. */

@@ -7,7 +7,8 @@ import { type Inspection, inspectNetwork, networkOfFolder, networkOfModel } from
 import { createModel, modelSchema } from '../models/index.js';
 import { loadAnyModel, savePictureModel } from '../runs/index.js';
 import { writeEncoder } from '../runs/texts.test.fixture.js';
-import { convertNetwork, type Conversion, type ConvertNetworkOptions } from './convertNetwork.js';
+import { convertNetwork, type Conversion } from './convertNetwork.js';
+import type { ConvertOptions } from './convertOptions.js';
 import { writeNetworkFolder } from './networkFolder.js';
 
 let folder: string;
@@ -37,11 +38,7 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-function convert(
-  path: string,
-  options: Omit<ConvertNetworkOptions, 'out' | 'force'>,
-  name = 'out',
-): Promise<Conversion> {
+function convert(path: string, options: Omit<ConvertOptions, 'out' | 'force'>, name = 'out'): Promise<Conversion> {
   return convertNetwork(path, { ...options, out: join(folder, name), force: name === 'out' });
 }
 

@@ -1,18 +1,28 @@
 /** Makes a static, dynamic or partial network another of these, or a Hugging Face folder of a static one. */
-import { statSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, statSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import { manualSeed, noGrad, scope } from '@padnet/torch';
 import { countNetwork, networkOfModel, type NetworkCounts, type RunLayer } from '../analysis/index.js';
-import { sampleNames } from '../runs/index.js';
+import { IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../data/index.js';
 import { InputError } from '../errors.js';
-import type { ConvertNetworkOptions, ConvertSource, FoldCost } from './converter.js';
-import { convertedSource, convertSource } from './convertSource.js';
+import { loadPictureWeights, loadPretrained, maxTokens, resolvePretrained, textModelSchema } from '../models/index.js';
+import { isFolder, isThere } from '../readRegularFile.js';
+import {
+  hasModel,
+  loadAnyModel,
+  networkPlace,
+  type PictureModel,
+  pretrainedDescription,
+  RunFolder,
+  sampleNames,
+  type TextModel,
+} from '../runs/index.js';
+import type { ConvertSource, FoldCost } from './converter.js';
+import type { ConvertOptions } from './convertOptions.js';
 import { commandsOf } from './modalities.js';
-import { refuseOptions } from './modalityCommands.js';
 import { writeNetworkFolder } from './networkFolder.js';
-import { UsageError } from './usageError.js';
-
-export type { ConvertNetworkOptions } from './converter.js';
+import { checkWidth } from './options.js';
+import { refuseOptions, refuseUsage, UsageError } from './usage.js';
 
 export interface Conversion {
   readonly before: NetworkCounts;
@@ -20,7 +30,7 @@ export interface Conversion {
   /** Largest difference of logits before and after, and of what. */
   readonly difference: number;
   readonly inputs: string;
-  /** Of a dynamic or partial network that became static; else null. */
+  /** Null but where a dynamic or partial network became static. */
   readonly cost: FoldCost | null;
   readonly file: string;
   readonly fileBytes: number;
@@ -31,8 +41,8 @@ export interface Conversion {
  *
  * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has one already
  */
-export async function convertNetwork(path: string, options: ConvertNetworkOptions): Promise<Conversion> {
-  const { out, force } = options;
+export async function convertNetwork(path: string, options: ConvertOptions): Promise<Conversion> {
+  const { out, force = false } = options;
   const source = await convertSource(path, options);
   checkOptions(source, path, options);
   const { convert } = commandsOf(source.modality);
@@ -67,8 +77,8 @@ function probe(source: ConvertSource): { readonly inputs: string; readonly logit
   return { inputs, logits: scope(() => noGrad(() => logits().toArray())) };
 }
 
-/** What makes no sense is a mistake, and what to do instead is said. */
-function checkOptions(source: ConvertSource, path: string, options: ConvertNetworkOptions): void {
+/** @throws UsageError or InputError on what makes no sense, saying what to do instead */
+function checkOptions(source: ConvertSource, path: string, options: ConvertOptions): void {
   const { modality, description } = source;
   const { layer, ratio } = options;
   const { convert } = commandsOf(modality);
@@ -85,14 +95,15 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
   const obstacle = layer === 'static' && from !== 'static' ? convert.staticObstacle(path, from) : null;
   if (obstacle !== null) throw new InputError(obstacle);
   refuseOptions(options, convert.refused, (option, purpose) => `${option} is for networks for ${purpose}`);
-  if (options.kernels !== undefined && options.convolution === 'dcd')
-    throw new UsageError('--kernels is for convolutions that mix kernels, and dcd does not');
-  for (const name of ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'noise'] as const) {
-    if (options[name] === undefined) continue;
-    if (layer === 'static') throw new UsageError(`--${name} is for what becomes dynamic, not --layer static`);
-    if (from !== 'static') throw new UsageError(`--${name} is for a static network; ${path} is dynamic already`);
-  }
-  if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
+  const ofCopies = ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'noise'] as const;
+  const copied = ofCopies.find((name) => options[name] !== undefined);
+  refuseUsage({
+    '--kernels is for convolutions that mix kernels, and dcd does not':
+      options.kernels !== undefined && options.convolution === 'dcd',
+    [`--${copied!} is for what becomes dynamic, not --layer static`]: copied !== undefined && layer === 'static',
+    [`--${copied!} is for a static network; ${path} is dynamic already`]: copied !== undefined && from !== 'static',
+    [`--ratio is for --layer pad, not ${layer}`]: ratio !== undefined && layer !== 'pad',
+  });
 }
 
 function alreadyText(path: string, layer: RunLayer): string {
@@ -101,4 +112,68 @@ function alreadyText(path: string, layer: RunLayer): string {
     `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a recipe ` +
     'with model.pretrained and partition.masks trains with them'
   );
+}
+
+type SourceOptions = Pick<ConvertOptions, 'model' | 'width' | 'allowCode' | 'onRemark'>;
+
+/**
+ * The network to start from, with its weights.
+ *
+ * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an
+ *   encoder as Hugging Face saves it; or an encoder's name on the hub
+ * @throws InputError where it is none of these
+ */
+async function convertSource(source: string, options: SourceOptions): Promise<ConvertSource> {
+  const isNamed = options.model !== undefined || options.width !== undefined;
+  if (isNamed && isFolder(source))
+    throw new UsageError(`--model and --width are for files of weights, and ${source} is a folder`);
+  if (networkPlace(source) === 'masks') loadAnyModel(source); // says what to do with them
+  if (isNamed || (existsSync(source) && !isFolder(source))) return weightsSource(source, options);
+  const run = new RunFolder(source);
+  const isRun = isThere(run.recipe);
+  if (!isRun && !hasModel(source)) return await pretrainedSource(source, options);
+  return { ...loadAnyModel(source, options), folder: isRun ? dirname(run.model) : source };
+}
+
+/** The network that was written. */
+async function convertedSource(folder: string, options: SourceOptions): Promise<ConvertSource> {
+  return hasModel(folder) ? { ...loadAnyModel(folder, options), folder } : await pretrainedSource(folder, {});
+}
+
+function weightsSource(file: string, { model: name, width }: SourceOptions): ConvertSource<PictureModel> {
+  if (name === undefined) throw new UsageError(`${file} is a file of weights: say of which network with --model`);
+  checkWidth(name, width);
+  const options = { name, ...(width !== undefined && { width }) };
+  const { network, shape, model } = loadPictureWeights(file, options);
+  const side = model.stem === 'small' ? 32 : 224;
+  const description: PictureModel['description'] = {
+    modality: 'image',
+    model,
+    ...shape,
+    size: [side, side],
+    classNames: Array.from({ length: shape.numClasses }, (_, index) => String(index)),
+    normalise:
+      shape.inChannels === 3
+        ? { mean: [...IMAGENET_STATISTICS.mean], std: [...IMAGENET_STATISTICS.std] }
+        : { mean: Array<number>(shape.inChannels).fill(0.5), std: Array<number>(shape.inChannels).fill(0.25) },
+    cropFraction: STANDARD_CROP_FRACTION,
+  };
+  return { modality: 'image', network, description, folder: dirname(file) };
+}
+
+/** A head that is not there is drawn afresh, the same one every time. */
+async function pretrainedSource(source: string, { onRemark }: SourceOptions): Promise<ConvertSource<TextModel>> {
+  const folder = await resolvePretrained(source);
+  manualSeed(1);
+  const { network, config } = loadPretrained(folder, {
+    onUnknownKeys: (keys) => onRemark?.({ type: 'unknownKeys', pretrained: source, keys }),
+  });
+  const pretrained = existsSync(source) ? resolve(source) : source;
+  const model = textModelSchema.parse({ pretrained });
+  return {
+    modality: 'text',
+    network,
+    description: { modality: 'text', model, maxLength: maxTokens(config), ...pretrainedDescription(folder, config) },
+    folder,
+  };
 }

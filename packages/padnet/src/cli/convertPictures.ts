@@ -1,27 +1,34 @@
-/** `padnet convert` of networks for pictures; folding a dynamic or partial one to a static one, and measuring what that costs. */
+/** `padnet convert` of networks for pictures; folding dynamic or partial ones to static ones, and what that costs. */
 import { join } from 'node:path';
 import { noGrad, randn, scope, type nn } from '@padnet/torch';
 import { medianSeconds } from '../analysis/timing.js';
-import type { DataSplit } from '../data/index.js';
 import { fuseBatchNorms } from '../layers/index.js';
 import { convertModel, modelSchema } from '../models/index.js';
 import { meanIntoStatic, measuresMean } from '../partition/index.js';
 import { DEFAULT_PARTITION_BATCHES, parseSection, type PictureRecipe } from '../recipe/index.js';
-import { type PictureModel, readRun, RunFolder, sampleNames, savePictureModel } from '../runs/index.js';
+import {
+  type PictureModel,
+  readRun,
+  RunFolder,
+  sampleNames,
+  savePictureModel,
+  splitOfRun,
+  type SplitOptions,
+} from '../runs/index.js';
 import { foldModel, type PartitionLosses, type PrepareOptions, savedTask } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { isThere } from '../readRegularFile.js';
 import {
   type Converter,
-  type ConvertNetworkOptions,
   type ConvertSource,
   explained,
   type FoldCost,
   optionNames,
   partitionByMagnitude,
 } from './converter.js';
+import type { ConvertOptions } from './convertOptions.js';
 import { readDataRecipe } from './runRecipe.js';
-import { UsageError } from './usageError.js';
+import { UsageError } from './usage.js';
 
 const ofTexts = 'texts';
 
@@ -43,7 +50,7 @@ async function writePictures(
   path: string,
   source: ConvertSource<PictureModel>,
   out: string,
-  options: ConvertNetworkOptions,
+  options: ConvertOptions,
 ): Promise<FoldCost | null> {
   const { network, description } = source;
   const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0 } = options;
@@ -53,8 +60,9 @@ async function writePictures(
     return null;
   }
   if (layer === 'static') {
-    const { recipe, split } = dataOf(path, source, options);
-    const cost = await foldNetwork(recipe, source, { ...options, split });
+    const { recipe, division } = dataOf(path, source, options);
+    const { allowCode, onRemark, signal } = options;
+    const cost = await foldNetwork(recipe, source, { allowCode, onRemark, signal, ...division });
     savePictureModel(join(out, 'model.json'), network, description);
     return cost;
   }
@@ -77,31 +85,35 @@ async function writePictures(
 
 interface FoldData {
   readonly recipe: PictureRecipe;
-  readonly split?: DataSplit | undefined;
+  readonly division: SplitOptions;
 }
 
 /** Data to measure on what routers decide on average. */
 function dataOf(
   path: string,
   { modality }: ConvertSource<PictureModel>,
-  { recipe: file }: ConvertNetworkOptions,
+  { recipe: file, onText }: ConvertOptions,
 ): FoldData {
-  if (file === undefined && !isThere(new RunFolder(path).recipe)) {
+  const folder = new RunFolder(path);
+  if (file === undefined && !isThere(folder.recipe)) {
     throw new InputError(
       `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
         'those it was trained on with --recipe <file>',
     );
   }
-  const { recipe, split } = file === undefined ? readRun(path) : { recipe: readDataRecipe(file, []), split: undefined };
+  const recipe = file === undefined ? readRun(path).recipe : readDataRecipe(file, []);
   if (recipe.modality !== modality) {
     const samples = [sampleNames[modality], sampleNames[recipe.modality]] as const;
     throw new UsageError(`${path} has a network for ${samples[0]}, the recipe is for ${samples[1]}`);
   }
-  return { recipe: recipe, split };
+  return { recipe, division: file === undefined ? splitOfRun(folder, onText) : {} };
 }
 
-async function batchesOf({ recipe, split }: FoldData, source: ConvertSource<PictureModel>): Promise<PartitionLosses> {
-  const task = await savedTask(recipe, source, { split });
+async function batchesOf(
+  { recipe, division }: FoldData,
+  source: ConvertSource<PictureModel>,
+): Promise<PartitionLosses> {
+  const task = await savedTask(recipe, source, division);
   return await task.partitionLosses({ batches: DEFAULT_PARTITION_BATCHES, seed: recipe.training.seed, epoch: 0 });
 }
 

@@ -5,14 +5,8 @@ import { convertTextModel, textModelSchema } from '../models/index.js';
 import { parseSection } from '../recipe/index.js';
 import { copyTokenizer, savePretrainedText, saveTextModel, type TextModel } from '../runs/index.js';
 import { noStaticMixture } from '../training/index.js';
-import {
-  type Converter,
-  type ConvertNetworkOptions,
-  type ConvertSource,
-  explained,
-  optionNames,
-  partitionByMagnitude,
-} from './converter.js';
+import { type Converter, type ConvertSource, explained, optionNames, partitionByMagnitude } from './converter.js';
+import type { ConvertOptions } from './convertOptions.js';
 import { tableOptions } from './textInputs.js';
 
 export const textConverter: Converter<TextModel> = {
@@ -41,7 +35,7 @@ async function writeTexts(
   path: string,
   { network, description: was, folder }: ConvertSource<TextModel>,
   out: string,
-  options: ConvertNetworkOptions,
+  options: ConvertOptions,
 ): Promise<null> {
   const { layer, experts: numExperts = 8, k = 2, position = 'both', layers, noise = 0 } = options;
   const description = { ...was, table: tableOptions(path, was) };

@@ -1,42 +1,11 @@
-/** What `padnet convert` needs to know of a modality, and what converters have in common. */
+/** A modality as `padnet convert` needs to know it, and the steps that all conversions share. */
 import type { nn, Tensor } from '@padnet/torch';
 import type { RunLayer } from '../analysis/index.js';
-import type { MoEPosition } from '../convert/index.js';
-import type { DynamicConvolution, ModelOptions } from '../models/index.js';
-import type { CodeOptions } from '../ownCode/index.js';
 import { applyPartition, encodePartition, iterativeModePartition, saliencies } from '../partition/index.js';
-import { type PreparationEvent, RunFolder, type SavedModel } from '../runs/index.js';
+import { RunFolder, type SavedModel } from '../runs/index.js';
 import { type Evaluation, writeFileAtomic } from '../training/index.js';
-import { UsageError } from './usageError.js';
-
-export interface ConvertNetworkOptions extends CodeOptions {
-  readonly layer: RunLayer;
-  /** Of a file of weights for pictures: the network, and its width where it is not the published one. */
-  readonly model?: ModelOptions['name'];
-  readonly width?: number;
-  /** E. @default 8 */
-  readonly experts?: number;
-  /** Experts computed for a token. @default 2 */
-  readonly k?: number;
-  /** Whose dynamic convolution. @default 'dyconv' */
-  readonly convolution?: DynamicConvolution;
-  /** K of convolutions. @default 4 */
-  readonly kernels?: number;
-  readonly position?: MoEPosition;
-  /** Feed-forward blocks. @default all */
-  readonly layers?: readonly number[];
-  /** In standard deviations of the weight. @default 0 */
-  readonly noise?: number;
-  /** κ of `pad`, by magnitude. @default 1 */
-  readonly ratio?: number;
-  /** A recipe's file, on whose data it is measured what routers decide on average. @default that of the run */
-  readonly recipe?: string;
-  readonly out: string;
-  readonly force: boolean;
-  /** Told what is noteworthy of data and weights. */
-  readonly onRemark?: (remark: PreparationEvent) => void;
-  readonly signal?: AbortSignal;
-}
+import type { ConvertOptions } from './convertOptions.js';
+import { UsageError } from './usage.js';
 
 /** A network that is converted, and where it lies. */
 export type ConvertSource<Model extends SavedModel = SavedModel> = Pick<
@@ -59,28 +28,23 @@ export interface FoldCost {
 
 /** The methods take networks of their own modality alone. */
 export interface Converter<Model extends SavedModel = SavedModel> {
-  /** What networks can become. */
+  /** The kinds of networks that they can become. */
   readonly layers: readonly RunLayer[];
   /** Options that are not for these networks, and what they are for. */
   readonly refused: Readonly<Record<string, string>>;
   /** Whether it is measured on data what the routers of a dynamic network decide on average. */
   readonly measuresRouters: boolean;
   /** Whether a static network is written anew as one. */
-  writesStatic(options: ConvertNetworkOptions): boolean;
+  writesStatic(options: ConvertOptions): boolean;
   /** Why a dynamic or partial network cannot become static; null: it can. */
   staticObstacle(path: string, layer: RunLayer): string | null;
   /** Writes what was asked for to a folder. @returns what folding costs; null where nothing is folded */
-  write(
-    path: string,
-    source: ConvertSource<Model>,
-    folder: string,
-    options: ConvertNetworkOptions,
-  ): Promise<FoldCost | null>;
+  write(path: string, source: ConvertSource<Model>, folder: string, options: ConvertOptions): Promise<FoldCost | null>;
   /** Logits for random inputs, and what these are, such as `4 random texts of 32 tokens`. */
   probe(source: ConvertSource<Model>): { readonly inputs: string; readonly logits: () => Tensor };
 }
 
-/** An option, or what the network is, is in the way. */
+/** Converts. @throws UsageError where an option, or the kind of the network, is in the way */
 export function explained(path: string, convert: () => unknown): void {
   try {
     convert();
@@ -90,7 +54,7 @@ export function explained(path: string, convert: () => unknown): void {
   }
 }
 
-/** What keys of `model.json` are called on the command line. */
+/** The options that give keys of `model.json`. */
 export const optionNames = {
   numKernels: '--kernels',
   numExperts: '--experts',
@@ -100,14 +64,15 @@ export const optionNames = {
 } as const;
 
 /**
- * Without data: the largest entries stay dynamic; of copies any mask gives the same output. The masks are written beside the network.
+ * A partition without data: the largest entries stay dynamic; of copies any mask gives the same output. The masks are
+ * written beside the network.
  *
  * @param passes each runs the network, where it is needed what its routers decide on average
  */
 export async function partitionByMagnitude(
   network: nn.Module,
   out: string,
-  { layer, ratio = 1 }: ConvertNetworkOptions,
+  { layer, ratio = 1 }: ConvertOptions,
   passes: Iterable<() => unknown>,
 ): Promise<void> {
   if (layer !== 'pad' || ratio === 1) return;

@@ -1,30 +1,23 @@
 /** `padnet doctor`: whether this machine is ready, and what to do where it is not. */
-import type { Command } from 'commander';
 import { diagnose, type Finding } from './diagnosis.js';
-import { withExamples } from './options.js';
+import { type Command, jsonOption, type OptionsOf, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
-interface DoctorOptions {
-  readonly data?: string;
-  readonly json?: boolean;
-}
+const define = (command: Command) =>
+  withExamples(command, 'doctor')
+    .addHelpText('after', '\nExit code 1 where something fails; warnings alone are no failure.')
+    .option('--data <folder>', "where Fashion-MNIST is (default: that of Debian's dataset-fashion-mnist)")
+    .addOption(jsonOption('print the findings as JSON'));
 
 export function register(command: Command, terminal: Terminal): void {
-  command
-    .option('--data <folder>', "where Fashion-MNIST is (default: that of Debian's dataset-fashion-mnist)")
-    .option('--json', 'print the findings as JSON')
-    .action((options: DoctorOptions) => {
-      doctor(options, terminal);
-    });
-  withExamples(command, 'doctor').addHelpText(
-    'after',
-    '\nExit code 1 where something fails; warnings alone are no failure.',
-  );
+  define(command).action((options) => {
+    doctor(options, terminal);
+  });
 }
 
 const colours = { ok: 'green', warn: 'yellow', fail: 'red' } as const;
 
-function doctor({ data, json }: DoctorOptions, terminal: Terminal): void {
+function doctor({ data, json }: OptionsOf<typeof define>, terminal: Terminal): void {
   const findings: Finding[] = [];
   for (const finding of diagnose(data)) {
     findings.push(finding);

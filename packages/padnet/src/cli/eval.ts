@@ -1,57 +1,28 @@
 /** `padnet eval`: the score of a run's network on the test data. */
 import { dirname } from 'node:path';
-import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { loadAnswering, networkPlace, RunFolder } from '../runs/index.js';
-import { formatSeconds } from '../report/format.js';
+import { formatPercent, formatSeconds } from '../report/format.js';
+import { samplesOf } from '../report/sampleWords.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import { classTable } from './classTable.js';
+import { textTable } from '../report/table.js';
 import { commandsOf } from './modalities.js';
-import { type EvalQuestion, refuseOptions, type Scored } from './modalityCommands.js';
-import { allowCodeOption, collected, fraction, wholeNumber, withExamples } from './options.js';
+import type { EvalQuestion, Scored } from './modality.js';
+import {
+  allowCodeOption,
+  type Command,
+  fraction,
+  jsonOption,
+  type OptionsOf,
+  setDataOption,
+  wholeNumber,
+  withExamples,
+} from './options.js';
 import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
+import { refuseOptions, refuseUsage, UsageError } from './usage.js';
 
-interface EvalOptions {
-  readonly data?: string;
-  readonly recipe?: string;
-  readonly set?: readonly string[];
-  readonly batchSize?: number;
-  readonly coefficientThreshold?: number;
-  readonly submission?: string;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-export function register(command: Command, terminal: Terminal): void {
-  command
-    .argument(
-      '<run>',
-      'folder of a finished run; or with --data or --recipe, of a network that `padnet convert` wrote, or of a classifier as Hugging Face ' +
-        'saves it',
-    )
-    .option(
-      '--data <path>',
-      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; without classes they are ' +
-        'predicted',
-    )
-    .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
-    .option(
-      '--set <key=value>',
-      "another value for one of the recipe's data keys, such as data.path=<folder>",
-      collected,
-    )
-    .option('--batch-size <number>', 'pictures at once (default: 256, fewer of large ones)', wholeNumber(1))
-    .option(
-      '--coefficient-threshold <number>',
-      'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
-      fraction,
-    )
-    .option('--submission <folder>', 'of a run on texts: write its predictions for the test file, to hand in')
-    .addOption(allowCodeOption())
-    .option('--json', 'print the result as JSON')
-    .action((run: string, options: EvalOptions) => evaluateRun(run, options, terminal));
+const define = (command: Command) =>
   withExamples(
     command,
     'eval runs/pad30',
@@ -61,74 +32,120 @@ export function register(command: Command, terminal: Terminal): void {
     'eval networks/folded --recipe runs/pad30/recipe.yaml',
     'eval runs/rte-pad50 --submission submissions',
     'eval runs/reviews-pad50 --data other-reviews.csv',
-  );
+  )
+    .argument(
+      '<run>',
+      'folder of a finished run; or with --data or --recipe, of a network that `padnet convert` wrote, or of a ' +
+        'classifier as Hugging Face saves it',
+    )
+    .option(
+      '--data <path>',
+      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; without ' +
+        'classes they are predicted',
+    )
+    .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
+    .addOption(setDataOption())
+    .option('--batch-size <number>', 'pictures at once (default: 256, fewer of large ones)', wholeNumber(1))
+    .option(
+      '--coefficient-threshold <number>',
+      'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
+      fraction,
+    )
+    .option('--submission <folder>', 'of a run on texts: write its predictions for the test file, to hand in')
+    .addOption(allowCodeOption())
+    .addOption(jsonOption());
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((run, options) => evaluateRun(run, options, terminal));
 }
 
-async function evaluateRun(run: string, options: EvalOptions, terminal: Terminal): Promise<void> {
-  const { data, set = [], submission, allowCode, json = false } = options;
-  if (data !== undefined && (options.recipe !== undefined || set.length > 0)) {
-    const other = options.recipe === undefined ? '--set' : '--recipe';
-    throw new UsageError(`--data and ${other} both say what ${run} is evaluated on: give one of them`);
-  }
-  const place = networkPlace(run);
-  if (data === undefined && options.recipe === undefined && (place === 'converted' || place === 'encoder')) {
+async function evaluateRun(run: string, options: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
+  const { data, set = [], batchSize, coefficientThreshold, submission, allowCode, json = false } = options;
+  const isOnData = data !== undefined;
+  refuseUsage({
+    [`--data and --recipe both say what ${run} is evaluated on: give one of them`]:
+      isOnData && options.recipe !== undefined,
+    [`--data and --set both say what ${run} is evaluated on: give one of them`]: isOnData && set.length > 0,
+  });
+  if (!isOnData && options.recipe === undefined && ['converted', 'encoder'].includes(networkPlace(run))) {
     throw new InputError(
       `${run} is a network without data of its own; give pictures or texts with --data <path>, or the recipe whose data it is ` +
         'evaluated on with --recipe <file>',
     );
   }
   const model = loadAnswering(run, { allowCode });
-  if (data !== undefined && submission !== undefined)
-    throw new UsageError(
-      "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files",
-    );
+  refuseUsage({
+    "--submission is of the test file beside a run's own texts; `padnet predict --csv` answers other files":
+      isOnData && submission !== undefined,
+  });
   const commands = commandsOf(model.modality);
-  const { batchSize, coefficientThreshold } = options;
-  const question = { run, model, batchSize, coefficientThreshold, submission, json, terminal };
-  const refuse = (): void => {
-    const message = (option: string, purpose: string) =>
-      `${option} is for ${purpose}; ${run} is on ${commands.sampleWord}`;
-    refuseOptions(options, commands.evalRefused, message);
-  };
-  if (data !== undefined) {
-    refuse();
-    const scored = await commands.evaluateOn(question, data);
-    if (scored) show(question, scored);
-    return;
-  }
   const file = options.recipe ?? new RunFolder(run).recipe;
-  const recipe = readDataRecipe(file, set);
-  if (recipe.modality !== model.modality)
+  const recipe = isOnData ? null : readDataRecipe(file, set);
+  if (recipe && recipe.modality !== model.modality)
     throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
-  refuse();
-  show(question, await commands.evaluate(question, recipe, dirname(file)));
+  refuseOptions(options, commands.evalRefused, (option, purpose) => {
+    return `${option} is for ${purpose}; ${run} is on ${samplesOf([model])}`;
+  });
+  const question = { run, model, batchSize, coefficientThreshold, submission, json, terminal };
+  const scored = recipe
+    ? await commands.evaluate(question, recipe, dirname(file))
+    : await commands.evaluateOn(question, data!);
+  if (scored) show(question, scored);
 }
 
 function show({ run, model, json, terminal }: EvalQuestion, scored: Scored): void {
-  const { sampleKey, sampleWord } = commandsOf(model.modality);
-  const { evaluation, seconds, length, counted, classes, files } = scored;
+  const { sampleKey } = commandsOf(model.modality);
+  const { evaluation, seconds, length, counted, files } = scored;
   const { metric, score, metrics, loss } = evaluation;
-  if (json) {
-    terminal.printJson({
-      run,
-      ...scored.json,
-      loss,
-      [sampleKey]: length,
-      [`${sampleKey}PerSecond`]: length / seconds,
-      seconds,
-      classes: classes?.map(({ name, samples, accuracy }) => ({ name, [sampleKey]: samples, accuracy })) ?? null,
-      ...(files && { submission: files }),
-    });
-    return;
-  }
-  const values = Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`);
-  const mean = metric.includes('/') ? `, mean ${formatScore(metric, score)}` : '';
-  terminal.print(
-    [
+  const classes = classAccuracies(scored);
+  const result = {
+    run,
+    ...scored.json,
+    loss,
+    [sampleKey]: length,
+    [`${sampleKey}PerSecond`]: length / seconds,
+    seconds,
+    classes: classes?.map(({ name, samples, accuracy }) => ({ name, [sampleKey]: samples, accuracy })) ?? null,
+    ...(files && { submission: files }),
+  };
+  terminal.result(json, result, () => {
+    const values = Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`);
+    const mean = metric.includes('/') ? `, mean ${formatScore(metric, score)}` : '';
+    return [
       `test ${values.join(', ')}${mean}, loss ${loss.toFixed(4)}`,
       `${counted} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
-      ...(classes ? ['', classTable(classes, sampleWord)] : []),
+      ...(classes ? ['', classTable(classes, samplesOf([model]))] : []),
       ...(files && files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),
-    ].join('\n'),
-  );
+    ];
+  });
+}
+
+interface ClassAccuracy {
+  readonly name: string;
+  readonly samples: number;
+  /** null where there are none. */
+  readonly accuracy: number | null;
+}
+
+/** How many samples of each class were recognised; those that were left out have the prediction NaN. */
+function classAccuracies({ classes, evaluation: { predictions } }: Scored): ClassAccuracy[] | null {
+  if (!classes) return null;
+  return classes.names.map((name, label) => {
+    const members = Array.from(predictions).filter(
+      (prediction, index) => classes.labels[index] === label && !Number.isNaN(prediction),
+    );
+    const correct = members.filter((prediction) => prediction === label).length;
+    return { name, samples: members.length, accuracy: members.length === 0 ? null : correct / members.length };
+  });
+}
+
+function classTable(rows: readonly ClassAccuracy[], samples: string): string {
+  return textTable({
+    columns: [
+      { heading: 'class', isName: true, cell: ({ name }) => name },
+      { heading: samples, cell: (row) => String(row.samples) },
+      { heading: 'accuracy', cell: ({ accuracy }) => formatPercent(accuracy) },
+    ],
+    rows,
+  });
 }

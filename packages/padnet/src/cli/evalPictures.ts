@@ -3,16 +3,14 @@ import { existsSync } from 'node:fs';
 import { type ImageDataset, loadPictureTestSet, type OnBadPicture, onceEach } from '../data/index.js';
 import { fuseBatchNorms, setCoefficientThreshold } from '../layers/index.js';
 import type { PictureRecipe } from '../recipe/index.js';
-import { hasModel, type PictureModel, readRun } from '../runs/index.js';
+import { hasModel, type PictureModel, readRun, RunFolder, splitOfRun } from '../runs/index.js';
 import { evaluate, loadPictures, pictureInput } from '../training/index.js';
 import { InputError } from '../errors.js';
-import { classAccuracies } from './classTable.js';
-import { splitOf } from './dividedAnew.js';
 import { isFolder } from '../readRegularFile.js';
-import type { EvalQuestion, Scored } from './modalityCommands.js';
-import { picturesAt } from './pictureFiles.js';
-import { answerAboutPictures } from './predictPictures.js';
-import { UsageError } from './usageError.js';
+import type { EvalQuestion, Scored } from './modality.js';
+import { answerAboutPictures, picturesAt } from './predictPictures.js';
+import { remarksOn } from './remarks.js';
+import { refuseUsage, UsageError } from './usage.js';
 
 type PictureQuestion = EvalQuestion<PictureModel>;
 
@@ -22,13 +20,9 @@ export async function evaluatePictures(
   { data }: PictureRecipe,
   folder: string,
 ): Promise<Scored> {
-  const told = onceEach(({ file, reason }) => {
-    question.terminal.remark(`padnet: left out: ${file}: ${reason}`);
-  });
-  const onBadPicture = data.onBadPicture === 'skip' ? told : undefined;
-  const { split, tell } = splitOf(folder, question.terminal);
-  const { test, split: divided } = await loadPictures(data, { onBadPicture, split });
-  tell(divided);
+  const { onBadPicture: told, onText } = remarksOn(question.terminal);
+  const onBadPicture = data.onBadPicture === 'skip' ? onceEach(told) : undefined;
+  const { test } = await loadPictures(data, { onBadPicture, ...splitOfRun(new RunFolder(folder), onText) });
   return await evaluateOn(test, question, { numWorkers: data.numWorkers, onBadPicture });
 }
 
@@ -36,26 +30,27 @@ export async function evaluatePictures(
 export async function evaluatePicturesAt(question: PictureQuestion, data: string): Promise<Scored | null> {
   const { run, model, batchSize, coefficientThreshold, json, terminal } = question;
   let failed = 0;
-  const onBadPicture = onceEach(({ file, reason }) => {
+  const onBadPicture = onceEach((picture) => {
     failed++;
-    terminal.remark(`padnet: left out: ${file}: ${reason}`);
+    remarksOn(terminal).onBadPicture(picture);
   });
   // A single file is predicted; of what is not there, the reader of folders says so.
   const isFile = existsSync(data) && !isFolder(data);
   const test = isFile ? null : await labelledPictures(data, question, onBadPicture);
   if (!test) {
-    if (batchSize !== undefined || coefficientThreshold !== undefined) {
-      const option = batchSize === undefined ? '--coefficient-threshold' : '--batch-size';
-      throw new UsageError(`${data} has no folders of classes, so its pictures are predicted, without ${option}`);
-    }
+    const predicted = `${data} has no folders of classes, so its pictures are predicted`;
+    refuseUsage({
+      [`${predicted}, without --batch-size`]: batchSize !== undefined,
+      [`${predicted}, without --coefficient-threshold`]: coefficientThreshold !== undefined,
+    });
     const format = json ? 'json' : 'table';
-    await answerAboutPictures({ run, model, detailed: false, format }, picturesAt([data]), false, terminal);
+    await answerAboutPictures({ run, model, detailed: false, format, terminal }, picturesAt([data]), false);
     return null;
   }
   const found = test.length + failed;
   const scored = await evaluateOn(test, question, { numWorkers: 1, onBadPicture });
   if (failed > 0) {
-    terminal.remark(`padnet: ${failed} of ${found} pictures could not be evaluated`);
+    terminal.warn(`${failed} of ${found} pictures could not be evaluated`);
     terminal.exitCode = 1;
   }
   return scored;
@@ -92,8 +87,8 @@ async function evaluateOn(
   const { inChannels, numClasses, normalise } = model.description;
   if (test.channels !== inChannels || test.numClasses !== numClasses) {
     throw new InputError(
-      `${run} is for pictures of ${inChannels} channels and ${numClasses} classes; ${test.name} has ${test.channels} and ` +
-        `${test.numClasses}`,
+      `${run} is for pictures of ${inChannels} channels and ${numClasses} classes; ${test.name} has ` +
+        `${test.channels} and ${test.numClasses}`,
     );
   }
   fuseBatchNorms(model.network);
@@ -108,6 +103,6 @@ async function evaluateOn(
   const seconds = (performance.now() - start) / 1000;
   const { predictions, score: accuracy } = evaluation;
   const length = predictions.filter((each) => !Number.isNaN(each)).length;
-  const classes = classAccuracies(test.classNames, test.labels, predictions);
+  const classes = { names: test.classNames, labels: test.labels };
   return { evaluation, seconds, length, counted: `${length} pictures`, classes, json: { accuracy } };
 }

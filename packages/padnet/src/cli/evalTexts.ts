@@ -10,7 +10,7 @@ import {
   writeSubmission,
 } from '../data/index.js';
 import type { TextRecipe } from '../recipe/index.js';
-import { holdFolder, type TextModel } from '../runs/index.js';
+import { holdFolder, RunFolder, splitOfRun, type TextModel } from '../runs/index.js';
 import {
   evaluateTexts as evaluate,
   type Evaluation,
@@ -23,30 +23,27 @@ import {
 } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { writeOutput, type FileKind } from '../outputFile.js';
-import { classAccuracies } from './classTable.js';
-import { splitOf } from './dividedAnew.js';
 import { csvLine } from './csv.js';
-import type { EvalQuestion, Scored } from './modalityCommands.js';
+import type { EvalQuestion, Scored } from './modality.js';
 import { answerAboutTexts } from './predictTexts.js';
+import { remarksOn } from './remarks.js';
 import { definitionOf, tableOptions, textColumns, textsIn } from './textInputs.js';
-import { truncationRemark } from './truncation.js';
 
 type TextQuestion = EvalQuestion<TextModel>;
 
 /** On the test data of a recipe. @param folder of the recipe, whose run may have divided its rows */
 export async function evaluateTexts(question: TextQuestion, recipe: TextRecipe, folder: string): Promise<Scored> {
   const { model, submission, terminal } = question;
-  const { split, tell } = splitOf(folder, terminal);
-  const sets = loadTexts(recipe.data, { split });
-  tell(sets.split);
-  // What is missing is said before anything is computed.
+  const { onText, onRemark } = remarksOn(terminal);
+  const division = splitOfRun(new RunFolder(folder), onText);
+  const sets = loadTexts(recipe.data, division);
+  // A missing file is told of before anything is computed.
   const submitted = submission === undefined ? [] : submissionSets(sets, recipe);
-  const remark = truncationRemark(terminal);
   const task = await savedTask(recipe, model, {
-    split,
+    split: division.split,
     // The task has the training set too, which is not looked at.
     onRemark: (event) => {
-      if (event.type === 'truncated' && event.name !== sets.train.name) remark(event);
+      if (event.type === 'truncated' && event.name !== sets.train.name) onRemark(event);
     },
   });
   const scored = await score(model, sets.test, () => task.evaluate({ signal: terminal.closed }));
@@ -64,14 +61,14 @@ export async function evaluateTextFile(question: TextQuestion, file: string): Pr
   const table = readOwnTable(file, tableOptions(run, model.description) ?? {}, textColumns(definition));
   if (!table.columns.includes(definition.columns.label)) {
     const texts = textsIn(textsOfTable(table, definition, { name: file, isLabelled: false }));
-    terminal.remark(`padnet: ${file} has no column ${definition.columns.label}, so its texts are predicted`);
-    await answerAboutTexts({ run, model, detailed: false, format: json ? 'json' : 'table' }, texts, false, terminal);
+    terminal.warn(`${file} has no column ${definition.columns.label}, so its texts are predicted`);
+    await answerAboutTexts({ run, model, detailed: false, format: json ? 'json' : 'table', terminal }, texts, false);
     return null;
   }
   const set = textsOfTable(table, definition, { name: basename(file), isLabelled: true });
   assertNumbersDiffer(set, file, definition);
   const { maxLength } = model.description;
-  const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
+  const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: remarksOn(terminal).onTruncate });
   return await score(model, set, () => evaluate(model.network, tokenised, definition, { signal: terminal.closed }));
 }
 
@@ -79,14 +76,14 @@ async function score(model: TextModel, set: TextDataset, evaluated: () => Promis
   const start = performance.now();
   const evaluation = await evaluated();
   const seconds = (performance.now() - start) / 1000;
-  const { metric, score: value, metrics, predictions } = evaluation;
+  const { metric, score: value, metrics } = evaluation;
   const { classNames, labels, length } = set;
   return {
     evaluation,
     seconds,
     length,
     counted: `${length} sentences of ${set.name}`,
-    classes: classNames && labels && classAccuracies(classNames, labels, predictions),
+    classes: classNames && labels && { names: classNames, labels },
     json: { task: model.description.task ?? null, metric, score: value, metrics },
   };
 }
@@ -121,7 +118,7 @@ function submissionSets(sets: TextSets, { data }: TextRecipe): SubmissionSet[] {
 
 const predictionsHeading = 'index,prediction';
 
-/** Of texts of one's own; the texts themselves may be in a file of the same name. */
+/** Predictions for texts of one's own; the texts themselves may be in a file of the same name. */
 const predictionsFile: FileKind = {
   name: 'table of predictions',
   isOne: (beginning) => beginning.startsWith(`${predictionsHeading}\n`),
@@ -135,7 +132,7 @@ async function writePredictions(
   { model, terminal }: TextQuestion,
 ): Promise<string> {
   const { maxLength } = model.description;
-  const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: truncationRemark(terminal) });
+  const tokenised = tokenise(set, model.tokenizer, { maxLength, onTruncate: remarksOn(terminal).onTruncate });
   const predictions = await predict(model.network, tokenised, { signal: terminal.closed });
   const { classNames, indices } = set;
   const labels = predictedLabels(predictions, classNames !== null);

@@ -1,68 +1,54 @@
 /** `padnet glue`: trains what is missing of GLUE's table, and writes the table. */
 import { fileURLToPath } from 'node:url';
-import type { Command } from 'commander';
 import { type RunSummary, summariseRun } from '../analysis/index.js';
-import { glueTaskNames, type GlueTaskName } from '../data/text/glueTasks.js';
-import {
-  glueMatrix,
-  type GlueNetwork,
-  glueNetworks,
-  type GlueResults,
-  glueRuns,
-  majorityScore,
-} from '../experiments/index.js';
+import { glueTaskNames } from '../data/text/glueTasks.js';
+import { glueMatrix, glueNetworks, type GlueResults, glueRuns, majorityScore } from '../experiments/index.js';
 import type { Recipe, RecipeOverride } from '../recipe/index.js';
 import { glueDetailNetworks, glueFiles, glueReport, glueShortNames, type GlueTaskRuns } from '../report/index.js';
-import { allowCodeOption, collected, listOf, listOfNumbers, withExamples } from './options.js';
+import {
+  allowCodeOption,
+  type Command,
+  jsonOption,
+  listOf,
+  listOfNumbers,
+  type OptionsOf,
+  setOption,
+  withExamples,
+} from './options.js';
 import { readTrainingRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { trainMatrix } from './trainMatrix.js';
-import { UsageError } from './usageError.js';
+import { goesOnHelp, trainMatrix } from './trainMatrix.js';
+import { UsageError } from './usage.js';
 
-interface GlueOptions {
-  readonly tasks: readonly GlueTaskName[];
-  readonly networks: readonly GlueNetwork[];
-  readonly seeds: readonly number[];
-  readonly recipes: string;
-  readonly pretrained?: string;
-  readonly data?: string;
-  readonly set?: readonly string[];
-  readonly out: string;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-/** Those that are installed with the program. */
+/** The recipes that are installed with the program. */
 const ownRecipes = fileURLToPath(new URL('../../recipes/glue', import.meta.url));
 
-export function register(command: Command, terminal: Terminal): void {
-  command
+const define = (command: Command) =>
+  withExamples(
+    command,
+    'glue --data glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3',
+    'glue --data glue --tasks rte --networks scratch,static --set training.epochs=5 --out runs/rte',
+  )
+    .addHelpText(
+      'after',
+      `${goesOnHelp}\nSeveral processes may fill one folder, best with tasks of their own; the same command with all tasks then writes the\n` +
+        'whole table.',
+    )
     .option('--tasks <names>', `of ${glueTaskNames.join(', ')} (default: all)`, listOf(glueTaskNames))
     .option('--networks <names>', `of ${glueNetworks.join(', ')} (default: static,moe,pad)`, listOf(glueNetworks))
     .option('--seeds <numbers>', 'such as 1,2,3 (default: 1)', listOfNumbers(0))
     .option('--recipes <folder>', 'with <task>-pad50.yaml for each task (default: those of this package)')
     .option('--pretrained <model>', 'short for --set model.pretrained=<model>: a folder, or a name on the hub')
     .option('--data <folder>', 'GLUE, with a folder for each task; short for --set data.path=<folder>')
-    .option('--set <key=value>', 'another value for a key of every recipe, such as training.epochs=5', collected)
+    .addOption(setOption('another value for a key of every recipe, such as training.epochs=5'))
     .option('--out <folder>', 'where runs and table go', 'runs/glue')
     .addOption(allowCodeOption())
-    .option('--json', 'print the table as JSON')
-    .action((options: Partial<GlueOptions> & Pick<GlueOptions, 'out'>) =>
-      glue(
-        { tasks: glueTaskNames, networks: ['static', 'moe', 'pad'], seeds: [1], recipes: ownRecipes, ...options },
-        terminal,
-      ),
-    );
-  withExamples(
-    command,
-    'glue --data glue --tasks rte,mrpc --networks static,moe,pad --seeds 1,2,3',
-    'glue --data glue --tasks rte --networks scratch,static --set training.epochs=5 --out runs/rte',
-  ).addHelpText(
-    'after',
-    '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command continues.\n' +
-      'Several processes may fill one folder, best with tasks of their own; the same command with all tasks then writes the\n' +
-      'whole table.',
-  );
+    .addOption(jsonOption('print the table as JSON'));
+
+type GlueOptions = OptionsOf<typeof define>;
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((options) => glue(options, terminal));
 }
 
 /** Keys that every run has a value of its own for, and the option that says which. */
@@ -76,9 +62,10 @@ function checkSets(sets: readonly string[]): void {
 }
 
 async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
-  const { out, json = false, set = [], allowCode, recipes } = options;
+  const { tasks = glueTaskNames, networks = ['static', 'moe', 'pad'], seeds = [1], recipes = ownRecipes } = options;
+  const { out, json = false, set = [], allowCode } = options;
   checkSets(set);
-  const matrix = glueMatrix(options);
+  const matrix = glueMatrix({ tasks, networks, seeds });
   const runs = glueRuns(matrix, recipes, (file, overrides) => cellRecipe(file, overrides, options));
   const byTask = new Map(runs.map(({ recipe }) => [recipe.data.task, recipe]));
   const majority = [...byTask.values()].map(majorityScore);
@@ -112,7 +99,7 @@ function cellRecipe(
 }
 
 /**
- * What the page looks at closely: of each task the first seed that a network with experts has finished.
+ * The runs that the page looks at closely: of each task those of the first seed that a network with experts has finished.
  *
  * @param summaries by folder, of runs that have been looked at before
  */

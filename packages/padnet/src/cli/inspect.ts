@@ -1,8 +1,7 @@
 /** `padnet inspect`: what a network, a recipe or a file of tensors is made of. */
 import { decodeSafetensors, decodeTorchArchive, scope } from '@padnet/torch';
-import type { Command } from 'commander';
 import { InputError } from '../errors.js';
-import { directions, type Direction } from '../compute/planRates.js';
+import { directions } from '../compute/planRates.js';
 import {
   type Inspection,
   inspectNetwork,
@@ -20,46 +19,47 @@ import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFol
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
 import { formatBytes, formatCount } from '../report/format.js';
-import { alignGrid } from '../report/grid.js';
+import { textTable } from '../report/table.js';
 import { showPartition } from './mask.js';
-import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
+import {
+  allowCodeOption,
+  type Command,
+  jsonOption,
+  oneOf,
+  type OptionsOf,
+  wholeNumber,
+  withExamples,
+} from './options.js';
 import { readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
+import { UsageError } from './usage.js';
 
-interface InspectOptions {
-  readonly plan?: boolean;
-  readonly batch: number;
-  readonly direction: Direction;
-  readonly size?: number;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-export function register(command: Command, terminal: Terminal): void {
-  command
-    .argument(
-      '<what>',
-      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors, .pth)',
-    )
-    .option('--plan', 'how each dynamic layer is computed instead, and what each way should cost')
-    .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
-    .option('--direction <name>', `what is planned for: ${directions.join(' or ')}`, oneOf(directions), 'inference')
-    .option('--size <pixels>', 'side of the pictures (default: as trained)', wholeNumber(1))
-    .addOption(allowCodeOption())
-    .option('--json', 'print the result as JSON')
-    .action((what: string, options: InspectOptions) => inspect(what, options, terminal));
+const define = (command: Command) =>
   withExamples(
     command,
     'inspect runs/pad30',
     'inspect recipes/fashion-mnist/dyconv.yaml',
     'inspect recipes/fashion-mnist/pad30.yaml --plan --batch 128 --direction training',
     'inspect runs/pad30/model/model.safetensors',
-  );
+  )
+    .argument(
+      '<what>',
+      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors, ' +
+        '.pth)',
+    )
+    .option('--plan', 'how each dynamic layer is computed instead, and what each way should cost')
+    .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
+    .option('--direction <name>', `what is planned for: ${directions.join(' or ')}`, oneOf(directions), 'inference')
+    .option('--size <pixels>', 'side of the pictures (default: as trained)', wholeNumber(1))
+    .addOption(allowCodeOption())
+    .addOption(jsonOption());
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((what, options) => inspect(what, options, terminal));
 }
 
-async function inspect(what: string, options: InspectOptions, terminal: Terminal): Promise<void> {
-  const { json = false, plan = false, batch, direction, size, allowCode } = options;
+async function inspect(what: string, options: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
+  const { json, plan = false, batch, direction, size, allowCode } = options;
   if (!isThere(what)) throw new InputError(`${what}: there is no such file or folder`);
   const inFolder = isFolder(what);
   if (!inFolder && /\.(safetensors|pth|pt|bin)$/.test(what)) {
@@ -70,11 +70,10 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
   if (described) {
     if (plan || size !== undefined)
       throw new UsageError(
-        `${plan ? '--plan' : '--size'}: the network of ${what} can be made by the program alone that trained it; without, what that wrote ` +
-          'down is shown',
+        `${plan ? '--plan' : '--size'}: only the program that trained the network of ${what} can make it; without that program, what ` +
+          'it wrote down is shown',
       );
-    if (json) terminal.printJson(described);
-    else terminal.print(`${inspectText(described)}\nas the program wrote it down that trained it`);
+    terminal.result(json, described, () => [inspectText(described), 'as the program wrote it down that trained it']);
     return;
   }
   const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode });
@@ -83,16 +82,14 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
   const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);
   if (plan) {
     const plans = inspectPlans(shown.network, pass, { batch, direction });
-    if (json) terminal.printJson(plans);
-    else terminal.print(planText(plans));
-    return;
+    terminal.result(json, plans, () => [planText(plans)]);
+  } else {
+    const inspection = inspectNetwork(shown.network, pass);
+    terminal.result(json, inspection, () => [inspectText(inspection)]);
   }
-  const inspection = inspectNetwork(shown.network, pass);
-  if (json) terminal.printJson(inspection);
-  else terminal.print(inspectText(inspection));
 }
 
-/** What a program of one's own wrote down of its network; null where the network can be made here. */
+/** The network as a program of one's own wrote it down; null where the network can be made here. */
 function describedNetwork(folder: string): Inspection | null {
   const { recipe, model, network } = new RunFolder(folder);
   if (!isThere(recipe) || readAnyRun(folder).recipe.modality !== 'program') return null;
@@ -115,7 +112,7 @@ async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetw
   return await networkOfRecipe(parseRecipe(readYaml(file, 'a recipe'), file), code);
 }
 
-function inspectTensors(file: string, json: boolean, terminal: Terminal): void {
+function inspectTensors(file: string, json: boolean | undefined, terminal: Terminal): void {
   const bytes = readRegularFile(file, { expected: 'tensors' });
   const { metadata, tensors } = scope(() => {
     const decoded = file.endsWith('.safetensors')
@@ -134,17 +131,16 @@ function inspectTensors(file: string, json: boolean, terminal: Terminal): void {
     return;
   }
   const numbers = tensors.reduce((sum, tensor) => sum + tensor.numbers, 0);
-  if (json) {
-    terminal.printJson({ file, bytes: bytes.length, numbers, metadata, tensors });
-    return;
-  }
-  const rows = tensors.map(({ name, dtype, shape, numbers: count }) => [
-    name,
-    dtype,
-    shape.join('×') || 'scalar',
-    formatCount(count),
+  terminal.result(json, { file, bytes: bytes.length, numbers, metadata, tensors }, () => [
+    textTable({
+      columns: [
+        { heading: 'tensor', isName: true, cell: ({ name }) => name },
+        { heading: 'dtype', isName: true, cell: ({ dtype }) => dtype },
+        { heading: 'shape', isName: true, cell: ({ shape }) => shape && (shape.join('×') || 'scalar') },
+        { heading: 'numbers', cell: (row) => formatCount(row.numbers) },
+      ],
+      rows: [...tensors, { name: 'total', dtype: '', shape: undefined, numbers }],
+    }),
+    `${formatBytes(bytes.length)} in ${file}`,
   ]);
-  rows.push(['total', '', '', formatCount(numbers)]);
-  terminal.print(alignGrid({ heading: ['tensor', 'dtype', 'shape', 'numbers'], rows, leftColumns: 3 }));
-  terminal.print(`${formatBytes(bytes.length)} in ${file}`);
 }

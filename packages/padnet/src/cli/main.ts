@@ -1,15 +1,15 @@
 /**
- * The command line `padnet`. Exit codes: 0, 1 (failed), 2 (bad usage), 130, 143 or 129 where Ctrl-C, SIGTERM or the end of the
- * terminal stopped it, and 141 where the reader of its output had enough.
+ * The command line `padnet`. Exit codes: 0, 1 (failed), 2 (bad usage), 130, 143 or 129 where Ctrl-C, SIGTERM or the
+ * end of the terminal stopped it, and 141 where the reader of its output had enough.
  */
 import { closeSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
-import { Command, CommanderError } from 'commander';
+import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
 import { explained, RecipeError } from '../errors.js';
 import { printable } from '../printable.js';
 import { isAbort } from './interruption.js';
 import { READER_GONE, ReaderGoneError, Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
+import { UsageError } from './usage.js';
 
 interface CommandModule {
   readonly register: (command: Command, terminal: Terminal) => void;
@@ -127,7 +127,7 @@ async function createProgram(terminal: Terminal): Promise<Command> {
 }
 
 /** An empty path would be the working folder. @throws UsageError where a parameter is empty that is no sentence */
-function checkGiven(command: Command): void {
+function checkGiven(command: CommandUnknownOpts): void {
   for (const [index, argument] of command.registeredArguments.entries()) {
     const isEmpty = [command.processedArgs[index]].flat().includes('');
     if (isEmpty && !['sentence', 'second'].includes(argument.name()))
@@ -152,7 +152,7 @@ function commanderMessage(text: string): string {
 function report(error: unknown, terminal: Terminal): void {
   const shown = explained(error instanceof Error && 'suppressed' in error ? error.suppressed : error);
   const message = shown instanceof Error ? shown.message : String(shown);
-  for (const line of message.trim().split('\n')) terminal.remark(`padnet: ${printable(line)}`);
+  for (const line of message.trim().split('\n')) terminal.warn(printable(line));
   if (process.env.PADNET_DEBUG === '1' && error instanceof Error) terminal.remark(withCauses(error));
 }
 

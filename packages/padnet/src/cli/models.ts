@@ -1,43 +1,37 @@
 /** `padnet models`: every network for pictures, with what it stores and executes in static, dynamic and partial form. */
-import type { Command } from 'commander';
 import { formatCount } from '../report/format.js';
-import { alignGrid } from '../report/grid.js';
+import { textTable, type TableColumn } from '../report/table.js';
 import { layerNames } from '../analysis/layerNames.js';
-import { countForms, type FormCounts, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
-import { withExamples } from './options.js';
+import { countForms, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
+import { type Command, jsonOption, type OptionsOf, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
-interface ModelsOptions {
-  readonly json?: boolean;
-}
+const define = (command: Command) =>
+  withExamples(command, 'models', 'models --json').addOption(jsonOption('print the list as JSON'));
 
 export function register(command: Command, terminal: Terminal): void {
-  command.option('--json', 'print the list as JSON').action((options: ModelsOptions) => {
+  define(command).action((options) => {
     listModels(options, terminal);
   });
-  withExamples(command, 'models', 'models --json');
 }
 
-function listModels({ json }: ModelsOptions, terminal: Terminal): void {
+function listModels({ json }: OptionsOf<typeof define>, terminal: Terminal): void {
   const networks = registeredNetworks.map((network) => ({ ...network, forms: countForms(network) }));
-  if (json) {
-    terminal.printJson({ inChannels: 3, numClasses: 1000, size: [224, 224], ...registryForms, networks });
-    return;
-  }
-  const cells = ({ parameters, macs }: FormCounts): string[] => [formatCount(parameters), formatCount(macs)];
-  const rows = networks.map(({ name, width, forms }) => [
-    name,
-    String(width),
-    ...layerKinds.flatMap((layer) => cells(forms[layer])),
-    formatCount(forms.pad.maskBits),
-  ]);
-  const heading = ['model.name', 'width', ...layerKinds.flatMap((layer) => [layerNames[layer], 'MACs']), 'mask bits'];
   const { numKernels, ratio } = registryForms;
-  terminal.print(
-    [
-      alignGrid({ heading, rows, leftColumns: 1 }),
-      '',
-      `stored numbers, and multiply-accumulates of one picture of 3×224×224; 1000 classes, K = ${numKernels}, κ = ${ratio}`,
-    ].join('\n'),
-  );
+  terminal.result(json, { inChannels: 3, numClasses: 1000, size: [224, 224], ...registryForms, networks }, () => [
+    textTable({
+      columns: [
+        { heading: 'model.name', isName: true, cell: ({ name }) => name },
+        { heading: 'width', cell: ({ width }) => String(width) },
+        ...layerKinds.flatMap((layer): TableColumn<(typeof networks)[number]>[] => [
+          { heading: layerNames[layer], cell: ({ forms }) => formatCount(forms[layer].parameters) },
+          { heading: 'MACs', cell: ({ forms }) => formatCount(forms[layer].macs) },
+        ]),
+        { heading: 'mask bits', cell: ({ forms }) => formatCount(forms.pad.maskBits) },
+      ],
+      rows: networks,
+    }),
+    '',
+    `stored numbers, and multiply-accumulates of one picture of 3×224×224; 1000 classes, K = ${numKernels}, κ = ${ratio}`,
+  ]);
 }

@@ -1,43 +1,35 @@
-/** Values of options, checked while the command line is read. Commander puts the option's name before the message. */
-import { Command, InvalidArgumentError, Option } from 'commander';
+/** How commands are defined: the values of options, checked while the command line is read, and options that many have. */
+import { type Command as TypedCommand, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closest } from 'fastest-levenshtein';
 import { modelSchema } from '../models/index.js';
 import { parseSection } from '../recipe/index.js';
 
-/** `--set a=1 --set b=2` → ['a=1', 'b=2'] */
-export function collected(value: string, previous: readonly string[] | undefined): string[] {
-  return [...(previous ?? []), value];
-}
+/** A command that has no parameters yet. */
+export type Command = TypedCommand;
 
-/** A whole number of at least `minimum`. */
-export function wholeNumber(minimum: number): (text: string) => number {
+/** The options of a command, as its definition gives them to it. */
+export type OptionsOf<Define extends (command: Command) => { opts(): unknown }> = ReturnType<
+  ReturnType<Define>['opts']
+>;
+
+/** Reads a number. @param expected the numbers that are taken, in words: commander puts the option's name before the message */
+function number(expected: string, isTaken: (value: number, text: string) => boolean): (text: string) => number {
   return (text) => {
     const value = Number(text);
-    if (/^\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum) return value;
-    throw new InvalidArgumentError(`Expected a whole number of at least ${minimum}.`);
+    if (text.trim() !== '' && isTaken(value, text)) return value;
+    throw new InvalidArgumentError(`Expected ${expected}.`);
   };
 }
 
-/** A number from 0 to 1. */
-export function fraction(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && value <= 1) return value;
-  throw new InvalidArgumentError('Expected a number from 0 to 1.');
+export function wholeNumber(minimum: number): (text: string) => number {
+  const isTaken = (value: number, text: string): boolean =>
+    /^\d+$/.test(text) && Number.isSafeInteger(value) && value >= minimum;
+  return number(`a whole number of at least ${minimum}`, isTaken);
 }
 
-/** A number of at least 0. */
-export function nonNegativeNumber(text: string): number {
-  const value = Number(text);
-  if (text.trim() !== '' && value >= 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('Expected a number of at least 0.');
-}
-
-/** A number above 0. */
-export function positiveNumber(text: string): number {
-  const value = Number(text);
-  if (value > 0 && Number.isFinite(value)) return value;
-  throw new InvalidArgumentError('Expected a number above 0.');
-}
+export const fraction = number('a number from 0 to 1', (value) => value >= 0 && value <= 1);
+export const nonNegativeNumber = number('a number of at least 0', (value) => value >= 0 && Number.isFinite(value));
+export const positiveNumber = number('a number above 0', (value) => value > 0 && Number.isFinite(value));
 
 /** One of `known`, or several with commas between. */
 export function listOf<T extends string>(known: readonly T[]): (text: string) => T[] {
@@ -46,9 +38,9 @@ export function listOf<T extends string>(known: readonly T[]): (text: string) =>
 }
 
 /** Whole numbers of at least `minimum` with commas between, each once. */
-export function listOfNumbers(minimum: number): (text: string) => number[] {
+export function listOfNumbers(minimum: number): (text: string) => readonly number[] {
   const one = wholeNumber(minimum);
-  return (text) => [...new Set(text.split(',').map((number) => one(number.trim())))];
+  return (text) => [...new Set(text.split(',').map((each) => one(each.trim())))];
 }
 
 export function oneOf<T extends string>(known: readonly T[]): (text: string) => T {
@@ -59,18 +51,37 @@ export function oneOf<T extends string>(known: readonly T[]): (text: string) => 
   };
 }
 
-/** Of commands that may come upon a recipe or run with code of its user's. */
-export function allowCodeOption(): Option {
+/** `--set a=1 --set b=2` → ['a=1', 'b=2'] */
+export function setOption(description: string) {
+  const collected = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
+  return new Option('--set <key=value>', description).argParser<string[]>(collected);
+}
+
+/** The same for a recipe whose data alone are used. */
+export function setDataOption() {
+  return setOption("another value for one of the recipe's data keys, such as data.path=<folder>");
+}
+
+/** The option of commands that may come upon a recipe or run with code of its user's. */
+export function allowCodeOption() {
   return new Option(
     '--allow-code',
     'run the files of your own that the recipe or run names (model.router, partition.saliency)',
   );
 }
 
-/** The examples at the end of a command's help. */
-export function withExamples(command: Command, ...examples: readonly string[]): Command {
+export function jsonOption(description = 'print the result as JSON') {
+  return new Option('--json', description);
+}
+
+/** Gives a command examples at the end of its help. */
+export function withExamples<C extends { addHelpText(position: 'after', text: string): unknown }>(
+  command: C,
+  ...examples: readonly string[]
+): C {
   const lines = examples.map((example) => `  $ padnet ${example}`);
-  return command.addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`);
+  command.addHelpText('after', `\n${lines.length === 1 ? 'Example' : 'Examples'}:\n${lines.join('\n')}`);
+  return command;
 }
 
 /** @throws RecipeError where `--width` is no width of that network, by the rule of recipes */

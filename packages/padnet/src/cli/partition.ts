@@ -2,7 +2,6 @@
 import { statSync } from 'node:fs';
 import { isThere } from '../readRegularFile.js';
 import { dirname, join } from 'node:path';
-import type { Command } from 'commander';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
 import { encodePartition, overallDynamicRatio, partitionFile } from '../partition/index.js';
@@ -12,39 +11,18 @@ import { partitionRun } from '../training/index.js';
 import { formatPercent } from '../report/format.js';
 import { formatScore, metricName } from '../report/scoreText.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
-import { allowCodeOption, collected, withExamples } from './options.js';
+import { allowCodeOption, type Command, jsonOption, type OptionsOf, setDataOption, withExamples } from './options.js';
+import { remarksOn } from './remarks.js';
 import { readDataRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 
-interface PartitionCommandOptions {
-  readonly ratio: string;
-  readonly rounds?: string;
-  readonly schedule?: string;
-  readonly scope?: string;
-  readonly granularity?: string;
-  readonly score?: string;
-  readonly batches?: string;
-  readonly recipe?: string;
-  readonly set?: readonly string[];
-  readonly out?: string;
-  readonly force?: boolean;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-/** The options, and the recipe's keys that they stand for. */
-const keys = {
-  ratio: 'ratio',
-  rounds: 'rounds',
-  schedule: 'schedule',
-  scope: 'scope',
-  granularity: 'granularity',
-  score: 'saliency',
-  batches: 'batches',
-} as const;
-
-export function register(command: Command, terminal: Terminal): void {
-  command
+const define = (command: Command) =>
+  withExamples(
+    command,
+    'partition runs/dyconv --ratio 0.5 --rounds 5 --schedule linear',
+    'partition runs/dyconv --ratio 0.3 --out masks.safetensors',
+    'partition networks/dyconv --ratio 0.3 --recipe recipes/fashion-mnist/dyconv.yaml',
+  )
     .argument(
       '<network>',
       'folder of a finished run with model.layer: dyconv, moe or pad, or with --recipe, of a network that `padnet convert` wrote; it is not ' +
@@ -61,92 +39,78 @@ export function register(command: Command, terminal: Terminal): void {
     .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude, random or a file of your own')
     .option('--batches <number>', 'batches of training data that are scored')
     .option('--recipe <file>', 'the recipe on whose data entries are scored (default: that of the run)')
-    .option(
-      '--set <key=value>',
-      "another value for one of the recipe's data keys, such as data.path=<folder>",
-      collected,
-    )
+    .addOption(setDataOption())
     .option('--out <file>', 'where the masks go (default: <network>/partition-<ratio>.safetensors)')
     .option('--force', 'replace the file where it is there already')
     .addOption(allowCodeOption())
-    .option('--json', 'print the result as JSON')
-    .action((network: string, options: PartitionCommandOptions) => partition(network, options, terminal));
-  withExamples(
-    command,
-    'partition runs/dyconv --ratio 0.5 --rounds 5 --schedule linear',
-    'partition runs/dyconv --ratio 0.3 --out masks.safetensors',
-    'partition networks/dyconv --ratio 0.3 --recipe recipes/fashion-mnist/dyconv.yaml',
-  );
+    .addOption(jsonOption());
+
+type Options = OptionsOf<typeof define>;
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((network, options) => partition(network, options, terminal));
 }
 
-async function partition(run: string, options: PartitionCommandOptions, terminal: Terminal): Promise<void> {
+async function partition(run: string, options: Options, terminal: Terminal): Promise<void> {
+  const { json, out, force, allowCode } = options;
   const settings = partitionSettings(options);
-  const file = options.out ?? join(run, `partition-${settings.ratio}.safetensors`);
+  const file = out ?? join(run, `partition-${settings.ratio}.safetensors`);
   const place = new RunFolder(dirname(file));
   if (isThere(place.recipe) && place.owns(file))
     throw new InputError(`${file} belongs to the run in ${place.path}; choose another file`);
   checkOutput(file, partitionFile);
   const there = statSync(file, { throwIfNoEntry: false });
-  if (there?.isFile() && there.size > 0 && !options.force) {
+  if (there?.isFile() && there.size > 0 && !force)
     throw new InputError(`${file} exists already; --force replaces it, --out <file> writes another`);
-  }
   const recipe = recipeOf(run, options);
-  // What is put into the run is of the network that is in it.
-  using hold = options.out === undefined ? await holdFolder(run) : null;
+  // Masks in the folder of the run are of the network that is in it.
+  using hold = out === undefined ? await holdFolder(run) : null;
   const start = performance.now();
-  const {
-    partition: found,
-    before,
-    after,
-  } = await partitionRun(run, settings, {
+  const result = await partitionRun(run, settings, {
     onRound: ({ round, dynamicRatio }) => {
-      if (!options.json) {
-        terminal.progress(
-          `round ${round} of ${settings.rounds}: ${formatPercent(dynamicRatio)} of the entries stay dynamic`,
-        );
-      }
+      if (json) return;
+      terminal.progress(
+        `round ${round} of ${settings.rounds}: ${formatPercent(dynamicRatio)} of the entries stay dynamic`,
+      );
     },
+    onRemark: remarksOn(terminal).onText,
     signal: terminal.closed,
-    allowCode: options.allowCode,
+    allowCode,
     ...(recipe && { recipe }),
   });
+  const { partition: found, before, after } = result;
   if (hold) writeOutput(file, encodePartition(found), partitionFile);
   else await writeHeldOutput(file, encodePartition(found), partitionFile);
   const dynamicRatio = overallDynamicRatio(found.masks.values());
-  if (options.json) {
-    terminal.printJson({
-      file,
-      settings: found.settings,
-      rounds: found.rounds,
-      dynamicRatio,
-      metric: before.metric,
-      scoreBefore: before.score,
-      scoreAfter: after.score,
-      seconds: (performance.now() - start) / 1000,
-    });
-    return;
-  }
-  terminal.print(
-    [
+  const { metric, score: scoreBefore } = before;
+  const seconds = (performance.now() - start) / 1000;
+  const { settings: used, rounds } = found;
+  const { score: scoreAfter } = after;
+  terminal.result(
+    json,
+    { file, settings: used, rounds, dynamicRatio, metric, scoreBefore, scoreAfter, seconds },
+    () => [
       `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
-      `test ${metricName(before.metric)} ${formatScore(before.metric, before.score)} before, ` +
-        `${formatScore(after.metric, after.score)} with these masks, not trained further`,
+      `test ${metricName(metric)} ${formatScore(metric, scoreBefore)} before, ${formatScore(metric, scoreAfter)} with these masks, not ` +
+        'trained further',
       `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
-    ].join('\n'),
+    ],
   );
 }
 
 /** Null: that of the run, as it is. */
-function recipeOf(run: string, { recipe, set = [] }: PartitionCommandOptions): Recipe | null {
+function recipeOf(run: string, { recipe, set = [] }: Options): Recipe | null {
   if (recipe === undefined && set.length === 0) return null;
   return readDataRecipe(recipe ?? new RunFolder(run).recipe, set);
 }
 
-/** A recipe's `partition` section of the options alone. @throws UsageError naming the option that is wrong */
-function partitionSettings(options: PartitionCommandOptions): PartitionOptions {
-  const given = Object.entries(keys).flatMap(([option, key]) => {
-    const value = options[option as keyof typeof keys];
-    return value === undefined ? [] : [{ key, value, label: `--${option} ${value}` }];
-  });
-  return parsePartition(given);
+/** A recipe's `partition` section of the options alone. @throws RecipeError naming the option that is wrong */
+function partitionSettings({ ratio, rounds, schedule, scope, granularity, score, batches }: Options): PartitionOptions {
+  const values = Object.entries({ ratio, rounds, schedule, scope, granularity, score, batches });
+  return parsePartition(
+    values.flatMap(([option, value]) => {
+      const key = option === 'score' ? 'saliency' : option;
+      return value === undefined ? [] : [{ key, value, label: `--${option} ${value}` }];
+    }),
+  );
 }

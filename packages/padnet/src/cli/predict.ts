@@ -1,47 +1,11 @@
-/** `padnet predict`: what a run's network says of pictures, or of sentences. */
-import type { Command } from 'commander';
+/** `padnet predict`: the answers of a run's network about pictures, or about sentences. */
 import { loadAnswering, sampleNames } from '../runs/index.js';
 import { commandsOf } from './modalities.js';
-import { refuseOptions } from './modalityCommands.js';
-import { allowCodeOption, wholeNumber, withExamples } from './options.js';
+import { allowCodeOption, type Command, jsonOption, type OptionsOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
+import { refuseOptions, refuseUsage } from './usage.js';
 
-interface PredictOptions {
-  readonly file?: string;
-  readonly top?: number;
-  readonly coefficients?: boolean;
-  readonly experts?: boolean;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-  readonly csv?: boolean;
-}
-
-export function register(command: Command, terminal: Terminal): void {
-  command
-    .argument('<run>', 'folder of a finished run, or of a network that `padnet convert` wrote')
-    .argument(
-      '[inputs...]',
-      'picture files, folders of them, - for a picture on standard input; of a run on texts a sentence, or a pair of them',
-    )
-    .option(
-      '--file <file>',
-      'names of pictures, or sentences (pairs with a tab between), one a line; - for standard input; or a CSV, TSV or JSON-lines file ' +
-        'with the columns that a network for texts was trained on',
-    )
-    .option(
-      '--top <number>',
-      'pictures: so many classes of each (default: 5; 1 in lines of several and in CSV)',
-      wholeNumber(1),
-    )
-    .option('--coefficients', 'pictures: show how every dynamic convolution mixes its kernels')
-    .option('--experts', 'texts: show which experts each token went to, in every mixture of experts')
-    .addOption(allowCodeOption())
-    .option('--json', 'print the answer as JSON; of several, one line each')
-    .option('--csv', 'print the answers as comma-separated values')
-    .action((run: string, inputs: readonly string[], options: PredictOptions) =>
-      predict(run, { inputs, ...options }, terminal),
-    );
+const define = (command: Command) =>
   withExamples(
     command,
     'predict runs/pad30 photo.jpg',
@@ -52,26 +16,55 @@ export function register(command: Command, terminal: Terminal): void {
     'predict runs/rte-pad50 "A cat sat on the mat." "There is a cat." --experts',
     'predict runs/rte-pad50 --file pairs.tsv --json',
     'predict runs/reviews-pad50 --file new-reviews.csv --csv',
-  );
+  )
+    .argument('<run>', 'folder of a finished run, or of a network that `padnet convert` wrote')
+    .argument(
+      '[inputs...]',
+      'picture files, folders of them, - for a picture on standard input; of a run on texts a sentence, or a pair of ' +
+        'them',
+    )
+    .option(
+      '--file <file>',
+      'names of pictures, or sentences (pairs with a tab between), one a line; - for standard input; or a CSV, TSV or ' +
+        'JSON-lines file with the columns that a network for texts was trained on',
+    )
+    .option(
+      '--top <number>',
+      'pictures: so many classes of each (default: 5; 1 in lines of several and in CSV)',
+      wholeNumber(1),
+    )
+    .option('--coefficients', 'pictures: show how every dynamic convolution mixes its kernels')
+    .option('--experts', 'texts: show which experts each token went to, in every mixture of experts')
+    .addOption(allowCodeOption())
+    .addOption(jsonOption('print the answer as JSON; of several, one line each'))
+    .option('--csv', 'print the answers as comma-separated values');
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((run, inputs, options) => predict(run, inputs, options, terminal));
 }
 
 async function predict(
   run: string,
-  { inputs, file, json = false, csv = false, ...options }: PredictOptions & { readonly inputs: readonly string[] },
+  inputs: readonly string[],
+  options: OptionsOf<typeof define>,
   terminal: Terminal,
 ): Promise<void> {
-  if (file === undefined && inputs.length === 0)
-    throw new UsageError('give pictures or a sentence, or a file that lists them with --file');
-  if (file !== undefined && inputs.length > 0)
-    throw new UsageError(`--file ${file} and ${inputs[0]!} both say what is asked about: give one of them`);
+  const { file, json = false, csv = false, top } = options;
+  refuseUsage({
+    'give pictures or a sentence, or a file that lists them with --file': file === undefined && inputs.length === 0,
+    [`--file ${file!} and ${inputs[0]!} both say what is asked about: give one of them`]:
+      file !== undefined && inputs.length > 0,
+  });
   const model = loadAnswering(run, options);
   const commands = commandsOf(model.modality);
   refuseOptions(options, commands.predictRefused, (option, purpose) => {
     return `${option} is for runs on ${purpose}; ${run} is on ${sampleNames[model.modality]}`;
   });
-  if (json && csv) throw new UsageError('--json and --csv are two forms of the answer: give one of them');
   const { [commands.detail]: detailed = false } = options;
-  if (csv && detailed) throw new UsageError(`--${commands.detail} is for the table and --json, not for --csv`);
+  refuseUsage({
+    '--json and --csv are two forms of the answer: give one of them': json && csv,
+    [`--${commands.detail} is for the table and --json, not for --csv`]: csv && detailed,
+  });
   const format = json ? 'json' : csv ? 'csv' : 'table';
-  await commands.predict({ run, model, inputs, file, top: options.top, detailed, format }, terminal);
+  await commands.predict({ run, model, inputs, file, top, detailed, format, terminal });
 }

@@ -1,32 +1,39 @@
-/** What `padnet predict` says of pictures: a table, JSON or CSV. */
+/** `padnet predict` of pictures: which they are, and the answers as a table, JSON or CSV. */
+import { join } from 'node:path';
 import { answerPictures, type Picture, type PictureAnswer } from '../analysis/index.js';
-import type { BadPicture } from '../data/index.js';
+import { type BadPicture, listFiles } from '../data/index.js';
+import { InputError } from '../errors.js';
 import { fuseBatchNorms } from '../layers/index.js';
 import type { PictureModel } from '../runs/index.js';
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
-import { alignGrid } from '../report/grid.js';
+import { isFolder, readStandardInput } from '../readRegularFile.js';
+import { textTable, type TableColumn } from '../report/table.js';
 import { type AnswerForm, printAnswers } from './answers.js';
-import type { Question } from './modalityCommands.js';
-import { picturesListed, picturesNamed } from './pictureFiles.js';
-import type { Terminal } from './terminal.js';
+import type { Inputs, Question } from './modality.js';
+import { readLines } from './textInputs.js';
+import { UsageError } from './usage.js';
 
 type PictureQuestion = Question<PictureModel>;
 
-export async function predictPictures(question: PictureQuestion, terminal: Terminal): Promise<void> {
+export async function predictPictures(question: PictureQuestion & Inputs): Promise<void> {
   const { inputs, file } = question;
   const pictures = file === undefined ? await picturesNamed(inputs) : await picturesListed(file);
   const single = inputs.length === 1 && pictures.length === 1 && (inputs[0] === '-' || pictures[0]!.file === inputs[0]);
-  await answerAboutPictures(question, pictures, single, terminal);
+  await answerAboutPictures(question, pictures, single);
 }
 
-/** What cannot be answered is named, counted, and makes the exit code 1. @param single whether one file was asked for, not a list or a folder */
+/**
+ * Names and counts the pictures that cannot be answered; the exit code is 1 where there are some.
+ *
+ * @param single whether one file was asked for, not a list or a folder
+ */
 export async function answerAboutPictures(
-  { run, model, format, detailed, top: wanted }: Omit<PictureQuestion, 'inputs' | 'file'>,
+  question: PictureQuestion,
   pictures: readonly Picture[],
   single: boolean,
-  terminal: Terminal,
 ): Promise<void> {
+  const { run, model, format, detailed, top: wanted, terminal } = question;
   const { classNames } = model.description;
   const brief = format === 'csv' || (format === 'table' && !single);
   const top = Math.min(wanted ?? (brief ? 1 : 5), classNames.length);
@@ -37,16 +44,16 @@ export async function answerAboutPictures(
     for await (const answer of answerPictures(model, pictures, { signal: terminal.closed })) {
       if ('reason' in answer) {
         failed++;
-        terminal.remark(`padnet: ${printable(answer.file)}: ${answer.reason}`);
+        terminal.warn(`${printable(answer.file)}: ${answer.reason}`);
       } else mixing += answer.coefficients.length;
       yield answer;
     }
   };
-  await printAnswers(answers(), pictureForm(classNames, { top, detailed }), format, single, terminal);
+  await printAnswers(answers(), pictureForm(classNames, { top, detailed }), single, question);
   if (detailed && mixing === 0 && failed < pictures.length)
-    terminal.remark(`padnet: no convolution of ${run} mixes kernels, so there are no coefficients`);
+    terminal.warn(`no convolution of ${run} mixes kernels, so there are no coefficients`);
   if (failed === 0) return;
-  if (pictures.length > 1) terminal.remark(`padnet: ${failed} of ${pictures.length} pictures could not be answered`);
+  if (pictures.length > 1) terminal.warn(`${failed} of ${pictures.length} pictures could not be answered`);
   terminal.exitCode = 1;
 }
 
@@ -79,15 +86,17 @@ function pictureForm(classNames: readonly string[], shown: Shown): AnswerForm<Pi
 }
 
 function oneText({ classes, coefficients }: PictureAnswer, shown: Shown): string {
-  const table = alignGrid({
-    heading: ['class', 'probability'],
-    rows: classes.slice(0, shown.top).map(({ label, probability }) => [label, formatPercent(probability, 2)]),
-    leftColumns: 1,
+  const table = textTable({
+    columns: [
+      { heading: 'class', isName: true, cell: ({ label }) => label },
+      { heading: 'probability', cell: ({ probability }) => formatPercent(probability, 2) },
+    ],
+    rows: classes.slice(0, shown.top),
   });
   return shown.detailed && coefficients.length > 0 ? `${table}\n\n${coefficientTable(coefficients)}` : table;
 }
 
-/** Of the columns of several pictures, known beforehand: rows are printed as they come. */
+/** The widths of the columns of several pictures, known beforehand: rows are printed as they come. */
 function columnWidths(classNames: readonly string[], top: number): number[] {
   const width = Math.max('class'.length, ...classNames.map((name) => Array.from(printable(name)).length));
   return Array.from({ length: top }, () => [width, 'probability'.length]).flat();
@@ -121,9 +130,52 @@ function manyText(answer: PictureAnswer, classNames: readonly string[], shown: S
 /** A row for each layer, a column for each of its kernels. */
 function coefficientTable(layers: PictureAnswer['coefficients']): string {
   const numKernels = Math.max(...layers.map(({ coefficients }) => coefficients.length));
-  return alignGrid({
-    heading: ['layer', ...Array.from({ length: numKernels }, (_, kernel) => `α${kernel + 1}`)],
-    rows: layers.map(({ path, coefficients }) => [path, ...coefficients.map((value) => value.toFixed(3))]),
-    leftColumns: 1,
+  return textTable({
+    columns: [
+      { heading: 'layer', isName: true, cell: ({ path }) => path },
+      ...Array.from({ length: numKernels }, (_, kernel): TableColumn<(typeof layers)[number]> => ({
+        heading: `α${kernel + 1}`,
+        cell: ({ coefficients }) => coefficients[kernel]?.toFixed(3),
+      })),
+    ],
+    rows: layers,
   });
+}
+
+/** The largest picture on standard input. */
+const maxPictureBytes = 2 ** 28;
+
+/** Files as they are named, those of folders in order of their names. @throws InputError where a folder has none */
+export function picturesAt(paths: readonly string[]): Picture[] {
+  return paths.flatMap((path) => {
+    if (!isFolder(path)) return [{ file: path }];
+    const files = listFiles(path);
+    if (files.length === 0) throw new InputError(`${path}: there is no file in it`);
+    return files.map((file) => ({ file: join(path, file.path) }));
+  });
+}
+
+/** The same, with `-` for a picture on standard input. */
+async function picturesNamed(paths: readonly string[]): Promise<Picture[]> {
+  if (paths.filter((path) => path === '-').length > 1) throw new UsageError('- is standard input: give it once');
+  const pictures: Picture[] = [];
+  for (const path of paths) {
+    if (path !== '-') pictures.push(...picturesAt([path]));
+    else {
+      const bytes = await readStandardInput({ expected: 'a picture', maxBytes: maxPictureBytes });
+      pictures.push({ file: 'standard input', bytes });
+    }
+  }
+  return pictures;
+}
+
+/** The pictures that a file names, one a line. @param list a path, or `-` for standard input */
+async function picturesListed(list: string): Promise<Picture[]> {
+  const paths = (await readLines(list, 'names of pictures, one a line')).filter((line) => line !== '');
+  if (paths.length === 0) {
+    throw new InputError(
+      `${list === '-' ? 'standard input' : list}: expected names of pictures, one a line, found none`,
+    );
+  }
+  return picturesAt(paths);
 }

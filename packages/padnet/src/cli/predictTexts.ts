@@ -1,37 +1,33 @@
-/** What `padnet predict` says of texts: a table, lines, JSON or CSV; and which experts their tokens went to. */
+/** `padnet predict` of texts: the answers as a table, lines, JSON or CSV; and which experts their tokens went to. */
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
-import { alignGrid } from '../report/grid.js';
+import { textTable, type TableColumn } from '../report/table.js';
 import { answerTexts, type Text, type TextAnswer } from '../analysis/index.js';
 import type { TextModel } from '../runs/index.js';
 import { layerLabel } from '../analysis/layerNames.js';
 import type { TextDefinition } from '../data/index.js';
 import { type AnswerForm, printAnswers } from './answers.js';
-import type { Question } from './modalityCommands.js';
+import type { Inputs, Question } from './modality.js';
+import { remarksOn } from './remarks.js';
 import { definitionOf, textAsked, textsOfFile } from './textInputs.js';
-import type { Terminal } from './terminal.js';
-import { truncationRemark } from './truncation.js';
 
 type TextQuestion = Question<TextModel>;
 
-export async function predictTexts(question: TextQuestion, terminal: Terminal): Promise<void> {
+export async function predictTexts(question: TextQuestion & Inputs): Promise<void> {
   const { run, model, inputs, file } = question;
   const texts = file === undefined ? [textAsked(run, model, inputs)] : await textsOfFile(run, model, file);
-  await answerAboutTexts(question, texts, file === undefined, terminal);
+  await answerAboutTexts(question, texts, file === undefined);
 }
 
 /** @param single whether one text was asked for, not a file */
-export async function answerAboutTexts(
-  { run, model, detailed, format }: Omit<TextQuestion, 'inputs' | 'file'>,
-  texts: readonly Text[],
-  single: boolean,
-  terminal: Terminal,
-): Promise<void> {
+export async function answerAboutTexts(question: TextQuestion, texts: readonly Text[], single: boolean): Promise<void> {
+  const { run, model, detailed, terminal } = question;
   const definition = definitionOf(run, model);
   if (detailed && model.description.model.layer === 'static')
-    terminal.remark(`padnet: the network of ${run} is static: it has no experts`);
-  const answers = answerTexts(model, texts, { onTruncate: truncationRemark(terminal), signal: terminal.closed });
-  await printAnswers(answers, textForm(definition, detailed), format, single, terminal);
+    terminal.warn(`the network of ${run} is static: it has no experts`);
+  const { onTruncate } = remarksOn(terminal);
+  const answers = answerTexts(model, texts, { onTruncate, signal: terminal.closed });
+  await printAnswers(answers, textForm(definition, detailed), single, question);
 }
 
 function textForm({ columns, classNames }: TextDefinition, detailed: boolean): AnswerForm<TextAnswer> {
@@ -54,7 +50,7 @@ function textForm({ columns, classNames }: TextDefinition, detailed: boolean): A
   };
 }
 
-/** The verdict first, then tab-separated what it is of, so that lines can be cut and sorted: ends of lines in it are spaces. */
+/** The verdict, then its texts, with tabs between, so that lines can be cut and sorted: ends of lines in texts are spaces. */
 function answerLine(answer: TextAnswer, withExperts: boolean): string {
   const { first, second } = answer;
   const fields = [first, ...(second === null ? [] : [second])].map((text) =>
@@ -67,12 +63,12 @@ function answerLine(answer: TextAnswer, withExperts: boolean): string {
 function answerText(answer: TextAnswer, withExperts: boolean): string {
   const { probabilities } = answer;
   const verdict = probabilities
-    ? alignGrid({
-        heading: ['class', 'probability'],
-        rows: Object.entries(probabilities)
-          .sort(([, a], [, b]) => b - a)
-          .map(([name, probability]) => [name, formatPercent(probability, 2)]),
-        leftColumns: 1,
+    ? textTable({
+        columns: [
+          { heading: 'class', isName: true, cell: ([name]) => name },
+          { heading: 'probability', cell: ([, probability]) => formatPercent(probability, 2) },
+        ],
+        rows: Object.entries(probabilities).sort(([, a], [, b]) => b - a),
       })
     : verdictText(answer);
   return withExperts && answer.experts.length > 0 ? `${verdict}\n\n${expertTable(answer)}` : verdict;
@@ -84,10 +80,15 @@ function verdictText({ label, probabilities, score }: TextAnswer): string {
 
 /** A row for each token, a column for each layer: the experts, best first. */
 function expertTable({ tokens, experts }: TextAnswer): string {
-  const table = alignGrid({
-    heading: ['token', ...experts.map(({ path }) => layerLabel(path))],
-    rows: tokens.map((token, row) => [token, ...experts.map((layer) => layer.experts[row]!.join(' '))]),
-    leftColumns: 1,
+  const table = textTable({
+    columns: [
+      { heading: 'token', isName: true, cell: ({ token }) => token },
+      ...experts.map((layer): TableColumn<{ token: string; row: number }> => ({
+        heading: layerLabel(layer.path),
+        cell: ({ row }) => layer.experts[row]!.join(' '),
+      })),
+    ],
+    rows: tokens.map((token, row) => ({ token, row })),
   });
   return `${table}\nexperts by layer, from 0, the one with the largest gate first`;
 }

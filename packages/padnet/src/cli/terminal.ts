@@ -4,7 +4,7 @@ import { styleText } from 'node:util';
 import { writeFully } from '@padnet/torch/files';
 import { InputError, reasonOf } from '../errors.js';
 
-/** What a shell says of a program that SIGPIPE ended: its reader had enough. Node ignores the signal. */
+/** The exit code that a shell gives a program that SIGPIPE ended: its reader had enough. Node ignores the signal. */
 export const READER_GONE = 141;
 
 /** The reader of the results has gone (`padnet … | head -1`). */
@@ -17,7 +17,7 @@ const stderr = 2;
  * Written at once, without Node's streams: they take a file that is full for written, and tell of errors when the command has gone on.
  */
 export class Terminal {
-  /** What the process ends with, where no error says otherwise. */
+  /** The exit code of the process, where no error says otherwise. */
   exitCode = 0;
   readonly #closed = new AbortController();
   #showsProgress = true;
@@ -57,6 +57,12 @@ export class Terminal {
     this.print(JSON.stringify(value, null, oneLine ? 0 : 2));
   }
 
+  /** The result of a command: as JSON where that is asked for, else as lines of text. @throws as `print` */
+  result(json: boolean | undefined, value: unknown, lines: () => readonly string[]): void {
+    if (json) this.printJson(value);
+    else this.print(lines().join('\n'));
+  }
+
   /** How far a command is, whose result is another: it goes on where this cannot be written, but for a reader that has gone. */
   progress(text: string): void {
     if (!this.#showsProgress) return;
@@ -72,7 +78,7 @@ export class Terminal {
     if (!this.#showsProgress) return;
     this.#showsProgress = false;
     if (isReaderGone(error)) this.#closed.abort();
-    else this.remark(`padnet: progress is no longer shown: standard output could not be written: ${reasonOf(error)}`);
+    else this.warn(`progress is no longer shown: standard output could not be written: ${reasonOf(error)}`);
   }
 
   get showsProgress(): boolean {
@@ -86,6 +92,11 @@ export class Terminal {
     } catch {
       // There is nobody left to tell.
     }
+  }
+
+  /** A remark in the name of the program: what went wrong, or is not as was expected. */
+  warn(text: string): void {
+    this.remark(`padnet: ${text}`);
   }
 
   /** Colours the text where somebody looks and NO_COLOR is not set. */

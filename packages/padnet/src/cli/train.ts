@@ -2,7 +2,6 @@
 import { isThere } from '../readRegularFile.js';
 import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
-import { Option, type Command } from 'commander';
 import { countStored } from '../layers/index.js';
 import { type RecipeOverride, serialiseRecipe } from '../recipe/index.js';
 import { holdFolder, readRunRecipe, RunFolder } from '../runs/index.js';
@@ -11,33 +10,36 @@ import { formatCount } from '../report/format.js';
 import { reasonOf } from '../errors.js';
 import { commandLine, quoted } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
-import { allowCodeOption, collected, listOfNumbers, withExamples } from './options.js';
+import {
+  allowCodeOption,
+  type Command,
+  jsonOption,
+  listOfNumbers,
+  type OptionsOf,
+  setOption,
+  withExamples,
+} from './options.js';
 import { checkSameRecipe, readTrainingRecipe } from './runRecipe.js';
 import { describeSeeds, type SeedResult, summariseSeeds } from './seedResults.js';
 import { trainingView } from './trainingView.js';
 import { trainRun, type RunPlan } from './trainRun.js';
 import type { Terminal } from './terminal.js';
-import { UsageError } from './usageError.js';
+import { refuseUsage, UsageError } from './usage.js';
 
-interface TrainOptions {
-  readonly set?: readonly string[];
-  readonly out?: string;
-  /** `true` without a folder. */
-  readonly resume?: string | true;
-  readonly force?: boolean;
-  readonly allowChanges?: boolean;
-  readonly seed?: string;
-  readonly seeds?: readonly number[];
-  readonly device: string;
-  readonly dryRun?: boolean;
-  readonly allowCode?: boolean;
-  readonly json?: boolean;
-}
-
-export function register(command: Command, terminal: Terminal): void {
-  command
+const define = (command: Command) =>
+  withExamples(
+    command,
+    'train recipes/fashion-mnist/pad30.yaml',
+    'train recipes/fashion-mnist/pad30.yaml --set partition.ratio=0.5 --seed 2 --out runs/pad50',
+    'train recipes/fashion-mnist/pad30.yaml --seeds 1,2,3 --resume',
+    'train --resume runs/pad50',
+  )
+    .addHelpText(
+      'after',
+      '\nCtrl-C finishes the step under way, saves and says how to go on (exit code 130); pressed twice, it exits at once.',
+    )
     .argument('[recipe]', 'YAML file')
-    .option('--set <key=value>', "another value for one of the recipe's keys, such as training.epochs=5", collected)
+    .addOption(setOption("another value for one of the recipe's keys, such as training.epochs=5"))
     .option('--out <folder>', "where the run goes (default: runs/<the recipe's name>)")
     .option(
       '--resume [run]',
@@ -47,21 +49,15 @@ export function register(command: Command, terminal: Terminal): void {
     .option('--allow-changes', 'with --resume: go on although recipe, data or machine have changed, and record it')
     .option('--seed <number>', 'short for --set training.seed=<number>')
     .option('--seeds <numbers>', 'train once for each, such as 1,2,3, in <out>/seed-<number>', listOfNumbers(0))
-    .addOption(new Option('--device <name>', 'cpu or cuda').default('cpu'))
+    .option('--device <name>', 'cpu or cuda', 'cpu')
     .addOption(allowCodeOption())
     .option('--dry-run', 'only show what would be trained')
-    .option('--json', 'events as JSON, one a line')
-    .action((recipe: string | undefined, options: TrainOptions) => train(recipe, options, terminal));
-  withExamples(
-    command,
-    'train recipes/fashion-mnist/pad30.yaml',
-    'train recipes/fashion-mnist/pad30.yaml --set partition.ratio=0.5 --seed 2 --out runs/pad50',
-    'train recipes/fashion-mnist/pad30.yaml --seeds 1,2,3 --resume',
-    'train --resume runs/pad50',
-  ).addHelpText(
-    'after',
-    '\nCtrl-C finishes the step under way, saves and says how to go on (exit code 130); pressed twice, it exits at once.',
-  );
+    .addOption(jsonOption('events as JSON, one a line'));
+
+type TrainOptions = OptionsOf<typeof define>;
+
+export function register(command: Command, terminal: Terminal): void {
+  define(command).action((recipe, options) => train(recipe, options, terminal));
 }
 
 async function train(file: string | undefined, options: TrainOptions, terminal: Terminal): Promise<void> {
@@ -106,27 +102,23 @@ function resumingCommand({ resume }: TrainOptions, { parameters }: Terminal): st
   return `${commandLine(parameters.filter((parameter) => parameter !== '--force'))} --resume`;
 }
 
-/** What to train, and where: a run, or one for each seed. */
+/** The runs to train, and where: one, or one for each seed. */
 function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
   const { set = [], seed, seeds, out, resume, force = false, allowChanges = false, allowCode } = options;
   const device = checkedDevice(options.device);
-  if (resume !== undefined && force)
-    throw new UsageError('--resume goes on with a run and --force deletes it: give one of them');
-  if (allowChanges && resume === undefined)
-    throw new UsageError('--allow-changes is for --resume: a run that starts has nothing to differ from');
-  if (seed !== undefined && seeds)
-    throw new UsageError('--seed is for one run and --seeds for several: give one of them');
+  refuseUsage({
+    '--resume goes on with a run and --force deletes it: give one of them': resume !== undefined && force,
+    '--allow-changes is for --resume: a run that starts has nothing to differ from':
+      allowChanges && resume === undefined,
+    '--seed is for one run and --seeds for several: give one of them': seed !== undefined && seeds !== undefined,
+  });
   if (typeof resume === 'string') {
-    if (file !== undefined) {
-      throw new UsageError(
-        `--resume ${resume} goes on with that run's own recipe: leave ${file} away, or give the run with --out`,
-      );
-    }
-    if (set.length > 0 || seed !== undefined || seeds || out !== undefined) {
-      throw new UsageError(
-        '--resume goes on with the recipe and folder of the run: --set, --seed and --out cannot change them',
-      );
-    }
+    refuseUsage({
+      [`--resume ${resume} goes on with that run's own recipe: leave ${file!} away, or give the run with --out`]:
+        file !== undefined,
+      '--resume goes on with the recipe and folder of the run: --set, --seed and --out cannot change them':
+        set.length > 0 || [seed, seeds, out].some((each) => each !== undefined),
+    });
     return [{ recipe: readRunRecipe(resume), out: resume, resume: true, allowChanges, device, allowCode }];
   }
   if (file === undefined) {
@@ -189,31 +181,26 @@ async function showPlan(
   const { batchSize } = recipe.data;
   const { accumulation } = recipe.training;
   const samplesPerStep = Math.min(batchSize * accumulation, trainSamples);
-  if (json) {
-    terminal.printJson({
-      recipe,
-      run: out,
-      resume,
-      parameters,
-      dynamicEntries: entries,
-      macs,
-      stepsPerEpoch,
-      totalSteps,
-      samplesPerStep,
-      samples: { train: trainSamples, test: testSamples, each: sample },
-    });
-    return;
-  }
-  terminal.print(serialiseRecipe(recipe).trimEnd());
-  terminal.print(
-    [
-      '',
-      `# run          ${out}${resume ? ' (resumed)' : ''}`,
-      `# data         ${trainSamples} to train on, ${testSamples} to test on, each ${sample}`,
-      `# parameters   ${formatCount(parameters)}${recipe.partition ? ', before the partition' : ''}`,
-      `# MACs         ${formatCount(macs)} for ${sample}`,
-      `# steps        ${totalSteps}: ${training.epochs} epochs of ${stepsPerEpoch}`,
-      `# each step    ${samplesPerStep} samples${accumulation > 1 ? `: ${accumulation} batches of ${batchSize}` : ''}`,
-    ].join('\n'),
-  );
+  const plan = {
+    recipe,
+    run: out,
+    resume,
+    parameters,
+    dynamicEntries: entries,
+    macs,
+    stepsPerEpoch,
+    totalSteps,
+    samplesPerStep,
+    samples: { train: trainSamples, test: testSamples, each: sample },
+  };
+  terminal.result(json, plan, () => [
+    serialiseRecipe(recipe).trimEnd(),
+    '',
+    `# run          ${out}${resume ? ' (resumed)' : ''}`,
+    `# data         ${trainSamples} to train on, ${testSamples} to test on, each ${sample}`,
+    `# parameters   ${formatCount(parameters)}${recipe.partition ? ', before the partition' : ''}`,
+    `# MACs         ${formatCount(macs)} for ${sample}`,
+    `# steps        ${totalSteps}: ${training.epochs} epochs of ${stepsPerEpoch}`,
+    `# each step    ${samplesPerStep} samples${accumulation > 1 ? `: ${accumulation} batches of ${batchSize}` : ''}`,
+  ]);
 }

@@ -18,18 +18,19 @@ import type { Terminal } from './terminal.js';
 import { trainingView, type TrainingView } from './trainingView.js';
 import { fetchPretrained, trainRun } from './trainRun.js';
 
+/** The beginning of the remarks in the help of `glue` and `ablate`. */
+export const goesOnHelp =
+  '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command continues.';
+
+type Report = MatrixReport<{ readonly failed: readonly unknown[] }>;
+
 export interface MatrixOptions<Cell, R extends Recipe> {
   readonly runs: readonly MatrixRun<Cell, R>[];
   /** The folder of runs and tables. */
   readonly out: string;
   /** The files that the report has. */
   readonly files: readonly MatrixFile[];
-  readonly report: (
-    results: MatrixResults<Cell, R>,
-    origin: MatrixOrigin,
-  ) =>
-    | MatrixReport<{ readonly failed: readonly unknown[] }>
-    | Promise<MatrixReport<{ readonly failed: readonly unknown[] }>>;
+  readonly report: (results: MatrixResults<Cell, R>, origin: MatrixOrigin) => Report | Promise<Report>;
   /** Told before the first run; none: nothing. */
   readonly title?: string;
   /** Start anew what cannot be gone on with; undefined: the command has no such option. */
@@ -53,18 +54,16 @@ export async function trainMatrix<Cell extends object, R extends Recipe>(
   options: MatrixOptions<Cell, R>,
   terminal: Terminal,
 ): Promise<void> {
-  const { out, json, title, force = false } = options;
-  const command = commandLine(terminal.parameters);
+  const { out, json, title } = options;
   const runs = options.runs.map((run) => ({ ...run, folder: new RunFolder(join(out, run.name)) }));
   for (const run of runs) checkObstacle(run, options);
-  const tables = new MatrixTables(runs, command, options);
-  await tables.check();
+  const matrix = new Matrix(runs, commandLine(terminal.parameters), options);
+  await matrix.check();
   if (title !== undefined && !json) terminal.progress(title);
-  if (!(await trainRuns(runs, { ...options, force, command, tables, terminal }))) return;
-  const { document, text, written } = await tables.write();
+  if (!(await trainRuns(matrix, terminal))) return;
+  const { document, text, written } = await matrix.write();
   if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
-  if (json) terminal.printJson(document);
-  else terminal.print(`${text}\n\n${written.join('\n')}`);
+  terminal.result(json, document, () => [text, '', ...written]);
 }
 
 /** A run with its folder. */
@@ -107,21 +106,19 @@ function isFinished(run: PlacedRun): boolean {
   return runObstacle(run) === null && runState(run.folder) === 'finished';
 }
 
-/** The tables of what has finished, whichever process trained it, in the folder of the runs. */
-class MatrixTables<Cell extends object, R extends Recipe> {
-  readonly #runs: readonly PlacedRun<Cell, R>[];
-  readonly #command: string;
-  readonly #options: MatrixOptions<Cell, R>;
+/** The runs, and the tables of those that have finished, whichever process trained them, in the folder of the runs. */
+class Matrix<Cell extends object, R extends Recipe> {
   /** A finished run does not change. */
   readonly #finished = new Map<PlacedRun<Cell, R>, Cell & FinishedRun<R>>();
   /** Why a run failed, or, though finished, cannot be used. */
   readonly #failed = new Map<PlacedRun<Cell, R>, string>();
 
-  constructor(runs: readonly PlacedRun<Cell, R>[], command: string, options: MatrixOptions<Cell, R>) {
-    this.#runs = runs;
-    this.#command = command;
-    this.#options = options;
-  }
+  /** @param command the command that goes on where this stops */
+  constructor(
+    readonly runs: readonly PlacedRun<Cell, R>[],
+    readonly command: string,
+    readonly options: MatrixOptions<Cell, R>,
+  ) {}
 
   fail(run: PlacedRun<Cell, R>, message: string): void {
     this.#failed.set(run, message);
@@ -129,23 +126,23 @@ class MatrixTables<Cell extends object, R extends Recipe> {
 
   /** @throws InputError where something else is where the tables are to be, or has their folder */
   async check(): Promise<void> {
-    const { out, files } = this.#options;
+    const { out, files } = this.options;
     for (const { name, kind } of files) checkOutput(resolve(out, name), kind);
     using _hold = await holdFolder(out);
   }
 
   /** @returns the report, and a line for each file, such as `page: …` */
   async write() {
-    for (const run of this.#runs) if (!this.#finished.has(run) && isFinished(run)) this.#read(run);
-    const { out } = this.#options;
+    for (const run of this.runs) if (!this.#finished.has(run) && isFinished(run)) this.#read(run);
+    const { out } = this.options;
     const results = {
-      runs: this.#runs.flatMap((run) => this.#finished.get(run) ?? []),
-      failed: this.#runs.flatMap((run) => {
+      runs: this.runs.flatMap((run) => this.#finished.get(run) ?? []),
+      failed: this.runs.flatMap((run) => {
         const message = this.#failed.get(run);
         return message === undefined ? [] : [{ ...run.cell, message }];
       }),
     };
-    const report = await this.#options.report(results, { command: this.#command, date: new Date() });
+    const report = await this.options.report(results, { command: this.command, date: new Date() });
     using _hold = await holdFolder(out);
     const written = report.files.map(({ name, kind, label, content }) => {
       const file = resolve(out, name);
@@ -157,7 +154,7 @@ class MatrixTables<Cell extends object, R extends Recipe> {
 
   #read(run: PlacedRun<Cell, R>): void {
     try {
-      this.#finished.set(run, readFinishedRun(run.folder, run, this.#options));
+      this.#finished.set(run, readFinishedRun(run.folder, run, this.options));
       this.#failed.delete(run);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
@@ -166,22 +163,13 @@ class MatrixTables<Cell extends object, R extends Recipe> {
   }
 }
 
-interface TrainingOptions<Cell extends object, R extends Recipe> extends Pick<
-  MatrixOptions<Cell, R>,
-  'json' | 'allowCode'
-> {
-  readonly force: boolean;
-  /** The command that goes on where this stops. */
-  readonly command: string;
-  readonly tables: MatrixTables<Cell, R>;
-  readonly terminal: Terminal;
-}
-
 /** @returns whether it came to the end: else a signal stopped it */
 async function trainRuns<Cell extends object, R extends Recipe>(
-  runs: readonly PlacedRun<Cell, R>[],
-  { terminal, json, command, force, allowCode, tables }: TrainingOptions<Cell, R>,
+  matrix: Matrix<Cell, R>,
+  terminal: Terminal,
 ): Promise<boolean> {
+  const { runs, command } = matrix;
+  const { json, allowCode, force = false } = matrix.options;
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
   const tellMissing = (): void => {
@@ -203,7 +191,12 @@ async function trainRuns<Cell extends object, R extends Recipe>(
     if (!isAbort(error, signal)) throw error;
     return stopped();
   }
-  const view: TrainingView = json ? remarks(terminal) : trainingView(terminal, { json: false });
+  const titles: TrainingView = {
+    start(text) {
+      terminal.remark(text);
+    },
+  };
+  const view = json ? titles : trainingView(terminal, { json: false });
   for (const [index, run] of runs.entries()) {
     const { name, recipe, folder } = run;
     // Read only now: another process may have trained it.
@@ -230,13 +223,13 @@ async function trainRuns<Cell extends object, R extends Recipe>(
         continue;
       }
       if (isFinished(run)) continue; // another process was quicker
-      terminal.remark(`padnet: ${name} failed: ${message}`);
+      terminal.warn(`${name} failed: ${message}`);
       if (signal.aborted) return stopped();
-      tables.fail(run, message);
+      matrix.fail(run, message);
       continue;
     }
     await discardCheckpoints(folder);
-    await tables.write();
+    await matrix.write();
   }
   tellMissing();
   return true;
@@ -255,15 +248,4 @@ async function discardCheckpoints(folder: RunFolder): Promise<void> {
   } catch (error) {
     if (!(error instanceof FolderHeldError)) throw error; // whoever has it knows what for
   }
-}
-
-/** Titles alone. */
-function remarks(terminal: Terminal): TrainingView {
-  return {
-    start: (text) => {
-      terminal.remark(text);
-    },
-    show: () => undefined,
-    end: () => undefined,
-  };
 }

@@ -17,7 +17,7 @@ export interface Watch {
   readonly signal: AbortSignal;
   readonly terminal: Terminal;
   readonly view: TrainingView;
-  /** What is said once recipe, data and folder have been found good: at the first event. */
+  /** A line that is printed once recipe, data and folder have been found good: at the first event. */
   readonly title: string;
 }
 
@@ -31,13 +31,13 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
     if (name !== null) await fetchPretrained(name, signal, terminal);
     let isStarted = false;
     for await (const event of trainInProcess(recipe, { ...options, signal })) {
-      if (!isStarted) view.start(title);
+      if (!isStarted) view.start?.(title);
       isStarted = true;
-      view.show(event);
+      view.show?.(event);
       if (event.type === 'finished' || event.type === 'interrupted') end = event;
     }
   } finally {
-    view.end();
+    view.end?.();
   }
   if (end === null) throw new Error(`the training of ${plan.out} ended without saying how`);
   return end;

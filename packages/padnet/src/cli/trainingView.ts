@@ -1,19 +1,17 @@
 /** Training as somebody watches it: a progress bar on a terminal, plain lines in a log, JSON for machines. */
 import { MultiBar, type SingleBar } from 'cli-progress';
-import { formatPercent, formatSeconds } from '../report/format.js';
-import { formatScore, metricName } from '../report/scoreText.js';
-import { changesText } from '../runs/changes.js';
-import type { StepEvent, TestResult, TrainingEvent } from '../runs/index.js';
+import { formatSeconds } from '../report/format.js';
+import type { StepEvent, TrainingEvent } from '../runs/index.js';
+import { eventText } from './remarks.js';
 import { ReaderGoneError, type Terminal } from './terminal.js';
-import { truncationText } from './truncation.js';
-import { unknownKeysText } from './unknownKeys.js';
 
+/** A method that is missing has nothing to do. */
 export interface TrainingView {
-  /** What is about to happen. */
-  start(text: string): void;
-  show(event: TrainingEvent): void;
+  /** Says what is about to happen. */
+  start?(text: string): void;
+  show?(event: TrainingEvent): void;
   /** Leaves the terminal as it was. */
-  end(): void;
+  end?(): void;
 }
 
 export function trainingView(terminal: Terminal, { json }: { readonly json: boolean }): TrainingView {
@@ -24,9 +22,8 @@ export function trainingView(terminal: Terminal, { json }: { readonly json: bool
 /** The events say it all. */
 function jsonView(terminal: Terminal): TrainingView {
   return {
-    start: () => undefined,
     // As `Terminal.print`, but where the reader has gone: that stops the training after saving.
-    show: (event) => {
+    show(event) {
       if (terminal.closed.aborted) return;
       try {
         terminal.printJson(event, { oneLine: true });
@@ -34,7 +31,6 @@ function jsonView(terminal: Terminal): TrainingView {
         if (!(error instanceof ReaderGoneError)) throw error;
       }
     },
-    end: () => undefined,
   };
 }
 
@@ -42,31 +38,18 @@ function jsonView(terminal: Terminal): TrainingView {
 const lineInterval = 10;
 
 function lineView(terminal: Terminal): TrainingView {
-  const pace = new Pace();
   let lastLine = performance.now();
   const print = (text: string): void => {
     lastLine = performance.now();
     terminal.progress(text);
   };
-  return {
-    start: (text) => {
-      terminal.progress(text);
-    },
-    show: (event) => {
-      if (event.type !== 'step') {
-        tell(event, print);
-        return;
-      }
-      pace.add(event);
-      if (performance.now() - lastLine < 1000 * lineInterval) return;
-      print(`step ${event.step}/${event.totalSteps}  ${pace.text(event)}`);
-    },
-    end: () => undefined,
-  };
+  return peopleView(terminal, print, (event, pace) => {
+    if (performance.now() - lastLine < 1000 * lineInterval) return;
+    print(`step ${event.step}/${event.totalSteps}  ${pace}`);
+  });
 }
 
 function barView(terminal: Terminal): TrainingView {
-  const pace = new Pace();
   const bars = new MultiBar({
     format: '{bar} {percentage} %  {details}',
     barsize: 20,
@@ -84,80 +67,45 @@ function barView(terminal: Terminal): TrainingView {
   process.stdout.on('error', (error) => {
     terminal.endProgress(error);
   });
+  const print = (text: string): void => {
+    if (bar) bars.log(`${text}\n`);
+    else terminal.progress(text);
+  };
+  const view = peopleView(terminal, print, (event, pace) => {
+    const details = `epoch ${event.epoch}  ${pace}`;
+    bar ??= bars.create(event.totalSteps, 0, { details });
+    bar.update(event.step, { details });
+  });
   return {
-    start: (text) => {
-      terminal.progress(text);
-    },
-    show: (event) => {
-      if (!terminal.showsProgress) return;
-      if (event.type !== 'step') {
-        tell(event, (text) => {
-          if (bar) bars.log(`${text}\n`);
-          else terminal.progress(text);
-        });
-        return;
-      }
-      pace.add(event);
-      const details = `epoch ${event.epoch}  ${pace.text(event)}`;
-      bar ??= bars.create(event.totalSteps, 0, { details });
-      bar.update(event.step, { details });
-    },
-    end: () => {
+    ...view,
+    end() {
       bars.stop();
     },
   };
 }
 
-function tell(event: TrainingEvent, print: (text: string) => void): void {
-  const text = sentence(event);
-  if (text !== null) print(text);
-}
-
-/** What an event says to people; null where it is not worth a line. */
-function sentence(event: TrainingEvent): string | null {
-  switch (event.type) {
-    case 'partitionRound':
-      return `partition, round ${event.round} of ${event.rounds}: ${formatPercent(event.dynamicRatio)} of the entries stay dynamic`;
-    case 'partition':
-      return `partitioned in ${formatSeconds(event.seconds)}: ${formatPercent(event.dynamicRatio)} of the entries are dynamic`;
-    case 'epoch': {
-      const { epoch, epochs, trainLoss, testLoss, samplesPerSecond } = event;
-      const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
-      return `epoch ${epoch}/${epochs}  ${losses}  ${testScore(event)}  ${Math.round(samplesPerSecond)} samples/s`;
-    }
-    case 'finished':
-      return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
-    case 'truncated':
-      return truncationText(event);
-    case 'emptyClasses': {
-      const { name, classes, numClasses } = event;
-      const more = classes.length > 5 ? ` and ${classes.length - 5} more` : '';
-      return `${name}: no picture of ${classes.slice(0, 5).join(', ')}${more}: ${classes.length} of ${numClasses} classes are not learnt`;
-    }
-    case 'newClassifier':
-      return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
-    case 'unknownKeys':
-      return unknownKeysText(event.pretrained, event.keys);
-    case 'pretrainedFolded':
-      return `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on average, a static network`;
-    case 'badPicture':
-      return `skipped ${event.file}: ${event.reason} (${event.count} so far)`;
-    case 'changed':
-      return `going on from step ${event.step} with changes: ${changesText(event.changes)}`;
-    case 'unchecked':
-      return `${event.file} is of an older version: whether recipe, data and machine are as they were is not known`;
-    case 'step':
-    case 'checkpoint':
-    case 'interrupted':
-      return null;
-  }
-}
-
-/** `test accuracy 87.27 %`; every metric of the task, where there are several. */
-function testScore({ testMetrics }: TestResult): string {
-  return `test ${Object.entries(testMetrics)
-    .map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`)
-    .join(', ')}`;
+/** @param print prints a line about another event. @param step shows a step, and how quickly it goes */
+function peopleView(
+  terminal: Terminal,
+  print: (text: string) => void,
+  step: (event: StepEvent, pace: string) => void,
+): TrainingView {
+  const pace = new Pace();
+  return {
+    start(text) {
+      terminal.progress(text);
+    },
+    show(event) {
+      if (!terminal.showsProgress) return;
+      if (event.type === 'step') {
+        pace.add(event);
+        step(event, pace.text(event));
+        return;
+      }
+      const text = eventText(event);
+      if (text !== null) print(text);
+    },
+  };
 }
 
 /** Whole seconds: it is an estimate. */

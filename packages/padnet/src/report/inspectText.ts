@@ -39,7 +39,7 @@ export function inspectText(inspection: Inspection): string {
     { heading: 'MACs', cell: ({ macs }) => formatCount(macs) },
   ];
   return [
-    textTable({ title: 'Layers', columns, rows: shown }),
+    textTable({ columns, rows: shown }),
     ...(maskBits === 0 ? [] : [`and ${formatCount(maskBits)} bits of masks`]),
     `shapes and MACs are of ${sample}`,
   ].join('\n');
@@ -64,7 +64,7 @@ export function planText({ rows, batch, direction, sample, rates }: PlanInspecti
   ];
   const { file, instructions, problem } = rates;
   return [
-    textTable({ title: 'Plans', columns, rows }),
+    textTable({ columns, rows }),
     `${direction}, batch ${batch} of ${sample}; times as the cost model predicts them, routers apart`,
     file === null
       ? `rates are the defaults for ${instructions}; \`padnet calibrate\` measures this machine's`

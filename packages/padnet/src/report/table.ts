@@ -30,7 +30,7 @@ export interface Table<Row> {
 }
 
 /** The table aligned, with a rule beneath its headings; a `*` behind what is best. */
-export function textTable<Row>(table: Table<Row>, { best: marks = false } = {}): string {
+export function textTable<Row>(table: Omit<Table<Row>, 'title'>, { best: marks = false } = {}): string {
   const grid = stringsOf(table, (text, { best, isName }) => (marks && !isName ? `${text} ${best ? '*' : ' '}` : text));
   return alignGrid({ ...grid, leftColumns: table.columns.filter(({ isName }) => isName).length });
 }
@@ -100,7 +100,7 @@ export function hasBest<Row>({ columns, rows }: Table<Row>): boolean {
 
 /** @param mark what becomes of a text: of the best of a column, of a name */
 function stringsOf<Row>(
-  { columns, rows }: Table<Row>,
+  { columns, rows }: Omit<Table<Row>, 'title'>,
   mark: (text: string, where: { readonly best: boolean; readonly isName: boolean }) => string,
 ) {
   return {

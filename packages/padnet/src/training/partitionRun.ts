@@ -7,16 +7,19 @@ import { saliencyOf, type Partition, type RoundResult } from '../partition/index
 import { loadAnyModel } from '../runs/anyModel.js';
 import { savedTask, taskKind } from './prepare.js';
 import type { Evaluation } from './task.js';
-import { readRun, type Run } from '../runs/readRun.js';
+import { readRun } from '../runs/readRun.js';
 import { RunFolder } from '../runs/runFolder.js';
 import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
 import type { SavedModel } from '../runs/savedModel.js';
+import { splitOfRun } from '../runs/splitFile.js';
 import { applyMasks, searchPartition } from './searchPartition.js';
 import { foldCommand } from './tasks/staticForm.js';
 
 export interface PartitionRunOptions extends CodeOptions {
   /** On its data the network is partitioned. @default that of the run, which a converted network has not */
   readonly recipe?: Recipe;
+  /** Told in a sentence what is noteworthy of the data. */
+  readonly onRemark?: (text: string) => void;
   readonly onRound?: (round: RoundResult) => void;
   readonly signal?: AbortSignal;
 }
@@ -40,13 +43,13 @@ export interface PartitionRunResult {
 export async function partitionRun(
   path: string,
   options: Omit<PartitionOptions, 'epoch' | 'masks'>,
-  { recipe: given, onRound, signal, allowCode }: PartitionRunOptions = {},
+  { recipe: given, onRemark, onRound, signal, allowCode }: PartitionRunOptions = {},
 ): Promise<PartitionRunResult> {
   const saliency = saliencyOf(options.saliency, { allowCode });
   const model = loadAnyModel(path, { allowCode });
-  const { recipe, split } = given ? { recipe: given, split: undefined } : runAt(path);
+  const recipe = given ?? recipeAt(path);
   makeSearchable(path, model, { ...options, allowCode });
-  const task = await savedTask(recipe, model, { split });
+  const task = await savedTask(recipe, model, given ? {} : splitOfRun(new RunFolder(path), onRemark));
   const before = await task.evaluate({ signal });
   const { seed } = recipe.training;
   const partition = await searchPartition(task, options, {
@@ -60,8 +63,8 @@ export async function partitionRun(
   return { partition, before, after: await task.evaluate({ signal }) };
 }
 
-function runAt(path: string): Run {
-  if (isThere(new RunFolder(path).recipe)) return readRun(path);
+function recipeAt(path: string): Recipe {
+  if (isThere(new RunFolder(path).recipe)) return readRun(path).recipe;
   throw new InputError(
     `${path} has no data of its own; give a recipe, whose data are used to score it, with --recipe <file>`,
   );

@@ -125,7 +125,8 @@ async function savedPictureTask(
   options: PrepareOptions,
 ): Promise<PictureTask> {
   const onBadPicture = badPictures(options);
-  const splits = await loadPictures(recipe.data, { onBadPicture, split: options.split });
+  const { split, onDividedAnew } = options;
+  const splits = await loadPictures(recipe.data, { onBadPicture, split, onDividedAnew });
   return pictureTask(recipe, { network, splits, normalise, onBadPicture });
 }
 

@@ -6,12 +6,12 @@ import {
   loadFashionMnist,
   loadIdxFolder,
   loadPictureFolder,
-  type DataSplit,
   type ImageSplits,
   type OnBadPicture,
   type StoredImages,
 } from '../../data/index.js';
 import type { PictureDataOptions } from '../../recipe/recipe.js';
+import type { SplitOptions } from '../../runs/splitFile.js';
 import { neededPath } from './neededPath.js';
 
 /** Classes that a data set names and has no picture of. */
@@ -23,21 +23,20 @@ export interface EmptyClasses {
   readonly numClasses: number;
 }
 
-export interface LoadPicturesOptions {
+export interface LoadPicturesOptions extends SplitOptions {
   /** Told of the pictures that `data.onBadPicture: skip` leaves out. */
   readonly onBadPicture?: OnBadPicture | undefined;
   /** Told where there is no training picture of some classes. */
   readonly onEmptyClasses?: ((empty: EmptyClasses) => void) | undefined;
-  /** How the run divided its pictures when it began. @default as the recipe says */
-  readonly split?: DataSplit | undefined;
 }
 
 /** @throws InputError where files are missing or damaged */
 export async function loadPictures(
   data: PictureDataOptions,
-  { onBadPicture = () => undefined, onEmptyClasses, split }: LoadPicturesOptions = {},
+  { onBadPicture = () => undefined, onEmptyClasses, split, onDividedAnew }: LoadPicturesOptions = {},
 ): Promise<ImageSplits> {
   const splits = await readPictures(data, onBadPicture, split);
+  if (!split && splits.split) onDividedAnew?.();
   const { name, numClasses } = splits.train;
   const classes = emptyClasses(splits.train);
   if (classes.length > 0) onEmptyClasses?.({ name, classes, numClasses });
@@ -47,7 +46,7 @@ export async function loadPictures(
 async function readPictures(
   { name, path, trainLimit, testLimit, ...options }: PictureDataOptions,
   onBadPicture: OnBadPicture,
-  split: DataSplit | undefined,
+  split: SplitOptions['split'],
 ): Promise<ImageSplits> {
   if (name === 'imageFolder') {
     const { size, classIndex, testFraction, splitSeed } = options;

@@ -3,21 +3,19 @@
  * implement it.
  */
 import type { Device } from '@padnet/torch';
-import type { DataSplit } from '../../data/index.js';
 import type { CodeOptions } from '../../ownCode/index.js';
 import type { Recipe } from '../../recipe/recipe.js';
 import type { PreparationEvent } from '../../runs/events.js';
 import type { SavedModel } from '../../runs/savedModel.js';
+import type { SplitOptions } from '../../runs/splitFile.js';
 import type { Task } from '../task.js';
 import type { TrainerOptions } from '../trainer.js';
 
-export interface PrepareOptions extends CodeOptions {
+export interface PrepareOptions extends CodeOptions, SplitOptions {
   /** @default 'cpu' */
   readonly device?: Device;
   /** Told what is noteworthy of data and weights; of a picture that is left out, also when it is met later. */
   readonly onRemark?: ((remark: PreparationEvent) => void) | undefined;
-  /** How the run divided its samples when it began. @default as the recipe says */
-  readonly split?: DataSplit | undefined;
   /**
    * Whether the weights of a checkpoint are loaded next: `model.pretrained` of pictures is then not read.
    *
@@ -35,7 +33,7 @@ export interface PreparedTask {
   readonly trainSamples: number;
   readonly testSamples: number;
   /** How the samples were divided, where the data did not say so; null: they did. */
-  readonly split: DataSplit | null;
+  readonly split: NonNullable<SplitOptions['split']> | null;
   /** The description of one sample; for texts the longest. */
   readonly sample: string;
   /** Multiply-accumulates of a forward pass of that sample. */

@@ -17,6 +17,7 @@ import {
   type Truncation,
 } from '../../data/index.js';
 import type { GlueDataOptions, OwnTextDataOptions, TextDataOptions } from '../../recipe/recipe.js';
+import type { SplitOptions } from '../../runs/splitFile.js';
 import { neededPath } from './neededPath.js';
 import type { TextSplits } from './textTask.js';
 
@@ -36,14 +37,12 @@ export interface TextSets {
 /** Every seed has the same rows: seeds differ in training alone. */
 const sampleSeed = 1;
 
-export interface LoadTextsOptions {
-  /** How the run divided its rows when it began. @default as the recipe says */
-  readonly split?: DataSplit | undefined;
-}
+export type LoadTextsOptions = SplitOptions;
 
 /** @throws InputError where files are missing or damaged, naming file and line */
-export function loadTexts(data: TextDataOptions, { split }: LoadTextsOptions = {}): TextSets {
+export function loadTexts(data: TextDataOptions, { split, onDividedAnew }: LoadTextsOptions = {}): TextSets {
   const sets = data.name === 'glue' ? glueSets(data) : ownSets(data, split);
+  if (!split && sets.split) onDividedAnew?.();
   const limited = (set: TextDataset, count: number | undefined): TextDataset =>
     count === undefined ? set : limitTexts(set, count, sampleSeed);
   const { trainLimit, testLimit } = data;

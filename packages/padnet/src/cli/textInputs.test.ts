@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { gzipSync } from 'node:zlib';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
-import { readSentences } from './sentences.js';
+import { readSentences } from './textInputs.js';
 
 let folder: string;
 

@@ -1,0 +1,77 @@
+/** The parameters of `padnet convert`. */
+import { Option } from '@commander-js/extra-typings';
+import { dynamicConvolutions, modelNames } from '../models/index.js';
+import type { PreparationEvent } from '../runs/index.js';
+import {
+  allowCodeOption,
+  type Command,
+  fraction,
+  jsonOption,
+  listOfNumbers,
+  nonNegativeNumber,
+  oneOf,
+  type OptionsOf,
+  positiveNumber,
+  wholeNumber,
+  withExamples,
+} from './options.js';
+
+const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
+const positions = ['intermediate', 'output', 'both'] as const;
+
+export const defineConvert = (command: Command) =>
+  withExamples(
+    command,
+    'convert pretrained/bert --layer moe --experts 8 --k 2 --out networks/bert-moe',
+    'convert runs/rte-static --layer pad --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
+    'convert runs/rte-static --layer static --out networks/rte-hf',
+    'convert runs/pad30 --layer static --out networks/folded',
+    'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
+    'convert resnet18.pth --model resnet18 --layer pad --ratio 0.3 --out networks/resnet18-pad30',
+  )
+    .argument(
+      '<network>',
+      "folder of a finished run, of a converted network or of a pretrained encoder, an encoder's name on the Hugging " +
+        "Face hub, or with --model a file of torchvision's weights",
+    )
+    .addOption(
+      new Option('--layer <kind>', 'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad, or static')
+        .argParser(oneOf(layers))
+        .makeOptionMandatory(),
+    )
+    .requiredOption('--out <folder>', 'where the network goes')
+    .option('--model <name>', 'network of a file of weights, see `padnet models`', oneOf(modelNames))
+    .option('--width <number>', 'its width, where it is not the published one', positiveNumber)
+    .option('--experts <number>', 'experts of each layer (default: 8)', wholeNumber(1))
+    .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
+    .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
+    .option('--layers <numbers>', 'feed-forward blocks to convert, from 0 (default: all)', listOfNumbers(0))
+    .option(
+      '--convolution <name>',
+      'of convolutions: dyconv (default), condconv, odconv or dcd',
+      oneOf(dynamicConvolutions),
+    )
+    .option('--kernels <number>', 'kernels of each convolution, but for dcd (default: 4)', wholeNumber(1))
+    .option(
+      '--noise <number>',
+      'noise on the copies, in standard deviations of the weight (default: 0)',
+      nonNegativeNumber,
+    )
+    .option('--ratio <number>', 'of pad: fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
+    .option(
+      '--recipe <file>',
+      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that of ' +
+        'the run)',
+    )
+    .option('--force', 'replace the network that is in the folder already')
+    .addOption(allowCodeOption())
+    .addOption(jsonOption());
+
+export interface ConvertOptions extends Omit<OptionsOf<typeof defineConvert>, 'force' | 'json'> {
+  readonly force?: boolean | undefined;
+  /** Told in a sentence what is noteworthy of the data. */
+  readonly onText?: ((text: string) => void) | undefined;
+  /** Told what is noteworthy of data and weights. */
+  readonly onRemark?: ((remark: PreparationEvent) => void) | undefined;
+  readonly signal?: AbortSignal | undefined;
+}

@@ -1,0 +1,98 @@
+/** Events and remarks in words. */
+import type { BadPicture, Truncation } from '../data/index.js';
+import { formatPercent, formatSeconds } from '../report/format.js';
+import { formatScore, metricName } from '../report/scoreText.js';
+import { changesText } from '../runs/changes.js';
+import type { PreparationEvent, TestResult, TrainingEvent, UnknownKeysEvent } from '../runs/index.js';
+import type { Terminal } from './terminal.js';
+
+/** A line for people about an event; null where it is not worth one. */
+export function eventText(event: TrainingEvent): string | null {
+  switch (event.type) {
+    case 'partitionRound':
+      return `partition, round ${event.round} of ${event.rounds}: ${formatPercent(event.dynamicRatio)} of the entries stay dynamic`;
+    case 'partition':
+      return `partitioned in ${formatSeconds(event.seconds)}: ${formatPercent(event.dynamicRatio)} of the entries are dynamic`;
+    case 'epoch': {
+      const { epoch, epochs, trainLoss, testLoss, samplesPerSecond } = event;
+      const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
+      return `epoch ${epoch}/${epochs}  ${losses}  ${testScore(event)}  ${Math.round(samplesPerSecond)} samples/s`;
+    }
+    case 'finished':
+      return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
+    case 'truncated':
+      return truncationText(event);
+    case 'emptyClasses': {
+      const { name, classes, numClasses } = event;
+      const more = classes.length > 5 ? ` and ${classes.length - 5} more` : '';
+      return `${name}: no picture of ${classes.slice(0, 5).join(', ')}${more}: ${classes.length} of ${numClasses} classes are not learnt`;
+    }
+    case 'newClassifier':
+      return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
+    case 'unknownKeys':
+      return unknownKeysText(event);
+    case 'pretrainedFolded':
+      return `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on average, a static network`;
+    case 'badPicture':
+      return `skipped ${event.file}: ${event.reason} (${event.count} so far)`;
+    case 'changed':
+      return `going on from step ${event.step} with changes: ${changesText(event.changes)}`;
+    case 'unchecked':
+      return `${event.file} is of an older version: whether recipe, data and machine are as they were is not known`;
+    case 'step':
+    case 'checkpoint':
+    case 'interrupted':
+      return null;
+  }
+}
+
+/** `test accuracy 87.27 %`; every metric of the task, where there are several. */
+function testScore({ testMetrics }: TestResult): string {
+  return `test ${Object.entries(testMetrics)
+    .map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`)
+    .join(', ')}`;
+}
+
+function truncationText({ name, count, longest, maxLength }: Truncation): string {
+  const texts =
+    count === 1
+      ? `1 text is longer than ${maxLength} tokens (${longest}) and was truncated`
+      : `${count} texts are longer than ${maxLength} tokens (up to ${longest}) and were truncated`;
+  return `${name}: ${texts}`;
+}
+
+function unknownKeysText({ pretrained, keys }: UnknownKeysEvent): string {
+  const [noun, was] = keys.length === 1 ? ['the key', 'is not known and was'] : ['the keys', 'are not known and were'];
+  return `config.json of ${pretrained}: ${noun} ${keys.join(', ')} ${was} passed over`;
+}
+
+/** How a command that does not train tells of data and weights. */
+export interface Remarks {
+  readonly onText: (text: string) => void;
+  readonly onTruncate: (truncation: Truncation) => void;
+  readonly onBadPicture: (picture: BadPicture) => void;
+  /** Tells of texts that are truncated, of bad pictures, and of keys that are not known. */
+  readonly onRemark: (event: PreparationEvent) => void;
+}
+
+export function remarksOn(terminal: Terminal): Remarks {
+  const onText = (text: string): void => {
+    terminal.warn(text);
+  };
+  const onTruncate = (truncation: Truncation): void => {
+    terminal.warn(truncationText(truncation));
+  };
+  const onBadPicture = ({ file, reason }: BadPicture): void => {
+    terminal.warn(`left out: ${file}: ${reason}`);
+  };
+  return {
+    onText,
+    onTruncate,
+    onBadPicture,
+    onRemark: (event) => {
+      if (event.type === 'truncated') onTruncate(event);
+      if (event.type === 'badPicture') onBadPicture(event);
+      if (event.type === 'unknownKeys') terminal.warn(unknownKeysText(event));
+    },
+  };
+}
