@@ -114,7 +114,7 @@ describe('writeRun', () => {
       { layer: 'static', metric: 'accuracy', parameters: parameters(ofStatic), sample: '1 picture', stepSamples: 8 },
       { layer: 'pad', parameters: parameters(ofPad), kappa: { target: 0.3 }, partitionEpoch: 1 },
     ]);
-    // The mask has 288 entries.
+    // The layers have 288 entries.
     expect(summaries[1]!.kappa.reached).toBeCloseTo(0.3, 2);
     const table = comparisonText(summaries);
     expect(table).toMatch(/^ {2}points to static +– +[+−±]/m);

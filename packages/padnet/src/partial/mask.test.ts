@@ -51,7 +51,7 @@ describe('Mask', () => {
     expect(() => Mask.fromTensor(tensor([0, 0.5, 1]))).toThrow('a mask can hold only 0 and 1');
     expect(() => Mask.fromBits([9], new Uint8Array(1))).toThrow('a mask of shape [9] needs 2 bytes, got 1');
     expect(() => Mask.fromBits([3], Uint8Array.of(0b1000))).toThrow('a mask of 3 entries has bits set beyond its end');
-    expect(() => Mask.fromTensor(zeros([4])).has(4)).toThrow('entry 4 of a mask of 4');
+    expect(() => Mask.fromTensor(zeros([4])).has(4)).toThrow('a mask of 4 entries has no entry 4');
   });
 
   it('does not change when the bits that it was made of do', () => {
