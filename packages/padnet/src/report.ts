@@ -51,7 +51,6 @@ export {
   type RouterFindings,
   type RouterPoint,
   type RunEnvironment,
-  type RunLayer,
   type RunModel,
   runSummary,
   type RunSummary,

@@ -2,10 +2,16 @@
 import { Option, type Command } from 'commander';
 import type { LayerRatio, NetworkCounts } from '../analysis/index.js';
 import type { PreparationEvent } from '../runs/index.js';
-import { dynamicConvolutions, modelNames } from '../models/index.js';
+import {
+  currentLayerKind,
+  dynamicConvolutions,
+  formerNameRemark,
+  type LayerKind,
+  layerKinds,
+  modelNames,
+} from '../models/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { layerNames } from '../analysis/layerNames.js';
 import { convertNetwork, type ConvertNetworkOptions } from './convertNetwork.js';
 import type { FoldCost, MeasuredNetwork } from './converter.js';
 import {
@@ -21,7 +27,6 @@ import {
 import type { Terminal } from './terminal.js';
 import { unknownKeysText } from './unknownKeys.js';
 
-const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 interface ConvertOptions extends Omit<ConvertNetworkOptions, 'force' | 'onRemark' | 'signal'> {
@@ -37,8 +42,8 @@ export function register(command: Command, terminal: Terminal): void {
         "--model a file of torchvision's weights",
     )
     .addOption(
-      new Option('--layer <kind>', 'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad, or static')
-        .argParser(oneOf(layers))
+      new Option('--layer <kind>', 'dynamic, partial or static; static texts are saved as Hugging Face does')
+        .argParser((name) => layerKind(name, terminal))
         .makeOptionMandatory(),
     )
     .requiredOption('--out <folder>', 'where the network goes')
@@ -61,7 +66,11 @@ export function register(command: Command, terminal: Terminal): void {
       'noise on the copies, in standard deviations of the weight (default: 0)',
       nonNegativeNumber,
     )
-    .option('--ratio <number>', 'of pad: fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
+    .option(
+      '--ratio <number>',
+      'of partial layers: fraction of the entries that stay dynamic, the largest (default: 1)',
+      fraction,
+    )
     .option(
       '--recipe <file>',
       'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that of the run)',
@@ -72,13 +81,20 @@ export function register(command: Command, terminal: Terminal): void {
     .action((network: string, options: ConvertOptions) => convert(network, options, terminal));
   withExamples(
     command,
-    'convert pretrained/bert --layer moe --experts 8 --k 2 --out networks/bert-moe',
-    'convert runs/rte-static --layer pad --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
+    'convert pretrained/bert --layer dynamic --experts 8 --k 2 --out networks/bert-moe',
+    'convert runs/rte-static --layer partial --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
     'convert runs/rte-static --layer static --out networks/rte-hf',
     'convert runs/pad30 --layer static --out networks/folded',
     'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
-    'convert resnet18.pth --model resnet18 --layer pad --ratio 0.3 --out networks/resnet18-pad30',
+    'convert resnet18.pth --model resnet18 --layer partial --ratio 0.3 --out networks/resnet18-pad30',
   );
+}
+
+/** @throws InvalidArgumentError where there is no such kind */
+function layerKind(name: string, terminal: Terminal): LayerKind {
+  const remark = formerNameRemark(name);
+  if (remark !== null) terminal.remark(`padnet: --layer: ${remark}`);
+  return oneOf(layerKinds)(String(currentLayerKind(name)));
 }
 
 async function convert(
@@ -90,7 +106,12 @@ async function convert(
     if (remark.type === 'badPicture') terminal.remark(`padnet: left out: ${remark.file}: ${remark.reason}`);
     if (remark.type === 'unknownKeys') terminal.remark(`padnet: ${unknownKeysText(remark.pretrained, remark.keys)}`);
   };
-  const conversion = await convertNetwork(path, { ...options, force, onRemark, signal: terminal.closed });
+  const { layerName, ...conversion } = await convertNetwork(path, {
+    ...options,
+    force,
+    onRemark,
+    signal: terminal.closed,
+  });
   if (json) {
     const compact = (counts: NetworkCounts): object => ({ ...counts, layers: counts.layers.map(withoutFilters) });
     terminal.printJson({
@@ -115,7 +136,7 @@ async function convert(
   ];
   terminal.print(
     [
-      alignGrid({ heading: ['', 'before', layerNames[options.layer]], rows, leftColumns: 1 }),
+      alignGrid({ heading: ['', 'before', layerName], rows, leftColumns: 1 }),
       '',
       `logits differ by at most ${difference === 0 ? '0' : difference.toExponential(1)} on ${inputs}`,
       `${formatBytes(fileBytes)} in ${file}`,

@@ -2,9 +2,9 @@
 import { statSync } from 'node:fs';
 import { join } from 'node:path';
 import { manualSeed, noGrad, scope } from '@padnet/torch';
-import { countNetwork, networkOfModel, type NetworkCounts, type RunLayer } from '../analysis/index.js';
-import { sampleNames } from '../runs/index.js';
+import { countNetwork, modelLayerName, networkOfModel, type NetworkCounts } from '../analysis/index.js';
 import { InputError } from '../errors.js';
+import type { LayerKind } from '../models/index.js';
 import type { ConvertNetworkOptions, ConvertSource, FoldCost } from './converter.js';
 import { convertedSource, convertSource } from './convertSource.js';
 import { commandsOf } from './modalities.js';
@@ -15,6 +15,8 @@ import { UsageError } from './usageError.js';
 export type { ConvertNetworkOptions } from './converter.js';
 
 export interface Conversion {
+  /** The kind of layers that the network has now, as reports call it. */
+  readonly layerName: string;
   readonly before: NetworkCounts;
   readonly after: NetworkCounts;
   /** Largest difference of logits before and after, and of what. */
@@ -43,6 +45,7 @@ export async function convertNetwork(path: string, options: ConvertNetworkOption
     const cost = await convert.write(path, source, folder, options);
     const written = await convertedSource(folder, options);
     return {
+      layerName: modelLayerName(written.description.model),
       before,
       after: countsOf(written),
       difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
@@ -69,14 +72,10 @@ function probe(source: ConvertSource): { readonly inputs: string; readonly logit
 
 /** What makes no sense is a mistake, and what to do instead is said. */
 function checkOptions(source: ConvertSource, path: string, options: ConvertNetworkOptions): void {
-  const { modality, description } = source;
+  const { description } = source;
   const { layer, ratio } = options;
-  const { convert } = commandsOf(modality);
+  const { convert } = commandsOf(source.modality);
   const from = description.model.layer;
-  if (!convert.layers.includes(layer)) {
-    const expected = convert.layers.join(', ');
-    throw new UsageError(`--layer ${layer}: ${path} has a network for ${sampleNames[modality]}; expected ${expected}`);
-  }
   // A static encoder becomes a folder for Hugging Face, a file of weights a network.
   if (from === layer && !(layer === 'static' && convert.writesStatic(options)))
     throw new InputError(alreadyText(path, layer));
@@ -92,11 +91,11 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertNetwo
     if (layer === 'static') throw new UsageError(`--${name} is for what becomes dynamic, not --layer static`);
     if (from !== 'static') throw new UsageError(`--${name} is for a static network; ${path} is dynamic already`);
   }
-  if (ratio !== undefined && layer !== 'pad') throw new UsageError(`--ratio is for --layer pad, not ${layer}`);
+  if (ratio !== undefined && layer !== 'partial') throw new UsageError(`--ratio is for --layer partial, not ${layer}`);
 }
 
-function alreadyText(path: string, layer: RunLayer): string {
-  if (layer !== 'pad') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
+function alreadyText(path: string, layer: LayerKind): string {
+  if (layer !== 'partial') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
   return (
     `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a recipe ` +
     'with model.pretrained and partition.masks trains with them'

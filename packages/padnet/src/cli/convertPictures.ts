@@ -26,7 +26,6 @@ import { UsageError } from './usageError.js';
 const ofTexts = 'texts';
 
 export const pictureConverter: Converter<PictureModel> = {
-  layers: ['static', 'dyconv', 'pad'],
   refused: { experts: ofTexts, k: ofTexts, position: ofTexts, layers: ofTexts },
   measuresRouters: true,
   writesStatic: ({ model }) => model !== undefined,

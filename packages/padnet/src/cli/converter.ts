@@ -1,8 +1,7 @@
 /** What `padnet convert` needs to know of a modality, and what converters have in common. */
 import type { nn, Tensor } from '@padnet/torch';
-import type { RunLayer } from '../analysis/index.js';
 import type { MoEPosition } from '../convert/index.js';
-import type { DynamicConvolution, ModelOptions } from '../models/index.js';
+import type { DynamicConvolution, LayerKind, ModelOptions } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { applyPartition, encodePartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { type PreparationEvent, RunFolder, type SavedModel } from '../runs/index.js';
@@ -10,7 +9,7 @@ import { type Evaluation, writeFileAtomic } from '../training/index.js';
 import { UsageError } from './usageError.js';
 
 export interface ConvertNetworkOptions extends CodeOptions {
-  readonly layer: RunLayer;
+  readonly layer: LayerKind;
   /** Of a file of weights for pictures: the network, and its width where it is not the published one. */
   readonly model?: ModelOptions['name'];
   readonly width?: number;
@@ -27,7 +26,7 @@ export interface ConvertNetworkOptions extends CodeOptions {
   readonly layers?: readonly number[];
   /** In standard deviations of the weight. @default 0 */
   readonly noise?: number;
-  /** κ of `pad`, by magnitude. @default 1 */
+  /** κ of partial layers, by magnitude. @default 1 */
   readonly ratio?: number;
   /** A recipe's file, on whose data it is measured what routers decide on average. @default that of the run */
   readonly recipe?: string;
@@ -59,8 +58,6 @@ export interface FoldCost {
 
 /** The methods take networks of their own modality alone. */
 export interface Converter<Model extends SavedModel = SavedModel> {
-  /** What networks can become. */
-  readonly layers: readonly RunLayer[];
   /** Options that are not for these networks, and what they are for. */
   readonly refused: Readonly<Record<string, string>>;
   /** Whether it is measured on data what the routers of a dynamic network decide on average. */
@@ -68,7 +65,7 @@ export interface Converter<Model extends SavedModel = SavedModel> {
   /** Whether a static network is written anew as one. */
   writesStatic(options: ConvertNetworkOptions): boolean;
   /** Why a dynamic or partial network cannot become static; null: it can. */
-  staticObstacle(path: string, layer: RunLayer): string | null;
+  staticObstacle(path: string, layer: LayerKind): string | null;
   /** Writes what was asked for to a folder. @returns what folding costs; null where nothing is folded */
   write(
     path: string,
@@ -110,7 +107,7 @@ export async function partitionByMagnitude(
   { layer, ratio = 1 }: ConvertNetworkOptions,
   passes: Iterable<() => unknown>,
 ): Promise<void> {
-  if (layer !== 'pad' || ratio === 1) return;
+  if (layer !== 'partial' || ratio === 1) return;
   const { magnitude: saliency } = saliencies;
   const partition = await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] });
   applyPartition(network, partition, passes);

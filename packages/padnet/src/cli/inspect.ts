@@ -15,7 +15,6 @@ import {
   type ShownNetwork,
 } from '../analysis/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { parseRecipe } from '../recipe/index.js';
 import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
@@ -23,7 +22,7 @@ import { formatBytes, formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
 import { showPartition } from './mask.js';
 import { allowCodeOption, oneOf, wholeNumber, withExamples } from './options.js';
-import { readYaml } from './runRecipe.js';
+import { readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usageError.js';
 
@@ -77,7 +76,7 @@ async function inspect(what: string, options: InspectOptions, terminal: Terminal
     else terminal.print(`${inspectText(described)}\nas the program wrote it down that trained it`);
     return;
   }
-  const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode });
+  const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode }, terminal);
   if (size !== undefined && shown.pass.ofSize === null)
     throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
   const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);
@@ -106,13 +105,13 @@ async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwor
   return place === 'run' ? await networkOfRun(readRun(folder), code) : networkOfModel(loadAnyModel(folder, code));
 }
 
-async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetwork> {
+async function networkOfFile(file: string, code: CodeOptions, terminal: Terminal): Promise<ShownNetwork> {
   if (!/\.ya?ml$/.test(file)) {
     throw new InputError(
       `${file}: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)`,
     );
   }
-  return await networkOfRecipe(parseRecipe(readYaml(file, 'a recipe'), file), code);
+  return await networkOfRecipe(readRecipe(file, [], terminal), code);
 }
 
 function inspectTensors(file: string, json: boolean, terminal: Terminal): void {

@@ -2,10 +2,19 @@
 import type { Command } from 'commander';
 import { formatCount } from '../report/format.js';
 import { alignGrid } from '../report/grid.js';
-import { layerNames } from '../analysis/layerNames.js';
-import { countForms, type FormCounts, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
+import {
+  countForms,
+  type FormCounts,
+  type LayerKind,
+  layerKinds,
+  registeredNetworks,
+  registryForms,
+} from '../models/index.js';
 import { withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
+
+/** The forms in the words of reports. */
+const formNames: Readonly<Record<LayerKind, string>> = { static: 'static', dynamic: 'DY-Conv', partial: 'PAD-Net' };
 
 interface ModelsOptions {
   readonly json?: boolean;
@@ -29,9 +38,9 @@ function listModels({ json }: ModelsOptions, terminal: Terminal): void {
     name,
     String(width),
     ...layerKinds.flatMap((layer) => cells(forms[layer])),
-    formatCount(forms.pad.maskBits),
+    formatCount(forms.partial.maskBits),
   ]);
-  const heading = ['model.name', 'width', ...layerKinds.flatMap((layer) => [layerNames[layer], 'MACs']), 'mask bits'];
+  const heading = ['model.name', 'width', ...layerKinds.flatMap((layer) => [formNames[layer], 'MACs']), 'mask bits'];
   const { numKernels, ratio } = registryForms;
   terminal.print(
     [

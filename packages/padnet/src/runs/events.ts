@@ -138,7 +138,7 @@ export interface PretrainedFoldedEvent {
   readonly type: 'pretrainedFolded';
   /** Folder of the network. */
   readonly pretrained: string;
-  /** What it is: `dyconv` or `pad`. */
+  /** What it is: `dynamic` or `partial`. */
   readonly layer: string;
 }
 

@@ -73,11 +73,11 @@ function makeSearchable(
   const kind = taskKind(saved.modality);
   if (layer === 'static') {
     throw new InputError(
-      `${path} is static, so nothing of it can become so; \`padnet convert ${path} --layer ${kind.dynamicLayer} --out <folder>\` makes ` +
+      `${path} is static, so nothing of it can become so; \`padnet convert ${path} --layer dynamic --out <folder>\` makes ` +
         'it dynamic, to be trained before it is partitioned',
     );
   }
-  if (layer === 'pad') checkNarrower(path, saved, options);
+  if (layer === 'partial') checkNarrower(path, saved, options);
   try {
     kind.makeSearchable(saved, options);
   } catch (error) {

@@ -39,8 +39,6 @@ export interface PreparedTask {
 
 /** The methods take recipes and networks of their own modality alone. */
 export interface TaskKind<R extends Recipe = Recipe, Model extends SavedModel = SavedModel> {
-  /** What a static network becomes to be partitioned. */
-  readonly dynamicLayer: 'dyconv' | 'moe';
   /** Loads the data and makes the network, from the recipe's seed. */
   prepare(recipe: R, options: PrepareOptions): Promise<PreparedTask>;
   /** What evaluates or partitions a trained network, on the data of a recipe. */
