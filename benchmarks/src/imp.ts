@@ -37,7 +37,7 @@ export const addImp = measurement(
     manualSeed(0);
     const images = ops.randn(inputShape(shape));
     const labels = ops.randint(shape.numClasses, [shape.batch], { dtype: 'int64' });
-    const [searched, partial] = [createUnmasked(shape, 'pad'), createUnmasked(shape, 'pad')];
+    const [searched, partial] = [createUnmasked(shape, 'partial'), createUnmasked(shape, 'partial')];
     const unmaskedStep = trainingStep(searched, images, labels);
     sample(unmaskedStep); // its batch norms know the pictures from here on
     const loss = new nn.CrossEntropyLoss();

@@ -53,9 +53,14 @@ export function createUnmasked(shape: NetworkShape, layer: LayerKind): nn.Layer 
   return createModel(options, { inChannels, numClasses });
 }
 
+function kindOf(layer: NetworkLayer): LayerKind {
+  if (layer === 'static') return layer;
+  return layer.startsWith('pad') ? 'partial' : 'dynamic';
+}
+
 /** @param ratio κ of the masks */
 export function createNetwork(shape: NetworkShape, layer: NetworkLayer, ratio: number): nn.Layer {
-  const network = createUnmasked(shape, layer.split('-')[0] as LayerKind);
+  const network = createUnmasked(shape, kindOf(layer));
   const masks = Array.from(partialLayers(network), ([path, { shape }]) => {
     const mask = layer === 'pad-filter' ? randomFilterMask(shape, ratio) : randomMask(shape, ratio);
     return [path, mask] as const;

@@ -2,7 +2,7 @@
  * A network and data that no recipe names, trained into the folder of a run, which `padnet compare` and
  * `padnet inspect` read: static, and partially dynamic.
  *
- *     node examples/dist/ownNetwork.js && npx padnet compare runs/own-static runs/own-pad
+ *     node examples/dist/ownNetwork.js && npx padnet compare runs/own-static runs/own-partial
  */
 import { manualSeed, nn } from '@padnet/torch';
 import { convertToPartial, PictureTask } from 'padnet';
@@ -22,7 +22,7 @@ const convolution = (inChannels: number, outChannels: number): nn.Layer[] => [
   new nn.Conv2d({ inChannels, outChannels, kernelSize: 3, padding: 1, bias: false }),
   new nn.BatchNorm2d({ numFeatures: outChannels, activation: 'relu' }),
 ];
-for (const layer of ['static', 'pad']) {
+for (const layer of ['static', 'partial']) {
   manualSeed(1);
   const head = [
     new nn.AdaptiveAvgPool2d({ outputSize: 1 }),
@@ -30,9 +30,9 @@ for (const layer of ['static', 'pad']) {
     new nn.Linear({ inFeatures: 16, outFeatures: 2 }),
   ];
   const network = new nn.Sequential(...convolution(1, 8), ...convolution(8, 16), ...head);
-  if (layer === 'pad') convertToPartial(network, { bankInitialisation: 'independent' });
+  if (layer === 'partial') convertToPartial(network, { bankInitialisation: 'independent' });
   const task = new PictureTask({ network, splits: { train: stripes(512, 1), test: stripes(256, 2) } });
-  const partition = layer === 'pad' ? { ratio: 0.3 } : undefined;
+  const partition = layer === 'partial' ? { ratio: 0.3 } : undefined;
   const run = { out: `runs/own-${layer}`, network: 'TinyNet', data: 'stripes', force: true };
   for await (const event of writeRun({ ...run, task, training: { epochs: 3 }, partition }))
     if (event.type === 'finished') console.log(`${layer}: ${(100 * event.testScore).toFixed(1)} %`);

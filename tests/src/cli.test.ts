@@ -85,7 +85,11 @@ describe('models', () => {
     const { numKernels, ratio, networks } = JSON.parse(stdout) as {
       numKernels: number;
       ratio: number;
-      networks: { name: string; width: number; forms: Record<'static' | 'dyconv' | 'pad', { parameters: number }> }[];
+      networks: {
+        name: string;
+        width: number;
+        forms: Record<'static' | 'dynamic' | 'partial', { parameters: number }>;
+      }[];
     };
     expect([numKernels, ratio]).toEqual([4, 0.3]);
     expect(networks.map(({ name, width, forms }) => [name, width, forms.static.parameters])).toContainEqual([
@@ -94,8 +98,8 @@ describe('models', () => {
       44_549_160,
     ]);
     for (const { forms } of networks) {
-      expect(forms.pad.parameters).toBeGreaterThan(forms.static.parameters);
-      expect(forms.pad.parameters).toBeLessThan(forms.dyconv.parameters);
+      expect(forms.partial.parameters).toBeGreaterThan(forms.static.parameters);
+      expect(forms.partial.parameters).toBeLessThan(forms.dynamic.parameters);
     }
   });
 });
@@ -186,7 +190,7 @@ describe('bad input: exit code 1 and one line', () => {
     [
       ['mask', 'show', 'pictures'],
       'pictures is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ' +
-        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+        'as training with a partition section writes it, or `padnet convert --layer partial --ratio`',
     ],
     [
       ['compare', 'pictures'],
@@ -208,11 +212,28 @@ describe('bad input: exit code 1 and one line', () => {
 });
 
 describe('without training', () => {
+  it('tells once that a kind of layers has another name now', async () => {
+    writeFileSync(join(cwd, 'older.yaml'), tinyRecipe('pad').replace('layer: partial', 'layer: pad'));
+    const { code, stdout, stderr } = await run('train', 'older.yaml', '--dry-run', '--seeds', '1,2');
+    expect({ code, stderr }).toEqual({
+      code: 0,
+      stderr: 'padnet: older.yaml:4: model.layer: pad is called partial now\n',
+    });
+    expect(stdout).toContain('  layer: partial\n');
+    const set = await run('train', 'pad.yaml', '--dry-run', '--set', 'model.layer=dyconv', '--set', 'partition=null');
+    expect(set).toMatchObject({
+      code: 0,
+      stderr: 'padnet: --set model.layer=dyconv: model.layer: dyconv is called dynamic now\n',
+    });
+    expect((await run('inspect', 'older.yaml')).stderr).toMatch(/^padnet: older\.yaml:4: .* partial now\n$/);
+    expect((await run('train', 'pad.yaml', '--dry-run')).stderr).toBe('');
+  });
+
   it('shows what a recipe would train', async () => {
     const { code, stdout } = await run('train', 'pad.yaml', '--dry-run', '--json', '--seed', '7');
     expect(code).toBe(0);
     expect(JSON.parse(stdout)).toMatchObject({
-      recipe: { model: { layer: 'pad', width: 8 }, training: { seed: 7, epochs: 2 }, partition: { ratio: 0.3 } },
+      recipe: { model: { layer: 'partial', width: 8 }, training: { seed: 7, epochs: 2 }, partition: { ratio: 0.3 } },
       run: 'runs/pad',
       resume: false,
       stepsPerEpoch: 6,

@@ -112,7 +112,7 @@ describe('code of one’s own', () => {
       ['../code/ownSaliency.ts', 1],
       ['random', 1],
     ]);
-    const dyconv = ['--set', 'model.layer=dyconv', '--set', 'partition=null', '--out', 'runs/dynamic', '--allow-code'];
+    const dyconv = ['--set', 'model.layer=dynamic', '--set', 'partition=null', '--out', 'runs/dynamic', '--allow-code'];
     expect((await run('train', 'recipes/own.yaml', ...dyconv)).code).toBe(0);
     const score = ['partition', 'runs/dynamic', '--ratio', '0.4', '--score', './code/ownSaliency.ts'];
     const found = await run(...score, '--allow-code', '--json');

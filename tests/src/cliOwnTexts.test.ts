@@ -45,7 +45,7 @@ modality: text
 model: { pretrained: encoder, layer: ${layer}, numExperts: 2, k: 1 }
 data: { name: text, path: reviews.csv, labelColumn: verdict, batchSize: 8${changes} }
 training: { epochs: 2, learningRate: 0.003 }
-${layer === 'pad' ? 'partition: { ratio: 0.5, rounds: 1, batches: 2 }' : ''}
+${layer === 'partial' ? 'partition: { ratio: 0.5, rounds: 1, batches: 2 }' : ''}
 `;
 
 beforeAll(async () => {
@@ -53,7 +53,7 @@ beforeAll(async () => {
   writeTinyEncoder(join(cwd, 'encoder'));
   write('reviews.csv', csv(rows));
   write('static.yaml', recipe('static'));
-  write('pad.yaml', recipe('pad'));
+  write('pad.yaml', recipe('partial'));
   for (const layer of ['static', 'pad']) {
     const text = await succeed('train', `${layer}.yaml`, '--out', layer);
     expect(text).toMatch(/^finished: test accuracy /m);
@@ -196,7 +196,7 @@ describe('files that are written otherwise', () => {
       'nameless',
     );
     for (const network of ['semicolons', 'headless', 'nameless'])
-      await succeed('convert', network, '--layer', 'moe', '--out', `${network}-moe`);
+      await succeed('convert', network, '--layer', 'dynamic', '--out', `${network}-moe`);
     write('a.csv', between(',', '"'));
     write('b.csv', between(';'));
     write('c.tsv', between('\t'));
@@ -260,7 +260,7 @@ describe('a network as Hugging Face saves it', () => {
   it('answers as the run that it was converted from, and so does what is converted from it', async () => {
     write('few.csv', csv(rows.slice(0, 6)));
     await succeed('convert', 'static', '--layer', 'static', '--out', 'saved');
-    await succeed('convert', 'saved', '--layer', 'moe', '--out', 'saved-moe');
+    await succeed('convert', 'saved', '--layer', 'dynamic', '--out', 'saved-moe');
     const answer = await succeed('predict', 'static', 'good fine, film');
     const { score } = await evaluate('static', '--data', 'few.csv');
     for (const network of ['saved', 'saved-moe']) {
@@ -271,7 +271,7 @@ describe('a network as Hugging Face saves it', () => {
   });
 
   it('says what to do where others have trained it, or nobody', async () => {
-    await succeed('convert', 'encoder', '--layer', 'moe', '--out', 'untrained');
+    await succeed('convert', 'encoder', '--layer', 'dynamic', '--out', 'untrained');
     const config = join(cwd, 'saved/config.json');
     writeFileSync(config, readFileSync(config, 'utf8').replaceAll('blame', 'other'));
     writeFileSync(config, readFileSync(config, 'utf8').replace('"other"', '"another"'));

@@ -48,11 +48,11 @@ async function write(path: string, contents: Sharp | Uint8Array): Promise<string
   return file;
 }
 
-function recipe(layer: 'static' | 'pad'): string {
+function recipe(network: 'static' | 'pad'): string {
   return `
 model:
   name: resnet10
-  layer: ${layer}
+  layer: ${network === 'pad' ? 'partial' : 'static'}
   stem: small
   width: 8
 data:
@@ -69,7 +69,7 @@ training:
   learningRate: 0.02
   mixup: 0.1
   cutmix: 1
-${layer === 'pad' ? 'partition:\n  ratio: 0.3\n  rounds: 2\n  batches: 2' : ''}
+${network === 'pad' ? 'partition:\n  ratio: 0.3\n  rounds: 2\n  batches: 2' : ''}
 `;
 }
 

@@ -210,7 +210,7 @@ describe('predict', () => {
   });
 
   it('answers by a converted network', async () => {
-    expect((await run('convert', 'runs/quarters', '--layer', 'dyconv', '--out', 'networks/dy')).code).toBe(0);
+    expect((await run('convert', 'runs/quarters', '--layer', 'dynamic', '--out', 'networks/dy')).code).toBe(0);
     const picture = 'quarter.png';
     const noise = { type: 'gaussian', mean: 128, sigma: 60 } as const;
     const made = sharp({ create: { width: 8, height: 8, channels: 3, background: '#000', noise } });

@@ -32,7 +32,7 @@ beforeAll(async () => {
   const mixture = ['model.numExperts=3', 'model.k=2'];
   const layer = (kind: string): string[] => [`model.layer=${kind}`, 'partition=null'];
   await train('rte-pad50.yaml', 'static', layer('static'));
-  await train('rte-pad50.yaml', 'moe', [...layer('moe'), ...mixture]);
+  await train('rte-pad50.yaml', 'moe', [...layer('dynamic'), ...mixture]);
   await train('rte-pad50.yaml', 'pad', mixture);
   await train('stsb-pad50.yaml', 'stsb');
   await train('picture.yaml', 'picture');
@@ -172,7 +172,7 @@ describe('predict', () => {
 describe('help', () => {
   it.each([
     ['predict', 'padnet predict runs/sst2-pad50 "a film that is worth its length"'],
-    ['convert', 'padnet convert pretrained/bert --layer moe --experts 8 --k 2 --out networks/bert-moe'],
+    ['convert', 'padnet convert pretrained/bert --layer dynamic --experts 8 --k 2 --out networks/bert-moe'],
   ])('%s has an example', async (command, example) => {
     const text = await succeed(command, '--help');
     expect(text).toContain(`Usage: padnet ${command}`);
@@ -308,7 +308,7 @@ describe('partition and compare', () => {
 
 describe('convert', () => {
   it('makes a trained run partial with the same answers', async () => {
-    const options = ['--layer', 'pad', '--experts', '4', '--ratio', '0.25', '--out', 'converted/pad'];
+    const options = ['--layer', 'partial', '--experts', '4', '--ratio', '0.25', '--out', 'converted/pad'];
     const text = await succeed('convert', 'static', ...options);
     expect(text).toMatch(/^dynamic ratio κ +0\.0 % +25\.0 %$/m);
     expect(text).toMatch(/^logits differ by at most \S+ on 4 random texts of 16 tokens$/m);
@@ -319,11 +319,11 @@ describe('convert', () => {
   });
 
   it('makes a pretrained encoder a mixture of experts', async () => {
-    const options = ['--layer', 'moe', '--experts', '3', '--layers', '1', '--out', 'converted/moe'];
+    const options = ['--layer', 'dynamic', '--experts', '3', '--layers', '1', '--out', 'converted/moe'];
     const { difference } = await json<{ difference: number }>('convert', 'encoder', ...options);
     expect(difference).toBeLessThan(1e-5);
     expect(loadModel(join(cwd, 'converted/moe/model.json')).description.model).toMatchObject({
-      layer: 'moe',
+      layer: 'dynamic',
       layers: [1],
     });
   });

@@ -194,7 +194,7 @@ describe('convert', () => {
       '--set',
       'partition=null',
       '--set',
-      'model.layer=dyconv',
+      'model.layer=dynamic',
     );
     expect(tuned).toMatchObject({ code: 0, stderr: '' });
     const recipe = readFileSync(join(cwd, `runs/${layer}-tuned/recipe.yaml`), 'utf8');
@@ -207,8 +207,16 @@ describe('convert', () => {
     expect(text.stdout).toMatch(/^time of 1 picture +\S+ [mµ]?s +\S+ [mµ]?s$/m);
   });
 
+  it('takes the former names of kinds of layers, and tells the new ones', async () => {
+    const options = ['--layer', 'pad', '--ratio', '0.3', '--out', 'networks/former', '--json'];
+    const { code, stdout, stderr } = await run('convert', 'runs/static', ...options);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: 'padnet: --layer: pad is called partial now\n' });
+    expect(JSON.parse(stdout)).toMatchObject({ layer: 'partial' });
+    expect(readFileSync(join(cwd, 'networks/former/model.json'), 'utf8')).toContain('"layer": "partial"');
+  });
+
   it('says what cannot be folded, and what a network without data needs', async () => {
-    const dynamic = await run('convert', 'runs/dyconv', '--layer', 'dyconv', '--out', 'networks/wrong');
+    const dynamic = await run('convert', 'runs/dyconv', '--layer', 'dynamic', '--out', 'networks/wrong');
     expect(dynamic.stderr).toBe('padnet: runs/dyconv is dynamic already\n');
     const model = await run('convert', 'runs/dyconv/model', '--layer', 'static', '--out', 'networks/wrong');
     expect(model.stderr).toMatch(
@@ -296,7 +304,7 @@ describe('partition and mask', () => {
     const still = await run('partition', 'runs/static', '--ratio', '0.3');
     expect({ ...still, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
     expect(still.stderr).toMatch(
-      /^padnet: runs\/static is static, .* `padnet convert runs\/static --layer dyconv .*\n$/,
+      /^padnet: runs\/static is static, .* `padnet convert runs\/static --layer dynamic .*\n$/,
     );
     const partial = await run('partition', 'runs/pad', '--ratio', '0.5');
     expect(partial).toMatchObject({ code: 1, stdout: '' });
@@ -347,7 +355,7 @@ describe('compare', () => {
     expect(report).toBe(join(cwd, 'report.html'));
     expect(runs).toMatchObject([
       { name: 'static', layer: 'static', testSamples: 40, kappa: { reached: 0 } },
-      { name: 'pad', layer: 'pad', testSamples: 40, kappa: { target: 0.3 } },
+      { name: 'pad', layer: 'partial', testSamples: 40, kappa: { target: 0.3 } },
     ]);
   });
 });

@@ -1,7 +1,7 @@
 /** The documentation says what the code does: every key of a recipe, and no link into nothing. */
 import { existsSync, readFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { convolutionPlans, granularities, recipeSchemas, saliencies } from 'padnet';
+import { convolutionPlans, granularities, layerKinds, modalities, recipeSchemas, saliencies } from 'padnet';
 import { describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import { drawArchitecture, importsByFolder, picture, storeys } from './docs/architecture.js';
@@ -26,6 +26,13 @@ describe('the documentation', () => {
       .filter((key) => key !== 'modality');
     expect(keys.length).toBeGreaterThan(70);
     expect([...new Set(documented)].sort()).toEqual([...new Set(keys)].sort());
+  });
+
+  it('lists exactly the kinds of layers, for each modality', () => {
+    const text = readFileSync(join(root, 'docs/recipes.md'), 'utf8');
+    const rows = text.match(/^\| `model\.layer` .*$/gm) ?? [];
+    const named = rows.map((row) => new Set(Array.from(row.matchAll(/`(\w+)`/g), ([, name]) => name)));
+    expect(named).toEqual(modalities.map(() => new Set(layerKinds)));
   });
 
   it.each([

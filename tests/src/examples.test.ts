@@ -75,23 +75,23 @@ it('signals: a 1-D network is partitioned kernel by kernel and still tells tones
 it('ownNetwork: writes runs that commands read', async () => {
   const cwd = mkdtempSync(join(tmpdir(), 'padnet-own-network-'));
   const { stdout } = await promisify(execFile)(process.execPath, [`${examples}/dist/ownNetwork.js`], { cwd });
-  expect(stdout).toMatch(/^static: (9\d\.\d|100\.0) %\npad: (9\d\.\d|100\.0) %\n$/);
-  const compared = await runCommand(['compare', 'runs/own-static', 'runs/own-pad'], { cwd });
+  expect(stdout).toMatch(/^static: (9\d\.\d|100\.0) %\npartial: (9\d\.\d|100\.0) %\n$/);
+  const compared = await runCommand(['compare', 'runs/own-static', 'runs/own-partial'], { cwd });
   expect(compared.code).toBe(0);
-  expect(compared.stderr).toMatch(/^padnet: without the routers of runs\/own-pad: [^\n]*\n$/);
+  expect(compared.stderr).toMatch(/^padnet: without the routers of runs\/own-partial: [^\n]*\n$/);
   expect(compared.stdout).toMatch(/^Test accuracy .* %/m);
   expect(readFileSync(join(cwd, 'report.html'), 'utf8')).toContain('TinyNet on stripes');
-  const shown = await runCommand(['inspect', 'runs/own-pad'], { cwd });
+  const shown = await runCommand(['inspect', 'runs/own-partial'], { cwd });
   expect(shown.stdout).toMatch(/DynamicConv2d partial[^]*as the program wrote it down that trained it\n$/);
   const cannot = 'was trained by a program of your own; only that program has its data and can go on with it';
   for (const [parameters, message] of [
-    [['train', '--resume', 'runs/own-pad'], cannot],
+    [['train', '--resume', 'runs/own-partial'], cannot],
     [
-      ['convert', 'runs/own-pad', '--layer', 'static', '--out', 'networks/x'],
+      ['convert', 'runs/own-partial', '--layer', 'static', '--out', 'networks/x'],
       'TinyNet is a network of a program of your own',
     ],
     [
-      ['train', 'runs/own-pad/recipe.yaml'],
+      ['train', 'runs/own-partial/recipe.yaml'],
       'recipe.yaml:1: modality: a program of your own wrote this when it trained',
     ],
   ] as const) {

@@ -84,12 +84,15 @@ export function writePictures(folder: string, { train = 96, test = 40 } = {}): v
   }
 }
 
+/** The kind of a network's layers, by the name of the network. */
+const layers = { static: 'static', dyconv: 'dynamic', pad: 'partial' } as const;
+
 /** A recipe that trains in about a second. */
-export function tinyRecipe(layer: 'static' | 'dyconv' | 'pad', { epochs = 2 } = {}): string {
+export function tinyRecipe(network: keyof typeof layers, { epochs = 2 } = {}): string {
   return `
 model:
   name: resnet10
-  layer: ${layer}
+  layer: ${layers[network]}
   stem: small
   width: 8
 data:
@@ -100,7 +103,7 @@ data:
 training:
   epochs: ${epochs}
   learningRate: 0.05
-${layer === 'pad' ? 'partition:\n  ratio: 0.3\n  rounds: 2\n  batches: 2' : ''}
+${network === 'pad' ? 'partition:\n  ratio: 0.3\n  rounds: 2\n  batches: 2' : ''}
 `;
 }
 

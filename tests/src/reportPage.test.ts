@@ -24,6 +24,9 @@ const kinds = [
   { kind: 'an ablation', names: ['base', 'static'], headings: ['partition.ratio × partition.scope'], figures: 2 },
 ] as const;
 
+/** The kind of a network's layers, by the name of the network. */
+const layers = { static: 'static', dyconv: 'dynamic', moe: 'dynamic', pad: 'partial' } as const;
+
 /** Five recipes. */
 async function ablate(cwd: string, report: string): Promise<void> {
   writePictures(join(cwd, 'pictures'));
@@ -49,7 +52,8 @@ async function compare(
     writeTinyGlueRecipes(cwd);
   }
   for (const name of kind.names) {
-    const recipe = kind.kind === 'pictures' ? [`${name}.yaml`] : ['rte-pad50.yaml', '--set', `model.layer=${name}`];
+    const recipe =
+      kind.kind === 'pictures' ? [`${name}.yaml`] : ['rte-pad50.yaml', '--set', `model.layer=${layers[name]}`];
     const unpartitioned = kind.kind === 'texts' && name !== 'pad' ? ['--set', 'partition=null'] : [];
     const { code, stderr } = await runCommand(['train', ...recipe, ...unpartitioned, '--out', name], { cwd });
     expect(stderr).toBe('');

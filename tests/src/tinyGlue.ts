@@ -64,7 +64,7 @@ export function writeTinyGlueRecipes(folder: string): void {
 modality: text
 model:
   pretrained: encoder
-  layer: pad
+  layer: partial
   numExperts: 2
   k: 1
 data:

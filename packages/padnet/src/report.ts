@@ -46,7 +46,6 @@ export {
   type RouterFindings,
   type RouterPoint,
   type RunEnvironment,
-  type RunLayer,
   type RunModel,
   runSummary,
   type RunSummary,

@@ -162,9 +162,9 @@ export const runCommands: readonly string[] = [
   'train recipes/fashion-mnist/pad30.yaml --seed 2 --out runs/pad30-seed2',
   'train recipes/fashion-mnist/pad30.yaml --set partition.ratio=0.5 --out runs/pad50',
   'train recipes/photos/small-pad30.yaml --set data.path=photos --out runs/small-pad30',
-  ...['static', 'moe', 'pad'].map((layer) => {
-    const name = layer === 'pad' ? 'rte-pad50' : `rte-${layer}`;
-    const other = layer === 'pad' ? '' : ` --set model.layer=${layer} --set partition=null`;
+  ...['static', 'dynamic', 'partial'].map((layer) => {
+    const name = { static: 'rte-static', dynamic: 'rte-moe', partial: 'rte-pad50' }[layer]!;
+    const other = layer === 'partial' ? '' : ` --set model.layer=${layer} --set partition=null`;
     return `train recipes/glue/rte-pad50.yaml --set data.path=FOLDER_OF_GLUE${other} --out runs/${name}`;
   }),
 ];

@@ -137,7 +137,7 @@ function readYaml(text: string, cwd: string): string {
 }
 
 function isPartial(values: Record<string, unknown>): boolean {
-  return (values.model as { readonly layer?: string } | undefined)?.layer === 'pad' && !('partition' in values);
+  return (values.model as { readonly layer?: string } | undefined)?.layer === 'partial' && !('partition' in values);
 }
 
 async function checkPage(

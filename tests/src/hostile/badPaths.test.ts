@@ -68,7 +68,7 @@ const readers: ((path: string) => string[])[] = [
   (path) => ['eval', path],
   (path) => ['eval', 'static', '--recipe', path],
   (path) => ['inspect', path],
-  (path) => ['convert', path, '--model', 'resnet10', '--layer', 'pad', '--out', 'new'],
+  (path) => ['convert', path, '--model', 'resnet10', '--layer', 'partial', '--out', 'new'],
   (path) => ['compare', 'static', path],
   (path) => ['mask', 'show', path],
   (path) => ['mask', 'diff', path, path],
@@ -79,7 +79,7 @@ const writers: ((path: string) => string[])[] = [
   (path) => ['train', 'static.yaml', '--out', path],
   (path) => ['ablate', 'ablation.yaml', '--out', path],
   (path) => ['partition', 'dyconv', '--ratio', '0.5', '--rounds', '1', '--batches', '1', '--out', path],
-  (path) => ['convert', 'static', '--layer', 'pad', '--out', path],
+  (path) => ['convert', 'static', '--layer', 'partial', '--out', path],
   (path) => ['compare', 'static', '--out', path],
 ];
 

@@ -48,7 +48,7 @@ afterAll(() => {
 });
 
 const masks = ['partition', 'dyconv', '--ratio', '0.5', '--rounds', '1', '--batches', '1'];
-const convert = ['convert', 'static', '--layer', 'dyconv', '--force', '--out'];
+const convert = ['convert', 'static', '--layer', 'dynamic', '--force', '--out'];
 
 const refused: [string[], RegExp][] = [
   [
@@ -127,7 +127,7 @@ it('its own is replaced, through links too, and devices stay what they are', () 
     [...convert, 'networks/a'],
     [...convert, 'networks/a'],
     ['convert', 'networks/a', '--layer', 'static', '--out', 'networks/a', '--force'],
-    ['convert', 'static', '--layer', 'pad', '--out', 'networks/a'],
+    ['convert', 'static', '--layer', 'partial', '--out', 'networks/a'],
   ]);
   expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0, 0, 0, 0, 0, 1, 1]);
   expect(read('out/report.html')).toContain('dyconv');

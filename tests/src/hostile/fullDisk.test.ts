@@ -17,7 +17,7 @@ beforeAll(() => {
   const results = commandResults(cwd, [
     ['train', 'static.yaml', '--out', 'static'],
     ['train', 'dyconv.yaml', '--out', 'dyconv'],
-    ['convert', 'static', '--layer', 'dyconv', '--out', 'network'],
+    ['convert', 'static', '--layer', 'dynamic', '--out', 'network'],
     ['compare', 'static', '--out', 'report.html'],
   ]);
   expect(results.map(({ code }) => code)).toEqual([0, 0, 0, 0]);
@@ -35,8 +35,8 @@ it('a report, masks, a network: as if nothing had been asked for', () => {
     ['report\\.html', ['compare', 'dyconv', '--out', 'report.html']],
     ['masks\\.safetensors', [...masks, '--out', 'masks.safetensors']],
     ['dyconv/partition-0\\.5\\.safetensors', masks],
-    ['new/.*/model\\.safetensors', ['convert', 'static', '--layer', 'pad', '--out', 'new']],
-    ['network/.*/model\\.safetensors', ['convert', 'static', '--layer', 'pad', '--out', 'network', '--force']],
+    ['new/.*/model\\.safetensors', ['convert', 'static', '--layer', 'partial', '--out', 'new']],
+    ['network/.*/model\\.safetensors', ['convert', 'static', '--layer', 'partial', '--out', 'network', '--force']],
   ];
   const before = checksums(cwd);
   const results = commandResults(

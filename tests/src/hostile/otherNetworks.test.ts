@@ -31,7 +31,7 @@ it.each(['bert', 'roberta', 'electra'])('a decoder is not read as an encoder: %s
   writeFileSync(file, JSON.stringify(config));
   for (const parameters of [
     ['inspect', family],
-    ['convert', family, '--layer', 'moe', '--out', 'mixture'],
+    ['convert', family, '--layer', 'dynamic', '--out', 'mixture'],
   ]) {
     const { code, stderr } = await run(...parameters);
     expect(code).toBe(1);

@@ -33,7 +33,7 @@ export {
   type NetworkCounts,
   networkCountsSchema,
 } from './networkCounts.js';
-export { layerNames, modelLayerName, type RunLayer } from './layerNames.js';
+export { modelLayerName } from './layerNames.js';
 export type { RouterPoint } from './routerHistory.js';
 export {
   type EpochPoint,

@@ -5,16 +5,16 @@ import { recipe, textRecipe } from './runs.test.fixture.js';
 describe('modelLayerName', () => {
   it.each([
     ['static', 'condconv', 'static'],
-    ['dyconv', 'dyconv', 'DY-Conv'],
-    ['dyconv', 'condconv', 'CondConv'],
-    ['pad', 'dyconv', 'PAD-Net'],
-    ['pad', 'odconv', 'PAD-Net (ODConv)'],
+    ['dynamic', 'dyconv', 'DY-Conv'],
+    ['dynamic', 'condconv', 'CondConv'],
+    ['partial', 'dyconv', 'PAD-Net'],
+    ['partial', 'odconv', 'PAD-Net (ODConv)'],
   ] as const)('model.layer %s of %s is %s', (layer, convolution, name) => {
     expect(modelLayerName({ ...recipe(layer).model, convolution })).toBe(name);
   });
 
   it('knows mixtures of experts', () => {
-    expect((['moe', 'pad'] as const).map((layer) => modelLayerName(textRecipe(layer).model))).toEqual([
+    expect((['dynamic', 'partial'] as const).map((layer) => modelLayerName(textRecipe(layer).model))).toEqual([
       'MoE',
       'PAD-Net',
     ]);

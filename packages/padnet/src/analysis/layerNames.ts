@@ -1,16 +1,7 @@
 /** The names of a run's layers in the words of papers, and of single layers in figures. */
 import { codeName } from '../ownCode/codeReference.js';
-import type { DynamicConvolution, LayerKind, TextLayerKind } from '../models/index.js';
+import type { DynamicConvolution, LayerKind } from '../models/index.js';
 import type { RunRecipe } from '../recipe/recipe.js';
-
-export type RunLayer = LayerKind | TextLayerKind;
-
-export const layerNames: Readonly<Record<RunLayer, string>> = {
-  static: 'static',
-  dyconv: 'DY-Conv',
-  moe: 'MoE',
-  pad: 'PAD-Net',
-};
 
 /** Whose dynamic convolution a network for pictures has, and where it was published. */
 export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly name: string; readonly paper: string }>> =
@@ -27,19 +18,17 @@ export const convolutionNames: Readonly<Record<DynamicConvolution, { readonly na
  */
 export function modelLayerName(model: RunRecipe['model']): string {
   const name = layerNames[model.layer];
-  if (!('convolution' in model) || model.layer === 'static') return name;
-  if (model.router !== undefined) return `${model.layer === 'pad' ? name : 'dynamic'} (${codeName(model.router)})`;
-  if (model.convolution === 'dyconv') return name;
+  if (model.layer === 'static') return name;
+  if ('numExperts' in model) return model.layer === 'dynamic' ? 'MoE' : name;
+  if (!('convolution' in model)) return name;
+  if (model.router !== undefined) return `${name} (${codeName(model.router)})`;
   const { name: convolution } = convolutionNames[model.convolution];
-  return model.layer === 'pad' ? `${name} (${convolution})` : convolution;
+  if (model.layer === 'dynamic') return convolution;
+  return model.convolution === 'dyconv' ? name : `${name} (${convolution})`;
 }
 
-/** The same for pictures and texts: nothing, everything or some of a layer depends on the input. */
-export type LayerRole = 'static' | 'dynamic' | 'partial';
-
-export function layerRole(layer: RunLayer): LayerRole {
-  return layer === 'static' ? 'static' : layer === 'pad' ? 'partial' : 'dynamic';
-}
+/** Where nothing more is known than the kind, as of a program of one's own. */
+const layerNames: Readonly<Record<LayerKind, string>> = { static: 'static', dynamic: 'dynamic', partial: 'PAD-Net' };
 
 /** `encoder.layers.3.feed_forward.output` → `3 output`; other paths as they are. */
 export function layerLabel(path: string): string {

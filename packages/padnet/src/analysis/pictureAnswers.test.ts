@@ -60,7 +60,7 @@ async function answer(
   return answers as PictureAnswer[];
 }
 
-describe.each<Kind>(['static', 'dyconv', 'pad'])('answers of a %s network', (layer) => {
+describe.each<Kind>(['static', 'dynamic', 'partial'])('answers of a %s network', (layer) => {
   it('are those of evaluation, in the order of the pictures, whatever the batch', async () => {
     const model = modelOf(layer);
     const { predictions } = await evaluate(model.network, test, { normalise });

@@ -10,14 +10,14 @@ describe('runSummary', () => {
     ];
     const summary = runSummary({
       name: 'mine',
-      recipe: recipe('pad'),
+      recipe: recipe('partial'),
       events: [epoch(1, 0.5), partitionDone, epoch(2, 0.75), finished(0.8, 2e9, 33)],
       counts: counts(1234, 5678, layers),
       testSamples: 100,
     });
     expect(summary).toMatchObject({
       name: 'mine',
-      layer: 'pad',
+      layer: 'partial',
       finished: true,
       score: 0.8,
       testLoss: 0.25,
@@ -44,7 +44,7 @@ describe('runSummary', () => {
       target: 0,
       reached: 0,
     });
-    expect(runSummary({ ...options, recipe: recipe('dyconv'), counts: counts(1, 1, layers) }).kappa).toEqual({
+    expect(runSummary({ ...options, recipe: recipe('dynamic'), counts: counts(1, 1, layers) }).kappa).toEqual({
       target: 1,
       reached: 1,
     });
@@ -72,7 +72,7 @@ describe('runSummary', () => {
       partitionDone,
       ...[9, 9, 9, 9, 9, 1, 3].map((value, i) => step(3 + i, value)),
     ];
-    expect(runSummary({ name: 'x', recipe: recipe('pad'), events, counts: counts(1, 1) }).stepSeconds).toBe(2);
+    expect(runSummary({ name: 'x', recipe: recipe('partial'), events, counts: counts(1, 1) }).stepSeconds).toBe(2);
   });
 
   it('of what a resumed run tells twice, keeps the later', () => {

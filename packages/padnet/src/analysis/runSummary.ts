@@ -8,11 +8,10 @@ import type { RunRecipe } from '../recipe/recipe.js';
 import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../runs/events.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
-import type { RunLayer } from './layerNames.js';
 import type { LayerRatio, NetworkCounts } from './networkCounts.js';
 import { networkFacts, type RunModel } from './networkFacts.js';
 import { routerHistory, type RouterPoint } from './routerHistory.js';
-import type { TextConfig } from '../models/index.js';
+import type { LayerKind, TextConfig } from '../models/index.js';
 import type { NetworkFacts, RouterFindings } from './view.js';
 
 /** Where a run was made. Times and memory of runs are compared only where machine and threads agree. */
@@ -34,7 +33,7 @@ export interface EpochPoint {
 
 export interface RunSummary {
   readonly name: string;
-  readonly layer: RunLayer;
+  readonly layer: LayerKind;
   readonly modality: RunRecipe['modality'];
   /** The recipe of a network like it; of a program of one's own what that says of it. */
   readonly model: RunRecipe['model'];
@@ -110,7 +109,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
   const { modality, model } = recipe;
   const trained = 'training' in recipe ? recipe : null;
   const reached = entries === 0 ? 0 : dynamicEntries / entries;
-  const targets = { static: 0, dyconv: 1, moe: 1, pad: trained ? (trained.partition?.ratio ?? 1) : reached };
+  const targets = { static: 0, dynamic: 1, partial: trained ? (trained.partition?.ratio ?? 1) : reached };
   return {
     name,
     layer: model.layer,

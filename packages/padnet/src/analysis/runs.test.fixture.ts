@@ -12,7 +12,7 @@ export function recipe(
   layer: PictureRecipe['model']['layer'],
   changes: Partial<PictureRecipe['training']> = {},
 ): PictureRecipe {
-  const partition = layer === 'pad' ? { partition: { ratio: 0.3 } } : {};
+  const partition = layer === 'partial' ? { partition: { ratio: 0.3 } } : {};
   return pictureRecipeSchema.parse({
     model: { name: 'resnet10', layer },
     training: { epochs: 2, ...changes },
@@ -112,14 +112,14 @@ export function threeRuns(): [RunSummary, RunSummary, RunSummary] {
     }),
     run({
       name: 'mixed',
-      recipe: recipe('dyconv'),
+      recipe: recipe('dynamic'),
       events: [step(1, 0.2), epoch(1, 0.81), epoch(2, 0.91), finished(0.91, 2e9, 120)],
       counts: counts(4_000_000, 60_000_000, layers([1000, 4000])),
       coefficients,
     }),
     run({
       name: 'partial',
-      recipe: recipe('pad'),
+      recipe: recipe('partial'),
       events: [step(1, 0.25), epoch(1, 0.82), partitionDone, step(11, 0.15), epoch(2, 0.92), finished(0.92, 1.5e9, 90)],
       counts: counts(2_000_000, 60_000_000, layers([700, 800])),
       coefficients,
@@ -136,7 +136,7 @@ export function textRecipe(
     model: { pretrained: '/models/mini/model', layer, numExperts: 2, k: 1, ...model },
     data: { task },
     training: { epochs: 2 },
-    ...(layer === 'pad' && { partition: { ratio: 0.5 } }),
+    ...(layer === 'partial' && { partition: { ratio: 0.5 } }),
   });
 }
 
@@ -220,7 +220,7 @@ const matthews = (value: number): TextRun['result'] => ({
 export function threeTextRuns(): [RunSummary, RunSummary, RunSummary] {
   return [
     textRun({ layer: 'static', task: 'cola', result: matthews(-0.02), parameters: 20e6 }),
-    textRun({ layer: 'moe', task: 'cola', result: matthews(0.25), parameters: 40e6 }),
-    textRun({ layer: 'pad', task: 'cola', result: matthews(0.5), parameters: 30e6, dynamicEntries: 500 }),
+    textRun({ layer: 'dynamic', task: 'cola', result: matthews(0.25), parameters: 40e6 }),
+    textRun({ layer: 'partial', task: 'cola', result: matthews(0.5), parameters: 30e6, dynamicEntries: 500 }),
   ];
 }

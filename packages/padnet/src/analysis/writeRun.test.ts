@@ -75,7 +75,7 @@ describe('writeRun', () => {
     expect(runState(run('a'))).toBe('finished');
     expect(readAnyRun(run('a').path).recipe).toMatchObject({
       modality: 'program',
-      model: { name: 'TinyNet', layer: 'pad' },
+      model: { name: 'TinyNet', layer: 'partial' },
       data: { name: 'quarters' },
       training: { epochs: 2, momentum: 0.9 },
       partition: { ratio: 0.3, saliency: 'maskGradient' },
@@ -112,7 +112,7 @@ describe('writeRun', () => {
       of.task.network.parameters().reduce((sum, { numel }) => sum + numel, 0);
     expect(summaries).toMatchObject([
       { layer: 'static', metric: 'accuracy', parameters: parameters(ofStatic), sample: '1 picture', stepSamples: 8 },
-      { layer: 'pad', parameters: parameters(ofPad), kappa: { target: 0.3 }, partitionEpoch: 1 },
+      { layer: 'partial', parameters: parameters(ofPad), kappa: { target: 0.3 }, partitionEpoch: 1 },
     ]);
     // The layers have 288 entries.
     expect(summaries[1]!.kappa.reached).toBeCloseTo(0.3, 2);
@@ -139,7 +139,7 @@ describe('writeRun', () => {
       if (event.type === 'step' && event.step === 12) controller.abort();
     expect(runState(run('a'))).toBe('started');
     // Unfinished it can be compared already.
-    expect(await summariseRun(run('a').path, { name: 'a' })).toMatchObject({ finished: false, layer: 'pad' });
+    expect(await summariseRun(run('a').path, { name: 'a' })).toMatchObject({ finished: false, layer: 'partial' });
     const changed = { ...options('a'), training: { epochs: 2, learningRate: 0.06 }, resume: true };
     await expect(collect(writeRun(changed))).rejects.toThrow(
       `${run('a').path} was started with training.learningRate 0.05, here it is 0.06; set it back, or choose another ` +
@@ -156,7 +156,7 @@ describe('writeRun', () => {
     await collect(writeRun(options('a', false)));
     await expect(collect(writeRun(options('a', false)))).rejects.toThrow('already has a run');
     await collect(writeRun({ ...options('a'), force: true }));
-    expect(readAnyRun(run('a').path).recipe.model.layer).toBe('pad');
+    expect(readAnyRun(run('a').path).recipe.model.layer).toBe('partial');
     await expect(collect(writeRun({ ...options('none'), resume: true }))).rejects.toThrow('has no run to resume');
     const wrong = writeRun({ ...options('wrong'), training: { epochs: 0 } });
     await expect(collect(wrong)).rejects.toThrow(InputError);
@@ -164,7 +164,7 @@ describe('writeRun', () => {
   });
 
   it('names the score of one’s own, and is loaded where createModel made the network', async () => {
-    const model = modelSchema.parse({ name: 'resnet10', layer: 'pad', stem: 'small', width: 4, numKernels: 2 });
+    const model = modelSchema.parse({ name: 'resnet10', layer: 'partial', stem: 'small', width: 4, numKernels: 2 });
     manualSeed(1);
     const network = createModel(model, { inChannels: 1, numClasses: 4 });
     const task = new PictureTask({ network, splits, data: { batchSize: 8, numWorkers: 0 } });

@@ -5,15 +5,14 @@
 import { isThere } from '../readRegularFile.js';
 import type { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
-import { isDynamicLayer, MoELinear } from '../layers/index.js';
-import { loadRouter, type ModelOptions } from '../models/index.js';
+import { isDynamicLayer } from '../layers/index.js';
+import { type LayerKind, loadRouter, type ModelOptions } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { isMasked } from '../partial/index.js';
 import { type ProgramRecipe, programRecipeSchema, recipeSettings } from '../recipe/index.js';
 import { readAnyRun, RunFolder, savePictureModel, saveProgramModel, type TrainingEvent } from '../runs/index.js';
 import { finishedEvent, holdUnfinished, PictureTask, RunWriter, type TrainerOptions } from '../training/index.js';
 import { parseAs } from '../schemaProblems.js';
-import type { RunLayer } from './layerNames.js';
 import { taskPass, writeProgramNetwork } from './programNetwork.js';
 
 export interface WriteRunOptions extends Omit<TrainerOptions, 'checkpoints' | 'settings' | 'onPartition'>, CodeOptions {
@@ -95,12 +94,10 @@ function programRecipe({ network, data, task, training, partition, saliency }: W
 }
 
 /** The kind of a network by its layers. */
-function layerOf(network: nn.Module): RunLayer {
+function layerOf(network: nn.Module): LayerKind {
   const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isDynamicLayer);
-  if (layers.some(({ source }) => isMasked(source))) return 'pad';
-  const dynamic = layers.filter(({ source }) => source.kind === 'dynamic');
-  if (dynamic.length === 0) return 'static';
-  return dynamic.every((layer) => layer instanceof MoELinear) ? 'moe' : 'dyconv';
+  if (layers.some(({ source }) => isMasked(source))) return 'partial';
+  return layers.some(({ source }) => source.kind === 'dynamic') ? 'dynamic' : 'static';
 }
 
 function pinned(model: ModelOptions, code: CodeOptions): ModelOptions {

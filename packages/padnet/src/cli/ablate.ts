@@ -34,11 +34,11 @@ async function ablate(file: string, options: OptionsOf<typeof define>, terminal:
   const ablation = parseAblation(readYaml(file, 'an ablation'), file);
   const used = new Set<string>();
   const plan = planAblation(ablation, (recipe, overrides) => {
-    const { partition } = readRecipe(recipe, []);
+    const { partition } = readRecipe(recipe, [], terminal);
     // A static reference has no partition to change.
     const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
     for (const each of own) used.add(each);
-    return readTrainingRecipe(recipe, [...own, ...overrides], { allowCode });
+    return readTrainingRecipe(recipe, [...own, ...overrides], { allowCode, terminal });
   });
   const unused = set.find((each) => !used.has(each));
   if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);

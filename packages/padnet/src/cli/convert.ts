@@ -2,7 +2,6 @@
 import type { LayerRatio, NetworkCounts } from '../analysis/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { textTable } from '../report/table.js';
-import { layerNames } from '../analysis/layerNames.js';
 import { convertNetwork } from './convertNetwork.js';
 import { defineConvert } from './convertOptions.js';
 import type { Command, OptionsOf } from './options.js';
@@ -10,7 +9,9 @@ import { remarksOn } from './remarks.js';
 import type { Terminal } from './terminal.js';
 
 export function register(command: Command, terminal: Terminal): void {
-  defineConvert(command).action((network, options) => convert(network, options, terminal));
+  defineConvert(command, (text) => {
+    terminal.warn(text);
+  }).action((network, options) => convert(network, options, terminal));
 }
 
 async function convert(
@@ -20,7 +21,12 @@ async function convert(
 ): Promise<void> {
   const { layer } = options;
   const { onText, onRemark } = remarksOn(terminal);
-  const conversion = await convertNetwork(path, { ...options, onText, onRemark, signal: terminal.closed });
+  const { layerName, ...conversion } = await convertNetwork(path, {
+    ...options,
+    onText,
+    onRemark,
+    signal: terminal.closed,
+  });
   const { before, after, cost, difference, inputs, file, fileBytes } = conversion;
   // A network has thousands of filters.
   const withoutFilters = ({ path: name, entries, dynamicEntries }: LayerRatio) => ({
@@ -42,7 +48,7 @@ async function convert(
       columns: [
         { heading: '', isName: true, cell: ({ name }) => name },
         { heading: 'before', cell: (value) => value.before },
-        { heading: layerNames[layer], cell: (value) => value.after },
+        { heading: layerName, cell: (value) => value.after },
       ],
       rows: [
         row('stored numbers', counts, ({ stored }) => formatCount(stored.parameters)),

@@ -49,7 +49,7 @@ function inspect(name: string): Inspection {
 
 describe('convertNetwork', () => {
   it('makes chosen layers of an encoder mixtures of experts with the same output', async () => {
-    const options = { layer: 'moe', experts: 3, k: 2, position: 'output', layers: [1] } as const;
+    const options = { layer: 'dynamic', experts: 3, k: 2, position: 'output', layers: [1] } as const;
     const { before, after, difference, inputs } = await convert(encoder, options);
     expect(difference).toBeLessThan(1e-6);
     expect(inputs).toBe('4 random texts of 32 tokens');
@@ -62,7 +62,7 @@ describe('convertNetwork', () => {
   });
 
   it('makes an encoder partial with the largest entries dynamic, stored compactly', async () => {
-    const { before, after, difference } = await convert(encoder, { layer: 'pad', experts: 4, ratio: 0.25 });
+    const { before, after, difference } = await convert(encoder, { layer: 'partial', experts: 4, ratio: 0.25 });
     expect(difference).toBeLessThan(1e-6);
     const { entries, dynamicEntries, maskBits, parameters } = after.stored;
     expect([entries, maskBits, dynamicEntries]).toEqual([512, 512, 128]);
@@ -74,8 +74,8 @@ describe('convertNetwork', () => {
   });
 
   it('says how far noise moves the output', async () => {
-    const { difference: still } = await convert(encoder, { layer: 'moe' });
-    const { difference: moved } = await convert(encoder, { layer: 'moe', noise: 0.5 });
+    const { difference: still } = await convert(encoder, { layer: 'dynamic' });
+    const { difference: moved } = await convert(encoder, { layer: 'dynamic', noise: 0.5 });
     expect(moved).toBeGreaterThan(10 * still);
   });
 
@@ -90,7 +90,7 @@ describe('convertNetwork', () => {
 
   it('replaces a network of the other form whole', async () => {
     await convert(encoder, { layer: 'static' });
-    await convert(encoder, { layer: 'pad', ratio: 0.5 });
+    await convert(encoder, { layer: 'partial', ratio: 0.5 });
     expect(existsSync(join(folder, 'out/config.json'))).toBe(false);
     const { difference } = await convert(encoder, { layer: 'static' });
     expect(difference).toBe(0);
@@ -98,27 +98,27 @@ describe('convertNetwork', () => {
   });
 
   it('makes networks for pictures dynamic and partial', async () => {
-    const dynamic = await convert(pictures, { layer: 'dyconv', kernels: 3 });
+    const dynamic = await convert(pictures, { layer: 'dynamic', kernels: 3 });
     expect(dynamic.difference).toBeLessThan(1e-4);
     expect(dynamic.after.stored.dynamicEntries).toBe(dynamic.after.stored.entries);
-    const partial = await convert(pictures, { layer: 'pad', kernels: 3, ratio: 0.3 });
+    const partial = await convert(pictures, { layer: 'partial', kernels: 3, ratio: 0.3 });
     expect(partial.difference).toBeLessThan(1e-4);
     expect(partial.after.stored.dynamicEntries / partial.after.stored.entries).toBeCloseTo(0.3, 2);
     expect(inspect('out').rows.some(({ kind }) => kind === 'DynamicConv2d partial')).toBe(true);
   });
 
   it('makes them dynamic and partial by DCD, which has no kernels to mix', async () => {
-    for (const options of [{ layer: 'dyconv' }, { layer: 'pad', ratio: 0.3 }] as const) {
+    for (const options of [{ layer: 'dynamic' }, { layer: 'partial', ratio: 0.3 }] as const) {
       const { difference, after } = await convert(pictures, { ...options, convolution: 'dcd' });
       expect(difference).toBeLessThan(1e-5);
       const { entries, dynamicEntries } = after.stored;
-      expect(dynamicEntries / entries).toBeCloseTo(options.layer === 'pad' ? 0.3 : 1, 2);
+      expect(dynamicEntries / entries).toBeCloseTo(options.layer === 'partial' ? 0.3 : 1, 2);
       const { rows } = inspect('out');
-      const kind = options.layer === 'pad' ? 'partial' : 'dynamic';
+      const kind = options.layer === 'partial' ? 'partial' : 'dynamic';
       // 4 channels: 16 = 4² of Φ's rows and columns.
       expect(rows[2]).toMatchObject({ kind: `DecomposedConv2d ${kind}`, kernel: '3×3 /1 L 4' });
     }
-    await expect(convert(pictures, { layer: 'pad', convolution: 'dcd', kernels: 2 })).rejects.toThrow(
+    await expect(convert(pictures, { layer: 'partial', convolution: 'dcd', kernels: 2 })).rejects.toThrow(
       '--kernels is for convolutions that mix kernels, and dcd does not',
     );
   });
@@ -128,9 +128,9 @@ describe('convertNetwork', () => {
     if (saved.modality !== 'image') throw new Error('not of pictures');
     const model = { ...saved.description.model, scaleMode: 'none' as const };
     savePictureModel(join(folder, 'none/model.json'), saved.network, { ...saved.description, model });
-    const { difference } = await convert(join(folder, 'none'), { layer: 'pad', ratio: 0.3 });
+    const { difference } = await convert(join(folder, 'none'), { layer: 'partial', ratio: 0.3 });
     expect(difference).toBeLessThan(1e-4);
-    expect(loadAnyModel(join(folder, 'out')).description.model).toMatchObject({ layer: 'pad', scaleMode: 'none' });
+    expect(loadAnyModel(join(folder, 'out')).description.model).toMatchObject({ layer: 'partial', scaleMode: 'none' });
   });
 
   it('starts from a file of weights, where it is told the network', async () => {
@@ -139,41 +139,52 @@ describe('convertNetwork', () => {
     const file = join(folder, 'weights.safetensors');
     writeFileSync(file, encodeSafetensors(network.stateDict()));
     const named = { model: 'resnet10', width: 4 } as const;
-    const { difference, after } = await convert(file, { ...named, layer: 'pad', ratio: 0.3 });
+    const { difference, after } = await convert(file, { ...named, layer: 'partial', ratio: 0.3 });
     expect(difference).toBeLessThan(1e-5);
     expect(after.stored.dynamicEntries / after.stored.entries).toBeCloseTo(0.3, 2);
-    await expect(convert(file, { layer: 'pad' })).rejects.toThrow('say of which network with --model');
-    await expect(convert(file, { ...named, width: 8, layer: 'pad' })).rejects.toThrow(
+    await expect(convert(file, { layer: 'partial' })).rejects.toThrow('say of which network with --model');
+    await expect(convert(file, { ...named, width: 8, layer: 'partial' })).rejects.toThrow(
       'conv1.weight has shape [4, 1, 7, 7]',
     );
-    await expect(convert(pictures, { ...named, layer: 'pad' })).rejects.toThrow('are for files of weights');
+    await expect(convert(pictures, { ...named, layer: 'partial' })).rejects.toThrow('are for files of weights');
   });
 
   it('refuses what makes no sense, and writes nothing', async () => {
     const refuse = async (path: string, options: Parameters<typeof convert>[1], message: string): Promise<void> => {
       await expect(convert(path, options, 'wrong')).rejects.toThrow(message);
     };
-    await refuse(encoder, { layer: 'moe', k: 9 }, 'k must be a whole number from 1 to the 8 experts, got 9');
-    await refuse(encoder, { layer: 'moe', layers: [2] }, 'there is no block 2; the network has 2 feed-forward blocks');
-    await refuse(encoder, { layer: 'dyconv' }, 'has a network for texts; expected static, moe, pad');
-    await refuse(encoder, { layer: 'moe', ratio: 0.5 }, '--ratio is for --layer pad, not moe');
-    await refuse(encoder, { layer: 'pad', kernels: 2 }, '--kernels is for networks for pictures');
+    await refuse(encoder, { layer: 'dynamic', k: 9 }, 'k must be a whole number from 1 to the 8 experts, got 9');
+    await refuse(
+      encoder,
+      { layer: 'dynamic', layers: [2] },
+      'there is no block 2; the network has 2 feed-forward blocks',
+    );
+    await refuse(encoder, { layer: 'dynamic', ratio: 0.5 }, '--ratio is for --layer partial, not dynamic');
+    await refuse(encoder, { layer: 'partial', kernels: 2 }, '--kernels is for networks for pictures');
     await refuse(encoder, { layer: 'static', experts: 2 }, '--experts is for what becomes dynamic');
-    await convert(pictures, { layer: 'dyconv', convolution: 'dcd' }, 'dcd');
-    await refuse(join(folder, 'dcd'), { layer: 'pad' }, 'dcd has no data of its own, on which to measure');
-    await convert(pictures, { layer: 'dyconv' }, 'dynamic');
+    await convert(pictures, { layer: 'dynamic', convolution: 'dcd' }, 'dcd');
+    await refuse(join(folder, 'dcd'), { layer: 'partial' }, 'dcd has no data of its own, on which to measure');
+    await convert(pictures, { layer: 'dynamic' }, 'dynamic');
     await refuse(join(folder, 'dynamic'), { layer: 'static' }, 'dynamic has no data of its own, on which to measure');
     await refuse(pictures, { layer: 'static' }, 'is static already');
-    await refuse(join(folder, 'dynamic'), { layer: 'dyconv' }, 'is dynamic already');
-    await refuse(join(folder, 'dynamic'), { layer: 'pad', kernels: 2 }, '--kernels is for a static network');
-    await refuse(pictures, { layer: 'pad', recipe: 'x.yaml' }, '--recipe is for a dynamic network for pictures');
-    await refuse(pictures, { layer: 'pad', kernels: 100 }, '--kernels: expected a whole number from 1 to 64, got 100');
-    await refuse(encoder, { layer: 'moe', experts: 300 }, '--experts: expected a whole number from 1 to 256, got 300');
-    await refuse(pictures, { layer: 'pad', experts: 2 }, '--experts is for networks for texts');
-    await convert(encoder, { layer: 'moe' }, 'mixture');
-    await refuse(join(folder, 'mixture'), { layer: 'moe' }, 'is dynamic already');
+    await refuse(join(folder, 'dynamic'), { layer: 'dynamic' }, 'is dynamic already');
+    await refuse(join(folder, 'dynamic'), { layer: 'partial', kernels: 2 }, '--kernels is for a static network');
+    await refuse(pictures, { layer: 'partial', recipe: 'x.yaml' }, '--recipe is for a dynamic network for pictures');
+    await refuse(
+      pictures,
+      { layer: 'partial', kernels: 100 },
+      '--kernels: expected a whole number from 1 to 64, got 100',
+    );
+    await refuse(
+      encoder,
+      { layer: 'dynamic', experts: 300 },
+      '--experts: expected a whole number from 1 to 256, got 300',
+    );
+    await refuse(pictures, { layer: 'partial', experts: 2 }, '--experts is for networks for texts');
+    await convert(encoder, { layer: 'dynamic' }, 'mixture');
+    await refuse(join(folder, 'mixture'), { layer: 'dynamic' }, 'is dynamic already');
     await refuse(join(folder, 'mixture'), { layer: 'static' }, 'a mixture has no static form: each token');
-    await expect(convert(encoder, { layer: 'moe' }, 'mixture')).rejects.toThrow(
+    await expect(convert(encoder, { layer: 'dynamic' }, 'mixture')).rejects.toThrow(
       /has a network already, [a-z.]+; --force replaces it/,
     );
     expect(existsSync(join(folder, 'wrong'))).toBe(false);
@@ -182,7 +193,7 @@ describe('convertNetwork', () => {
   it('replaces what it has written itself, and nothing else', async () => {
     const replace = (path: string, name: string): Promise<Conversion> =>
       convertNetwork(path, {
-        layer: path === encoder ? 'static' : 'dyconv',
+        layer: path === encoder ? 'static' : 'dynamic',
         out: join(folder, name),
         force: true,
       });

@@ -2,10 +2,17 @@
 import { existsSync, statSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import { manualSeed, noGrad, scope } from '@padnet/torch';
-import { countNetwork, networkOfModel, type NetworkCounts, type RunLayer } from '../analysis/index.js';
+import { countNetwork, modelLayerName, networkOfModel, type NetworkCounts } from '../analysis/index.js';
 import { IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../data/index.js';
 import { InputError } from '../errors.js';
-import { loadPictureWeights, loadPretrained, maxTokens, resolvePretrained, textModelSchema } from '../models/index.js';
+import {
+  type LayerKind,
+  loadPictureWeights,
+  loadPretrained,
+  maxTokens,
+  resolvePretrained,
+  textModelSchema,
+} from '../models/index.js';
 import { isFolder, isThere } from '../readRegularFile.js';
 import {
   hasModel,
@@ -14,7 +21,6 @@ import {
   type PictureModel,
   pretrainedDescription,
   RunFolder,
-  sampleNames,
   type TextModel,
 } from '../runs/index.js';
 import type { ConvertSource, FoldCost } from './converter.js';
@@ -25,6 +31,8 @@ import { checkWidth } from './options.js';
 import { refuseOptions, refuseUsage, UsageError } from './usage.js';
 
 export interface Conversion {
+  /** The kind of layers that the network has now, as reports call it. */
+  readonly layerName: string;
   readonly before: NetworkCounts;
   readonly after: NetworkCounts;
   /** Largest difference of logits before and after, and of what. */
@@ -53,6 +61,7 @@ export async function convertNetwork(path: string, options: ConvertOptions): Pro
     const cost = await convert.write(path, source, folder, options);
     const written = await convertedSource(folder, options);
     return {
+      layerName: modelLayerName(written.description.model),
       before,
       after: countsOf(written),
       difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
@@ -79,14 +88,10 @@ function probe(source: ConvertSource): { readonly inputs: string; readonly logit
 
 /** @throws UsageError or InputError on what makes no sense, saying what to do instead */
 function checkOptions(source: ConvertSource, path: string, options: ConvertOptions): void {
-  const { modality, description } = source;
+  const { description } = source;
   const { layer, ratio } = options;
-  const { convert } = commandsOf(modality);
+  const { convert } = commandsOf(source.modality);
   const from = description.model.layer;
-  if (!convert.layers.includes(layer)) {
-    const expected = convert.layers.join(', ');
-    throw new UsageError(`--layer ${layer}: ${path} has a network for ${sampleNames[modality]}; expected ${expected}`);
-  }
   // A static encoder becomes a folder for Hugging Face, a file of weights a network.
   if (from === layer && !(layer === 'static' && convert.writesStatic(options)))
     throw new InputError(alreadyText(path, layer));
@@ -102,12 +107,12 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertOptio
       options.kernels !== undefined && options.convolution === 'dcd',
     [`--${copied!} is for what becomes dynamic, not --layer static`]: copied !== undefined && layer === 'static',
     [`--${copied!} is for a static network; ${path} is dynamic already`]: copied !== undefined && from !== 'static',
-    [`--ratio is for --layer pad, not ${layer}`]: ratio !== undefined && layer !== 'pad',
+    [`--ratio is for --layer partial, not ${layer}`]: ratio !== undefined && layer !== 'partial',
   });
 }
 
-function alreadyText(path: string, layer: RunLayer): string {
-  if (layer !== 'pad') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
+function alreadyText(path: string, layer: LayerKind): string {
+  if (layer !== 'partial') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
   return (
     `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a recipe ` +
     'with model.pretrained and partition.masks trains with them'

@@ -1,6 +1,13 @@
 /** The parameters of `padnet convert`. */
 import { Option } from '@commander-js/extra-typings';
-import { dynamicConvolutions, modelNames } from '../models/index.js';
+import {
+  currentLayerKind,
+  dynamicConvolutions,
+  formerNameRemark,
+  type LayerKind,
+  layerKinds,
+  modelNames,
+} from '../models/index.js';
 import type { PreparationEvent } from '../runs/index.js';
 import {
   allowCodeOption,
@@ -16,18 +23,17 @@ import {
   withExamples,
 } from './options.js';
 
-const layers = ['static', 'dyconv', 'moe', 'pad'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
-export const defineConvert = (command: Command) =>
+export const defineConvert = (command: Command, onRemark: (text: string) => void = () => undefined) =>
   withExamples(
     command,
-    'convert pretrained/bert --layer moe --experts 8 --k 2 --out networks/bert-moe',
-    'convert runs/rte-static --layer pad --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
+    'convert pretrained/bert --layer dynamic --experts 8 --k 2 --out networks/bert-moe',
+    'convert runs/rte-static --layer partial --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
     'convert runs/rte-static --layer static --out networks/rte-hf',
     'convert runs/pad30 --layer static --out networks/folded',
     'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
-    'convert resnet18.pth --model resnet18 --layer pad --ratio 0.3 --out networks/resnet18-pad30',
+    'convert resnet18.pth --model resnet18 --layer partial --ratio 0.3 --out networks/resnet18-pad30',
   )
     .argument(
       '<network>',
@@ -35,8 +41,8 @@ export const defineConvert = (command: Command) =>
         "Face hub, or with --model a file of torchvision's weights",
     )
     .addOption(
-      new Option('--layer <kind>', 'texts: moe, pad, or static for Hugging Face; pictures: dyconv, pad, or static')
-        .argParser(oneOf(layers))
+      new Option('--layer <kind>', 'dynamic, partial or static; static texts are saved as Hugging Face does')
+        .argParser((name) => layerKind(name, onRemark))
         .makeOptionMandatory(),
     )
     .requiredOption('--out <folder>', 'where the network goes')
@@ -57,7 +63,11 @@ export const defineConvert = (command: Command) =>
       'noise on the copies, in standard deviations of the weight (default: 0)',
       nonNegativeNumber,
     )
-    .option('--ratio <number>', 'of pad: fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
+    .option(
+      '--ratio <number>',
+      'of partial layers: fraction of the entries that stay dynamic, the largest (default: 1)',
+      fraction,
+    )
     .option(
       '--recipe <file>',
       'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that of ' +
@@ -74,4 +84,11 @@ export interface ConvertOptions extends Omit<OptionsOf<typeof defineConvert>, 'f
   /** Told what is noteworthy of data and weights. */
   readonly onRemark?: ((remark: PreparationEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws InvalidArgumentError where there is no such kind */
+function layerKind(name: string, onRemark: (text: string) => void): LayerKind {
+  const remark = formerNameRemark(name);
+  if (remark !== null) onRemark(`--layer: ${remark}`);
+  return oneOf(layerKinds)(String(currentLayerKind(name)));
 }

@@ -33,7 +33,6 @@ import { UsageError } from './usage.js';
 const ofTexts = 'texts';
 
 export const pictureConverter: Converter<PictureModel> = {
-  layers: ['static', 'dyconv', 'pad'],
   refused: { experts: ofTexts, k: ofTexts, position: ofTexts, layers: ofTexts },
   measuresRouters: true,
   writesStatic: ({ model }) => model !== undefined,

@@ -10,12 +10,11 @@ import type { ConvertOptions } from './convertOptions.js';
 import { tableOptions } from './textInputs.js';
 
 export const textConverter: Converter<TextModel> = {
-  layers: ['static', 'moe', 'pad'],
   refused: { kernels: 'pictures', convolution: 'pictures' },
   measuresRouters: false,
   writesStatic: () => true,
   staticObstacle: (path, layer) =>
-    `${path} has a network with model.layer: ${layer}; ${noStaticMixture}; a recipe with model.pretrained: ${path}, model.layer: pad ` +
+    `${path} has a network with model.layer: ${layer}; ${noStaticMixture}; a recipe with model.pretrained: ${path}, model.layer: partial ` +
     'and partition.ratio: 0 trains one',
   write: writeTexts,
   probe: ({ network, description: { maxLength } }) => {

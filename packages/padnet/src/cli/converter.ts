@@ -1,6 +1,6 @@
 /** A modality as `padnet convert` needs to know it, and the steps that all conversions share. */
 import type { nn, Tensor } from '@padnet/torch';
-import type { RunLayer } from '../analysis/index.js';
+import type { LayerKind } from '../models/index.js';
 import { applyPartition, encodePartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { RunFolder, type SavedModel } from '../runs/index.js';
 import { type Evaluation, writeFileAtomic } from '../training/index.js';
@@ -28,8 +28,6 @@ export interface FoldCost {
 
 /** The methods take networks of their own modality alone. */
 export interface Converter<Model extends SavedModel = SavedModel> {
-  /** The kinds of networks that they can become. */
-  readonly layers: readonly RunLayer[];
   /** Options that are not for these networks, and what they are for. */
   readonly refused: Readonly<Record<string, string>>;
   /** Whether it is measured on data what the routers of a dynamic network decide on average. */
@@ -37,7 +35,7 @@ export interface Converter<Model extends SavedModel = SavedModel> {
   /** Whether a static network is written anew as one. */
   writesStatic(options: ConvertOptions): boolean;
   /** Why a dynamic or partial network cannot become static; null: it can. */
-  staticObstacle(path: string, layer: RunLayer): string | null;
+  staticObstacle(path: string, layer: LayerKind): string | null;
   /** Writes what was asked for to a folder. @returns what folding costs; null where nothing is folded */
   write(path: string, source: ConvertSource<Model>, folder: string, options: ConvertOptions): Promise<FoldCost | null>;
   /** Logits for random inputs, and what these are, such as `4 random texts of 32 tokens`. */
@@ -75,7 +73,7 @@ export async function partitionByMagnitude(
   { layer, ratio = 1 }: ConvertOptions,
   passes: Iterable<() => unknown>,
 ): Promise<void> {
-  if (layer !== 'pad' || ratio === 1) return;
+  if (layer !== 'partial' || ratio === 1) return;
   const { magnitude: saliency } = saliencies;
   const partition = await iterativeModePartition(network, { ratio, rounds: 1, saliency, batchLosses: [] });
   applyPartition(network, partition, passes);

@@ -66,7 +66,7 @@ async function glue(options: GlueOptions, terminal: Terminal): Promise<void> {
   const { out, json = false, set = [], allowCode } = options;
   checkSets(set);
   const matrix = glueMatrix({ tasks, networks, seeds });
-  const runs = glueRuns(matrix, recipes, (file, overrides) => cellRecipe(file, overrides, options));
+  const runs = glueRuns(matrix, recipes, (file, overrides) => cellRecipe(file, overrides, options, terminal));
   const byTask = new Map(runs.map(({ recipe }) => [recipe.data.task, recipe]));
   const majority = [...byTask.values()].map(majorityScore);
   const summaries = new Map<string, RunSummary>();
@@ -88,11 +88,12 @@ function cellRecipe(
   file: string,
   overrides: readonly RecipeOverride[],
   { set = [], pretrained, data, allowCode }: GlueOptions,
+  terminal: Terminal,
 ): Recipe {
   const short = (key: string, option: string, value: string | undefined): RecipeOverride[] =>
     value === undefined ? [] : [{ key, value: JSON.stringify(value), label: `${option} ${value}` }];
   const shorts = [...short('model.pretrained', '--pretrained', pretrained), ...short('data.path', '--data', data)];
-  const recipe = readTrainingRecipe(file, [...shorts, ...set, ...overrides], { allowCode });
+  const recipe = readTrainingRecipe(file, [...shorts, ...set, ...overrides], { allowCode, terminal });
   if (recipe.data.name === 'glue' && recipe.data.path === undefined)
     throw new UsageError(`--data: give the folder of GLUE, with a folder for each task; ${file} names none`);
   return recipe;

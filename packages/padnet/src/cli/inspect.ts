@@ -14,7 +14,6 @@ import {
   type ShownNetwork,
 } from '../analysis/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { parseRecipe } from '../recipe/index.js';
 import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
@@ -30,7 +29,7 @@ import {
   wholeNumber,
   withExamples,
 } from './options.js';
-import { readYaml } from './runRecipe.js';
+import { readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage.js';
 
@@ -76,7 +75,7 @@ async function inspect(what: string, options: OptionsOf<typeof define>, terminal
     terminal.result(json, described, () => [inspectText(described), 'as the program wrote it down that trained it']);
     return;
   }
-  const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode });
+  const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode }, terminal);
   if (size !== undefined && shown.pass.ofSize === null)
     throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
   const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);
@@ -103,13 +102,13 @@ async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwor
   return place === 'run' ? await networkOfRun(readRun(folder), code) : networkOfModel(loadAnyModel(folder, code));
 }
 
-async function networkOfFile(file: string, code: CodeOptions): Promise<ShownNetwork> {
+async function networkOfFile(file: string, code: CodeOptions, terminal: Terminal): Promise<ShownNetwork> {
   if (!/\.ya?ml$/.test(file)) {
     throw new InputError(
       `${file}: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)`,
     );
   }
-  return await networkOfRecipe(parseRecipe(readYaml(file, 'a recipe'), file), code);
+  return await networkOfRecipe(readRecipe(file, [], terminal), code);
 }
 
 function inspectTensors(file: string, json: boolean | undefined, terminal: Terminal): void {

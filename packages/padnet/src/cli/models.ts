@@ -1,10 +1,12 @@
 /** `padnet models`: every network for pictures, with what it stores and executes in static, dynamic and partial form. */
 import { formatCount } from '../report/format.js';
 import { textTable, type TableColumn } from '../report/table.js';
-import { layerNames } from '../analysis/layerNames.js';
-import { countForms, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
+import { countForms, type LayerKind, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
 import { type Command, jsonOption, type OptionsOf, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
+
+/** The forms in the words of reports. */
+const formNames: Readonly<Record<LayerKind, string>> = { static: 'static', dynamic: 'DY-Conv', partial: 'PAD-Net' };
 
 const define = (command: Command) =>
   withExamples(command, 'models', 'models --json').addOption(jsonOption('print the list as JSON'));
@@ -24,10 +26,10 @@ function listModels({ json }: OptionsOf<typeof define>, terminal: Terminal): voi
         { heading: 'model.name', isName: true, cell: ({ name }) => name },
         { heading: 'width', cell: ({ width }) => String(width) },
         ...layerKinds.flatMap((layer): TableColumn<(typeof networks)[number]>[] => [
-          { heading: layerNames[layer], cell: ({ forms }) => formatCount(forms[layer].parameters) },
+          { heading: formNames[layer], cell: ({ forms }) => formatCount(forms[layer].parameters) },
           { heading: 'MACs', cell: ({ forms }) => formatCount(forms[layer].macs) },
         ]),
-        { heading: 'mask bits', cell: ({ forms }) => formatCount(forms.pad.maskBits) },
+        { heading: 'mask bits', cell: ({ forms }) => formatCount(forms.partial.maskBits) },
       ],
       rows: networks,
     }),

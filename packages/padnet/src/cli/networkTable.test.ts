@@ -10,6 +10,7 @@ import { InputError } from '../errors.js';
 import { serialiseRecipe } from '../recipe/loadRecipe.js';
 import { collect, smallRecipe, writePictures } from '../runs/pictures.test.fixture.js';
 import { prepareTask } from '../training/prepare.js';
+import { layerKinds, type LayerKind } from '../models/index.js';
 import { pictureRecipeSchema, textRecipeSchema, type Recipe } from '../recipe/recipe.js';
 import { RunFolder } from '../runs/runFolder.js';
 import { smallTextRecipe, writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
@@ -20,19 +21,14 @@ import { runCommand } from './runCommand.test.fixture.js';
 let folder: string;
 const at = (name: string): string => join(folder, name);
 
-const pictureLayers = ['static', 'dyconv', 'pad'] as const;
-const textLayers = ['static', 'moe', 'pad'] as const;
-type PictureLayer = (typeof pictureLayers)[number];
-type TextLayer = (typeof textLayers)[number];
-
-function pictureRecipe(layer: PictureLayer, pretrained?: string): Recipe {
+function pictureRecipe(layer: LayerKind, pretrained?: string): Recipe {
   const recipe = smallRecipe(at('pictures'), layer);
   const model = { ...recipe.model, ...(pretrained !== undefined && { pretrained, bankInitialisation: 'copies' }) };
   const partition = recipe.partition && { ...recipe.partition, epoch: 0.5 };
   return pictureRecipeSchema.parse({ ...recipe, model, partition, training: { ...recipe.training, epochs: 1 } });
 }
 
-function textRecipe(layer: TextLayer, pretrained = at('encoder')): Recipe {
+function textRecipe(layer: LayerKind, pretrained = at('encoder')): Recipe {
   return textRecipeSchema.parse(smallTextRecipe(folder, layer, { model: { pretrained }, training: { epochs: 1 } }));
 }
 
@@ -48,22 +44,22 @@ beforeAll(async () => {
   writePictures(at('pictures'));
   writeTexts(at('glue'));
   writeEncoder(at('encoder'));
-  for (const layer of pictureLayers) await collect(trainRecipe(pictureRecipe(layer), { out: at(`${layer} run`) }));
-  for (const layer of textLayers) await collect(trainRecipe(textRecipe(layer), { out: at(`text ${layer} run`) }));
-  await begin(pictureRecipe('pad'), at('begun run'), 7); // after its partition
-  await begin(textRecipe('moe'), at('begun text run'), 1);
+  for (const layer of layerKinds) await collect(trainRecipe(pictureRecipe(layer), { out: at(`${layer} run`) }));
+  for (const layer of layerKinds) await collect(trainRecipe(textRecipe(layer), { out: at(`text ${layer} run`) }));
+  await begin(pictureRecipe('partial'), at('begun run'), 7); // after its partition
+  await begin(textRecipe('dynamic'), at('begun text run'), 1);
   writeFileSync(at('pictures.yaml'), serialiseRecipe(pictureRecipe('static')));
   writeFileSync(at('texts.yaml'), serialiseRecipe(textRecipe('static')));
   const convert = (from: string, to: string, options: Omit<Parameters<typeof convertNetwork>[1], 'out' | 'force'>) =>
     convertNetwork(at(from), { ...options, out: at(to), force: false });
-  await convert('dyconv run', 'static network', { layer: 'static' });
-  await convert('static run', 'dyconv network', { layer: 'dyconv', kernels: 2, noise: 0.1 });
-  await convert('static run', 'pad network', { layer: 'pad', kernels: 2, ratio: 0.3, noise: 0.1 });
-  await convert('text static run', 'moe network', { layer: 'moe', experts: 3, noise: 0.1 });
-  await convert('text static run', 'text pad network', { layer: 'pad', experts: 3, ratio: 0.5, noise: 0.1 });
+  await convert('dynamic run', 'static network', { layer: 'static' });
+  await convert('static run', 'dyconv network', { layer: 'dynamic', kernels: 2, noise: 0.1 });
+  await convert('static run', 'pad network', { layer: 'partial', kernels: 2, ratio: 0.3, noise: 0.1 });
+  await convert('text static run', 'moe network', { layer: 'dynamic', experts: 3, noise: 0.1 });
+  await convert('text static run', 'text pad network', { layer: 'partial', experts: 3, ratio: 0.5, noise: 0.1 });
   await convert('text static run', 'classifier', { layer: 'static' });
   copyFileSync(new RunFolder(at('static run')).modelWeights, at('weights.safetensors'));
-  copyFileSync(new RunFolder(at('pad run')).partition, at('masks.safetensors'));
+  copyFileSync(new RunFolder(at('partial run')).partition, at('masks.safetensors'));
 }, 300_000);
 afterAll(() => {
   rmSync(folder, { recursive: true });
@@ -76,11 +72,9 @@ const encoder = /is an encoder as Hugging Face saves it.*; a recipe with model\.
 const noData = /has no data of its own|is a network without data of its own/;
 const noMasks = /is no partitioned run: .*; give a file of masks or a folder with one|not a partition/;
 const isStatic =
-  /is static already, so there is nothing to partition; `padnet convert .* --layer (dyconv|moe) --out <folder>` makes it dynamic/;
+  /is static already, so there is nothing to partition; `padnet convert .* --layer dynamic --out <folder>` makes it dynamic/;
 const noMean =
-  /a mixture has no static form: .*; (a recipe with model\.pretrained: .*|model\.layer: pad with partition\.ratio: 0)/;
-const otherKind =
-  /has a network for (pictures|texts); expected|has an encoder for texts|networks? for texts|has no network/;
+  /a mixture has no static form: .*; (a recipe with model\.pretrained: .*|model\.layer: partial with partition\.ratio: 0)/;
 const already = /is (static|dynamic) already/;
 const partialAlready =
   /is partial already; `padnet partition .* --ratio <number>` finds fewer .* model\.pretrained and partition\.masks/;
@@ -88,7 +82,8 @@ const partialAlready =
 /** Whether it works; else what is said. */
 type Cell = true | RegExp;
 interface Row {
-  readonly train: Readonly<Record<PictureLayer, Cell>> | Readonly<Record<TextLayer, Cell>>;
+  readonly isText?: true;
+  readonly train: Readonly<Record<LayerKind, Cell>>;
   readonly partition: Cell;
   /** With a recipe for its kind of data. */
   readonly partitionOn: Cell;
@@ -97,15 +92,14 @@ interface Row {
   readonly inspect: Cell;
   readonly compare: Cell;
   readonly mask: Cell;
-  readonly convert: Readonly<Record<'static' | 'dyconv' | 'moe' | 'pad', Cell>>;
+  readonly convert: Readonly<Record<LayerKind, Cell>>;
 }
 
-function all<Layer extends string>(layers: readonly Layer[], cell: Cell): Record<Layer, Cell> {
-  return Object.fromEntries(layers.map((layer) => [layer, cell])) as Record<Layer, Cell>;
+function all(cell: Cell): Record<LayerKind, Cell> {
+  return { static: cell, dynamic: cell, partial: cell };
 }
 
-const ofPictures = all(pictureLayers, true);
-const ofTexts = all(textLayers, true);
+const every = all(true);
 const works = { partition: true, partitionOn: true, eval: true, evalOn: true, inspect: true, compare: true } as const;
 const withoutRun = { ...works, partition: noData, eval: noData } as const;
 const nothing = (cell: Cell) => ({ partition: cell, partitionOn: cell, eval: cell, evalOn: cell, compare: cell });
@@ -113,121 +107,129 @@ const nothing = (cell: Cell) => ({ partition: cell, partitionOn: cell, eval: cel
 const table: Readonly<Record<string, Row>> = {
   'static run': {
     ...works,
-    train: ofPictures,
+    train: every,
     partition: isStatic,
     partitionOn: isStatic,
     mask: noMasks,
-    convert: { static: already, dyconv: true, moe: otherKind, pad: true },
+    convert: { static: already, dynamic: true, partial: true },
   },
-  'dyconv run': {
+  'dynamic run': {
     ...works,
-    train: ofPictures,
+    train: every,
     mask: noMasks,
-    convert: { static: true, dyconv: already, moe: otherKind, pad: true },
+    convert: { static: true, dynamic: already, partial: true },
   },
-  'pad run': {
+  'partial run': {
     ...works,
-    train: ofPictures,
+    train: every,
     mask: true,
-    convert: { static: true, dyconv: true, moe: otherKind, pad: partialAlready },
+    convert: { static: true, dynamic: true, partial: partialAlready },
   },
   'begun run': {
     ...nothing(unfinished),
     compare: true,
-    train: all(pictureLayers, unfinished),
+    train: all(unfinished),
     inspect: true,
     mask: true,
-    convert: all(['static', 'dyconv', 'moe', 'pad'], unfinished),
+    convert: all(unfinished),
   },
   'static network': {
     ...withoutRun,
-    train: ofPictures,
+    train: every,
     partition: noData,
     partitionOn: isStatic,
     mask: noMasks,
-    convert: { static: already, dyconv: true, moe: otherKind, pad: true },
+    convert: { static: already, dynamic: true, partial: true },
   },
   'dyconv network': {
     ...withoutRun,
-    train: ofPictures,
+    train: every,
     mask: noMasks,
-    convert: { static: noData, dyconv: already, moe: otherKind, pad: true },
+    convert: { static: noData, dynamic: already, partial: true },
   },
   'pad network': {
     ...withoutRun,
-    train: ofPictures,
+    train: every,
     mask: true,
-    convert: { static: noData, dyconv: true, moe: otherKind, pad: partialAlready },
+    convert: { static: noData, dynamic: true, partial: partialAlready },
   },
   'weights.safetensors': {
     ...nothing(weightsFile),
-    train: ofPictures,
+    train: every,
     inspect: true,
     mask: noMasks,
-    convert: { static: true, dyconv: true, moe: otherKind, pad: true },
+    convert: every,
   },
   'text static run': {
+    isText: true,
     ...works,
-    train: ofTexts,
+    train: every,
     partition: isStatic,
     partitionOn: isStatic,
     mask: noMasks,
-    convert: { static: true, dyconv: otherKind, moe: true, pad: true },
+    convert: every,
   },
-  'text moe run': {
+  'text dynamic run': {
+    isText: true,
     ...works,
-    train: { ...ofTexts, static: noMean },
+    train: { ...every, static: noMean },
     mask: noMasks,
-    convert: { static: noMean, dyconv: otherKind, moe: already, pad: true },
+    convert: { static: noMean, dynamic: already, partial: true },
   },
-  'text pad run': {
+  'text partial run': {
+    isText: true,
     ...works,
-    train: { ...ofTexts, static: noMean },
+    train: { ...every, static: noMean },
     mask: true,
-    convert: { static: noMean, dyconv: otherKind, moe: true, pad: partialAlready },
+    convert: { static: noMean, dynamic: true, partial: partialAlready },
   },
   'begun text run': {
+    isText: true,
     ...nothing(unfinished),
     compare: true,
-    train: all(textLayers, unfinished),
+    train: all(unfinished),
     inspect: true,
     mask: noMasks,
-    convert: all(['static', 'dyconv', 'moe', 'pad'], unfinished),
+    convert: all(unfinished),
   },
   'moe network': {
+    isText: true,
     ...withoutRun,
-    train: { ...ofTexts, static: noMean },
+    train: { ...every, static: noMean },
     mask: noMasks,
-    convert: { static: noMean, dyconv: otherKind, moe: already, pad: true },
+    convert: { static: noMean, dynamic: already, partial: true },
   },
   'text pad network': {
+    isText: true,
     ...withoutRun,
-    train: { ...ofTexts, static: noMean },
+    train: { ...every, static: noMean },
     mask: true,
-    convert: { static: noMean, dyconv: otherKind, moe: true, pad: partialAlready },
+    convert: { static: noMean, dynamic: true, partial: partialAlready },
   },
   classifier: {
+    isText: true,
     ...withoutRun,
-    train: ofTexts,
+    train: every,
     partition: encoder,
     partitionOn: encoder,
     mask: noMasks,
-    convert: { static: true, dyconv: otherKind, moe: true, pad: true },
+    convert: every,
   },
   encoder: {
+    isText: true,
     ...withoutRun,
-    train: ofTexts,
+    train: every,
     partition: encoder,
     partitionOn: encoder,
     mask: noMasks,
-    convert: { static: true, dyconv: otherKind, moe: true, pad: true },
+    convert: every,
   },
   'masks.safetensors': {
     ...nothing(masksFile),
-    train: all(pictureLayers, /conv1\.weight is missing/),
+    train: all(/conv1\.weight is missing/),
     inspect: true,
     mask: true,
-    convert: all(['static', 'dyconv', 'moe', 'pad'], masksFile),
+    convert: all(masksFile),
   },
 };
 
@@ -248,11 +250,11 @@ let count = 0;
 const out = (): string => at(`out-${count++}`);
 
 describe.each(Object.entries(table))('%s', (name, row) => {
-  const isText = 'moe' in row.train;
+  const { isText = false } = row;
   const data = (): string => at(isText ? 'texts.yaml' : 'pictures.yaml');
 
   it.each(Object.entries(row.train))('is what a %s recipe starts from', async (layer, cell) => {
-    const recipe = isText ? textRecipe(layer as TextLayer, at(name)) : pictureRecipe(layer as PictureLayer, at(name));
+    const recipe = isText ? textRecipe(layer as LayerKind, at(name)) : pictureRecipe(layer as LayerKind, at(name));
     if (cell === true) {
       const { task } = await prepareTask(recipe);
       expect((await task.evaluate()).loss).toBeLessThan(10);
@@ -277,7 +279,7 @@ describe.each(Object.entries(table))('%s', (name, row) => {
 
   it('is shown and compared', async () => {
     await expectCell(row.inspect, 'inspect', at(name));
-    const other = name === 'static run' ? 'dyconv run' : 'static run';
+    const other = name === 'static run' ? 'dynamic run' : 'static run';
     await expectCell(row.compare, 'compare', at(name), at(other), '--out', out());
     await expectCell(row.mask, 'mask', 'show', at(name));
   });
@@ -296,7 +298,7 @@ describe('a dynamic network without a run', () => {
   });
 
   it('has masks that a recipe trains with', async () => {
-    const recipe = pictureRecipe('pad', at('pad network'));
+    const recipe = pictureRecipe('partial', at('pad network'));
     const partition = { ...recipe.partition!, masks: at('pad network'), epoch: 0 };
     const events = await collect(trainRecipe({ ...recipe, partition }, { out: out() }));
     expect(events.at(-1)!.type).toBe('finished');
@@ -308,6 +310,8 @@ describe('a dynamic network without a run', () => {
     expect(stdout).toMatch(/^Dynamic ratio κ +30\.\d %/m);
     expect(stdout).toContain('Not a run, so without scores, times and memory: pad network.');
     const { stdout: alone } = await runCommand(['compare', at('pad network'), '--out', out(), '--json']);
-    expect(JSON.parse(alone)).toMatchObject({ runs: [{ recipe: null, score: null, layer: 'pad', finished: false }] });
+    expect(JSON.parse(alone)).toMatchObject({
+      runs: [{ recipe: null, score: null, layer: 'partial', finished: false }],
+    });
   });
 });

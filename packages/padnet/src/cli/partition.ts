@@ -25,7 +25,7 @@ const define = (command: Command) =>
   )
     .argument(
       '<network>',
-      'folder of a finished run with model.layer: dyconv, moe or pad, or with --recipe, of a network that `padnet convert` wrote; it is not ' +
+      'folder of a finished run with model.layer: dynamic or partial, or with --recipe, of a network that `padnet convert` wrote; it is not ' +
         'changed',
     )
     .requiredOption('--ratio <number>', 'fraction of the entries that stay dynamic, from 0 to 1')

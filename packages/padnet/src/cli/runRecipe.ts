@@ -13,24 +13,30 @@ import {
 } from '../recipe/index.js';
 import { readRunRecipe } from '../runs/index.js';
 import { maxSettingsBytes, readInput } from '../readRegularFile.js';
+import { printable } from '../printable.js';
 import { checkText } from '../text.js';
+import type { Terminal } from './terminal.js';
 
 /**
  * A recipe's file with what overrides it, to be trained.
  *
+ * @param terminal where it is told that a value has another name now
  * @throws InputError where there is no such file, RecipeError where it is wrong
  */
-export function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Recipe {
-  return withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides));
+export function readRecipe(file: string, overrides: readonly (string | RecipeOverride)[], terminal: Terminal): Recipe {
+  const onRemark = (text: string): void => {
+    terminal.remarkOnce(`padnet: ${printable(text)}`);
+  };
+  return withAbsolutePaths(parseRecipe(readYaml(file, 'a recipe'), file, overrides, { onRemark }));
 }
 
 /** The same to train by: with the checksums of code of one's own. @throws also as `pinCode` */
 export function readTrainingRecipe(
   file: string,
   overrides: readonly (string | RecipeOverride)[],
-  code: CodeOptions,
+  { terminal, ...code }: CodeOptions & { readonly terminal: Terminal },
 ): Recipe {
-  return pinCode(readRecipe(file, overrides), code);
+  return pinCode(readRecipe(file, overrides, terminal), code);
 }
 
 /** The same for its data alone: whether it could be trained does not matter. @throws InputError where a program wrote it */

@@ -21,6 +21,7 @@ export class Terminal {
   exitCode = 0;
   readonly #closed = new AbortController();
   #showsProgress = true;
+  readonly #said = new Set<string>();
 
   /** @param parameters what was typed after `padnet` */
   constructor(readonly parameters: readonly string[]) {}
@@ -97,6 +98,12 @@ export class Terminal {
   /** A remark in the name of the program: what went wrong, or is not as was expected. */
   warn(text: string): void {
     this.remark(`padnet: ${text}`);
+  }
+
+  /** A remark that more than one step of a command has reason to make. */
+  remarkOnce(text: string): void {
+    if (!this.#said.has(text)) this.remark(text);
+    this.#said.add(text);
   }
 
   /** Colours the text where somebody looks and NO_COLOR is not set. */

@@ -61,7 +61,7 @@ export function register(command: Command, terminal: Terminal): void {
 }
 
 async function train(file: string | undefined, options: TrainOptions, terminal: Terminal): Promise<void> {
-  const plans = makePlans(file, options);
+  const plans = makePlans(file, options, terminal);
   if (options.dryRun) {
     for (const plan of plans) await showPlan(plan, options, terminal);
     return;
@@ -103,7 +103,7 @@ function resumingCommand({ resume }: TrainOptions, { parameters }: Terminal): st
 }
 
 /** The runs to train, and where: one, or one for each seed. */
-function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
+function makePlans(file: string | undefined, options: TrainOptions, terminal: Terminal): RunPlan[] {
   const { set = [], seed, seeds, out, resume, force = false, allowChanges = false, allowCode } = options;
   const device = checkedDevice(options.device);
   refuseUsage({
@@ -128,7 +128,7 @@ function makePlans(file: string | undefined, options: TrainOptions): RunPlan[] {
   }
   const folder = out ?? join('runs', basename(file, extname(file)));
   const plan = (run: string, overrides: readonly RecipeOverride[]): RunPlan => {
-    const recipe = readTrainingRecipe(file, [...set, ...overrides], { allowCode });
+    const recipe = readTrainingRecipe(file, [...set, ...overrides], { allowCode, terminal });
     const own = join(run, 'recipe.yaml');
     const goesOn = resume === true && isThere(own);
     if (goesOn && !allowChanges) checkSameRecipe(recipe, run);

@@ -7,7 +7,7 @@ import { parseRecipe } from '../recipe/loadRecipe.js';
 
 const recipes: Readonly<Record<string, string>> = {
   'recipes/pad.yaml': `
-model: { name: resnet10, layer: pad }
+model: { name: resnet10, layer: partial }
 training: { epochs: 3 }
 partition: { ratio: 0.3, epoch: 1 }
 `,
@@ -102,6 +102,12 @@ sweeps:
       ['training.temperature.start=5', 'base'],
       ['training.temperature.start=5', 'base'],
     ]);
+  });
+
+  it('varies the kind of layers, by its former names too', () => {
+    const planned = plan('recipe: static.yaml\nsweeps: [{ model.layer: [static, dyconv] }]\n');
+    expect(names(planned)).toEqual(['base', 'model.layer=dynamic']);
+    expect(planned.variants.map(({ recipe }) => recipe.model.layer)).toEqual(['static', 'dynamic']);
   });
 
   it('gives folders names that any file system takes', () => {

@@ -4,7 +4,7 @@ import { parseRecipe } from '../recipe/index.js';
 import type { AblationResults, AblationRun } from './ablationTable.js';
 
 const recipe = `
-model: { name: resnet10, layer: pad, stem: small, width: 16 }
+model: { name: resnet10, layer: partial, stem: small, width: 16 }
 data: { name: fashionMnist, trainLimit: 15000 }
 training: { epochs: 4 }
 partition: { ratio: 0.3 }
@@ -13,7 +13,7 @@ partition: { ratio: 0.3 }
 const recipes: Readonly<Record<string, string>> = {
   'pad.yaml': recipe,
   'static.yaml': recipe
-    .replace('layer: pad', 'layer: static')
+    .replace('layer: partial', 'layer: static')
     .replace(/partition.*/, '')
     .replace('epochs: 4', 'epochs: 5'),
 };

@@ -12,7 +12,7 @@ const read = (file: string, overrides: readonly RecipeOverride[]): Recipe =>
   parseRecipe(
     `
 modality: text
-model: { pretrained: encoder, layer: pad, numExperts: 4 }
+model: { pretrained: encoder, layer: partial, numExperts: 4 }
 data: { task: ${/(\w+)-pad50\.yaml$/.exec(file)![1]!} }
 training: { epochs: 2 }
 partition: { ratio: 0.3 }
@@ -46,8 +46,8 @@ it('makes every network of the recipe of a partial one', () => {
   ).toEqual([
     { layer: 'static', fromScratch: true, ratio: undefined, seed: 7 },
     { layer: 'static', fromScratch: false, ratio: undefined, seed: 7 },
-    { layer: 'moe', fromScratch: false, ratio: undefined, seed: 7 },
-    { layer: 'pad', fromScratch: false, ratio: 0.3, seed: 7 },
+    { layer: 'dynamic', fromScratch: false, ratio: undefined, seed: 7 },
+    { layer: 'partial', fromScratch: false, ratio: 0.3, seed: 7 },
   ]);
 });
 

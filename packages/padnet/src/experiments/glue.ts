@@ -2,6 +2,7 @@
 import { join } from 'node:path';
 import { type GlueTaskName, glueTaskNames, glueTasks } from '../data/text/glueTasks.js';
 import { InputError } from '../errors.js';
+import type { LayerKind } from '../models/index.js';
 import type { GlueRecipe, Recipe, RecipeOverride } from '../recipe/index.js';
 import type { MatrixRun } from './matrix.js';
 
@@ -56,12 +57,19 @@ export function glueRuns(
   });
 }
 
+/** The kind of layers that each network has. */
+const layers: Readonly<Record<GlueNetwork, LayerKind>> = {
+  scratch: 'static',
+  static: 'static',
+  moe: 'dynamic',
+  pad: 'partial',
+};
+
 /** The overrides that make the recipe of a partial network that of the cell. */
 function overridesOf({ network, seed }: GlueCell): RecipeOverride[] {
   const label = `--networks ${network}`;
-  const layer = network === 'scratch' ? 'static' : network;
   return [
-    { key: 'model.layer', value: layer, label },
+    { key: 'model.layer', value: layers[network], label },
     ...(network === 'pad' ? [] : [{ key: 'partition', value: 'null', label }]),
     ...(network === 'scratch' ? [{ key: 'model.fromScratch', value: 'true', label }] : []),
     { key: 'training.seed', value: String(seed), label: `--seeds ${seed}` },

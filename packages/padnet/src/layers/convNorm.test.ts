@@ -110,12 +110,12 @@ describe('convNorm', () => {
       noGrad(() => nn.watchForward(network, observe, () => network.forward(randn([2, 3, 20, 20]))));
       return found;
     };
-    for (const layer of ['dyconv', 'pad'] as const) {
+    for (const layer of ['dynamic', 'partial'] as const) {
       const found = fuses({ name: 'resnet10', width: 8, layer });
       expect([found.size, [...found.values()].filter((isFused) => isFused).length]).toEqual([11, 11]);
       expect([...fuses({ name: 'resnet10', width: 8, layer, convolution: 'odconv' }).values()]).not.toContain(true);
     }
-    const depthwise = [...fuses({ name: 'mobilenetV2', width: 0.25, layer: 'dyconv' })].filter(
+    const depthwise = [...fuses({ name: 'mobilenetV2', width: 0.25, layer: 'dynamic' })].filter(
       ([, isFused]) => !isFused,
     );
     expect(depthwise.length).toBe(17);
@@ -162,7 +162,7 @@ describe('convNorm', () => {
   });
 
   it('leaves it to the convolution to say what is wrong with an input, and computes in float32 under autocast', () => {
-    const network = networkOf({ name: 'resnet10', width: 8, layer: 'dyconv' });
+    const network = networkOf({ name: 'resnet10', width: 8, layer: 'dynamic' });
     const input = randn([2, 3, 20, 20]);
     const run = (): Tensor => noGrad(() => autocast('bfloat16', () => network.forward(input)));
     const expected = run();

@@ -6,7 +6,8 @@ import { DcdRouter } from '../dynamic/index.js';
 import { countMacs, countStored } from '../layers/index.js';
 import { Mask } from '../partial/index.js';
 import { applyPartition, partialLayers } from '../partition/index.js';
-import { createModel, modelNames, modelSchema, type LayerKind } from './createModel.js';
+import { createModel, modelNames, modelSchema } from './createModel.js';
+import type { LayerKind } from './layerKind.js';
 import { countForms, registeredNetworks } from './registry.js';
 
 const shape = { inChannels: 3, numClasses: 1000 };
@@ -49,7 +50,7 @@ describe('published counts', () => {
   });
 
   it('DY-Conv ResNet-18, K = 4: 45 million, and hardly more multiplications', () => {
-    const network = create('resnet18', 'dyconv');
+    const network = create('resnet18', 'dynamic');
     const { parameters, entries, dynamicEntries } = countStored(network);
     expect(parameters / 45.3e6).toBeCloseTo(1, 1);
     expect(entries).toBe(dynamicEntries);
@@ -69,7 +70,7 @@ describe('published counts', () => {
   });
 
   it('PAD ResNet-18 at κ = 0.3: (1 − κ)n + Kκn and n mask bits', () => {
-    const network = create('resnet18', 'pad');
+    const network = create('resnet18', 'partial');
     const masks = Array.from(partialLayers(network), ([path, { shape }]): [string, Mask] => [
       path,
       Mask.fromTensor(rand(shape).lt(0.3)),
@@ -92,11 +93,11 @@ describe('countForms', () => {
   it('counts what is stored and executed in each form', () => {
     const forms = countForms({ name: 'resnet18', width: 64 });
     expect(forms.static).toEqual({ parameters: 11_689_512, maskBits: 0, macs: macs(create('resnet18')) });
-    const dynamic = create('resnet18', 'dyconv');
-    expect(forms.dyconv).toEqual({ parameters: countStored(dynamic).parameters, maskBits: 0, macs: macs(dynamic) });
+    const dynamic = create('resnet18', 'dynamic');
+    expect(forms.dynamic).toEqual({ parameters: countStored(dynamic).parameters, maskBits: 0, macs: macs(dynamic) });
     // Bank entries in use: 4 · 0.3 + 0.7 of each.
-    const saved = forms.dyconv.parameters - forms.pad.parameters;
-    expect(saved / ((4 - 1.9) * forms.pad.maskBits)).toBeCloseTo(1, 4);
+    const saved = forms.dynamic.parameters - forms.partial.parameters;
+    expect(saved / ((4 - 1.9) * forms.partial.maskBits)).toBeCloseTo(1, 4);
   });
 
   it('is offered for every network', () => {

@@ -12,14 +12,11 @@ import { CondRouter, DcdRouter, KernelAttention, OdAttention } from '../dynamic/
 import { codeReferenceSchema, type CodeOptions } from '../ownCode/index.js';
 import { scaleModes } from '../partial/index.js';
 import { assertNetworkFits, createStatic } from './createStatic.js';
+import { layerKindSchema } from './layerKind.js';
 import { loadRouter } from './ownRouter.js';
 import { resnetNames, stems } from './resnet.js';
 
 export const modelNames = [...resnetNames, 'mobilenetV2'] as const;
-
-/** The kinds of convolutions: static, fully dynamic or partially dynamic (PAD-Net). */
-export const layerKinds = ['static', 'dyconv', 'pad'] as const;
-export type LayerKind = (typeof layerKinds)[number];
 
 /** Whose dynamic convolution it is: what makes coefficients, and other attentions, of an input (method.md §1). */
 export const dynamicConvolutions = ['dyconv', 'condconv', 'odconv', 'dcd'] as const;
@@ -27,7 +24,7 @@ export type DynamicConvolution = (typeof dynamicConvolutions)[number];
 
 const modelKeys = z.strictObject({
   name: z.enum(modelNames),
-  layer: z.enum(layerKinds).default('static'),
+  layer: layerKindSchema.default('static'),
   /** The kind of dynamic and partial layers. */
   convolution: z.enum(dynamicConvolutions).default('dyconv'),
   /**
@@ -83,9 +80,9 @@ export function convertModel(network: nn.Layer, options: ModelOptions, code: Cod
   switch (options.layer) {
     case 'static':
       return network;
-    case 'dyconv':
+    case 'dynamic':
       return convertToDynamic(network, convertOptions(options, code));
-    case 'pad':
+    case 'partial':
       return convertToPartial(network, { ...convertOptions(options, code), scaleMode: options.scaleMode });
   }
 }

@@ -3,13 +3,13 @@ import { describe, expect, it } from 'vitest';
 import {
   createModel,
   dynamicConvolutions,
-  layerKinds,
   modelNames,
   modelSchema,
   type ModelOptions,
   type ModelShape,
 } from './createModel.js';
 import { createPretrained } from './createPretrained.js';
+import { layerKinds } from './layerKind.js';
 import type { StaticWeights } from './pictureWeights.js';
 
 const shape: ModelShape = { inChannels: 2, numClasses: 5 };

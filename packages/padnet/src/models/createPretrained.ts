@@ -42,10 +42,10 @@ export function createPretrained(
   }
   // Layers that are static in the weights become dynamic by copies; those that are dynamic get their own.
   const known = new Set(copyKnown(network, kept));
-  convertModel(network, { ...options, layer: 'dyconv' }, code);
+  convertModel(network, { ...options, layer: 'dynamic' }, code);
   const rest = new Map([...network.stateDict(), ...[...kept].filter(([name]) => !known.has(name))]);
   loadWeights(network, rest, source);
-  return options.layer === 'pad' ? convertToPartial(network, { scaleMode: options.scaleMode }) : network;
+  return options.layer === 'partial' ? convertToPartial(network, { scaleMode: options.scaleMode }) : network;
 }
 
 /** @param source of the weights. @throws InputError where they are for other pictures than the data */

@@ -32,7 +32,7 @@ export function assertNetworkFits(options: ModelOptions, shape: ModelShape, copi
   const { name, layer, convolution, numKernels, width } = options;
   const published = publishedWidth(name);
   const byWidth = ((width ?? published) / published) ** 2;
-  const byKernels = layer === 'static' || convolution === 'dcd' ? 1 : numKernels + (layer === 'pad' ? 1 : 0);
+  const byKernels = layer === 'static' || convolution === 'dcd' ? 1 : numKernels + (layer === 'partial' ? 1 : 0);
   if (byWidth * byKernels * copies <= unquestioned) return;
   const numbers = byKernels * countStatic(options, shape);
   const key =

@@ -1,6 +1,7 @@
 export * from './createModel.js';
 export * from './createPretrained.js';
 export { assertNetworkFits, publishedWidth } from './createStatic.js';
+export * from './layerKind.js';
 export * from './mobilenetV2.js';
 export { loadRouter, type OwnRouter } from './ownRouter.js';
 export * from './pictureWeights.js';

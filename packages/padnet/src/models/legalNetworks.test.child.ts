@@ -17,17 +17,16 @@ import { applyPartition, searchLayers } from '../partition/index.js';
 import {
   createModel,
   dynamicConvolutions,
-  layerKinds,
   modelNames,
   modelSchema,
   type DynamicConvolution,
-  type LayerKind,
   type ModelOptions,
 } from './createModel.js';
+import { layerKinds, type LayerKind } from './layerKind.js';
 import { stems, type Stem } from './resnet.js';
 import { familyNames, SequenceClassifier, type FamilyName } from './text/index.js';
 import { batch as textBatch, tinyConfig } from './text/tiny.test.fixture.js';
-import { convertTextModel, textLayerKinds, textModelSchema } from './textModel.js';
+import { convertTextModel, textModelSchema } from './textModel.js';
 
 const [names = '', extent = 'all'] = process.argv.slice(2);
 const callFile = openSync(process.argv[4] ?? '/dev/null', 'w');
@@ -95,7 +94,7 @@ function* pictureCases(network: ModelOptions['name']): Generator<PictureCase> {
     }
   }
   for (const convolution of extent === 'all' ? dynamicConvolutions : []) {
-    for (const layer of ['dyconv', 'pad'] as const) {
+    for (const layer of ['dynamic', 'partial'] as const) {
       yield { layer, convolution, width: widths[1]!, stem: 'small', shape: [2, 3, 19, 17] };
     }
   }
@@ -118,7 +117,7 @@ function checkPictures(network: ModelOptions['name']): void {
       const forward = isNarrow ? (): Tensor => autocast('bfloat16', logits).to('float32') : logits;
       const labels = Array.from({ length: shape[0] }, (_, index) => index);
       step(model, forward, labels);
-      if (layer === 'pad') {
+      if (layer === 'partial') {
         partition(model);
         step(model, forward, labels);
       }
@@ -129,7 +128,7 @@ function checkPictures(network: ModelOptions['name']): void {
 }
 
 function checkTexts(family: FamilyName): void {
-  for (const layer of textLayerKinds) {
+  for (const layer of layerKinds) {
     for (const position of extent === 'all' ? moePositions : (['both'] as const)) {
       writeSync(callFile, `${family} ${layer} ${position}\n`);
       scope(() => {
@@ -147,7 +146,7 @@ function checkTexts(family: FamilyName): void {
         );
         const forward = (): Tensor => model.forward(inputs).logits;
         step(model, forward, [0, 1, 2]);
-        if (layer === 'pad') {
+        if (layer === 'partial') {
           partition(model);
           step(model, forward, [0, 1, 2]);
         }

@@ -6,7 +6,8 @@ import { arange, scope, type nn } from '@padnet/torch';
 import { convertToDynamic } from '../convert/index.js';
 import { countMacs, countStored, isDynamicLayer } from '../layers/index.js';
 import { Mask, numEntries, PartialSource } from '../partial/index.js';
-import { createModel, modelSchema, type LayerKind, type ModelOptions } from './createModel.js';
+import { createModel, modelSchema, type ModelOptions } from './createModel.js';
+import type { LayerKind } from './layerKind.js';
 import { resnetNames } from './resnet.js';
 
 export interface RegisteredNetwork {
@@ -51,7 +52,7 @@ export function countForms({ name, width }: RegisteredNetwork): Readonly<Record<
     convertToDynamic(network, { numKernels: registryForms.numKernels });
     const ofDynamic = count();
     makePartial(network);
-    return { static: ofStatic, dyconv: ofDynamic, pad: count() };
+    return { static: ofStatic, dynamic: ofDynamic, partial: count() };
   });
 }
 

@@ -1,6 +1,7 @@
 import { manualSeed, randn, type nn } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
-import { createModel, layerKinds, modelNames, modelSchema } from './createModel.js';
+import { createModel, modelNames, modelSchema } from './createModel.js';
+import { layerKinds } from './layerKind.js';
 
 describe.each(modelNames)('%s', (name) => {
   it.each(layerKinds)('%s: any input channels, width and stem; every parameter gets a gradient', (layer) => {

@@ -5,6 +5,7 @@ import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/inde
 import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
 import { scaleModes } from '../partial/index.js';
 import { copyKnown } from './copyKnown.js';
+import { layerKindSchema } from './layerKind.js';
 import {
   configuredFor,
   loadPretrained,
@@ -16,17 +17,13 @@ import {
   type TextConfig,
 } from './text/index.js';
 
-/** The kinds of feed-forward layers: static, mixtures of experts, or partial mixtures (PAD-Net). */
-export const textLayerKinds = ['static', 'moe', 'pad'] as const;
-export type TextLayerKind = (typeof textLayerKinds)[number];
-
 /** Everything that makes a network but its weights. */
 export const textModelSchema = z.strictObject({
   /** A folder with `config.json`, weights and tokenizer, or the name of a model on the Hugging Face hub. */
   pretrained: z.string().min(1),
   /** Take only shape and tokenizer from `pretrained`; the weights start fresh. */
   fromScratch: z.boolean().default(false),
-  layer: z.enum(textLayerKinds).default('static'),
+  layer: layerKindSchema.default('static'),
   /** E */
   numExperts: z.int().min(1).max(256).default(8),
   /** Experts computed for each token. */
@@ -75,14 +72,15 @@ export function createTextFrom(
   orderOutputs(of.network, of.network.config.labels, config.labels);
   // Static entries come back into the experts.
   const { layer } = of.model;
-  const whole = layer === 'static' ? of.network : convertTextModel(of.network, { ...of.model, layer: 'moe', noise: 0 });
+  const whole =
+    layer === 'static' ? of.network : convertTextModel(of.network, { ...of.model, layer: 'dynamic', noise: 0 });
   const state = withoutOtherHead(whole.stateDict(), network.stateDict());
   if (layer === 'static') {
     network.loadStateDict(state);
     return convertTextModel(network, options);
   }
   const known = new Set(copyKnown(network, state));
-  convertTextModel(network, { ...options, layer: 'moe' });
+  convertTextModel(network, { ...options, layer: 'dynamic' });
   network.loadStateDict(new Map([...network.stateDict(), ...[...state].filter(([name]) => !known.has(name))]));
   return convertTextModel(network, options);
 }
@@ -112,9 +110,9 @@ export function convertTextModel(
   switch (layer) {
     case 'static':
       return network;
-    case 'moe':
+    case 'dynamic':
       return convertToMoE(network, chosen);
-    case 'pad':
+    case 'partial':
       return convertToPartialMoE(network, chosen);
   }
 }

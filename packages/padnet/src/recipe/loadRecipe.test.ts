@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 
 import { describe, expect, it } from 'vitest';
 
-import { parseRecipe, RecipeError, serialiseRecipe } from './loadRecipe.js';
+import { parseRecipe, parseRunRecipe, RecipeError, serialiseRecipe } from './loadRecipe.js';
 
 const minimal = `
 model:
@@ -12,7 +12,7 @@ training:
 `;
 
 const pad = `
-model: { name: resnet18, layer: pad }
+model: { name: resnet18, layer: partial }
 training:
   epochs: 3
 partition:
@@ -38,6 +38,28 @@ describe('parseRecipe', () => {
     expect(recipe.model).toMatchObject({ name: 'resnet10', layer: 'static', numKernels: 4 });
     expect(recipe.training).toMatchObject({ epochs: 3, seed: 1, temperature: { start: 30, end: 1, epochs: 10 } });
     expect(recipe.partition).toBeUndefined();
+  });
+
+  it('reads kinds of layers by their former names, tells where they are, and writes the new ones', () => {
+    const older = pad.replace('partial', 'pad');
+    const told: string[] = [];
+    const onRemark = (text: string): void => {
+      told.push(text);
+    };
+    const recipe = parseRecipe(older, 'x.yaml', [], { onRemark });
+    expect(recipe).toEqual(parseRecipe(pad, 'y.yaml', [], { onRemark }));
+    expect(serialiseRecipe(recipe)).toContain('layer: partial\n');
+    expect(parseRecipe(pad, 'x.yaml', ['model.layer=dyconv', 'partition=null'], { onRemark }).model.layer).toBe(
+      'dynamic',
+    );
+    parseRecipe(older, 'x.yaml', ['model.layer=partial'], { onRemark });
+    expect(told).toEqual([
+      'x.yaml:2: model.layer: pad is called partial now',
+      '--set model.layer=dyconv: model.layer: dyconv is called dynamic now',
+    ]);
+    expect(parseRunRecipe(older, 'x.yaml').model.layer).toBe('partial');
+    const program = 'modality: program\nmodel: { name: x, layer: moe }\ndata: { name: y }\ntraining: { epochs: 1 }\n';
+    expect(parseRunRecipe(program, 'x.yaml').model.layer).toBe('dynamic');
   });
 
   it('puts --set over the file, the later over the earlier, with values as YAML', () => {
@@ -166,12 +188,12 @@ describe('parseRecipe', () => {
     ],
     // keys that depend on each other
     [
-      minimal.replace('resnet10', 'resnet10\n  layer: pad'),
-      ['recipes/x.yaml:2: partition: model.layer is pad, so partition.ratio is needed'],
+      minimal.replace('resnet10', 'resnet10\n  layer: partial'),
+      ['recipes/x.yaml:2: partition: model.layer is partial, so partition.ratio is needed'],
     ],
     [
       `${minimal}partition: { ratio: 0.3 }`,
-      ['recipes/x.yaml:6: partition: only a network with model.layer: pad can be partitioned, it is static'],
+      ['recipes/x.yaml:6: partition: only a network with model.layer: partial can be partitioned, it is static'],
     ],
     [
       `${pad}  epoch: 4`,
@@ -182,7 +204,7 @@ describe('parseRecipe', () => {
     ],
     // several at once, from top to bottom
     [
-      'training: { epochs: 0 }\nmodel: { name: resnet10, layers: pad }',
+      'training: { epochs: 0 }\nmodel: { name: resnet10, layers: partial }',
       [
         'recipes/x.yaml:1: training.epochs: expected a whole number of at least 1, got 0',
         'recipes/x.yaml:2: model.layers: unknown key; did you mean model.layer?',
@@ -270,7 +292,7 @@ describe('parseRecipe', () => {
 
   it('blames an override for what it makes of the other keys', () => {
     expect(problems(minimal, ['partition.ratio=0.5'])).toEqual([
-      '--set partition.ratio=0.5: partition: only a network with model.layer: pad can be partitioned, it is static',
+      '--set partition.ratio=0.5: partition: only a network with model.layer: partial can be partitioned, it is static',
     ]);
     expect(problems(pad, ['partition.ratio=2'])).toEqual([
       '--set partition.ratio=2: partition.ratio: expected a number from 0 to 1, got 2',
@@ -324,7 +346,7 @@ describe('the recipes that are shipped', () => {
     });
     expect(ofPartial).toEqual({
       ...ofStatic,
-      model: { ...ofStatic!.model, layer: 'pad' },
+      model: { ...ofStatic!.model, layer: 'partial' },
       // A fresh bank takes larger steps at the same rate.
       training: { ...ofStatic!.training, learningRate: 0.02 },
       partition: expect.objectContaining({ ratio: 0.3, epoch: 10 }) as object,
@@ -335,7 +357,7 @@ describe('the recipes that are shipped', () => {
     const text = readFileSync(new URL(name, folder), 'utf8');
     const twins = text.match(/--set [^;.]*/g) ?? [];
     const settings = (twin: string): string[] => twin.match(/[\w.]+=[\w.]+/g) ?? [];
-    for (const layer of ['dyconv', 'static'])
+    for (const layer of ['dynamic', 'static'])
       expect(parseRecipe(text, name, [`model.layer=${layer}`, 'partition=null']).model.layer).toBe(layer);
     expect(twins.flatMap(settings)).toContain('partition=null');
   });

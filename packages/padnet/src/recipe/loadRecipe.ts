@@ -5,6 +5,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { reasonOf, RecipeError, type RecipeProblem } from '../errors.js';
+import { formerNameRemark } from '../models/index.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
 import {
   described,
@@ -60,17 +61,33 @@ const schemas: Record<Modality, Schema> = {
  * @param sets overrides, the later over the earlier, each as `key=value` or with a label of its own
  * @throws RecipeError with every problem found, also where the partition cannot succeed
  */
-export function parseRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): Recipe {
-  const { recipe, source, overrides } = parseWhole(text, file, sets);
+export function parseRecipe(
+  text: string,
+  file: string,
+  sets: readonly (string | RecipeOverride)[] = [],
+  { onRemark }: ParseRecipeOptions = {},
+): Recipe {
+  const { recipe, source, overrides, input } = parseWhole(text, file, sets);
+  const remark = isSection(input.model) ? formerNameRemark(input.model.layer) : null;
+  if (remark !== null)
+    for (const { message } of source.inOrder([{ path: ['model', 'layer'], message: remark }], overrides))
+      onRemark?.(message);
   const failure = foreseenFailure(recipe);
   if (failure) throw new RecipeError(source.inOrder([failure], overrides));
   return recipe;
+}
+
+export interface ParseRecipeOptions {
+  /** Told that a value has another name now, and where it is. */
+  readonly onRemark?: (text: string) => void;
 }
 
 interface Parsed {
   readonly recipe: Recipe;
   readonly source: Source;
   readonly overrides: readonly Override[];
+  /** The values before they were parsed. */
+  readonly input: Readonly<Record<string, unknown>>;
 }
 
 function parseWhole(text: string, file: string, sets: readonly (string | RecipeOverride)[]): Parsed {
@@ -81,7 +98,7 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
   const overrides = recipeOverrides.map((override) => new Override(override, schema));
   const input = document.values(schema, overrides);
   const parsed = recipeSchemas[modality].safeParse(input);
-  if (parsed.success) return { recipe: parsed.data, source: document, overrides };
+  if (parsed.success) return { recipe: parsed.data, source: document, overrides, input };
   throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, schema), overrides));
 }
 

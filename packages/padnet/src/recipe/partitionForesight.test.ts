@@ -39,7 +39,7 @@ afterAll(() => {
 const names = Object.keys(saliencies) as SaliencyName[];
 
 function pictureRecipe(model: Partial<ModelOptions>, partition: Partial<PartitionOptions>): PictureRecipe {
-  const recipe = smallRecipe('pictures', 'pad');
+  const recipe = smallRecipe('pictures', 'partial');
   return pictureRecipeSchema.parse({
     ...recipe,
     model: { ...recipe.model, ...model },
@@ -49,7 +49,7 @@ function pictureRecipe(model: Partial<ModelOptions>, partition: Partial<Partitio
 
 function textRecipe(model: Partial<TextModelOptions>, partition: Partial<PartitionOptions>): TextRecipe {
   return textRecipeSchema.parse(
-    smallTextRecipe(folder, 'pad', { model, partition: { batches: 1, rounds: 1, ...partition } }),
+    smallTextRecipe(folder, 'partial', { model, partition: { batches: 1, rounds: 1, ...partition } }),
   );
 }
 
@@ -168,7 +168,7 @@ describe('a recipe whose partition cannot succeed', () => {
 
   it('is refused as a network in code, before the first step', async () => {
     const options = (saliency: SaliencyName = 'maskGradient') =>
-      trainerOptions(smallNetwork('pad', { numKernels: 1 }), 'pad', { partition: { saliency } });
+      trainerOptions(smallNetwork('partial', { numKernels: 1 }), 'partial', { partition: { saliency } });
     const trainer = new Trainer(options());
     const before = liveTensors();
     const failure = await collect(trainer.run()).catch((error: unknown) => error);
@@ -184,7 +184,7 @@ describe('a recipe whose partition cannot succeed', () => {
 
   it('names the key of a granularity that does not fit, before training', () => {
     expect(
-      () => new Trainer(trainerOptions(smallNetwork('pad'), 'pad', { partition: { granularity: 'block' } })),
+      () => new Trainer(trainerOptions(smallNetwork('partial'), 'partial', { partition: { granularity: 'block' } })),
     ).toThrow(/^partition\.granularity: granularity block does not fit the convolution layer1\.0\.conv1/);
   });
 });

@@ -22,7 +22,7 @@ export interface ForeseenFailure {
 
 /** Why the partition of a recipe cannot succeed; null where nothing is in its way. */
 export function foreseenFailure({ modality, model, partition }: Recipe): ForeseenFailure | null {
-  if (!partition || model.layer !== 'pad') return null;
+  if (!partition || model.layer !== 'partial') return null;
   const { ratio, masks, saliency } = partition;
   if (masks !== undefined || ratio === 0) return null; // nothing is scored
   const foresight: Foresight = foresights[modality];

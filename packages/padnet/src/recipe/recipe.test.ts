@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 import { pictureRecipeSchema } from './recipe.js';
 
 const base = { model: { name: 'resnet10' }, training: { epochs: 3 } };
-const pad = { ...base, model: { name: 'resnet10', layer: 'pad' }, partition: { ratio: 0.3 } };
+const pad = { ...base, model: { name: 'resnet10', layer: 'partial' }, partition: { ratio: 0.3 } };
 
 function problems(recipe: unknown): [path: string, message: string][] {
   const { error } = pictureRecipeSchema.safeParse(recipe);
@@ -14,7 +14,7 @@ it('fills in every default, which runs rely on', () => {
     modality: 'image',
     model: {
       name: 'resnet10',
-      layer: 'pad',
+      layer: 'partial',
       stem: 'imagenet',
       numKernels: 4,
       convolution: 'dyconv',
@@ -74,11 +74,11 @@ describe('what sections say together', () => {
   it('needs a partition exactly where the layers are partial', () => {
     expect(problems(pad)).toEqual([]);
     expect(problems({ ...pad, partition: undefined })).toEqual([
-      ['partition', 'model.layer is pad, so partition.ratio is needed'],
+      ['partition', 'model.layer is partial, so partition.ratio is needed'],
     ]);
-    for (const layer of ['static', 'dyconv']) {
+    for (const layer of ['static', 'dynamic']) {
       expect(problems({ ...pad, model: { name: 'resnet10', layer } })).toEqual([
-        ['partition', `only a network with model.layer: pad can be partitioned, it is ${layer}`],
+        ['partition', `only a network with model.layer: partial can be partitioned, it is ${layer}`],
       ]);
     }
   });

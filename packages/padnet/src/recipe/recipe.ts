@@ -19,7 +19,7 @@ import {
   type TextMetric,
   type TextPadding,
 } from '../data/index.js';
-import { modelSchema, textModelSchema } from '../models/index.js';
+import { layerKindSchema, modelSchema, textModelSchema } from '../models/index.js';
 import { codeReferenceSchema } from '../ownCode/index.js';
 import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
 
@@ -310,7 +310,7 @@ export const pictureRecipeSchema = z
     model: modelSchema,
     data: pictureDataSchema.prefault({}),
     training: pictureTrainingSchema,
-    /** Given exactly where `model.layer` is `pad`. */
+    /** Given exactly where `model.layer` is `partial`. */
     partition: partitionSchema.optional(),
   })
   .superRefine((recipe, context) => {
@@ -329,7 +329,7 @@ export const textRecipeSchema = z
     model: textModelSchema,
     data: textDataSchema,
     training: textTrainingSchema,
-    /** Given exactly where `model.layer` is `pad`. */
+    /** Given exactly where `model.layer` is `partial`. */
     partition: partitionSchema.optional(),
   })
   .superRefine((recipe, context) => {
@@ -346,7 +346,7 @@ export const programRecipeSchema = z
     model: z.strictObject({
       /** The name of the network in reports. */
       name: z.string().min(1),
-      layer: z.enum(['static', 'dyconv', 'moe', 'pad']),
+      layer: layerKindSchema,
     }),
     data: z.strictObject({
       /** The name of the data in reports. */
@@ -379,12 +379,14 @@ function partitionIssues(recipe: {
 }): Issue[] {
   const { model, training, partition } = recipe;
   const issue = (path: string[], message: string): Issue => ({ code: 'custom', path, message });
-  if (model.layer === 'pad' && !partition)
-    return [issue(['partition'], 'model.layer is pad, so partition.ratio is needed')];
+  if (model.layer === 'partial' && !partition)
+    return [issue(['partition'], 'model.layer is partial, so partition.ratio is needed')];
   if (!partition) return [];
   const issues: Issue[] = [];
-  if (model.layer !== 'pad') {
-    issues.push(issue(['partition'], `only a network with model.layer: pad can be partitioned, it is ${model.layer}`));
+  if (model.layer !== 'partial') {
+    issues.push(
+      issue(['partition'], `only a network with model.layer: partial can be partitioned, it is ${model.layer}`),
+    );
   }
   if (partition.epoch >= training.epochs) {
     const { epoch } = partition;
@@ -427,7 +429,7 @@ function modelIssues({
   if (router !== undefined && layer === 'static')
     report(
       'router',
-      'is for dynamic and partial layers, and model.layer is static; take it away, or say dyconv or pad',
+      'is for dynamic and partial layers, and model.layer is static; take it away, or say dynamic or partial',
     );
   if (router !== undefined && convolution !== 'dyconv')
     report('convolution', `model.router is given, which decides that; remove one of them, got ${convolution}`);

@@ -45,12 +45,12 @@ describe('compareRuns', () => {
     expect(relatives(moved, 'Stored numbers', 'toStatic')).toEqual([null, '4.00']);
     expect(moved.notes.join()).toContain('different machines');
 
-    const base = recipe('dyconv');
+    const base = recipe('dynamic');
     const fewer = { ...mixed, recipe: { ...base, data: { ...base.data, testLimit: 100 } } };
     expect(relatives(compareRuns([plain, fewer]), 'Test accuracy', 'toStatic')).toEqual([null, null]);
     expect(compareRuns([plain, fewer]).notes.join()).toContain('data.testLimit –, 100');
 
-    const pad = recipe('pad');
+    const pad = recipe('partial');
     const model = { ...pad.model, name: 'resnet18' as const };
     const deeper = { ...partial, model, recipe: { ...pad, model } };
     expect(relatives(compareRuns([plain, deeper]), 'Stored numbers', 'toStatic')).toEqual([null, null]);
@@ -60,7 +60,7 @@ describe('compareRuns', () => {
     const [plain, mixed] = threeRuns();
     const comparison = compareRuns([
       plain,
-      { ...mixed, finished: false, recipe: recipe('dyconv', { epochs: 5, seed: 7 }) },
+      { ...mixed, finished: false, recipe: recipe('dynamic', { epochs: 5, seed: 7 }) },
     ]);
     expect(comparison.notes.join()).toContain('Not finished, so not compared by accuracy: mixed.');
     expect(comparison.notes.join()).toContain('training.epochs 2, 5; training.seed 1, 7');

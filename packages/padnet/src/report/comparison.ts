@@ -5,7 +5,7 @@
 import { changeNotes } from '../analysis/changeNotes.js';
 import { metricsOf, sameMachine, sameNetwork, sameTest, scoreInterval, type Metric } from './comparisonMetrics.js';
 import { formatCount, formatPercent, formatPoints, formatRatio } from './format.js';
-import { layerRole, type LayerRole } from '../analysis/layerNames.js';
+import type { LayerKind } from '../models/layerKind.js';
 import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
 import { formatScore, isFraction, metricName } from './scoreText.js';
@@ -43,8 +43,8 @@ export function compareRuns(runs: readonly RunSummary[]): Comparison {
 function column(metric: Metric, runs: readonly RunSummary[]): Column {
   const { title, value, format, detail, relative } = metric;
   const best = bestText(metric, runs);
-  const relativeTo = (run: RunSummary, role: LayerRole): string | null => {
-    const base = relative === null ? null : baseline(run, role, runs);
+  const relativeTo = (run: RunSummary, kind: LayerKind): string | null => {
+    const base = relative === null ? null : baseline(run, kind, runs);
     if (base === null || base === run || !metric.comparable(run, base)) return null;
     const [mine, other] = [value(run), value(base)];
     if (mine === null || other === null) return null;
@@ -57,16 +57,16 @@ function column(metric: Metric, runs: readonly RunSummary[]): Column {
       detail: detail?.(run) ?? null,
       best: text === best,
       toStatic: relativeTo(run, 'static'),
-      toDynamic: run.layer === 'pad' ? relativeTo(run, 'dynamic') : null,
+      toDynamic: run.layer === 'partial' ? relativeTo(run, 'dynamic') : null,
     };
   });
   return { title, relative, cells };
 }
 
-/** The first run of this role with the same network; a run of that role is its own baseline. */
-function baseline(run: RunSummary, role: LayerRole, runs: readonly RunSummary[]): RunSummary | null {
-  if (layerRole(run.layer) === role) return run;
-  return runs.find((other) => layerRole(other.layer) === role && sameNetwork(run, other)) ?? null;
+/** The first run of this kind with the same network; a run of that kind is its own baseline. */
+function baseline(run: RunSummary, kind: LayerKind, runs: readonly RunSummary[]): RunSummary | null {
+  if (run.layer === kind) return run;
+  return runs.find((other) => other.layer === kind && sameNetwork(run, other)) ?? null;
 }
 
 /** As shown, so that runs which look the same are all marked. Null where nothing can be called best. */
@@ -137,7 +137,7 @@ function hasFreshBank({ recipe }: RunSummary): boolean {
  * dynamic one to compare it with.
  */
 export function summarySentence(runs: readonly RunSummary[]): string | null {
-  const pad = runs.find(({ layer, finished }) => layer === 'pad' && finished);
+  const pad = runs.find(({ layer, finished }) => layer === 'partial' && finished);
   if (!pad) return null;
   const { score, metric } = pad;
   const dynamic = baseline(pad, 'dynamic', runs);

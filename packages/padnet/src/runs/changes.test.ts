@@ -229,7 +229,7 @@ describe('a run that has finished', () => {
 
 describe('what is read', () => {
   it('is not what is to be deleted', async () => {
-    const pad = smallRecipe(data, 'pad', { epochs: 2 });
+    const pad = smallRecipe(data, 'partial', { epochs: 2 });
     await collect(trainRecipe(pad, { out: run.path }));
     const before = contents();
     const masked = { ...pad, partition: { ...pad.partition!, masks: run.partition } };

@@ -143,7 +143,7 @@ export interface PretrainedFoldedEvent {
   readonly type: 'pretrainedFolded';
   /** Folder of the network. */
   readonly pretrained: string;
-  /** Its kind: `dyconv` or `pad`. */
+  /** Its kind: `dynamic` or `partial`. */
   readonly layer: string;
 }
 

@@ -3,6 +3,7 @@ import { afterEach, expect, it, vi } from 'vitest';
 import { changesText } from './changes.js';
 import { changesSince, fingerprintOf, type Fingerprint } from './fingerprint.js';
 import { smallRecipe } from './pictures.test.fixture.js';
+import { smallTextRecipe } from './texts.test.fixture.js';
 import type { PictureRecipe } from '../recipe/recipe.js';
 
 afterEach(() => {
@@ -11,7 +12,7 @@ afterEach(() => {
 
 const of = (recipe: object, parts: Fingerprint['parts'] = { threads: '2' }): Fingerprint =>
   JSON.parse(JSON.stringify({ settings: recipe, parts })) as Fingerprint;
-const recipe = smallRecipe('pictures', 'pad');
+const recipe = smallRecipe('pictures', 'partial');
 
 it('finds what has changed, by the names of the recipe', () => {
   const { training, partition, model } = recipe;
@@ -59,6 +60,23 @@ it('takes a setting that an older version did not know for its default', () => {
   ]);
   // A trainer without a recipe.
   expect(changesSince(of({ training: { epochs: 2 } }), of({ training: { epochs: 2, gamma: 0.1 } }))).toEqual([]);
+});
+
+it.each([
+  ['pad', recipe],
+  ['dyconv', smallRecipe('pictures', 'dynamic')],
+  ['moe', smallTextRecipe('texts', 'dynamic')],
+  ['pad', smallTextRecipe('texts', 'partial')],
+])('takes the kind of layers that an older version called %s for what it is', (name, now) => {
+  const before = { ...now, model: { ...now.model, layer: name } };
+  expect(changesSince(of(before), of(now))).toEqual([]);
+  const program = { modality: 'program', data: { name: 'x' }, training: { epochs: 2 } };
+  const { layer } = now.model;
+  const settings = (kind: string): object => ({ ...program, model: { name: 'x', layer: kind } });
+  expect(changesSince(of(settings(name)), of(settings(layer)))).toEqual([]);
+  expect(changesSince(of(settings(name)), of(settings('static')))).toEqual([
+    { what: 'model.layer', before: layer, now: 'static' },
+  ]);
 });
 
 it.each(['ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'])('has the instruction set that %s gives oneDNN', (name) => {

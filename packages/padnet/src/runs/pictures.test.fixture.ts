@@ -84,7 +84,7 @@ export function smallNetwork(
   return createModel(options, shape);
 }
 
-/** Nine steps in an epoch of 72 pictures; two epochs; a partition after the first where the network is `pad`. */
+/** Nine steps in an epoch of 72 pictures; two epochs; a partition after the first where the network is `partial`. */
 export function trainerOptions(
   network: nn.Layer,
   layer: Kind,
@@ -100,7 +100,7 @@ export function trainerOptions(
   return {
     task: new PictureTask({ network, splits, data, labelSmoothing, mixup, cutmix, autocast }),
     training: { epochs: 2, learningRate: 0.05, ...training },
-    ...(layer === 'pad' && { partition: { ratio: 0.3, rounds: 2, batches: 2, ...changes.partition } }),
+    ...(layer === 'partial' && { partition: { ratio: 0.3, rounds: 2, batches: 2, ...changes.partition } }),
   };
 }
 
@@ -114,7 +114,7 @@ export function smallRecipe(
     model: { name: 'resnet10', layer, stem: 'small', width: 4, numKernels: 2 },
     data: { name: 'idx', path, batchSize: 8, numWorkers: 0 },
     training: { epochs: 2, learningRate: 0.05, ...training },
-    ...(layer === 'pad' && { partition: { ratio: 0.3, rounds: 2, batches: 2 } }),
+    ...(layer === 'partial' && { partition: { ratio: 0.3, rounds: 2, batches: 2 } }),
   });
 }
 

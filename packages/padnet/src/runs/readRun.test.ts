@@ -67,7 +67,7 @@ it.each([
 });
 
 it('reads a run, with or without events and environment', () => {
-  const recipe = smallRecipe('pictures', 'pad');
+  const recipe = smallRecipe('pictures', 'partial');
   writeFileSync(run.recipe, serialiseRecipe(recipe));
   expect(readRun(run.path)).toMatchObject({ recipe, environment: null, events: [] });
   const environment = describeEnvironment();

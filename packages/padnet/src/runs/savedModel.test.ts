@@ -52,10 +52,10 @@ function lived(layer: Kind, convolution: DynamicConvolution = 'dyconv'): nn.Laye
 
 it.each<[Kind, DynamicConvolution]>([
   ['static', 'dyconv'],
-  ['dyconv', 'dyconv'],
-  ['pad', 'dyconv'],
-  ['dyconv', 'dcd'],
-  ['pad', 'dcd'],
+  ['dynamic', 'dyconv'],
+  ['partial', 'dyconv'],
+  ['dynamic', 'dcd'],
+  ['partial', 'dcd'],
 ])('keeps a %s network of %s: the same logits to the bit', (layer, convolution) => {
   const network = lived(layer, convolution);
   savePictureModel(file, network, description(layer, convolution));
@@ -69,9 +69,15 @@ it.each<[Kind, DynamicConvolution]>([
   expect(got).toEqual(kept);
 });
 
+it('reads the description of an older version, and says the kind of its layers by its name of today', () => {
+  savePictureModel(file, lived('partial'), description('partial'));
+  writeFileSync(file, readFileSync(file, 'utf8').replace('"layer": "partial"', '"layer": "pad"'));
+  expect(loadModel(file).description.model.layer).toBe('partial');
+});
+
 it('stores of a partial network only what is in use', () => {
-  const network = lived('pad');
-  savePictureModel(file, network, description('pad'));
+  const network = lived('partial');
+  savePictureModel(file, network, description('partial'));
   scope(() => {
     const { tensors } = loadSafetensors(weights);
     for (const [path, source] of partialLayers(network)) {
@@ -82,13 +88,13 @@ it('stores of a partial network only what is in use', () => {
     }
   });
   const partial = statSync(weights).size;
-  savePictureModel(file, lived('dyconv'), description('dyconv'));
+  savePictureModel(file, lived('dynamic'), description('dynamic'));
   expect(partial).toBeLessThan(0.9 * statSync(weights).size);
 });
 
 it('keeps a network whose masks were never searched as one with every entry dynamic', () => {
-  const network = smallNetwork('pad').eval();
-  savePictureModel(file, network, description('pad'));
+  const network = smallNetwork('partial').eval();
+  savePictureModel(file, network, description('partial'));
   const loaded = loadModel(file) as PictureModel;
   scope(() => {
     const { tensors } = loadSafetensors(weights);
@@ -117,12 +123,12 @@ describe('a layer without a dynamic entry', () => {
     scope(() => [...loadSafetensors(weights).tensors.keys()].filter((name) => name.startsWith(`${path}.`)));
 
   it('is saved as a weight, and comes back as a static layer', () => {
-    const network = smallNetwork('pad').eval();
+    const network = smallNetwork('partial').eval();
     applyPartition(network, { masks: masks(network, 'full') });
-    savePictureModel(file, network, description('pad'));
+    savePictureModel(file, network, description('partial'));
     expect(namesOf(first)).toEqual([`${first}.weight`]);
     const loaded = loadModel(file) as PictureModel;
-    expect(loaded.description).toEqual(description('pad'));
+    expect(loaded.description).toEqual(description('partial'));
     expect(loaded.network.getModule(second)).toBeInstanceOf(nn.Conv2d);
     const images = randn([3, 1, 8, 8]);
     expect(logits(loaded.network, images)).toEqual(logits(network, images));
@@ -132,12 +138,12 @@ describe('a layer without a dynamic entry', () => {
   it.each<DynamicConvolution>(['dyconv', 'condconv', 'odconv', 'dcd'])(
     'of %s everywhere makes a network that is described and read as a static one',
     (convolution) => {
-      const network = smallNetwork('pad', { convolution });
+      const network = smallNetwork('partial', { convolution });
       network.forward(randn([8, 1, 8, 8]));
       const images = randn([3, 1, 8, 8]);
       network.eval();
       applyPartition(network, { masks: masks(network, 'empty') }, [() => network.forward(images)]);
-      savePictureModel(file, network, description('pad', convolution));
+      savePictureModel(file, network, description('partial', convolution));
       const loaded = loadModel(file) as PictureModel;
       expect(loaded.description).toEqual({
         ...description('static'),
@@ -149,14 +155,14 @@ describe('a layer without a dynamic entry', () => {
   );
 
   it('has a router in models that were saved before, and none once they are read', () => {
-    const network = smallNetwork('pad').eval();
+    const network = smallNetwork('partial').eval();
     const found = masks(network, 'full');
     for (const [path, mask] of found)
       network.replaceModule(`${path}.source`, searchLayers(network).get(path)!.toPartial(mask));
     noGrad(() => {
       for (const { phi } of partialLayers(network).values()) phi!.fill_(0.3);
     });
-    savePictureModel(file, network, description('pad'));
+    savePictureModel(file, network, description('partial'));
     expect(namesOf(first)).toContain(`${first}.router.fc1.weight`);
     const loaded = loadModel(file) as PictureModel;
     expect(loaded.network.getModule(first)).toBeInstanceOf(nn.Conv2d);
@@ -166,12 +172,12 @@ describe('a layer without a dynamic entry', () => {
   });
 
   it('stays as it was trained in such models where its attentions decide by the input still', () => {
-    const network = smallNetwork('pad', { convolution: 'odconv' }).eval();
+    const network = smallNetwork('partial', { convolution: 'odconv' }).eval();
     for (const [path, mask] of masks(network, 'empty'))
       network.replaceModule(`${path}.source`, searchLayers(network).get(path)!.toPartial(mask));
-    savePictureModel(file, network, description('pad', 'odconv'));
+    savePictureModel(file, network, description('partial', 'odconv'));
     const loaded = loadModel(file) as PictureModel;
-    expect(loaded.description.model.layer).toBe('pad');
+    expect(loaded.description.model.layer).toBe('partial');
     expect(isDynamicLayer(loaded.network.getModule(first))).toBe(true);
     const images = randn([3, 1, 8, 8]);
     expect(logits(loaded.network, images)).toEqual(logits(network, images));

@@ -66,6 +66,6 @@ export function smallTextRecipe(
     model: { pretrained: join(folder, 'encoder'), layer, numExperts: 3, k: 2, ...changes.model },
     data: { task: 'rte', path: join(folder, 'glue'), batchSize: 8, ...changes.data },
     training: { epochs: 2, learningRate: 2e-3, ...changes.training },
-    ...(layer === 'pad' && { partition: { ratio: 0.5, rounds: 2, batches: 2, epoch: 0.5, ...changes.partition } }),
+    ...(layer === 'partial' && { partition: { ratio: 0.5, rounds: 2, batches: 2, epoch: 0.5, ...changes.partition } }),
   });
 }

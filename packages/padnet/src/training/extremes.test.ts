@@ -34,7 +34,7 @@ const recipes = {
   files: (): object => pictures({ name: 'imageFolder', path: join(folder, 'files'), size: 8 }),
   text: () => ({
     modality: 'text',
-    model: { pretrained: join(folder, 'encoder'), layer: 'pad' },
+    model: { pretrained: join(folder, 'encoder'), layer: 'partial' },
     data: { task: 'rte', path: join(folder, 'glue'), batchSize: 4 },
     training: { epochs: 2 },
     partition: { ratio: 0.5 },
@@ -43,7 +43,7 @@ const recipes = {
 
 function pictures(data: object): object {
   return {
-    model: { name: 'resnet10', layer: 'pad', stem: 'small', width: 4 },
+    model: { name: 'resnet10', layer: 'partial', stem: 'small', width: 4 },
     data: { ...data, batchSize: 8, numWorkers: 0 },
     training: { epochs: 2 },
     partition: { ratio: 0.5 },

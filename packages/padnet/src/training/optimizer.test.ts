@@ -9,7 +9,7 @@ import { trainingSchema, type TrainingOptions } from '../recipe/recipe.js';
 const training = (options: Partial<TrainingOptions> = {}): TrainingOptions =>
   trainingSchema.parse({ epochs: 10, ...options });
 
-function groups(layer: 'static' | 'dyconv' | 'pad', options: Partial<TrainingOptions> = {}) {
+function groups(layer: 'static' | 'dynamic' | 'partial', options: Partial<TrainingOptions> = {}) {
   const network = smallNetwork(layer);
   const { groups: made } = createOptimizer(network, training({ learningRate: 0.1, weightDecay: 0.01, ...options }));
   const count = made.reduce((sum, { names }) => sum + names.length, 0);
@@ -18,7 +18,7 @@ function groups(layer: 'static' | 'dyconv' | 'pad', options: Partial<TrainingOpt
 }
 
 it('gives the banks K times the learning rate and a Kth of the weight decay', () => {
-  for (const layer of ['dyconv', 'pad'] as const) {
+  for (const layer of ['dynamic', 'partial'] as const) {
     const [ordinary, banks, ...more] = groups(layer);
     expect(more).toEqual([]);
     expect(ordinary).toMatchObject({ learningRate: 0.1, weightDecay: 0.01 });
@@ -30,8 +30,8 @@ it('gives the banks K times the learning rate and a Kth of the weight decay', ()
 });
 
 it('takes a factor of its own, and needs no second group for 1', () => {
-  expect(groups('dyconv', { bankFactor: 4 })[1]).toMatchObject({ learningRate: 0.4, weightDecay: 0.0025 });
-  expect(groups('dyconv', { bankFactor: 1 })).toHaveLength(1);
+  expect(groups('dynamic', { bankFactor: 4 })[1]).toMatchObject({ learningRate: 0.4, weightDecay: 0.0025 });
+  expect(groups('dynamic', { bankFactor: 1 })).toHaveLength(1);
   expect(groups('static')).toHaveLength(1);
 });
 
@@ -43,7 +43,7 @@ it('counts the bank of biases too', () => {
 });
 
 it('refuses a bankFactor that leaves no numbers', () => {
-  const network = smallNetwork('dyconv');
+  const network = smallNetwork('dynamic');
   for (const bankFactor of [1e-320, 1e308])
     expect(() => createOptimizer(network, training({ bankFactor, learningRate: 10 }))).toThrow(
       `training.bankFactor: ${bankFactor} takes the learning rate or the weight decay of banks beyond all numbers`,
@@ -51,14 +51,14 @@ it('refuses a bankFactor that leaves no numbers', () => {
 });
 
 it('takes what Φ of DCD is generated from for the linear layer that it is', () => {
-  const network = smallNetwork('pad', { convolution: 'dcd' });
+  const network = smallNetwork('partial', { convolution: 'dcd' });
   const [ordinary, ...more] = createOptimizer(network, training({ bankFactor: 4 })).groups;
   expect(more).toEqual([]);
   expect(ordinary!.names).toContain('layer1.0.conv1.source.bank');
 });
 
 it('decays neither biases nor norms under AdamW, but routers, kernels and banks', () => {
-  const optimizer = createOptimizer(smallNetwork('pad'), training({ optimizer: 'adamw', weightDecay: 0.1 }));
+  const optimizer = createOptimizer(smallNetwork('partial'), training({ optimizer: 'adamw', weightDecay: 0.1 }));
   const names = (decays: boolean): string[] =>
     optimizer.groups.filter(({ options }) => options.weightDecay > 0 === decays).flatMap((group) => group.names);
   expect(names(false).length).toBeGreaterThan(10);

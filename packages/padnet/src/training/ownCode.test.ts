@@ -52,7 +52,7 @@ const saliency = `
 const run = (name: string): RunFolder => new RunFolder(join(folder, name));
 
 function recipe(training: Partial<PictureRecipe['training']> = {}): PictureRecipe {
-  const { model, partition, ...rest } = smallRecipe(folder, 'pad', training);
+  const { model, partition, ...rest } = smallRecipe(folder, 'partial', training);
   return {
     ...rest,
     model: { ...model, router: join(folder, 'router.ts') },
@@ -129,7 +129,7 @@ describe('a run with code of one’s own', () => {
 
 describe('paths of code in a recipe', () => {
   const text = `
-model: { name: resnet10, layer: pad, router: ./code/mine.ts }
+model: { name: resnet10, layer: partial, router: ./code/mine.ts }
 training: { epochs: 2 }
 partition: { ratio: 0.3, saliency: ../score.mjs }
 `;
@@ -157,7 +157,7 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
     ],
     [
       'model.layer=static',
-      '/project/x.yaml:2: model.router: is for dynamic and partial layers, and model.layer is static; take it away, or say dyconv or pad',
+      '/project/x.yaml:2: model.router: is for dynamic and partial layers, and model.layer is static; take it away, or say dynamic or partial',
     ],
     [
       'model.convolution=odconv',
@@ -181,7 +181,7 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
         '  - partition.saliency: [random, ./saliency.ts]\n',
       join(folder, 'sweep/ablation.yaml'),
     );
-    const base = `model: { name: resnet10, layer: pad, router: ../router.ts }\ntraining: { epochs: 2 }\npartition: { ratio: 0.3 }\n`;
+    const base = `model: { name: resnet10, layer: partial, router: ../router.ts }\ntraining: { epochs: 2 }\npartition: { ratio: 0.3 }\n`;
     const read = (file: string, overrides: Parameters<typeof parseRecipe>[2]): Recipe =>
       pinCode(parseRecipe(base, file, overrides), { allowCode: true });
     // Both lie beside the ablation's folder.

@@ -81,11 +81,11 @@ function makeSearchable(
   if (layer === 'static') {
     throw new InputError(
       `${path} is static already, so there is nothing to partition; ` +
-        `\`padnet convert ${path} --layer ${kind.dynamicLayer} --out <folder>\` makes it dynamic, ` +
+        `\`padnet convert ${path} --layer dynamic --out <folder>\` makes it dynamic, ` +
         'to be trained before it is partitioned',
     );
   }
-  if (layer === 'pad') checkNarrower(path, saved, options);
+  if (layer === 'partial') checkNarrower(path, saved, options);
   try {
     kind.makeSearchable(saved, options);
   } catch (error) {

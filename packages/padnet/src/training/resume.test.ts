@@ -98,14 +98,14 @@ const make =
     trainerOptions(smallNetwork(layer), layer, changes);
 
 describe.each(['abort', 'leave'] as const)('%s', (how) => {
-  it.each<Kind>(['static', 'dyconv', 'pad'])('%s, in the middle of epochs and between them', async (layer) => {
+  it.each<Kind>(['static', 'dynamic', 'partial'])('%s, in the middle of epochs and between them', async (layer) => {
     const options = make(layer, { training: { checkpointSteps: 2, labelSmoothing: 0.1 } });
     const whole = await uninterrupted(options);
     expect(await interrupted(options, ['step 4', 'epoch 9', 'step 13', 'step 18'], how)).toEqual(whole);
   });
 
   it('before, in and after the partition', async () => {
-    const options = make('pad', { training: { checkpointSteps: 4 } });
+    const options = make('partial', { training: { checkpointSteps: 4 } });
     const whole = await uninterrupted(options);
     // Aborted in its last round, a partition is still applied and saved.
     const stops = [
@@ -121,7 +121,7 @@ describe.each(['abort', 'leave'] as const)('%s', (how) => {
 });
 
 it.each([0, 0.5, 1])('in the search for masks after %d epochs', async (epoch) => {
-  const options = make('pad', { partition: { epoch } });
+  const options = make('partial', { partition: { epoch } });
   const whole = await uninterrupted(options);
   const checkpoints = join(folder, 'parts');
   const controller = new AbortController();
@@ -145,7 +145,7 @@ it.each([0, 0.5, 1])('in the search for masks after %d epochs', async (epoch) =>
 
 it.each([
   ['static', 0],
-  ['pad', 1],
+  ['partial', 1],
 ] as const)('%s with mix-up, accumulation, augmentation and AdamW; %i data workers', async (layer, numWorkers) => {
   const options = make(layer, {
     data: { numWorkers, randomCrop: 1, randomFlip: true },
@@ -160,7 +160,7 @@ it.each([0, 2])('of picture files with every augmentation; %i data workers', asy
   await writePictureFolder(pictures);
   const splits = await loadPictureFolder(pictures, { size: 16 });
   const augmented: Make = () => {
-    const network = smallNetwork('pad', {}, { inChannels: 3, numClasses: 2 });
+    const network = smallNetwork('partial', {}, { inChannels: 3, numClasses: 2 });
     const data = {
       batchSize: 3,
       numWorkers,
@@ -179,7 +179,7 @@ it.each([0, 2])('of picture files with every augmentation; %i data workers', asy
   expect(await interrupted(augmented, ['step 3', 'epoch 4', 'step 7', 'step 12'], 'leave')).toEqual(whole);
 });
 
-it.each<Kind>(['dyconv', 'pad'])('%s with accumulation, killed within the batches of a step', async (layer) => {
+it.each<Kind>(['dynamic', 'partial'])('%s with accumulation, killed within the batches of a step', async (layer) => {
   const options = make(layer, { training: { accumulation: 4, checkpointSteps: 1, mixup: 0.2 } }); // 3 steps an epoch
   const whole = await uninterrupted(options);
   const crash: Make = () => {
@@ -220,21 +220,21 @@ it('with another number of data workers', async () => {
 
 it.each(['abort', 'leave'] as const)('with a moving average of the weights; %s', async (how) => {
   const training = { ema: 0.9, accumulation: 2, checkpointSteps: 2, earlyStopping: { patience: 3 } };
-  const options = make('pad', { training });
+  const options = make('partial', { training });
   const whole = await uninterrupted(options);
   expect(await interrupted(options, ['step 3', 'epoch 5', 'step 6', 'step 9'], how)).toEqual(whole);
 });
 
 it('in bfloat16', async () => {
-  const options = make('pad', { training: { autocast: 'bf16', checkpointSteps: 4 } });
+  const options = make('partial', { training: { autocast: 'bf16', checkpointSteps: 4 } });
   const whole = await uninterrupted(options);
   expect(await interrupted(options, ['step 3', 'step 12'], 'abort')).toEqual(whole);
 });
 
 it('of MobileNetV2, with dropout', async () => {
   const mobile: Make = () => {
-    const network = smallNetwork('pad', { name: 'mobilenetV2', width: 0.1 });
-    return trainerOptions(network, 'pad', { data: { batchSize: 24 }, training: { mixup: 0.2 } });
+    const network = smallNetwork('partial', { name: 'mobilenetV2', width: 0.1 });
+    return trainerOptions(network, 'partial', { data: { batchSize: 24 }, training: { mixup: 0.2 } });
   };
   const whole = await uninterrupted(mobile);
   expect(await interrupted(mobile, ['step 2', 'step 5'], 'abort')).toEqual(whole);
@@ -244,7 +244,7 @@ it('of DCD, before and after its partition', async () => {
   // Evaluation grows with the square of activations at every layer where running statistics lag behind, as they do
   // after 9 steps.
   const training = { learningRate: 0.005 };
-  const options: Make = () => trainerOptions(smallNetwork('pad', { convolution: 'dcd' }), 'pad', { training });
+  const options: Make = () => trainerOptions(smallNetwork('partial', { convolution: 'dcd' }), 'partial', { training });
   const whole = await uninterrupted(options);
   expect(await interrupted(options, ['step 4', 'partitionRound 9', 'step 12'], 'abort')).toEqual(whole);
   expect(whole.masks.flat().some((byte) => byte !== 255)).toBe(true);

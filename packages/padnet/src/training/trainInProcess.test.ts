@@ -23,7 +23,7 @@ afterAll(() => {
 });
 
 it('trains as trainRecipe does, and this process’s event loop stays free', async () => {
-  const recipe = smallRecipe(data, 'pad');
+  const recipe = smallRecipe(data, 'partial');
   const [here, there] = [run('here'), run('there')];
   const told = await collect(trainRecipe(recipe, { out: here.path }));
   let [last, gap, ticks] = [Infinity, 0, 0];
@@ -86,7 +86,7 @@ it('stops where the loop is left, after saving', async () => {
 
 it('tells errors with name and message', async () => {
   const { path } = run('here');
-  await expect(collect(trainInProcess(smallRecipe(data, 'pad'), { out: path }))).rejects.toMatchObject({
+  await expect(collect(trainInProcess(smallRecipe(data, 'partial'), { out: path }))).rejects.toMatchObject({
     name: 'InputError',
     message: `${path} already has a run; --resume goes on with it, --force starts it from the beginning`,
   });

@@ -51,14 +51,14 @@ function ownRecipe(path: string, { layer = 'static', data = {}, training = {} }:
     model: { pretrained: join(folder, 'encoder'), layer, numExperts: 3, k: 2 },
     data: { name: 'text', path, batchSize: 8, ...data },
     training: { epochs: 2, learningRate: 2e-3, ...training },
-    ...(layer === 'pad' && { partition: { ratio: 0.5, rounds: 2, batches: 2, epoch: 0.5 } }),
+    ...(layer === 'partial' && { partition: { ratio: 0.5, rounds: 2, batches: 2, epoch: 0.5 } }),
   });
 }
 
 const finished = (events: readonly TrainingEvent[]) => events.find((event) => event.type === 'finished')!;
 
 describe('a run on texts of one’s own', () => {
-  it.each(['static', 'moe', 'pad'] as const)('of a %s network of three classes', async (layer) => {
+  it.each(['static', 'dynamic', 'partial'] as const)('of a %s network of three classes', async (layer) => {
     const recipe = ownRecipe(writeClasses('three.csv'), { layer, data: { metric: ['macroF1', 'accuracy'] } });
     const out = join(folder, `run-${layer}`);
     const events = await collect(trainRecipe(recipe, { out }));
@@ -167,7 +167,7 @@ describe('a run on texts of one’s own', () => {
 
 describe('GLUE is one definition of texts', () => {
   it('with the same bits as its files read by column', async () => {
-    const glue = smallTextRecipe(folder, 'pad');
+    const glue = smallTextRecipe(folder, 'partial');
     const own = textRecipeSchema.parse({
       ...glue,
       data: {

@@ -49,7 +49,7 @@ function recipe(layer: PictureRecipe['model']['layer'], model: Partial<PictureRe
 }
 
 describe('model.pretrained', () => {
-  it.each(['static', 'dyconv', 'pad'] as const)('%s: starts where the static run ended', async (layer) => {
+  it.each(['static', 'dynamic', 'partial'] as const)('%s: starts where the static run ended', async (layer) => {
     const { task } = await prepareTask(recipe(layer));
     const { score, loss } = await task.evaluate();
     expect(score).toBe(finished.testScore);
@@ -57,14 +57,14 @@ describe('model.pretrained', () => {
   });
 
   it('takes a file of weights as well, and says no word of it in the model that is saved', async () => {
-    const prepared = await prepareTask(recipe('dyconv', { pretrained: first.modelWeights }));
+    const prepared = await prepareTask(recipe('dynamic', { pretrained: first.modelWeights }));
     expect((await prepared.task.evaluate()).loss).toBeCloseTo(finished.testLoss, 5);
     prepared.save(join(folder, 'saved/model.json'));
     expect(readFileSync(join(folder, 'saved/model.json'), 'utf8')).not.toContain('pretrained');
   });
 
   it('is not read again when a run is resumed from a checkpoint, and the run ends as if never stopped', async () => {
-    const made = recipe('pad');
+    const made = recipe('partial');
     const whole = new RunFolder(join(folder, 'whole'));
     await collect(trainRecipe(made, { out: whole.path }));
     const controller = new AbortController();
@@ -89,7 +89,7 @@ describe('model.pretrained', () => {
     const file = join(folder, 'seven/model.json');
     savePictureModel(file, network, { ...description, numClasses: 7 });
     const events: TrainingEvent[] = await collect(
-      trainRecipe(recipe('dyconv', { pretrained: join(folder, 'seven') }), { out: run.path }),
+      trainRecipe(recipe('dynamic', { pretrained: join(folder, 'seven') }), { out: run.path }),
     );
     expect(events[0]).toEqual({
       type: 'newClassifier',
@@ -125,9 +125,9 @@ describe('model.pretrained of a network that is not static', () => {
   const runs = new Map<string, RunFolder>();
   beforeAll(async () => {
     for (const [name, layer, convolution] of [
-      ['dyconv', 'dyconv', 'dyconv'],
-      ['pad', 'pad', 'dyconv'],
-      ['condconv', 'pad', 'condconv'],
+      ['dynamic', 'dynamic', 'dyconv'],
+      ['partial', 'partial', 'dyconv'],
+      ['condconv', 'partial', 'condconv'],
     ] as const) {
       const whole = smallRecipe(join(folder, 'pictures'), layer);
       const trained = pictureRecipeSchema.parse({ ...whole, model: { ...whole.model, convolution } });
@@ -141,10 +141,10 @@ describe('model.pretrained of a network that is not static', () => {
     recipe(layer, { pretrained: runs.get(name)!.path, ...model });
 
   it.each([
-    ['dyconv', 'dyconv'],
-    ['dyconv', 'pad'],
-    ['pad', 'dyconv'],
-    ['pad', 'pad'],
+    ['dynamic', 'dynamic'],
+    ['dynamic', 'partial'],
+    ['partial', 'dynamic'],
+    ['partial', 'partial'],
   ] as const)('%s run, %s recipe: starts where the run ended, with its routers', async (name, layer) => {
     const { task } = await prepareTask(from(name, layer));
     const { score: reached, loss } = await task.evaluate();
@@ -153,11 +153,11 @@ describe('model.pretrained of a network that is not static', () => {
     const saved = loadModel(runs.get(name)!.model).network.stateDict();
     const router = 'layer1.0.conv1.router.fc1.weight';
     expect(task.network.stateDict().get(router)!.toArray()).toEqual(saved.get(router)!.toArray());
-    expect(searchLayers(task.network).size).toBe(layer === 'pad' ? 11 : 0);
+    expect(searchLayers(task.network).size).toBe(layer === 'partial' ? 11 : 0);
   });
 
   it('trains on, bit for bit however it is interrupted', async () => {
-    const made = from('pad', 'pad');
+    const made = from('partial', 'partial');
     const whole = new RunFolder(join(folder, 'on'));
     await collect(trainRecipe(made, { out: whole.path }));
     const controller = new AbortController();
@@ -168,45 +168,45 @@ describe('model.pretrained of a network that is not static', () => {
   });
 
   it('keeps its masks where partition.masks names them, from the first step on', async () => {
-    const made = from('pad', 'pad');
-    const partition = { ...made.partition!, masks: runs.get('pad')!.path, epoch: 0 };
+    const made = from('partial', 'partial');
+    const partition = { ...made.partition!, masks: runs.get('partial')!.path, epoch: 0 };
     const events = await collect(trainRecipe({ ...made, partition }, { out: run.path }));
     expect(events.findIndex(({ type }) => type === 'partition')).toBeLessThan(
       events.findIndex(({ type }) => type === 'step'),
     );
-    expect(readFileSync(run.partition)).toEqual(readFileSync(runs.get('pad')!.partition));
+    expect(readFileSync(run.partition)).toEqual(readFileSync(runs.get('partial')!.partition));
   });
 
   it('makes a static recipe start from its mean, and says so', async () => {
-    for (const name of ['dyconv', 'pad', 'condconv']) {
+    for (const name of ['dynamic', 'partial', 'condconv']) {
       const folded: unknown[] = [];
       const options = { onRemark: (each: unknown) => folded.push(each) };
       const { task } = await prepareTask(from(name, 'static'), options);
-      const layer = name === 'dyconv' ? 'dyconv' : 'pad';
+      const layer = name === 'dynamic' ? 'dynamic' : 'partial';
       expect(folded).toEqual([{ type: 'pretrainedFolded', pretrained: runs.get(name)!.path, layer }]);
       expect([...task.network.stateDict().keys()]).toEqual([...smallNetwork().stateDict().keys()]);
       // Routers that were trained for a minute hardly look at their input.
       const { loss } = await task.evaluate();
       expect(Math.abs(loss - score(name).testLoss)).toBeLessThan(0.1);
     }
-    const events = await collect(trainRecipe(from('dyconv', 'static'), { out: run.path }));
-    expect(events[0]).toEqual({ type: 'pretrainedFolded', pretrained: runs.get('dyconv')!.path, layer: 'dyconv' });
+    const events = await collect(trainRecipe(from('dynamic', 'static'), { out: run.path }));
+    expect(events[0]).toEqual({ type: 'pretrainedFolded', pretrained: runs.get('dynamic')!.path, layer: 'dynamic' });
     expect(readFileSync(run.metrics, 'utf8')).not.toContain('pretrainedFolded');
   });
 
   it('has a fresh classifier for other classes', async () => {
-    const model = loadModel(runs.get('pad')!.model);
+    const model = loadModel(runs.get('partial')!.model);
     if (model.modality !== 'image') throw new Error('not of pictures');
     model.network.replaceModule('fc', new nn.Linear({ inFeatures: 32, outFeatures: 7 }));
     const seven = join(folder, 'seven-pad');
     savePictureModel(join(seven, 'model.json'), model.network, { ...model.description, numClasses: 7 });
     const told: unknown[] = [];
-    const { task } = await prepareTask(from('pad', 'dyconv', { pretrained: seven }), {
+    const { task } = await prepareTask(from('partial', 'dynamic', { pretrained: seven }), {
       onRemark: (each) => told.push(each),
     });
     expect(told).toEqual([{ type: 'newClassifier', pretrained: seven, pretrainedClasses: 7, classes: 4 }]);
     expect(task.network.stateDict().get('fc.weight')!.shape).toEqual([4, 32]);
-    await prepareTask(from('pad', 'static', { pretrained: seven }));
+    await prepareTask(from('partial', 'static', { pretrained: seven }));
   });
 
   it('says in one line what does not go together, and what to do', async () => {
@@ -219,17 +219,17 @@ describe('model.pretrained of a network that is not static', () => {
       expect(error?.message).not.toContain('\n');
     };
     await refuse(
-      from('dyconv', 'pad', { numKernels: 3 }),
-      /^model\.pretrained: .*dyconv has model\.numKernels: 2, here it is 3; give the same$/,
+      from('dynamic', 'partial', { numKernels: 3 }),
+      /^model\.pretrained: .*dynamic has model\.numKernels: 2, here it is 3; give the same$/,
     );
     await refuse(
-      from('dyconv', 'dyconv', { convolution: 'odconv' }),
-      /^model\.pretrained: .*dyconv has model\.convolution: dyconv, here it is odconv; give the same$/,
+      from('dynamic', 'dynamic', { convolution: 'odconv' }),
+      /^model\.pretrained: .*dynamic has model\.convolution: dyconv, here it is odconv; give the same$/,
     );
     await refuse(
-      from('condconv', 'pad', { convolution: 'condconv' }),
+      from('condconv', 'partial', { convolution: 'condconv' }),
       /condconv: layer1\.0\.conv1 has static entries that .*: `padnet convert .* --layer static --out <folder>`$/,
     );
-    await refuse(from('dyconv', 'pad', { width: 8 }), /dyconv has model\.width: 4, here it is 8; give the same$/);
+    await refuse(from('dynamic', 'partial', { width: 8 }), /dynamic has model\.width: 4, here it is 8; give the same$/);
   });
 });

@@ -71,7 +71,7 @@ const failure = async (attempt: Promise<unknown>): Promise<string> => {
 
 describe('a whole run', () => {
   it('leaves everything that the folder promises, and the network that it tells of', async () => {
-    const recipe = smallRecipe(data, 'pad');
+    const recipe = smallRecipe(data, 'partial');
     const events = await train(recipe);
     expect(readdirSync(run.path).sort()).toEqual([
       'checkpoints',
@@ -102,7 +102,7 @@ describe('a whole run', () => {
   });
 
   it('is the same when it is trained again: the seed decides', async () => {
-    const recipe = smallRecipe(data, 'pad', { mixup: 0.2 });
+    const recipe = smallRecipe(data, 'partial', { mixup: 0.2 });
     const other = new RunFolder(join(parent, 'other'));
     await train(recipe);
     await train(recipe, { out: other.path });
@@ -123,7 +123,7 @@ describe('a whole run', () => {
 
 describe('resumed', () => {
   it('has the metrics and weights of a run that was not interrupted', async () => {
-    const recipe = smallRecipe(data, 'pad', { checkpointSteps: 4 });
+    const recipe = smallRecipe(data, 'partial', { checkpointSteps: 4 });
     const whole = new RunFolder(join(parent, 'whole'));
     await train(recipe, { out: whole.path });
     await trainUntil(recipe, 6);
@@ -168,7 +168,7 @@ describe('resumed', () => {
   });
 
   it('has the masks of its checkpoint, whatever became of their file, and describes its machine', async () => {
-    const recipe = smallRecipe(data, 'pad', { epochs: 2, checkpointSteps: 4 });
+    const recipe = smallRecipe(data, 'partial', { epochs: 2, checkpointSteps: 4 });
     await trainUntil(recipe, 11);
     const found = decodePartition(readFileSync(run.partition), run.partition);
     const full = new Map(Array.from(found.masks, ([path, mask]) => [path, Mask.full(mask.shape)]));
@@ -241,7 +241,7 @@ describe('nothing is lost', () => {
   it('where a forced run cannot even start', async () => {
     await trainUntil(smallRecipe(data, 'static'), 2);
     const before = contents();
-    const pad = smallRecipe(data, 'pad');
+    const pad = smallRecipe(data, 'partial');
     const withMasks = (masks: string): Recipe => ({ ...pad, partition: { ...pad.partition!, masks } });
     const noData = { ...pad, data: { ...pad.data, path: join(parent, 'nowhere') } };
     expect(await failure(train(noData, { force: true }))).toContain('nowhere');
@@ -272,7 +272,7 @@ describe('nothing is lost', () => {
 
 describe('masks of another run', () => {
   it('are applied; those for another ratio or network are refused', async () => {
-    const pad = smallRecipe(data, 'pad');
+    const pad = smallRecipe(data, 'partial');
     await train(pad);
     const masks = join(parent, 'masks.safetensors');
     const bytes = readFileSync(run.partition);
@@ -304,15 +304,15 @@ describe('masks of another run', () => {
     expect(await failure(train(wider, { out: other }))).toBe(`partition.masks: ${masks}: ${noPartition}`);
     expect(await failure(train(recipe({ masks: parent }), { out: other }))).toBe(
       `partition.masks: ${parent} is no partitioned run: it has no partition.safetensors; give a file of masks or ` +
-        'a folder with one, as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+        'a folder with one, as training with a partition section writes it, or `padnet convert --layer partial --ratio`',
     );
     expect(existsSync(other)).toBe(false);
   });
 
   it('are found for a run that is fully dynamic, and for no static one', async () => {
-    await train(smallRecipe(data, 'dyconv'));
+    await train(smallRecipe(data, 'dynamic'));
     const before = readFileSync(run.modelWeights);
-    const settings = smallRecipe(data, 'pad').partition!;
+    const settings = smallRecipe(data, 'partial').partition!;
     const rounds: number[] = [];
     const result = await partitionRun(run.path, settings, { onRound: ({ round }) => rounds.push(round) });
     expect(rounds).toEqual([1, 2]);
@@ -331,9 +331,9 @@ describe('masks of another run', () => {
 
 describe('a partition of a network that is partial already', () => {
   it('leaves static what is so, and finds fewer entries', async () => {
-    await train(smallRecipe(data, 'pad'));
+    await train(smallRecipe(data, 'partial'));
     const first = decodePartition(readFileSync(run.partition), 'x');
-    const settings = { ...smallRecipe(data, 'pad').partition!, ratio: 0.2 };
+    const settings = { ...smallRecipe(data, 'partial').partition!, ratio: 0.2 };
     const { partition, before, after } = await partitionRun(run.path, settings);
     expect(before.score).toBe(metrics(run.metrics).at(-1)!.testScore);
     expect(overallDynamicRatio(partition.masks.values())).toBeCloseTo(0.2, 2);
@@ -342,8 +342,8 @@ describe('a partition of a network that is partial already', () => {
   });
 
   it('is refused where it asks for more than there are, or by scores that do not see which are static', async () => {
-    await train(smallRecipe(data, 'pad'));
-    const settings = smallRecipe(data, 'pad').partition!;
+    await train(smallRecipe(data, 'partial'));
+    const settings = smallRecipe(data, 'partial').partition!;
     expect(await failure(partitionRun(run.path, { ...settings, ratio: 0.4 }))).toMatch(
       /is partial with κ = 0\.300, and static entries stay so: expected a ratio of at most that, got 0\.4$/,
     );

@@ -141,7 +141,7 @@ export function readPartition(path: string): Partition {
   if (isFolder(path) && !isThere(file))
     throw new InputError(
       `${path} is no partitioned run: it has no partition.safetensors; give a file of masks or a folder with one, ` +
-        'as training with a partition section writes it, or `padnet convert --layer pad --ratio`',
+        'as training with a partition section writes it, or `padnet convert --layer partial --ratio`',
     );
   return decodePartition(readRegularFile(file, { expected: 'a partition' }), file);
 }

@@ -35,37 +35,41 @@ const ofType = <Type extends TrainingEvent['type']>(
   events.filter((event): event is Extract<TrainingEvent, { type: Type }> => event.type === type);
 
 describe('a run on texts', () => {
-  it.each(['static', 'moe', 'pad'] as const)('of a %s network: same scores from disk, same again', async (layer) => {
-    const recipe = smallTextRecipe(folder, layer);
-    const out = join(folder, `run-${layer}`);
-    const events = await collect(trainRecipe(recipe, { out }));
-    expect(readRun(out).recipe).toEqual(recipe);
-    const [finished] = ofType(events, 'finished');
-    expect(finished).toMatchObject({ metric: 'accuracy', testMetrics: { accuracy: finished!.testScore } });
-    const model = loadRunModel(out);
-    const evaluation = await (await savedTask(recipe, model)).evaluate();
-    expect(evaluation.score).toBe(finished!.testScore);
-    expect(evaluation.loss).toBeCloseTo(finished!.testLoss, 6);
-    await expect(savedTask(smallTextRecipe(folder, layer, { data: { task: 'mnli' } }), model)).rejects.toThrow(
-      'data.task: mnli needs a network with 3 outputs, that of the run has 2',
-    );
-    for (const { routing } of ofType(events, 'step')) {
-      if (layer === 'static') expect(routing).toBeNull();
-      else {
-        expect(routing!.auxiliaryLoss).toBeGreaterThan(0);
-        for (const value of [routing!.gateEntropy, routing!.loadEntropy]) {
-          expect(value).toBeGreaterThan(0);
-          expect(value).toBeLessThanOrEqual(1 + 1e-6);
+  it.each(['static', 'dynamic', 'partial'] as const)(
+    'of a %s network: same scores from disk, same again',
+    async (layer) => {
+      const recipe = smallTextRecipe(folder, layer);
+      const out = join(folder, `run-${layer}`);
+      const events = await collect(trainRecipe(recipe, { out }));
+      expect(readRun(out).recipe).toEqual(recipe);
+      const [finished] = ofType(events, 'finished');
+      expect(finished).toMatchObject({ metric: 'accuracy', testMetrics: { accuracy: finished!.testScore } });
+      const model = loadRunModel(out);
+      const evaluation = await (await savedTask(recipe, model)).evaluate();
+      expect(evaluation.score).toBe(finished!.testScore);
+      expect(evaluation.loss).toBeCloseTo(finished!.testLoss, 6);
+      await expect(savedTask(smallTextRecipe(folder, layer, { data: { task: 'mnli' } }), model)).rejects.toThrow(
+        'data.task: mnli needs a network with 3 outputs, that of the run has 2',
+      );
+      for (const { routing } of ofType(events, 'step')) {
+        if (layer === 'static') expect(routing).toBeNull();
+        else {
+          expect(routing!.auxiliaryLoss).toBeGreaterThan(0);
+          for (const value of [routing!.gateEntropy, routing!.loadEntropy]) {
+            expect(value).toBeGreaterThan(0);
+            expect(value).toBeLessThanOrEqual(1 + 1e-6);
+          }
         }
       }
-    }
-    const again = await collect(trainRecipe(recipe, { out: `${out}-again` }));
-    const told = (all: readonly TrainingEvent[]) => all.filter(({ type }) => type !== 'checkpoint').map(withoutTimings);
-    expect(told(again)).toEqual(told(events));
-    expect(readFileSync(new RunFolder(`${out}-again`).modelWeights)).toEqual(
-      readFileSync(new RunFolder(out).modelWeights),
-    );
-  });
+      const again = await collect(trainRecipe(recipe, { out: `${out}-again` }));
+      const told = (all: readonly TrainingEvent[]) =>
+        all.filter(({ type }) => type !== 'checkpoint').map(withoutTimings);
+      expect(told(again)).toEqual(told(events));
+      expect(readFileSync(new RunFolder(`${out}-again`).modelWeights)).toEqual(
+        readFileSync(new RunFolder(out).modelWeights),
+      );
+    },
+  );
 
   it('learns what its sentences say', async () => {
     const recipe = smallTextRecipe(folder, 'static', { training: { epochs: 30, learningRate: 5e-3 } });
@@ -74,7 +78,7 @@ describe('a run on texts', () => {
   });
 
   it('partitions within an epoch, and is the same where it was interrupted there', async () => {
-    const recipe = smallTextRecipe(folder, 'pad', { training: { checkpointSteps: 2 } });
+    const recipe = smallTextRecipe(folder, 'partial', { training: { checkpointSteps: 2 } });
     const [whole, parts] = [join(folder, 'whole'), join(folder, 'parts')];
     const events = await collect(trainRecipe(recipe, { out: whole }));
     expect(ofType(events, 'partition')).toMatchObject([{ epoch: 0, step: 3 }]);
@@ -131,8 +135,8 @@ describe('a run on texts', () => {
 
   it('is partitioned afterwards where it is a mixture', async () => {
     const out = join(folder, 'mixture');
-    await collect(trainRecipe(smallTextRecipe(folder, 'moe', { model: { layers: [1] } }), { out }));
-    const settings = smallTextRecipe(folder, 'pad', { partition: { granularity: 'neuron' } }).partition!;
+    await collect(trainRecipe(smallTextRecipe(folder, 'dynamic', { model: { layers: [1] } }), { out }));
+    const settings = smallTextRecipe(folder, 'partial', { partition: { granularity: 'neuron' } }).partition!;
     const { partition, before } = await partitionRun(out, settings);
     expect([...partition.masks.keys()]).toEqual([
       'encoder.layers.1.feed_forward.intermediate',
@@ -145,7 +149,7 @@ describe('a run on texts', () => {
 describe('model.pretrained of a network of ours', () => {
   const at = (name: string): string => join(folder, `from-${name}`);
   beforeAll(async () => {
-    for (const layer of ['static', 'moe', 'pad'] as const)
+    for (const layer of ['static', 'dynamic', 'partial'] as const)
       await collect(trainRecipe(smallTextRecipe(folder, layer, { training: { epochs: 1 } }), { out: at(layer) }));
   });
   const from = (
@@ -161,31 +165,31 @@ describe('model.pretrained of a network of ours', () => {
 
   it.each([
     ['static', 'static'],
-    ['static', 'moe'],
-    ['static', 'pad'],
-    ['moe', 'moe'],
-    ['moe', 'pad'],
-    ['pad', 'moe'],
-    ['pad', 'pad'],
+    ['static', 'dynamic'],
+    ['static', 'partial'],
+    ['dynamic', 'dynamic'],
+    ['dynamic', 'partial'],
+    ['partial', 'dynamic'],
+    ['partial', 'partial'],
   ] as const)('%s run, %s recipe: starts where the run ended', async (name, layer) => {
     expect(await lossOf(from(name, layer))).toBeCloseTo(reached(name), 5);
   });
 
   it('takes its shape and tokenizer alone where it is to be from scratch', async () => {
-    const { task } = await prepareTask(from('moe', 'static', { fromScratch: true }));
+    const { task } = await prepareTask(from('dynamic', 'static', { fromScratch: true }));
     expect(Array.from(task.network.namedModules()).some(([, module]) => module instanceof MoELinear)).toBe(false);
   });
 
   it('trains on, and saves a network that is read again', async () => {
     const out = join(folder, 'trained-on');
-    await collect(trainRecipe(from('pad', 'pad'), { out }));
-    const { score } = await (await savedTask(from('pad', 'pad'), loadRunModel(out))).evaluate();
+    await collect(trainRecipe(from('partial', 'partial'), { out }));
+    const { score } = await (await savedTask(from('partial', 'partial'), loadRunModel(out))).evaluate();
     expect(score).toBe(ofType(readRun(out).events, 'finished')[0]!.testScore);
   });
 
   it('trains a static network of a mixture with κ = 0', async () => {
     const out = join(folder, 'mean');
-    const recipe = from('moe', 'pad');
+    const recipe = from('dynamic', 'partial');
     await collect(trainRecipe({ ...recipe, partition: { ...recipe.partition!, ratio: 0, epoch: 0 } }, { out }));
     expect(loadRunModel(out).description.model.layer).toBe('static');
   });
@@ -195,19 +199,25 @@ describe('model.pretrained of a network of ours', () => {
       await expect(prepareTask(recipe)).rejects.toThrow(message);
     };
     await refuse(
-      from('moe', 'static'),
-      /^model\.pretrained: .*from-moe has model\.layer: moe; a mixture has no static form: .*; model\.layer: pad with partition\.ratio: 0 trains a static one from it$/,
+      from('dynamic', 'static'),
+      /^model\.pretrained: .*from-dynamic has model\.layer: dynamic; a mixture has no static form: .*; model\.layer: partial with partition\.ratio: 0 trains a static one from it$/,
     );
-    await refuse(from('pad', 'moe', { numExperts: 4 }), /has model\.numExperts: 3, here it is 4; give the same$/);
     await refuse(
-      from('moe', 'moe', { position: 'output' }),
+      from('partial', 'dynamic', { numExperts: 4 }),
+      /has model\.numExperts: 3, here it is 4; give the same$/,
+    );
+    await refuse(
+      from('dynamic', 'dynamic', { position: 'output' }),
       /does not fit: .*unexpected encoder\.layers\.0\.feed_forward\.intermediate/,
     );
     const begun = join(folder, 'begun');
     const controller = new AbortController();
-    for await (const event of trainRecipe(smallTextRecipe(folder, 'moe'), { out: begun, signal: controller.signal }))
+    for await (const event of trainRecipe(smallTextRecipe(folder, 'dynamic'), {
+      out: begun,
+      signal: controller.signal,
+    }))
       if (event.type === 'step') controller.abort();
-    await refuse(smallTextRecipe(folder, 'moe', { model: { pretrained: begun } }), /finishes the run$/);
+    await refuse(smallTextRecipe(folder, 'dynamic', { model: { pretrained: begun } }), /finishes the run$/);
   });
 });
 
@@ -228,7 +238,7 @@ describe('a network whose outputs are no numbers', () => {
 describe('early stopping', () => {
   it('keeps the best epoch, stops after the others, and resumes to the same', async () => {
     const training = { epochs: 12, learningRate: 5e-3, earlyStopping: { patience: 2 } };
-    const recipe = smallTextRecipe(folder, 'moe', { training });
+    const recipe = smallTextRecipe(folder, 'dynamic', { training });
     const events = await collect(trainRecipe(recipe, { out: join(folder, 'early') }));
     const epochs = ofType(events, 'epoch');
     const best = epochs.reduce((a, b) => (b.testScore > a.testScore ? b : a));
@@ -251,7 +261,7 @@ describe('early stopping', () => {
 
 describe('the start', () => {
   it('of mixtures of copies, whole or partial, is that of the static network', async () => {
-    const logits = async (layer: 'static' | 'moe' | 'pad'): Promise<number[]> => {
+    const logits = async (layer: 'static' | 'dynamic' | 'partial'): Promise<number[]> => {
       const { task } = await prepareTask(smallTextRecipe(folder, layer));
       task.network.eval();
       const found: number[] = [];
@@ -260,7 +270,7 @@ describe('the start', () => {
       return found;
     };
     const expected = await logits('static');
-    for (const layer of ['moe', 'pad'] as const)
+    for (const layer of ['dynamic', 'partial'] as const)
       (await logits(layer)).forEach((value, index) => {
         expect(value).toBeCloseTo(expected[index]!, 5);
       });
@@ -284,21 +294,21 @@ describe('the start', () => {
 
   it('converts the blocks and positions that are asked for', async () => {
     const model: Partial<TextRecipe['model']> = { layers: [1], position: 'output', routing: 'sentence' };
-    const { task } = await prepareTask(smallTextRecipe(folder, 'pad', { model }));
+    const { task } = await prepareTask(smallTextRecipe(folder, 'partial', { model }));
     expect([...partialLayers(task.network).keys()]).toEqual(['encoder.layers.1.feed_forward.output']);
     for (const [, module] of task.network.namedModules())
       if (module instanceof MoELinear) expect(module.routing).toBe('sentence');
-    await expect(prepareTask(smallTextRecipe(folder, 'moe', { model: { layers: [2] } }))).rejects.toThrow(
+    await expect(prepareTask(smallTextRecipe(folder, 'dynamic', { model: { layers: [2] } }))).rejects.toThrow(
       'layers: there is no block 2; the network has 2 feed-forward blocks (0 to 1)',
     );
-    expect(() => smallTextRecipe(folder, 'moe', { model: { k: 4 } })).toThrow(
+    expect(() => smallTextRecipe(folder, 'dynamic', { model: { k: 4 } })).toThrow(
       'expected at most model.numExperts (3), got 4',
     );
   });
 });
 
 it('leaks no tensor from step to step', async () => {
-  const { task, training } = await prepareTask(smallTextRecipe(folder, 'pad', { training: { epochs: 3 } }));
+  const { task, training } = await prepareTask(smallTextRecipe(folder, 'partial', { training: { epochs: 3 } }));
   const trainer = new Trainer({ task, training, partition: { ratio: 0.5, epoch: 1, batches: 2 } });
   const counts: number[] = [];
   for await (const event of trainer.run()) if (event.type === 'step') counts.push(liveTensors());

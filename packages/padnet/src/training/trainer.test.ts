@@ -33,8 +33,8 @@ const maskBits = (network: nn.Module): number[][] =>
 
 describe('what it tells', () => {
   it('is every step, round, partition, epoch and checkpoint, in order', async () => {
-    const network = smallNetwork('pad');
-    const trainer = new Trainer({ ...trainerOptions(network, 'pad'), checkpoints: folder });
+    const network = smallNetwork('partial');
+    const trainer = new Trainer({ ...trainerOptions(network, 'partial'), checkpoints: folder });
     expect([trainer.stepsPerEpoch, trainer.totalSteps]).toEqual([9, 18]);
     const events = await collect(trainer.run());
     const steps = Array<string>(9).fill('step');
@@ -79,9 +79,9 @@ describe('what it tells', () => {
   });
 
   it('follows learning rate and temperature step by step', async () => {
-    const network = smallNetwork('dyconv');
+    const network = smallNetwork('dynamic');
     const training = { schedule: 'constant', warmupEpochs: 1, temperature: { start: 19, end: 1, epochs: 2 } } as const;
-    const events = await collect(new Trainer(trainerOptions(network, 'dyconv', { training })).run());
+    const events = await collect(new Trainer(trainerOptions(network, 'dynamic', { training })).run());
     const steps = ofType(events, 'step');
     const rates = steps.map(({ learningRate }) => learningRate);
     for (const [index, rate] of rates.entries()) expect(rate).toBeCloseTo(0.05 * Math.min(1, index / 9), 12);
@@ -125,7 +125,7 @@ describe('a step', () => {
       ).to('float64');
       const training = { accumulation, epochs: 2, clipGradNorm: 0.5, temperature: { epochs: 2 } };
       const events = await collect(
-        new Trainer(trainerOptions(network, 'dyconv', { data: { batchSize }, training })).run(),
+        new Trainer(trainerOptions(network, 'dynamic', { data: { batchSize }, training })).run(),
       );
       return { network, steps: ofType(events, 'step') };
     };
@@ -187,10 +187,10 @@ describe('a step', () => {
   });
 
   it('leaks no tensor, with mix-up, accumulation, clipping and momentum', async () => {
-    const network = smallNetwork('pad');
+    const network = smallNetwork('partial');
     const training = { mixup: 0.2, accumulation: 2, clipGradNorm: 1, labelSmoothing: 0.1, epochs: 3 };
     const counts: number[] = [];
-    for await (const event of new Trainer(trainerOptions(network, 'pad', { training })).run())
+    for await (const event of new Trainer(trainerOptions(network, 'partial', { training })).run())
       if (event.type === 'step') counts.push(liveTensors());
     expect(new Set(counts.slice(1, 5)).size).toBe(1);
     // After an epoch with the masks: batches of each size have been planned.
@@ -200,7 +200,7 @@ describe('a step', () => {
   });
 
   it('leaves turns to timers', async () => {
-    const trainer = new Trainer(trainerOptions(smallNetwork('dyconv'), 'dyconv'));
+    const trainer = new Trainer(trainerOptions(smallNetwork('dynamic'), 'dynamic'));
     let [turns, steps] = [0, 0];
     const immediate = (): void => {
       turns++;
@@ -214,11 +214,11 @@ describe('a step', () => {
 
 describe('the partition', () => {
   it('comes at its epoch, and its masks stay', async () => {
-    const network = smallNetwork('pad');
+    const network = smallNetwork('partial');
     const full = maskBits(network);
     let found: Partition | undefined;
     const trainer = new Trainer({
-      ...trainerOptions(network, 'pad', { training: { epochs: 4 }, partition: { epoch: 2 } }),
+      ...trainerOptions(network, 'partial', { training: { epochs: 4 }, partition: { epoch: 2 } }),
       onPartition: (partition) => (found = partition),
     });
     const masks: number[][][] = [];
@@ -235,13 +235,13 @@ describe('the partition', () => {
 
   it('leaves a step to train with its masks, where it is at the very end', async () => {
     const changes = { training: { epochs: 1 }, partition: { epoch: 0.99 } };
-    const events = await collect(new Trainer(trainerOptions(smallNetwork('pad'), 'pad', changes)).run());
+    const events = await collect(new Trainer(trainerOptions(smallNetwork('partial'), 'partial', changes)).run());
     expect(ofType(events, 'partition')).toMatchObject([{ epoch: 0, step: 8 }]);
   });
 
   it.each([0, 1] as const)('with epoch 0 comes first; κ = %i', async (ratio) => {
-    const network = smallNetwork('pad');
-    const options = trainerOptions(network, 'pad', { training: { epochs: 1 }, partition: { epoch: 0, ratio } });
+    const network = smallNetwork('partial');
+    const options = trainerOptions(network, 'partial', { training: { epochs: 1 }, partition: { epoch: 0, ratio } });
     const events = await collect(new Trainer(options).run());
     expect(types(events).slice(0, 4)).toEqual(['partitionRound', 'partitionRound', 'partition', 'step']);
     for (const { mask } of partialLayers(network).values()) expect(mask.dynamicRatio).toBe(ratio);
@@ -250,7 +250,7 @@ describe('the partition', () => {
   it('does not change the output where coefficients are uniform and the mean is folded', async () => {
     const outputs: number[][] = [];
     for (const fold of [true, false]) {
-      const network = smallNetwork('pad', { bankInitialisation: 'independent' });
+      const network = smallNetwork('partial', { bankInitialisation: 'independent' });
       scope(() => {
         for (const [name, value] of network.stateDict()) if (name.endsWith('fc2.weight')) value.detach().zero_();
       });
@@ -262,7 +262,7 @@ describe('the partition', () => {
           return network.forward(fromTypedArray(input, [4, 1, 8, 8])).toArray();
         });
       const before = logits();
-      const trainer = new Trainer(trainerOptions(network, 'pad', { partition: { epoch: 0, fold } }));
+      const trainer = new Trainer(trainerOptions(network, 'partial', { partition: { epoch: 0, fold } }));
       for await (const { type } of trainer.run()) if (type === 'partition') break;
       const after = logits();
       outputs.push(after.map((value, index) => Math.abs(value - before[index]!)));
@@ -273,19 +273,19 @@ describe('the partition', () => {
 
   it('takes masks that were found before', async () => {
     let found: Partition | undefined;
-    const options = trainerOptions(smallNetwork('pad'), 'pad', { partition: { epoch: 0 } });
+    const options = trainerOptions(smallNetwork('partial'), 'partial', { partition: { epoch: 0 } });
     for await (const { type } of new Trainer({ ...options, onPartition: (made) => (found = made) }).run())
       if (type === 'partition') break;
-    const network = smallNetwork('pad');
-    const again = trainerOptions(network, 'pad', { training: { epochs: 2 }, partition: { epoch: 1 } });
+    const network = smallNetwork('partial');
+    const again = trainerOptions(network, 'partial', { training: { epochs: 2 }, partition: { epoch: 1 } });
     const events = await collect(new Trainer({ ...again, masks: found! }).run());
     expect(ofType(events, 'partitionRound')).toEqual([]);
     expect(ofType(events, 'partition')).toMatchObject([{ epoch: 1, step: 9 }]);
     expect(maskBits(network)).toEqual(Array.from(found!.masks.values(), ({ bits }) => [...bits]));
 
-    const other = smallNetwork('pad', { width: 2 });
+    const other = smallNetwork('partial', { width: 2 });
     const before = maskBits(other);
-    expect(() => new Trainer({ ...trainerOptions(other, 'pad'), masks: found! })).toThrow(
+    expect(() => new Trainer({ ...trainerOptions(other, 'partial'), masks: found! })).toThrow(
       /^partition\.masks: .* another network: mask shape \[4, 4, 3, 3\] does not .* \[2, 2, 3, 3\] of layer1\.0\.conv1/,
     );
     expect(maskBits(other)).toEqual(before);
@@ -308,8 +308,8 @@ describe('the partition', () => {
       },
     };
     let found: Partition | undefined;
-    const network = smallNetwork('pad');
-    const options = trainerOptions(network, 'pad', { partition: { epoch: 0, rounds: 1 } });
+    const network = smallNetwork('partial');
+    const options = trainerOptions(network, 'partial', { partition: { epoch: 0, rounds: 1 } });
     for await (const { type } of new Trainer({ ...options, saliency, onPartition: (made) => (found = made) }).run())
       if (type === 'partition') break;
     expect(calls).toEqual([2]);
@@ -342,7 +342,7 @@ describe('stopped by a signal', () => {
   });
 
   it('in the partition goes back to before it', async () => {
-    const network = smallNetwork('pad');
+    const network = smallNetwork('partial');
     const controller = new AbortController();
     const saliency: Saliency = {
       name: 'stops',
@@ -352,7 +352,7 @@ describe('stopped by a signal', () => {
         return Promise.reject(new Error('not reached'));
       },
     };
-    const options = { ...trainerOptions(network, 'pad'), checkpoints: folder };
+    const options = { ...trainerOptions(network, 'partial'), checkpoints: folder };
     const events = await collect(new Trainer({ ...options, saliency }).run(controller));
     expect(types(events).slice(-3)).toEqual(['epoch', 'checkpoint', 'interrupted']);
     expect(readdirSync(folder)).toHaveLength(2);
@@ -517,7 +517,7 @@ describe('another number that is not finite', () => {
   });
 
   it('of a partition’s scores names the layer whose output is first, or whose scores are', async () => {
-    const options = trainerOptions(smallNetwork('pad'), 'pad');
+    const options = trainerOptions(smallNetwork('partial'), 'partial');
     const partitionLosses = options.task.partitionLosses.bind(options.task);
     options.task.partitionLosses = (set) => {
       spoil(options.task.network, 'layer3.0.bn2.running_mean');
@@ -539,7 +539,7 @@ describe('another number that is not finite', () => {
         ),
     };
     rmSync(folder, { recursive: true });
-    const scored = await failing({ ...trainerOptions(smallNetwork('pad'), 'pad'), saliency: own });
+    const scored = await failing({ ...trainerOptions(smallNetwork('partial'), 'partial'), saliency: own });
     expect(scored.message).toMatch(
       /^the saliency own is not finite at step 9: that of layer4\.0\.conv1 is not\. The last/,
     );
@@ -562,9 +562,9 @@ describe('bad options', () => {
     expect(() => new Trainer({ ...trainerOptions(network, 'static'), partition: { ratio: 0.3 } })).toThrow(
       'partition is given, but the network has no partial layer',
     );
-    expect(() => new Trainer({ ...trainerOptions(smallNetwork('pad'), 'pad', { partition: { ratio: 2 } }) })).toThrow(
-      /^partition: ratio: /,
-    );
+    expect(
+      () => new Trainer({ ...trainerOptions(smallNetwork('partial'), 'partial', { partition: { ratio: 2 } }) }),
+    ).toThrow(/^partition: ratio: /);
   });
 
   it('a checkpoint of another network, which stays', async () => {
@@ -585,7 +585,7 @@ describe('bad options', () => {
 });
 
 describe('autocast', () => {
-  it.each(['static', 'dyconv', 'pad'] as const)(
+  it.each(['static', 'dynamic', 'partial'] as const)(
     'of a %s network: nearly the same losses at first, and they fall',
     async (layer) => {
       const losses = async (autocast: 'none' | 'bf16'): Promise<number[]> => {

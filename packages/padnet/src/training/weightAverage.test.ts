@@ -75,12 +75,12 @@ describe('training with ema', () => {
   const ema = 0.8;
 
   it('tests and keeps the average of every step’s weights', async () => {
-    const network = smallNetwork('dyconv');
+    const network = smallNetwork('dynamic');
     const weight = network.stateDict().get('fc.weight')!;
     let expected = weight.clone();
     let own = expected;
     const training = { ema, epochs: 2 };
-    const options = trainerOptions(network, 'dyconv', { training });
+    const options = trainerOptions(network, 'dynamic', { training });
     let update = 0;
     let test = { testLoss: NaN, testScore: NaN };
     for await (const event of new Trainer(options).run()) {
@@ -102,18 +102,18 @@ describe('training with ema', () => {
 
   it('takes the same steps as without', async () => {
     const losses = async (training: { ema?: number }): Promise<number[]> => {
-      const events = await collect(new Trainer(trainerOptions(smallNetwork('pad'), 'pad', { training })).run());
+      const events = await collect(new Trainer(trainerOptions(smallNetwork('partial'), 'partial', { training })).run());
       return events.flatMap((event) => (event.type === 'step' ? event.loss : []));
     };
     expect(await losses({ ema })).toEqual(await losses({}));
   });
 
   it('starts again at the partition, for all layers alike', async () => {
-    const network = smallNetwork('pad');
+    const network = smallNetwork('partial');
     const weight = network.stateDict().get('fc.weight')!;
     let expected = weight.clone();
     let update = 0;
-    for await (const event of new Trainer(trainerOptions(network, 'pad', { training: { ema } })).run()) {
+    for await (const event of new Trainer(trainerOptions(network, 'partial', { training: { ema } })).run()) {
       if (event.type === 'partition') [expected, update] = [weight.detach().clone(), 0];
       if (event.type !== 'step') continue;
       const decay = decayAt(update++, ema);
@@ -141,10 +141,10 @@ describe('training with ema', () => {
     const folder = mkdtempSync(join(tmpdir(), 'padnet-average-'));
     try {
       const changes = { training: { ema } };
-      const plain = smallNetwork('pad');
-      await collect(new Trainer(trainerOptions(plain, 'pad', changes)).run());
+      const plain = smallNetwork('partial');
+      await collect(new Trainer(trainerOptions(plain, 'partial', changes)).run());
 
-      const first = trainerOptions(smallNetwork('pad'), 'pad', changes);
+      const first = trainerOptions(smallNetwork('partial'), 'partial', changes);
       const controller = new AbortController();
       const evaluate = first.task.evaluate.bind(first.task);
       first.task.evaluate = (options) => {
@@ -153,8 +153,8 @@ describe('training with ema', () => {
       };
       const stopped = await collect(new Trainer({ ...first, checkpoints: folder }).run(controller));
       expect(stopped.at(-1)).toMatchObject({ type: 'interrupted', step: 9 });
-      const network = smallNetwork('pad');
-      const trainer = new Trainer({ ...trainerOptions(network, 'pad', changes), checkpoints: folder });
+      const network = smallNetwork('partial');
+      const trainer = new Trainer({ ...trainerOptions(network, 'partial', changes), checkpoints: folder });
       trainer.resume();
       await collect(trainer.run());
       expect(checksums(network)).toEqual(checksums(plain));

@@ -40,7 +40,7 @@ function pictureRecipe(
   partition: Partial<PictureRecipe['partition']>,
   training: Partial<PictureRecipe['training']> = {},
 ): PictureRecipe {
-  const recipe = smallRecipe(join(folder, 'pictures'), 'pad', training);
+  const recipe = smallRecipe(join(folder, 'pictures'), 'partial', training);
   return pictureRecipeSchema.parse({
     ...recipe,
     model: { ...recipe.model, ...model },
@@ -96,7 +96,7 @@ describe('partition.ratio: 0, of pictures', () => {
       const model = loadModel(new RunFolder(out).model);
       expect(model.description.model.layer).toBe('static');
       expect(hasDynamicLayer(model.network)).toBe(false);
-      expect(readRun(out).recipe.model.layer).toBe('pad');
+      expect(readRun(out).recipe.model.layer).toBe('partial');
     },
   );
 
@@ -136,7 +136,7 @@ it('a run where some layers have no dynamic entry keeps the others dynamic, bit 
   expect(empty.length).toBeGreaterThan(0);
   expect(empty.length).toBeLessThan(ratios.length);
   const { network, description } = loadModel(new RunFolder(out).model);
-  expect(description.model.layer).toBe('pad');
+  expect(description.model.layer).toBe('partial');
   for (const [path] of ratios) expect(network.getModule(path) instanceof nn.Conv2d).toBe(empty.includes(path));
   expect(names(out).filter((name) => empty.some((path) => name.startsWith(`${path}.router`)))).toEqual([]);
 });
@@ -145,7 +145,7 @@ describe('partition.ratio: 0, of texts', () => {
   it('is a static encoder that routes nothing, bit for bit however it is interrupted', async () => {
     writeTexts(join(folder, 'glue'));
     writeEncoder(join(folder, 'encoder'));
-    const recipe = smallTextRecipe(folder, 'pad', { partition: { ratio: 0 } });
+    const recipe = smallTextRecipe(folder, 'partial', { partition: { ratio: 0 } });
     const { out, events } = await whole(recipe);
     const parts = await inParts(recipe, [2, 5, 9]);
     expect(weights(parts).equals(weights(out))).toBe(true);
@@ -162,7 +162,7 @@ it('a checkpoint of before, which has routers of such layers, is gone on with as
   const emptied = 'layer1.0.conv1';
   /** As partitions left a network until they made such layers static. */
   const older = (): nn.Layer => {
-    const network = smallNetwork('pad');
+    const network = smallNetwork('partial');
     for (const [path, source] of searchLayers(network)) {
       const mask = path === emptied ? Mask.empty(source.shape) : Mask.full(source.shape);
       network.replaceModule(`${path}.source`, source.toPartial(mask));
@@ -186,8 +186,8 @@ it('a checkpoint of before, which has routers of such layers, is gone on with as
     );
     writeFileSync(file, inFirstFormat(readFileSync(file, 'utf8')));
   });
-  const network = smallNetwork('pad');
-  const trainer = new Trainer({ ...trainerOptions(network, 'pad'), checkpoints });
+  const network = smallNetwork('partial');
+  const trainer = new Trainer({ ...trainerOptions(network, 'partial'), checkpoints });
   trainer.resume();
   await collect(trainer.run());
   expect(isDynamicLayer(network.getModule(emptied))).toBe(true);

@@ -1,7 +1,7 @@
 /**
  * A colour for each run, the same in every figure. The colours are CSS variables, so that they follow light and dark.
  */
-import { layerRole, type LayerRole, type RunLayer } from '../../analysis/layerNames.js';
+import type { LayerKind } from '../../models/layerKind.js';
 
 /** Distinct for colour-blind readers and at least 4.5 : 1 against the page, in light and in dark. */
 const palette = {
@@ -9,15 +9,15 @@ const palette = {
   dark: ['#a3adba', '#f28e4a', '#56b4e9', '#3fc79a', '#e08fbd', '#e6b422', '#b99bf0', '#8fb8ff'],
 } as const;
 
-/** The first run of each role has the colour of its role in every report: grey, orange, blue. */
-const colourOfRole: Record<LayerRole, number> = { static: 0, dynamic: 1, partial: 2 };
+/** The first run of each kind has the colour of its kind in every report: grey, orange, blue. */
+const colourOfKind: Record<LayerKind, number> = { static: 0, dynamic: 1, partial: 2 };
 
 /** One for each run; after eight they repeat. */
-export function runColours(runs: readonly { readonly layer: RunLayer }[]): string[] {
-  const roles = runs.map(({ layer }) => layerRole(layer));
-  let next = Object.keys(colourOfRole).length;
-  return roles.map((role, index) => {
-    const colour = roles.indexOf(role) === index ? colourOfRole[role] : next++ % palette.light.length;
+export function runColours(runs: readonly { readonly layer: LayerKind }[]): string[] {
+  const kinds = runs.map(({ layer }) => layer);
+  let next = Object.keys(colourOfKind).length;
+  return kinds.map((kind, index) => {
+    const colour = kinds.indexOf(kind) === index ? colourOfKind[kind] : next++ % palette.light.length;
     return `var(--run-${colour})`;
   });
 }

@@ -42,9 +42,8 @@ describe('a comparison of runs on texts', () => {
     expect(stepTime!.cells[0]!.detail).toBe('320 sentences/s');
     expect(notes.join(' ')).not.toContain('uncertain');
     expect(summarySentence(threeTextRuns())).toBe(
-      'With 50.0 % of its entries dynamic, cola-pad stores 30.0 M numbers (75 % of cola-moe). It reaches 50.00 test ' +
-        'Matthews correlation (× 100): +25.00 points against cola-moe (25.00), +52.00 points against cola-static ' +
-        '(−2.00).',
+      'With 50.0 % of its entries dynamic, cola-partial stores 30.0 M numbers (75 % of cola-dynamic). It reaches 50.00 test Matthews ' +
+        'correlation (× 100): +25.00 points against cola-dynamic (25.00), +52.00 points against cola-static (−2.00).',
     );
   });
 
@@ -66,7 +65,7 @@ describe('a comparison of runs on texts', () => {
   it('compares no scores of other tasks, and nothing with networks from scratch', () => {
     const [still, mixed] = threeTextRuns();
     const other = textRun({
-      layer: 'moe',
+      layer: 'dynamic',
       task: 'rte',
       result: { metric: 'accuracy', testScore: 0.6, testMetrics: { accuracy: 0.6 } },
       parameters: 1,
@@ -77,7 +76,7 @@ describe('a comparison of runs on texts', () => {
       { text: '−2.00', detail: 'Matthews correlation', best: false, toStatic: null, toDynamic: null },
       { text: '60.00 %', detail: 'accuracy ± 5.77', best: false, toStatic: null, toDynamic: null },
     ]);
-    const recipe = textRecipe('moe', { task: 'cola', model: { fromScratch: true } });
+    const recipe = textRecipe('dynamic', { task: 'cola', model: { fromScratch: true } });
     const fresh = { ...mixed, model: recipe.model, recipe };
     expect(compareRuns([still, fresh]).columns[1]!.cells[1]!.toStatic).toBeNull();
   });
@@ -85,7 +84,7 @@ describe('a comparison of runs on texts', () => {
   it('names settings of experts only where runs that have experts differ', () => {
     const [still, mixed, partial] = threeTextRuns();
     expect(compareRuns([still, mixed, partial]).notes.join(' ')).not.toContain('Settings');
-    const more = { ...mixed, recipe: textRecipe('moe', { task: 'cola', model: { numExperts: 8, k: 2 } }) };
+    const more = { ...mixed, recipe: textRecipe('dynamic', { task: 'cola', model: { numExperts: 8, k: 2 } }) };
     expect(compareRuns([still, more, partial]).notes.at(-1)).toBe(
       'Settings that differ as well: model.numExperts –, 8, 2; model.k –, 2, 1.',
     );
@@ -141,8 +140,12 @@ describe('the report page of runs on texts', () => {
     expect(labels).toContain(
       'Share of the gates by layer and expert: 5 intermediate 50 50 %, evenness 1.00; 5 output 90 10 %, evenness 0.47',
     );
-    expect(labels).toContain('Entropy of a token’s gates during training; at the end: cola-moe 0.75, cola-pad 0.75');
-    expect(labels).toContain('Entropy of the experts’ load during training; at the end: cola-moe 0.50, cola-pad 0.50');
+    expect(labels).toContain(
+      'Entropy of a token’s gates during training; at the end: cola-dynamic 0.75, cola-partial 0.75',
+    );
+    expect(labels).toContain(
+      'Entropy of the experts’ load during training; at the end: cola-dynamic 0.50, cola-partial 0.50',
+    );
   });
 
   it('lists the tokens that are typical of each expert, escaped', () => {

@@ -78,7 +78,7 @@ function sizeSection(runs: readonly RunSummary[]): Html {
   const hasIntervals = runs.some((run) => scoreInterval(run) !== null);
   const score = upperFirst(scoreName(runs));
   const partial = runs.flatMap((run, index) =>
-    run.layer === 'pad' && run.layers.length > 0 ? [{ run, colour: colours[index]! }] : [],
+    run.layer === 'partial' && run.layers.length > 0 ? [{ run, colour: colours[index]! }] : [],
   );
   const isPartial = partial.length > 0;
   const ratios = html` By layer, from input to output: on the left the fraction of its entries that still depend on the

@@ -32,7 +32,7 @@ describe('a network that cannot fit', () => {
     expect(make({ name: 'mobilenetV2', width: 1e6 })).toMatch(
       /^model\.width: mobilenetV2 of width 1000000 has about 2\.\de\+18/,
     );
-    const large = modelSchema.parse({ name: 'resnet101', layer: 'dyconv', numKernels: 64, width: 120 });
+    const large = modelSchema.parse({ name: 'resnet101', layer: 'dynamic', numKernels: 64, width: 120 });
     // 64 banks of 43 million numbers times 3.5, a thousand times over.
     expect(
       refusal(() => {
@@ -47,7 +47,7 @@ describe('a network that cannot fit', () => {
     manualSeed(7);
     using before = randn([4]);
     manualSeed(7);
-    const options = modelSchema.parse({ name: 'resnet10', layer: 'dyconv', width: 96 });
+    const options = modelSchema.parse({ name: 'resnet10', layer: 'dynamic', width: 96 });
     assertNetworkFits(options, shape, 4);
     using after = randn([4], { generator: defaultGenerator });
     expect(after.toArray()).toEqual(before.toArray());
@@ -58,7 +58,7 @@ describe('a recipe for pictures', () => {
   const train = { ...pictures(8), length: 1_000_000, channels: 3, height: 8192, width: 8192 };
   const recipe = (keys: object) =>
     pictureRecipeSchema.parse({
-      model: { name: 'resnet10', layer: 'pad' },
+      model: { name: 'resnet10', layer: 'partial' },
       data: { name: 'imageFolder', path: 'x', ...keys },
       training: { epochs: 2 },
       partition: { ratio: 0.3, batches: 100_000 },
@@ -100,7 +100,7 @@ it('a recipe for texts is refused by the number of its experts', () => {
   );
   const recipe = textRecipeSchema.parse({
     modality: 'text',
-    model: { pretrained: 'x', layer: 'moe', numExperts: 256 },
+    model: { pretrained: 'x', layer: 'dynamic', numExperts: 256 },
     data: { task: 'rte' },
     training: { epochs: 1 },
   });

@@ -29,11 +29,10 @@ import type { PreparedTask, PrepareOptions, TaskKind } from './taskKind.js';
 const trainerOptions = z.object(trainingSchema.shape);
 
 export const pictures: TaskKind<PictureRecipe, PictureModel> = {
-  dynamicLayer: 'dyconv',
   prepare: preparePictures,
   savedTask: savedPictureTask,
   makeSearchable: ({ network, description: { model } }, options) => {
-    convertModel(network, { ...model, layer: 'dyconv', bankInitialisation: 'copies', noise: 0 }, options);
+    convertModel(network, { ...model, layer: 'dynamic', bankInitialisation: 'copies', noise: 0 }, options);
     convertToPartial(network, { scaleMode: model.scaleMode });
   },
   hubName: () => null,

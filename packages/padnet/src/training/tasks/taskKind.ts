@@ -44,8 +44,6 @@ export interface PreparedTask {
 
 /** The methods take recipes and networks of their own modality alone. */
 export interface TaskKind<R extends Recipe = Recipe, Model extends SavedModel = SavedModel> {
-  /** The kind of layer that a static network gets to be partitioned. */
-  readonly dynamicLayer: 'dyconv' | 'moe';
   /** Loads the data and makes the network, from the recipe's seed. */
   prepare(recipe: R, options: PrepareOptions): Promise<PreparedTask>;
   /** The task that evaluates or partitions a trained network, on the data of a recipe. */

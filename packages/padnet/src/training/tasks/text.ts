@@ -24,13 +24,12 @@ import { createFromStart, resolveTextStart, type TextStart } from './textPretrai
 import { TextTask, type TextSplits } from './textTask.js';
 
 export const texts: TaskKind<TextRecipe, TextModel> = {
-  dynamicLayer: 'moe',
   prepare: prepareTexts,
   // eslint-disable-next-line @typescript-eslint/require-await -- what it throws is a rejection
   savedTask: async (recipe, model, options) => savedTextTask(recipe, model, options),
   makeSearchable: ({ network, description: { model } }) => {
     const { position, layers, scaleMode } = model;
-    convertTextModel(network, { ...model, layer: 'moe', noise: 0 });
+    convertTextModel(network, { ...model, layer: 'dynamic', noise: 0 });
     convertToPartialMoE(network, { position, ...(layers && { layers }), scaleMode });
   },
   hubName: ({ model }) => model.pretrained,
