@@ -60,8 +60,8 @@ export const defineConvert = (command: Command) =>
     .option('--ratio <number>', 'of pad: fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
     .option(
       '--recipe <file>',
-      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that of ' +
-        'the run)',
+      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that ' +
+        'of the run)',
     )
     .option('--force', 'replace the network that is in the folder already')
     .addOption(allowCodeOption())

@@ -1,4 +1,4 @@
-/** A modality, the kind of data that a network takes, as training needs to know it: `picture.ts` and `text.ts` are such. */
+/** A modality, the kind of data that a network takes, as training needs to know it: see `picture.ts` and `text.ts`. */
 import type { Device } from '@padnet/torch';
 import type { CodeOptions } from '../../ownCode/index.js';
 import type { Recipe } from '../../recipe/recipe.js';
