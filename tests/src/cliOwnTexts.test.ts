@@ -291,13 +291,18 @@ describe('a network as Hugging Face saves it', () => {
 });
 
 describe('eval', () => {
-  it('says where it is not known any more what the run was tested on', async () => {
-    cpSync(join(cwd, 'static'), join(cwd, 'lost'), { recursive: true });
-    rmSync(join(cwd, 'lost/split.json'));
-    const { code, stdout, stderr } = await run('eval', 'lost');
-    expect(code).toBe(0);
-    expect(stdout).toMatch(/^test accuracy /);
-    expect(stderr).toMatch(/^padnet: lost\/split\.json is missing, .*: its data are divided anew, .*from a copy\n$/);
+  it.each([
+    ['static', 'eval', []],
+    ['static', 'compare', ['--out', 'lost.html']],
+    ['pad', 'partition', ['--ratio', '0.2']],
+  ])('says where it is not known any more what the run %s was tested on: %s', async (trained, command, options) => {
+    const lost = `${trained}-${command}`;
+    cpSync(join(cwd, trained), join(cwd, lost), { recursive: true });
+    rmSync(join(cwd, lost, 'split.json'));
+    const { code, stderr } = await run(command, lost, ...options);
+    const split = `padnet: ${lost}/split.json is missing, which says what the run was tested on: its data are divided anew, `;
+    expect([code, stderr.slice(0, split.length)]).toEqual([0, split]);
+    expect(stderr).toMatch(/from a copy\n$/);
   });
 
   it('gives what training ended with, on the rows that it was not trained on', async () => {

@@ -47,7 +47,7 @@ export interface Conversion {
 /**
  * Reads what was written before it compares.
  *
- * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has one already
+ * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has a network
  */
 export async function convertNetwork(path: string, options: ConvertOptions): Promise<Conversion> {
   const { out, force = false } = options;
@@ -114,8 +114,8 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertOptio
 function alreadyText(path: string, layer: LayerKind): string {
   if (layer !== 'partial') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
   return (
-    `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a recipe ` +
-    'with model.pretrained and partition.masks trains with them'
+    `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a ` +
+    'recipe with model.pretrained and partition.masks trains with them'
   );
 }
 
@@ -124,8 +124,8 @@ type SourceOptions = Pick<ConvertOptions, 'model' | 'width' | 'allowCode' | 'onR
 /**
  * The network to start from, with its weights.
  *
- * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of an
- *   encoder as Hugging Face saves it; or an encoder's name on the hub
+ * @param source file of weights for pictures, folder of a finished run, of a network that `padnet convert` wrote, or of
+ *   an encoder as Hugging Face saves it; or an encoder's name on the hub
  * @throws InputError where it is none of these
  */
 async function convertSource(source: string, options: SourceOptions): Promise<ConvertSource> {

@@ -70,8 +70,8 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
     )
     .option(
       '--recipe <file>',
-      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that of ' +
-        'the run)',
+      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that ' +
+        'of the run)',
     )
     .option('--force', 'replace the network that is in the folder already')
     .addOption(allowCodeOption())

@@ -10,7 +10,6 @@ import {
   type PictureModel,
   readRun,
   RunFolder,
-  sampleNames,
   savePictureModel,
   splitOfRun,
   type SplitOptions,
@@ -27,8 +26,7 @@ import {
   partitionByMagnitude,
 } from './converter.js';
 import type { ConvertOptions } from './convertOptions.js';
-import { readDataRecipe } from './runRecipe.js';
-import { UsageError } from './usage.js';
+import { readDataRecipe, recipeFor } from './runRecipe.js';
 
 const ofTexts = 'texts';
 
@@ -59,7 +57,7 @@ async function writePictures(
     return null;
   }
   if (layer === 'static') {
-    const { recipe, division } = dataOf(path, source, options);
+    const { recipe, division } = dataOf(path, options);
     const { allowCode, onRemark, signal } = options;
     const cost = await foldNetwork(recipe, source, { allowCode, onRemark, signal, ...division });
     savePictureModel(join(out, 'model.json'), network, description);
@@ -72,7 +70,7 @@ async function writePictures(
     optionNames,
   );
   explained(path, () => convertModel(network, model, options));
-  using data = !isStatic && measuresMean(network) ? await batchesOf(dataOf(path, source, options), source) : null;
+  using data = !isStatic && measuresMean(network) ? await batchesOf(dataOf(path, options), source) : null;
   if (data) meanIntoStatic(network, data.batchLosses);
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
@@ -88,23 +86,16 @@ interface FoldData {
 }
 
 /** Data to measure on what routers decide on average. */
-function dataOf(
-  path: string,
-  { modality }: ConvertSource<PictureModel>,
-  { recipe: file, onText }: ConvertOptions,
-): FoldData {
+function dataOf(path: string, { recipe: file, onText }: ConvertOptions): FoldData {
   const folder = new RunFolder(path);
   if (file === undefined && !isThere(folder.recipe)) {
     throw new InputError(
-      `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose data are like ` +
-        'those it was trained on with --recipe <file>',
+      `${path} has no data of its own, on which to measure what its routers decide on average; give a recipe whose ` +
+        'data are like those it was trained on with --recipe <file>',
     );
   }
-  const recipe = file === undefined ? readRun(path).recipe : readDataRecipe(file, []);
-  if (recipe.modality !== modality) {
-    const samples = [sampleNames[modality], sampleNames[recipe.modality]] as const;
-    throw new UsageError(`${path} has a network for ${samples[0]}, the recipe is for ${samples[1]}`);
-  }
+  const given = file === undefined ? readRun(path).recipe : readDataRecipe(file, []);
+  const recipe = recipeFor('image', given, path);
   return { recipe, division: file === undefined ? splitOfRun(folder, onText) : {} };
 }
 

@@ -65,7 +65,9 @@ const checks = {
       return {
         level: 'fail',
         found: reasonOf(error),
-        fix: 'apt-get install libtorch-dev libopenblas0-pthread (or set LIBTORCH to an unpacked libtorch), then `make build`',
+        fix:
+          'apt-get install libtorch-dev libopenblas0-pthread (or set LIBTORCH to an unpacked libtorch), then ' +
+          '`make build`',
         values: { version: null, file: null },
       };
     }

@@ -18,9 +18,9 @@ import {
   wholeNumber,
   withExamples,
 } from './options.js';
-import { readDataRecipe } from './runRecipe.js';
+import { readDataRecipe, recipeFor } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { refuseOptions, refuseUsage, UsageError } from './usage.js';
+import { refuseOptions, refuseUsage } from './usage.js';
 
 const define = (command: Command) =>
   withExamples(
@@ -40,8 +40,8 @@ const define = (command: Command) =>
     )
     .option(
       '--data <path>',
-      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; without ' +
-        'classes they are predicted',
+      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; ' +
+        'without classes they are predicted',
     )
     .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .addOption(setDataOption())
@@ -69,8 +69,8 @@ async function evaluateRun(run: string, options: OptionsOf<typeof define>, termi
   });
   if (!isOnData && options.recipe === undefined && ['converted', 'encoder'].includes(networkPlace(run))) {
     throw new InputError(
-      `${run} is a network without data of its own; give pictures or texts with --data <path>, or the recipe whose data it is ` +
-        'evaluated on with --recipe <file>',
+      `${run} is a network without data of its own; give pictures or texts with --data <path>, or the recipe whose ` +
+        'data it is evaluated on with --recipe <file>',
     );
   }
   const model = loadAnswering(run, { allowCode });
@@ -80,9 +80,7 @@ async function evaluateRun(run: string, options: OptionsOf<typeof define>, termi
   });
   const commands = commandsOf(model.modality);
   const file = options.recipe ?? new RunFolder(run).recipe;
-  const recipe = isOnData ? null : readDataRecipe(file, set);
-  if (recipe && recipe.modality !== model.modality)
-    throw new UsageError(`${run} has a network for ${model.modality}, the recipe is for ${recipe.modality}`);
+  const recipe = isOnData ? null : recipeFor(model.modality, readDataRecipe(file, set), run);
   refuseOptions(options, commands.evalRefused, (option, purpose) => {
     return `${option} is for ${purpose}; ${run} is on ${samplesOf([model])}`;
   });

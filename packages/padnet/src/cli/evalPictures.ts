@@ -1,4 +1,4 @@
-/** `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where nobody knows the classes. */
+/** `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where no classes are known. */
 import { existsSync } from 'node:fs';
 import { type ImageDataset, loadPictureTestSet, type OnBadPicture, onceEach } from '../data/index.js';
 import { fuseBatchNorms, setCoefficientThreshold } from '../layers/index.js';
@@ -26,7 +26,7 @@ export async function evaluatePictures(
   return await evaluateOn(test, question, { numWorkers: data.numWorkers, onBadPicture });
 }
 
-/** On new pictures: in folders of the network's classes, or else predicted. What cannot be used makes the exit code 1. */
+/** On new pictures: in folders of the network's classes, or else predicted. A bad one makes the exit code 1. */
 export async function evaluatePicturesAt(question: PictureQuestion, data: string): Promise<Scored | null> {
   const { run, model, batchSize, coefficientThreshold, json, terminal } = question;
   let failed = 0;

@@ -31,8 +31,8 @@ const define = (command: Command) =>
   )
     .addHelpText(
       'after',
-      `${goesOnHelp}\nSeveral processes may fill one folder, best with tasks of their own; the same command with all tasks then writes the\n` +
-        'whole table.',
+      `${goesOnHelp}\nSeveral processes may fill one folder, best with tasks of their own; the same command with ` +
+        'all tasks then writes the\nwhole table.',
     )
     .option('--tasks <names>', `of ${glueTaskNames.join(', ')} (default: all)`, listOf(glueTaskNames))
     .option('--networks <names>', `of ${glueNetworks.join(', ')} (default: static,moe,pad)`, listOf(glueNetworks))
@@ -100,7 +100,8 @@ function cellRecipe(
 }
 
 /**
- * The runs that the page looks at closely: of each task those of the first seed that a network with experts has finished.
+ * The runs that the page looks at closely: of each task those of the first seed that a network with experts has
+ * finished.
  *
  * @param summaries by folder, of runs that have been looked at before
  */

@@ -69,8 +69,8 @@ async function inspect(what: string, options: OptionsOf<typeof define>, terminal
   if (described) {
     if (plan || size !== undefined)
       throw new UsageError(
-        `${plan ? '--plan' : '--size'}: only the program that trained the network of ${what} can make it; without that program, what ` +
-          'it wrote down is shown',
+        `${plan ? '--plan' : '--size'}: only the program that trained the network of ${what} can make it; without that program, ` +
+          'what it wrote down is shown',
       );
     terminal.result(json, described, () => [inspectText(described), 'as the program wrote it down that trained it']);
     return;

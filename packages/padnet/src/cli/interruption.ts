@@ -5,7 +5,7 @@ export function isAbort(error: unknown, { aborted, reason }: AbortSignal): boole
   return aborted && (error === reason || (error instanceof Error && error.name === 'AbortError'));
 }
 
-/** What a shell says of a program that the signal ended; SIGHUP: the terminal has gone. */
+/** The exit codes that a shell gives programs that a signal ended; SIGHUP: the terminal has gone. */
 const exitCodes = { SIGINT: 130, SIGTERM: 143, SIGHUP: 129 } as const;
 type StopSignal = keyof typeof exitCodes;
 const stopSignals = Object.keys(exitCodes) as StopSignal[];
@@ -27,7 +27,7 @@ export class Interruption implements Disposable {
     for (const name of stopSignals) process.on(name, this.#listener);
   }
 
-  /** Of a command that has stopped by the signal. */
+  /** The exit code of a command that has stopped by the signal. */
   get exitCode(): number {
     return this.#exitCode ?? READER_GONE;
   }

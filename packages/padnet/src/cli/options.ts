@@ -1,4 +1,4 @@
-/** How commands are defined: the values of options, checked while the command line is read, and options that many have. */
+/** The definition of commands: values of options, checked while the command line is read, and options that many have. */
 import { type Command as TypedCommand, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closest } from 'fastest-levenshtein';
 import { modelSchema } from '../models/index.js';
@@ -12,7 +12,7 @@ export type OptionsOf<Define extends (command: Command) => { opts(): unknown }> 
   ReturnType<Define>['opts']
 >;
 
-/** Reads a number. @param expected the numbers that are taken, in words: commander puts the option's name before the message */
+/** Reads a number. @param expected the numbers that are taken, in words; commander names the option before them */
 function number(expected: string, isTaken: (value: number, text: string) => boolean): (text: string) => number {
   return (text) => {
     const value = Number(text);

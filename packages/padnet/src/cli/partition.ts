@@ -91,8 +91,8 @@ async function partition(run: string, options: Options, terminal: Terminal): Pro
     { file, settings: used, rounds, dynamicRatio, metric, scoreBefore, scoreAfter, seconds },
     () => [
       `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
-      `test ${metricName(metric)} ${formatScore(metric, scoreBefore)} before, ${formatScore(metric, scoreAfter)} with these masks, not ` +
-        'trained further',
+      `test ${metricName(metric)} ${formatScore(metric, scoreBefore)} before, ` +
+        `${formatScore(metric, scoreAfter)} with these masks, not trained further`,
       `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
     ],
   );

@@ -9,10 +9,14 @@ import type { Terminal } from './terminal.js';
 /** A line for people about an event; null where it is not worth one. */
 export function eventText(event: TrainingEvent): string | null {
   switch (event.type) {
-    case 'partitionRound':
-      return `partition, round ${event.round} of ${event.rounds}: ${formatPercent(event.dynamicRatio)} of the entries stay dynamic`;
-    case 'partition':
-      return `partitioned in ${formatSeconds(event.seconds)}: ${formatPercent(event.dynamicRatio)} of the entries are dynamic`;
+    case 'partitionRound': {
+      const share = formatPercent(event.dynamicRatio);
+      return `partition, round ${event.round} of ${event.rounds}: ${share} of the entries stay dynamic`;
+    }
+    case 'partition': {
+      const share = formatPercent(event.dynamicRatio);
+      return `partitioned in ${formatSeconds(event.seconds)}: ${share} of the entries are dynamic`;
+    }
     case 'epoch': {
       const { epoch, epochs, trainLoss, testLoss, samplesPerSecond } = event;
       const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
@@ -25,10 +29,13 @@ export function eventText(event: TrainingEvent): string | null {
     case 'emptyClasses': {
       const { name, classes, numClasses } = event;
       const more = classes.length > 5 ? ` and ${classes.length - 5} more` : '';
-      return `${name}: no picture of ${classes.slice(0, 5).join(', ')}${more}: ${classes.length} of ${numClasses} classes are not learnt`;
+      const first = classes.slice(0, 5).join(', ');
+      return `${name}: no picture of ${first}${more}: ${classes.length} of ${numClasses} classes are not learnt`;
     }
-    case 'newClassifier':
-      return `the classifier of ${event.pretrained} is for ${event.pretrainedClasses} classes: that for ${event.classes} starts fresh`;
+    case 'newClassifier': {
+      const { pretrained, pretrainedClasses, classes } = event;
+      return `the classifier of ${pretrained} is for ${pretrainedClasses} classes: that for ${classes} starts fresh`;
+    }
     case 'unknownKeys':
       return unknownKeysText(event);
     case 'pretrainedFolded':

@@ -1,4 +1,4 @@
-/** Recipes as commands that train take them: from a file, fit to be resumed, and checked against a run that is there. */
+/** Recipes as commands take them: from a file, fit to be resumed, and checked against a run or network that is there. */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
@@ -7,15 +7,18 @@ import {
   parseRecipe,
   parseRunRecipe,
   pinCode,
+  type Modality,
   type Recipe,
+  type RecipeOf,
   type RecipeOverride,
   serialiseRecipe,
 } from '../recipe/index.js';
-import { readRunRecipe } from '../runs/index.js';
+import { readRunRecipe, sampleNames } from '../runs/index.js';
 import { maxSettingsBytes, readInput } from '../readRegularFile.js';
 import { printable } from '../printable.js';
 import { checkText } from '../text.js';
 import type { Terminal } from './terminal.js';
+import { UsageError } from './usage.js';
 
 /**
  * A recipe's file with what overrides it, to be trained.
@@ -39,11 +42,19 @@ export function readTrainingRecipe(
   return pinCode(readRecipe(file, overrides, terminal), code);
 }
 
-/** The same for its data alone: whether it could be trained does not matter. @throws InputError where a program wrote it */
+/** The same for its data alone: it may be one that cannot be trained. @throws InputError where a program wrote it */
 export function readDataRecipe(file: string, overrides: readonly (string | RecipeOverride)[]): Recipe {
   const recipe = parseRunRecipe(readYaml(file, 'a recipe'), file, overrides);
   if (recipe.modality === 'program') throw new InputError(`${file} was written by a program and names no data`);
   return withAbsolutePaths(recipe);
+}
+
+/** A recipe on whose data a network is used. @param run names the network. @throws UsageError where it takes other data */
+export function recipeFor<M extends Modality>(modality: M, recipe: Recipe, run: string): RecipeOf<M> {
+  if (recipe.modality === modality) return recipe as RecipeOf<M>;
+  throw new UsageError(
+    `${run} has a network for ${sampleNames[modality]}, the recipe is for ${sampleNames[recipe.modality]}`,
+  );
 }
 
 /** @throws InputError naming the first line in which the run's own recipe is another */
@@ -58,8 +69,8 @@ export function checkSameRecipe(recipe: Recipe, run: string): void {
   if (line === -1) return;
   const text = (lines: readonly string[]): string => lines[line]?.trim() ?? 'nothing more';
   throw new InputError(
-    `${run} was started with another recipe (there \`${text(stored)}\`, here \`${text(wanted)}\`); go on with its own by ` +
-      `\`padnet train --resume ${run}\`, or choose another folder with --out`,
+    `${run} was started with another recipe (there \`${text(stored)}\`, here \`${text(wanted)}\`); go on with its ` +
+      `own by \`padnet train --resume ${run}\`, or choose another folder with --out`,
   );
 }
 
@@ -78,7 +89,7 @@ function withAbsolutePaths(recipe: Recipe): Recipe {
   for (const [name, key] of pathKeys) {
     const section: Partial<Record<typeof key, string | undefined>> = absolute[name] ?? {};
     const { [key]: path } = section;
-    // What is not there may be the name of a model on the hub.
+    // A model that is not there may be one on the hub.
     if (path !== undefined && (key !== 'pretrained' || existsSync(path))) section[key] = resolve(path);
   }
   return absolute;

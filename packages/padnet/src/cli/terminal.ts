@@ -14,7 +14,8 @@ const stdout = 1;
 const stderr = 2;
 
 /**
- * Written at once, without Node's streams: they take a file that is full for written, and tell of errors when the command has gone on.
+ * Written at once, without Node's streams: they take a file that is full for written, and tell of errors when the
+ * command has gone on.
  */
 export class Terminal {
   /** The exit code of the process, where no error says otherwise. */
@@ -64,7 +65,7 @@ export class Terminal {
     else this.print(lines().join('\n'));
   }
 
-  /** How far a command is, whose result is another: it goes on where this cannot be written, but for a reader that has gone. */
+  /** How far a command is: it goes on where this cannot be written, but for a reader that has gone. */
   progress(text: string): void {
     if (!this.#showsProgress) return;
     try {

@@ -36,7 +36,8 @@ const define = (command: Command) =>
   )
     .addHelpText(
       'after',
-      '\nCtrl-C finishes the step under way, saves and says how to go on (exit code 130); pressed twice, it exits at once.',
+      '\nCtrl-C finishes the step under way, saves and says how to go on (exit code 130); pressed twice, it exits at ' +
+        'once.',
     )
     .argument('[recipe]', 'YAML file')
     .addOption(setOption("another value for one of the recipe's keys, such as training.epochs=5"))
@@ -72,7 +73,8 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
   const results: SeedResult[] = [];
   for (const plan of plans) {
     const { recipe, out, resume } = plan;
-    const title = `${resume ? 'resuming' : 'training'} ${taskKind(recipe.modality).networkName(recipe)} (${recipe.model.layer}) in ${out}`;
+    const name = taskKind(recipe.modality).networkName(recipe);
+    const title = `${resume ? 'resuming' : 'training'} ${name} (${recipe.model.layer}) in ${out}`;
     const view = trainingView(terminal, { json: options.json === true });
     const watch = { signal, terminal, view, title };
     const end = await trainRun(plan, watch).catch((error: unknown) => {

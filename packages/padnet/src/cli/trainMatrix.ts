@@ -20,7 +20,8 @@ import { fetchPretrained, trainRun } from './trainRun.js';
 
 /** The beginning of the remarks in the help of `glue` and `ablate`. */
 export const goesOnHelp =
-  '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command continues.';
+  '\nFinished runs are not trained again, and begun ones go on: after Ctrl-C (exit code 130) the same command ' +
+  'continues.';
 
 type Report = MatrixReport<{ readonly failed: readonly unknown[] }>;
 
