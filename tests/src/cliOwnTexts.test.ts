@@ -300,7 +300,8 @@ describe('eval', () => {
     cpSync(join(cwd, trained), join(cwd, lost), { recursive: true });
     rmSync(join(cwd, lost, 'split.json'));
     const { code, stderr } = await run(command, lost, ...options);
-    const split = `padnet: ${lost}/split.json is missing, which says what the run was tested on: its data are divided anew, `;
+    const split =
+      `padnet: ${lost}/split.json is missing, which says what the run was tested on: ` + 'its data are divided anew, ';
     expect([code, stderr.slice(0, split.length)]).toEqual([0, split]);
     expect(stderr).toMatch(/from a copy\n$/);
   });

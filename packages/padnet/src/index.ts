@@ -1,6 +1,6 @@
 /**
- * Partially dynamic networks (PAD-Net, He et al., ACL 2023, arXiv 2211.05528): the method, networks that are built of it, and
- * their training. Datasets are in `padnet/data`; comparisons, tables and pages in `padnet/report`.
+ * Partially dynamic networks (PAD-Net, He et al., ACL 2023, arXiv 2211.05528): the method, networks that are built of
+ * it, and their training. Datasets are in `padnet/data`; comparisons, tables and pages in `padnet/report`.
  *
  * @module
  */
@@ -328,13 +328,13 @@ export {
   type EvaluateOptions,
   evaluateTexts,
   type Evaluation,
-  foldModel,
-  type FoldModelResult,
   loadPictureBatch,
   loadPictures,
   type LoadPicturesOptions,
   loadTexts,
   type LoadTextsOptions,
+  modelToStatic,
+  type ModelToStaticResult,
   NonFiniteLossError,
   type PartitionInputs,
   type PartitionLosses,
@@ -361,6 +361,7 @@ export {
   type TextSplits,
   TextTask,
   type TextTaskOptions,
+  toStaticCommand,
   Trainer,
   type TrainerOptions,
   trainInProcess,

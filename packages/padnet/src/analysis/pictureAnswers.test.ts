@@ -106,7 +106,7 @@ it('answers what cannot be used by the reason, and bytes by a name', async () =>
   ];
   const answers = await collect(answerPictures(model, pictures, { batchSize: 2 }));
   expect(answers[0]).toEqual({ file: pictures[0]!.file, reason: 'there is no such file' });
-  expect(answers[2]).toMatchObject({ file: 'letter', reason: expect.stringContaining('no picture') as string });
+  expect(answers[2]).toMatchObject({ file: 'letter', reason: expect.stringContaining('not a picture') as string });
   expect(answers[1]).toMatchObject({ file: 'standard input', classes: (answers[3] as PictureAnswer).classes });
   expect(await collect(answerPictures(model, []))).toEqual([]);
 });

@@ -86,7 +86,8 @@ describe('writeRun', () => {
     const { tensors } = loadSafetensors(run('a').modelWeights);
     expect(values(tensors)).toEqual(values(compactStateDict(task.network)));
     expect(() => loadRunModel(run('a').path)).toThrow(
-      `${run('a').model}: TinyNet is a network of a program of your own; only that program can make it; model.safetensors has its weights`,
+      `${run('a').model}: TinyNet is a network of a program of your own; only that program can make it; ` +
+        'model.safetensors has its weights',
     );
     expect(() => readRun(run('a').path)).toThrow(
       `${run('a').path} was trained by a program of your own; only that program has its data and can go on with it`,

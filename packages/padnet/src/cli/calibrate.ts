@@ -1,4 +1,7 @@
-/** `padnet calibrate`: the speed here of each way to compute a dynamic convolution, and how well the fastest is foreseen. */
+/**
+ * `padnet calibrate`: the speed here of each way to compute a dynamic convolution, and how well the fastest is
+ * foreseen.
+ */
 import { availableParallelism } from 'node:os';
 import { setImmediate } from 'node:timers/promises';
 import { measurePlans, planCases, planQuality, ratesOf, type PlanTimes } from '../analysis/calibration.js';

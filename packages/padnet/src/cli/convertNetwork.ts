@@ -23,7 +23,7 @@ import {
   RunFolder,
   type TextModel,
 } from '../runs/index.js';
-import type { ConvertSource, FoldCost } from './converter.js';
+import type { ConvertSource, ToStaticCost } from './converter.js';
 import type { ConvertOptions } from './convertOptions.js';
 import { commandsOf } from './modalities.js';
 import { writeNetworkFolder } from './networkFolder.js';
@@ -39,7 +39,7 @@ export interface Conversion {
   readonly difference: number;
   readonly inputs: string;
   /** Null but where a dynamic or partial network became static. */
-  readonly cost: FoldCost | null;
+  readonly cost: ToStaticCost | null;
   readonly file: string;
   readonly fileBytes: number;
 }
@@ -47,7 +47,8 @@ export interface Conversion {
 /**
  * Reads what was written before it compares.
  *
- * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has a network
+ * @throws InputError where `path` has no network that can become what is asked for, or the folder to write has a
+ * network
  */
 export async function convertNetwork(path: string, options: ConvertOptions): Promise<Conversion> {
   const { out, force = false } = options;
@@ -114,8 +115,8 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertOptio
 function alreadyText(path: string, layer: LayerKind): string {
   if (layer !== 'partial') return `${path} is ${layer === 'static' ? 'static' : 'dynamic'} already`;
   return (
-    `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by the loss, and a ` +
-    'recipe with model.pretrained and partition.masks trains with them'
+    `${path} is partial already; \`padnet partition ${path} --ratio <number>\` finds fewer dynamic entries by ` +
+    'the loss, and a recipe with model.pretrained and partition.masks trains with them'
   );
 }
 

@@ -1,4 +1,4 @@
-/** `padnet convert` of networks for pictures; folding dynamic or partial ones to static ones, and what that costs. */
+/** `padnet convert` of networks for pictures; dynamic or partial ones become static, and what that costs. */
 import { join } from 'node:path';
 import { noGrad, randn, scope, type nn } from '@padnet/torch';
 import { medianSeconds } from '../analysis/timing.js';
@@ -14,14 +14,14 @@ import {
   splitOfRun,
   type SplitOptions,
 } from '../runs/index.js';
-import { foldModel, type PartitionLosses, type PrepareOptions, savedTask } from '../training/index.js';
+import { modelToStatic, type PartitionLosses, type PrepareOptions, savedTask } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { isThere } from '../readRegularFile.js';
 import {
   type Converter,
   type ConvertSource,
   explained,
-  type FoldCost,
+  type ToStaticCost,
   optionNames,
   partitionByMagnitude,
 } from './converter.js';
@@ -42,13 +42,13 @@ export const pictureConverter: Converter<PictureModel> = {
   }),
 };
 
-/** @returns what folding costs; null where nothing is folded */
+/** @returns what the way to a static network costs; null where it was static */
 async function writePictures(
   path: string,
   source: ConvertSource<PictureModel>,
   out: string,
   options: ConvertOptions,
-): Promise<FoldCost | null> {
+): Promise<ToStaticCost | null> {
   const { network, description } = source;
   const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0 } = options;
   const isStatic = description.model.layer === 'static';
@@ -59,7 +59,7 @@ async function writePictures(
   if (layer === 'static') {
     const { recipe, division } = dataOf(path, options);
     const { allowCode, onRemark, signal } = options;
-    const cost = await foldNetwork(recipe, source, { allowCode, onRemark, signal, ...division });
+    const cost = await networkToStatic(recipe, source, { allowCode, onRemark, signal, ...division });
     savePictureModel(join(out, 'model.json'), network, description);
     return cost;
   }
@@ -108,15 +108,15 @@ async function batchesOf(
 }
 
 /** @param recipe whose training data say what the network's routers decide on average */
-async function foldNetwork(
+async function networkToStatic(
   recipe: PictureRecipe,
   model: ConvertSource<PictureModel>,
   options: PrepareOptions,
-): Promise<FoldCost> {
+): Promise<ToStaticCost> {
   const { inChannels, size } = model.description;
   const shape = [1, inChannels, ...size];
   const secondsBefore = passSeconds(model.network, shape);
-  const { before, after } = await foldModel(recipe, model, options);
+  const { before, after } = await modelToStatic(recipe, model, options);
   return {
     before: { score: before.score, loss: before.loss, seconds: secondsBefore },
     after: { score: after.score, loss: after.loss, seconds: passSeconds(model.network, shape) },

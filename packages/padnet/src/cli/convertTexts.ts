@@ -14,8 +14,8 @@ export const textConverter: Converter<TextModel> = {
   measuresRouters: false,
   writesStatic: () => true,
   staticObstacle: (path, layer) =>
-    `${path} has a network with model.layer: ${layer}; ${noStaticMixture}; a recipe with model.pretrained: ${path}, model.layer: partial ` +
-    'and partition.ratio: 0 trains one',
+    `${path} has a network with model.layer: ${layer}; ${noStaticMixture}; a recipe with model.pretrained: ` +
+    `${path}, model.layer: partial and partition.ratio: 0 trains one`,
   write: writeTexts,
   probe: ({ network, description: { maxLength } }) => {
     const shape = [4, Math.min(32, maxLength)] as const;

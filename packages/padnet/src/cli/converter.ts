@@ -21,7 +21,7 @@ export interface MeasuredNetwork extends Pick<Evaluation, 'score' | 'loss'> {
   readonly seconds: number;
 }
 
-export interface FoldCost {
+export interface ToStaticCost {
   readonly before: MeasuredNetwork;
   readonly after: MeasuredNetwork;
 }
@@ -36,8 +36,13 @@ export interface Converter<Model extends SavedModel = SavedModel> {
   writesStatic(options: ConvertOptions): boolean;
   /** Why a dynamic or partial network cannot become static; null: it can. */
   staticObstacle(path: string, layer: LayerKind): string | null;
-  /** Writes what was asked for to a folder. @returns what folding costs; null where nothing is folded */
-  write(path: string, source: ConvertSource<Model>, folder: string, options: ConvertOptions): Promise<FoldCost | null>;
+  /** Writes what was asked for to a folder. @returns what becoming static costs; null where nothing did */
+  write(
+    path: string,
+    source: ConvertSource<Model>,
+    folder: string,
+    options: ConvertOptions,
+  ): Promise<ToStaticCost | null>;
   /** Logits for random inputs, and what these are, such as `4 random texts of 32 tokens`. */
   probe(source: ConvertSource<Model>): { readonly inputs: string; readonly logits: () => Tensor };
 }

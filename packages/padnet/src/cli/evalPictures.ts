@@ -1,4 +1,7 @@
-/** `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where no classes are known. */
+/**
+ * `padnet eval` of a network for pictures: accuracy, loss, accuracy by class; or predictions, where no classes are
+ * known.
+ */
 import { existsSync } from 'node:fs';
 import { type ImageDataset, loadPictureTestSet, type OnBadPicture, onceEach } from '../data/index.js';
 import { fuseBatchNorms, setCoefficientThreshold } from '../layers/index.js';

@@ -69,8 +69,8 @@ async function inspect(what: string, options: OptionsOf<typeof define>, terminal
   if (described) {
     if (plan || size !== undefined)
       throw new UsageError(
-        `${plan ? '--plan' : '--size'}: only the program that trained the network of ${what} can make it; without that program, ` +
-          'what it wrote down is shown',
+        `${plan ? '--plan' : '--size'}: only the program that trained the network of ${what} can make it; ` +
+          'without that program, what it wrote down is shown',
       );
     terminal.result(json, described, () => [inspectText(described), 'as the program wrote it down that trained it']);
     return;
@@ -95,7 +95,9 @@ function describedNetwork(folder: string): Inspection | null {
   return isThere(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
 }
 
-/** The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it. */
+/**
+ * The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it.
+ */
 async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
   const place = networkPlace(folder);
   if (place === 'encoder') return networkOfFolder(folder);

@@ -33,8 +33,8 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
   ],
   eval: ["Evaluate a run's network on its test data, or on others.", () => import('./eval.js')],
   predict: [
-    "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its routers " +
-      'decided.',
+    "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its " +
+      'routers decided.',
     () => import('./predict.js'),
   ],
   inspect: [
@@ -42,20 +42,21 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
     () => import('./inspect.js'),
   ],
   convert: [
-    'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; fold a dynamic or ' +
-      'partial one to a static one and say what that costs; or save a static text encoder as Hugging Face does.',
+    'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; turn a ' +
+      'dynamic or partial one into a static one and say what that costs; or save a static text encoder as Hugging ' +
+      'Face does.',
     () => import('./convert.js'),
   ],
   compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js')],
   mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
   models: [
-    'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on each. ' +
-      'Takes seconds.',
+    'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on ' +
+      'each. Takes seconds.',
     () => import('./models.js'),
   ],
   calibrate: [
-    'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the rates by ' +
-      'which plans are chosen on this machine from then on. Takes a quarter of an hour.',
+    'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the ' +
+      'rates by which plans are chosen on this machine from then on. Takes a quarter of an hour.',
     () => import('./calibrate.js'),
   ],
   doctor: [

@@ -1,4 +1,6 @@
-/** `padnet models`: every network for pictures, with what it stores and executes in static, dynamic and partial form. */
+/**
+ * `padnet models`: every network for pictures, with what it stores and executes in static, dynamic and partial form.
+ */
 import { formatCount } from '../report/format.js';
 import { textTable, type TableColumn } from '../report/table.js';
 import { countForms, type LayerKind, layerKinds, registeredNetworks, registryForms } from '../models/index.js';
@@ -34,6 +36,7 @@ function listModels({ json }: OptionsOf<typeof define>, terminal: Terminal): voi
       rows: networks,
     }),
     '',
-    `stored numbers, and multiply-accumulates of one picture of 3×224×224; 1000 classes, K = ${numKernels}, κ = ${ratio}`,
+    `stored numbers, and multiply-accumulates of one picture of 3×224×224; 1000 classes, K = ${numKernels}, κ = ` +
+      `${ratio}`,
   ]);
 }

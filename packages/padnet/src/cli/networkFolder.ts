@@ -21,7 +21,8 @@ function isNetworkFile(name: string): boolean {
  * Checks that a network can be written here; changes nothing.
  *
  * @param source what it is made from
- * @throws InputError where the folder is that of a run or of the source, has a network and is not forced, or has a file of
+ * @throws InputError where the folder is that of a run or of the source, has a network and is not forced, or has a file
+ * of
  *   somebody else's by a name that a network may need
  */
 export function checkNetworkFolder(out: string, source: string, force: boolean): void {

@@ -72,9 +72,9 @@ const encoder = /is an encoder as Hugging Face saves it.*; a recipe with model\.
 const noData = /has no data of its own|is a network without data of its own/;
 const noMasks = /is no partitioned run: .*; give a file of masks or a folder with one|not a partition/;
 const isStatic =
-  /is static already, so there is nothing to partition; `padnet convert .* --layer dynamic --out <folder>` makes it dynamic/;
+  /is static already, so there is nothing to partition; `padnet convert .* --layer dynamic --out <folder>` makes/;
 const noMean =
-  /a mixture has no static form: .*; (a recipe with model\.pretrained: .*|model\.layer: partial with partition\.ratio: 0)/;
+  /a mixture has no static form: .*; (a recipe with model\.pretrained: |model\.layer: partial with partition\.ratio: 0)/;
 const already = /is (static|dynamic) already/;
 const partialAlready =
   /is partial already; `padnet partition .* --ratio <number>` finds fewer .* model\.pretrained and partition\.masks/;

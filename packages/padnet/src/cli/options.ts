@@ -1,4 +1,6 @@
-/** The definition of commands: values of options, checked while the command line is read, and options that many have. */
+/**
+ * The definition of commands: values of options, checked while the command line is read, and options that many have.
+ */
 import { type Command as TypedCommand, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closest } from 'fastest-levenshtein';
 import { modelSchema } from '../models/index.js';

@@ -25,8 +25,8 @@ const define = (command: Command) =>
   )
     .argument(
       '<network>',
-      'folder of a finished run with model.layer: dynamic or partial, or with --recipe, of a network that `padnet convert` wrote; it is not ' +
-        'changed',
+      'folder of a finished run with model.layer: dynamic or partial, or with --recipe, of a network that ' +
+        '`padnet convert` wrote; it is not changed',
     )
     .requiredOption('--ratio <number>', 'fraction of the entries that stay dynamic, from 0 to 1')
     .option('--rounds <number>', 'rounds; 1 is the one-shot partition')

@@ -25,8 +25,8 @@ const define = (command: Command) =>
     )
     .option(
       '--file <file>',
-      'names of pictures, or sentences (pairs with a tab between), one a line; - for standard input; or a CSV, TSV or ' +
-        'JSON-lines file with the columns that a network for texts was trained on',
+      'names of pictures, or sentences (pairs with a tab between), one a line; - for standard input; or a CSV, ' +
+        'TSV or JSON-lines file with the columns that a network for texts was trained on',
     )
     .option(
       '--top <number>',

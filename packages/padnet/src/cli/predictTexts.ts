@@ -50,7 +50,9 @@ function textForm({ columns, classNames }: TextDefinition, detailed: boolean): A
   };
 }
 
-/** The verdict, then its texts, with tabs between, so that lines can be cut and sorted: line ends in texts are spaces. */
+/**
+ * The verdict, then its texts, with tabs between, so that lines can be cut and sorted: line ends in texts are spaces.
+ */
 function answerLine(answer: TextAnswer, withExperts: boolean): string {
   const { first, second } = answer;
   const fields = [first, ...(second === null ? [] : [second])].map((text) =>

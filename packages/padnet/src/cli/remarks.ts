@@ -39,7 +39,10 @@ export function eventText(event: TrainingEvent): string | null {
     case 'unknownKeys':
       return unknownKeysText(event);
     case 'pretrainedFolded':
-      return `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on average, a static network`;
+      return (
+        `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on ` +
+        'average, a static network'
+      );
     case 'badPicture':
       return `skipped ${event.file}: ${event.reason} (${event.count} so far)`;
     case 'changed':

@@ -1,4 +1,6 @@
-/** The command line in this process; one of its own, which loads everything anew, is for signals, pipes and exit codes. */
+/**
+ * The command line in this process; one of its own, which loads everything anew, is for signals, pipes and exit codes.
+ */
 import { realpathSync } from 'node:fs';
 import { run } from './main.js';
 import { Terminal } from './terminal.js';

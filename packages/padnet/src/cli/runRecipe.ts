@@ -1,4 +1,6 @@
-/** Recipes as commands take them: from a file, fit to be resumed, and checked against a run or network that is there. */
+/**
+ * Recipes as commands take them: from a file, fit to be resumed, and checked against a run or network that is there.
+ */
 import { existsSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { InputError } from '../errors.js';
@@ -49,7 +51,12 @@ export function readDataRecipe(file: string, overrides: readonly (string | Recip
   return withAbsolutePaths(recipe);
 }
 
-/** A recipe on whose data a network is used. @param run names the network. @throws UsageError where it takes other data */
+/**
+ * A recipe on whose data a network is used.
+ *
+ * @param run names the network.
+ * @throws UsageError where it takes other data
+ */
 export function recipeFor<M extends Modality>(modality: M, recipe: Recipe, run: string): RecipeOf<M> {
   if (recipe.modality === modality) return recipe as RecipeOf<M>;
   throw new UsageError(

@@ -23,8 +23,9 @@ import { UsageError } from './usage.js';
 export function definitionOf(run: string, { description }: TextModel): TextDefinition {
   if (description.definition) return description.definition;
   throw new InputError(
-    `${run} does not say what its answers are and which columns its texts are in, as networks that padnet trained do; a ` +
-      `recipe with model.pretrained: ${run} trains it, \`padnet eval ${run} --recipe <file>\` evaluates it on a recipe's data`,
+    `${run} does not say what its answers are and which columns its texts are in, as networks that padnet ` +
+      `trained do; a recipe with model.pretrained: ${run} trains it, \`padnet eval ${run} --recipe <file>\` ` +
+      "evaluates it on a recipe's data",
   );
 }
 
@@ -45,8 +46,8 @@ export function textAsked(run: string, model: TextModel, sentences: readonly str
 }
 
 /**
- * The texts of a file: of a table (CSV, JSON lines, or TSV whose first line names the columns) those of the columns that
- * the network was trained on; else a sentence a line, or two with a tab between.
+ * The texts of a file: of a table (CSV, JSON lines, or TSV whose first line names the columns) those of the columns
+ * that the network was trained on; else a sentence a line, or two with a tab between.
  *
  * @param file `-` for standard input, whose lines are sentences
  * @throws InputError where its name says that it is neither

@@ -2,8 +2,8 @@
 import { z } from 'zod';
 
 /**
- * Nothing, everything or some of a layer depends on the input (PAD-Net). Which dynamic layer it is says `model.convolution` of
- * pictures; of texts it is a mixture of experts.
+ * Nothing, everything or some of a layer depends on the input (PAD-Net). Which dynamic layer it is says
+ * `model.convolution` of pictures; of texts it is a mixture of experts.
  */
 export const layerKinds = ['static', 'dynamic', 'partial'] as const;
 export type LayerKind = (typeof layerKinds)[number];

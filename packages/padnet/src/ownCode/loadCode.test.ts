@@ -87,7 +87,7 @@ describe('loadCode', () => {
     const file = write('mine.ts', "throw new Error('was run');");
     expect(message(file, false)).toBe(
       `some.key: ${file} is code, which runs with all your rights; ` +
-        '--allow-code lets it (in a program, allowCode: true)',
+        '--allow-code permits it (in a program, allowCode: true)',
     );
     expect(() => loadCode(file, 'some.key')).toThrow('--allow-code');
   });

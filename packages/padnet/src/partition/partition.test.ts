@@ -130,7 +130,7 @@ describe('a partition', () => {
     [
       'broken metadata',
       encodeSafetensors(new Map(), { partition: '{' }),
-      'p: not a partition: expected what a partition was made with, but it is not JSON; get it back',
+      'p: not a partition: expected what a partition was made with, but it is not JSON; restore it',
     ],
     [
       'unknown settings',

@@ -38,7 +38,8 @@ export function splitOfRun(folder: RunFolder, onRemark: (text: string) => void =
       if (!isThere(folder.environment)) return; // no run
       onRemark(
         `${folder.split} is missing, which says what the run was tested on: its data are divided anew, as its ` +
-          'recipe says; where they have changed since, what it was trained on may be among them; put the file back from a copy',
+          'recipe says; where they have changed since, what it was trained on may be among them; put the file ' +
+          'back from a copy',
       );
     },
   };

@@ -46,7 +46,7 @@ it('refuses a bankFactor that leaves no numbers', () => {
   const network = smallNetwork('dynamic');
   for (const bankFactor of [1e-320, 1e308])
     expect(() => createOptimizer(network, training({ bankFactor, learningRate: 10 }))).toThrow(
-      `training.bankFactor: ${bankFactor} takes the learning rate or the weight decay of banks beyond all numbers`,
+      `training.bankFactor: ${bankFactor} makes the learning rate or the weight decay of banks infinite`,
     );
 });
 

@@ -157,7 +157,8 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
     ],
     [
       'model.layer=static',
-      '/project/x.yaml:2: model.router: is for dynamic and partial layers, and model.layer is static; take it away, or say dynamic or partial',
+      '/project/x.yaml:2: model.router: is for dynamic and partial layers, and model.layer is static; take it ' +
+        'away, or say dynamic or partial',
     ],
     [
       'model.convolution=odconv',
@@ -181,7 +182,8 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
         '  - partition.saliency: [random, ./saliency.ts]\n',
       join(folder, 'sweep/ablation.yaml'),
     );
-    const base = `model: { name: resnet10, layer: partial, router: ../router.ts }\ntraining: { epochs: 2 }\npartition: { ratio: 0.3 }\n`;
+    const model = 'model: { name: resnet10, layer: partial, router: ../router.ts }';
+    const base = `${model}\ntraining: { epochs: 2 }\npartition: { ratio: 0.3 }\n`;
     const read = (file: string, overrides: Parameters<typeof parseRecipe>[2]): Recipe =>
       pinCode(parseRecipe(base, file, overrides), { allowCode: true });
     // Both lie beside the ablation's folder.

@@ -13,7 +13,7 @@ import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
 import type { SavedModel } from '../runs/savedModel.js';
 import { splitOfRun } from '../runs/splitFile.js';
 import { applyMasks, searchPartition } from './searchPartition.js';
-import { foldCommand } from './tasks/staticForm.js';
+import { toStaticCommand } from './tasks/staticForm.js';
 
 export interface PartitionRunOptions extends CodeOptions {
   /** On its data the network is partitioned. @default that of the run, which a converted network has not */
@@ -90,7 +90,7 @@ function makeSearchable(
     kind.makeSearchable(saved, options);
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(`${path}: ${error.message}: ${foldCommand(path)}`, { cause: error });
+    throw new InputError(`${path}: ${error.message}: ${toStaticCommand(path)}`, { cause: error });
   }
 }
 

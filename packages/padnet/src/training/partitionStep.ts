@@ -18,7 +18,7 @@ import type { PartitionEvent, PartitionRoundEvent } from '../runs/events.js';
 import type { PartitionOptions, TrainingOptions } from '../recipe/recipe.js';
 import { createOptimizer } from './optimizer.js';
 import { partitionedState } from './partitionedState.js';
-import { applyMasks, foldForMasks, searchPartition, type SearchPartitionOptions } from './searchPartition.js';
+import { applyMasks, meanForMasks, searchPartition, type SearchPartitionOptions } from './searchPartition.js';
 import type { Task } from './task.js';
 
 export interface PartitionStepOptions extends Omit<SearchPartitionOptions, 'onRound'> {
@@ -71,7 +71,7 @@ export async function partitionStep(
   const { batches, fold, rounds } = options;
   const set = { batches, seed, epoch };
   const events: (PartitionRoundEvent | PartitionEvent)[] = [];
-  if (masks && fold) await foldForMasks(task, set);
+  if (masks && fold) await meanForMasks(task, set);
   const partition =
     masks ??
     (await searchPartition(task, options, {

@@ -19,7 +19,7 @@ import type { PartitionOptions } from '../recipe/recipe.js';
 import type { Task } from './task.js';
 
 /** Before masks that are given: `meanIntoStatic` on the partition set, which is read only where that needs it. */
-export async function foldForMasks(task: Task, set: Parameters<Task['partitionLosses']>[0]): Promise<void> {
+export async function meanForMasks(task: Task, set: Parameters<Task['partitionLosses']>[0]): Promise<void> {
   if (!measuresMean(task.network)) {
     meanIntoStatic(task.network, []);
     return;

@@ -258,8 +258,8 @@ describe('nothing is lost', () => {
     writeFileSync(last, readFileSync(last, 'utf8').slice(0, 30));
     const before = contents();
     const expected =
-      `${last}: not a checkpoint (damaged?); ` +
-      'delete step-0000005-00000005.json and step-0000005-00000005.safetensors to go on from the checkpoint before';
+      `${last}: not a checkpoint (damaged?); delete step-0000005-00000005.json and ` +
+      'step-0000005-00000005.safetensors to go on from the checkpoint before';
     expect(await failure(train(recipe, { resume: true }))).toBe(expected);
     expect(await failure(collect(trainInProcess(recipe, { out: run.path, resume: true })))).toBe(expected);
     expect(contents()).toEqual(before);
@@ -304,7 +304,8 @@ describe('masks of another run', () => {
     expect(await failure(train(wider, { out: other }))).toBe(`partition.masks: ${masks}: ${noPartition}`);
     expect(await failure(train(recipe({ masks: parent }), { out: other }))).toBe(
       `partition.masks: ${parent} is no partitioned run: it has no partition.safetensors; give a file of masks or ` +
-        'a folder with one, as training with a partition section writes it, or `padnet convert --layer partial --ratio`',
+        'a folder with one, as training with a partition section writes it, or `padnet convert --layer partial ' +
+        '--ratio`',
     );
     expect(existsSync(other)).toBe(false);
   });

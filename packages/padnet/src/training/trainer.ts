@@ -470,7 +470,7 @@ export class Trainer {
     if (batch === this.#loader.batchesPerEpoch) return; // the epoch's test comes first, also where it was interrupted
     // Whatever the rounding, a step with the masks remains.
     if (step < Math.min(Math.round(partition.epoch * this.stepsPerEpoch), this.totalSteps - 1)) return;
-    // Aborted, the search leaves the bank folded: a run is then resumed from here.
+    // Aborted, the search leaves the mean in the static weight: a run is then resumed from here.
     if (this.#savedEvents !== this.#progress.events) yield* this.#save();
     yield* this.#runPartition(partition, signal);
     this.network.train();

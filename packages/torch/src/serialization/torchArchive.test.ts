@@ -81,7 +81,7 @@ describe('files that PyTorch wrote', () => {
 
   it('are refused with the way out where they are of another form', () => {
     expect(messageOf(reference('protocol4'))).toMatch(/of protocol 4, expected 2; save it with pickle_protocol=2/);
-    expect(messageOf(Buffer.from('version https://git-lfs'))).toMatch(/is no file of torch\.save/);
+    expect(messageOf(Buffer.from('version https://git-lfs'))).toMatch(/is not a file of torch\.save/);
   });
 });
 

@@ -205,7 +205,7 @@ describe('what is wrong', () => {
       `${folder}: no weights; expected one of model.safetensors, model.safetensors.index.json, pytorch_model.bin`,
     );
     writeFileSync(join(folder, 'pytorch_model.bin'), '');
-    expect(messageOf(() => loadPretrained(folder))).toMatch(/pytorch_model\.bin: is no file of torch\.save/);
+    expect(messageOf(() => loadPretrained(folder))).toMatch(/pytorch_model\.bin: is not a file of torch\.save/);
     rmSync(join(folder, 'config.json'));
     expect(messageOf(() => loadPretrained(folder))).toMatch(
       /config\.json: expected the configuration in the folder of a Hugging Face model, but there is no such file/,

@@ -42,8 +42,9 @@ describe('a comparison of runs on texts', () => {
     expect(stepTime!.cells[0]!.detail).toBe('320 sentences/s');
     expect(notes.join(' ')).not.toContain('uncertain');
     expect(summarySentence(threeTextRuns())).toBe(
-      'With 50.0 % of its entries dynamic, cola-partial stores 30.0 M numbers (75 % of cola-dynamic). It reaches 50.00 test Matthews ' +
-        'correlation (× 100): +25.00 points against cola-dynamic (25.00), +52.00 points against cola-static (−2.00).',
+      'With 50.0 % of its entries dynamic, cola-partial stores 30.0 M numbers (75 % of cola-dynamic). It reaches ' +
+        '50.00 test Matthews correlation (× 100): +25.00 points against cola-dynamic (25.00), +52.00 points ' +
+        'against cola-static (−2.00).',
     );
   });
 

@@ -22,7 +22,7 @@ import { assertFits } from './assertFits.js';
 import { loadPictures } from './pictureData.js';
 import { dynamicWeights, named, readPretrained, staticWeights } from './picturePretrained.js';
 import { PictureTask, type PictureTaskOptions } from './pictureTask.js';
-import { foldOnTask } from './staticForm.js';
+import { toStaticOnTask } from './staticForm.js';
 import type { PreparedTask, PrepareOptions, TaskKind } from './taskKind.js';
 
 /** Without what the task does by itself. */
@@ -85,7 +85,7 @@ async function startingNetwork(
   const { channels: inChannels, numClasses } = splits.train;
   const shape = { inChannels, numClasses };
   if (pretrained === undefined || loadsCheckpoint) return createModel(model, shape, { allowCode });
-  const folded = await foldedPretrained(recipe, splits, { onRemark, signal, allowCode }, onBadPicture);
+  const folded = await staticPretrained(recipe, splits, { onRemark, signal, allowCode }, onBadPicture);
   return scope(() => {
     const read = folded ?? readPretrained(pretrained, model, { allowCode });
     const weights = 'network' in read ? dynamicWeights(read, pretrained) : read;
@@ -101,7 +101,7 @@ async function startingNetwork(
  * Static weights of a network that is not, by what its routers decide on average on the data; null: it is static, or
  * may stay so.
  */
-async function foldedPretrained(
+async function staticPretrained(
   recipe: PictureRecipe,
   splits: ImageSplits,
   { onRemark, signal, allowCode }: PrepareOptions,
@@ -113,7 +113,7 @@ async function foldedPretrained(
   if (!('network' in read)) return read;
   const { network, description } = read;
   assertSameChannels(description.inChannels, splits.train.channels, pretrained);
-  await foldOnTask(pictureTask(recipe, { network, splits, onBadPicture }), recipe, signal);
+  await toStaticOnTask(pictureTask(recipe, { network, splits, onBadPicture }), recipe, signal);
   onRemark?.({ type: 'pretrainedFolded', pretrained, layer: description.model.layer });
   return staticWeights(read);
 }
@@ -136,8 +136,8 @@ function pictureTask(
   return new PictureTask({ data, labelSmoothing, mixup, cutmix, autocast, ...options });
 }
 
-/** A dynamic or partial network before and after it was folded, both on the test data. */
-export interface FoldModelResult {
+/** A dynamic or partial network before and after it became static, both on the test data. */
+export interface ModelToStaticResult {
   readonly before: Evaluation;
   readonly after: Evaluation;
 }
@@ -148,14 +148,14 @@ export interface FoldModelResult {
  *
  * @throws InputError where data are missing or damaged; RangeError as `toStatic`
  */
-export async function foldModel(
+export async function modelToStatic(
   recipe: PictureRecipe,
   model: PictureModel,
   options: PrepareOptions = {},
-): Promise<FoldModelResult> {
+): Promise<ModelToStaticResult> {
   const { signal } = options;
   const task = await savedPictureTask(recipe, model, options);
   const before = await task.evaluate({ signal });
-  await foldOnTask(task, recipe, signal);
+  await toStaticOnTask(task, recipe, signal);
   return { before, after: await task.evaluate({ signal }) };
 }

@@ -13,7 +13,7 @@ import { isFolder } from '../../readRegularFile.js';
 import type { CodeOptions } from '../../ownCode/index.js';
 import { loadAnyModel, networkPlace } from '../../runs/anyModel.js';
 import { ofModality, type PictureModel } from '../../runs/savedModel.js';
-import { foldCommand } from './staticForm.js';
+import { toStaticCommand } from './staticForm.js';
 
 /** Weights, or a network that is not static, which has to become what the recipe asks for. */
 export type PicturePretrained = StaticWeights | PictureModel;
@@ -65,7 +65,7 @@ export function dynamicWeights(model: PictureModel, path: string): DynamicWeight
     convertToDynamic(network, { keepStatic: staticConvolutions(network) });
   } catch (error) {
     if (!(error instanceof RangeError)) throw error;
-    throw new InputError(`model.pretrained: ${path}: ${error.message}: ${foldCommand(path)}`, { cause: error });
+    throw new InputError(`model.pretrained: ${path}: ${error.message}: ${toStaticCommand(path)}`, { cause: error });
   }
   return { ...staticWeights(model), isDynamic: true };
 }

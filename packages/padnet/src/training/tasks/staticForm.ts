@@ -9,7 +9,7 @@ import { RunFolder } from '../../runs/runFolder.js';
  * The command that makes a dynamic or partial network for pictures static; one that is not a run needs data to measure
  * means on.
  */
-export function foldCommand(path: string): string {
+export function toStaticCommand(path: string): string {
   const data = isThere(new RunFolder(path).recipe) ? '' : ' --recipe <file>';
   return `\`padnet convert ${path} --layer static${data} --out <folder>\``;
 }
@@ -20,7 +20,7 @@ export function foldCommand(path: string): string {
  *
  * @throws RangeError as `toStatic`
  */
-export async function foldOnTask(task: PictureTask, recipe: PictureRecipe, signal?: AbortSignal): Promise<void> {
+export async function toStaticOnTask(task: PictureTask, recipe: PictureRecipe, signal?: AbortSignal): Promise<void> {
   const { batches } = recipe.partition ?? { batches: DEFAULT_PARTITION_BATCHES };
   using set = await task.partitionInputs({ batches, seed: recipe.training.seed, epoch: 0 });
   const passes = set.inputs.map(({ images }) => () => {

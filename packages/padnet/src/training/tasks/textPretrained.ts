@@ -61,7 +61,8 @@ export function createFromStart(
   if (of.layer !== 'static' && !model.fromScratch) {
     if (model.layer === 'static')
       throw refuse(
-        `has model.layer: ${of.layer}; ${noStaticMixture}; model.layer: partial with partition.ratio: 0 trains a static one from it`,
+        `has model.layer: ${of.layer}; ${noStaticMixture}; model.layer: partial with partition.ratio: 0 trains a ` +
+          'static one from it',
       );
     for (const key of ['numExperts', 'routing'] as const)
       if (of[key] !== model[key]) throw refuse(`has model.${key}: ${of[key]}, here it is ${model[key]}; give the same`);

@@ -252,7 +252,7 @@ describe('what is wrong', () => {
   it.each(['../secrets', 'org/../name', 'a/b/c', '/etc/none', 'org/na me', 'org\\name', '', 'org/n%2e%2e', 'a--b'])(
     'is no name: %s',
     async (name) => {
-      expect(await messageOf(resolve(name))).toMatch(/no such folder, and it is no name on the hub/);
+      expect(await messageOf(resolve(name))).toMatch(/no such folder, and it is not a name on the hub/);
       expect(server.requests).toEqual([]);
     },
   );
