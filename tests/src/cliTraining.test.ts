@@ -304,7 +304,7 @@ describe('partition and mask', () => {
     const still = await run('partition', 'runs/static', '--ratio', '0.3');
     expect({ ...still, stderr: '' }).toEqual({ code: 1, stdout: '', stderr: '' });
     expect(still.stderr).toMatch(
-      /^padnet: runs\/static is static, .* `padnet convert runs\/static --layer dynamic .*\n$/,
+      /^padnet: runs\/static is static already, .* `padnet convert runs\/static --layer dynamic .*\n$/,
     );
     const partial = await run('partition', 'runs/pad', '--ratio', '0.5');
     expect(partial).toMatchObject({ code: 1, stdout: '' });

@@ -262,7 +262,7 @@ describe('what is wrong', () => {
       /expected a branch, a tag or a commit/,
     );
     expect(await messageOf(resolve('org/tiny', { hub: 'file:///etc' }))).toMatch(
-      /hub's address "file:\/\/\/etc" is none/,
+      /hub's address "file:\/\/\/etc" is not valid/,
     );
   });
 
