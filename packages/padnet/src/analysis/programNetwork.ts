@@ -5,7 +5,8 @@
 import { zeros, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { readJson } from '../jsonFile.js';
-import { PictureTask, writeFileAtomic, type Task } from '../training/index.js';
+import { writeFileAtomic } from '../outputFile.js';
+import { PictureTask, type Task } from '../training/index.js';
 import { inspectionSchema, inspectNetwork } from './inspectNetwork.js';
 import { countNetwork, networkCountsSchema } from './networkCounts.js';
 import type { SamplePass } from './samplePass.js';

@@ -25,7 +25,7 @@ import {
 
 const positions = ['intermediate', 'output', 'both'] as const;
 
-export const defineConvert = (command: Command, onRemark: (text: string) => void = () => undefined) =>
+export const defineConvert = (command: Command, onRemark: (text: string) => void) =>
   withExamples(
     command,
     'convert pretrained/bert --layer dynamic --experts 8 --k 2 --out networks/bert-moe',

@@ -1,9 +1,10 @@
 /** A modality as `padnet convert` needs to know it, and the steps that all conversions share. */
 import type { nn, Tensor } from '@padnet/torch';
 import type { LayerKind } from '../models/index.js';
+import { writeFileAtomic } from '../outputFile.js';
 import { applyPartition, encodePartition, iterativeModePartition, saliencies } from '../partition/index.js';
 import { RunFolder, type SavedModel } from '../runs/index.js';
-import { type Evaluation, writeFileAtomic } from '../training/index.js';
+import type { Evaluation } from '../training/index.js';
 import type { ConvertOptions } from './convertOptions.js';
 import { UsageError } from './usage.js';
 

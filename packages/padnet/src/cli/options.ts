@@ -10,7 +10,7 @@ import { parseSection } from '../recipe/index.js';
 export type Command = TypedCommand;
 
 /** The options of a command, as its definition gives them to it. */
-export type OptionsOf<Define extends (command: Command) => { opts(): unknown }> = ReturnType<
+export type OptionsOf<Define extends (command: Command, ...others: never[]) => { opts(): unknown }> = ReturnType<
   ReturnType<Define>['opts']
 >;
 

@@ -1,4 +1,3 @@
-export { type FileKind, writeFileAtomic } from '../outputFile.js';
 export * from './tasks/batchTensors.js';
 export * from './tasks/classificationLoss.js';
 export * from './tasks/evaluate.js';
@@ -6,7 +5,6 @@ export { modelToStatic, type ModelToStaticResult } from './tasks/picture.js';
 export * from './tasks/pictureData.js';
 export type { PrepareOptions, TaskKind } from './tasks/taskKind.js';
 export * from './tasks/textData.js';
-export type { Path } from '../schemaProblems.js';
 export { NonFiniteLossError } from './nonFinite.js';
 export * from './partitionRun.js';
 export * from './tasks/pictureInput.js';

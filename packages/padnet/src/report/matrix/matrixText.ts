@@ -80,7 +80,7 @@ export function seedNotes(seeds: readonly number[], cells: readonly SeedScores[]
   return [
     ...(isOpen ? [`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`] : []),
     'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that ' +
-      'excludes 0, as it does by chance in 5 % of cells where two networks are equal.',
+      `excludes 0, as it does by chance in ${100 * chance} % of cells where two networks are equal.`,
   ];
 }
 

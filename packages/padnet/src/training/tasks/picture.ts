@@ -85,9 +85,9 @@ async function startingNetwork(
   const { channels: inChannels, numClasses } = splits.train;
   const shape = { inChannels, numClasses };
   if (pretrained === undefined || loadsCheckpoint) return createModel(model, shape, { allowCode });
-  const folded = await staticPretrained(recipe, splits, { onRemark, signal, allowCode }, onBadPicture);
+  const onAverage = await staticPretrained(recipe, splits, { onRemark, signal, allowCode }, onBadPicture);
   return scope(() => {
-    const read = folded ?? readPretrained(pretrained, model, { allowCode });
+    const read = onAverage ?? readPretrained(pretrained, model, { allowCode });
     const weights = 'network' in read ? dynamicWeights(read, pretrained) : read;
     const network = named(() => createPretrained(model, shape, weights, pretrained, { allowCode }));
     const { numClasses: pretrainedClasses } = weights.shape;
