@@ -6,6 +6,8 @@ RECIPES := packages/padnet/recipes/fashion-mnist
 NATIVE := packages/torch/build/torch.node packages/padnet/build/libpadnet.so
 export npm_config_fund = false
 export npm_config_audit = false
+# Its GPU parts are hundreds of megabytes from elsewhere, and not needed.
+export ONNXRUNTIME_NODE_INSTALL = skip
 
 .PHONY: build demo test test-long sanitize check pretrained bench verify docs clean setup-build setup-data setup-check setup-test typescript
 

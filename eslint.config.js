@@ -19,6 +19,7 @@ const order = [
   ['recipe'],
   ['runs'],
   ['training'],
+  ['export'],
   ['analysis'],
   ['experiments'],
   ['report'],

@@ -52,9 +52,10 @@ function conv(inChannels: number, outChannels: number, kernelSize: number, strid
 }
 
 /** 1×1 expansion, 3×3 depth-wise, 1×1 linear projection; added to the input where the shapes allow. */
-class InvertedResidual extends nn.Module {
+export class InvertedResidual extends nn.Module {
   readonly conv: ConvSequential;
-  readonly #addsInput: boolean;
+  /** Whether its shapes allow it. */
+  readonly addsInput: boolean;
 
   constructor(inChannels: number, outChannels: number, stride: number, expansion: number) {
     super();
@@ -66,12 +67,12 @@ class InvertedResidual extends nn.Module {
       conv(hidden, outChannels, 1),
       new nn.BatchNorm2d({ numFeatures: outChannels }),
     );
-    this.#addsInput = stride === 1 && inChannels === outChannels;
+    this.addsInput = stride === 1 && inChannels === outChannels;
   }
 
   forward(input: Tensor): Tensor {
     const output = this.conv.forward(input);
-    return this.#addsInput ? output.add(input) : output;
+    return this.addsInput ? output.add(input) : output;
   }
 }
 

@@ -70,7 +70,7 @@ function projection(inChannels: number, outChannels: number, stride: number): Co
 }
 
 /** relu(x' + bn2(conv2(relu(bn1(conv1(x)))))), x' = x or its projection. */
-class BasicBlock extends nn.Module {
+export class BasicBlock extends nn.Module {
   readonly conv1: nn.Layer;
   readonly bn1: nn.BatchNorm2d;
   readonly conv2: nn.Layer;
@@ -93,7 +93,7 @@ class BasicBlock extends nn.Module {
 }
 
 /** 1×1 down, 3×3 (with the stride, as torchvision), 1×1 up. */
-class Bottleneck extends nn.Module {
+export class Bottleneck extends nn.Module {
   readonly conv1: nn.Layer;
   readonly bn1: nn.BatchNorm2d;
   readonly conv2: nn.Layer;

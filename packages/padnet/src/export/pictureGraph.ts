@@ -1,0 +1,189 @@
+/** A network for pictures as a graph of ONNX. */
+import { nn } from '@padnet/torch';
+import { InputError } from '../errors.js';
+import { DecomposedConv2d, DynamicConv, isDynamicLayer } from '../layers/index.js';
+import { BasicBlock, Bottleneck, InvertedResidual, MobileNetV2, ResNet } from '../models/index.js';
+import { normedConvolutions } from './compactTensors.js';
+import { ExternalWeights, GraphBuilder, type Value } from './graphBuilder.js';
+import {
+  convolution,
+  decomposedConv,
+  dynamicConv,
+  linear,
+  pointwise,
+  pooled,
+  weight,
+  type Emission,
+} from './layerGraph.js';
+import type { Graph } from './onnxFile.js';
+import type { OptionalOutput } from '@padnet/runtime';
+
+export interface ExportedGraph {
+  readonly graph: Graph;
+  readonly weights: ExternalWeights;
+  readonly outputs: readonly OptionalOutput[];
+}
+
+/**
+ * `pixels` [batch, …shape] → `logits` [batch, classes], and the coefficients of each dynamic layer [batch, K].
+ *
+ * Where weights depend on the input, a Scan computes one sample after the other: a convolution whose weights differ
+ * within a batch is none of ONNX.
+ *
+ * @param shape of a sample: [channels, …size]
+ * @throws InputError where a layer has no graph
+ */
+export function pictureGraph(
+  network: nn.Layer,
+  tensors: Emission['tensors'],
+  shape: readonly number[],
+  weightsFile: string,
+): ExportedGraph {
+  const weights = new ExternalWeights(weightsFile);
+  const graph = new GraphBuilder(weights);
+  const pixels = graph.input('pixels', 'float32', ['batch', ...shape]);
+  if (!Array.from(network.namedModules()).some(([, module]) => isDynamicLayer(module))) {
+    const logits = moduleGraph({ graph, tensors, coefficients: [] }, '', network, pixels);
+    graph.output('logits', logits);
+    return { graph: graph.build('network'), weights, outputs: [] };
+  }
+  const body = new GraphBuilder(weights, graph);
+  const emission: Emission = { graph: body, tensors, coefficients: [] };
+  const sample = body.input('sample', 'float32', shape);
+  const first = body.constant('int64', [0]);
+  const image = body.node('Unsqueeze', [sample, first], ['float32', [1, ...shape]]);
+  const logits = moduleGraph(emission, '', network, image);
+  const results = [
+    { name: 'logits', value: logits },
+    ...emission.coefficients.map(({ layer, value }) => ({ name: `${layer}.coefficients`, value })),
+  ];
+  for (const { name, value } of results) {
+    const squeezed = body.node('Squeeze', [value, first], ['float32', value.shape.slice(1)]);
+    body.output(`sample/${name}`, squeezed);
+  }
+  const scanned = graph.nodes(
+    'Scan',
+    [pixels],
+    results.map(({ value }) => ['float32', ['batch', ...value.shape.slice(1)]] as const),
+    { name: 'samples', attributes: { body: body.build('sample'), num_scan_inputs: 1 } },
+  );
+  for (const [index, { name }] of results.entries()) graph.output(name, scanned[index]!);
+  const outputs = emission.coefficients.map(({ layer, value }) => {
+    return { kind: 'coefficients', name: `${layer}.coefficients`, layer, kernels: value.shape[1] as number } as const;
+  });
+  return { graph: graph.build('network'), weights, outputs };
+}
+
+/** @param path of the module within the network */
+function moduleGraph(emission: Emission, path: string, module: nn.Module, input: Value): Value {
+  const { graph } = emission;
+  const at = (name: string): string => (path === '' ? name : `${path}.${name}`);
+  const child = (name: string, value: Value): Value => moduleGraph(emission, at(name), childOf(module, name), value);
+  const relu = (value: Value): Value => graph.within(path, () => pointwise(graph, 'Relu', value));
+  const add = (a: Value, b: Value): Value => graph.within(path, () => pointwise(graph, 'Add', a, b));
+
+  if (module instanceof ResNet) {
+    let x = child('maxpool', relu(child('conv1', input)));
+    for (const stage of ['layer1', 'layer2', 'layer3', 'layer4']) x = child(stage, x);
+    return child('fc', pooled(graph, x));
+  }
+  if (module instanceof BasicBlock || module instanceof Bottleneck) {
+    const shortcut = module.downsample ? child('downsample', input) : input;
+    const first = relu(child('conv1', input));
+    if (module instanceof BasicBlock) return relu(add(child('conv2', first), shortcut));
+    return relu(add(child('conv3', relu(child('conv2', first))), shortcut));
+  }
+  if (module instanceof MobileNetV2) return child('classifier', pooled(graph, child('features', input)));
+  if (module instanceof InvertedResidual) {
+    const output = child('conv', input);
+    return module.addsInput ? add(output, input) : output;
+  }
+  if (module instanceof nn.Sequential) {
+    const folded = new Map(normedConvolutions(module).map(({ norm }) => [norm.name, norm.module]));
+    let x = input;
+    for (const [name] of module.children()) {
+      const norm = folded.get(name);
+      x = norm ? activated(graph, norm.activation, x) : child(name, x);
+    }
+    return x;
+  }
+  if (module instanceof DynamicConv) return dynamicConv(emission, path, module, input);
+  if (module instanceof DecomposedConv2d) return decomposedConv(emission, path, module, input);
+  if (module instanceof nn.Conv) {
+    const [kernel, bias] = [weight(emission, at('weight'))!, weight(emission, at('bias'))];
+    return graph.within(path, () => convolution(graph, input, kernel, bias, module.geometry));
+  }
+  if (module instanceof nn.BatchNorm) return batchNorm(emission, path, module, input);
+  if (module instanceof nn.MaxPool1d || module instanceof nn.MaxPool2d) return maxPool(graph, path, module, input);
+  if (module instanceof nn.Linear) return linear(emission, path, input);
+  if (module instanceof nn.Identity || module instanceof nn.Dropout) return input;
+  if (module instanceof nn.ReLU) return relu(input);
+  if (module instanceof nn.ReLU6) return activated(graph, 'relu6', input);
+  if (module instanceof nn.Flatten && module.startDim === 1 && module.endDim === -1) {
+    const size = (input.shape.slice(1) as number[]).reduce((product, length) => product * length);
+    return graph.within(path, () => graph.node('Flatten', [input], ['float32', [input.shape[0]!, size]]));
+  }
+  throw new InputError(
+    `${path === '' ? 'the network' : path} is a ${module.constructor.name}, which cannot be exported; expected ` +
+      'ResNet, MobileNetV2, or layers one after the other of convolutions, norms, ReLU, pooling and linear layers',
+  );
+}
+
+function childOf(module: nn.Module, name: string): nn.Module {
+  for (const [childName, child] of module.children()) if (childName === name) return child;
+  throw new RangeError(`${module.constructor.name} has no ${name}`);
+}
+
+function activated(graph: GraphBuilder, activation: nn.BatchNorm['activation'], input: Value): Value {
+  switch (activation) {
+    case 'none':
+      return input;
+    case 'relu':
+      return pointwise(graph, 'Relu', input);
+    case 'relu6': {
+      const [low, high] = [0, 6].map((bound) => graph.constant('float32', [bound], []));
+      return pointwise(graph, 'Clip', input, low!, high!);
+    }
+  }
+}
+
+/** One that follows no convolution. */
+function batchNorm(emission: Emission, path: string, norm: nn.BatchNorm, input: Value): Value {
+  const { graph } = emission;
+  const names = ['weight', 'bias', 'running_mean', 'running_var'];
+  const parts = names.map((name) => weight(emission, `${path}.${name}`));
+  if (parts.includes(null))
+    throw new InputError(`${path} is a batch norm without ${names[parts.indexOf(null)]!}, which cannot be exported`);
+  const output = graph.within(path, () =>
+    graph.node('BatchNormalization', [input, ...parts], ['float32', input.shape], {
+      attributes: { epsilon: { float: norm.eps } },
+    }),
+  );
+  return activated(graph, norm.activation, output);
+}
+
+function maxPool(
+  graph: GraphBuilder,
+  path: string,
+  { window, dilation }: nn.MaxPool1d | nn.MaxPool2d,
+  input: Value,
+): Value {
+  const { kernelSize, stride, padding, ceilMode } = window;
+  const [batch, channels, ...size] = input.shape as number[];
+  const shape = size.map((length, axis) => {
+    const reach = dilation[axis]! * (kernelSize[axis]! - 1);
+    const steps = (length + 2 * padding[axis]! - reach - 1) / stride[axis]!;
+    return (ceilMode ? Math.ceil(steps) : Math.floor(steps)) + 1;
+  });
+  return graph.within(path, () =>
+    graph.node('MaxPool', [input], ['float32', [batch!, channels!, ...shape]], {
+      attributes: {
+        kernel_shape: kernelSize,
+        strides: stride,
+        pads: [...padding, ...padding],
+        dilations: dilation,
+        ceil_mode: ceilMode ? 1 : 0,
+      },
+    }),
+  );
+}
