@@ -163,6 +163,7 @@ class CompactReader {
     if (!this.compact.tensors.has(`${source}.mask_bits`)) {
       const scale = this.#scales(name, tensor)!;
       const perScale = entries(tensor.shape) / scale.length;
+      if (!Number.isInteger(perScale)) throw this.misfit(`${name}.scale`);
       return (index) => scale[Math.floor(index / perScale)]!;
     }
     const isBank = part === 'bank';
