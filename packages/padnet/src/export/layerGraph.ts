@@ -7,7 +7,7 @@ import { numEntries, type ParameterSource } from '../partial/index.js';
 import { structureOf } from '../compute/filterStructure.js';
 import { outputSize } from '../compute/outputSize.js';
 import { GraphBuilder, type Value } from './graphBuilder.js';
-import type { ElementType } from './onnxFile.js';
+import type { Dimension, ElementType } from './onnxFile.js';
 
 /** The graph of a network as it grows, and what it is made of. */
 export interface Emission {
@@ -26,14 +26,22 @@ export function weight({ graph, tensors }: Emission, name: string, shape?: reado
   return tensor ? graph.weights.add(name, { kind: 'tensor', tensor: name, shape: [...(shape ?? tensor.shape)] }) : null;
 }
 
-/** x W + b, [rows, inFeatures] → [rows, outFeatures]. */
+/** x·Wᵀ + b, [rows, inFeatures] → [rows, outFeatures]. */
 export function linear(emission: Emission, path: string, input: Value, name = path): Value {
-  const { graph } = emission;
   const matrix = weight(emission, `${path}.weight`)!;
-  const [outFeatures = 0] = matrix.shape;
-  const inputs = [input, matrix, weight(emission, `${path}.bias`)];
-  return graph.within(name, () =>
-    graph.node('Gemm', inputs, [float, [input.shape[0]!, outFeatures]], { attributes: { transB: 1 } }),
+  return emission.graph.within(name, () => product(emission.graph, input, matrix, weight(emission, `${path}.bias`)));
+}
+
+/** x·Wᵀ + b, [rows, inFeatures] × [outFeatures, inFeatures]; b [outFeatures] or [rows, outFeatures]. */
+export function product(graph: GraphBuilder, input: Value, matrix: Value, bias: Value | null, name = 'Gemm'): Value {
+  return graph.node(
+    'Gemm',
+    bias ? [input, matrix, bias] : [input, matrix],
+    [float, [input.shape[0]!, matrix.shape[0]!]],
+    {
+      name,
+      attributes: { transB: 1 },
+    },
   );
 }
 
@@ -128,8 +136,14 @@ function quarters(graph: GraphBuilder, input: Value): Value {
   return reshaped(graph, columns, [1, 4 * channels!]);
 }
 
-export function reshaped(graph: GraphBuilder, input: Value, shape: readonly number[]): Value {
-  return graph.node('Reshape', [input, graph.constant('int64', shape)], [input.type, shape]);
+/** @param shape where `to` has 0 or −1 */
+export function reshaped(
+  graph: GraphBuilder,
+  input: Value,
+  to: readonly number[],
+  shape: readonly Dimension[] = to,
+): Value {
+  return graph.node('Reshape', [input, graph.constant('int64', to)], [input.type, shape]);
 }
 
 /** One value for each channel: [1, C] → [1, C, 1, …]. */
