@@ -66,7 +66,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['packages/padnet/src/**/*.ts'],
+    files: ['packages/padnet/src/**/*.ts', 'packages/runtime/src/**/*.ts'],
     plugins: { 'import-x': importX },
     settings: {
       'import-x/extensions': ['.ts'],
@@ -82,6 +82,24 @@ export default defineConfig(
       'no-restricted-imports': [
         'error',
         { patterns: [{ group: ['padnet', 'padnet/**'], message: '@padnet/torch knows nothing of padnet' }] },
+      ],
+    },
+  },
+  {
+    files: ['packages/runtime/**'],
+    // Tests may look further: they compare with training.
+    ignores: ['**/*.test.ts', '**/*.test.*.ts'],
+    rules: {
+      'no-restricted-imports': [
+        'error',
+        {
+          patterns: [
+            {
+              group: ['padnet', 'padnet/**', '@padnet/torch', '@padnet/torch/**', '**/padnet/**', '**/torch/**'],
+              message: '@padnet/runtime runs where neither libtorch nor training is',
+            },
+          ],
+        },
       ],
     },
   },

@@ -18,6 +18,7 @@ export default defineConfig({
     isolate: false,
     projects: [
       { extends: true, test: { name: 'torch', include: ['packages/torch/dist/**/*.test.js'] } },
+      { extends: true, test: { name: 'runtime', include: ['packages/runtime/dist/**/*.test.js'] } },
       { extends: true, test: { name: 'padnet', include: ['packages/padnet/dist/**/*.test.js'] } },
       { extends: true, test: { name: 'tests', include: ['tests/dist/**/*.test.js'], exclude: hostile } },
     ],

@@ -1,18 +1,8 @@
 import { inspect } from 'node:util';
+import { InputError } from '@padnet/runtime/shared';
 import { systemErrorText } from '@padnet/torch/files';
-import { printable } from './printable.js';
 
-/**
- * Bad input from the user: a file, a recipe key or an argument. The message is one line that names the file or key,
- * what was expected, what came, and the way out; programs print it without a stack. `cause` keeps the original error.
- */
-export class InputError extends Error {
-  /** @param message one line: names in it may hold ends of lines, which are shown as codes; or a line a problem */
-  constructor(message: string | readonly string[], options?: { cause?: unknown }) {
-    super([message].flat().map(printable).join('\n'), options);
-    this.name = 'InputError';
-  }
-}
+export { InputError };
 
 export interface RecipeProblem {
   /** Line of the file, from 1; null where an override is to blame. */

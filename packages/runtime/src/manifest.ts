@@ -1,21 +1,14 @@
 /** `padnet.json`: what a folder with an exported network has, and how the weights of its graph are made. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { InputError } from './errors.js';
+import { english } from './schemaMessages.js';
 
 /** A file of the folder itself: a path in it never leaves it. */
-const fileName = z.string().regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'expected the name of a file in the folder');
-const size = z
-  .int()
-  .min(1)
-  .max(2 ** 31);
-const shape = z
-  .array(
-    z
-      .int()
-      .min(0)
-      .max(2 ** 31),
-  )
-  .max(8);
+const fileName = z
+  .string()
+  .check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'expected the name of a file in the folder'));
+const size = z.int().check(z.minimum(1), z.maximum(2 ** 31));
+const shape = z.array(z.int().check(z.minimum(0), z.maximum(2 ** 31))).check(z.maxLength(8));
 
 const weightSchema = z.discriminatedUnion('kind', [
   /**
@@ -25,10 +18,10 @@ const weightSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('tensor'),
     tensor: z.string(),
-    row: z.int().min(0).optional(),
-    transpose: z.literal(true).optional(),
+    row: z.optional(z.int().check(z.minimum(0))),
+    transpose: z.optional(z.literal(true)),
     shape,
-    offset: z.int().min(0),
+    offset: z.int().check(z.minimum(0)),
   }),
   /**
    * The K rows of a partial layer's bank [K, n], n the entries of `weight`: dynamic numbers at dynamic positions, at the
@@ -38,21 +31,21 @@ const weightSchema = z.discriminatedUnion('kind', [
   z.strictObject({
     kind: z.literal('bank'),
     source: z.string(),
-    row: z.int().min(0).optional(),
+    row: z.optional(z.int().check(z.minimum(0))),
     weight: shape,
     constant: z.enum(['shared', 'none']),
-    transpose: z.literal(true).optional(),
+    transpose: z.optional(z.literal(true)),
     shape,
-    offset: z.int().min(0),
+    offset: z.int().check(z.minimum(0)),
   }),
   /** The static weight of a partial layer, 0 at dynamic positions. */
   z.strictObject({
     kind: z.literal('constant'),
     source: z.string(),
     weight: shape,
-    transpose: z.literal(true).optional(),
+    transpose: z.optional(z.literal(true)),
     shape,
-    offset: z.int().min(0),
+    offset: z.int().check(z.minimum(0)),
   }),
 ]);
 
@@ -86,7 +79,7 @@ const common = {
   target: z.enum(['node', 'web']),
   graph: fileName,
   compact: fileName,
-  weights: z.strictObject({ file: fileName, bytes: z.int().min(0), tensors: z.array(weightSchema) }),
+  weights: z.strictObject({ file: fileName, bytes: z.int().check(z.minimum(0)), tensors: z.array(weightSchema) }),
   outputs: z.array(outputSchema),
 };
 
@@ -94,7 +87,7 @@ const manifestSchema = z.discriminatedUnion('modality', [
   z.strictObject({
     ...common,
     modality: z.literal('image'),
-    classNames: z.array(z.string()).min(1),
+    classNames: z.array(z.string()).check(z.minLength(1)),
     picture: z.strictObject({
       channels: size,
       height: size,
@@ -103,20 +96,20 @@ const manifestSchema = z.discriminatedUnion('modality', [
       mean: z.array(z.number()),
       std: z.array(z.number()),
       /** The share of each side that is left of a picture that is resized and then cropped. */
-      cropFraction: z.number().gt(0).max(1),
+      cropFraction: z.number().check(z.gt(0), z.maximum(1)),
     }),
   }),
   z.strictObject({
     ...common,
     modality: z.literal('text'),
     /** Null where the network gives one number. */
-    classNames: z.array(z.string()).min(1).nullable(),
+    classNames: z.nullable(z.array(z.string()).check(z.minLength(1))),
     text: z.strictObject({
       /** Tokens at most, special ones included. */
       maxLength: size,
       /** Whether it was trained on pairs of sentences. */
       pair: z.boolean(),
-      padTokenId: z.int().min(0),
+      padTokenId: z.int().check(z.minimum(0)),
     }),
   }),
 ]);
@@ -144,7 +137,7 @@ export function parseManifest(text: string, file: string): Manifest {
         'version of @padnet/runtime that wrote it',
     );
   }
-  const parsed = manifestSchema.safeParse(json);
+  const parsed = manifestSchema.safeParse(json, { error: english });
   if (parsed.success) return parsed.data;
   const [issue] = parsed.error.issues;
   throw new InputError(`${file} is damaged: ${issue!.path.join('.')}: ${issue!.message}; export the network again`);

@@ -3,9 +3,9 @@ import { constants, statSync } from 'node:fs';
 import { open } from 'node:fs/promises';
 import type { Metadata, Sharp, SharpOptions } from 'sharp';
 
+import type { PictureGeometry } from '@padnet/runtime/shared';
 import { kindProblem, readProblem } from '../readRegularFile.js';
 import type { PictureFile } from './pictureFiles.js';
-import type { PictureGeometry } from './pictureGeometry.js';
 
 /** The side of the largest square that a picture is decoded to. */
 export const MAX_PICTURE_SIDE = 2 ** 13;
@@ -169,14 +169,4 @@ async function opaque(picture: Sharp): Promise<Sharp> {
   const decoded = picture.toColourspace('srgb').removeAlpha().raw({ depth: 'uchar' });
   const { data, info } = await decoded.toBuffer({ resolveWithObject: true });
   return (await loadSharp())(data, { raw: { width: info.width, height: info.height, channels: info.channels } });
-}
-
-/** `[height, width, 3]` → `[height, width]`, by PIL's luma: grey stays what it is. */
-export function greyOfRgb(rgb: Uint8Array): Uint8Array {
-  const grey = new Uint8Array(rgb.length / 3);
-  for (let place = 0; place < grey.length; place++) {
-    const [r, g, b] = [rgb[3 * place]!, rgb[3 * place + 1]!, rgb[3 * place + 2]!] as const;
-    grey[place] = (19595 * r + 38470 * g + 7471 * b + 0x8000) >> 16;
-  }
-  return grey;
 }

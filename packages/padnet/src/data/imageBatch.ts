@@ -1,12 +1,13 @@
 import { join } from 'node:path';
+import { centreGeometry, greyOfRgb } from '@padnet/runtime/shared';
 
 import { reasonOf } from '../errors.js';
 import { badPictureError, type BadPicture } from './badPicture.js';
 import type { ImageDataset, PictureFolder, StoredImages } from './dataset.js';
-import { decodePicture, greyOfRgb } from './decodePicture.js';
+import { decodePicture } from './decodePicture.js';
 import { inParallel, poolThreads } from './inParallel.js';
 import { pictureFile } from './pictureFiles.js';
-import { centreGeometry, randomRegion, regionGeometry } from './pictureGeometry.js';
+import { randomRegion, regionGeometry } from './pictureGeometry.js';
 import { RandomStream } from './random.js';
 import { applyTransform, type PreparedTransform, type TransformKey, transformPixels } from './transforms.js';
 

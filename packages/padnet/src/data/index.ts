@@ -92,5 +92,5 @@ export {
 export { type TextScore, textScore } from './text/textScore.js';
 export { readTextFile } from './text/textFile.js';
 export { TextLoader, type TextLoaderOptions } from './text/textLoader.js';
-export { type EncodeOptions, type Encoding, TextTokenizer } from './text/tokenizer.js';
+export { type EncodeOptions, type Encoding, TextTokenizer } from '@padnet/runtime/shared';
 export { tokenise, type TokenisedDataset, type TokeniseOptions, type Truncation } from './text/tokenise.js';

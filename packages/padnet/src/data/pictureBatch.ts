@@ -1,9 +1,9 @@
 /** Picture files → a batch, as a network takes them in evaluation. */
+import { centreGeometry, greyOfRgb } from '@padnet/runtime/shared';
 import { InputError, reasonOf } from '../errors.js';
-import { decodePicture, greyOfRgb, inspectPicture, type PictureSource } from './decodePicture.js';
+import { decodePicture, inspectPicture, type PictureSource } from './decodePicture.js';
 import { inParallel, poolThreads } from './inParallel.js';
 import type { PictureShape } from './pictureFolder.js';
-import { centreGeometry } from './pictureGeometry.js';
 import { type ImageTransform, prepareTransform, transformPixels } from './transforms.js';
 
 /** The form in which a network takes pictures. */

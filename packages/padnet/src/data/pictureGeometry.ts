@@ -1,22 +1,9 @@
 /**
- * Which part of a picture becomes the network's input, as in torchvision's Resize + CenterCrop and RandomResizedCrop.
+ * Which part of a picture becomes the network's input in training, as in torchvision's RandomResizedCrop; evaluation's
+ * is `centreGeometry`.
  */
+import type { PictureGeometry, PictureSize, Region } from '@padnet/runtime/shared';
 import type { RandomStream } from './random.js';
-
-export interface Region {
-  readonly left: number;
-  readonly top: number;
-  readonly width: number;
-  readonly height: number;
-}
-
-/** Cut out `before`, resize to `width × height`, cut out `after`. */
-export interface PictureGeometry {
-  readonly before: Region | null;
-  readonly width: number;
-  readonly height: number;
-  readonly after: Region | null;
-}
 
 /** The part's share of the area, and its width over its height, each from and to. */
 export interface ResizedCrop {
@@ -27,38 +14,18 @@ export interface ResizedCrop {
 /** torchvision's. */
 export const STANDARD_CROP: ResizedCrop = { scale: [0.08, 1], ratio: [3 / 4, 4 / 3] };
 
-interface Size {
-  readonly width: number;
-  readonly height: number;
-}
-
 /** The share of each side that is left of a picture resized and then cropped: torchvision's, from 256 to 224 pixels. */
 export const STANDARD_CROP_FRACTION = 224 / 256;
-
-/**
- * Resized, in its own proportions, to the smallest size in which the network's input is `cropFraction` of a side or
- * less, then the centre. 1: nothing is lost of a picture that has the proportions of the input already.
- */
-export function centreGeometry(picture: Size, { width, height }: Size, cropFraction: number): PictureGeometry {
-  const [leastWidth, leastHeight] = [Math.floor(width / cropFraction), Math.floor(height / cropFraction)];
-  const byWidth = picture.width * leastHeight <= picture.height * leastWidth;
-  const newWidth = byWidth ? leastWidth : Math.floor((leastHeight * picture.width) / picture.height);
-  const newHeight = byWidth ? Math.floor((leastWidth * picture.height) / picture.width) : leastHeight;
-  const after = { left: halved(newWidth - width), top: halved(newHeight - height), width, height };
-  return { before: null, width: newWidth, height: newHeight, after };
-}
-
-/** Rounded half to even, as Python does. */
-function halved(difference: number): number {
-  const half = difference / 2;
-  return Number.isInteger(half) ? half : 2 * Math.round(half / 2);
-}
 
 /**
  * The region that RandomResizedCrop draws: of ten tries the first that lies in the picture, otherwise the centre in the
  * nearest ratio.
  */
-export function randomRegion({ width, height }: Size, { scale, ratio }: ResizedCrop, random: RandomStream): Region {
+export function randomRegion(
+  { width, height }: PictureSize,
+  { scale, ratio }: ResizedCrop,
+  random: RandomStream,
+): Region {
   const between = (from: number, to: number): number => from + (to - from) * random.nextFloat();
   for (let attempt = 0; attempt < 10; attempt++) {
     const area = width * height * between(...scale);
@@ -79,7 +46,7 @@ export function randomRegion({ width, height }: Size, { scale, ratio }: ResizedC
  * pixel of the result is then off by half a pixel at most): JPEG and WebP are decoded at half, a quarter or an eighth
  * of the size.
  */
-export function regionGeometry({ width, height }: Size, region: Region, size: number): PictureGeometry {
+export function regionGeometry({ width, height }: PictureSize, region: Region, size: number): PictureGeometry {
   if (Math.min(region.width, region.height) < 2 * size)
     return { before: region, width: size, height: size, after: null };
   const [x, y] = [size / region.width, size / region.height];

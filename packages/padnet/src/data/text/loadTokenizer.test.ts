@@ -8,7 +8,12 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { InputError } from '../../errors.js';
 import { loadGlue } from './glue.js';
 import { loadTokenizer } from './loadTokenizer.js';
-import { bpeMerges, bpeVocabulary, wordPieceFile, wordPieces } from './tokenizers.test.fixture.js';
+import {
+  bpeMerges,
+  bpeVocabulary,
+  wordPieceFile,
+  wordPieces,
+} from '../../../../runtime/dist/tokenizer/tokenizers.test.fixture.js';
 
 const SHARED_VOCABULARY = '../shared/data/bert-base-uncased';
 const SHARED_GLUE = '../shared/data/glue';

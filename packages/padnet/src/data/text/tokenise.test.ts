@@ -2,7 +2,7 @@ import { describe, expect, it } from 'vitest';
 
 import type { TextDataset } from './textDataset.js';
 import { tokenise, type Truncation } from './tokenise.js';
-import { wordPieceTokenizer } from './tokenizers.test.fixture.js';
+import { wordPieceTokenizer } from '../../../../runtime/dist/tokenizer/tokenizers.test.fixture.js';
 
 const tokenizer = wordPieceTokenizer();
 

@@ -1,6 +1,6 @@
+import type { TextTokenizer } from '@padnet/runtime/shared';
 import { checkInteger } from '../checks.js';
 import type { TextDataset } from './textDataset.js';
-import type { TextTokenizer } from './tokenizer.js';
 
 /** A dataset as token ids, ready to be cut into batches. */
 export interface TokenisedDataset {

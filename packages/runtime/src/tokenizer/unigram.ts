@@ -1,5 +1,5 @@
 /** A unigram language model (Kudo 2018), as sentencepiece has it: the tokens whose scores have the largest sum. */
-import { InputError } from '../../../errors.js';
+import { InputError } from '../errors.js';
 import { notInVocabulary, type ModelOptions, type TokenModel } from './tokenModel.js';
 
 /** The cost of an unknown letter above that of the worst token. */

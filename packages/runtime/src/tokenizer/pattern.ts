@@ -2,8 +2,8 @@
  * Patterns of `Split` and `Replace`: a string, or a regular expression of Oniguruma's, as far as it means the same
  * here.
  */
-import { z } from 'zod';
-import { InputError } from '../../../errors.js';
+import * as z from 'zod/mini';
+import { InputError } from '../errors.js';
 import { byExtent, type CharacterClasses } from './characters.js';
 
 export const patternSchema = z.union([z.strictObject({ String: z.string() }), z.strictObject({ Regex: z.string() })]);

@@ -1,5 +1,5 @@
 /** The `normalizer` of a `tokenizer.json`: what text becomes before it is split. */
-import { z } from 'zod';
+import * as z from 'zod/mini';
 import { byExtent, lowercase, normalForm, type CharacterClasses } from './characters.js';
 import { bytesAsCharacters } from './byteAlphabet.js';
 import { matcher, patternSchema } from './pattern.js';
@@ -16,7 +16,7 @@ const single = z.discriminatedUnion('type', [
     clean_text: z.boolean(),
     handle_chinese_chars: z.boolean(),
     /** null: as `lowercase`. */
-    strip_accents: z.boolean().nullish(),
+    strip_accents: z.nullish(z.boolean()),
     lowercase: z.boolean(),
   }),
   plain('NFC'),
@@ -36,7 +36,7 @@ const single = z.discriminatedUnion('type', [
 type NormalizerJson =
   z.infer<typeof single> | { readonly type: 'Sequence'; readonly normalizers: readonly NormalizerJson[] };
 
-export const normalizerSchema: z.ZodType<NormalizerJson> = z.lazy(() =>
+export const normalizerSchema: z.ZodMiniType<NormalizerJson> = z.lazy(() =>
   z.discriminatedUnion(
     'type',
     [single, z.strictObject({ type: z.literal('Sequence'), normalizers: z.array(normalizerSchema) })],

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 
-import { InputError } from '../../errors.js';
-import { TextTokenizer } from './tokenizer.js';
+import { InputError } from '../errors.js';
+import { TextTokenizer } from './textTokenizer.js';
 import { unigramFile, wordPieceFile, wordPieceTokenizer } from './tokenizers.test.fixture.js';
 
 function expectError(run: () => unknown, message: string): void {

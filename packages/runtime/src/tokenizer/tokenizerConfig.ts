@@ -2,7 +2,7 @@
  * The settings that `tokenizer_config.json` repeats: Hugging Face's transformers takes them from there, its tokenizers
  * from `tokenizer.json`, so that a folder where the two differ has no meaning that is known.
  */
-import { InputError } from '../../../errors.js';
+import { InputError } from '../errors.js';
 
 type Json = Readonly<Record<string, unknown>>;
 

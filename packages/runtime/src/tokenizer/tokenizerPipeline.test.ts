@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import { describe, expect, it } from 'vitest';
-import { InputError } from '../../../errors.js';
+import { InputError } from '../errors.js';
 import { letters, steps, tokenizers, words } from './tokenizerPipeline.references.generated.js';
 import { TokenizerPipeline } from './tokenizerPipeline.js';
 

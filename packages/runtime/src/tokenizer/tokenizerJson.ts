@@ -1,6 +1,6 @@
 /** The `tokenizer.json` that Hugging Face would write for older vocabulary files. */
 
-import { InputError } from '../../errors.js';
+import { InputError } from '../errors.js';
 
 type Json = Readonly<Record<string, unknown>>;
 

@@ -1,6 +1,6 @@
 /** Small tokenizers; the ids that tests expect of them are those of Hugging Face's Python package. */
 
-import { TextTokenizer } from './tokenizer.js';
+import { TextTokenizer } from './textTokenizer.js';
 
 const flags = { single_word: false, lstrip: false, rstrip: false, normalized: false, special: true };
 const special = (contents: readonly string[]) => contents.map((content, id) => ({ id, content, ...flags }));

@@ -1,4 +1,4 @@
-import type { z } from 'zod';
+import type * as z from 'zod/mini';
 
 /** The message for a step whose `type` is not known here. */
 export const unknownType: z.core.$ZodErrorMap = (issue) => {

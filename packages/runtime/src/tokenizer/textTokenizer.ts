@@ -1,6 +1,6 @@
-import { InputError } from '../../errors.js';
-import { checkConfig } from './tokenizer/tokenizerConfig.js';
-import { TokenizerPipeline } from './tokenizer/tokenizerPipeline.js';
+import { InputError } from '../errors.js';
+import { checkConfig } from './tokenizerConfig.js';
+import { TokenizerPipeline } from './tokenizerPipeline.js';
 import { type LayoutItem, tokenizerLayout, type TokenizerLayout } from './tokenizerLayout.js';
 import { longestFirst } from './truncate.js';
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 
-import { InputError } from '../../errors.js';
+import { InputError } from '../errors.js';
 import { tokenizerLayout } from './tokenizerLayout.js';
 
 const ids = new Map(Object.entries({ '[CLS]': 2, '[SEP]': 3, '<s>': 0, '</s>': 5 }));

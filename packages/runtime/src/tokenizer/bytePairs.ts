@@ -2,7 +2,7 @@
  * Byte pair encoding (Sennrich et al. 2016): of all neighbours that can be merged, those that were learnt first, again
  * and again.
  */
-import { InputError } from '../../../errors.js';
+import { InputError } from '../errors.js';
 import { notInVocabulary, type ModelOptions, type TokenModel } from './tokenModel.js';
 import { byteIds } from './unigram.js';
 

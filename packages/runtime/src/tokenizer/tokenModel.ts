@@ -1,6 +1,6 @@
 /** The `model` of a `tokenizer.json`, as written, and what becomes of it. */
-import { z } from 'zod';
-import { InputError } from '../../../errors.js';
+import * as z from 'zod/mini';
+import { InputError } from '../errors.js';
 import { unknownType } from './unknownType.js';
 
 export interface TokenModel {
@@ -14,7 +14,7 @@ export interface TokenModel {
   encode(piece: string): readonly number[];
 }
 
-const id = z.int().min(0);
+const id = z.int().check(z.minimum(0));
 /** By token; checked as a whole, since there are hundreds of thousands, and names such as `__proto__` among them. */
 const vocabulary = z.custom<Readonly<Record<string, number>>>(
   (value) =>
@@ -31,28 +31,28 @@ export const modelSchema = z.discriminatedUnion(
     z.strictObject({
       type: z.literal('WordPiece'),
       unk_token: z.string(),
-      continuing_subword_prefix: z.string().default('##'),
-      max_input_chars_per_word: z.int().min(1).default(100),
+      continuing_subword_prefix: z._default(z.string(), '##'),
+      max_input_chars_per_word: z._default(z.int().check(z.minimum(1)), 100),
       vocab: vocabulary,
     }),
     z.strictObject({ type: z.literal('WordLevel'), unk_token: z.string(), vocab: vocabulary }),
     z.strictObject({
       type: z.literal('BPE'),
-      dropout: z.union([z.null(), z.literal(0)], 'dropout draws other tokens each time').optional(),
-      unk_token: z.string().nullish(),
-      continuing_subword_prefix: z.string().nullish(),
-      end_of_word_suffix: z.string().nullish(),
-      fuse_unk: z.boolean().default(false),
-      byte_fallback: z.boolean().default(false),
-      ignore_merges: z.boolean().default(false),
+      dropout: z.optional(z.union([z.null(), z.literal(0)], 'dropout draws other tokens each time')),
+      unk_token: z.nullish(z.string()),
+      continuing_subword_prefix: z.nullish(z.string()),
+      end_of_word_suffix: z.nullish(z.string()),
+      fuse_unk: z._default(z.boolean(), false),
+      byte_fallback: z._default(z.boolean(), false),
+      ignore_merges: z._default(z.boolean(), false),
       vocab: vocabulary,
       merges: z.array(z.union([z.string(), z.tuple([z.string(), z.string()])])),
     }),
     z.strictObject({
       type: z.literal('Unigram'),
-      unk_id: id.nullish(),
-      vocab: z.array(z.tuple([z.string(), z.number()])).min(1),
-      byte_fallback: z.boolean().default(false),
+      unk_id: z.nullish(id),
+      vocab: z.array(z.tuple([z.string(), z.number()])).check(z.minLength(1)),
+      byte_fallback: z._default(z.boolean(), false),
     }),
   ],
   { error: unknownType },

@@ -2,7 +2,7 @@
  * Sentencepiece's `precompiled_charsmap`: a double array of byte strings (Darts), each leaf with a place in the
  * replacements, which lie behind it with a zero after each.
  */
-import { InputError } from '../../../errors.js';
+import { InputError } from '../errors.js';
 import { isAscii } from './characters.js';
 import { graphemeClusters } from './graphemeClusters.js';
 

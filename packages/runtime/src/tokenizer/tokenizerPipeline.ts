@@ -2,8 +2,9 @@
  * The steps of a `tokenizer.json` from text to ids: added tokens, normalizer, pre-tokenizer, model. Ids are those of
  * Hugging Face's tokenizers for every text; what a file asks for that is not known here is refused.
  */
-import { z } from 'zod';
-import { InputError } from '../../../errors.js';
+import * as z from 'zod/mini';
+import { english } from '../schemaMessages.js';
+import { InputError } from '../errors.js';
 import { addedTokenSchema, checkIds, tokenFinder, type AddedToken, type Part } from './addedTokens.js';
 import { createModel } from './models.js';
 import { modelSchema, withModelType, type TokenModel } from './tokenModel.js';
@@ -11,17 +12,17 @@ import { createNormalizer, normalizerSchema, type Normalizer } from './normalize
 import { createPreTokenizer, preTokenizerSchema, type PreTokenizer } from './preTokenizers.js';
 
 const schema = z.strictObject({
-  version: z.string().optional(),
+  version: z.optional(z.string()),
   /** How many tokens there may be is for the recipe to say. */
-  truncation: z.unknown().optional(),
-  padding: z.unknown().optional(),
-  added_tokens: z.array(addedTokenSchema).default([]),
-  normalizer: normalizerSchema.nullish(),
-  pre_tokenizer: preTokenizerSchema.nullish(),
+  truncation: z.optional(z.unknown()),
+  padding: z.optional(z.unknown()),
+  added_tokens: z._default(z.array(addedTokenSchema), []),
+  normalizer: z.nullish(normalizerSchema),
+  pre_tokenizer: z.nullish(preTokenizerSchema),
   /** `tokenizerLayout` reads it. */
-  post_processor: z.unknown().optional(),
+  post_processor: z.optional(z.unknown()),
   /** From ids to text. */
-  decoder: z.unknown().optional(),
+  decoder: z.optional(z.unknown()),
   model: modelSchema,
 });
 
@@ -43,7 +44,7 @@ export class TokenizerPipeline {
 
   /** @throws InputError naming the part that is wrong, or not known here */
   constructor(json: Readonly<Record<string, unknown>>) {
-    const parsed = schema.safeParse({ ...json, model: withModelType(json.model) });
+    const parsed = schema.safeParse({ ...json, model: withModelType(json.model) }, { error: english });
     if (!parsed.success) throw new InputError(describeIssues(parsed.error));
     const { normalizer, pre_tokenizer, model, added_tokens } = parsed.data;
     this.#normalize = normalizer ? within('normalizer', () => createNormalizer(normalizer)) : (text) => text;
@@ -135,6 +136,6 @@ function within<T>(section: string, make: () => T): T {
  * Where and what, in one line: `normalizer.type: "Rot13" is not known here`; the schema has words of its own for much
  * of it.
  */
-function describeIssues({ issues }: z.ZodError): string {
+function describeIssues({ issues }: z.core.$ZodError): string {
   return issues.map(({ path, message }) => (path.length === 0 ? message : `${path.join('.')}: ${message}`)).join('; ');
 }

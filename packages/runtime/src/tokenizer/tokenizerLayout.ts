@@ -1,4 +1,4 @@
-import { InputError } from '../../errors.js';
+import { InputError } from '../errors.js';
 
 /** One place of a sequence: a special token, or all tokens of the first or second sentence. */
 export type LayoutItem =

@@ -1,11 +1,11 @@
 /** The `added_tokens` of a `tokenizer.json`: tokens that are found in the text before it is split. */
-import { z } from 'zod';
-import { InputError } from '../../../errors.js';
+import * as z from 'zod/mini';
+import { InputError } from '../errors.js';
 import { byExtent } from './characters.js';
 
 export const addedTokenSchema = z.strictObject({
-  id: z.int().min(0),
-  content: z.string().min(1),
+  id: z.int().check(z.minimum(0)),
+  content: z.string().check(z.minLength(1)),
   /** Whether no letter may stand beside it. */
   single_word: z.boolean(),
   /** Whether it takes the white space before it. */

@@ -1,6 +1,6 @@
 /** The `pre_tokenizer` of a `tokenizer.json`: how normalized text is split before the model sees it. */
-import { z } from 'zod';
-import { InputError } from '../../../errors.js';
+import * as z from 'zod/mini';
+import { InputError } from '../errors.js';
 import { bytesAsCharacters } from './byteAlphabet.js';
 import { byExtent, type CharacterClasses } from './characters.js';
 import { matcher, patternSchema, type Match } from './pattern.js';
@@ -11,7 +11,7 @@ import { unknownType } from './unknownType.js';
 export type PreTokenizer = (text: string, isStart: boolean) => readonly string[];
 
 const plain = <Type extends string>(type: Type) => z.strictObject({ type: z.literal(type) });
-const oneCharacter = z.string().refine((text) => Array.from(text).length === 1, 'expected one character');
+const oneCharacter = z.string().check(z.refine((text) => Array.from(text).length === 1, 'expected one character'));
 
 const single = z.discriminatedUnion('type', [
   plain('BertPreTokenizer'),
@@ -21,22 +21,22 @@ const single = z.discriminatedUnion('type', [
     type: z.literal('ByteLevel'),
     add_prefix_space: z.boolean(),
     /** Concerns positions in the text, which are not told here. */
-    trim_offsets: z.boolean().optional(),
-    use_regex: z.boolean().default(true),
+    trim_offsets: z.optional(z.boolean()),
+    use_regex: z._default(z.boolean(), true),
   }),
   z.strictObject({
     type: z.literal('Metaspace'),
     replacement: oneCharacter,
-    prepend_scheme: z.enum(['always', 'never', 'first']).optional(),
-    split: z.boolean().default(true),
+    prepend_scheme: z.optional(z.enum(['always', 'never', 'first'])),
+    split: z._default(z.boolean(), true),
     /** The key of older files in place of `prepend_scheme`. */
-    add_prefix_space: z.boolean().optional(),
-    str_rep: z.string().optional(),
+    add_prefix_space: z.optional(z.boolean()),
+    str_rep: z.optional(z.string()),
   }),
-  z.strictObject({ type: z.literal('Punctuation'), behavior: z.enum(splitBehaviors).default('Isolated') }),
+  z.strictObject({ type: z.literal('Punctuation'), behavior: z._default(z.enum(splitBehaviors), 'Isolated') }),
   z.strictObject({ type: z.literal('Digits'), individual_digits: z.boolean() }),
   z.strictObject({ type: z.literal('CharDelimiterSplit'), delimiter: oneCharacter }),
-  z.strictObject({ type: z.literal('FixedLength'), length: z.int().min(1) }),
+  z.strictObject({ type: z.literal('FixedLength'), length: z.int().check(z.minimum(1)) }),
   z.strictObject({
     type: z.literal('Split'),
     pattern: patternSchema,
@@ -48,7 +48,7 @@ const single = z.discriminatedUnion('type', [
 type PreTokenizerJson =
   z.infer<typeof single> | { readonly type: 'Sequence'; readonly pretokenizers: readonly PreTokenizerJson[] };
 
-export const preTokenizerSchema: z.ZodType<PreTokenizerJson> = z.lazy(() =>
+export const preTokenizerSchema: z.ZodMiniType<PreTokenizerJson> = z.lazy(() =>
   z.discriminatedUnion(
     'type',
     [single, z.strictObject({ type: z.literal('Sequence'), pretokenizers: z.array(preTokenizerSchema) })],
