@@ -101,7 +101,7 @@ function attention(emission: Emission, path: string, router: Router, input: Valu
       return { coefficients, spatial: null, channel: null, filter };
     }
     throw new InputError(
-      `${path}: a router of one's own is code, which has no graph; train with one of the four convolutions to export`,
+      `${path}: a router of one’s own is code, which has no graph; train with one of the four convolutions to export`,
     );
   });
 }
