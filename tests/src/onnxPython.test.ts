@@ -1,4 +1,4 @@
-/** What others' code says of exported graphs: ONNX's own checker, and Python's onnxruntime, where they are installed. */
+/** What others' code says of exported graphs, where it is installed: ONNX's own checker and Python's onnxruntime. */
 import { execFileSync, spawnSync } from 'node:child_process';
 import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';

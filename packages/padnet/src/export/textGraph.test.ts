@@ -1,7 +1,8 @@
-import { manualSeed, nn, noGrad, scope } from '@padnet/torch';
+import { manualSeed, nn, noGrad, randn, scope } from '@padnet/torch';
 import { describe, expect, it } from 'vitest';
 import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/index.js';
-import { routingLevels, type RoutingLevel } from '../layers/index.js';
+import { StaticSource } from '../dynamic/index.js';
+import { routingLevels, type MoELinear, type RoutingLevel } from '../layers/index.js';
 import { activationNames } from '../models/text/activation.js';
 import { familyNames, SequenceClassifier, type FamilyName } from '../models/index.js';
 import { tinyConfig } from '../models/text/tiny.test.fixture.js';
@@ -42,6 +43,11 @@ function network(
   return trainedLike(convertToPartialMoE(net, options), form);
 }
 
+function pathOf(net: SequenceClassifier, module: nn.Module): string {
+  for (const [path, other] of net.namedModules()) if (other === module) return path;
+  throw new Error('there is no such module');
+}
+
 /** The largest difference to libtorch, over batches of the given sizes. */
 async function largestDifference(
   net: SequenceClassifier,
@@ -80,6 +86,17 @@ describe.each(familyNames)('the graph of %s', (family) => {
 describe('a mixture in a graph', () => {
   it.each(['full', 'empty', 'columns', 'searched'] as const)('is the same at a mask that is %s', async (form) => {
     for (const k of [1, 8]) expect(await largestDifference(network('bert', { form, k }), [[3, 17]])).toBeLessThan(1e-4);
+  });
+
+  it('is one product for all tokens where its source is static', async () => {
+    const net = network('bert', { form: 'experts', k: 3 });
+    for (const { feedForward } of net.encoder.layers.items) {
+      const { source } = feedForward.output as MoELinear;
+      scope(() => {
+        net.replaceModule(pathOf(net, source), new StaticSource(randn(source.shape)));
+      });
+    }
+    expect(await largestDifference(net, [[3, 17]])).toBeLessThan(1e-4);
   });
 
   it('gives equal logits to the lower expert, as the stable sort does', async () => {
