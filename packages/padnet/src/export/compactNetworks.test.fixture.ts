@@ -5,7 +5,7 @@ import { NoisyTopK } from '../dynamic/index.js';
 import { DecomposedConv2d } from '../layers/index.js';
 import { createModel, createTextShape, modelSchema, SequenceClassifier, textModelSchema } from '../models/index.js';
 import { batch, tinyConfig } from '../models/text/tiny.test.fixture.js';
-import { Mask, sourceOf } from '../partial/index.js';
+import { Mask, numEntries, sourceOf } from '../partial/index.js';
 import type { PictureModel, TextModel } from '../runs/index.js';
 
 /** What is masked as a whole; nothing: masks are still to be searched. */
@@ -33,7 +33,12 @@ export function lived<N extends nn.Module>(network: N, ratio = 0.3, granularity:
         if (granularity === 'nothing') return;
         const [filters = 0, ...others] = source.shape;
         const scored = granularity === 'entry' ? source.shape : [filters, ...others.map(() => 1)];
-        const isDynamic = rand(scored).lt(ratio).expand(source.shape).contiguous();
+        // Exactly so many of each layer, at random places.
+        const ranks = rand([numEntries(scored)])
+          .argsort()
+          .argsort();
+        const chosen = ranks.lt(Math.round(ratio * ranks.numel)).reshape(scored);
+        const isDynamic = chosen.expand(source.shape).contiguous();
         network.replaceModule(path, source.toPartial(Mask.fromTensor(isDynamic)));
       });
     });
