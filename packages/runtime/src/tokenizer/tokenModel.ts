@@ -17,7 +17,7 @@ export interface TokenModel {
 const id = z.int().check(z.minimum(0));
 /** By token; checked as a whole, since there are hundreds of thousands, and names such as `__proto__` among them. */
 const vocabulary = z.custom<Readonly<Record<string, number>>>(
-  (value) =>
+  (value: unknown) =>
     typeof value === 'object' &&
     value !== null &&
     !Array.isArray(value) &&

@@ -4,11 +4,11 @@ import { TextTokenizer } from './textTokenizer.js';
 import { byteLevelBpeJson, wordPieceJson } from './tokenizerJson.js';
 
 export interface TokenizerFiles {
-  has(name: string): boolean;
-  text(name: string): string;
-  json(name: string): Readonly<Record<string, unknown>>;
+  readonly has: (name: string) => boolean;
+  readonly text: (name: string) => string;
+  readonly json: (name: string) => Readonly<Record<string, unknown>>;
   /** What messages call the file. */
-  path(name: string): string;
+  readonly path: (name: string) => string;
 }
 
 /**

@@ -1,0 +1,102 @@
+/** Networks that answer: what `load` gives. */
+import type { PictureAnswer, TextAnswer } from './answers.js';
+import type { CallOptions, Engine, Facts, PictureOptions, Text, TextOptions } from './engine/engine.js';
+import type { Device } from './engine/session.js';
+import type { RawPicture } from './picture/rawPicture.js';
+
+/** A class of the browser, where the types of one are known. */
+type Global<Name extends string> =
+  typeof globalThis extends Record<Name, { prototype: infer Instance }> ? Instance : never;
+
+/**
+ * A picture: pixels anywhere; in Node also the path or the bytes of a file; in a browser also a `Blob` (a `File`), an
+ * `ImageData`, an `ImageBitmap`, an image or a canvas of the page.
+ */
+export type Picture =
+  | RawPicture
+  | string
+  | Uint8Array
+  | Global<'Blob'>
+  | Global<'ImageData'>
+  | Global<'ImageBitmap'>
+  | Global<'HTMLImageElement'>
+  | Global<'HTMLCanvasElement'>
+  | Global<'OffscreenCanvas'>;
+
+/** What networks for pictures and for texts have in common. */
+abstract class Classifier implements Facts {
+  abstract readonly modality: Facts['modality'];
+  /** The network in words, such as `ResNet-18, DY-Conv with 4 kernels, κ = 0.30`. */
+  readonly name: string;
+  readonly layer: Facts['layer'];
+  /** null where the network gives a score. */
+  readonly classNames: readonly string[] | null;
+  /** Where it runs. */
+  readonly device: Device;
+  /** Bytes of the folder's files that were read. */
+  readonly downloadedBytes: number;
+
+  /** @internal */
+  constructor(
+    /** @internal */
+    protected readonly engine: Engine<Picture>,
+  ) {
+    const { name, layer, classNames, device, downloadedBytes } = engine.facts;
+    this.name = name;
+    this.layer = layer;
+    this.classNames = classNames;
+    this.device = device;
+    this.downloadedBytes = downloadedBytes;
+  }
+
+  /** Frees the session and its memory, once what runs has ended; what is asked afterwards is refused. */
+  async release(): Promise<void> {
+    await this.engine.release();
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.release();
+  }
+}
+
+/** A network for pictures. Its calls are answered one after the other. */
+export class PictureClassifier extends Classifier {
+  readonly modality = 'image';
+
+  /**
+   * @throws InputError where the picture cannot be decoded, or the network was released; the signal's reason where it
+   *   is aborted
+   */
+  async classify(picture: Picture, options: PictureOptions = {}): Promise<PictureAnswer> {
+    return await this.engine.picture(picture, options);
+  }
+
+  /** The network's output for each picture, computed as one batch: [pictures][classes]. Errors as of `classify`. */
+  async logits(pictures: readonly Picture[], options: CallOptions = {}): Promise<Float32Array[]> {
+    return await this.engine.pictureLogits(pictures, options);
+  }
+}
+
+/** A network for texts. Its calls are answered one after the other. */
+export class TextClassifier extends Classifier {
+  readonly modality = 'text';
+
+  /**
+   * @param second of a pair of sentences
+   * @throws InputError where the text cannot be split into tokens, or the network was released; the signal's reason
+   *   where it is aborted
+   */
+  async classify(first: string, second: string | null = null, options: TextOptions = {}): Promise<TextAnswer> {
+    return await this.engine.text(first, second, options);
+  }
+
+  /** The network's output for each text, computed as one batch: [texts][classes]. Errors as of `classify`. */
+  async logits(texts: readonly Text[], options: CallOptions = {}): Promise<Float32Array[]> {
+    return await this.engine.textLogits(texts, options);
+  }
+}
+
+/** @internal */
+export function classifierOf(engine: Engine<Picture>): PictureClassifier | TextClassifier {
+  return engine.facts.modality === 'image' ? new PictureClassifier(engine) : new TextClassifier(engine);
+}

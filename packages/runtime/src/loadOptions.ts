@@ -1,0 +1,31 @@
+import type { LoadProgress } from './engine/modelFiles.js';
+
+export interface LoadOptions {
+  /** Ends the download, and what follows it. */
+  readonly signal?: AbortSignal | undefined;
+  /** Called as files arrive. */
+  readonly onProgress?: ((progress: LoadProgress) => void) | undefined;
+  /**
+   * In a browser: whether files are kept in Cache Storage, and taken from there while the server says that they are the
+   * same. @default true
+   */
+  readonly cache?: boolean | undefined;
+  /**
+   * `auto`: in Node `cpu`; in a browser `webgpu` where there is an adapter, otherwise `wasm`. @default 'auto'
+   */
+  readonly device?: 'auto' | 'cpu' | 'wasm' | 'webgpu' | undefined;
+  /**
+   * Threads that compute. In a browser there is one unless the page is isolated (`crossOriginIsolated`).
+   * @default as many as the processor has cores in Node; half of them, at most 4, in an isolated page
+   */
+  readonly numThreads?: number | undefined;
+  /**
+   * In a browser: the folder with the `.wasm` files of onnxruntime-web. @default that of the worker's script
+   */
+  readonly wasmPaths?: string | URL | undefined;
+  /**
+   * In a browser: the script of the worker that computes, `@padnet/runtime/worker`; `false` computes in the thread that
+   * asks, which then stands still meanwhile. @default `worker.js` beside the script that this is part of
+   */
+  readonly worker?: string | URL | false | undefined;
+}
