@@ -52,7 +52,7 @@ export const storeys: readonly Storey[] = [
   },
   {
     title: 'what leaves the trainer',
-    colour: '#f6dde3',
+    colour: '#d3efec',
     folders: { export: 'compact form, ONNX' },
   },
   {
