@@ -90,9 +90,11 @@ function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, byt
   const bits = parts.maskBits.bytes > 0 ? ' + n/8' : '';
   const ratio = formatPercent(dynamicEntries / entries);
   const difference = (bytes / formulaBytes - 1) * 100;
+  const sign = difference < 0 ? '' : '+';
+  const formula = `${factor}((1 − κ)n + Kκn)${bits} + rest`;
   return [
-    `n = ${formatCount(entries)}, κ = ${ratio}: ${factor}((1 − κ)n + Kκn)${bits} + rest = ${formatBytes(formulaBytes)}; ` +
-      `the file has ${difference < 0 ? '' : '+'}${difference.toFixed(2)} %`,
+    `n = ${formatCount(entries)}, κ = ${ratio}: ${formula} = ${formatBytes(formulaBytes)}; ` +
+      `the file has ${sign}${difference.toFixed(2)} %`,
     '',
   ];
 }
