@@ -29,7 +29,7 @@ export async function rgbOfPng(file: Uint8Array<ArrayBuffer>): Promise<RawPictur
     at += 12 + length;
   }
   const [width, height] = [view.getUint32(16), view.getUint32(20)];
-  const [depth, colours, interlaced] = [file[24]!, file[25]!, file[28]! === 1];
+  const [depth, colours, interlaced] = [file[24]!, file[25]!, file[28] === 1];
   const samples = samplesOf[colours]!;
   const inflated = new Blob(parts).stream().pipeThrough(new DecompressionStream('deflate'));
   const bytes = new Uint8Array(await new Response(inflated).arrayBuffer());
