@@ -74,4 +74,4 @@ $(NATIVE): packages/%: node_modules/.package-lock.json | setup-build
 	@touch $@
 
 typescript: node_modules/.package-lock.json
-	npx tsc --build
+	npm run --silent build
