@@ -3,10 +3,12 @@ import type { LayerRatio, NetworkCounts } from '../analysis/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
 import { textTable } from '../report/table.js';
 import { convertNetwork } from './convertNetwork.js';
+import { convertToTraining } from './convertToTraining.js';
 import { defineConvert } from './convertOptions.js';
 import type { Command, OptionsOf } from './options.js';
 import { remarksOn } from './remarks.js';
 import type { Terminal } from './terminal.js';
+import { refuseOptions, refuseUsage, UsageError } from './usage.js';
 
 export function register(command: Command, terminal: Terminal): void {
   defineConvert(command, (text) => {
@@ -16,13 +18,24 @@ export function register(command: Command, terminal: Terminal): void {
 
 async function convert(
   path: string,
-  { json, ...options }: OptionsOf<typeof defineConvert>,
+  { layer, to, ...given }: OptionsOf<typeof defineConvert>,
   terminal: Terminal,
 ): Promise<void> {
-  const { layer } = options;
+  if (to !== undefined) {
+    refuseUsage({ '--layer and --to both say what the network becomes: give one of them': layer !== undefined });
+    await toTraining(path, given, terminal);
+    return;
+  }
+  if (layer === undefined) {
+    throw new UsageError(
+      'required option --layer <kind> not specified: dynamic, partial or static; or --to training for a compact file',
+    );
+  }
+  const { json, ...options } = given;
   const { onText, onRemark } = remarksOn(terminal);
   const { layerName, ...conversion } = await convertNetwork(path, {
     ...options,
+    layer,
     onText,
     onRemark,
     signal: terminal.closed,
@@ -69,5 +82,45 @@ async function convert(
     '',
     `logits differ by at most ${difference === 0 ? '0' : difference.toExponential(1)} on ${inputs}`,
     `${formatBytes(fileBytes)} in ${file}`,
+  ]);
+}
+
+/** Options of what becomes dynamic, partial or static. */
+const ofLayers = {
+  model: '',
+  width: '',
+  experts: '',
+  k: '',
+  position: '',
+  layers: '',
+  convolution: '',
+  kernels: '',
+  noise: '',
+  ratio: '',
+  recipe: '',
+} as const;
+
+async function toTraining(
+  path: string,
+  { json, out, force, ...others }: Omit<OptionsOf<typeof defineConvert>, 'layer' | 'to'>,
+  terminal: Terminal,
+): Promise<void> {
+  refuseOptions(others, ofLayers, (option) => `${option} is for --layer; a compact file says itself what it is`);
+  const { layerName, counts, ...conversion } = await convertToTraining(path, { out, force });
+  const { parameters, maskBits, entries, dynamicEntries } = counts.stored;
+  terminal.result(json, { from: path, to: 'training', layerName, stored: counts.stored, ...conversion }, () => [
+    textTable({
+      columns: [
+        { heading: '', isName: true, cell: ({ name }) => name },
+        { heading: layerName, cell: ({ value }) => value },
+      ],
+      rows: [
+        { name: 'stored numbers', value: formatCount(parameters) },
+        { name: 'bits of masks', value: formatCount(maskBits) },
+        { name: 'dynamic ratio κ', value: formatPercent(entries === 0 ? 0 : dynamicEntries / entries) },
+      ],
+    }),
+    '',
+    `${formatBytes(conversion.fileBytes)} in ${conversion.file}`,
   ]);
 }

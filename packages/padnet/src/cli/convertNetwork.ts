@@ -15,6 +15,7 @@ import {
 } from '../models/index.js';
 import { isFolder, isThere } from '../readRegularFile.js';
 import {
+  folderOfModel,
   hasModel,
   loadAnyModel,
   networkPlace,
@@ -133,12 +134,11 @@ async function convertSource(source: string, options: SourceOptions): Promise<Co
   const isNamed = options.model !== undefined || options.width !== undefined;
   if (isNamed && isFolder(source))
     throw new UsageError(`--model and --width are for files of weights, and ${source} is a folder`);
-  if (networkPlace(source) === 'masks') loadAnyModel(source); // says what to do with them
+  if (['masks', 'compact'].includes(networkPlace(source))) loadAnyModel(source); // says what to do with them
   if (isNamed || (existsSync(source) && !isFolder(source))) return weightsSource(source, options);
-  const run = new RunFolder(source);
-  const isRun = isThere(run.recipe);
+  const isRun = isThere(new RunFolder(source).recipe);
   if (!isRun && !hasModel(source)) return await pretrainedSource(source, options);
-  return { ...loadAnyModel(source, options), folder: isRun ? dirname(run.model) : source };
+  return { ...loadAnyModel(source, options), folder: folderOfModel(source) };
 }
 
 /** The network that was written. */

@@ -23,6 +23,7 @@ import {
   withExamples,
 } from './options.js';
 
+const forms = ['training'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
 
 export const defineConvert = (command: Command, onRemark: (text: string) => void) =>
@@ -33,17 +34,23 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
     'convert runs/rte-static --layer static --out networks/rte-hf',
     'convert runs/pad30 --layer static --out networks/folded',
     'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
+    'convert pad30.safetensors --to training --out networks/pad30',
     'convert resnet18.pth --model resnet18 --layer partial --ratio 0.3 --out networks/resnet18-pad30',
   )
     .argument(
       '<network>',
       "folder of a finished run, of a converted network or of a pretrained encoder, an encoder's name on the Hugging " +
-        "Face hub, or with --model a file of torchvision's weights",
+        "Face hub, or with --model a file of torchvision's weights; with --to training a compact file",
     )
     .addOption(
-      new Option('--layer <kind>', 'dynamic, partial or static; static texts are saved as Hugging Face does')
-        .argParser((name) => layerKind(name, onRemark))
-        .makeOptionMandatory(),
+      new Option('--layer <kind>', 'dynamic, partial or static; static texts are saved as Hugging Face does').argParser(
+        (name) => layerKind(name, onRemark),
+      ),
+    )
+    .option(
+      '--to <form>',
+      'training: what `padnet compact` wrote becomes the folder of a network (instead of --layer)',
+      oneOf(forms),
     )
     .requiredOption('--out <folder>', 'where the network goes')
     .option('--model <name>', 'network of a file of weights, see `padnet models`', oneOf(modelNames))
@@ -77,7 +84,8 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
     .addOption(allowCodeOption())
     .addOption(jsonOption());
 
-export interface ConvertOptions extends Omit<OptionsOf<typeof defineConvert>, 'force' | 'json'> {
+export interface ConvertOptions extends Omit<OptionsOf<typeof defineConvert>, 'force' | 'json' | 'layer' | 'to'> {
+  readonly layer: LayerKind;
   readonly force?: boolean | undefined;
   /** Told in a sentence what is noteworthy of the data. */
   readonly onText?: ((text: string) => void) | undefined;

@@ -47,6 +47,11 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
       'Face does.',
     () => import('./convert.js'),
   ],
+  compact: [
+    'Write a trained network as one file of the numbers it needs, and say what other forms would take: a partial ' +
+      'layer has (1 − κ)n + Kκn of them and a bit for each of n.',
+    () => import('./compact.js'),
+  ],
   compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js')],
   mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
   models: [

@@ -5,11 +5,11 @@
  *     λ_d Θ, λ_s Θ_s;   s ⊙ W, s (b − μ) + β,   s = γ / √(σ² + eps)
  *
  * Names are those of the state dict, less those that were multiplied in; a convolution that takes over a norm gets a
- * `bias`.
+ * `bias`. What only training needs is left out: noise of routers, counts of batches.
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import { factorAndShift } from '../compute/fusedNorm.js';
-import { OdAttention } from '../dynamic/index.js';
+import { NoisyTopK, OdAttention } from '../dynamic/index.js';
 import { compactStateDict, DecomposedConv2d, DynamicConv } from '../layers/index.js';
 import { isMasked, scaleFactors, sourceOf, unpackBits } from '../partial/index.js';
 
@@ -21,6 +21,8 @@ export function compactTensors(network: nn.Module): Map<string, Tensor> {
       const at = (name: string): string => join(path, name);
       const source = sourceOf(module);
       if (isMasked(source)) foldScales(tensors, at, source);
+      if (module instanceof NoisyTopK) tensors.delete(at('w_noise'));
+      if (module instanceof nn.BatchNorm) tensors.delete(at('num_batches_tracked'));
       if (module instanceof OdAttention) foldNorm(tensors, [at('fc.weight')], at('fc.bias'), module.bn, at('bn'));
       if (module instanceof DecomposedConv2d) {
         foldNorm(tensors, [at('q')], at('q_bias'), module.bn1, at('bn1'));

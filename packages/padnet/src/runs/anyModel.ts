@@ -1,7 +1,7 @@
 /** Networks that are ready to be used, wherever they lie. */
 import { existsSync } from 'node:fs';
 import { isFolder, isThere } from '../readRegularFile.js';
-import { join } from 'node:path';
+import { dirname, join } from 'node:path';
 import { loadSafetensors, scope } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { loadTokenizer } from '../data/index.js';
@@ -12,23 +12,25 @@ import { RunFolder } from './runFolder.js';
 import { loadModel, pretrainedDescription, type SavedModel, type TextModel } from './savedModel.js';
 
 /** The kind of network that lies at a path, as far as names tell. */
-export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'none';
+export type NetworkPlace = 'run' | 'converted' | 'encoder' | 'weights' | 'masks' | 'compact' | 'none';
 
 export function networkPlace(path: string): NetworkPlace {
   if (!isFolder(path)) {
     if (!existsSync(path) || !/\.(safetensors|pth|pt|bin)$/.test(path)) return 'none';
-    return hasMasks(path) ? 'masks' : 'weights';
+    return kindOfTensors(path);
   }
   if (isThere(new RunFolder(path).recipe)) return 'run';
   if (hasModel(path)) return 'converted';
   return isThere(join(path, 'config.json')) ? 'encoder' : 'none';
 }
 
-function hasMasks(file: string): boolean {
+function kindOfTensors(file: string): 'weights' | 'masks' | 'compact' {
   try {
-    return scope(() => loadSafetensors(file).metadata.partition !== undefined);
+    const { partition, format = '' } = scope(() => loadSafetensors(file).metadata);
+    if (partition !== undefined) return 'masks';
+    return format.startsWith('padnet-compact-') ? 'compact' : 'weights';
   } catch {
-    return false; // of another format, or damaged
+    return 'weights'; // of another format, or damaged
   }
 }
 
@@ -54,6 +56,12 @@ function loadEncoder(folder: string): TextModel {
   const kept = pretrainedDescription(folder, config);
   const description = { modality: 'text', model, maxLength: maxTokens(config), ...kept } as const;
   return { modality: 'text', network: network.eval(), tokenizer: loadTokenizer(folder), description };
+}
+
+/** The folder that has the files of a network itself, such as a tokenizer's. */
+export function folderOfModel(path: string): string {
+  const { recipe, model } = new RunFolder(path);
+  return isThere(recipe) ? dirname(model) : path;
 }
 
 /** As `loadAnyModel`, or an encoder with a head that has been trained. */
@@ -89,6 +97,11 @@ export function loadAnyModel(path: string, code: CodeOptions = {}): SavedModel {
       throw new InputError(
         `${path} is a file of masks, not a network; ` +
           `\`padnet mask show ${path}\` shows them, a recipe with partition.masks trains with them`,
+      );
+    case 'compact':
+      throw new InputError(
+        `${path} is a compact file; \`padnet convert ${path} --to training --out <folder>\` makes a network of it ` +
+          'that every command takes',
       );
     case 'none':
       throw new InputError(

@@ -36,6 +36,7 @@ import { writeFileAtomic } from '../outputFile.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { readRegularFile } from '../readRegularFile.js';
 import type { Modality } from '../recipe/recipe.js';
+import { parseAs } from '../schemaProblems.js';
 
 const format = z.literal('padnet-model-1');
 
@@ -57,10 +58,10 @@ const pictureDescriptionSchema = z.strictObject({
 /** As `TextDefinition`. */
 const definitionSchema = z.strictObject({
   columns: z.strictObject({ first: z.string(), second: z.string().nullable(), label: z.string() }),
-  labels: z.array(z.string()).nullable(),
-  classNames: z.array(z.string()).nullable(),
-  range: z.tuple([z.number(), z.number()]).nullable(),
-  metrics: z.array(z.enum(metricNames)).min(1),
+  labels: z.array(z.string()).readonly().nullable(),
+  classNames: z.array(z.string()).readonly().nullable(),
+  range: z.tuple([z.number(), z.number()]).readonly().nullable(),
+  metrics: z.array(z.enum(metricNames)).min(1).readonly(),
 });
 
 /** As `OwnTableOptions`. */
@@ -68,7 +69,7 @@ const tableSchema = z.strictObject({
   format: z.enum(tableFormatNames).optional(),
   delimiter: z.string().optional(),
   quotes: z.boolean().optional(),
-  columns: z.array(z.string()).optional(),
+  columns: z.array(z.string()).readonly().optional(),
 });
 
 /** The tokenizer's files are beside it. */
@@ -148,7 +149,13 @@ export function ofModality<M extends Modality>(modality: M, model: SavedModel, p
  * Writes the weights, then `model.json` at `file`, which calls a network static in which no layer is dynamic any more.
  */
 export function savePictureModel(file: string, network: nn.Layer, description: PictureDescription): void {
-  writeModel(file, network, { ...description, model: pictureOptions(network, description.model) });
+  writeModel(file, network, describedPictures(network, description));
+}
+
+type Described = WithoutFormat<StoredModel>;
+
+function describedPictures(network: nn.Layer, description: PictureDescription): Described {
+  return { ...description, model: pictureOptions(network, description.model) };
 }
 
 /** The options of a network as it is, whatever it was before its partition. */
@@ -216,20 +223,49 @@ export function saveTextModel(
   description: TextDescription,
   tokenizer: string,
 ): void {
+  writeModel(file, network, describedTexts(network, description), readTokenizer(tokenizer));
+}
+
+function describedTexts(network: SequenceClassifier, description: TextDescription): Described {
   const model = textOptions(network, description.model);
   const { definition, ...rest } = description;
   const own = rest.task === undefined && definition ? { definition } : {};
-  writeModel(file, network, { ...rest, ...own, model, config: toHuggingFaceConfig(network.config) }, () => {
-    copyTokenizer(tokenizer, dirname(file));
-  });
+  return { ...rest, ...own, model, config: toHuggingFaceConfig(network.config) };
+}
+
+/** What `model.json` says of a network. */
+export function describedModel(model: SavedModel): StoredModel {
+  const description =
+    model.modality === 'image'
+      ? describedPictures(model.network, model.description)
+      : describedTexts(model.network, model.description);
+  return { format: 'padnet-model-1', ...description };
+}
+
+/** The files that a tokenizer is read from, by name. */
+export type TokenizerFiles = ReadonlyMap<string, Uint8Array>;
+
+/** Those of a folder. */
+export function readTokenizer(folder: string): TokenizerFiles {
+  const names = tokenizerFiles.filter((name) => existsSync(join(folder, name)));
+  return new Map(
+    names.map((name) => [name, readRegularFile(join(folder, name), { expected: 'a file of a tokenizer' })]),
+  );
 }
 
 /** Copies the files that a tokenizer is read from to another folder. @returns their names */
 export function copyTokenizer(from: string, to: string): string[] {
-  const names = tokenizerFiles.filter((name) => existsSync(join(from, name)));
-  for (const name of names)
-    writeFileAtomic(join(to, name), readRegularFile(join(from, name), { expected: 'a file of a tokenizer' }));
-  return names;
+  const files = readTokenizer(from);
+  writeTokenizer(to, files);
+  return [...files.keys()];
+}
+
+function writeTokenizer(folder: string, files: TokenizerFiles): void {
+  for (const [name, bytes] of files) writeFileAtomic(join(folder, name), bytes);
+}
+
+export function isTokenizerFile(name: string): boolean {
+  return tokenizerFiles.includes(name);
 }
 
 /** Whether a network has, or may have, a file of this name. */
@@ -246,11 +282,26 @@ export function filesOfModel(file: string): string[] | null {
   }
 }
 
+/** A network as `describedModel` describes it, with its tokenizer's files. */
+export function saveDescribedModel(
+  file: string,
+  network: nn.Module,
+  description: StoredModel,
+  tokenizer: TokenizerFiles,
+): void {
+  writeModel(file, network, description, tokenizer);
+}
+
 /** `model.json` comes last: where it is, the rest is. */
-function writeModel(file: string, network: nn.Module, description: object, addFiles = (): void => undefined): void {
+function writeModel(
+  file: string,
+  network: nn.Module,
+  description: object,
+  tokenizer: TokenizerFiles = new Map(),
+): void {
   const bytes = scope(() => encodeSafetensors(compactStateDict(network)));
   writeFileAtomic(join(dirname(file), 'model.safetensors'), bytes);
-  addFiles();
+  writeTokenizer(dirname(file), tokenizer);
   writeFileAtomic(file, `${JSON.stringify({ format: 'padnet-model-1', ...description }, null, 2)}\n`);
 }
 
@@ -279,10 +330,10 @@ const kinds: { readonly [M in Stored['modality']]: ModelKind<Extract<StoredDescr
   image: {
     files: [],
     load: (description, file, code) => {
-      const { model, inChannels, numClasses } = description;
-      const network = createModel(model, { inChannels, numClasses }, code);
+      const network = createPictures(description, code);
       loadWeights(network, file);
-      return { modality: 'image', network, description: { ...description, model: pictureOptions(network, model) } };
+      const model = pictureOptions(network, description.model);
+      return { modality: 'image', network, description: { ...description, model } };
     },
   },
   text: {
@@ -305,6 +356,21 @@ const kinds: { readonly [M in Stored['modality']]: ModelKind<Extract<StoredDescr
     },
   },
 };
+
+function createPictures({ model, inChannels, numClasses }: PictureDescription, code: CodeOptions): nn.Layer {
+  return createModel(model, { inChannels, numClasses }, code);
+}
+
+/**
+ * A network of a description, with fresh weights.
+ *
+ * @param place what messages name
+ * @throws InputError where there is no such network
+ */
+export function createDescribed(description: StoredModel, place: string): nn.Module {
+  if (description.modality === 'image') return createPictures(description, {});
+  return createTextShape(description.model, parseTextConfig(description.config, place));
+}
 
 /** @param description the path of its `model.json` */
 function loadWeights(network: nn.Module, description: string): void {
@@ -330,6 +396,20 @@ export function isProgramModel(file: string): boolean {
 type Stored = z.infer<typeof descriptionSchema>;
 type WithoutFormat<Description> = Description extends unknown ? Omit<Description, 'format'> : never;
 type StoredDescription = WithoutFormat<Stored>;
+
+/** What `model.json` says of a network that can be made here. */
+export type StoredModel = z.infer<typeof pictureDescriptionSchema> | z.infer<typeof textDescriptionSchema>;
+
+/**
+ * What a `model.json` says that lies elsewhere.
+ *
+ * @param place what messages name
+ * @throws InputError where it is no such description
+ */
+export function parseStoredModel(json: unknown, place: string): StoredModel {
+  const schema = z.discriminatedUnion('modality', [pictureDescriptionSchema, textDescriptionSchema]);
+  return parseAs<StoredModel>(schema, json, (problems) => new InputError(`${place}: ${problems}; get the file again`));
+}
 
 function parseDescription(file: string): StoredDescription {
   const description: StoredDescription & { format?: string } = readJson<Stored>(file, descriptionSchema, {

@@ -25,8 +25,8 @@ export type PicturePretrained = StaticWeights | PictureModel;
  * @throws InputError where it has no weights of a network of that name, or other kernels than `model` asks for
  */
 export function readPretrained(path: string, model: ModelOptions, code: CodeOptions = {}): PicturePretrained {
-  if (!isFolder(path)) return named(() => readPictureWeights(path, model.name));
   const place = networkPlace(path);
+  if (!isFolder(path) && place !== 'compact') return named(() => readPictureWeights(path, model.name));
   if (place === 'encoder') throw new InputError(`model.pretrained: ${path} has an encoder for texts`);
   if (place === 'none')
     throw new InputError(

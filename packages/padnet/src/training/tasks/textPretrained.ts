@@ -12,7 +12,7 @@ import {
   type TextConfig,
   type TextModelOptions,
 } from '../../models/index.js';
-import { hasModel, loadAnyModel } from '../../runs/anyModel.js';
+import { hasModel, loadAnyModel, networkPlace } from '../../runs/anyModel.js';
 import { throwNamed } from './picturePretrained.js';
 import { RunFolder } from '../../runs/runFolder.js';
 import { ofModality, type TextModel } from '../../runs/savedModel.js';
@@ -37,7 +37,7 @@ export interface TextStart {
 export async function resolveTextStart(pretrained: string, signal?: AbortSignal): Promise<TextStart> {
   const run = new RunFolder(pretrained);
   const isRun = isThere(run.recipe);
-  if (!isRun && !hasModel(pretrained)) {
+  if (!isRun && !hasModel(pretrained) && networkPlace(pretrained) !== 'compact') {
     const folder = await resolvePretrained(pretrained, signal ? { signal } : {}).catch(throwNamed);
     return { folder, config: readTextConfig(folder), saved: null };
   }
