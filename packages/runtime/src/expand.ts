@@ -1,6 +1,6 @@
 /**
  * The weights of a graph from the compact form: the same numbers, laid out as a runtime computes with them. Masks are
- * expanded here and not in the graph, where runtimes would keep a second copy.
+ * expanded here and not in the graph, where runtimes would keep a second copy. Numbers go straight to their place.
  */
 import { InputError } from './errors.js';
 import type { WeightEntry } from './manifest.js';
@@ -14,11 +14,12 @@ export function expandWeights(
   file: string,
 ): Uint8Array<ArrayBuffer> {
   const expanded = new ArrayBuffer(bytes);
+  const reader = new CompactReader(compact, file);
   for (const entry of tensors) {
     const length = entries(entry.shape);
     if (entry.offset % 4 !== 0 || entry.offset + 4 * length > bytes)
       throw new InputError(`${file} does not fit its graph: a weight lies beyond the end; export the network again`);
-    fill(new Float32Array(expanded, entry.offset, length), entry, new CompactReader(compact, file));
+    fill(new Float32Array(expanded, entry.offset, length), entry, reader);
   }
   return new Uint8Array(expanded);
 }
@@ -26,57 +27,65 @@ export function expandWeights(
 function fill(target: Float32Array, entry: WeightEntry, reader: CompactReader): void {
   switch (entry.kind) {
     case 'tensor': {
-      const { tensor, transpose, shape } = entry;
-      const numbers = reader.numbers(tensor, target.length);
-      if (transpose) transposeInto(target, numbers, shape.at(-1)!, shape.at(-2)!);
-      else target.set(numbers);
+      const { tensor, row, transpose, shape } = entry;
+      const read = (place: Float32Array): void => {
+        reader.read(place, tensor, row ?? null);
+      };
+      if (transpose) transposed(target, shape.at(-1)!, shape.at(-2)!, read);
+      else read(target);
       return;
     }
     case 'bank':
     case 'constant': {
-      const size = entries(entry.weight);
-      const { bank, staticWeight, bits } = reader.partial(entry.source, size);
-      const rows = entry.kind === 'bank' ? target.length / size : 1;
-      const numDynamic = size - staticWeight.length;
-      if (!Number.isInteger(rows) || (entry.kind === 'bank' && bank.length !== rows * numDynamic))
-        throw reader.misfit(`${entry.source}.bank`);
-      const [outFeatures = 0] = entry.weight;
-      for (let row = 0; row < rows; row++) {
-        const dynamic = entry.kind === 'bank' ? bank.subarray(row * numDynamic, (row + 1) * numDynamic) : null;
-        const constant = entry.kind === 'constant' || entry.constant === 'shared' ? staticWeight : null;
-        const whole = merged(bits, size, dynamic, constant);
-        const place = target.subarray(row * size, (row + 1) * size);
-        if (entry.transpose) transposeInto(place, whole, outFeatures, size / outFeatures);
-        else place.set(whole);
+      const { source, weight, transpose } = entry;
+      const size = entries(weight);
+      const kernels = entry.kind === 'constant' ? [null] : reader.kernels(source, entry.row ?? null);
+      const withStatic = entry.kind === 'constant' || entry.constant === 'shared';
+      if (target.length !== kernels.length * size) throw reader.misfit(`${source}.bank`);
+      const [outFeatures = 0] = weight;
+      for (const [index, kernel] of kernels.entries()) {
+        const merge = (place: Float32Array): void => {
+          reader.merge(place, source, { kernel, withStatic });
+        };
+        const place = target.subarray(index * size, (index + 1) * size);
+        if (transpose) transposed(place, outFeatures, size / outFeatures, merge);
+        else merge(place);
       }
       return;
     }
   }
 }
 
-/** Dynamic and static numbers at their positions; 0 where they are not given. */
-function merged(
-  bits: Uint8Array,
-  size: number,
-  dynamic: Float32Array | null,
-  constant: Float32Array | null,
-): Float32Array {
-  const whole = new Float32Array(size);
-  let [nextDynamic, nextStatic] = [0, 0];
-  for (let position = 0; position < size; position++) {
-    const isDynamic = (bits[position >> 3]! >> (position & 7)) & 1;
-    whole[position] = isDynamic ? (dynamic?.[nextDynamic++] ?? 0) : (constant?.[nextStatic++] ?? 0);
-  }
-  return whole;
-}
-
-/** Matrices [rows, columns] one after the other → [columns, rows]. */
-function transposeInto(target: Float32Array, source: Float32Array, rows: number, columns: number): void {
+/** What `make` gives, matrices [rows, columns] one after the other, as [columns, rows]. */
+function transposed(target: Float32Array, rows: number, columns: number, make: (place: Float32Array) => void): void {
+  const source = new Float32Array(target.length);
+  make(source);
   const size = rows * columns;
   for (let start = 0; start < source.length; start += size)
     for (let row = 0; row < rows; row++)
       for (let column = 0; column < columns; column++)
         target[start + column * rows + row] = source[start + row * columns + column]!;
+}
+
+/** A partial layer as it is stored. */
+interface PartialTensors {
+  /** [K, d] */
+  readonly bank: StoredTensor;
+  /** [n − d] */
+  readonly staticWeight: StoredTensor;
+  readonly bits: Uint8Array;
+  /** d */
+  readonly numDynamic: number;
+  /** n */
+  readonly size: number;
+}
+
+/** Null where numbers are stored as they are. */
+interface PartialScales {
+  readonly bankScale: Float32Array | null;
+  readonly staticScale: Float32Array | null;
+  /** O; 0 where there is no scale */
+  readonly numChannels: number;
 }
 
 /** Numbers by name, times the scale of their output channel where they are whole numbers. */
@@ -90,59 +99,108 @@ class CompactReader {
     return new InputError(`${this.file} does not fit its graph: ${name} has another size; export the network again`);
   }
 
-  /** The numbers of a tensor whose scales are those of its first dimension, or of a bank's first two. */
-  numbers(name: string, length: number): Float32Array {
-    const { bits, source } = this.#maskOf(name);
-    if (bits) {
-      const size = this.#tensor(`${source}.static_weight`).shape[0]! + this.#tensor(`${source}.bank`).shape[1]!;
-      const { bank, staticWeight } = this.partial(source, size);
-      const numbers = name.endsWith('.bank') ? bank : staticWeight;
-      if (numbers.length !== length) throw this.misfit(name);
-      return numbers;
-    }
+  /** The numbers of a tensor, or of one entry of its first dimension. */
+  read(target: Float32Array, name: string, row: number | null): void {
     const tensor = this.#tensor(name);
-    if (entries(tensor.shape) !== length) throw this.misfit(name);
-    const scale = this.#scale(name, tensor);
-    const perScale = scale ? length / scale.length : 0;
-    return this.#decoded(tensor, scale && ((index) => scale[Math.floor(index / perScale)]!));
+    const numRows = row === null ? 1 : (tensor.shape[0] ?? 0);
+    if (entries(tensor.shape) !== numRows * target.length || (row !== null && row >= numRows)) throw this.misfit(name);
+    const start = (row ?? 0) * target.length;
+    const { type, bytes } = tensor;
+    if (type === 'F32' && bytes.byteOffset % 4 === 0) {
+      target.set(new Float32Array(bytes.buffer, bytes.byteOffset + 4 * start, target.length));
+      return;
+    }
+    const read = numberReader(tensor);
+    const scale = type === 'I8' ? this.#scaleOf(name, tensor) : null;
+    for (let index = 0; index < target.length; index++) {
+      const number = read(start + index);
+      target[index] = scale ? number * scale(start + index) : number;
+    }
   }
 
-  /** Bank [K, d] and static weight [n − d] of a partial layer, each in order of positions. */
-  partial(source: string, size: number): { bank: Float32Array; staticWeight: Float32Array; bits: Uint8Array } {
-    const { bits } = this.#maskOf(`${source}.bank`);
-    const [bank, staticWeight] = [this.#tensor(`${source}.bank`), this.#tensor(`${source}.static_weight`)];
-    const [numKernels = 0, numDynamic = 0] = bank.shape;
-    const numStatic = entries(staticWeight.shape);
-    if (bits?.length !== Math.ceil(size / 8) || numDynamic + numStatic !== size || count(bits) !== numDynamic)
-      throw this.misfit(`${source}.mask_bits`);
-    const scales = [this.#scale(`${source}.bank`, bank), this.#scale(`${source}.static_weight`, staticWeight)] as const;
-    const [bankScale, staticScale] = scales;
-    if (!bankScale || !staticScale)
-      return { bank: this.#decoded(bank, null), staticWeight: this.#decoded(staticWeight, null), bits };
-    const numChannels = staticScale.length;
-    const channels = { dynamic: new Uint32Array(numDynamic), static: new Uint32Array(numStatic) };
+  /** Those of a partial layer's bank that are asked for. */
+  kernels(source: string, row: number | null): number[] {
+    const [numKernels = 0] = this.#tensor(`${source}.bank`).shape;
+    if (row === null) return Array.from({ length: numKernels }, (_, kernel) => kernel);
+    if (row >= numKernels) throw this.misfit(`${source}.bank`);
+    return [row];
+  }
+
+  /**
+   * The weight of a partial layer: dynamic numbers at dynamic positions, static ones at the others.
+   *
+   * @param kernel whose dynamic numbers; null: 0 instead
+   * @param withStatic false: 0 instead
+   */
+  merge(
+    target: Float32Array,
+    source: string,
+    { kernel, withStatic }: { readonly kernel: number | null; readonly withStatic: boolean },
+  ): void {
+    const partial = this.#partial(source);
+    const { bank, staticWeight, bits, numDynamic, size } = partial;
+    if (size !== target.length) throw this.misfit(`${source}.mask_bits`);
+    const [readBank, readStatic] = [numberReader(bank), numberReader(staticWeight)];
+    const { bankScale, staticScale, numChannels } = this.#partialScales(source, partial);
+    const firstNumber = (kernel ?? 0) * numDynamic;
+    const firstScale = (kernel ?? 0) * numChannels;
     let [nextDynamic, nextStatic] = [0, 0];
     for (let position = 0; position < size; position++) {
       const channel = Math.floor((position * numChannels) / size);
-      if ((bits[position >> 3]! >> (position & 7)) & 1) channels.dynamic[nextDynamic++] = channel;
-      else channels.static[nextStatic++] = channel;
+      if (isSet(bits, position)) {
+        const number = kernel === null ? 0 : readBank(firstNumber + nextDynamic++);
+        target[position] = bankScale ? number * bankScale[firstScale + channel]! : number;
+      } else {
+        const number = withStatic ? readStatic(nextStatic++) : 0;
+        target[position] = staticScale ? number * staticScale[channel]! : number;
+      }
     }
-    const ofBank = (index: number): number => {
+  }
+
+  /** The scale of a number by its index. Of a whole tensor, one number of `scale` is that of as many one after another. */
+  #scaleOf(name: string, tensor: StoredTensor): (index: number) => number {
+    const [, source = '', part] = /^(.*)\.(bank|static_weight)$/.exec(name) ?? [];
+    if (!this.compact.tensors.has(`${source}.mask_bits`)) {
+      const scale = this.#scales(name, tensor)!;
+      const perScale = entries(tensor.shape) / scale.length;
+      if (!Number.isInteger(perScale)) throw this.misfit(`${name}.scale`);
+      return (index) => scale[Math.floor(index / perScale)]!;
+    }
+    const isBank = part === 'bank';
+    const partial = this.#partial(source);
+    const { bits, numDynamic, size } = partial;
+    const { bankScale, staticScale, numChannels } = this.#partialScales(source, partial);
+    const channels = new Uint32Array(isBank ? numDynamic : size - numDynamic);
+    let next = 0;
+    for (let position = 0; position < size; position++)
+      if (isSet(bits, position) === isBank) channels[next++] = Math.floor((position * numChannels) / size);
+    if (!isBank) return (index) => staticScale![channels[index]!]!;
+    return (index) => {
       const kernel = Math.floor(index / numDynamic);
-      return bankScale[kernel * numChannels + channels.dynamic[index - kernel * numDynamic]!]!;
-    };
-    if (bankScale.length !== numKernels * numChannels) throw this.misfit(`${source}.bank.scale`);
-    return {
-      bank: this.#decoded(bank, ofBank),
-      staticWeight: this.#decoded(staticWeight, (index) => staticScale[channels.static[index]!]!),
-      bits,
+      return bankScale![kernel * numChannels + channels[index - kernel * numDynamic]!]!;
     };
   }
 
-  #maskOf(name: string): { readonly bits: Uint8Array | null; readonly source: string } {
-    const source = name.slice(0, name.lastIndexOf('.'));
-    const isMasked = name === `${source}.bank` || name === `${source}.static_weight`;
-    return { bits: isMasked ? (this.compact.tensors.get(`${source}.mask_bits`)?.bytes ?? null) : null, source };
+  /** Scales [K, O] of a partial layer's bank and [O] of its static weight: an entry's channel follows from its position. */
+  #partialScales(source: string, { bank, staticWeight, size }: PartialTensors): PartialScales {
+    const [bankScale, staticScale] = [
+      this.#scales(`${source}.bank`, bank),
+      this.#scales(`${source}.static_weight`, staticWeight),
+    ];
+    const [numKernels = 0] = bank.shape;
+    const numChannels = staticScale?.length ?? (bankScale?.length ?? 0) / numKernels;
+    if ((bankScale && bankScale.length !== numKernels * numChannels) || size % numChannels > 0)
+      throw this.misfit(`${source}.bank.scale`);
+    return { bankScale, staticScale, numChannels };
+  }
+
+  #partial(source: string): PartialTensors {
+    const [bank, staticWeight] = [this.#tensor(`${source}.bank`), this.#tensor(`${source}.static_weight`)];
+    const { bytes: bits } = this.#tensor(`${source}.mask_bits`);
+    const [, numDynamic = 0] = bank.shape;
+    const size = numDynamic + entries(staticWeight.shape);
+    if (bits.length !== Math.ceil(size / 8) || count(bits) !== numDynamic) throw this.misfit(`${source}.mask_bits`);
+    return { bank, staticWeight, bits, numDynamic, size };
   }
 
   #tensor(name: string): StoredTensor {
@@ -151,19 +209,18 @@ class CompactReader {
     throw new InputError(`${this.file} does not fit its graph: it has no ${name}; export the network again`);
   }
 
-  #scale(name: string, { type }: StoredTensor): Float32Array | null {
-    return type === 'I8' ? this.#decoded(this.#tensor(`${name}.scale`), null) : null;
+  /** Null where numbers are stored as they are. */
+  #scales(name: string, { type }: StoredTensor): Float32Array | null {
+    if (type !== 'I8') return null;
+    const stored = this.#tensor(`${name}.scale`);
+    const scale = new Float32Array(entries(stored.shape));
+    this.read(scale, `${name}.scale`, null);
+    return scale;
   }
+}
 
-  #decoded(tensor: StoredTensor, scale: ((index: number) => number) | null): Float32Array {
-    const length = entries(tensor.shape);
-    const { buffer, byteOffset } = tensor.bytes;
-    if (tensor.type === 'F32' && byteOffset % 4 === 0) return new Float32Array(buffer, byteOffset, length);
-    const read = numberReader(tensor);
-    const numbers = new Float32Array(length);
-    for (let index = 0; index < length; index++) numbers[index] = scale ? read(index) * scale(index) : read(index);
-    return numbers;
-  }
+function isSet(bits: Uint8Array, position: number): boolean {
+  return ((bits[position >> 3]! >> (position & 7)) & 1) === 1;
 }
 
 /** Bits that are 1. */

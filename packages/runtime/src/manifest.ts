@@ -11,21 +11,27 @@ const size = z.int().check(z.minimum(1), z.maximum(2 ** 31));
 const shape = z.array(z.int().check(z.minimum(0), z.maximum(2 ** 31))).check(z.maxLength(8));
 
 const weightSchema = z.discriminatedUnion('kind', [
-  /** A tensor of the compact form as it is, or with the last two dimensions swapped: `shape` is that of the result. */
+  /**
+   * A tensor of the compact form as it is, or with the last two dimensions swapped: `shape` is that of the result.
+   * `row`: one entry of its first dimension alone.
+   */
   z.strictObject({
     kind: z.literal('tensor'),
     tensor: z.string(),
+    row: z.optional(z.int().check(z.minimum(0))),
     transpose: z.optional(z.literal(true)),
     shape,
     offset: z.int().check(z.minimum(0)),
   }),
   /**
    * The K rows of a partial layer's bank [K, n], n the entries of `weight`: dynamic numbers at dynamic positions, at the
-   * others the static weight (`shared`) or 0 (`none`). `transpose`: each row, a matrix, is transposed.
+   * others the static weight (`shared`) or 0 (`none`). `transpose`: each row, a matrix, is transposed. `row`: that one
+   * alone.
    */
   z.strictObject({
     kind: z.literal('bank'),
     source: z.string(),
+    row: z.optional(z.int().check(z.minimum(0))),
     weight: shape,
     constant: z.enum(['shared', 'none']),
     transpose: z.optional(z.literal(true)),

@@ -7,8 +7,10 @@ export function numberReader({ type, bytes }: StoredTensor): (index: number) => 
   switch (type) {
     case 'F32':
       return (index) => view.getFloat32(4 * index, true);
-    case 'F16':
-      return (index) => float16(view.getUint16(2 * index, true));
+    case 'F16': {
+      const numbers = float16Numbers();
+      return (index) => numbers[view.getUint16(2 * index, true)]!;
+    }
     case 'BF16':
       return (index) => bfloat16(view.getUint16(2 * index, true));
     case 'I8':
@@ -16,6 +18,14 @@ export function numberReader({ type, bytes }: StoredTensor): (index: number) => 
     case 'U8':
       return (index) => view.getUint8(index);
   }
+}
+
+let everyFloat16: Float32Array | null = null;
+
+/** Each number by its bits: a table is many times as fast as the powers of each anew. */
+function float16Numbers(): Float32Array {
+  everyFloat16 ??= Float32Array.from({ length: 2 ** 16 }, (_, bits) => float16(bits));
+  return everyFloat16;
 }
 
 /** IEEE 754 binary16. */

@@ -50,7 +50,7 @@ function writeShims(): void {
   );
   shim(
     'npm',
-    `[ "$1 $2 $3" = "run bench --" ] && shift 3 && exec "${process.execPath}" "${bench}" "$@"\n` +
+    `[ "$1 $2 \${3:-}" = "run bench --" ] && shift 3 && exec "${process.execPath}" "${bench}" "$@"\n` +
       '[ "$1" = run ] && ' +
       `node -e 'process.exit(process.argv[1] in require("${root}/package.json").scripts ? 0 : 1)' "$2" || ` +
       '{ echo "npm $*: no such script" >&2; exit 1; }',

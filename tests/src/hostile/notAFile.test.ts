@@ -67,8 +67,8 @@ describe('what cannot be read, or should not', () => {
     ['train static.yaml --set data.path=images', `images/train-images-idx3-ubyte: expected an IDX file, but ${isPipe}`],
     [
       'train static.yaml --set data.path=labels',
-      'labels/train-labels-idx1-ubyte: labels go up to 255, but of these 256 classes only 5 have a picture, none of ' +
-        'class 4',
+      'labels/train-labels-idx1-ubyte: labels go up to 255, but only 5 of these 256 classes have a picture, class 4 ' +
+        'has none',
     ],
     [
       'train static.yaml --set data.path=bomb',

@@ -23,7 +23,7 @@ export {
   type InspectRow,
   inspectRowSchema,
 } from './inspectNetwork.js';
-export type { RunModel } from './networkFacts.js';
+export { networkFacts, type RunModel } from './networkFacts.js';
 export type { NetworkFacts, RouterFindings, ShownNetwork } from './view.js';
 export {
   countNetwork,

@@ -52,6 +52,10 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
       'layer has (1 − κ)n + Kκn of them and a bit for each of n.',
     () => import('./compact.js'),
   ],
+  export: [
+    'Write trained networks as folders that answer without libtorch, in Node and in browsers, or as a web page.',
+    () => import('./export.js'),
+  ],
   compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js')],
   mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
   models: [

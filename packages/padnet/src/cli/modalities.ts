@@ -1,5 +1,7 @@
 import type { Modality, RecipeOf } from '../recipe/index.js';
-import type { ModelOf } from '../runs/index.js';
+import { pictureInputs, shownPictures, shownTexts, textInputs } from '../export/testSamples.js';
+import { type ModelOf, RunFolder, splitOfRun } from '../runs/index.js';
+import { loadPictures, loadTexts } from '../training/index.js';
 import { pictureConverter } from './convertPictures.js';
 import { textConverter } from './convertTexts.js';
 import { evaluatePictures, evaluatePicturesAt } from './evalPictures.js';
@@ -18,6 +20,10 @@ const commands: { readonly [M in Modality]: ModalityCommands<RecipeOf<M>, ModelO
     detail: 'coefficients',
     predict: predictPictures,
     convert: pictureConverter,
+    testSamples: async ({ data }, model, run, { tried, shown }) => {
+      const { test } = await loadPictures(data, splitOfRun(new RunFolder(run)));
+      return { inputs: [await pictureInputs(test, model, tried)], shown: await shownPictures(test, shown) };
+    },
   },
   text: {
     sampleKey: 'sentences',
@@ -28,6 +34,10 @@ const commands: { readonly [M in Modality]: ModalityCommands<RecipeOf<M>, ModelO
     detail: 'experts',
     predict: predictTexts,
     convert: textConverter,
+    testSamples: async ({ data }, model, run, { tried, shown }) => {
+      const { test } = loadTexts(data, splitOfRun(new RunFolder(run)));
+      return { inputs: [await textInputs(test, model, tried)], shown: shownTexts(test, shown) };
+    },
   },
 };
 

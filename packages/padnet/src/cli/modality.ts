@@ -1,4 +1,6 @@
 /** A modality as commands need to know it; `modalities.ts` has them all. */
+import type { GraphInputs } from '../export/modelFolder.js';
+import type { ShownSample } from '../export/testSamples.js';
 import type { Recipe } from '../recipe/index.js';
 import type { SavedModel } from '../runs/index.js';
 import type { Evaluation } from '../training/index.js';
@@ -71,4 +73,16 @@ export interface ModalityCommands<R extends Recipe = Recipe, Model extends Saved
   predict(question: Question<Model> & Inputs): Promise<void>;
 
   readonly convert: Converter<Model>;
+
+  /**
+   * Samples of the test data of a run: `tried` of them as inputs, and `shown` of them for people.
+   *
+   * @throws InputError where the data cannot be read
+   */
+  testSamples(
+    recipe: R,
+    model: Model,
+    run: string,
+    counts: { readonly tried: number; readonly shown: number },
+  ): Promise<{ readonly inputs: readonly GraphInputs[]; readonly shown: readonly ShownSample[] }>;
 }

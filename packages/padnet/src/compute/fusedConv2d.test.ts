@@ -22,7 +22,7 @@ import { fusedConv2d, packConv2d, packedConv2d } from './nativeOperators.js';
 import { DynamicConv2d } from '../layers/dynamicConvolutions.js';
 
 const child = fileURLToPath(new URL('./fusedConv2d.test.child.js', import.meta.url));
-const numRuns = process.env.PADNET_LONG_TESTS ? 2000 : 80;
+const numRuns = process.env.PADNET_LONG_TESTS ? 2000 : 40;
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 6, kernelSize: 3, padding: 1 });
 const size = 6 * 4 * 9;

@@ -1,12 +1,13 @@
 /** Layers of a picture network as operators of ONNX, for one sample where weights depend on the input. */
-import type { nn } from '@padnet/torch';
+import { scope, type nn } from '@padnet/torch';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
 import type { DecomposedConv2d, DynamicConv } from '../layers/index.js';
 import { numEntries, type ParameterSource } from '../partial/index.js';
+import { structureOf } from '../compute/filterStructure.js';
 import { outputSize } from '../compute/outputSize.js';
 import { GraphBuilder, type Value } from './graphBuilder.js';
-import type { ElementType } from './onnxFile.js';
+import type { Dimension, ElementType } from './onnxFile.js';
 
 /** The graph of a network as it grows, and what it is made of. */
 export interface Emission {
@@ -25,14 +26,22 @@ export function weight({ graph, tensors }: Emission, name: string, shape?: reado
   return tensor ? graph.weights.add(name, { kind: 'tensor', tensor: name, shape: [...(shape ?? tensor.shape)] }) : null;
 }
 
-/** x W + b, [rows, inFeatures] → [rows, outFeatures]. */
+/** x·Wᵀ + b, [rows, inFeatures] → [rows, outFeatures]. */
 export function linear(emission: Emission, path: string, input: Value, name = path): Value {
-  const { graph } = emission;
   const matrix = weight(emission, `${path}.weight`)!;
-  const [outFeatures = 0] = matrix.shape;
-  const inputs = [input, matrix, weight(emission, `${path}.bias`)];
-  return graph.within(name, () =>
-    graph.node('Gemm', inputs, [float, [input.shape[0]!, outFeatures]], { attributes: { transB: 1 } }),
+  return emission.graph.within(name, () => product(emission.graph, input, matrix, weight(emission, `${path}.bias`)));
+}
+
+/** x·Wᵀ + b, [rows, inFeatures] × [outFeatures, inFeatures]; b [outFeatures] or [rows, outFeatures]. */
+export function product(graph: GraphBuilder, input: Value, matrix: Value, bias: Value | null, name = 'Gemm'): Value {
+  return graph.node(
+    'Gemm',
+    bias ? [input, matrix, bias] : [input, matrix],
+    [float, [input.shape[0]!, matrix.shape[0]!]],
+    {
+      name,
+      attributes: { transB: 1 },
+    },
   );
 }
 
@@ -127,8 +136,14 @@ function quarters(graph: GraphBuilder, input: Value): Value {
   return reshaped(graph, columns, [1, 4 * channels!]);
 }
 
-export function reshaped(graph: GraphBuilder, input: Value, shape: readonly number[]): Value {
-  return graph.node('Reshape', [input, graph.constant('int64', shape)], [input.type, shape]);
+/** @param shape where `to` has 0 or −1 */
+export function reshaped(
+  graph: GraphBuilder,
+  input: Value,
+  to: readonly number[],
+  shape: readonly Dimension[] = to,
+): Value {
+  return graph.node('Reshape', [input, graph.constant('int64', to)], [input.type, shape]);
 }
 
 /** One value for each channel: [1, C] → [1, C, 1, …]. */
@@ -195,6 +210,60 @@ function parameter(
   return pointwise(graph, 'Add', weighed, graph.weights.add(`${path}.static_weight`, constant));
 }
 
+interface Mixture {
+  /** α [1, K] */
+  readonly coefficients: Value;
+  /** On each position of the mixed kernel [1, positions]. */
+  readonly spatial: Value | null;
+  /** [outChannels] */
+  readonly bias: Value | null;
+}
+
+/** θ(x) ∗ x + b. Filters that are static as a whole are a convolution of their own, whose weights are constant. */
+function mixedConvolution(
+  emission: Emission,
+  path: string,
+  { source, router, geometry }: DynamicConv,
+  input: Value,
+  { coefficients, spatial, bias }: Mixture,
+): Value {
+  const { graph } = emission;
+  const filters = geometry.groups === 1 ? wholeFilters(source) : null;
+  if (filters === null) {
+    const { sumsToOne } = router;
+    const kernel = parameter(emission, `${path}.source`, source, coefficients, { spatial, sumsToOne });
+    return convolution(graph, input, kernel, bias, geometry);
+  }
+  const [outChannels = 0, ...filterShape] = source.shape;
+  const [numDynamic, numStatic] = [filters.dynamic.length, filters.static.length];
+  const biasOf = (indices: readonly number[]): Value | null =>
+    bias && graph.node('Gather', [bias, graph.constant('int64', indices)], [float, [indices.length]]);
+  const constant = weight(emission, `${path}.source.static_weight`, [numStatic, ...filterShape])!;
+  const bank = weight(emission, `${path}.source.bank`)!;
+  const mixed = graph.node('MatMul', [coefficients, bank], [float, [1, bank.shape[1]!]], { name: 'mix' });
+  const positions = [1, 1, ...filterShape.slice(1)];
+  const kernels = reshaped(graph, mixed, [numDynamic, ...filterShape]);
+  const weighed = spatial ? pointwise(graph, 'Mul', kernels, reshaped(graph, spatial, positions)) : kernels;
+  const parts = [
+    convolution(graph, input, constant, biasOf(filters.static), geometry),
+    convolution(graph, input, weighed, biasOf(filters.dynamic), geometry),
+  ];
+  const [batch, , ...size] = parts[0]!.shape;
+  const shape = [batch!, outChannels, ...size];
+  const sorted = graph.node('Concat', parts, [float, shape], { attributes: { axis: 1 } });
+  const order = [...filters.static, ...filters.dynamic];
+  const places = Array.from({ length: outChannels }, (_, filter) => order.indexOf(filter));
+  return graph.node('Gather', [sorted, graph.constant('int64', places)], [float, shape], { attributes: { axis: 1 } });
+}
+
+/** Indices of the filters that are dynamic and static, where each is one as a whole and there are both. */
+function wholeFilters(source: ParameterSource): Record<'dynamic' | 'static', readonly number[]> | null {
+  return scope(() => {
+    const { filters } = structureOf(source);
+    return filters && { dynamic: filters.dynamic.toArray(), static: filters.static.toArray() };
+  });
+}
+
 /** y = f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b: [1, inChannels, …size] → [1, outChannels, …size']. */
 export function dynamicConv(emission: Emission, path: string, layer: DynamicConv, input: Value): Value {
   const { graph } = emission;
@@ -203,19 +272,16 @@ export function dynamicConv(emission: Emission, path: string, layer: DynamicConv
   if (source.kind !== 'static') emission.coefficients.push({ layer: path, value: coefficients });
   return graph.within(path, () => {
     const x = channel ? pointwise(graph, 'Mul', input, eachMap(graph, channel, input)) : input;
-    const { sumsToOne } = router;
-    const kernel = parameter(emission, `${path}.source`, source, coefficients, { spatial, sumsToOne });
     const bias = weight(emission, `${path}.bias`);
     const bank = weight(emission, `${path}.bias_bank`);
     const outChannels = geometry.outChannels;
     const mixedBias =
       bank && graph.node('MatMul', [coefficients, bank], [float, [1, outChannels]], { name: 'mix_bias' });
     const sum = mixedBias && (bias ? pointwise(graph, 'Add', mixedBias, bias) : mixedBias);
-    if (filter === null) {
-      const added = sum ? reshaped(graph, sum, [outChannels]) : bias;
-      return convolution(graph, x, kernel, added, geometry);
-    }
-    const output = convolution(graph, x, kernel, null, geometry);
+    const convolve = (added: Value | null): Value =>
+      mixedConvolution(emission, path, layer, x, { coefficients, spatial, bias: added });
+    if (filter === null) return convolve(sum ? reshaped(graph, sum, [outChannels]) : bias);
+    const output = convolve(null);
     const scaled = pointwise(graph, 'Mul', output, eachMap(graph, filter, output));
     const added = sum ?? (bias && reshaped(graph, bias, [1, outChannels]));
     return added ? pointwise(graph, 'Add', scaled, eachMap(graph, added, output)) : scaled;

@@ -9,7 +9,7 @@ export {
   toHuggingFaceConfig,
 } from './config.js';
 export * from './encoder.js';
-export { familyNames, type FamilyName } from './family.js';
+export { families, familyNames, type FamilyName } from './family.js';
 export * from './hub/resolvePretrained.js';
 export * from './loadPretrained.js';
 export { SelfAttention } from './selfAttention.js';

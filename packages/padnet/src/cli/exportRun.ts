@@ -1,0 +1,77 @@
+/** One run as `padnet export` needs it: exported, and with samples of its test data. */
+import { modelLayerName, networkFacts } from '../analysis/index.js';
+import type { CompactDType } from '../export/compactForm.js';
+import { exportModel, type ExportTarget, type GraphInputs, type ModelFolder } from '../export/modelFolder.js';
+import type { ShownSample } from '../export/testSamples.js';
+import { isThere } from '../readRegularFile.js';
+import { folderOfModel, loadAnswering, readRun, readTokenizer, RunFolder, type SavedModel } from '../runs/index.js';
+import { reasonOf } from '../errors.js';
+import { commandsOf } from './modalities.js';
+import type { Terminal } from './terminal.js';
+
+export interface ExportedRun {
+  readonly run: string;
+  readonly folder: ModelFolder;
+  readonly samples: readonly ShownSample[];
+  /** On its test data, as training found it; null where it is no run. */
+  readonly score: { readonly metric: string; readonly value: number } | null;
+}
+
+/** Samples that a graph is tried on, and that a page shows. */
+const [triedSamples, shownSamples] = [32, 12];
+
+export async function exportRun(
+  run: string,
+  {
+    target,
+    dtype,
+    terminal,
+  }: { readonly target: ExportTarget; readonly dtype: CompactDType; readonly terminal: Terminal },
+): Promise<ExportedRun> {
+  const model = loadAnswering(run);
+  const { inputs, shown } = await samplesOf(run, model, terminal);
+  const tokenizer = model.modality === 'text' ? readTokenizer(folderOfModel(run)) : undefined;
+  const folder = await exportModel(model, {
+    name: nameOf(model),
+    target,
+    dtype,
+    ...(tokenizer && { tokenizer }),
+    samples: inputs,
+  });
+  return { run, folder, samples: shown, score: scoreOf(run) };
+}
+
+/** Such as `ResNet-18, PAD-Net`. */
+function nameOf({ modality, network, description }: SavedModel): string {
+  const config = 'config' in network ? network.config : null;
+  const { name } = networkFacts({ modality, model: description.model } as Parameters<typeof networkFacts>[0], config);
+  return `${name}, ${modelLayerName(description.model)}`;
+}
+
+interface Samples {
+  readonly inputs: readonly GraphInputs[];
+  readonly shown: readonly ShownSample[];
+}
+
+/** None where it is no run, or its data are not here. */
+async function samplesOf(run: string, model: SavedModel, terminal: Terminal): Promise<Samples> {
+  const folder = new RunFolder(run);
+  if (!isThere(folder.recipe)) return { inputs: [], shown: [] };
+  const { recipe } = readRun(run);
+  if (recipe.modality !== model.modality) return { inputs: [], shown: [] };
+  try {
+    return await commandsOf(model.modality).testSamples(recipe, model, run, {
+      tried: triedSamples,
+      shown: shownSamples,
+    });
+  } catch (error) {
+    terminal.warn(`the test data of ${run} cannot be read: ${reasonOf(error)}`);
+    return { inputs: [], shown: [] };
+  }
+}
+
+function scoreOf(run: string): ExportedRun['score'] {
+  if (!isThere(new RunFolder(run).recipe)) return null;
+  const finished = readRun(run).events.findLast((event) => event.type === 'finished');
+  return finished ? { metric: finished.metric, value: finished.testScore } : null;
+}

@@ -1,0 +1,87 @@
+/** `padnet export --web`: a web page that answers with exported networks, as files for any web server. */
+import { readdirSync, readFileSync } from 'node:fs';
+import { basename, dirname, join, resolve } from 'node:path';
+import { fileURLToPath } from 'node:url';
+import { InputError } from '../errors.js';
+import type { ModelFolder } from '../export/modelFolder.js';
+import { metricName } from '../report/scoreText.js';
+import { writeMarkedFolder, type FolderFiles } from './exportFolder.js';
+import type { ExportedRun } from './exportRun.js';
+
+/** @throws InputError where the networks are not of one kind, or as `writeMarkedFolder` */
+export async function writeSite(
+  out: string,
+  runs: readonly ExportedRun[],
+  { force }: { readonly force: boolean },
+): Promise<void> {
+  await writeMarkedFolder(out, siteFiles(runs), { what: 'a web page of padnet', force });
+}
+
+function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
+  const [{ folder: first, run: firstRun }] = runs as readonly [ExportedRun, ...ExportedRun[]];
+  const { modality } = first.manifest;
+  const other = runs.find(({ folder }) => folder.manifest.modality !== modality);
+  if (other)
+    throw new InputError(
+      `${firstRun} is on ${modality}s and ${other.run} on ${other.folder.manifest.modality}s; a page has one of both`,
+    );
+  const labels = labelsOf(runs);
+  const samples = runs.find((run) => run.samples.length > 0)?.samples ?? [];
+  const site = {
+    format: 'padnet-site-1',
+    title: labels.join(', '),
+    modality,
+    models: runs.map(({ folder, score }, index) => ({
+      folder: `models/${labels[index]!}`,
+      label: folder.manifest.name,
+      layer: folder.manifest.layer,
+      bytes: deployed(folder).reduce((sum, [, content]) => sum + Buffer.byteLength(content), 0),
+      score: score && { metric: metricName(score.metric), value: score.value },
+    })),
+    samples: samples.map((sample, index) => {
+      const { label } = sample;
+      if (sample.kind === 'picture') return { file: sampleFile(index), label };
+      return { text: sample.text, second: sample.second, label };
+    }),
+  };
+  return new Map([
+    ...pageFiles(),
+    ...runs.flatMap(({ folder }, index) =>
+      deployed(folder).map(([name, content]) => [`models/${labels[index]!}/${name}`, content] as const),
+    ),
+    ...samples.flatMap((sample, index) =>
+      sample.kind === 'picture' ? [[sampleFile(index), sample.png] as const] : [],
+    ),
+    ['site.json', `${JSON.stringify(site, null, 2)}\n`],
+  ]);
+}
+
+function sampleFile(index: number): string {
+  return `samples/${index + 1}.png`;
+}
+
+/** What a page needs of an exported network: the compact file has the tokenizer, and its weights are expanded there. */
+function deployed({ manifest, files }: ModelFolder): (readonly [string, string | Uint8Array])[] {
+  return ['padnet.json', manifest.graph, manifest.compact].map((name) => [name, files.get(name)!]);
+}
+
+/** The names of the runs, told apart and fit to be part of a URL. */
+function labelsOf(runs: readonly ExportedRun[]): string[] {
+  const names = runs.map(
+    ({ run }) =>
+      basename(resolve(run))
+        .replaceAll(/[^A-Za-z0-9_.-]/g, '-')
+        .replace(/^[.-]+/, '') || 'network',
+  );
+  return names.map((name, index) => (names.indexOf(name) === index ? name : `${name}-${index + 1}`));
+}
+
+/** The page itself, as @padnet/site has built it. */
+function pageFiles(): (readonly [string, Uint8Array])[] {
+  const folder = join(dirname(fileURLToPath(import.meta.resolve('@padnet/site/package.json'))), 'dist');
+  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
+  return entries
+    .filter((entry) => entry.isFile())
+    .map((entry) => join(entry.parentPath, entry.name))
+    .map((path) => [path.slice(folder.length + 1).replaceAll('\\', '/'), readFileSync(path)]);
+}
