@@ -117,7 +117,8 @@ async function download(
   const totalBytes = length === null ? null : Number(length);
   const tooLarge = `${url} is larger than ${MAX_BYTES} bytes; is it the right file?`;
   if (totalBytes !== null && !(totalBytes <= MAX_BYTES)) throw new InputError(tooLarge);
-  let bytes = new Uint8Array(totalBytes ?? 2 ** 16);
+  const whole = totalBytes === null ? null : new Uint8Array(totalBytes);
+  const parts: Uint8Array[] = [];
   let loadedBytes = 0;
   const brokeOff = (cause?: unknown): InputError =>
     new InputError(
@@ -130,13 +131,9 @@ async function download(
     for (;;) {
       const part = await reader?.read();
       if (!part || part.done) break;
-      if (loadedBytes + part.value.length > bytes.length) {
-        if (totalBytes !== null || loadedBytes + part.value.length > MAX_BYTES) throw new InputError(tooLarge);
-        const larger = new Uint8Array(Math.max(2 * bytes.length, loadedBytes + part.value.length));
-        larger.set(bytes);
-        bytes = larger;
-      }
-      bytes.set(part.value, loadedBytes);
+      if (loadedBytes + part.value.length > (totalBytes ?? MAX_BYTES)) throw new InputError(tooLarge);
+      if (whole) whole.set(part.value, loadedBytes);
+      else parts.push(part.value);
       loadedBytes += part.value.length;
       onProgress?.({ file: name, loadedBytes, totalBytes, fromCache });
     }
@@ -146,5 +143,15 @@ async function download(
     throw brokeOff(cause);
   }
   if (totalBytes !== null && loadedBytes < totalBytes) throw brokeOff();
-  return totalBytes === null ? bytes.slice(0, loadedBytes) : bytes;
+  return whole ?? joined(parts, loadedBytes);
+}
+
+function joined(parts: readonly Uint8Array[], length: number): Uint8Array<ArrayBuffer> {
+  const whole = new Uint8Array(length);
+  let at = 0;
+  for (const part of parts) {
+    whole.set(part, at);
+    at += part.length;
+  }
+  return whole;
 }

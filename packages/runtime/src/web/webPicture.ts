@@ -30,7 +30,7 @@ export async function decodeWebPicture(picture: WebPicture): Promise<Decoded> {
   if (picture instanceof ImageBitmap) return await drawn(picture, 'the picture');
   const channels = 'channels' in picture ? picture.channels : 4;
   const { data, width, height } = picture;
-  const bytes = data as RawPicture['data'];
+  const bytes = data;
   return { ...rowsOf(checkRaw({ data: bytes, width, height, channels }, 'the picture')), close: () => undefined };
 }
 
