@@ -30,26 +30,17 @@ export function threeDigits(value: number): string {
   return value.toFixed(value < 0.01 ? 3 : Math.max(0, 2 - Math.floor(Math.log10(value))));
 }
 
-const fractions: ReadonlySet<string> = new Set(['accuracy', 'f1', 'mismatchedAccuracy']);
-const metricNames: Readonly<Record<string, string>> = {
-  f1: 'F1',
-  matthews: 'Matthews correlation',
-  pearson: 'Pearson correlation',
-  spearman: 'Spearman correlation',
-  mismatchedAccuracy: 'mismatched accuracy',
-};
+const fractions: ReadonlySet<string> = new Set(['accuracy', 'F1', 'mismatched accuracy']);
 
 /**
- * `91.23 % accuracy`, or of a correlation `45.1 Pearson correlation`, times 100 as GLUE's tables have them.
+ * `91.23 % accuracy`, or of a correlation `45.1 Pearson`: times 100, as GLUE's tables have them.
  *
- * @param metric a name, or several with `/` between
+ * @param metric in words, several with `/` between
  */
 export function formatScore({ metric, value }: { readonly metric: string; readonly value: number }): string {
-  const names = metric.split('/');
-  const number = names.every((name) => fractions.has(name))
-    ? formatPercent(value, 2)
-    : (100 * value).toFixed(1).replace('-', '−');
-  return `${number} ${names.map((name) => metricNames[name] ?? name).join('/')}`;
+  const isFraction = metric.split('/').every((name) => fractions.has(name));
+  const number = isFraction ? formatPercent(value, 2) : (100 * value).toFixed(1).replace('-', '−');
+  return `${number} ${metric}`;
 }
 
 /** The middle one, or the mean of the two in the middle. */
