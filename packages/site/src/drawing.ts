@@ -1,4 +1,4 @@
-/** A canvas to draw on, white on black: by pointer, or by arrow keys and the space bar. */
+/** A canvas to draw on: by pointer, or by arrow keys and the space bar. */
 import { button, element, newId } from './dom.js';
 
 /** Pixels of the longer side. */
@@ -20,9 +20,13 @@ export class Drawing {
   #at: Point;
   #isDown = false;
 
-  /** @param onDrawn after each stroke */
+  /**
+   * @param isDark whether it is white on black, or black on white
+   * @param onDrawn after each stroke
+   */
   constructor(
     aspect: { readonly width: number; readonly height: number },
+    private readonly isDark: boolean,
     private readonly onDrawn: () => void,
   ) {
     const scale = SIZE / Math.max(aspect.width, aspect.height);
@@ -63,7 +67,7 @@ export class Drawing {
 
   clear(): void {
     const context = this.#context;
-    context.fillStyle = '#000';
+    context.fillStyle = this.isDark ? '#000' : '#fff';
     context.fillRect(0, 0, this.#canvas.width, this.#canvas.height);
   }
 
@@ -144,7 +148,7 @@ export class Drawing {
     const context = this.#context;
     context.lineCap = 'round';
     context.lineJoin = 'round';
-    context.strokeStyle = '#fff';
+    context.strokeStyle = this.isDark ? '#fff' : '#000';
     context.lineWidth = Number(this.#brush.value);
     context.beginPath();
     context.moveTo(from.x, from.y);

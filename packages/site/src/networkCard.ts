@@ -19,7 +19,7 @@ import { layerKind, meaning } from './words.js';
 type Classifier = PictureClassifier | TextClassifier;
 type Answer = PictureAnswer | TextAnswer;
 
-const devices = { cpu: 'on the processor', wasm: 'by WebAssembly', webgpu: 'by WebGPU' } as const;
+const devices = { cpu: '', wasm: ' by WebAssembly', webgpu: ' by WebGPU' } as const;
 
 export interface CardOptions {
   readonly model: SiteModel;
@@ -37,6 +37,7 @@ export interface CardOptions {
 export class NetworkCard {
   readonly element: HTMLElement;
   readonly label: string;
+  readonly #read = element('span', {}, ' to download');
   readonly #state = element('div', { class: 'state' });
   readonly #answer = element('div', { class: 'answer' });
   readonly #latency = element('p', { class: 'latency' });
@@ -45,6 +46,8 @@ export class NetworkCard {
   readonly #experts: ExpertTokens;
   #classifier: Classifier | null = null;
   #loading: AbortController | null = null;
+  /** Where it runs, in words. */
+  #computed = '';
 
   constructor(private readonly options: CardOptions) {
     const { model, modality, colour, mostBytes } = options;
@@ -69,12 +72,8 @@ export class NetworkCard {
       element(
         'div',
         { class: 'size' },
-        element(
-          'p',
-          {},
-          element('b', {}, formatBytes(model.bytes)),
-          model.score ? ` · ${formatScore(model.score)}` : '',
-        ),
+        element('p', {}, element('b', {}, formatBytes(model.bytes)), this.#read),
+        model.score ? element('p', {}, formatScore(model.score)) : null,
         element('span', { class: 'bar', '--share': model.bytes / Math.max(1, mostBytes), 'aria-hidden': 'true' }),
       ),
       this.#state,
@@ -118,12 +117,10 @@ export class NetworkCard {
           loaded.textContent = bytes < model.bytes ? formatBytes(bytes) : 'starting';
         },
       });
-      const { downloadedBytes, device } = this.#classifier;
-      const kept = Array.from(files.values()).some(({ fromCache }) => fromCache);
-      const read = kept ? 'from the cache of the browser' : 'downloaded';
-      this.#state.replaceChildren(
-        element('p', {}, `${formatBytes(downloadedBytes)} ${read}, computed ${devices[device]}`),
-      );
+      this.#computed = devices[this.#classifier.device];
+      const isKept = Array.from(files.values()).some(({ fromCache }) => fromCache);
+      this.#read.textContent = isKept ? ' from the cache' : ' downloaded';
+      this.#state.replaceChildren();
       this.#showHint('Ready: ask something above.');
       onReady(this);
     } catch (error) {
@@ -152,10 +149,13 @@ export class NetworkCard {
     return (await ask(this.#classifier!, question, { signal, isDetailed: false })).milliseconds;
   }
 
-  /** @param times static the median of the static network, where there is one */
+  /** @param ofStatic the median of the static network, where there is one */
   showMeasured(median: number, runs: number, ofStatic: number | null): void {
     const ratio = ofStatic === null || this.layer === 'static' ? '' : `, ${threeDigits(median / ofStatic)} × static`;
-    this.#latency.replaceChildren(element('b', {}, formatMilliseconds(median)), ` median of ${runs}${ratio}`);
+    this.#latency.replaceChildren(
+      element('b', {}, formatMilliseconds(median)),
+      `${this.#computed}, median of ${runs}${ratio}`,
+    );
   }
 
   showLayer(index: number): void {
@@ -190,7 +190,10 @@ export class NetworkCard {
       this.#answer.append(
         element('p', { class: 'hint' }, 'The text is longer than the network reads: its end was left out.'),
       );
-    this.#latency.replaceChildren(element('b', {}, formatMilliseconds(answer.milliseconds)), ' for this answer');
+    this.#latency.replaceChildren(
+      element('b', {}, formatMilliseconds(answer.milliseconds)),
+      `${this.#computed}, this answer`,
+    );
     this.#showInside(answer);
   }
 

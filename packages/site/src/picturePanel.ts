@@ -32,8 +32,9 @@ export class PicturePanel {
     private readonly problem: Problem,
   ) {
     const isGrey = input.channels === 1;
+    const isDark = input.mean[0]! < 0.5;
     this.#drawing = isGrey
-      ? new Drawing(input, () => {
+      ? new Drawing(input, isDark, () => {
           this.#askDrawing();
         })
       : null;
@@ -58,7 +59,7 @@ export class PicturePanel {
       'label',
       { class: 'check' },
       this.#invert,
-      'Exchange light and dark: these networks know light things on black',
+      `Exchange light and dark: for ${isDark ? 'dark things on a light' : 'light things on a dark'} ground`,
     );
     const tools = element(
       'div',
@@ -127,7 +128,9 @@ export class PicturePanel {
     try {
       const response = await fetch(file);
       if (!response.ok) throw new InputError(`${file}: the server answers ${response.status}; try another picture`);
-      await this.#choose(await response.blob(), label);
+      const picture = await response.blob();
+      this.#invert.checked = false;
+      await this.#choose(picture, label);
     } catch (error) {
       const broken = new InputError(`${file} cannot be reached; is the server still there?`, { cause: error });
       this.problem.show(error instanceof TypeError ? broken : error);

@@ -4,14 +4,13 @@ import type { Site, SiteModel } from './site.js';
 const meanings: Readonly<Record<Site['modality'], Readonly<Record<SiteModel['layer'], string>>>> = {
   image: {
     static: 'One kernel in each layer, the same for every picture.',
-    dynamic: 'Several whole kernels in each layer, mixed anew for every picture: several times the numbers.',
-    partial:
-      'Only the entries of a kernel that matter most are mixed anew for every picture; the others are stored once.',
+    dynamic: 'Several kernels in each layer, mixed anew for every picture: several times the numbers.',
+    partial: 'Only the entries that matter most are mixed anew for every picture; the others are stored once.',
   },
   text: {
     static: 'One block in each layer, the same for every token.',
-    dynamic: 'Several whole experts in each layer, each token goes to a few: several times the numbers.',
-    partial: 'Only the entries of a block that matter most differ from expert to expert; the others are stored once.',
+    dynamic: 'Several experts in each layer, of which each token gets a few: several times the numbers.',
+    partial: 'Only the entries that matter most differ from expert to expert; the others are stored once.',
   },
 };
 
