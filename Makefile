@@ -75,4 +75,4 @@ $(NATIVE): packages/%: node_modules/.package-lock.json | setup-build
 	@touch $@
 
 typescript: node_modules/.package-lock.json
-	npx tsc --build
+	npm run --silent build

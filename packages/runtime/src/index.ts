@@ -10,7 +10,6 @@ import { webFiles } from './web/webFiles.js';
 
 export * from './api.js';
 export * from './expand.js';
-export * from './manifest.js';
 export * from './safetensors.js';
 
 /**
