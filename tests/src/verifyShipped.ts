@@ -13,7 +13,7 @@ import { noGrad, scope } from '@padnet/torch';
 import { build } from 'esbuild';
 import { chromium, type Page } from 'playwright-core';
 import { exportModel, type CompactDType } from 'padnet/export';
-import { tokenise, TextLoader, type StoredImages, type TextDataset } from 'padnet/data';
+import { tokenise, TextLoader, type TextDataset } from 'padnet/data';
 import { fromTypedArray } from '@padnet/torch';
 import { limitPictures, limitTexts } from '../../packages/padnet/dist/data/index.js';
 import { textTable } from '../../packages/padnet/dist/report/table.js';
@@ -55,7 +55,7 @@ async function picturesOf(model: PictureModel, run: string): Promise<Samples> {
   if (recipe.modality !== 'image') throw new Error(`${run} is no run on pictures`);
   const { test } = await loadPictures(recipe.data, splitOfRun(new RunFolder(run)));
   if (test.kind !== 'stored') throw new Error(`${run}: expected pictures in memory`);
-  const limited = limitPictures(test, Math.min(most, test.length), 1) as StoredImages;
+  const limited = limitPictures(test, Math.min(most, test.length));
   const { channels, height, width, images, length, classNames } = limited;
   const size = channels * height * width;
   const { mean, std } = model.description.normalise;
@@ -66,7 +66,10 @@ async function picturesOf(model: PictureModel, run: string): Promise<Samples> {
   const samples = Array.from({ length }, (_, index): Sample => {
     const planes = images.subarray(index * size, (index + 1) * size);
     const pixels = Buffer.from(
-      Uint8Array.from({ length: size }, (_, at) => planes[(at % channels) * height * width + Math.floor(at / channels)]!),
+      Uint8Array.from(
+        { length: size },
+        (_, at) => planes[(at % channels) * height * width + Math.floor(at / channels)]!,
+      ),
     );
     return { pixels: pixels.toString('base64'), width, height, channels: channels === 1 ? 1 : 3 };
   });
@@ -74,7 +77,12 @@ async function picturesOf(model: PictureModel, run: string): Promise<Samples> {
     const part = normalised.subarray(batch * 100 * size, Math.min(length, (batch + 1) * 100) * size);
     const rows = part.length / size;
     return scope(() =>
-      noGrad(() => model.network.forward(fromTypedArray(part, [rows, channels, height, width])).argmax({ dim: 1 }).toArray()),
+      noGrad(() =>
+        model.network
+          .forward(fromTypedArray(part, [rows, channels, height, width]))
+          .argmax({ dim: 1 })
+          .toArray(),
+      ),
     );
   }).flat();
   return { samples, labels: Array.from(limited.labels), expected, classNames };
@@ -90,7 +98,9 @@ async function textsOf(model: TextModel, run: string): Promise<Samples> {
   const expected: number[] = [];
   await using loader = new TextLoader({ dataset, batchSize: 32 });
   for await (const batch of loader.epoch(0))
-    expected.push(...scope(() => noGrad(() => model.network.forward(textInputs(batch)).logits.argmax({ dim: 1 }).toArray())));
+    expected.push(
+      ...scope(() => noGrad(() => model.network.forward(textInputs(batch)).logits.argmax({ dim: 1 }).toArray())),
+    );
   return {
     samples: first.map((text, index) => ({ first: text, second: second?.[index] ?? null })),
     labels: Array.from(labels!),
