@@ -15,11 +15,12 @@ export ONNXRUNTIME_NODE_INSTALL = skip
 build: node_modules/.package-lock.json ## addon and TypeScript
 	@+$(MAKE) --no-print-directory $(if $(findstring jobserver,$(MAKEFLAGS)),,--jobs=$$(getconf _NPROCESSORS_ONLN)) $(NATIVE) typescript
 
-demo: setup-data build ## trains static, dynamic and partially dynamic networks and compares them
+demo: setup-data build ## trains static, dynamic and partially dynamic networks, compares them and puts them into a web page
 	$(PADNET) train $(RECIPES)/static.yaml --out $(DEMO)/static --force
 	$(PADNET) train $(RECIPES)/dyconv.yaml --out $(DEMO)/dyconv --force
 	$(PADNET) train $(RECIPES)/pad30.yaml --out $(DEMO)/pad30 --force
 	$(PADNET) compare $(DEMO)/static $(DEMO)/dyconv $(DEMO)/pad30 --out $(DEMO)/report.html
+	$(PADNET) export --web $(DEMO)/site $(DEMO)/static $(DEMO)/dyconv $(DEMO)/pad30 --force
 
 test: setup-test setup-data build ## the whole suite, the long tests shortened
 	npx vitest run --reporter=default --reporter=json --outputFile.json=packages/torch/build/tests.json

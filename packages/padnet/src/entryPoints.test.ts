@@ -1,6 +1,7 @@
 import { spawnSync } from 'node:child_process';
 import { expect, it } from 'vitest';
 import * as data from './data/index.js';
+import * as exported from './export.js';
 import * as padnet from './index.js';
 import * as report from './report.js';
 
@@ -25,7 +26,7 @@ function packagesLoaded(module: string, code = ''): Set<string> {
   return new Set(Array.from(stderr.matchAll(/^loaded .*node_modules\/((?:@[^/]+\/)?[^/]+)/gm), ([, name]) => name!));
 }
 
-const heavy = ['sharp', 'yaml', '@observablehq/plot', 'linkedom'];
+const heavy = ['sharp', 'yaml', '@observablehq/plot', 'linkedom', 'onnxruntime-node', 'protobufjs'];
 const heavyAmong = (loaded: ReadonlySet<string>): string[] => heavy.filter((name) => loaded.has(name));
 
 it('loads neither pictures, pages nor parsers with a layer, and a parser once a recipe is parsed', () => {
@@ -34,11 +35,13 @@ it('loads neither pictures, pages nor parsers with a layer, and a parser once a 
   expect(heavyAmong(packagesLoaded('./data/index.js'))).toEqual([]);
   const parsing = "try { exported.parseRecipe('model: {}'); } catch {}";
   expect(heavyAmong(packagesLoaded('./index.js', parsing))).toEqual(['yaml']);
+  // onnxruntime is loaded with the first network that is exported.
+  expect(heavyAmong(packagesLoaded('./export.js'))).toEqual(['protobufjs']);
   expect(heavyAmong(packagesLoaded('./report.js'))).toEqual(['@observablehq/plot', 'linkedom']);
 }, 60_000);
 
 it('keeps helpers to itself, and each name in one entry point', () => {
-  const entries = [padnet, data, report].map((entry) => Object.keys(entry));
+  const entries = [padnet, data, exported, report].map((entry) => Object.keys(entry));
   const names = entries.flat();
   expect(names.filter((name, index) => names.indexOf(name) !== index)).toEqual([]);
   const helpers = ['random', 'snip', 'limit', 'accuracy', 'TensorCache', 'encodePng', 'mean', 'writeFileAtomic'];

@@ -31,7 +31,9 @@ async function openHere(
   running: EngineOptions,
 ): Promise<Engine<WebPicture>> {
   const { openEngine, webFiles, webPlatform } = await import('./web/here.js');
-  return await openEngine(webFiles(new URL(folder), { cache }), webPlatform(options), running);
+  // Threads run the script of the worker.
+  const platform = webPlatform({ ...options, numThreads: 1 });
+  return await openEngine(webFiles(new URL(folder), { cache }), platform, running);
 }
 
 /** The engine with all that a page has of pictures. */

@@ -15,7 +15,8 @@ export interface LoadOptions {
    */
   readonly device?: 'auto' | 'cpu' | 'wasm' | 'webgpu' | undefined;
   /**
-   * Threads that compute. In a browser there is one unless the page is isolated (`crossOriginIsolated`).
+   * Threads that compute. In a browser there is one unless a worker computes and the page is isolated
+   * (`crossOriginIsolated`).
    * @default as many as the processor has cores in Node; half of them, at most 4, in an isolated page
    */
   readonly numThreads?: number | undefined;

@@ -54,10 +54,12 @@ async function answer(request: Request): Promise<void> {
   }
 }
 
-// onnxruntime-web makes threads of the script that it is part of: they are not meant.
 if (scope.name === WORKER_NAME) {
   scope.addEventListener('message', ({ data }) => {
     void answer(data);
   });
   scope.postMessage({ kind: 'ready' });
+} else if (scope.name?.startsWith('em-pthread')) {
+  // onnxruntime-web runs its threads by the script that it is part of, which is this one once they are bundled.
+  void import('onnxruntime-web/wasm');
 }

@@ -51,6 +51,11 @@ export const storeys: readonly Storey[] = [
     },
   },
   {
+    title: 'what leaves the trainer',
+    colour: '#d3efec',
+    folders: { export: 'compact form, ONNX' },
+  },
+  {
     title: 'what is seen of them',
     colour: '#e4dcf1',
     folders: {

@@ -5,9 +5,10 @@ import { compactSize, type CompactSize } from '../export/compactSize.js';
 import { checkOutput } from '../outputFile.js';
 import { formatBytes, formatCount, formatPercent, formatRatio } from '../report/format.js';
 import { textTable } from '../report/table.js';
-import { folderOfModel, loadAnswering, readTokenizer } from '../runs/index.js';
+import { folderOfModel, loadAnswering, readTokenizer, type SavedModel } from '../runs/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
 import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
+import { tableOptions } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 
 const define = (command: Command) =>
@@ -36,7 +37,7 @@ export function register(command: Command, terminal: Terminal): void {
 async function compact(run: string, options: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
   const { out, dtype, json } = options;
   checkOutput(out, compactKind);
-  const model = loadAnswering(run);
+  const model = withTable(run, loadAnswering(run));
   const tokenizer = model.modality === 'text' ? readTokenizer(folderOfModel(run)) : undefined;
   const file = compactFile(model, { dtype, ...(tokenizer && { tokenizer }) });
   await writeHeldOutput(out, file, compactKind);
@@ -49,6 +50,12 @@ async function compact(run: string, options: OptionsOf<typeof define>, terminal:
     '',
     `${formatBytes(size.bytes)} in ${out}`,
   ]);
+}
+
+/** With how the files were written that it was trained on, which a run's recipe says. */
+function withTable(run: string, model: SavedModel): SavedModel {
+  if (model.modality !== 'text') return model;
+  return { ...model, description: { ...model.description, table: tableOptions(run, model.description) } };
 }
 
 function partTable({ parts, descriptionBytes, bytes, entries }: CompactSize): string {
@@ -83,9 +90,11 @@ function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, byt
   const bits = parts.maskBits.bytes > 0 ? ' + n/8' : '';
   const ratio = formatPercent(dynamicEntries / entries);
   const difference = (bytes / formulaBytes - 1) * 100;
+  const sign = difference < 0 ? '' : '+';
+  const formula = `${factor}((1 − κ)n + Kκn)${bits} + rest`;
   return [
-    `n = ${formatCount(entries)}, κ = ${ratio}: ${factor}((1 − κ)n + Kκn)${bits} + rest = ${formatBytes(formulaBytes)}; ` +
-      `the file has ${difference < 0 ? '' : '+'}${difference.toFixed(2)} %`,
+    `n = ${formatCount(entries)}, κ = ${ratio}: ${formula} = ${formatBytes(formulaBytes)}; ` +
+      `the file has ${sign}${difference.toFixed(2)} %`,
     '',
   ];
 }

@@ -28,7 +28,7 @@ export const compactDTypes = ['float32', 'float16', 'bfloat16', 'int8'] as const
 export type CompactDType = (typeof compactDTypes)[number];
 
 /** The weight of a dynamic or partial layer, which its tensors are the parts of. */
-interface StoredLayer {
+export interface StoredLayer {
   readonly shape: readonly number[];
   /** K */
   readonly kernels: number;

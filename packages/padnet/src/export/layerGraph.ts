@@ -101,7 +101,7 @@ function attention(emission: Emission, path: string, router: Router, input: Valu
       return { coefficients, spatial: null, channel: null, filter };
     }
     throw new InputError(
-      `${path}: a router of one's own is code, which has no graph; train with one of the four convolutions to export`,
+      `${path}: a router of one’s own is code, which has no graph; train with one of the four convolutions to export`,
     );
   });
 }
@@ -113,7 +113,7 @@ function hardSigmoid(graph: GraphBuilder, input: Value): Value {
   return pointwise(graph, 'Div', pointwise(graph, 'Clip', raised, zero!, six!), three!);
 }
 
-/** Averages of the four quarters, which share a line where a side is odd: [1, channels, height, width] → [1, 4 channels]. */
+/** Averages of the four quarters, which share a line where a side is odd: [1, channels, …size] → [1, 4 channels]. */
 function quarters(graph: GraphBuilder, input: Value): Value {
   const [batch, channels, height = 0, width = 0] = input.shape as number[];
   const halves = (size: number): [from: number, to: number][] => [

@@ -88,10 +88,9 @@ function moduleGraph(emission: Emission, path: string, module: nn.Module, input:
     return child('fc', pooled(graph, x));
   }
   if (module instanceof BasicBlock || module instanceof Bottleneck) {
-    const shortcut = module.downsample ? child('downsample', input) : input;
     const first = relu(child('conv1', input));
-    if (module instanceof BasicBlock) return relu(add(child('conv2', first), shortcut));
-    return relu(add(child('conv3', relu(child('conv2', first))), shortcut));
+    const last = module instanceof BasicBlock ? child('conv2', first) : child('conv3', relu(child('conv2', first)));
+    return relu(add(last, module.downsample ? child('downsample', input) : input));
   }
   if (module instanceof MobileNetV2) return child('classifier', pooled(graph, child('features', input)));
   if (module instanceof InvertedResidual) {

@@ -37,7 +37,7 @@ interface TokenInputs {
 
 /**
  * `input_ids`, `attention_mask`, `token_type_ids` [batch, length] → `logits` [batch, labels], and of each mixture that
- * runs `PATH.experts` and `PATH.gates`; a layer that runs several times has a number behind its path from the second on.
+ * runs `PATH.experts` and `PATH.gates` [rows, k]; of a layer that runs again `PATH.2.experts`, and so on.
  */
 export function textGraph(
   network: SequenceClassifier,

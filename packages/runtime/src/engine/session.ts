@@ -35,8 +35,8 @@ export interface OnnxRuntime {
   readonly Tensor: TensorConstructor;
 }
 
-/** Messages of onnxruntime's own are errors; what it would warn of is nothing that a user can change. */
-const ONLY_ERRORS = 3;
+/** What onnxruntime would print comes as an error too. */
+const ONLY_FATAL = 4;
 
 /** @throws InputError where onnxruntime does not take the graph */
 export async function openSession(
@@ -51,7 +51,7 @@ export async function openSession(
       ...options,
       executionProviders: [device],
       externalData: [{ path: weights.file, data: weights.data }],
-      logSeverityLevel: ONLY_ERRORS,
+      logSeverityLevel: ONLY_FATAL,
     });
   } catch (cause) {
     throw refusal(path, cause);

@@ -1,8 +1,9 @@
 /** Pictures decoded by the browser, as training decodes them. */
 import { InputError } from '../errors.js';
-import { checkFormat, HEAD_BYTES, type PictureFormat } from '../picture/pictureFormat.js';
+import { checkFormat, HEAD_BYTES } from '../picture/pictureFormat.js';
 import { rowsOf, type PictureSource } from '../picture/pictureInput.js';
 import { checkRaw, checkSize, type RawPicture } from '../picture/rawPicture.js';
+import { rgbOfPng } from './png.js';
 
 /** What a worker can be sent. */
 export type WebPicture = RawPicture | ImageData | ImageBitmap | Blob;
@@ -10,14 +11,6 @@ export type WebPicture = RawPicture | ImageData | ImageBitmap | Blob;
 type Decoded = PictureSource & { close(): void };
 
 const formats = ['JPEG', 'PNG', 'WebP', 'GIF', 'AVIF'] as const;
-
-/** Those whose pixels may be transparent. */
-const types: Partial<Record<PictureFormat, string>> = {
-  PNG: 'image/png',
-  WebP: 'image/webp',
-  GIF: 'image/gif',
-  AVIF: 'image/avif',
-};
 
 /** No profile is applied, and alpha changes no colour, as in training. */
 const decoding = { imageOrientation: 'from-image', colorSpaceConversion: 'none', premultiplyAlpha: 'none' } as const;
@@ -44,19 +37,16 @@ async function decodeFile(file: Blob): Promise<Decoded> {
   } catch (cause) {
     throw new InputError(`${name} is damaged, cut off or too large for this browser; get the picture again`, { cause });
   }
-  return await drawn(bitmap, name, types[format] === undefined ? null : { file, type: types[format] });
+  return await drawn(bitmap, name, format === 'PNG' ? file : null);
 }
 
 /**
- * A canvas keeps no colour where a picture is transparent. There a decoder of pixels is asked where the browser has one.
+ * By a canvas, which keeps no colour where a picture is transparent: there a PNG is decoded here. Others, which are
+ * hardly ever transparent, become black where they are wholly so.
  *
- * @param source the file, where it may be transparent
+ * @param png the file, where it is one
  */
-async function drawn(
-  bitmap: ImageBitmap,
-  name: string,
-  source: { readonly file: Blob; readonly type: string } | null = null,
-): Promise<Decoded> {
+async function drawn(bitmap: ImageBitmap, name: string, png: Blob | null = null): Promise<Decoded> {
   const { width, height } = bitmap;
   try {
     checkSize(bitmap, name);
@@ -72,11 +62,12 @@ async function drawn(
     context.drawImage(bitmap, 0, -from);
     return context.getImageData(0, 0, width, to - from).data;
   };
-  if (source && isTransparent(read, height, rowsAtOnce)) {
-    const pixels = await decodedPixels(source, width, height);
-    if (pixels) {
+  if (png && isTransparent(read, height, rowsAtOnce)) {
+    const decoded = await rgbOfPng(new Uint8Array(await png.arrayBuffer()));
+    // One that is turned is left to the canvas.
+    if (decoded.width === width && decoded.height === height) {
       bitmap.close();
-      return { ...rowsOf({ data: pixels, width, height, channels: 4 }), close: () => undefined };
+      return { ...rowsOf(decoded), close: () => undefined };
     }
   }
   let strip: { readonly from: number; readonly to: number; readonly data: Uint8ClampedArray } = {
@@ -111,42 +102,4 @@ function isTransparent(
     for (let alpha = 3; alpha < data.length; alpha += 4) if (data[alpha]! < 255) return true;
   }
   return false;
-}
-
-/** A frame of WebCodecs, as far as it is used here. */
-interface Frame {
-  readonly displayWidth: number;
-  readonly displayHeight: number;
-  readonly rotation?: number;
-  readonly flip?: boolean;
-  copyTo(pixels: Uint8Array, options: { readonly format: 'RGBA' }): Promise<unknown>;
-  close(): void;
-}
-
-type DecoderClass = new (init: object) => { decode(): Promise<{ readonly image: Frame }>; close(): void };
-
-/** RGBA with the colours below transparency; null where the browser cannot, or the picture is turned. */
-async function decodedPixels(
-  { file, type }: { readonly file: Blob; readonly type: string },
-  width: number,
-  height: number,
-): Promise<Uint8Array | null> {
-  const { ImageDecoder } = globalThis as { readonly ImageDecoder?: DecoderClass };
-  if (!ImageDecoder) return null;
-  try {
-    const decoder = new ImageDecoder({ data: await file.arrayBuffer(), type, ...decoding });
-    const { image } = await decoder.decode();
-    try {
-      const isTurned = (image.rotation ?? 0) !== 0 || image.flip === true;
-      if (isTurned || image.displayWidth !== width || image.displayHeight !== height) return null;
-      const pixels = new Uint8Array(4 * width * height);
-      await image.copyTo(pixels, { format: 'RGBA' });
-      return pixels;
-    } finally {
-      image.close();
-      decoder.close();
-    }
-  } catch {
-    return null;
-  }
 }
