@@ -12,7 +12,7 @@ export function classBars(classes: readonly ClassProbability[]): HTMLElement {
     .map(({ label, probability }) =>
       element(
         'li',
-        { '--share': probability },
+        { '--share': probability, title: probability.toFixed(6) },
         element('span', { class: 'name' }, label),
         element('span', { class: 'value' }, formatPercent(probability)),
         element('span', { class: 'bar', 'aria-hidden': 'true' }),

@@ -91,9 +91,8 @@ export class Comparison {
 
   async #answer(cards: readonly NetworkCard[], question: Question): Promise<void> {
     const { signal } = this.#asking;
-    const words: string[] = [];
     try {
-      for (const card of cards) if (card.isReady) words.push(await card.answer(question, signal));
+      for (const card of cards) if (card.isReady) await card.answer(question, signal);
     } catch (error) {
       if (signal.aborted) return;
       this.#question = null;
@@ -102,7 +101,7 @@ export class Comparison {
     }
     if (signal.aborted) return;
     this.#measure.disabled = this.#question === null || !this.#cards.some(({ isReady }) => isReady);
-    if (!question.isLive && words.length > 0) this.#spoken.textContent = `${words.join('. ')}.`;
+    if (!question.isLive) this.#spoken.textContent = this.#cards.map(({ spoken }) => spoken).join(' ');
   }
 
   /** Round after round, so that what else the machine does meets all networks alike. */

@@ -37,6 +37,8 @@ export interface CardOptions {
 export class NetworkCard {
   readonly element: HTMLElement;
   readonly label: string;
+  /** The answer that is shown, in words for those who listen; empty where there is none. */
+  spoken = '';
   readonly #read = element('span', {}, ' to download');
   readonly #state = element('div', { class: 'state' });
   readonly #answer = element('div', { class: 'answer' });
@@ -131,14 +133,14 @@ export class NetworkCard {
     }
   }
 
-  /** Answers and shows the answer; in words for those who listen. */
-  async answer(question: Question, signal: AbortSignal): Promise<string> {
+  /** Answers and shows the answer. */
+  async answer(question: Question, signal: AbortSignal): Promise<void> {
     const classifier = this.#classifier!;
     this.element.classList.add('busy');
     try {
       const answer = await ask(classifier, question, { signal, isDetailed: true });
       this.#show(answer, question);
-      return `${this.label}: ${inWords(answer)}`;
+      this.spoken = `${this.label}: ${inWords(answer)}.`;
     } finally {
       this.element.classList.remove('busy');
     }
@@ -172,6 +174,7 @@ export class NetworkCard {
   }
 
   #showHint(text: string): void {
+    this.spoken = '';
     this.#answer.replaceChildren(element('p', { class: 'hint' }, text));
     this.#latency.replaceChildren();
     this.#inside.replaceChildren();
