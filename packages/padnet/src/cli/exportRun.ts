@@ -4,6 +4,7 @@ import type { CompactDType } from '../export/compactForm.js';
 import { exportModel, type ExportTarget, type GraphInputs, type ModelFolder } from '../export/modelFolder.js';
 import type { ShownSample } from '../export/testSamples.js';
 import { isThere } from '../readRegularFile.js';
+import { dataName } from '../report/recipeTexts.js';
 import { folderOfModel, loadAnswering, readRun, readTokenizer, RunFolder, type SavedModel } from '../runs/index.js';
 import { reasonOf } from '../errors.js';
 import { commandsOf } from './modalities.js';
@@ -13,6 +14,10 @@ export interface ExportedRun {
   readonly run: string;
   readonly folder: ModelFolder;
   readonly samples: readonly ShownSample[];
+  /** The kind of its layers, in the words of papers. */
+  readonly layerName: string;
+  /** Its data, such as `Fashion-MNIST`; null where it is no run. */
+  readonly data: string | null;
   /** On its test data, as training found it; null where it is no run. */
   readonly score: { readonly metric: string; readonly value: number } | null;
 }
@@ -38,7 +43,7 @@ export async function exportRun(
     ...(tokenizer && { tokenizer }),
     samples: inputs,
   });
-  return { run, folder, samples: shown, score: scoreOf(run) };
+  return { run, folder, samples: shown, layerName: modelLayerName(model.description.model), ...factsOf(run) };
 }
 
 /** Such as `ResNet-18, PAD-Net`. */
@@ -70,8 +75,11 @@ async function samplesOf(run: string, model: SavedModel, terminal: Terminal): Pr
   }
 }
 
-function scoreOf(run: string): ExportedRun['score'] {
-  if (!isThere(new RunFolder(run).recipe)) return null;
-  const finished = readRun(run).events.findLast((event) => event.type === 'finished');
-  return finished ? { metric: finished.metric, value: finished.testScore } : null;
+/** What is known of a run; nothing of other folders. */
+function factsOf(run: string): Pick<ExportedRun, 'data' | 'score'> {
+  if (!isThere(new RunFolder(run).recipe)) return { data: null, score: null };
+  const { recipe, events } = readRun(run);
+  const finished = events.findLast((event) => event.type === 'finished');
+  const score = finished ? { metric: finished.metric, value: finished.testScore } : null;
+  return { data: dataName(recipe), score };
 }

@@ -29,7 +29,7 @@ function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
   const samples = runs.find((run) => run.samples.length > 0)?.samples ?? [];
   const site = {
     format: 'padnet-site-1',
-    title: labels.join(', '),
+    title: titleOf(runs),
     modality,
     models: runs.map(({ folder, score }, index) => ({
       folder: `models/${labels[index]!}`,
@@ -54,6 +54,13 @@ function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
     ),
     ['site.json', `${JSON.stringify(site, null, 2)}\n`],
   ]);
+}
+
+/** Such as `Fashion-MNIST: static, DY-Conv, PAD-Net`. */
+function titleOf(runs: readonly ExportedRun[]): string {
+  const data = new Set(runs.flatMap((run) => run.data ?? []));
+  const layers = runs.map(({ layerName }) => layerName).join(', ');
+  return data.size === 0 ? layers : `${[...data].join(', ')}: ${layers}`;
 }
 
 function sampleFile(index: number): string {
