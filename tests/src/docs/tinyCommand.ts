@@ -18,6 +18,8 @@ export function tinyCommand(parameters: readonly string[]): string[] {
       return [command, ...withShortLists(rest, { '--seeds': 1, '--tasks': 1 }), ...textSets(true)];
     case 'convert':
       return [command, ...rest, ...force(rest, (out) => existsSync(out))];
+    case 'export':
+      return [command, ...rest, '--force'];
     case 'partition':
       return [command, ...rest, ...tinyOptions(rest, { '--batches': '2', '--rounds': '2' }), '--force'];
     default:
