@@ -84,8 +84,8 @@ export async function exportModel(model: SavedModel, options: ExportOptions): Pr
   }
   if (!(difference <= MOST_DIFFERENCE)) {
     throw new InputError(
-      `the graph's logits differ from the network's by ${difference.toExponential(1)} of the largest, expected at most ` +
-        `${MOST_DIFFERENCE}; nothing was written; please report this network`,
+      `the graph's logits differ from the network's by ${difference.toExponential(1)} of the largest, expected at ` +
+        `most ${MOST_DIFFERENCE}; nothing was written; please report this network`,
     );
   }
   return {
