@@ -67,7 +67,7 @@ export class GraphBuilder {
   readonly #constants: Map<string, OnnxTensor>;
   readonly #isInner: boolean;
   readonly #nodes: OnnxNode[] = [];
-  #scope = '';
+  #scope: string;
 
   /** @param outer the graph that this one is a part of, whose values it sees */
   constructor(weights: ExternalWeights, outer: GraphBuilder | null = null) {
@@ -75,6 +75,7 @@ export class GraphBuilder {
     this.#used = outer ? outer.#used : new Map<string, number>();
     this.#constants = outer ? outer.#constants : new Map<string, OnnxTensor>();
     this.#isInner = outer !== null;
+    this.#scope = outer ? outer.#scope : '';
   }
 
   /** Names that are given meanwhile begin with a module's path. */
@@ -89,18 +90,16 @@ export class GraphBuilder {
   }
 
   input(name: string, type: ElementType, shape: readonly Dimension[]): Value {
-    const value = { name, type, shape };
-    this.#used.set(name, 1);
+    const value = { name: this.#unique(name), type, shape };
     this.#inputs.push(value);
     return value;
   }
 
   /** Makes `value` an output, by a name that programs ask for. */
-  output(name: string, value: Value): void {
-    const { type, shape } = value;
-    this.#outputs.push({ name, type, shape });
-    this.#used.set(name, 1);
-    this.#nodes.push({ name, type: 'Identity', inputs: [value.name], outputs: [name], attributes: {} });
+  output(name: string, { name: input, ...of }: Value): void {
+    const output = this.#unique(name);
+    this.#outputs.push({ name: output, ...of });
+    this.#nodes.push({ name: output, type: 'Identity', inputs: [input], outputs: [output], attributes: {} });
   }
 
   /** A node with one output. @param inputs null where an optional one is left out */

@@ -1,4 +1,4 @@
-/** Layers of a picture network as operators of ONNX, for one sample where weights depend on the input. */
+/** Layers of a picture network as operators of ONNX. */
 import { scope, type nn } from '@padnet/torch';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
@@ -50,7 +50,7 @@ export function pointwise(graph: GraphBuilder, type: string, input: Value, ...ot
   return graph.node(type, [input, ...others], [input.type, input.shape]);
 }
 
-/** Global average pooling: [1, channels, …size] → [1, channels]. */
+/** Global average pooling: [batch, channels, …size] → [batch, channels]. */
 export function pooled(graph: GraphBuilder, input: Value): Value {
   const [batch, channels] = input.shape;
   const mean = graph.node(
@@ -61,7 +61,7 @@ export function pooled(graph: GraphBuilder, input: Value): Value {
   return graph.node('Flatten', [mean], [float, [batch!, channels!]]);
 }
 
-/** The decisions of a router for one sample, each [1, …]; null: 1 everywhere. */
+/** The decisions of a router, each [batch, …]; null: 1 everywhere. */
 interface AttentionValues {
   readonly coefficients: Value;
   readonly spatial: Value | null;
@@ -113,9 +113,10 @@ function hardSigmoid(graph: GraphBuilder, input: Value): Value {
   return pointwise(graph, 'Div', pointwise(graph, 'Clip', raised, zero!, six!), three!);
 }
 
-/** Averages of the four quarters, which share a line where a side is odd: [1, channels, …size] → [1, 4 channels]. */
+/** Averages of the four quarters, which share a line where a side is odd: [batch, channels, …] → [batch, 4 channels]. */
 function quarters(graph: GraphBuilder, input: Value): Value {
-  const [batch, channels, height = 0, width = 0] = input.shape as number[];
+  const [batch, ...shape] = input.shape;
+  const [channels = 0, height = 0, width = 0] = shape as number[];
   const halves = (size: number): [from: number, to: number][] => [
     [0, Math.ceil(size / 2)],
     [Math.floor(size / 2), size],
@@ -127,13 +128,13 @@ function quarters(graph: GraphBuilder, input: Value): Value {
         [bottom, right],
         [2, 3],
       ].map((numbers) => graph.constant('int64', numbers));
-      const part = graph.node('Slice', [input, ...ends], [float, [batch!, channels!, bottom - top, right - left]]);
-      const mean = graph.node('GlobalAveragePool', [part], [float, [batch!, channels!, 1, 1]]);
-      return graph.node('Flatten', [mean], [float, [batch!, channels!]], { attributes: { axis: 2 } });
+      const part = graph.node('Slice', [input, ...ends], [float, [batch!, channels, bottom - top, right - left]]);
+      const mean = graph.node('GlobalAveragePool', [part], [float, [batch!, channels, 1, 1]]);
+      return reshaped(graph, mean, [0, channels, 1], [batch!, channels, 1]);
     }),
   );
-  const columns = graph.node('Concat', means, [float, [channels!, 4]], { attributes: { axis: 1 } });
-  return reshaped(graph, columns, [1, 4 * channels!]);
+  const columns = graph.node('Concat', means, [float, [batch!, channels, 4]], { attributes: { axis: 2 } });
+  return reshaped(graph, columns, [0, 4 * channels], [batch!, 4 * channels]);
 }
 
 /** @param shape where `to` has 0 or −1 */
@@ -146,9 +147,11 @@ export function reshaped(
   return graph.node('Reshape', [input, graph.constant('int64', to)], [input.type, shape]);
 }
 
-/** One value for each channel: [1, C] → [1, C, 1, …]. */
+/** One value for each channel: [batch, C] → [batch, C, 1, …]. */
 function eachMap(graph: GraphBuilder, values: Value, like: Value): Value {
-  return reshaped(graph, values, [1, values.shape[1] as number, ...like.shape.slice(2).map(() => 1)]);
+  const [batch, channels] = values.shape;
+  const ones = like.shape.slice(2).map(() => 1);
+  return reshaped(graph, values, [0, channels as number, ...ones], [batch!, channels!, ...ones]);
 }
 
 /** y = W ∗ x + b */
@@ -171,6 +174,19 @@ export function convolution(
       group: groups,
     },
   });
+}
+
+/** s ⊙ Σ_k α_k Θ_k of a sample: α [1, K], bank [K, entries] and s [1, positions] → `shape`. */
+function kernelOf(
+  graph: GraphBuilder,
+  coefficients: Value,
+  bank: Value,
+  shape: readonly number[],
+  spatial: Value | null,
+): Value {
+  const mixed = graph.node('MatMul', [coefficients, bank], [float, [1, numEntries(shape)]], { name: 'mix' });
+  const kernel = reshaped(graph, mixed, shape);
+  return spatial ? pointwise(graph, 'Mul', kernel, reshaped(graph, spatial, [1, 1, ...shape.slice(2)])) : kernel;
 }
 
 /**
@@ -202,18 +218,40 @@ function parameter(
           constant: isShared ? 'shared' : 'none',
           shape: rows,
         });
-  const mixed = reshaped(graph, graph.node('MatMul', [coefficients, bank], [float, [1, size]], { name: 'mix' }), shape);
-  const kernel = shape.slice(2);
-  const weighed = spatial ? pointwise(graph, 'Mul', mixed, reshaped(graph, spatial, [1, 1, ...kernel])) : mixed;
+  const weighed = kernelOf(graph, coefficients, bank, shape, spatial);
   if (source.kind === 'dynamic' || isShared) return weighed;
   const constant = { kind: 'constant', source: path, weight: shape, shape } as const;
   return pointwise(graph, 'Add', weighed, graph.weights.add(`${path}.static_weight`, constant));
 }
 
+/**
+ * What a sample after the other gives, as one Scan: a convolution whose weights differ within a batch is none of ONNX.
+ *
+ * @param inputs [batch, …]; the samples are [1, …]
+ */
+function perSample(
+  emission: Emission,
+  inputs: readonly Value[],
+  build: (inner: Emission, samples: readonly Value[]) => Value,
+): Value {
+  const { graph } = emission;
+  const body = new GraphBuilder(graph.weights, graph);
+  const first = body.constant('int64', [0]);
+  const samples = inputs.map(({ type, shape: [, ...shape] }) => {
+    return body.node('Unsqueeze', [body.input('sample', type, shape), first], [type, [1, ...shape]]);
+  });
+  const { type, shape, ...output } = build({ ...emission, graph: body }, samples);
+  const [, ...each] = shape;
+  body.output('result', body.node('Squeeze', [{ type, shape, ...output }, first], [type, each]));
+  return graph.node('Scan', inputs, [type, [inputs[0]!.shape[0]!, ...each]], {
+    attributes: { body: body.build('sample'), num_scan_inputs: inputs.length },
+  });
+}
+
 interface Mixture {
-  /** α [1, K] */
+  /** α [batch, K] */
   readonly coefficients: Value;
-  /** On each position of the mixed kernel [1, positions]. */
+  /** On each position of the mixed kernel [batch, positions]. */
   readonly spatial: Value | null;
   /** [outChannels] */
   readonly bias: Value | null;
@@ -228,25 +266,33 @@ function mixedConvolution(
   { coefficients, spatial, bias }: Mixture,
 ): Value {
   const { graph } = emission;
+  if (source.kind === 'static')
+    return convolution(graph, input, weight(emission, `${path}.source.static_weight`)!, bias, geometry);
+  const inputs = [input, coefficients, ...(spatial ? [spatial] : [])];
+  const mixed = (make: (inner: Emission, alpha: Value, positions: Value | null) => Value, added: Value | null): Value =>
+    perSample(emission, inputs, (inner, [x, alpha, positions = null]) =>
+      convolution(inner.graph, x!, make(inner, alpha!, positions), added, geometry),
+    );
   const filters = geometry.groups === 1 ? wholeFilters(source) : null;
   if (filters === null) {
     const { sumsToOne } = router;
-    const kernel = parameter(emission, `${path}.source`, source, coefficients, { spatial, sumsToOne });
-    return convolution(graph, input, kernel, bias, geometry);
+    return mixed(
+      (inner, alpha, positions) => parameter(inner, `${path}.source`, source, alpha, { spatial: positions, sumsToOne }),
+      bias,
+    );
   }
   const [outChannels = 0, ...filterShape] = source.shape;
-  const [numDynamic, numStatic] = [filters.dynamic.length, filters.static.length];
   const biasOf = (indices: readonly number[]): Value | null =>
     bias && graph.node('Gather', [bias, graph.constant('int64', indices)], [float, [indices.length]]);
-  const constant = weight(emission, `${path}.source.static_weight`, [numStatic, ...filterShape])!;
+  const constant = weight(emission, `${path}.source.static_weight`, [filters.static.length, ...filterShape])!;
   const bank = weight(emission, `${path}.source.bank`)!;
-  const mixed = graph.node('MatMul', [coefficients, bank], [float, [1, bank.shape[1]!]], { name: 'mix' });
-  const positions = [1, 1, ...filterShape.slice(1)];
-  const kernels = reshaped(graph, mixed, [numDynamic, ...filterShape]);
-  const weighed = spatial ? pointwise(graph, 'Mul', kernels, reshaped(graph, spatial, positions)) : kernels;
   const parts = [
     convolution(graph, input, constant, biasOf(filters.static), geometry),
-    convolution(graph, input, weighed, biasOf(filters.dynamic), geometry),
+    mixed(
+      (inner, alpha, positions) =>
+        kernelOf(inner.graph, alpha, bank, [filters.dynamic.length, ...filterShape], positions),
+      biasOf(filters.dynamic),
+    ),
   ];
   const [batch, , ...size] = parts[0]!.shape;
   const shape = [batch!, outChannels, ...size];
@@ -264,7 +310,7 @@ function wholeFilters(source: ParameterSource): Record<'dynamic' | 'static', rea
   });
 }
 
-/** y = f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b: [1, inChannels, …size] → [1, outChannels, …size']. */
+/** y = f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b: [batch, inChannels, …size] → [batch, outChannels, …]. */
 export function dynamicConv(emission: Emission, path: string, layer: DynamicConv, input: Value): Value {
   const { graph } = emission;
   const { router, source, geometry } = layer;
@@ -274,17 +320,16 @@ export function dynamicConv(emission: Emission, path: string, layer: DynamicConv
     const x = channel ? pointwise(graph, 'Mul', input, eachMap(graph, channel, input)) : input;
     const bias = weight(emission, `${path}.bias`);
     const bank = weight(emission, `${path}.bias_bank`);
-    const outChannels = geometry.outChannels;
-    const mixedBias =
-      bank && graph.node('MatMul', [coefficients, bank], [float, [1, outChannels]], { name: 'mix_bias' });
-    const sum = mixedBias && (bias ? pointwise(graph, 'Add', mixedBias, bias) : mixedBias);
-    const convolve = (added: Value | null): Value =>
-      mixedConvolution(emission, path, layer, x, { coefficients, spatial, bias: added });
-    if (filter === null) return convolve(sum ? reshaped(graph, sum, [outChannels]) : bias);
-    const output = convolve(null);
-    const scaled = pointwise(graph, 'Mul', output, eachMap(graph, filter, output));
-    const added = sum ?? (bias && reshaped(graph, bias, [1, outChannels]));
-    return added ? pointwise(graph, 'Add', scaled, eachMap(graph, added, output)) : scaled;
+    // Bias and norm come behind the filter attention; else the convolution adds what is constant of them.
+    const own = filter === null ? bias : null;
+    const output = mixedConvolution(emission, path, layer, x, { coefficients, spatial, bias: own });
+    const scaled = filter ? pointwise(graph, 'Mul', output, eachMap(graph, filter, output)) : output;
+    const channels = [coefficients.shape[0]!, geometry.outChannels];
+    const mixed = bank && graph.node('MatMul', [coefficients, bank], [float, channels], { name: 'mix_bias' });
+    const withBias = mixed ? pointwise(graph, 'Add', scaled, eachMap(graph, mixed, output)) : scaled;
+    if (bias === null || own !== null) return withBias;
+    const size = [1, geometry.outChannels, ...output.shape.slice(2).map(() => 1)];
+    return pointwise(graph, 'Add', withBias, reshaped(graph, bias, size));
   });
 }
 
@@ -305,8 +350,11 @@ export function decomposedConv(emission: Emission, path: string, layer: Decompos
     const latentInput = { ...geometry, groups: 1, kernelSize: [1, 1], padding: [0, 0], dilation: [1, 1] };
     const z = convolution(graph, centred, of('q')!, of('q_bias'), latentInput);
     const options = { spatial: null, sumsToOne: router.sumsToOne };
-    const phi = parameter(emission, `${path}.source`, source, coefficients, options);
-    const fused = pointwise(graph, 'Add', convolution(graph, z, phi, of('phi_bias'), latentGeometry), z);
+    const mixed = perSample(emission, [z, coefficients], (inner, [latent, alpha]) => {
+      const phi = parameter(inner, `${path}.source`, source, alpha!, options);
+      return convolution(inner.graph, latent!, phi, of('phi_bias'), latentGeometry);
+    });
+    const fused = pointwise(graph, 'Add', mixed, z);
     const branch = convolution(graph, fused, of('p')!, of('bias'), {
       ...latentGeometry,
       outChannels: geometry.outChannels,

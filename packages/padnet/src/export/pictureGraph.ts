@@ -1,7 +1,7 @@
 /** A network for pictures as a graph of ONNX. */
 import { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
-import { DecomposedConv2d, DynamicConv, isDynamicLayer } from '../layers/index.js';
+import { DecomposedConv2d, DynamicConv } from '../layers/index.js';
 import { BasicBlock, Bottleneck, InvertedResidual, MobileNetV2, ResNet } from '../models/index.js';
 import { normedConvolutions } from './compactTensors.js';
 import { ExternalWeights, GraphBuilder, type Value } from './graphBuilder.js';
@@ -27,9 +27,6 @@ export interface ExportedGraph {
 /**
  * `pixels` [batch, …shape] → `logits` [batch, classes], and the coefficients of each dynamic layer [batch, K].
  *
- * Where weights depend on the input, a Scan computes one sample after the other: a convolution whose weights differ
- * within a batch is none of ONNX.
- *
  * @param shape of a sample: [channels, …size]
  * @throws InputError where a layer has no graph
  */
@@ -41,35 +38,12 @@ export function pictureGraph(
 ): ExportedGraph {
   const weights = new ExternalWeights(weightsFile);
   const graph = new GraphBuilder(weights);
-  const pixels = graph.input('pixels', 'float32', ['batch', ...shape]);
-  if (!Array.from(network.namedModules()).some(([, module]) => isDynamicLayer(module))) {
-    const logits = moduleGraph({ graph, tensors, coefficients: [] }, '', network, pixels);
-    graph.output('logits', logits);
-    return { graph: graph.build('network'), weights, outputs: [] };
-  }
-  const body = new GraphBuilder(weights, graph);
-  const emission: Emission = { graph: body, tensors, coefficients: [] };
-  const sample = body.input('sample', 'float32', shape);
-  const first = body.constant('int64', [0]);
-  const image = body.node('Unsqueeze', [sample, first], ['float32', [1, ...shape]]);
-  const logits = moduleGraph(emission, '', network, image);
-  const results = [
-    { name: 'logits', value: logits },
-    ...emission.coefficients.map(({ layer, value }) => ({ name: `${layer}.coefficients`, value })),
-  ];
-  for (const { name, value } of results) {
-    const squeezed = body.node('Squeeze', [value, first], ['float32', value.shape.slice(1)]);
-    body.output(`sample/${name}`, squeezed);
-  }
-  const scanned = graph.nodes(
-    'Scan',
-    [pixels],
-    results.map(({ value }) => ['float32', ['batch', ...value.shape.slice(1)]] as const),
-    { name: 'samples', attributes: { body: body.build('sample'), num_scan_inputs: 1 } },
-  );
-  for (const [index, { name }] of results.entries()) graph.output(name, scanned[index]!);
+  const emission: Emission = { graph, tensors, coefficients: [] };
+  graph.output('logits', moduleGraph(emission, '', network, graph.input('pixels', 'float32', ['batch', ...shape])));
   const outputs = emission.coefficients.map(({ layer, value }) => {
-    return { kind: 'coefficients', name: `${layer}.coefficients`, layer, kernels: value.shape[1] as number } as const;
+    const name = `${layer}.coefficients`;
+    graph.output(name, value);
+    return { kind: 'coefficients', name, layer, kernels: value.shape[1] as number } as const;
   });
   return { graph: graph.build('network'), weights, outputs };
 }
