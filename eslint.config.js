@@ -66,7 +66,7 @@ export default defineConfig(
     },
   },
   {
-    files: ['packages/padnet/src/**/*.ts', 'packages/runtime/src/**/*.ts'],
+    files: ['packages/padnet/src/**/*.ts', 'packages/runtime/src/**/*.ts', 'packages/site/src/**/*.ts'],
     plugins: { 'import-x': importX },
     settings: {
       'import-x/extensions': ['.ts'],

@@ -1,6 +1,6 @@
 /**
- * Bundles the page into `dist`: static files, `site.js`, the worker of the runtime, and onnxruntime-web's WebAssembly in
- * `ort/`.
+ * Bundles the page into `dist`: static files, `site.js`, the worker of the runtime, and onnxruntime-web's WebAssembly
+ * in `ort/`.
  */
 import { copyFileSync, mkdirSync, readdirSync, rmSync, statSync } from 'node:fs';
 import { createRequire } from 'node:module';

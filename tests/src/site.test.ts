@@ -211,9 +211,9 @@ describe.skipIf(executablePath === undefined)('the web page of pictures', () => 
     await expectAnswers(page, second);
     await page.locator('input[type=file]').setInputFiles(sample(3));
     await expectAnswers(page, third);
-    const cells = await page
-      .locator('.coefficients td')
-      .evaluateAll((all) => all.map((cell) => (cell as HTMLElement).title));
+    const cells = await page.evaluate<string[]>(
+      `Array.from(document.querySelectorAll('.coefficients td'), ({ title }) => title)`,
+    );
     const mixed = third[1]!.coefficients;
     expect(mixed.length).toBeGreaterThan(0);
     expect(cells.map((title) => Number(title.split(': ')[1]))).toEqual(
@@ -406,10 +406,8 @@ describe.skipIf(executablePath === undefined)('the web page of texts', () => {
     await page.keyboard.press('Enter');
     await expectGoodLooks(page);
     await page.locator('.sentences button').nth(0).click();
-    const [first, second] = await page
-      .locator('textarea')
-      .evaluateAll((all) => all.map((area) => (area as HTMLTextAreaElement).value));
-    await expectAnswers(page, await inNode(first!, second!));
+    const [first, second] = [await page.inputValue('textarea >> nth=0'), await page.inputValue('textarea >> nth=1')];
+    await expectAnswers(page, await inNode(first, second));
     expect(site.problems()).toEqual([]);
   });
 });

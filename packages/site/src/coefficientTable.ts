@@ -1,4 +1,4 @@
-/** How the dynamic layers mixed their kernels: a row for each layer, the fuller a cell's colour the larger its number. */
+/** How dynamic layers mixed their kernels: a row for each; the fuller a cell's colour, the larger its number. */
 import type { LayerCoefficients } from '@padnet/runtime';
 import { element } from './dom.js';
 

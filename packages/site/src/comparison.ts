@@ -40,9 +40,7 @@ export class Comparison {
         colour: `var(--run-${colour})`,
         mostBytes,
         onReady: (card) => void this.#onReady(card),
-        onProblem: (error) => {
-          this.problem.show(error);
-        },
+        problem,
         onLayer: (layer) => {
           for (const card of this.#cards) card.showLayer(layer);
         },

@@ -12,6 +12,7 @@ import { CoefficientTable } from './coefficientTable.js';
 import { button, element, newId } from './dom.js';
 import { ExpertTokens } from './expertTokens.js';
 import { formatBytes, formatMilliseconds, formatPercent, formatScore, threeDigits } from './format.js';
+import type { Problem } from './problem.js';
 import type { Question } from './question.js';
 import type { Site, SiteModel } from './site.js';
 import { layerKind, meaning } from './words.js';
@@ -29,7 +30,7 @@ export interface CardOptions {
   /** Bytes of the largest network of the page. */
   readonly mostBytes: number;
   readonly onReady: (card: NetworkCard) => void;
-  readonly onProblem: (error: unknown) => void;
+  readonly problem: Problem;
   /** The layer whose experts are shown was changed. */
   readonly onLayer: (index: number) => void;
 }
@@ -97,7 +98,8 @@ export class NetworkCard {
   /** Downloads the network and makes it ready; what goes wrong is told to the page. */
   async load(): Promise<void> {
     if (this.#classifier || this.#loading) return;
-    const { model, onReady, onProblem } = this.options;
+    const { model, onReady, problem } = this.options;
+    problem.clear(this);
     const controller = new AbortController();
     this.#loading = controller;
     const progress = element('progress', { max: model.bytes, value: 0, 'aria-label': `Download of ${model.label}` });
@@ -127,7 +129,7 @@ export class NetworkCard {
       onReady(this);
     } catch (error) {
       this.#showLoadButton('Load again');
-      if (!controller.signal.aborted) onProblem(error);
+      if (!controller.signal.aborted) problem.show(error, this);
     } finally {
       this.#loading = null;
     }

@@ -5,15 +5,21 @@ import { button, element } from './dom.js';
 export class Problem {
   readonly element = element('div', { role: 'alert', class: 'problem', hidden: true });
 
-  show(error: unknown): void {
+  #about: unknown = null;
+
+  /** @param about what goes on without it: a network; else the question */
+  show(error: unknown, about: unknown = null): void {
+    this.#about = about;
     const dismiss = button('Dismiss', () => {
-      this.clear();
+      this.clear(about);
     });
     this.element.replaceChildren(element('p', {}, messageOf(error)), dismiss);
     this.element.hidden = false;
   }
 
-  clear(): void {
+  /** Takes back what was shown of this, and of nothing else. */
+  clear(about: unknown = null): void {
+    if (about !== this.#about) return;
     this.element.hidden = true;
     this.element.replaceChildren();
   }

@@ -1,5 +1,5 @@
 /** `padnet export --web`: a web page that answers with exported networks, as files for any web server. */
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
@@ -83,9 +83,11 @@ function labelsOf(runs: readonly ExportedRun[]): string[] {
   return names.map((name, index) => (names.indexOf(name) === index ? name : `${name}-${index + 1}`));
 }
 
-/** The page itself, as @padnet/site has built it. */
+/** The page itself, as @padnet/site has built it. @throws InputError where it is not built */
 function pageFiles(): (readonly [string, Uint8Array])[] {
   const folder = join(dirname(fileURLToPath(import.meta.resolve('@padnet/site/package.json'))), 'dist');
+  if (!existsSync(join(folder, 'index.html')))
+    throw new InputError(`${folder} has no page; build it with \`npm run build\` in padnet's repository`);
   const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
   return entries
     .filter((entry) => entry.isFile())
