@@ -1,6 +1,6 @@
 /** The commands of `npm run bench`. */
 import { Command } from 'commander';
-import { addExported } from './exported.js';
+import { addExported, addExportedMoE } from './exported.js';
 import { addImp } from './imp.js';
 import { addLayer } from './layer.js';
 import { addLoader } from './loader.js';
@@ -11,7 +11,18 @@ import { addStandardRuns } from './standardRuns.js';
 
 export function createProgram(): Command {
   const program = new Command('bench').description('Measures what things cost on this machine.');
-  for (const add of [addStep, addInference, addLayer, addMoE, addImp, addExported, addLoader, addOps, addStandardRuns])
+  for (const add of [
+    addStep,
+    addInference,
+    addLayer,
+    addMoE,
+    addImp,
+    addExported,
+    addExportedMoE,
+    addLoader,
+    addOps,
+    addStandardRuns,
+  ])
     add(program);
   return program;
 }

@@ -3,13 +3,19 @@
  * libtorch in this process: all in turns.
  */
 import { expandWeights, readSafetensors } from '@padnet/runtime';
-import { encodeSafetensors, noGrad, randn, scope, type nn } from '@padnet/torch';
+import { encodeSafetensors, nn, noGrad, randn, scope } from '@padnet/torch';
 import type { InferenceSession, Tensor as OnnxTensor } from 'onnxruntime-common';
+import { randomMask, randomSource } from '../../packages/padnet/dist/analysis/calibration.js';
 import { fraction, listOf } from '../../packages/padnet/dist/cli/options.js';
+import { NoisyTopK } from '../../packages/padnet/dist/dynamic/index.js';
 import { compactTensors } from '../../packages/padnet/dist/export/compactTensors.js';
+import { expertMixture } from '../../packages/padnet/dist/export/expertGraph.js';
+import { ExternalWeights, GraphBuilder, type Value } from '../../packages/padnet/dist/export/graphBuilder.js';
+import { linear, pointwise } from '../../packages/padnet/dist/export/layerGraph.js';
 import { encodeOnnx } from '../../packages/padnet/dist/export/onnxFile.js';
 import { pictureGraph } from '../../packages/padnet/dist/export/pictureGraph.js';
-import { fuseBatchNorms } from '../../packages/padnet/dist/layers/index.js';
+import { TokenRows } from '../../packages/padnet/dist/export/tokenRows.js';
+import { fuseBatchNorms, MoELinear } from '../../packages/padnet/dist/layers/index.js';
 import { count, measurement, option, type Values } from './command.js';
 import { inTurns, mapValues, measure, sample, type Sample } from './measure.js';
 import { createNetwork, inputShape, networkOptions, networkShape } from './networks.js';
@@ -45,7 +51,7 @@ export const addExported = measurement(
           fuseBatchNorms(network);
           subjects[`${place} ${layer}`] = () => sample(() => noGrad(() => network.forward(pixels)));
         } else {
-          const run = await session(place, files, feed, threads);
+          const run = await session(place, files, { pixels: feed }, threads);
           subjects[`${place} ${layer}`] = async () => {
             const end = measure();
             await run();
@@ -68,6 +74,83 @@ export const addExported = measurement(
   },
 );
 
+const blockKinds = ['dense', 'moe', 'pad', 'pad-neuron'] as const;
+type BlockKind = (typeof blockKinds)[number];
+
+export const addExportedMoE = measurement(
+  'exported-moe',
+  'Measure a feed-forward block by exported graphs in onnxruntime of Node, dense and as mixtures of experts: both ' +
+    'linear layers, whole (moe), by entry (pad) and by inner neuron (pad-neuron), in turns.',
+  {
+    tokens: count('--tokens', 'tokens of the text', 128),
+    hidden: count('--hidden', 'hidden size', 384),
+    inner: count('--inner', 'inner size', 1536),
+    experts: count('--experts', 'experts', 8),
+    k: count('--k', 'experts computed for each token', 2),
+    ratio: option('--ratio <number>', 'dynamic ratio of pad and pad-neuron', fraction, 0.5),
+    repeats: count('--repeats', 'rounds', 41),
+  },
+  async ({ tokens, hidden, inner, experts: numExperts, k, ratio, repeats, threads }) => {
+    const x = { numbers: randn([tokens, hidden]).toTypedArray() as Float32Array, shape: [tokens, hidden] };
+    const expertsOf = (kind: BlockKind, [out = 0, inFeatures = 0]: readonly number[]): MoELinear => {
+      const router = new NoisyTopK({ inFeatures, numExperts, k });
+      noGrad(() => router.wGate.copy_(randn([inFeatures, numExperts]).div(Math.sqrt(inFeatures))));
+      const neurons = out === inner ? [out, 1] : [1, inFeatures];
+      const mask =
+        kind === 'moe' ? null : randomMask([out, inFeatures], ratio, kind === 'pad' ? [out, inFeatures] : neurons);
+      const source = randomSource([out, inFeatures], numExperts, mask);
+      return new MoELinear({ router, source: source.kind === 'searched' ? source.toPartial(source.mask) : source });
+    };
+    const subjects: Record<string, () => Promise<Sample>> = {};
+    for (const kind of blockKinds) {
+      const layers = [
+        [inner, hidden],
+        [hidden, inner],
+      ].map((shape) =>
+        kind === 'dense' ? new nn.Linear({ inFeatures: shape[1]!, outFeatures: shape[0]! }) : expertsOf(kind, shape),
+      );
+      const run = await session('node', blockFiles(layers, hidden), { x }, threads);
+      subjects[kind] = async () => {
+        const end = measure();
+        await run();
+        return end();
+      };
+    }
+    const measured = await inTurns(subjects, repeats, 5);
+    const results = Object.values(
+      mapValues(measured, (each, layer) => ({ layer, ...each.cost, ratioToDense: each.ratioTo(measured.dense) })),
+    );
+    return { settings: { tokens, hidden, inner, numExperts, k, ratio, repeats }, found: { results }, rows: results };
+  },
+);
+
+/** relu between two layers: `x` [tokens, hidden] → the same; all tokens are real. */
+function blockFiles(layers: readonly nn.Module[], hidden: number): Files {
+  return scope(() => {
+    const block = new nn.ModuleList(layers).eval();
+    const tensors = compactTensors(block);
+    const weights = new ExternalWeights('weights.bin');
+    const graph = new GraphBuilder(weights);
+    const x = graph.input('x', 'float32', ['tokens', hidden]);
+    const ones = graph.node('ReduceSum', [x, graph.constant('int64', [1])], ['float32', ['tokens', 1]]);
+    const isReal = graph.node('Equal', [ones, ones], ['bool', ['tokens', 1]]);
+    const emission = { graph, tensors, coefficients: [] };
+    const tokens = new TokenRows(graph, isReal);
+    const apply = (layer: nn.Module, path: string, input: Value): Value =>
+      layer instanceof MoELinear
+        ? expertMixture({ emission, path, layer, input, tokens }).output
+        : linear(emission, path, input);
+    const [first, second] = layers as [nn.Module, nn.Module];
+    graph.output('logits', apply(second, '1', pointwise(graph, 'Relu', apply(first, '0', x))));
+    const stored = readSafetensors(encodeSafetensors(tensors), 'model.safetensors');
+    const layout = { bytes: weights.bytes, tensors: weights.entries };
+    return {
+      graph: encodeOnnx(graph.build('block'), {}),
+      weights: expandWeights(stored, layout, 'model.safetensors'),
+    };
+  });
+}
+
 interface Files {
   readonly graph: Uint8Array;
   readonly weights: Uint8Array;
@@ -83,11 +166,11 @@ function exported(network: nn.Layer, shape: readonly number[]): Files {
   });
 }
 
-/** A pass of the picture. */
+/** A pass of the graph with these inputs. */
 async function session(
   place: Exclude<Runtime, 'libtorch'>,
   { graph, weights }: Files,
-  { numbers, shape }: { readonly numbers: Float32Array; readonly shape: readonly number[] },
+  inputs: Readonly<Record<string, { readonly numbers: Float32Array; readonly shape: readonly number[] }>>,
   threads: number,
 ): Promise<() => Promise<unknown>> {
   const onnxruntime = place === 'node' ? await import('onnxruntime-node') : await import('onnxruntime-web');
@@ -97,6 +180,9 @@ async function session(
     logSeverityLevel: 3,
     ...(place === 'node' && { intraOpNumThreads: threads }),
   });
-  const pixels: OnnxTensor = new onnxruntime.Tensor('float32', numbers, shape);
-  return () => opened.run({ pixels }, ['logits']);
+  const feeds = mapValues(
+    inputs,
+    ({ numbers, shape }): OnnxTensor => new onnxruntime.Tensor('float32', numbers, shape),
+  );
+  return () => opened.run(feeds, ['logits']);
 }
