@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import type { ModelFolder } from '../export/modelFolder.js';
 import { metricName } from '../report/scoreText.js';
+import { sampleNames } from '../runs/index.js';
 import { writeMarkedFolder, type FolderFiles } from './exportFolder.js';
 import type { ExportedRun } from './exportRun.js';
 
@@ -23,7 +24,8 @@ function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
   const other = runs.find(({ folder }) => folder.manifest.modality !== modality);
   if (other)
     throw new InputError(
-      `${firstRun} is on ${modality}s and ${other.run} on ${other.folder.manifest.modality}s; a page has one of both`,
+      `${firstRun} is on ${sampleNames[modality]} and ${other.run} on ${sampleNames[other.folder.manifest.modality]}; ` +
+        'a page shows networks of one kind',
     );
   const labels = labelsOf(runs);
   const samples = runs.find((run) => run.samples.length > 0)?.samples ?? [];
