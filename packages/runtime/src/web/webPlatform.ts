@@ -20,9 +20,9 @@ export function webPlatform(options: WebOptions): Platform<WebPicture> {
 async function openWebSession(files: GraphFiles, options: WebOptions): Promise<Session> {
   const { device } = options;
   if (device === 'cpu') throw new InputError('device cpu is that of Node; in a browser it is wasm or webgpu');
-  if (device === 'webgpu' && !(await hasWebGpu()))
+  if (device === 'webgpu' && !(await adapterKind()))
     throw new InputError('this browser has no WebGPU adapter; take device wasm, or auto');
-  if (device === 'webgpu' || (device === 'auto' && (await hasWebGpu()))) {
+  if (device === 'webgpu' || (device === 'auto' && (await adapterKind()) === 'graphics')) {
     try {
       const runtime = await installed(() => import('onnxruntime-web/webgpu'));
       return await openSession(
@@ -62,11 +62,19 @@ async function installed<T>(load: () => Promise<T>): Promise<T> {
   }
 }
 
-async function hasWebGpu(): Promise<boolean> {
+interface Adapter {
+  readonly isFallbackAdapter?: boolean;
+  readonly info?: { readonly isFallbackAdapter?: boolean };
+}
+
+/** `fallback`: a graphics processor that the processor plays, slower than WebAssembly. Null: none, or no WebGPU. */
+async function adapterKind(): Promise<'graphics' | 'fallback' | null> {
   try {
-    const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<object | null> } };
-    return Boolean(await gpu?.requestAdapter());
+    const { gpu } = navigator as { readonly gpu?: { requestAdapter(): Promise<Adapter | null> } };
+    const adapter = await gpu?.requestAdapter();
+    if (!adapter) return null;
+    return (adapter.info?.isFallbackAdapter ?? adapter.isFallbackAdapter) ? 'fallback' : 'graphics';
   } catch {
-    return false;
+    return null;
   }
 }
