@@ -6,5 +6,4 @@ export type { LoadProgress } from './engine/modelFiles.js';
 export type { Device } from './engine/session.js';
 export { InputError } from './errors.js';
 export type { LoadOptions } from './loadOptions.js';
-export * from './manifest.js';
 export type { RawPicture } from './picture/rawPicture.js';

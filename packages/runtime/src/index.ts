@@ -10,6 +10,7 @@ import { webFiles } from './web/webFiles.js';
 
 export * from './api.js';
 export * from './expand.js';
+export * from './manifest.js';
 export * from './safetensors.js';
 
 /**

@@ -1,5 +1,6 @@
 /** The page: what is asked above, what the networks answer beneath. */
-import { InputError, parseManifest, type Manifest } from '@padnet/runtime';
+import { InputError } from '@padnet/runtime';
+import { parseManifest, type Manifest } from '@padnet/runtime/shared';
 import { Comparison } from './comparison.js';
 import { element, newId } from './dom.js';
 import { PicturePanel } from './picturePanel.js';

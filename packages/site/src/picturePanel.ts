@@ -125,11 +125,11 @@ export class PicturePanel {
   }
 
   async #chooseSample(file: string, label: string | null): Promise<void> {
+    this.#invert.checked = false; // a sample is right as it is
     try {
       const response = await fetch(file);
       if (!response.ok) throw new InputError(`${file}: the server answers ${response.status}; try another picture`);
       const picture = await response.blob();
-      this.#invert.checked = false;
       await this.#choose(picture, label);
     } catch (error) {
       const broken = new InputError(`${file} cannot be reached; is the server still there?`, { cause: error });

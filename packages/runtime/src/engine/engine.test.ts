@@ -51,14 +51,21 @@ it('holds the expanded weights alone once the session is made of them, and nothi
     collect();
     return process.memoryUsage().arrayBuffers - before;
   };
+  /** The least that is held within a second: what nobody refers to any more may go a moment later. */
+  const leastHeld = async (): Promise<number> => {
+    let least = Infinity;
+    for (let turn = 0; turn < 20 && !(least < 2 ** 20); turn++) {
+      await new Promise((resolve) => setTimeout(resolve, turn < 2 ? 1 : 50));
+      least = Math.min(least, held());
+    }
+    return least;
+  };
   collect();
   const before = process.memoryUsage().arrayBuffers;
   let whileOpening = 0;
   const platform: Platform<never> = {
     openSession: async ({ weights }) => {
-      // What the engine waited for is let go.
-      await new Promise((resolve) => setTimeout(resolve, 1));
-      whileOpening = held();
+      whileOpening = await leastHeld();
       expect(weights.data.length).toBe(4 * numbers);
       return {
         device: 'cpu',
@@ -71,9 +78,8 @@ it('holds the expanded weights alone once the session is made of them, and nothi
     decode: () => Promise.reject(new Error('nothing is decoded')),
   };
   const engine = await openEngine(files(), platform);
-  expect(whileOpening).toBeGreaterThanOrEqual(4 * numbers);
+  expect(whileOpening).toBeGreaterThan(4 * numbers - 2 ** 20);
   expect(whileOpening).toBeLessThan(4 * numbers + 2 ** 20);
-  await new Promise((resolve) => setTimeout(resolve, 1));
-  expect(held()).toBeLessThan(2 ** 20);
+  expect(await leastHeld()).toBeLessThan(2 ** 20);
   expect(engine.facts.downloadedBytes).toBeGreaterThan(4 * numbers);
 });
