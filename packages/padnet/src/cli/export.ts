@@ -4,7 +4,7 @@ import { compactDTypes } from '../export/compactForm.js';
 import { formatBytes } from '../report/format.js';
 import { textTable } from '../report/table.js';
 import { exportRun } from './exportRun.js';
-import { writeExport } from './exportFolder.js';
+import { writeExported } from './exportFolder.js';
 import { writeSite } from './exportSite.js';
 import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
@@ -44,7 +44,7 @@ export function register(command: Command, terminal: Terminal): void {
 
 async function exportRuns(
   runs: readonly string[],
-  { out, web, target, dtype, force: forced, json }: OptionsOf<typeof define>,
+  { out, web, target, dtype, force, json }: OptionsOf<typeof define>,
   terminal: Terminal,
 ): Promise<void> {
   refuseUsage({
@@ -54,13 +54,12 @@ async function exportRuns(
     '--out is for one run; --web shows several side by side': out !== undefined && runs.length > 1,
     '--web shows four networks at most': runs.length > 4,
   });
-  const force = forced === true;
   const place = (out ?? web)!;
   const exported = [];
   for (const run of runs)
     exported.push(await exportRun(run, { target: target ?? (web === undefined ? 'node' : 'web'), dtype, terminal }));
-  if (web === undefined) await writeExport(place, exported[0]!.folder, { force });
-  else await writeSite(place, exported, { force });
+  if (web === undefined) await writeExported(place, exported[0]!.folder.files, 'an exported network', force === true);
+  else await writeSite(place, exported, force === true);
   const results = exported.map(({ run, folder }) => ({ run, ...resultOf(folder) }));
   terminal.result(json, { out: place, networks: results }, () => [
     textTable({
