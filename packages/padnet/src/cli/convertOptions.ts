@@ -8,7 +8,6 @@ import {
   layerKinds,
   modelNames,
 } from '../models/index.js';
-import type { PreparationEvent } from '../runs/index.js';
 import {
   allowCodeOption,
   type Command,
@@ -22,6 +21,7 @@ import {
   wholeNumber,
   withExamples,
 } from './options.js';
+import type { Remarks } from './remarks.js';
 
 const forms = ['training'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
@@ -84,13 +84,11 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
     .addOption(allowCodeOption())
     .addOption(jsonOption());
 
-export interface ConvertOptions extends Omit<OptionsOf<typeof defineConvert>, 'force' | 'json' | 'layer' | 'to'> {
+type Given = Omit<OptionsOf<typeof defineConvert>, 'force' | 'json' | 'layer' | 'to'>;
+
+export interface ConvertOptions extends Given, Partial<Pick<Remarks, 'onText' | 'onRemark'>> {
   readonly layer: LayerKind;
   readonly force?: boolean | undefined;
-  /** Told in a sentence what is noteworthy of the data. */
-  readonly onText?: ((text: string) => void) | undefined;
-  /** Told what is noteworthy of data and weights. */
-  readonly onRemark?: ((remark: PreparationEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 
