@@ -4,7 +4,7 @@ import { compactDTypes, compactFile, compactKind } from '../export/compactForm.j
 import { compactSize, type CompactSize } from '../export/compactSize.js';
 import { checkOutput } from '../outputFile.js';
 import { formatBytes, formatCount, formatPercent, formatRatio } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { folderOfModel, loadAnswering, readTokenizer, type SavedModel } from '../runs/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
 import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
@@ -62,14 +62,8 @@ function partTable({ parts, descriptionBytes, bytes, entries }: CompactSize): st
   const { dynamic, static: fixed, maskBits, rest } = parts;
   const isOfLayers = entries > 0;
   const numbers = dynamic.numbers + fixed.numbers + rest.numbers;
-  return textTable({
-    columns: [
-      { heading: '', isName: true, cell: ({ name }) => name },
-      { heading: 'numbers', cell: (row) => (row.numbers === undefined ? '' : formatCount(row.numbers)) },
-      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
-      { heading: 'of the file', cell: (row) => formatPercent(row.bytes / bytes) },
-    ],
-    rows: [
+  return listing(
+    [
       ...(isOfLayers
         ? [
             { name: 'dynamic', ...dynamic },
@@ -81,7 +75,13 @@ function partTable({ parts, descriptionBytes, bytes, entries }: CompactSize): st
       { name: 'names and description', numbers: undefined, bytes: descriptionBytes },
       { name: 'total', numbers, bytes },
     ],
-  });
+    [
+      { heading: '', isName: true, cell: ({ name }) => name },
+      { heading: 'numbers', cell: (row) => (row.numbers === undefined ? '' : formatCount(row.numbers)) },
+      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
+      { heading: 'of the file', cell: (row) => formatPercent(row.bytes / bytes) },
+    ],
+  );
 }
 
 function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, bytes }: CompactSize): string[] {
@@ -98,13 +98,8 @@ function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, byt
 }
 
 function formTable({ bytes, entries, others, dtype }: CompactSize, layerName: string): string {
-  return textTable({
-    columns: [
-      { heading: 'the same network', isName: true, cell: ({ name }) => name },
-      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
-      { heading: '× this file', cell: (row) => formatRatio(row.bytes / bytes) },
-    ],
-    rows: [
+  return listing(
+    [
       { name: `${layerName}, this file`, bytes },
       { name: 'this file, gzipped', bytes: others.gzip },
       ...(entries > 0
@@ -115,5 +110,10 @@ function formTable({ bytes, entries, others, dtype }: CompactSize, layerName: st
           ]
         : []),
     ],
-  });
+    [
+      { heading: 'the same network', isName: true, cell: ({ name }) => name },
+      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
+      { heading: '× this file', cell: (row) => formatRatio(row.bytes / bytes) },
+    ],
+  );
 }

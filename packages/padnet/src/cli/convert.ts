@@ -1,7 +1,7 @@
 /** `padnet convert`: a network as a static, dynamic or partial one, or as a folder for Hugging Face. */
 import type { NetworkCounts } from '../analysis/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
-import { textTable, type TableColumn } from '../report/table.js';
+import { listing, type TableColumn } from '../report/table.js';
 import type { MeasuredNetwork } from './converter.js';
 import { convertNetwork } from './convertNetwork.js';
 import { convertToTraining } from './convertToTraining.js';
@@ -84,16 +84,13 @@ function networkTable(networks: readonly ShownNetwork[]): string {
     rows.push(['test accuracy', (network) => formatPercent(network.cost!.score, 2)]);
     rows.push(['test loss', (network) => formatLoss(network.cost!.loss, 4)]);
   }
-  return textTable({
-    columns: [
-      { heading: '', isName: true, cell: ([name]) => name },
-      ...networks.map((network): TableColumn<(typeof rows)[number]> => ({
-        heading: network.heading,
-        cell: ([, text]) => text(network),
-      })),
-    ],
-    rows,
-  });
+  return listing(rows, [
+    { heading: '', isName: true, cell: ([name]) => name },
+    ...networks.map((network): TableColumn<(typeof rows)[number]> => ({
+      heading: network.heading,
+      cell: ([, text]) => text(network),
+    })),
+  ]);
 }
 
 /** Options of what becomes dynamic, partial or static. */

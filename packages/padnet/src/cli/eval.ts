@@ -5,7 +5,7 @@ import { loadAnswering, networkPlace, RunFolder } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { samplesOf } from '../report/sampleWords.js';
 import { formatScore, metricName } from '../report/scoreText.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { commandsOf } from './modalities.js';
 import type { EvalQuestion, Scored } from './modality.js';
 import {
@@ -138,12 +138,9 @@ function classAccuracies({ classes, evaluation: { predictions } }: Scored): Clas
 }
 
 function classTable(rows: readonly ClassAccuracy[], samples: string): string {
-  return textTable({
-    columns: [
-      { heading: 'class', isName: true, cell: ({ name }) => name },
-      { heading: samples, cell: (row) => String(row.samples) },
-      { heading: 'accuracy', cell: ({ accuracy }) => formatPercent(accuracy) },
-    ],
-    rows,
-  });
+  return listing(rows, [
+    { heading: 'class', isName: true, cell: ({ name }) => name },
+    { heading: samples, cell: (row) => String(row.samples) },
+    { heading: 'accuracy', cell: ({ accuracy }) => formatPercent(accuracy) },
+  ]);
 }

@@ -2,7 +2,7 @@
 import { exportTargets, type ModelFolder } from '../export/modelFolder.js';
 import { compactDTypes } from '../export/compactForm.js';
 import { formatBytes } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { exportRun } from './exportRun.js';
 import { writeExported } from './exportFolder.js';
 import { writeSite } from './exportSite.js';
@@ -62,17 +62,14 @@ async function exportRuns(
   else await writeSite(place, exported, force === true);
   const results = exported.map(({ run, folder }) => ({ run, ...resultOf(folder) }));
   terminal.result(json, { out: place, networks: results }, () => [
-    textTable({
-      columns: [
-        { heading: 'network', isName: true, cell: ({ name }) => name },
-        { heading: 'compact', cell: ({ compactBytes }) => formatBytes(compactBytes) },
-        { heading: 'graph', cell: ({ graphBytes }) => formatBytes(graphBytes) },
-        { heading: 'expanded', cell: ({ weightBytes }) => formatBytes(weightBytes) },
-        { heading: 'from libtorch', cell: ({ difference }) => difference.toExponential(1) },
-        { heading: 'tried on', cell: ({ tried }) => `${tried.random + tried.given}` },
-      ],
-      rows: results,
-    }),
+    listing(results, [
+      { heading: 'network', isName: true, cell: ({ name }) => name },
+      { heading: 'compact', cell: ({ compactBytes }) => formatBytes(compactBytes) },
+      { heading: 'graph', cell: ({ graphBytes }) => formatBytes(graphBytes) },
+      { heading: 'expanded', cell: ({ weightBytes }) => formatBytes(weightBytes) },
+      { heading: 'from libtorch', cell: ({ difference }) => difference.toExponential(1) },
+      { heading: 'tried on', cell: ({ tried }) => `${tried.random + tried.given}` },
+    ]),
     '',
     ...results
       .filter(({ tried }) => tried.given === 0)

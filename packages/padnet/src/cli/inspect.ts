@@ -18,7 +18,7 @@ import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFol
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
 import { formatBytes, formatCount } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { showPartition } from './mask.js';
 import {
   allowCodeOption,
@@ -133,15 +133,15 @@ function inspectTensors(file: string, json: boolean | undefined, terminal: Termi
   }
   const numbers = tensors.reduce((sum, tensor) => sum + tensor.numbers, 0);
   terminal.result(json, { file, bytes: bytes.length, numbers, metadata, tensors }, () => [
-    textTable({
-      columns: [
+    listing(
+      [...tensors, { name: 'total', dtype: '', shape: undefined, numbers }],
+      [
         { heading: 'tensor', isName: true, cell: ({ name }) => name },
         { heading: 'dtype', isName: true, cell: ({ dtype }) => dtype },
         { heading: 'shape', isName: true, cell: ({ shape }) => shape && (shape.join('×') || 'scalar') },
         { heading: 'numbers', cell: (row) => formatCount(row.numbers) },
       ],
-      rows: [...tensors, { name: 'total', dtype: '', shape: undefined, numbers }],
-    }),
+    ),
     `${formatBytes(bytes.length)} in ${file}`,
   ]);
 }

@@ -8,8 +8,9 @@ import type { PictureModel } from '../runs/index.js';
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { isFolder, readStandardInput } from '../readRegularFile.js';
-import { textTable, type TableColumn } from '../report/table.js';
-import { type AnswerForm, printAnswers } from './answers.js';
+import { alignRow, width } from '../report/grid.js';
+import { listing, type TableColumn } from '../report/table.js';
+import { type AnswerForm, classTable, printAnswers } from './answers.js';
 import type { Inputs, Question } from './modality.js';
 import { readLines } from './textInputs.js';
 import { UsageError } from './usage.js';
@@ -86,43 +87,33 @@ function pictureForm(classNames: readonly string[], shown: Shown): AnswerForm<Pi
 }
 
 function oneText({ classes, coefficients }: PictureAnswer, shown: Shown): string {
-  const table = textTable({
-    columns: [
-      { heading: 'class', isName: true, cell: ({ label }) => label },
-      { heading: 'probability', cell: ({ probability }) => formatPercent(probability, 2) },
-    ],
-    rows: classes.slice(0, shown.top),
-  });
+  const table = classTable(classes.slice(0, shown.top));
   return shown.detailed && coefficients.length > 0 ? `${table}\n\n${coefficientTable(coefficients)}` : table;
 }
 
 /** The widths of the columns of several pictures, known beforehand: rows are printed as they come. */
 function columnWidths(classNames: readonly string[], top: number): number[] {
-  const width = Math.max('class'.length, ...classNames.map((name) => Array.from(printable(name)).length));
-  return Array.from({ length: top }, () => [width, 'probability'.length]).flat();
+  const longest = Math.max('class'.length, ...classNames.map((name) => width(printable(name))));
+  return Array.from({ length: top }, () => [longest, 'probability'.length]).flat();
 }
 
 /** Names left, numbers right, the picture last: it may be of any length. */
-function columns(cells: readonly string[], widths: readonly number[], picture: string): string {
-  const aligned = cells.map((cell, index) => {
-    const gap = ' '.repeat(Math.max(0, widths[index]! - Array.from(cell).length));
-    return index % 2 === 0 ? cell + gap : gap + cell;
-  });
-  return [...aligned, picture].join('  ');
+function manyLine(cells: readonly string[], widths: readonly number[], picture: string): string {
+  return alignRow([...cells, picture], widths, (column) => column % 2 === 0);
 }
 
 function manyHeading(classNames: readonly string[], top: number): string {
   const widths = columnWidths(classNames, top);
   const titles = Array.from({ length: top }, () => ['class', 'probability']).flat();
-  const rules = widths.map((width) => '─'.repeat(width));
-  return `${columns(titles, widths, 'picture')}\n${columns(rules, widths, '─'.repeat('picture'.length))}`;
+  const rules = widths.map((each) => '─'.repeat(each));
+  return `${manyLine(titles, widths, 'picture')}\n${manyLine(rules, widths, '─'.repeat('picture'.length))}`;
 }
 
 function manyText(answer: PictureAnswer, classNames: readonly string[], shown: Shown): string {
   const best = answer.classes
     .slice(0, shown.top)
     .flatMap(({ label, probability }) => [printable(label), formatPercent(probability, 2)]);
-  const line = columns(best, columnWidths(classNames, shown.top), printable(answer.file));
+  const line = manyLine(best, columnWidths(classNames, shown.top), printable(answer.file));
   if (!shown.detailed || answer.coefficients.length === 0) return line;
   return `${line}\n\n${coefficientTable(answer.coefficients)}\n`;
 }
@@ -130,16 +121,13 @@ function manyText(answer: PictureAnswer, classNames: readonly string[], shown: S
 /** A row for each layer, a column for each of its kernels. */
 function coefficientTable(layers: PictureAnswer['coefficients']): string {
   const numKernels = Math.max(...layers.map(({ coefficients }) => coefficients.length));
-  return textTable({
-    columns: [
-      { heading: 'layer', isName: true, cell: ({ path }) => path },
-      ...Array.from({ length: numKernels }, (_, kernel): TableColumn<(typeof layers)[number]> => ({
-        heading: `α${kernel + 1}`,
-        cell: ({ coefficients }) => coefficients[kernel]?.toFixed(3),
-      })),
-    ],
-    rows: layers,
-  });
+  return listing(layers, [
+    { heading: 'layer', isName: true, cell: ({ path }) => path },
+    ...Array.from({ length: numKernels }, (_, kernel): TableColumn<(typeof layers)[number]> => ({
+      heading: `α${kernel + 1}`,
+      cell: ({ coefficients }) => coefficients[kernel]?.toFixed(3),
+    })),
+  ]);
 }
 
 /** The largest picture on standard input. */

@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { MeanDeviation } from '../../statistics.js';
 import { html, type Html } from '../html.js';
-import { hundredfold } from '../matrix/matrixText.js';
+import { hundredfold, meanText } from '../matrix/matrixText.js';
 import { axisName, gridY, spreadText } from './marks.js';
 import { plotSvg, shorten } from './plotSvg.js';
 
@@ -129,10 +129,7 @@ function seriesMarks(
     if (!score) return [];
     const { mean, deviation, count } = score;
     const spread = deviation ?? 0;
-    const measured = [hundredfold(mean, 2), ...(deviation === null ? [] : [`± ${hundredfold(deviation, 2)}`])].join(
-      ' ',
-    );
-    const title = `${titleOf(value)}: ${measured}, ${count} ${count === 1 ? 'seed' : 'seeds'}`;
+    const title = `${titleOf(value)}: ${meanText(score, 2)}, ${count} ${count === 1 ? 'seed' : 'seeds'}`;
     return [{ value, colour, mean, from: mean - spread, to: mean + spread, text: hundredfold(mean, 1), title }];
   });
   const ring = { x: 'value', y: 'score', dx: dx - ringGap } as const;

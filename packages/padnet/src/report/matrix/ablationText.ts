@@ -6,11 +6,10 @@ import { settingDifferences } from '../settingDifferences.js';
 import type { Table, TableColumn } from '../table.js';
 import {
   chance,
-  deviationText,
   differenceCell,
-  hundredfold,
   intervalText,
   isBeyondChance,
+  meanText,
   outcomes,
   overSeeds,
   runNotes,
@@ -135,9 +134,8 @@ function finding(rows: readonly NamedRow[]): string | null {
 function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | null {
   if (base.score === null || metric === null) return null;
   const unit = isFraction(metric) ? ' %' : '';
-  const scored = [hundredfold(base.score.mean, digits), ...deviationText(base.score, digits)].join(' ');
   const only = base.score.count === 1 ? ' (one seed)' : '';
-  const first = `The base reaches a ${scoreName(metric)} of ${scored}${unit}${only}.`;
+  const first = `The base reaches a ${scoreName(metric)} of ${meanText(base.score, digits)}${unit}${only}.`;
   const rows = new Map(sweeps.flatMap(({ rows: own }) => own.map((row) => [row.variant, row.difference] as const)));
   const compared = [...rows.values()].flatMap((difference) =>
     difference?.count === seeds ? (isBeyondChance(difference) ?? []) : [],

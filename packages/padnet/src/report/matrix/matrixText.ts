@@ -21,6 +21,11 @@ export function differenceCell(difference: MeanInterval | null, digits: number):
   return { text: signedHundredfold(difference.mean, digits), details };
 }
 
+/** `87.1 ± 0.6`; of a single value without its deviation. */
+export function meanText(score: MeanDeviation, digits: number): string {
+  return [hundredfold(score.mean, digits), ...deviationText(score, digits)].join(' ');
+}
+
 /** `± 0.6`; nothing of a single value. */
 export function deviationText({ deviation }: MeanDeviation, digits: number): string[] {
   return deviation === null ? [] : [`± ${hundredfold(deviation, digits)}`];
