@@ -6,15 +6,14 @@ import {
   type Inspection,
   inspectNetwork,
   inspectPlans,
-  networkOfFolder,
-  networkOfModel,
   networkOfRecipe,
   networkOfRun,
+  networkWithoutRun,
   readProgramNetwork,
   type ShownNetwork,
 } from '../analysis/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
+import { isProgramModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
 import { formatBytes, formatCount } from '../report/format.js';
@@ -95,13 +94,9 @@ function describedNetwork(folder: string): Inspection | null {
   return isThere(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
 }
 
-/**
- * The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it.
- */
+/** The trained network of a run, or where there is none yet, what the run trains; another network. */
 async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
-  const place = networkPlace(folder);
-  if (place === 'encoder') return networkOfFolder(folder);
-  return place === 'run' ? await networkOfRun(readRun(folder), code) : networkOfModel(loadAnyModel(folder, code));
+  return networkPlace(folder) === 'run' ? await networkOfRun(readRun(folder), code) : networkWithoutRun(folder, code);
 }
 
 async function networkOfFile(file: string, code: CodeOptions, terminal: Terminal): Promise<ShownNetwork> {
