@@ -1,13 +1,13 @@
 /** `padnet compact`: a trained network as one file of the numbers that it needs. */
 import { modelLayerName } from '../analysis/index.js';
-import { compactDTypes, compactFile, compactKind } from '../export/compactForm.js';
+import { compactFile, compactKind } from '../export/compactForm.js';
 import { compactSize, type CompactSize } from '../export/compactSize.js';
 import { checkOutput } from '../outputFile.js';
 import { formatBytes, formatCount, formatPercent, formatRatio } from '../report/format.js';
 import { listing } from '../report/table.js';
 import { folderOfModel, loadAnswering, readTokenizer, type SavedModel } from '../runs/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
-import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
+import { answeringNetwork, type Command, dtypeOption, jsonOption, type OptionsOf, withExamples } from './options.js';
 import { tableOptions } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 
@@ -17,17 +17,9 @@ const define = (command: Command) =>
     'compact runs/pad30 --out pad30.safetensors',
     'compact runs/pad30 --dtype int8 --out pad30-int8.safetensors',
   )
-    .argument(
-      '<run>',
-      'folder of a finished run, of a network that `padnet convert` wrote, or of a classifier as Hugging Face saves it',
-    )
+    .argument('<run>', answeringNetwork)
     .requiredOption('--out <file>', 'where the file goes; another compact file is replaced')
-    .option(
-      '--dtype <name>',
-      `what weights are stored as: ${compactDTypes.join(', ')}`,
-      oneOf(compactDTypes),
-      'float32',
-    )
+    .addOption(dtypeOption())
     .addOption(jsonOption());
 
 export function register(command: Command, terminal: Terminal): void {

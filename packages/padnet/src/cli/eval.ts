@@ -10,6 +10,7 @@ import { commandsOf } from './modalities.js';
 import type { EvalQuestion, Scored } from './modality.js';
 import {
   allowCodeOption,
+  answeringNetwork,
   type Command,
   fraction,
   jsonOption,
@@ -33,24 +34,12 @@ const define = (command: Command) =>
     'eval runs/rte-pad50 --submission submissions',
     'eval runs/reviews-pad50 --data other-reviews.csv',
   )
-    .argument(
-      '<run>',
-      'folder of a finished run; or with --data or --recipe, of a network that `padnet convert` wrote, or of a ' +
-        'classifier as Hugging Face saves it',
-    )
-    .option(
-      '--data <path>',
-      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; ' +
-        'without classes they are predicted',
-    )
+    .argument('<run>', `${answeringNetwork}; of what is no run, with --data or --recipe`)
+    .option('--data <path>', 'pictures in folders of classes, or a file of texts; without classes, they are predicted')
     .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .addOption(setDataOption())
     .option('--batch-size <number>', 'pictures at once (default: 256, fewer of large ones)', wholeNumber(1))
-    .option(
-      '--coefficient-threshold <number>',
-      'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
-      fraction,
-    )
+    .option('--coefficient-threshold <number>', 'below it coefficients of convolutions count as 0', fraction)
     .option('--submission <folder>', 'of a run on texts: write its predictions for the test file, to hand in')
     .addOption(allowCodeOption())
     .addOption(jsonOption());

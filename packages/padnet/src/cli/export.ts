@@ -1,12 +1,19 @@
 /** `padnet export`: trained networks as folders that answer without libtorch, or as a web page. */
 import { exportTargets, type ModelFolder } from '../export/modelFolder.js';
-import { compactDTypes } from '../export/compactForm.js';
 import { formatBytes } from '../report/format.js';
 import { listing } from '../report/table.js';
 import { exportRun } from './exportRun.js';
 import { writeExported } from './exportFolder.js';
 import { writeSite } from './exportSite.js';
-import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
+import {
+  answeringNetwork,
+  type Command,
+  dtypeOption,
+  jsonOption,
+  oneOf,
+  type OptionsOf,
+  withExamples,
+} from './options.js';
 import type { Terminal } from './terminal.js';
 import { refuseUsage } from './usage.js';
 
@@ -17,24 +24,11 @@ const define = (command: Command) =>
     'export runs/pad30 --out exported/pad30 --target web --dtype float16',
     'export --web site runs/static runs/dyconv runs/pad30',
   )
-    .argument(
-      '<runs...>',
-      'folder of a finished run, of a network that `padnet convert` wrote, or of a classifier as Hugging Face saves ' +
-        'it; with --web up to four of them, to be seen side by side',
-    )
+    .argument('<runs...>', `${answeringNetwork}; with --web up to four`)
     .option('--out <folder>', 'where the network goes: its graph, its weights in compact form, and what it is')
     .option('--web <folder>', 'where a web page goes that answers with the networks; any web server can serve it')
-    .option(
-      '--target <name>',
-      'what the graph is made for: node or web (default: node, with --web web)',
-      oneOf(exportTargets),
-    )
-    .option(
-      '--dtype <name>',
-      `what weights are stored as: ${compactDTypes.join(', ')}`,
-      oneOf(compactDTypes),
-      'float32',
-    )
+    .option('--target <name>', 'of the graph: node (default) or web (default with --web)', oneOf(exportTargets))
+    .addOption(dtypeOption())
     .option('--force', 'replace what was exported to the folder before')
     .addOption(jsonOption());
 

@@ -40,11 +40,7 @@ const define = (command: Command) =>
     'inspect recipes/fashion-mnist/pad30.yaml --plan --batch 128 --direction training',
     'inspect runs/pad30/model/model.safetensors',
   )
-    .argument(
-      '<what>',
-      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors, ' +
-        '.pth)',
-    )
+    .argument('<what>', 'folder of a run, a network or an encoder; recipe (.yaml) or weights (.safetensors, .pth)')
     .option('--plan', 'how each dynamic layer is computed instead, and what each way should cost')
     .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
     .option('--direction <name>', `what is planned for: ${directions.join(' or ')}`, oneOf(directions), 'inference')
