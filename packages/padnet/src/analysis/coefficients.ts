@@ -6,6 +6,7 @@ import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/tor
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { attend, type Attention } from '../dynamic/index.js';
 import { DynamicConv } from '../layers/index.js';
+import { firstMiddleLast } from './firstMiddleLast.js';
 
 export interface LayerCoefficients {
   readonly path: string;
@@ -141,9 +142,8 @@ export function dependsOnInput(network: nn.Module, path: string): boolean {
 function chooseLayers(network: nn.Module, paths: readonly string[]): string[] {
   const candidates = [...paths.keys()].filter((position) => dependsOnInput(network, paths[position]!));
   if (candidates.length === 0) return [];
-  const targets = [0, Math.floor((paths.length - 1) / 2), paths.length - 1];
   const distance = (target: number, position: number): number => Math.abs(position - target);
-  const nearest = targets.map((target) =>
+  const nearest = firstMiddleLast([...paths.keys()]).map((target) =>
     candidates.reduce((best, each) => (distance(target, each) < distance(target, best) ? each : best)),
   );
   return [...new Set(nearest)].map((position) => paths[position]!);
@@ -241,13 +241,13 @@ async function describeInputs(
 async function encodePng(pixels: Float32Array, { channels, height, width }: ImageDataset): Promise<string> {
   const { default: sharp } = await import('sharp');
   const plane = height * width;
-  const [first, ...others] = Array.from({ length: channels === 3 ? 3 : 1 }, (_, channel) =>
-    Buffer.from(pixels.subarray(channel * plane, (channel + 1) * plane).map((value) => Math.round(255 * value))),
+  const shown = channels === 3 ? 3 : 1;
+  const bytes = Uint8Array.from({ length: shown * plane }, (_, at) =>
+    Math.round(255 * pixels[(at % shown) * plane + Math.floor(at / shown)]!),
   );
-  const raw = { raw: { width, height, channels: 1 } } as const;
-  const picture = others.length === 0 ? sharp(first, raw) : sharp(first, raw).joinChannel(others, raw);
+  const picture = sharp(bytes, { raw: { width, height, channels: shown } });
   const file = await picture
-    .toColourspace(others.length === 0 ? 'b-w' : 'srgb')
+    .toColourspace(shown === 1 ? 'b-w' : 'srgb')
     .png()
     .toBuffer();
   return file.toString('base64');

@@ -30,10 +30,7 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
   withExamples(
     command,
     'convert pretrained/bert --layer dynamic --experts 8 --k 2 --out networks/bert-moe',
-    'convert runs/rte-static --layer partial --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
-    'convert runs/rte-static --layer static --out networks/rte-hf',
     'convert runs/pad30 --layer static --out networks/folded',
-    'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
     'convert pad30.safetensors --to training --out networks/pad30',
     'convert resnet18.pth --model resnet18 --layer partial --ratio 0.3 --out networks/resnet18-pad30',
   )

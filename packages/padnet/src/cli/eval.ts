@@ -4,7 +4,7 @@ import { InputError } from '../errors.js';
 import { loadAnswering, networkPlace, RunFolder } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { samplesOf } from '../report/sampleWords.js';
-import { formatScore, metricName } from '../report/scoreText.js';
+import { formatScore, metricsText } from '../report/scoreText.js';
 import { listing } from '../report/table.js';
 import { commandsOf } from './modalities.js';
 import type { EvalQuestion, Scored } from './modality.js';
@@ -27,12 +27,9 @@ const define = (command: Command) =>
   withExamples(
     command,
     'eval runs/pad30',
-    'eval runs/pad30 --set data.testLimit=1000',
     'eval runs/pad30 --data new-pictures',
-    'eval runs/pad30 --batch-size 1 --coefficient-threshold 0.05',
     'eval networks/folded --recipe runs/pad30/recipe.yaml',
     'eval runs/rte-pad50 --submission submissions',
-    'eval runs/reviews-pad50 --data other-reviews.csv',
   )
     .argument('<run>', `${answeringNetwork}; of what is no run, with --data or --recipe`)
     .option('--data <path>', 'pictures in folders of classes, or a file of texts; without classes, they are predicted')
@@ -96,10 +93,9 @@ function show({ run, model, json, terminal }: EvalQuestion, scored: Scored): voi
     ...(files && { submission: files }),
   };
   terminal.result(json, result, () => {
-    const values = Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`);
     const mean = metric.includes('/') ? `, mean ${formatScore(metric, score)}` : '';
     return [
-      `test ${values.join(', ')}${mean}, loss ${loss.toFixed(4)}`,
+      `test ${metricsText(metrics)}${mean}, loss ${loss.toFixed(4)}`,
       `${counted} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
       ...(classes ? ['', classTable(classes, samplesOf([model]))] : []),
       ...(files && files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),

@@ -16,14 +16,11 @@ import { refuseOptions, refuseUsage } from './usage.js';
 const define = (command: Command) =>
   withExamples(
     command,
-    'predict runs/pad30 photo.jpg',
     'predict runs/pad30 holiday scans/*.tif --top 3 --csv',
     'predict runs/pad30 photo.jpg --coefficients',
-    'predict runs/pad30 --file - < names.txt',
     'predict runs/sst2-pad50 "a film that is worth its length"',
     'predict runs/rte-pad50 "A cat sat on the mat." "There is a cat." --experts',
     'predict runs/rte-pad50 --file pairs.tsv --json',
-    'predict runs/reviews-pad50 --file new-reviews.csv --csv',
   )
     .argument('<run>', answeringNetwork)
     .argument('[inputs...]', 'pictures, folders of them, - for one on standard input; or a sentence, or a pair of them')

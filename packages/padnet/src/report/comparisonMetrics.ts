@@ -3,7 +3,7 @@ import { formatBytes, formatCount, formatPercent, formatSeconds } from './format
 import type { RunRecipe } from '../recipe/recipe.js';
 import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
-import { accuracyInterval, formatScore, isFraction, metricName } from './scoreText.js';
+import { accuracyInterval, formatScore, isFraction, metricName, metricsText } from './scoreText.js';
 
 export interface Metric {
   readonly title: string;
@@ -160,9 +160,7 @@ function scored(runs: readonly RunSummary[]): readonly RunSummary[] {
 function scoreDetail(run: RunSummary, runs: readonly RunSummary[]): string | null {
   const { metric, metrics } = run;
   const others = Object.entries(metrics).filter(([name]) => name !== metric);
-  if (others.length > 0) {
-    return others.map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`).join(', ');
-  }
+  if (others.length > 0) return metricsText(Object.fromEntries(others));
   const interval = scoreInterval(run);
   const name = only(runs, (each) => each.metric) === null ? [metricName(metric)] : [];
   const details = [...name, ...(interval === null ? [] : [`± ${(100 * interval).toFixed(2)}`])];
