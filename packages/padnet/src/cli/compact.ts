@@ -83,8 +83,8 @@ function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, byt
   const ratio = formatPercent(dynamicEntries / entries);
   const difference = (bytes / formulaBytes - 1) * 100;
   return [
-    `n = ${formatCount(entries)}, κ = ${ratio}: ${factor}((1 − κ)n + Kκn)${bits} + rest = ${formatBytes(formulaBytes)}; ` +
-      `the file has ${difference < 0 ? '' : '+'}${difference.toFixed(2)} %`,
+    `n = ${formatCount(entries)}, κ = ${ratio}: ${factor}((1 − κ)n + Kκn)${bits} + rest = ` +
+      `${formatBytes(formulaBytes)}; the file has ${difference < 0 ? '' : '+'}${difference.toFixed(2)} %`,
     '',
   ];
 }
