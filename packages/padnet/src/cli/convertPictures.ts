@@ -5,15 +5,8 @@ import { medianSeconds } from '../analysis/timing.js';
 import { fuseBatchNorms } from '../layers/index.js';
 import { convertModel, modelSchema } from '../models/index.js';
 import { meanIntoStatic, measuresMean } from '../partition/index.js';
-import { DEFAULT_PARTITION_BATCHES, parseSection, type PictureRecipe } from '../recipe/index.js';
-import {
-  type PictureModel,
-  readRun,
-  RunFolder,
-  savePictureModel,
-  splitOfRun,
-  type SplitOptions,
-} from '../runs/index.js';
+import { DEFAULT_PARTITION_BATCHES, parseSection } from '../recipe/index.js';
+import { type PictureModel, readRun, RunFolder, savePictureModel, splitOfRun } from '../runs/index.js';
 import { type Evaluation, modelToStatic, type PartitionLosses, savedTask } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { isThere } from '../readRegularFile.js';
@@ -72,7 +65,7 @@ async function writePictures(
     optionNames,
   );
   explained(path, () => convertModel(network, model, options));
-  using data = !isStatic && measuresMean(network) ? await batchesOf(dataOf(path, options), source) : null;
+  using data = !isStatic && measuresMean(network) ? await batchesOf(path, source, options) : null;
   if (data) meanIntoStatic(network, data.batchLosses);
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
@@ -82,13 +75,8 @@ async function writePictures(
   return null;
 }
 
-interface FoldData {
-  readonly recipe: PictureRecipe;
-  readonly division: SplitOptions;
-}
-
 /** Data to measure on what routers decide on average. */
-function dataOf(path: string, { recipe: file, onText }: ConvertOptions): FoldData {
+function dataOf(path: string, { recipe: file, onText }: ConvertOptions) {
   const folder = new RunFolder(path);
   if (file === undefined && !isThere(folder.recipe)) {
     throw new InputError(
@@ -102,9 +90,11 @@ function dataOf(path: string, { recipe: file, onText }: ConvertOptions): FoldDat
 }
 
 async function batchesOf(
-  { recipe, division }: FoldData,
+  path: string,
   source: ConvertSource<PictureModel>,
+  options: ConvertOptions,
 ): Promise<PartitionLosses> {
+  const { recipe, division } = dataOf(path, options);
   const task = await savedTask(recipe, source, division);
   return await task.partitionLosses({ batches: DEFAULT_PARTITION_BATCHES, seed: recipe.training.seed, epoch: 0 });
 }

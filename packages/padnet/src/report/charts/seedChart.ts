@@ -163,15 +163,8 @@ function scoreDomain(scores: readonly number[], references: readonly number[]): 
   return [Math.min(least, ...near) - margin, Math.max(largest, ...near) + margin];
 }
 
-interface TickLayout {
-  readonly rotate: number;
-  readonly marginBottom: number;
-  readonly marginLeft: number;
-  readonly format: (value: string) => string;
-}
-
 /** Longer names than there is room for lean. */
-function tickLayout(values: readonly string[], baseValue: string | null): TickLayout {
+function tickLayout(values: readonly string[], baseValue: string | null) {
   const shown = (value: string): string => shorten(value, 22);
   const longest = Math.max(...values.map((value) => shown(value).length));
   const leans = longest * 7 > (size.width - 2 * leastMargin) / values.length;

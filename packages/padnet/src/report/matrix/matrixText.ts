@@ -55,16 +55,9 @@ export function signedHundredfold(fraction: number, digits: number): string {
   return fraction > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
-interface Named {
-  readonly label: string;
-  readonly difference: MeanInterval | null;
-}
-
-/** Labels by what their differences say; those without are left out. */
-export function outcomes<Of extends Named>(
-  differences: readonly Of[],
-): Record<'above' | 'below' | 'open' | 'single', Of[]> {
-  const groups: Record<'above' | 'below' | 'open' | 'single', Of[]> = { above: [], below: [], open: [], single: [] };
+/** By what their differences say; those without one are left out. */
+export function outcomes<Of extends { readonly difference: MeanInterval | null }>(differences: readonly Of[]) {
+  const groups = { above: [] as Of[], below: [] as Of[], open: [] as Of[], single: [] as Of[] };
   for (const each of differences) {
     if (each.difference === null) continue;
     const beyond = isBeyondChance(each.difference);
