@@ -48,12 +48,15 @@ const costColumns = [
   costColumn('Memory', 'peak', ({ peakMemoryBytes }) => formatBytes(peakMemoryBytes)),
 ];
 
-/** @param colours of the networks on a page */
-export function glueText(
-  results: GlueResults,
-  table: GlueTable,
-  colours?: Readonly<Record<GlueNetwork, string>>,
-): GlueText {
+/** The networks' colours on a page, as `runColours` gives them in the order of `glueDetailNetworks`. */
+export const glueColours: Readonly<Record<GlueNetwork, string>> = {
+  static: 'var(--run-0)',
+  moe: 'var(--run-1)',
+  pad: 'var(--run-2)',
+  scratch: 'var(--run-3)',
+};
+
+export function glueText(results: GlueResults, table: GlueTable): GlueText {
   const { matrix, majority, rows, differences } = table;
   const { tasks, seeds } = matrix;
   const withAverage = <T>(cells: readonly T[], average: T): readonly T[] =>
@@ -66,7 +69,7 @@ export function glueText(
   const networkRows = rows.map(({ network, costs }, row): GlueTextRow => {
     const cells = shown[row]!.map((each) => scoreCell(each, seeds.length, digits));
     return {
-      name: { text: networkName(network, results.runs), colour: colours?.[network] },
+      name: { text: networkName(network, results.runs), colour: glueColours[network] },
       scores: cells.map((cell, column) => ({ ...cell, best: cell.text === best[column] })),
       costs,
     };
