@@ -34,8 +34,7 @@ const options = {
 
 export const addExported = measurement(
   'exported',
-  'Measure one picture by exported networks in onnxruntime, of Node and of WebAssembly (one thread), and in ' +
-    'libtorch, in turns.',
+  'Measure one picture by exported networks, in onnxruntime of Node and of WebAssembly and in libtorch, in turns.',
   options,
   async (values: Values<typeof options> & { readonly threads: number }) => {
     const { layer: chosen, runtime: places, ratio, repeats, threads } = values;

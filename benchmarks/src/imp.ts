@@ -1,7 +1,8 @@
 /**
  * The cost by batch of the rounds of Iterative Mode Partition, beside ordinary training steps of the partial network
  * that they lead to: `iterativeModePartition` as training runs it between two epochs, and steps, in one process, in
- * turns. Pictures are random.
+ * turns. Pictures are random. unmaskedStep: a step before, with every entry dynamic; scoring: the scores of a batch;
+ * choosing: the masks of a round; batch: scores and its share of the masks.
  */
 import { manualSeed, nn, ops, type Tensor } from '@padnet/torch';
 import { fraction, oneOf } from '../../packages/padnet/dist/cli/options.js';
@@ -27,9 +28,7 @@ const targetRatio = 1.3;
 
 export const addImp = measurement(
   'imp',
-  'Measure the rounds of Iterative Mode Partition relative to a training step of the partial network, in one ' +
-    'process, in turns. unmaskedStep: a step before, with every entry dynamic; scoring: the scores of a batch; ' +
-    'choosing: the masks of a round; batch: scores and its share of the masks.',
+  'Measure the rounds of Iterative Mode Partition relative to a training step of the partial network, in turns.',
   options,
   async (values) => {
     const { ratio, rounds, granularity, batches, steps, repeats } = values;

@@ -40,9 +40,7 @@ type LayerOptions = Values<typeof options>;
 
 export const addLayer = measurement(
   'layer',
-  'Measure one convolution, forward and backward and forward alone: static, dynamic and partial (with their router), ' +
-    'by every plan that the layer has, in one process, in turns. With --model, every distinct convolution of a ' +
-    'network.',
+  'Measure one convolution, or with --model all of a network: static, dynamic and partial, by every plan, in turns.',
   options,
   async (values) => {
     const { model = null, batch, kernels: numKernels, ratio, memoryFormat, repeats } = values;

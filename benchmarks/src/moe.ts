@@ -16,9 +16,7 @@ const kinds = ['dense', 'moe', 'pad', 'pad-neuron'] as const;
 
 export const addMoE = measurement(
   'moe',
-  'Measure forward and backward of a dense linear layer, a mixture of experts and partial ones (pad by entry, ' +
-    'pad-neuron by neuron), in one process, in turns. Random tokens and a random router spread over all experts, as ' +
-    'after training.',
+  'Measure a dense linear layer, a mixture of experts and partial ones (by entry, by neuron), in turns.',
   {
     tokens: count('--tokens', 'tokens in a batch', 1024),
     in: count('--in', 'input features', 768),

@@ -31,9 +31,7 @@ const kind = { name: 'measurement', isOne: (text: string) => text.includes('"env
 export function addStandardRuns(program: Command): void {
   program
     .command('all')
-    .description(
-      'Measure what the documentation says, and print ratios beside the most that they are to be. Takes minutes.',
-    )
+    .description('Measure what the documentation says; print ratios and the most that they are to be. Takes minutes.')
     .argument('[folder]', 'of the results, as JSON', 'runs/benchmarks')
     .option('--no-measure', 'print the ratios of the results that are there')
     .action((folder: string, { measure }: { readonly measure: boolean }) => {

@@ -6,6 +6,7 @@ import { fromTypedArray, nn, noGrad, ops, scope, type Tensor } from '@padnet/tor
 import { allImages, prepareTransform, type ImageDataset, type ImageTransform } from '../data/index.js';
 import { attend, type Attention } from '../dynamic/index.js';
 import { DynamicConv } from '../layers/index.js';
+import { firstMiddleLast } from './firstMiddleLast.js';
 
 export interface LayerCoefficients {
   readonly path: string;
@@ -84,39 +85,37 @@ export async function routerCoefficients(
   using _mode = nn.evaluationMode(network);
   const watch = async (indices: readonly number[]): Promise<WatchedRouters> =>
     watchRouters(network, await pictures(dataset, transform, indices), inputShape(dataset, indices));
-  const sums = new Map<string, Record<AttentionKind, ClassSums | null>>();
-  const all = samples.flat();
-  for (let start = 0; start < all.length; start += batchSize) {
-    const batch = all.slice(start, start + batchSize);
-    const labels = batch.map((index) => dataset.labels[index]!);
-    for (const [path, attention] of (await watch(batch)).attentions) {
-      const layer = sums.get(path);
-      sums.set(
-        path,
-        mapKinds((kind) => addByClass(layer?.[kind] ?? null, attention[kind], labels)),
-      );
-    }
-  }
-  const paths = [...sums.keys()];
-  const shown = chooseLayers(network, paths);
-  const means = (of: ClassSums): number[][] =>
-    classes.map((label) => of.get(label)!.map((sum) => sum / samples[label]!.length));
-  const layers = shown.map((path): LayerCoefficients => {
-    const layer = sums.get(path)!;
-    const others = attentionNames.flatMap((name) => (layer[name] ? [{ name, means: means(layer[name]) }] : []));
-    return { path, means: means(layer.coefficients!), attentions: others };
-  });
   const singles = spread(
     samples.flatMap((indices) => indices.slice(0, 1)),
     numInputs,
   );
+  const watched = await watch(singles);
+  const paths = [...watched.attentions.keys()];
+  const shown = chooseLayers(network, paths);
+  const all = samples.flat();
+  const labels = all.map((index) => dataset.labels[index]!);
+  const batches: Pick<WatchedRouters, 'attentions'>[] = [];
+  for (let start = 0; start < all.length; start += batchSize) {
+    const { attentions } = await watch(all.slice(start, start + batchSize));
+    batches.push({ attentions: new Map(shown.map((path) => [path, attentions.get(path)!])) });
+  }
+  /** Empty where the layer's router decides nothing of the kind. */
+  const means = (path: string, kind: AttentionKind): number[][] => {
+    const rows = batches.flatMap(({ attentions }) => attentions.get(path)![kind] ?? []);
+    if (rows.length === 0) return [];
+    return classes.map((label) => columnMeans(rows.filter((_, position) => labels[position] === label)));
+  };
+  const layers = shown.map((path): LayerCoefficients => {
+    const others = attentionNames.map((name) => ({ name, means: means(path, name) }));
+    return { path, means: means(path, 'coefficients'), attentions: others.filter((each) => each.means.length > 0) };
+  });
   return {
     classNames,
     classes,
     perClass,
     layers,
     paths,
-    inputs: await describeInputs(dataset, singles, paths, await watch(singles)),
+    inputs: await describeInputs(dataset, singles, paths, watched),
   };
 }
 
@@ -126,28 +125,8 @@ function hasDynamicConvolution(network: nn.Module): boolean {
 
 type AttentionKind = keyof Attention;
 
-function mapKinds<T>(map: (kind: AttentionKind) => T): Record<AttentionKind, T> {
-  return {
-    coefficients: map('coefficients'),
-    spatial: map('spatial'),
-    channel: map('channel'),
-    filter: map('filter'),
-  };
-}
-
-/** By class. */
-type ClassSums = Map<number, number[]>;
-
-/** Adds the rows of a batch, those of `labels`. */
-function addByClass(sums: ClassSums | null, rows: Rows | null, labels: readonly number[]): ClassSums | null {
-  if (rows === null) return null;
-  const all = sums ?? new Map<number, number[]>();
-  rows.forEach((row, position) => {
-    const sum = all.get(labels[position]!);
-    if (sum) row.forEach((value, index) => (sum[index]! += value));
-    else all.set(labels[position]!, [...row]);
-  });
-  return all;
+function columnMeans(rows: Rows): number[] {
+  return rows[0]!.map((_, column) => rows.reduce((sum, row) => sum + row[column]!, 0) / rows.length);
 }
 
 /** Whether the layer at `path` mixes kernels by its input. */
@@ -163,9 +142,8 @@ export function dependsOnInput(network: nn.Module, path: string): boolean {
 function chooseLayers(network: nn.Module, paths: readonly string[]): string[] {
   const candidates = [...paths.keys()].filter((position) => dependsOnInput(network, paths[position]!));
   if (candidates.length === 0) return [];
-  const targets = [0, Math.floor((paths.length - 1) / 2), paths.length - 1];
   const distance = (target: number, position: number): number => Math.abs(position - target);
-  const nearest = targets.map((target) =>
+  const nearest = firstMiddleLast([...paths.keys()]).map((target) =>
     candidates.reduce((best, each) => (distance(target, each) < distance(target, best) ? each : best)),
   );
   return [...new Set(nearest)].map((position) => paths[position]!);
@@ -199,10 +177,9 @@ export function watchRouters(network: nn.Layer, images: Float32Array, shape: rea
   const record = (path: string, module: nn.Module, input: Tensor): void => {
     if (!(module instanceof DynamicConv)) return;
     const attention = attend(module.router, input);
-    attentions.set(
-      path,
-      mapKinds((kind) => attention[kind] && toRows(attention[kind])),
-    );
+    const rows = (kind: AttentionKind): Rows | null => attention[kind] && toRows(attention[kind]);
+    const kinds = { spatial: rows('spatial'), channel: rows('channel'), filter: rows('filter') };
+    attentions.set(path, { coefficients: rows('coefficients'), ...kinds });
   };
   const probabilities = scope(() =>
     noGrad(() => {
@@ -264,13 +241,13 @@ async function describeInputs(
 async function encodePng(pixels: Float32Array, { channels, height, width }: ImageDataset): Promise<string> {
   const { default: sharp } = await import('sharp');
   const plane = height * width;
-  const [first, ...others] = Array.from({ length: channels === 3 ? 3 : 1 }, (_, channel) =>
-    Buffer.from(pixels.subarray(channel * plane, (channel + 1) * plane).map((value) => Math.round(255 * value))),
+  const shown = channels === 3 ? 3 : 1;
+  const bytes = Uint8Array.from({ length: shown * plane }, (_, at) =>
+    Math.round(255 * pixels[(at % shown) * plane + Math.floor(at / shown)]!),
   );
-  const raw = { raw: { width, height, channels: 1 } } as const;
-  const picture = others.length === 0 ? sharp(first, raw) : sharp(first, raw).joinChannel(others, raw);
+  const picture = sharp(bytes, { raw: { width, height, channels: shown } });
   const file = await picture
-    .toColourspace(others.length === 0 ? 'b-w' : 'srgb')
+    .toColourspace(shown === 1 ? 'b-w' : 'srgb')
     .png()
     .toBuffer();
   return file.toString('base64');

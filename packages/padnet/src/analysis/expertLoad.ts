@@ -113,18 +113,18 @@ interface TypicalOptions extends Required<Pick<ExpertLoadOptions, 'tokenizer' | 
 class LayerTally implements Disposable {
   readonly numExperts: number;
   numTokens = 0;
-  readonly #path: string;
-  readonly #level: RoutingLevel;
   /** Gates by token id: [vocabulary, E]. */
   readonly #gates: Tensor;
   /** [vocabulary] */
   readonly #counts: Tensor;
   #gateEntropy = 0;
 
-  constructor(path: string, { router, routing }: MoELinear, vocabSize: number) {
-    this.#path = path;
-    this.#level = routing;
-    this.numExperts = router.numExperts;
+  constructor(
+    readonly path: string,
+    readonly layer: MoELinear,
+    vocabSize: number,
+  ) {
+    this.numExperts = layer.router.numExperts;
     this.#gates = zeros([vocabSize, this.numExperts], { dtype: 'float64' });
     this.#counts = zeros([vocabSize], { dtype: 'float64' });
   }
@@ -143,8 +143,8 @@ class LayerTally implements Disposable {
     return scope(() => {
       const shares = this.#gates.sum([0], { keepdim: true }).div(this.numTokens);
       return {
-        path: this.#path,
-        level: this.#level,
+        path: this.path,
+        level: this.layer.routing,
         shares: shares.toArray(),
         loadEntropy: evenness(shares).item(),
         gateEntropy: this.#gateEntropy / this.numTokens,
@@ -173,7 +173,7 @@ class LayerTally implements Disposable {
           .slice(0, numTypical)
           .map(({ id, count, lift }) => ({ token: tokenizer.tokens([id])[0]!, count, lift }));
       });
-      return { path: this.#path, experts };
+      return { path: this.path, experts };
     });
   }
 

@@ -1,5 +1,6 @@
 /** How the mixtures of experts of a run routed from its first step to its last. */
 import type { StepEvent, TrainingEvent } from '../runs/events.js';
+import { mean } from '../statistics.js';
 
 /** Means over a stretch of steps. */
 export interface RouterPoint {
@@ -21,21 +22,15 @@ export function routerHistory(events: readonly TrainingEvent[]): RouterPoint[] {
   const steps = [...byStep.values()]
     .sort((a, b) => a.step - b.step)
     .flatMap(({ step, routing }) => (routing ? [{ step, ...routing }] : []));
-  const stepsPerEpoch = stepsOfEpoch([...byStep.values()]);
+  // Of the first epoch, where it is over; else all so far.
+  const stepsPerEpoch = Math.max(1, [...byStep.values()].filter(({ epoch }) => epoch === 1).length);
   const size = Math.ceil(steps.length / numStretches);
   return Array.from({ length: steps.length === 0 ? 0 : Math.ceil(steps.length / size) }, (_, index) => {
     const stretch = steps.slice(index * size, (index + 1) * size);
-    const mean = (key: 'gateEntropy' | 'loadEntropy'): number =>
-      stretch.reduce((sum, point) => sum + point[key], 0) / stretch.length;
     return {
       epoch: stretch.at(-1)!.step / stepsPerEpoch,
-      gateEntropy: mean('gateEntropy'),
-      loadEntropy: mean('loadEntropy'),
+      gateEntropy: mean(stretch.map(({ gateEntropy }) => gateEntropy)),
+      loadEntropy: mean(stretch.map(({ loadEntropy }) => loadEntropy)),
     };
   });
-}
-
-/** Steps in an epoch: of the first, where it is over; else of all so far. */
-function stepsOfEpoch(steps: readonly StepEvent[]): number {
-  return Math.max(1, steps.filter(({ epoch }) => epoch === 1).length);
 }

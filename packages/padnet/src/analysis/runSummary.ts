@@ -8,7 +8,7 @@ import type { RunRecipe } from '../recipe/recipe.js';
 import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../runs/events.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
-import type { LayerRatio, NetworkCounts } from './networkCounts.js';
+import type { NetworkCounts } from './networkCounts.js';
 import { networkFacts, type RunModel } from './networkFacts.js';
 import { routerHistory, type RouterPoint } from './routerHistory.js';
 import type { LayerKind, TextConfig } from '../models/index.js';
@@ -31,7 +31,8 @@ export interface EpochPoint {
   readonly score: number | null;
 }
 
-export interface RunSummary {
+/** With what its network stores and multiplies, and its dynamic and partial layers, at the end of training. */
+export interface RunSummary extends Readonly<NetworkCounts['stored']>, Omit<NetworkCounts, 'stored'> {
   readonly name: string;
   readonly layer: LayerKind;
   readonly modality: RunRecipe['modality'];
@@ -57,14 +58,6 @@ export interface RunSummary {
    * of a dynamic one.
    */
   readonly kappa: { readonly target: number; readonly reached: number };
-  /** Trained numbers in the compact form. */
-  readonly parameters: number;
-  readonly maskBits: number;
-  readonly entries: number;
-  readonly dynamicEntries: number;
-  /** Multiply-accumulates of a forward pass of `sample`: `1 picture`, `128 tokens`. */
-  readonly macs: number;
-  readonly sample: string;
   /** Median seconds of a step, the first five left out; of a partitioned network, of the steps after the partition. */
   readonly stepSeconds: number | null;
   /** Median over the same steps. */
@@ -76,8 +69,6 @@ export interface RunSummary {
   readonly curve: readonly EpochPoint[];
   /** After which epoch the masks were set; null where they were not. */
   readonly partitionEpoch: number | null;
-  /** Dynamic and partial layers at the end of training. */
-  readonly layers: readonly LayerRatio[];
   /** The coefficients of dynamic convolutions. */
   readonly coefficients: RouterCoefficients | null;
   /** The load of mixtures of experts. */
@@ -102,13 +93,13 @@ export interface RunSummaryOptions extends Partial<RouterFindings> {
 
 export function runSummary(options: RunSummaryOptions): RunSummary {
   const { name, recipe, events, counts, environment = null, config = null, testSamples = null } = options;
-  const { parameters, maskBits, entries, dynamicEntries } = counts.stored;
+  const { stored, ...others } = counts;
   const curve = learningCurve(events);
   const finished = events.findLast((event) => event.type === 'finished') ?? null;
   const result = finished ?? events.findLast((event) => event.type === 'epoch') ?? null;
   const { modality, model } = recipe;
   const trained = 'training' in recipe ? recipe : null;
-  const reached = entries === 0 ? 0 : dynamicEntries / entries;
+  const reached = stored.entries === 0 ? 0 : stored.dynamicEntries / stored.entries;
   const targets = { static: 0, dynamic: 1, partial: trained ? (trained.partition?.ratio ?? 1) : reached };
   return {
     name,
@@ -125,19 +116,14 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     testLoss: result?.testLoss ?? null,
     testSamples,
     kappa: { target: targets[model.layer], reached },
-    parameters,
-    maskBits,
-    entries,
-    dynamicEntries,
-    macs: counts.macs,
-    sample: counts.sample,
+    ...stored,
+    ...others,
     ...stepTimes(events),
     stepSamples: events.find((event) => event.type === 'step')?.samples ?? null,
     peakMemoryBytes: finished?.peakMemoryBytes ?? null,
     trainingSeconds: finished?.trainingSeconds ?? null,
     curve,
     partitionEpoch: events.some(({ type }) => type === 'partition') ? (trained?.partition?.epoch ?? null) : null,
-    layers: counts.layers,
     coefficients: options.coefficients ?? null,
     experts: options.experts ?? null,
     routing: routerHistory(events),

@@ -1,11 +1,11 @@
 /** Networks to look at: what a recipe would train, or what a run has trained, with a sample to run through it. */
-import { readTextConfig, SequenceClassifier } from '../models/index.js';
+import { readTextConfig, SequenceClassifier, textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { applyPartition, decodePartition } from '../partition/index.js';
 import type { Recipe } from '../recipe/index.js';
-import { loadRunModel, type Run, type SavedModel } from '../runs/index.js';
+import { loadAnyModel, loadRunModel, networkPlace, type Run, type SavedModel } from '../runs/index.js';
 import { isThere, readRegularFile } from '../readRegularFile.js';
-import { viewOf } from './networkFacts.js';
+import { type RunModel, viewOf } from './networkFacts.js';
 import { textPass } from './samplePass.js';
 import type { ShownNetwork } from './view.js';
 
@@ -42,4 +42,18 @@ export function networkOfFolder(folder: string): ShownNetwork {
   const config = readTextConfig(folder);
   const network = new SequenceClassifier(config);
   return { network, pass: textPass(network), config };
+}
+
+/**
+ * A network that is no run: one that `padnet convert` wrote, or an encoder as Hugging Face saves it; and the part of a
+ * recipe that makes one like it.
+ */
+export function networkWithoutRun(path: string, code: CodeOptions): ShownNetwork & { readonly recipe: RunModel } {
+  if (networkPlace(path) === 'encoder') {
+    const model = textModelSchema.parse({ pretrained: path });
+    return { ...networkOfFolder(path), recipe: { modality: 'text', model } };
+  }
+  const saved = loadAnyModel(path, code);
+  const { modality, model } = saved.description;
+  return { ...networkOfModel(saved), recipe: { modality, model } as RunModel };
 }

@@ -1,25 +1,14 @@
 /** A run on disk → what a report says of it. */
 import { isThere } from '../readRegularFile.js';
 import { InputError } from '../errors.js';
-import { textModelSchema } from '../models/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import type { Recipe } from '../recipe/index.js';
-import {
-  type Environment,
-  loadAnyModel,
-  loadRunModel,
-  networkPlace,
-  readAnyRun,
-  type SavedModel,
-  type SplitOptions,
-  splitOfRun,
-} from '../runs/index.js';
+import { type Environment, loadRunModel, networkPlace, readAnyRun, splitOfRun } from '../runs/index.js';
 import { countNetwork } from './networkCounts.js';
 import { readProgramNetwork } from './programNetwork.js';
-import { viewOf, type RunModel } from './networkFacts.js';
+import { viewOf } from './networkFacts.js';
 import { runSummary, type RunEnvironment, type RunSummary } from './runSummary.js';
-import { networkOfFolder, networkOfModel, networkOfRun } from './shownNetwork.js';
-import type { RouterFindings, ShownNetwork } from './view.js';
+import { networkOfModel, networkOfRun, networkWithoutRun } from './shownNetwork.js';
+import type { ShownNetwork } from './view.js';
 
 export interface SummariseRunOptions extends CodeOptions {
   /** Its name in the report. */
@@ -39,62 +28,40 @@ export async function summariseRun(
   path: string,
   { name, onRemark, allowCode }: SummariseRunOptions,
 ): Promise<RunSummary> {
-  if (networkPlace(path) !== 'run') return summariseNetwork(path, name, { allowCode });
-  const { folder, recipe, ...told } = readAnyRun(path);
-  const { events } = told;
-  const environment = runEnvironment(told.environment);
+  const code = { allowCode };
+  if (networkPlace(path) !== 'run') {
+    const { recipe, ...shown } = networkWithoutRun(path, code);
+    return runSummary({ name, recipe, events: [], ...counted(shown) });
+  }
+  const { recipe, ...run } = readAnyRun(path);
+  const { folder, events } = run;
+  const common = { name, recipe, events, environment: runEnvironment(run.environment) };
   if (recipe.modality === 'program') {
     const { counts } = readProgramNetwork(folder.network);
     if (counts.layers.length > 0)
       onRemark?.(`without the routers of ${path}: a program of your own trained it, which alone has its data`);
-    return runSummary({ name, recipe, events, environment, counts });
+    return runSummary({ ...common, counts });
   }
-  const common = { name, recipe, events, environment };
-  if (!isThere(folder.model)) {
-    const { network, pass, config } = await networkOfRun({ folder, recipe, ...told }, { allowCode });
-    return runSummary({ ...common, counts: countNetwork(network, pass), config });
-  }
-  const model = loadRunModel(path, { allowCode });
-  const { network, pass, config } = networkOfModel(model);
-  const counted = { ...common, counts: countNetwork(network, pass), config };
+  if (!isThere(folder.model))
+    return runSummary({ ...common, ...counted(await networkOfRun({ recipe, ...run }, code)) });
+  const model = loadRunModel(path, code);
+  const summary = { ...common, ...counted(networkOfModel(model)) };
   try {
-    return runSummary({ ...counted, ...(await lookAtRouters(recipe, model, splitOfRun(folder, onRemark))) });
+    if (recipe.modality !== model.modality)
+      throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
+    const findings = await viewOf(recipe.modality).findings(recipe, model, splitOfRun(folder, onRemark));
+    return runSummary({ ...summary, ...findings });
   } catch (error) {
     if (!(error instanceof InputError)) throw error;
-    const missing = counted.counts.layers.length > 0 ? 'the routers' : 'the number of test samples';
+    const missing = summary.counts.layers.length > 0 ? 'the routers' : 'the number of test samples';
     onRemark?.(`without ${missing} of ${path}: ${error.message}`);
   }
-  return runSummary(counted);
+  return runSummary(summary);
 }
 
-/** The numbers that a network that is no run stores and executes. */
-function summariseNetwork(path: string, name: string, code: CodeOptions): RunSummary {
-  const isEncoder = networkPlace(path) === 'encoder';
-  const { network, pass, config, model } = isEncoder ? encoderAt(path) : savedAt(path, code);
-  return runSummary({ name, recipe: model, events: [], counts: countNetwork(network, pass), config });
-}
-
-type NetworkAt = ShownNetwork & { readonly model: RunModel };
-
-function savedAt(path: string, code: CodeOptions): NetworkAt {
-  const saved = loadAnyModel(path, code);
-  const { modality, model } = saved.description;
-  return { ...networkOfModel(saved), model: { modality, model } as RunModel };
-}
-
-function encoderAt(path: string): NetworkAt {
-  return { ...networkOfFolder(path), model: { modality: 'text', model: textModelSchema.parse({ pretrained: path }) } };
-}
-
-/** The decisions of the routers on the test data. */
-async function lookAtRouters(
-  recipe: Recipe,
-  model: SavedModel,
-  division: SplitOptions,
-): Promise<Partial<RouterFindings>> {
-  if (recipe.modality !== model.modality)
-    throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
-  return await viewOf(recipe.modality).findings(recipe, model, division);
+/** The numbers that a network stores and executes. */
+function counted({ network, pass, config }: ShownNetwork) {
+  return { counts: countNetwork(network, pass), config };
 }
 
 export function runEnvironment(environment: Environment | null): RunEnvironment | null {

@@ -1,4 +1,7 @@
 /** The answers of a network, as they come: a table of one, lines of several, JSON or CSV. */
+import type { ClassProbability } from '../analysis/index.js';
+import { formatPercent } from '../report/format.js';
+import { listing } from '../report/table.js';
 import { csvLine } from './csv.js';
 import type { Question } from './modality.js';
 
@@ -32,4 +35,12 @@ export async function printAnswers<Answer>(
       if (text !== null) terminal.print(text);
     }
   }
+}
+
+/** The answer where one was asked for: its classes, the likeliest first. */
+export function classTable(classes: readonly ClassProbability[]): string {
+  return listing(classes, [
+    { heading: 'class', isName: true, cell: ({ label }) => label },
+    { heading: 'probability', cell: ({ probability }) => formatPercent(probability, 2) },
+  ]);
 }

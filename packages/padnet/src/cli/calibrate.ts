@@ -15,7 +15,7 @@ import {
 } from '../compute/index.js';
 import { describeEnvironment } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
-import { textTable, type TableColumn } from '../report/table.js';
+import { listing, type TableColumn } from '../report/table.js';
 import { type Command, jsonOption, type OptionsOf, wholeNumber, withExamples } from './options.js';
 import type { Terminal } from './terminal.js';
 
@@ -54,30 +54,27 @@ async function calibrate(options: OptionsOf<typeof define>, terminal: Terminal):
   terminal.result(json, { rates, quality, machine: thisMachine(), saved, times, environment }, () => [
     `${planCases.length} layers, forward alone and with backward, ${threads} threads`,
     '',
-    textTable({
-      columns: [
+    listing(
+      [
+        { name: file === null ? 'default rates' : 'rates in use', ...quality.used },
+        { name: 'rates measured now', ...quality.measured },
+        { name: 'always fused', ...quality.fused },
+      ],
+      [
         { heading: 'chosen by', isName: true, cell: ({ name }) => name },
         { heading: 'fastest', cell: ({ fastest }) => formatPercent(fastest) },
         { heading: 'mean loss', cell: ({ meanLoss }) => formatPercent(meanLoss) },
         { heading: 'most', cell: ({ mostLoss }) => formatPercent(mostLoss) },
       ],
-      rows: [
-        { name: file === null ? 'default rates' : 'rates in use', ...quality.used },
-        { name: 'rates measured now', ...quality.measured },
-        { name: 'always fused', ...quality.fused },
-      ],
-    }),
+    ),
     '',
-    textTable({
-      columns: [
-        { heading: 'seconds a unit', isName: true, cell: (kind) => kind },
-        ...directions.map((direction): TableColumn<(typeof workKinds)[number]> => ({
-          heading: direction,
-          cell: (kind) => formatSeconds(rates[direction][kind]),
-        })),
-      ],
-      rows: workKinds,
-    }),
+    listing(workKinds, [
+      { heading: 'seconds a unit', isName: true, cell: (kind) => kind },
+      ...directions.map((direction): TableColumn<(typeof workKinds)[number]> => ({
+        heading: direction,
+        cell: (kind) => formatSeconds(rates[direction][kind]),
+      })),
+    ]),
     '',
     saved === null ? 'not saved: plans are chosen as before' : `saved: ${saved}`,
   ]);

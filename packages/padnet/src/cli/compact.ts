@@ -1,13 +1,13 @@
 /** `padnet compact`: a trained network as one file of the numbers that it needs. */
 import { modelLayerName } from '../analysis/index.js';
-import { compactDTypes, compactFile, compactKind } from '../export/compactForm.js';
+import { compactFile, compactKind } from '../export/compactForm.js';
 import { compactSize, type CompactSize } from '../export/compactSize.js';
 import { checkOutput } from '../outputFile.js';
 import { formatBytes, formatCount, formatPercent, formatRatio } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { folderOfModel, loadAnswering, readTokenizer, type SavedModel } from '../runs/index.js';
 import { writeHeldOutput } from '../runs/writeHeldOutput.js';
-import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
+import { answeringNetwork, type Command, dtypeOption, jsonOption, type OptionsOf, withExamples } from './options.js';
 import { tableOptions } from './textInputs.js';
 import type { Terminal } from './terminal.js';
 
@@ -17,17 +17,9 @@ const define = (command: Command) =>
     'compact runs/pad30 --out pad30.safetensors',
     'compact runs/pad30 --dtype int8 --out pad30-int8.safetensors',
   )
-    .argument(
-      '<run>',
-      'folder of a finished run, of a network that `padnet convert` wrote, or of a classifier as Hugging Face saves it',
-    )
+    .argument('<run>', answeringNetwork)
     .requiredOption('--out <file>', 'where the file goes; another compact file is replaced')
-    .option(
-      '--dtype <name>',
-      `what weights are stored as: ${compactDTypes.join(', ')}`,
-      oneOf(compactDTypes),
-      'float32',
-    )
+    .addOption(dtypeOption())
     .addOption(jsonOption());
 
 export function register(command: Command, terminal: Terminal): void {
@@ -62,14 +54,8 @@ function partTable({ parts, descriptionBytes, bytes, entries }: CompactSize): st
   const { dynamic, static: fixed, maskBits, rest } = parts;
   const isOfLayers = entries > 0;
   const numbers = dynamic.numbers + fixed.numbers + rest.numbers;
-  return textTable({
-    columns: [
-      { heading: '', isName: true, cell: ({ name }) => name },
-      { heading: 'numbers', cell: (row) => (row.numbers === undefined ? '' : formatCount(row.numbers)) },
-      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
-      { heading: 'of the file', cell: (row) => formatPercent(row.bytes / bytes) },
-    ],
-    rows: [
+  return listing(
+    [
       ...(isOfLayers
         ? [
             { name: 'dynamic', ...dynamic },
@@ -81,7 +67,13 @@ function partTable({ parts, descriptionBytes, bytes, entries }: CompactSize): st
       { name: 'names and description', numbers: undefined, bytes: descriptionBytes },
       { name: 'total', numbers, bytes },
     ],
-  });
+    [
+      { heading: '', isName: true, cell: ({ name }) => name },
+      { heading: 'numbers', cell: (row) => (row.numbers === undefined ? '' : formatCount(row.numbers)) },
+      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
+      { heading: 'of the file', cell: (row) => formatPercent(row.bytes / bytes) },
+    ],
+  );
 }
 
 function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, bytes }: CompactSize): string[] {
@@ -100,13 +92,8 @@ function formulaLines({ dtype, parts, entries, dynamicEntries, formulaBytes, byt
 }
 
 function formTable({ bytes, entries, others, dtype }: CompactSize, layerName: string): string {
-  return textTable({
-    columns: [
-      { heading: 'the same network', isName: true, cell: ({ name }) => name },
-      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
-      { heading: '× this file', cell: (row) => formatRatio(row.bytes / bytes) },
-    ],
-    rows: [
+  return listing(
+    [
       { name: `${layerName}, this file`, bytes },
       { name: 'this file, gzipped', bytes: others.gzip },
       ...(entries > 0
@@ -117,5 +104,10 @@ function formTable({ bytes, entries, others, dtype }: CompactSize, layerName: st
           ]
         : []),
     ],
-  });
+    [
+      { heading: 'the same network', isName: true, cell: ({ name }) => name },
+      { heading: 'bytes', cell: (row) => formatBytes(row.bytes) },
+      { heading: '× this file', cell: (row) => formatRatio(row.bytes / bytes) },
+    ],
+  );
 }

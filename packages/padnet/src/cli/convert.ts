@@ -1,7 +1,8 @@
 /** `padnet convert`: a network as a static, dynamic or partial one, or as a folder for Hugging Face. */
-import type { LayerRatio, NetworkCounts } from '../analysis/index.js';
+import type { NetworkCounts } from '../analysis/index.js';
 import { formatBytes, formatCount, formatLoss, formatPercent, formatSeconds } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing, type TableColumn } from '../report/table.js';
+import type { MeasuredNetwork } from './converter.js';
 import { convertNetwork } from './convertNetwork.js';
 import { convertToTraining } from './convertToTraining.js';
 import { defineConvert } from './convertOptions.js';
@@ -18,12 +19,20 @@ export function register(command: Command, terminal: Terminal): void {
 
 async function convert(
   path: string,
-  { layer, to, ...given }: OptionsOf<typeof defineConvert>,
+  { layer, to, json, ...given }: OptionsOf<typeof defineConvert>,
   terminal: Terminal,
 ): Promise<void> {
+  const { out, force = false, ...others } = given;
   if (to !== undefined) {
     refuseUsage({ '--layer and --to both say what the network becomes: give one of them': layer !== undefined });
-    await toTraining(path, given, terminal);
+    refuseOptions(others, ofLayers, (option) => `${option} is for --layer; a compact file says itself what it is`);
+    const { after, ...written } = await convertToTraining(path, out, force);
+    const { layerName, file, fileBytes } = written;
+    terminal.result(json, { from: path, to, stored: after.stored, ...written }, () => [
+      networkTable([{ heading: layerName, counts: after }]),
+      '',
+      `${formatBytes(fileBytes)} in ${file}`,
+    ]);
     return;
   }
   if (layer === undefined) {
@@ -31,57 +40,56 @@ async function convert(
       'required option --layer <kind> not specified: dynamic, partial or static; or --to training for a compact file',
     );
   }
-  const { json, ...options } = given;
-  const { onText, onRemark } = remarksOn(terminal);
-  const { layerName, ...conversion } = await convertNetwork(path, {
-    ...options,
-    layer,
-    onText,
-    onRemark,
-    signal: terminal.closed,
-  });
-  const { before, after, cost, difference, inputs, file, fileBytes } = conversion;
-  // A network has thousands of filters.
-  const withoutFilters = ({ path: name, entries, dynamicEntries }: LayerRatio) => ({
-    path: name,
-    entries,
-    dynamicEntries,
-  });
-  const compact = (counts: NetworkCounts) => ({ ...counts, layers: counts.layers.map(withoutFilters) });
-  const result = { from: path, layer, ...conversion, before: compact(before), after: compact(after) };
-  const row = <T>(name: string, [was, is]: readonly [T, T], text: (value: T) => string) => ({
-    name,
-    before: text(was),
-    after: text(is),
-  });
-  const counts = [before, after] as const;
-  const costs = cost && ([cost.before, cost.after] as const);
-  terminal.result(json, result, () => [
-    textTable({
-      columns: [
-        { heading: '', isName: true, cell: ({ name }) => name },
-        { heading: 'before', cell: (value) => value.before },
-        { heading: layerName, cell: (value) => value.after },
-      ],
-      rows: [
-        row('stored numbers', counts, ({ stored }) => formatCount(stored.parameters)),
-        row('bits of masks', counts, ({ stored }) => formatCount(stored.maskBits)),
-        row('dynamic ratio κ', counts, ({ stored: { entries, dynamicEntries } }) =>
-          formatPercent(entries === 0 ? 0 : dynamicEntries / entries),
-        ),
-        row(`MACs of ${after.sample}`, counts, ({ macs }) => formatCount(macs)),
-        ...(costs
-          ? [
-              row('time of 1 picture', costs, ({ seconds }) => formatSeconds(seconds)),
-              row('test accuracy', costs, ({ score }) => formatPercent(score, 2)),
-              row('test loss', costs, ({ loss }) => formatLoss(loss, 4)),
-            ]
-          : []),
-      ],
-    }),
+  const options = { ...given, layer, ...remarksOn(terminal), signal: terminal.closed };
+  const { layerName, before, after, ...conversion } = await convertNetwork(path, options);
+  const { cost, difference, inputs, file, fileBytes } = conversion;
+  const shown = { before: withoutFilters(before), after: withoutFilters(after) };
+  terminal.result(json, { from: path, layer, ...shown, ...conversion }, () => [
+    networkTable([
+      { heading: 'before', counts: before, cost: cost?.before },
+      { heading: layerName, counts: after, cost: cost?.after },
+    ]),
     '',
     `logits differ by at most ${difference === 0 ? '0' : difference.toExponential(1)} on ${inputs}`,
     `${formatBytes(fileBytes)} in ${file}`,
+  ]);
+}
+
+/** A network has thousands of filters. */
+function withoutFilters({ layers, ...counts }: NetworkCounts) {
+  const ofLayers = layers.map(({ path, entries, dynamicEntries }) => ({ path, entries, dynamicEntries }));
+  return { ...counts, layers: ofLayers };
+}
+
+interface ShownNetwork {
+  readonly heading: string;
+  readonly counts: NetworkCounts;
+  readonly cost?: MeasuredNetwork | undefined;
+}
+
+/** A column for each network. */
+function networkTable(networks: readonly ShownNetwork[]): string {
+  const [{ counts, cost }] = networks as readonly [ShownNetwork];
+  const rows: (readonly [name: string, text: (network: ShownNetwork) => string])[] = [
+    ['stored numbers', ({ counts: { stored } }) => formatCount(stored.parameters)],
+    ['bits of masks', ({ counts: { stored } }) => formatCount(stored.maskBits)],
+    [
+      'dynamic ratio κ',
+      ({ counts: { stored } }) => formatPercent(stored.entries === 0 ? 0 : stored.dynamicEntries / stored.entries),
+    ],
+    [`MACs of ${counts.sample}`, ({ counts: { macs } }) => formatCount(macs)],
+  ];
+  if (cost) {
+    rows.push(['time of 1 picture', (network) => formatSeconds(network.cost!.seconds)]);
+    rows.push(['test accuracy', (network) => formatPercent(network.cost!.score, 2)]);
+    rows.push(['test loss', (network) => formatLoss(network.cost!.loss, 4)]);
+  }
+  return listing(rows, [
+    { heading: '', isName: true, cell: ([name]) => name },
+    ...networks.map((network): TableColumn<(typeof rows)[number]> => ({
+      heading: network.heading,
+      cell: ([, text]) => text(network),
+    })),
   ]);
 }
 
@@ -99,28 +107,3 @@ const ofLayers = {
   ratio: '',
   recipe: '',
 } as const;
-
-async function toTraining(
-  path: string,
-  { json, out, force, ...others }: Omit<OptionsOf<typeof defineConvert>, 'layer' | 'to'>,
-  terminal: Terminal,
-): Promise<void> {
-  refuseOptions(others, ofLayers, (option) => `${option} is for --layer; a compact file says itself what it is`);
-  const { layerName, counts, ...conversion } = await convertToTraining(path, { out, force });
-  const { parameters, maskBits, entries, dynamicEntries } = counts.stored;
-  terminal.result(json, { from: path, to: 'training', layerName, stored: counts.stored, ...conversion }, () => [
-    textTable({
-      columns: [
-        { heading: '', isName: true, cell: ({ name }) => name },
-        { heading: layerName, cell: ({ value }) => value },
-      ],
-      rows: [
-        { name: 'stored numbers', value: formatCount(parameters) },
-        { name: 'bits of masks', value: formatCount(maskBits) },
-        { name: 'dynamic ratio κ', value: formatPercent(entries === 0 ? 0 : dynamicEntries / entries) },
-      ],
-    }),
-    '',
-    `${formatBytes(conversion.fileBytes)} in ${conversion.file}`,
-  ]);
-}

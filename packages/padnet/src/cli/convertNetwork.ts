@@ -1,8 +1,8 @@
 /** Makes a static, dynamic or partial network another of these, or a Hugging Face folder of a static one. */
-import { existsSync, statSync } from 'node:fs';
-import { dirname, join, resolve } from 'node:path';
+import { existsSync } from 'node:fs';
+import { dirname, resolve } from 'node:path';
 import { manualSeed, noGrad, scope } from '@padnet/torch';
-import { countNetwork, modelLayerName, networkOfModel, type NetworkCounts } from '../analysis/index.js';
+import type { NetworkCounts } from '../analysis/index.js';
 import { IMAGENET_STATISTICS, STANDARD_CROP_FRACTION } from '../data/index.js';
 import { InputError } from '../errors.js';
 import {
@@ -24,25 +24,20 @@ import {
   RunFolder,
   type TextModel,
 } from '../runs/index.js';
-import type { ConvertSource, ToStaticCost } from './converter.js';
+import { type ConvertSource, countsOf, type ToStaticCost, type WrittenNetwork, writtenNetwork } from './converter.js';
 import type { ConvertOptions } from './convertOptions.js';
 import { commandsOf } from './modalities.js';
 import { writeNetworkFolder } from './networkFolder.js';
 import { checkWidth } from './options.js';
 import { refuseOptions, refuseUsage, UsageError } from './usage.js';
 
-export interface Conversion {
-  /** The kind of layers that the network has now, as reports call it. */
-  readonly layerName: string;
+export interface Conversion extends WrittenNetwork {
   readonly before: NetworkCounts;
-  readonly after: NetworkCounts;
   /** Largest difference of logits before and after, and of what. */
   readonly difference: number;
   readonly inputs: string;
   /** Null but where a dynamic or partial network became static. */
   readonly cost: ToStaticCost | null;
-  readonly file: string;
-  readonly fileBytes: number;
 }
 
 /**
@@ -63,21 +58,13 @@ export async function convertNetwork(path: string, options: ConvertOptions): Pro
     const cost = await convert.write(path, source, folder, options);
     const written = await convertedSource(folder, options);
     return {
-      layerName: modelLayerName(written.description.model),
+      ...writtenNetwork(written, folder, out),
       before,
-      after: countsOf(written),
       difference: Math.max(...probe(written).logits.map((value, index) => Math.abs(value - wanted[index]!))),
       inputs,
       cost,
-      file: join(out, 'model.safetensors'),
-      fileBytes: statSync(join(folder, 'model.safetensors')).size,
     };
   });
-}
-
-function countsOf(source: ConvertSource): NetworkCounts {
-  const { network, pass } = networkOfModel(source);
-  return countNetwork(network, pass);
 }
 
 /** Logits of a network for random inputs, always the same ones, in evaluation mode. */

@@ -8,7 +8,6 @@ import {
   layerKinds,
   modelNames,
 } from '../models/index.js';
-import type { PreparationEvent } from '../runs/index.js';
 import {
   allowCodeOption,
   type Command,
@@ -22,6 +21,7 @@ import {
   wholeNumber,
   withExamples,
 } from './options.js';
+import type { Remarks } from './remarks.js';
 
 const forms = ['training'] as const;
 const positions = ['intermediate', 'output', 'both'] as const;
@@ -30,28 +30,17 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
   withExamples(
     command,
     'convert pretrained/bert --layer dynamic --experts 8 --k 2 --out networks/bert-moe',
-    'convert runs/rte-static --layer partial --ratio 0.5 --layers 4,5 --out networks/rte-pad50',
-    'convert runs/rte-static --layer static --out networks/rte-hf',
     'convert runs/pad30 --layer static --out networks/folded',
-    'convert networks/dyconv --layer static --recipe recipes/fashion-mnist/dyconv.yaml --out networks/folded',
     'convert pad30.safetensors --to training --out networks/pad30',
     'convert resnet18.pth --model resnet18 --layer partial --ratio 0.3 --out networks/resnet18-pad30',
   )
-    .argument(
-      '<network>',
-      "folder of a finished run, of a converted network or of a pretrained encoder, an encoder's name on the Hugging " +
-        "Face hub, or with --model a file of torchvision's weights; with --to training a compact file",
-    )
+    .argument('<network>', 'folder of a run, a network or an encoder; an encoder on the hub; weights; a compact file')
     .addOption(
       new Option('--layer <kind>', 'dynamic, partial or static; static texts are saved as Hugging Face does').argParser(
         (name) => layerKind(name, onRemark),
       ),
     )
-    .option(
-      '--to <form>',
-      'training: what `padnet compact` wrote becomes the folder of a network (instead of --layer)',
-      oneOf(forms),
-    )
+    .option('--to <form>', 'training: a compact file becomes the folder of a network', oneOf(forms))
     .requiredOption('--out <folder>', 'where the network goes')
     .option('--model <name>', 'network of a file of weights, see `padnet models`', oneOf(modelNames))
     .option('--width <number>', 'its width, where it is not the published one', positiveNumber)
@@ -59,38 +48,20 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
     .option('--k <number>', 'experts computed for a token (default: 2)', wholeNumber(1))
     .option('--position <name>', 'intermediate, output or both (default) of each feed-forward block', oneOf(positions))
     .option('--layers <numbers>', 'feed-forward blocks to convert, from 0 (default: all)', listOfNumbers(0))
-    .option(
-      '--convolution <name>',
-      'of convolutions: dyconv (default), condconv, odconv or dcd',
-      oneOf(dynamicConvolutions),
-    )
+    .option('--convolution <name>', 'dyconv (default), condconv, odconv or dcd', oneOf(dynamicConvolutions))
     .option('--kernels <number>', 'kernels of each convolution, but for dcd (default: 4)', wholeNumber(1))
-    .option(
-      '--noise <number>',
-      'noise on the copies, in standard deviations of the weight (default: 0)',
-      nonNegativeNumber,
-    )
-    .option(
-      '--ratio <number>',
-      'of partial layers: fraction of the entries that stay dynamic, the largest (default: 1)',
-      fraction,
-    )
-    .option(
-      '--recipe <file>',
-      'on its data is measured what the routers of a dynamic network for pictures decide on average (default: that ' +
-        'of the run)',
-    )
+    .option('--noise <number>', 'on the copies, in deviations of the weight (default: 0)', nonNegativeNumber)
+    .option('--ratio <number>', 'fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
+    .option('--recipe <file>', 'on whose data routers for pictures are measured (default: that of the run)')
     .option('--force', 'replace the network that is in the folder already')
     .addOption(allowCodeOption())
     .addOption(jsonOption());
 
-export interface ConvertOptions extends Omit<OptionsOf<typeof defineConvert>, 'force' | 'json' | 'layer' | 'to'> {
+type Given = Omit<OptionsOf<typeof defineConvert>, 'force' | 'json' | 'layer' | 'to'>;
+
+export interface ConvertOptions extends Given, Partial<Pick<Remarks, 'onText' | 'onRemark'>> {
   readonly layer: LayerKind;
   readonly force?: boolean | undefined;
-  /** Told in a sentence what is noteworthy of the data. */
-  readonly onText?: ((text: string) => void) | undefined;
-  /** Told what is noteworthy of data and weights. */
-  readonly onRemark?: ((remark: PreparationEvent) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
 }
 

@@ -1,26 +1,20 @@
 /** `padnet convert` of networks for pictures; dynamic or partial ones become static, and what that costs. */
 import { join } from 'node:path';
-import { noGrad, randn, scope, type nn } from '@padnet/torch';
+import { noGrad, randn, scope } from '@padnet/torch';
 import { medianSeconds } from '../analysis/timing.js';
 import { fuseBatchNorms } from '../layers/index.js';
 import { convertModel, modelSchema } from '../models/index.js';
 import { meanIntoStatic, measuresMean } from '../partition/index.js';
-import { DEFAULT_PARTITION_BATCHES, parseSection, type PictureRecipe } from '../recipe/index.js';
-import {
-  type PictureModel,
-  readRun,
-  RunFolder,
-  savePictureModel,
-  splitOfRun,
-  type SplitOptions,
-} from '../runs/index.js';
-import { modelToStatic, type PartitionLosses, type PrepareOptions, savedTask } from '../training/index.js';
+import { DEFAULT_PARTITION_BATCHES, parseSection } from '../recipe/index.js';
+import { type PictureModel, readRun, RunFolder, savePictureModel, splitOfRun } from '../runs/index.js';
+import { type Evaluation, modelToStatic, type PartitionLosses, savedTask } from '../training/index.js';
 import { InputError } from '../errors.js';
 import { isThere } from '../readRegularFile.js';
 import {
   type Converter,
   type ConvertSource,
   explained,
+  type MeasuredNetwork,
   type ToStaticCost,
   optionNames,
   partitionByMagnitude,
@@ -59,9 +53,10 @@ async function writePictures(
   if (layer === 'static') {
     const { recipe, division } = dataOf(path, options);
     const { allowCode, onRemark, signal } = options;
-    const cost = await networkToStatic(recipe, source, { allowCode, onRemark, signal, ...division });
+    const seconds = passSeconds(source);
+    const { before, after } = await modelToStatic(recipe, source, { allowCode, onRemark, signal, ...division });
     savePictureModel(join(out, 'model.json'), network, description);
-    return cost;
+    return { before: measured(before, seconds), after: measured(after, passSeconds(source)) };
   }
   const copies = isStatic ? { convolution, numKernels } : {};
   const model = parseSection(
@@ -70,7 +65,7 @@ async function writePictures(
     optionNames,
   );
   explained(path, () => convertModel(network, model, options));
-  using data = !isStatic && measuresMean(network) ? await batchesOf(dataOf(path, options), source) : null;
+  using data = !isStatic && measuresMean(network) ? await batchesOf(path, source, options) : null;
   if (data) meanIntoStatic(network, data.batchLosses);
   const { inChannels, size } = description;
   // Copies have routers that decide alike for every input.
@@ -80,13 +75,8 @@ async function writePictures(
   return null;
 }
 
-interface FoldData {
-  readonly recipe: PictureRecipe;
-  readonly division: SplitOptions;
-}
-
 /** Data to measure on what routers decide on average. */
-function dataOf(path: string, { recipe: file, onText }: ConvertOptions): FoldData {
+function dataOf(path: string, { recipe: file, onText }: ConvertOptions) {
   const folder = new RunFolder(path);
   if (file === undefined && !isThere(folder.recipe)) {
     throw new InputError(
@@ -100,36 +90,26 @@ function dataOf(path: string, { recipe: file, onText }: ConvertOptions): FoldDat
 }
 
 async function batchesOf(
-  { recipe, division }: FoldData,
+  path: string,
   source: ConvertSource<PictureModel>,
+  options: ConvertOptions,
 ): Promise<PartitionLosses> {
+  const { recipe, division } = dataOf(path, options);
   const task = await savedTask(recipe, source, division);
   return await task.partitionLosses({ batches: DEFAULT_PARTITION_BATCHES, seed: recipe.training.seed, epoch: 0 });
 }
 
-/** @param recipe whose training data say what the network's routers decide on average */
-async function networkToStatic(
-  recipe: PictureRecipe,
-  model: ConvertSource<PictureModel>,
-  options: PrepareOptions,
-): Promise<ToStaticCost> {
-  const { inChannels, size } = model.description;
-  const shape = [1, inChannels, ...size];
-  const secondsBefore = passSeconds(model.network, shape);
-  const { before, after } = await modelToStatic(recipe, model, options);
-  return {
-    before: { score: before.score, loss: before.loss, seconds: secondsBefore },
-    after: { score: after.score, loss: after.loss, seconds: passSeconds(model.network, shape) },
-  };
+function measured({ score, loss }: Evaluation, seconds: number): MeasuredNetwork {
+  return { score, loss, seconds };
 }
 
 /** Median time of a forward pass as `padnet eval` runs it. */
-function passSeconds(network: nn.Layer, shape: readonly number[]): number {
+function passSeconds({ network, description: { inChannels, size } }: ConvertSource<PictureModel>): number {
   network.eval();
   const restore = fuseBatchNorms(network);
   try {
     return scope(() => {
-      const input = randn(shape);
+      const input = randn([1, inChannels, ...size]);
       return medianSeconds(() => noGrad(() => network.forward(input)), 11, 3);
     });
   } finally {

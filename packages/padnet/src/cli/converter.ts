@@ -1,5 +1,8 @@
 /** A modality as `padnet convert` needs to know it, and the steps that all conversions share. */
+import { statSync } from 'node:fs';
+import { join } from 'node:path';
 import type { nn, Tensor } from '@padnet/torch';
+import { countNetwork, modelLayerName, type NetworkCounts, networkOfModel } from '../analysis/index.js';
 import type { LayerKind } from '../models/index.js';
 import { writeFileAtomic } from '../outputFile.js';
 import { applyPartition, encodePartition, iterativeModePartition, saliencies } from '../partition/index.js';
@@ -16,6 +19,35 @@ export type ConvertSource<Model extends SavedModel = SavedModel> = Pick<
   /** Folder of its files, such as a tokenizer's. */
   readonly folder: string;
 };
+
+/** A network that was written to a folder. */
+export interface WrittenNetwork {
+  /** The kind of layers that it has, as reports call it. */
+  readonly layerName: string;
+  readonly after: NetworkCounts;
+  readonly file: string;
+  readonly fileBytes: number;
+}
+
+/** @param folder where its files are until they are moved to `out` */
+export function writtenNetwork(
+  source: Pick<SavedModel, 'modality' | 'network' | 'description'>,
+  folder: string,
+  out: string,
+): WrittenNetwork {
+  const name = 'model.safetensors';
+  return {
+    layerName: modelLayerName(source.description.model),
+    after: countsOf(source),
+    file: join(out, name),
+    fileBytes: statSync(join(folder, name)).size,
+  };
+}
+
+export function countsOf(source: Pick<SavedModel, 'modality' | 'network' | 'description'>): NetworkCounts {
+  const { network, pass } = networkOfModel(source);
+  return countNetwork(network, pass);
+}
 
 export interface MeasuredNetwork extends Pick<Evaluation, 'score' | 'loss'> {
   /** Median time of a forward pass of one picture, seconds. */

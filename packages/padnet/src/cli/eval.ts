@@ -4,12 +4,13 @@ import { InputError } from '../errors.js';
 import { loadAnswering, networkPlace, RunFolder } from '../runs/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { samplesOf } from '../report/sampleWords.js';
-import { formatScore, metricName } from '../report/scoreText.js';
-import { textTable } from '../report/table.js';
+import { formatScore, metricsText } from '../report/scoreText.js';
+import { listing } from '../report/table.js';
 import { commandsOf } from './modalities.js';
 import type { EvalQuestion, Scored } from './modality.js';
 import {
   allowCodeOption,
+  answeringNetwork,
   type Command,
   fraction,
   jsonOption,
@@ -26,31 +27,16 @@ const define = (command: Command) =>
   withExamples(
     command,
     'eval runs/pad30',
-    'eval runs/pad30 --set data.testLimit=1000',
     'eval runs/pad30 --data new-pictures',
-    'eval runs/pad30 --batch-size 1 --coefficient-threshold 0.05',
     'eval networks/folded --recipe runs/pad30/recipe.yaml',
     'eval runs/rte-pad50 --submission submissions',
-    'eval runs/reviews-pad50 --data other-reviews.csv',
   )
-    .argument(
-      '<run>',
-      'folder of a finished run; or with --data or --recipe, of a network that `padnet convert` wrote, or of a ' +
-        'classifier as Hugging Face saves it',
-    )
-    .option(
-      '--data <path>',
-      'pictures in folders of its classes, or a file of texts (CSV, TSV, JSON lines), that it is evaluated on; ' +
-        'without classes they are predicted',
-    )
+    .argument('<run>', `${answeringNetwork}; of what is no run, with --data or --recipe`)
+    .option('--data <path>', 'pictures in folders of classes, or a file of texts; without classes, they are predicted')
     .option('--recipe <file>', 'the recipe whose data it is evaluated on (default: that of the run)')
     .addOption(setDataOption())
     .option('--batch-size <number>', 'pictures at once (default: 256, fewer of large ones)', wholeNumber(1))
-    .option(
-      '--coefficient-threshold <number>',
-      'round smaller coefficients of dynamic convolutions to 0, so that less is read (default: none)',
-      fraction,
-    )
+    .option('--coefficient-threshold <number>', 'below it coefficients of convolutions count as 0', fraction)
     .option('--submission <folder>', 'of a run on texts: write its predictions for the test file, to hand in')
     .addOption(allowCodeOption())
     .addOption(jsonOption());
@@ -107,10 +93,9 @@ function show({ run, model, json, terminal }: EvalQuestion, scored: Scored): voi
     ...(files && { submission: files }),
   };
   terminal.result(json, result, () => {
-    const values = Object.entries(metrics).map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`);
     const mean = metric.includes('/') ? `, mean ${formatScore(metric, score)}` : '';
     return [
-      `test ${values.join(', ')}${mean}, loss ${loss.toFixed(4)}`,
+      `test ${metricsText(metrics)}${mean}, loss ${loss.toFixed(4)}`,
       `${counted} in ${formatSeconds(seconds)}, ${Math.round(length / seconds)} a second`,
       ...(classes ? ['', classTable(classes, samplesOf([model]))] : []),
       ...(files && files.length > 0 ? ['', `to hand in: ${files.join(', ')}`] : []),
@@ -138,12 +123,9 @@ function classAccuracies({ classes, evaluation: { predictions } }: Scored): Clas
 }
 
 function classTable(rows: readonly ClassAccuracy[], samples: string): string {
-  return textTable({
-    columns: [
-      { heading: 'class', isName: true, cell: ({ name }) => name },
-      { heading: samples, cell: (row) => String(row.samples) },
-      { heading: 'accuracy', cell: ({ accuracy }) => formatPercent(accuracy) },
-    ],
-    rows,
-  });
+  return listing(rows, [
+    { heading: 'class', isName: true, cell: ({ name }) => name },
+    { heading: samples, cell: (row) => String(row.samples) },
+    { heading: 'accuracy', cell: ({ accuracy }) => formatPercent(accuracy) },
+  ]);
 }

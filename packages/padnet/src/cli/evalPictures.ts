@@ -26,7 +26,7 @@ export async function evaluatePictures(
   const { onBadPicture: told, onText } = remarksOn(question.terminal);
   const onBadPicture = data.onBadPicture === 'skip' ? onceEach(told) : undefined;
   const { test } = await loadPictures(data, { onBadPicture, ...splitOfRun(new RunFolder(folder), onText) });
-  return await evaluateOn(test, question, { numWorkers: data.numWorkers, onBadPicture });
+  return await evaluateOn(test, question, data.numWorkers, onBadPicture);
 }
 
 /** On new pictures: in folders of the network's classes, or else predicted. A bad one makes the exit code 1. */
@@ -51,7 +51,7 @@ export async function evaluatePicturesAt(question: PictureQuestion, data: string
     return null;
   }
   const found = test.length + failed;
-  const scored = await evaluateOn(test, question, { numWorkers: 1, onBadPicture });
+  const scored = await evaluateOn(test, question, 1, onBadPicture);
   if (failed > 0) {
     terminal.warn(`${failed} of ${found} pictures could not be evaluated`);
     terminal.exitCode = 1;
@@ -74,16 +74,12 @@ async function labelledPictures(
   });
 }
 
-interface Reading {
-  readonly numWorkers: number;
-  /** Absent: a bad picture is an error. */
-  readonly onBadPicture: OnBadPicture | undefined;
-}
-
+/** @param onBadPicture absent: a bad picture is an error */
 async function evaluateOn(
   test: ImageDataset,
   { run, model, batchSize, coefficientThreshold, terminal }: PictureQuestion,
-  { numWorkers, onBadPicture }: Reading,
+  numWorkers: number,
+  onBadPicture: OnBadPicture | undefined,
 ): Promise<Scored> {
   if (coefficientThreshold !== undefined && setCoefficientThreshold(model.network, coefficientThreshold) === 0)
     throw new UsageError(`--coefficient-threshold is for convolutions that mix kernels; ${run} has none`);

@@ -1,12 +1,19 @@
 /** `padnet export`: trained networks as folders that answer without libtorch, or as a web page. */
 import { exportTargets, type ModelFolder } from '../export/modelFolder.js';
-import { compactDTypes } from '../export/compactForm.js';
 import { formatBytes } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { exportRun } from './exportRun.js';
-import { writeExport } from './exportFolder.js';
+import { writeExported } from './exportFolder.js';
 import { writeSite } from './exportSite.js';
-import { type Command, jsonOption, oneOf, type OptionsOf, withExamples } from './options.js';
+import {
+  answeringNetwork,
+  type Command,
+  dtypeOption,
+  jsonOption,
+  oneOf,
+  type OptionsOf,
+  withExamples,
+} from './options.js';
 import type { Terminal } from './terminal.js';
 import { refuseUsage } from './usage.js';
 
@@ -17,24 +24,11 @@ const define = (command: Command) =>
     'export runs/pad30 --out exported/pad30 --target web --dtype float16',
     'export --web site runs/static runs/dyconv runs/pad30',
   )
-    .argument(
-      '<runs...>',
-      'folder of a finished run, of a network that `padnet convert` wrote, or of a classifier as Hugging Face saves ' +
-        'it; with --web up to four of them, to be seen side by side',
-    )
+    .argument('<runs...>', `${answeringNetwork}; with --web up to four`)
     .option('--out <folder>', 'where the network goes: its graph, its weights in compact form, and what it is')
     .option('--web <folder>', 'where a web page goes that answers with the networks; any web server can serve it')
-    .option(
-      '--target <name>',
-      'what the graph is made for: node or web (default: node, with --web web)',
-      oneOf(exportTargets),
-    )
-    .option(
-      '--dtype <name>',
-      `what weights are stored as: ${compactDTypes.join(', ')}`,
-      oneOf(compactDTypes),
-      'float32',
-    )
+    .option('--target <name>', 'of the graph: node (default) or web (default with --web)', oneOf(exportTargets))
+    .addOption(dtypeOption())
     .option('--force', 'replace what was exported to the folder before')
     .addOption(jsonOption());
 
@@ -44,7 +38,7 @@ export function register(command: Command, terminal: Terminal): void {
 
 async function exportRuns(
   runs: readonly string[],
-  { out, web, target, dtype, force: forced, json }: OptionsOf<typeof define>,
+  { out, web, target, dtype, force, json }: OptionsOf<typeof define>,
   terminal: Terminal,
 ): Promise<void> {
   refuseUsage({
@@ -54,26 +48,22 @@ async function exportRuns(
     '--out is for one run; --web shows several side by side': out !== undefined && runs.length > 1,
     '--web shows four networks at most': runs.length > 4,
   });
-  const force = forced === true;
   const place = (out ?? web)!;
   const exported = [];
   for (const run of runs)
     exported.push(await exportRun(run, { target: target ?? (web === undefined ? 'node' : 'web'), dtype, terminal }));
-  if (web === undefined) await writeExport(place, exported[0]!.folder, { force });
-  else await writeSite(place, exported, { force });
+  if (web === undefined) await writeExported(place, exported[0]!.folder.files, 'an exported network', force === true);
+  else await writeSite(place, exported, force === true);
   const results = exported.map(({ run, folder }) => ({ run, ...resultOf(folder) }));
   terminal.result(json, { out: place, networks: results }, () => [
-    textTable({
-      columns: [
-        { heading: 'network', isName: true, cell: ({ name }) => name },
-        { heading: 'compact', cell: ({ compactBytes }) => formatBytes(compactBytes) },
-        { heading: 'graph', cell: ({ graphBytes }) => formatBytes(graphBytes) },
-        { heading: 'expanded', cell: ({ weightBytes }) => formatBytes(weightBytes) },
-        { heading: 'from libtorch', cell: ({ difference }) => difference.toExponential(1) },
-        { heading: 'tried on', cell: ({ tried }) => `${tried.random + tried.given}` },
-      ],
-      rows: results,
-    }),
+    listing(results, [
+      { heading: 'network', isName: true, cell: ({ name }) => name },
+      { heading: 'compact', cell: ({ compactBytes }) => formatBytes(compactBytes) },
+      { heading: 'graph', cell: ({ graphBytes }) => formatBytes(graphBytes) },
+      { heading: 'expanded', cell: ({ weightBytes }) => formatBytes(weightBytes) },
+      { heading: 'from libtorch', cell: ({ difference }) => difference.toExponential(1) },
+      { heading: 'tried on', cell: ({ tried }) => `${tried.random + tried.given}` },
+    ]),
     '',
     ...results
       .filter(({ tried }) => tried.given === 0)

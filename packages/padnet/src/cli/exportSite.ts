@@ -1,21 +1,18 @@
 /** `padnet export --web`: a web page that answers with exported networks, as files for any web server. */
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readFileSync } from 'node:fs';
 import { basename, dirname, join, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { InputError } from '../errors.js';
 import type { ModelFolder } from '../export/modelFolder.js';
 import { metricName } from '../report/scoreText.js';
 import { sampleNames } from '../runs/index.js';
-import { writeMarkedFolder, type FolderFiles } from './exportFolder.js';
+import { writeExported, type FolderFiles } from './exportFolder.js';
 import type { ExportedRun } from './exportRun.js';
+import { filesBelow } from './outputFolder.js';
 
-/** @throws InputError where the networks are not of one kind, or as `writeMarkedFolder` */
-export async function writeSite(
-  out: string,
-  runs: readonly ExportedRun[],
-  { force }: { readonly force: boolean },
-): Promise<void> {
-  await writeMarkedFolder(out, siteFiles(runs), { what: 'a web page of padnet', force });
+/** @throws InputError where the networks are not of one kind, or as `writeExported` */
+export async function writeSite(out: string, runs: readonly ExportedRun[], force: boolean): Promise<void> {
+  await writeExported(out, siteFiles(runs), 'a web page of padnet', force);
 }
 
 function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
@@ -90,9 +87,5 @@ function pageFiles(): (readonly [string, Uint8Array])[] {
   const folder = join(dirname(fileURLToPath(import.meta.resolve('@padnet/site/package.json'))), 'dist');
   if (!existsSync(join(folder, 'index.html')))
     throw new InputError(`${folder} has no page; build it with \`npm run build\` in padnet's repository`);
-  const entries = readdirSync(folder, { recursive: true, withFileTypes: true });
-  return entries
-    .filter((entry) => entry.isFile())
-    .map((entry) => join(entry.parentPath, entry.name))
-    .map((path) => [path.slice(folder.length + 1).replaceAll('\\', '/'), readFileSync(path)]);
+  return filesBelow(folder).map((path) => [path.replaceAll('\\', '/'), readFileSync(join(folder, path))]);
 }

@@ -6,19 +6,18 @@ import {
   type Inspection,
   inspectNetwork,
   inspectPlans,
-  networkOfFolder,
-  networkOfModel,
   networkOfRecipe,
   networkOfRun,
+  networkWithoutRun,
   readProgramNetwork,
   type ShownNetwork,
 } from '../analysis/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { isProgramModel, loadAnyModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
+import { isProgramModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
 import { formatBytes, formatCount } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import { showPartition } from './mask.js';
 import {
   allowCodeOption,
@@ -41,11 +40,7 @@ const define = (command: Command) =>
     'inspect recipes/fashion-mnist/pad30.yaml --plan --batch 128 --direction training',
     'inspect runs/pad30/model/model.safetensors',
   )
-    .argument(
-      '<what>',
-      'folder of a run, of a converted network or of a pretrained encoder; recipe (.yaml) or weights (.safetensors, ' +
-        '.pth)',
-    )
+    .argument('<what>', 'folder of a run, a network or an encoder; recipe (.yaml) or weights (.safetensors, .pth)')
     .option('--plan', 'how each dynamic layer is computed instead, and what each way should cost')
     .option('--batch <number>', 'samples that are planned for', wholeNumber(1), 1)
     .option('--direction <name>', `what is planned for: ${directions.join(' or ')}`, oneOf(directions), 'inference')
@@ -95,13 +90,9 @@ function describedNetwork(folder: string): Inspection | null {
   return isThere(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
 }
 
-/**
- * The trained network of a run, or where there is none yet, what the run trains; an encoder as Hugging Face saves it.
- */
+/** The trained network of a run, or where there is none yet, what the run trains; another network. */
 async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
-  const place = networkPlace(folder);
-  if (place === 'encoder') return networkOfFolder(folder);
-  return place === 'run' ? await networkOfRun(readRun(folder), code) : networkOfModel(loadAnyModel(folder, code));
+  return networkPlace(folder) === 'run' ? await networkOfRun(readRun(folder), code) : networkWithoutRun(folder, code);
 }
 
 async function networkOfFile(file: string, code: CodeOptions, terminal: Terminal): Promise<ShownNetwork> {
@@ -133,15 +124,15 @@ function inspectTensors(file: string, json: boolean | undefined, terminal: Termi
   }
   const numbers = tensors.reduce((sum, tensor) => sum + tensor.numbers, 0);
   terminal.result(json, { file, bytes: bytes.length, numbers, metadata, tensors }, () => [
-    textTable({
-      columns: [
+    listing(
+      [...tensors, { name: 'total', dtype: '', shape: undefined, numbers }],
+      [
         { heading: 'tensor', isName: true, cell: ({ name }) => name },
         { heading: 'dtype', isName: true, cell: ({ dtype }) => dtype },
         { heading: 'shape', isName: true, cell: ({ shape }) => shape && (shape.join('×') || 'scalar') },
         { heading: 'numbers', cell: (row) => formatCount(row.numbers) },
       ],
-      rows: [...tensors, { name: 'total', dtype: '', shape: undefined, numbers }],
-    }),
+    ),
     `${formatBytes(bytes.length)} in ${file}`,
   ]);
 }

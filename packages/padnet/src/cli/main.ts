@@ -18,60 +18,23 @@ interface CommandModule {
 /** By name, in the order of the help. What a command does is loaded only when its name is given: help is quick. */
 const commands: Readonly<Record<string, readonly [description: string, load: () => Promise<CommandModule>]>> = {
   train: ['Train a network as a recipe says; the results are a folder, the run.', () => import('./train.js')],
-  glue: [
-    "Fill GLUE's table: train every task with every network and seed, or go on where that stopped.",
-    () => import('./glue.js'),
-  ],
-  ablate: [
-    'Vary keys of a recipe, one at a time or two as a grid, over seeds: tables and a page with plots.',
-    () => import('./ablate.js'),
-  ],
-  partition: [
-    'Find masks for a dynamic or partial network by Iterative Mode Partition; recipes train with them by ' +
-      'partition.masks.',
-    () => import('./partition.js'),
-  ],
+  glue: ["Fill GLUE's table: train every task with every network and seed.", () => import('./glue.js')],
+  ablate: ['Vary keys of a recipe over seeds: tables and a page with plots.', () => import('./ablate.js')],
+  partition: ['Find masks for a network by Iterative Mode Partition.', () => import('./partition.js')],
   eval: ["Evaluate a run's network on its test data, or on others.", () => import('./eval.js')],
-  predict: [
-    "Say what a run's network takes pictures or sentences for: classes with their probabilities, and what its " +
-      'routers decided.',
-    () => import('./predict.js'),
-  ],
-  inspect: [
-    'Print a network layer by layer: shapes, dynamic ratio, stored numbers, MACs; or the tensors of a file.',
-    () => import('./inspect.js'),
-  ],
+  predict: ["Say what a run's network takes pictures or sentences for.", () => import('./predict.js')],
+  inspect: ['Print a network layer by layer, or the tensors of a file.', () => import('./inspect.js')],
   convert: [
-    'Make a trained network dynamic or partially dynamic, a static one without changing what it computes; turn a ' +
-      'dynamic or partial one into a static one and say what that costs; or save a static text encoder as Hugging ' +
-      'Face does.',
+    'Make a trained network dynamic, partial or static, and say what that costs.',
     () => import('./convert.js'),
   ],
-  compact: [
-    'Write a trained network as one file of the numbers it needs, and say what other forms would take: a partial ' +
-      'layer has (1 − κ)n + Kκn of them and a bit for each of n.',
-    () => import('./compact.js'),
-  ],
-  export: [
-    'Write trained networks as folders that answer without libtorch, in Node and in browsers, or as a web page.',
-    () => import('./export.js'),
-  ],
+  compact: ['Write a trained network as one file of the numbers it needs.', () => import('./compact.js')],
+  export: ['Write networks that answer in Node and in browsers, or a web page.', () => import('./export.js')],
   compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js')],
   mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
-  models: [
-    'List the networks for pictures with stored numbers and MACs in static, dynamic and partial form, counted on ' +
-      'each. Takes seconds.',
-    () => import('./models.js'),
-  ],
-  calibrate: [
-    'Measure every way to compute a dynamic convolution over layers of ResNets and MobileNetV2, and keep the ' +
-      'rates by which plans are chosen on this machine from then on. Takes a quarter of an hour.',
-    () => import('./calibrate.js'),
-  ],
-  doctor: [
-    'Check compiler, libtorch, BLAS, threads, memory and data, and say how to mend what is wrong. Takes seconds.',
-    () => import('./doctor.js'),
-  ],
+  models: ['List the networks for pictures: stored numbers and MACs of each form.', () => import('./models.js')],
+  calibrate: ['Measure how plans are best chosen on this machine: 15 minutes.', () => import('./calibrate.js')],
+  doctor: ['Check this machine, and say how to mend what is wrong.', () => import('./doctor.js')],
 };
 
 /** The program: reads the process's command line and sets its exit code. */

@@ -1,6 +1,6 @@
 /** `padnet mask show` and `padnet mask diff`: partitions as files of their own. */
 import { formatCount, formatPercent } from '../report/format.js';
-import { textTable } from '../report/table.js';
+import { listing } from '../report/table.js';
 import type { Mask } from '../partial/index.js';
 import { comparePartitions, overallDynamicRatio, type Partition } from '../partition/index.js';
 import { readPartition } from '../training/index.js';
@@ -42,16 +42,16 @@ export function showPartition(path: string, json: boolean | undefined, terminal:
     `κ = ${ratio} by ${saliency} of each ${granularity}, ${scope}, on ${batches} batches`,
     `rounds (${schedule}): ${rounds.map((round) => formatPercent(round.dynamicRatio)).join(', ')}`,
     '',
-    textTable({
-      columns: [
+    listing(
+      [...layers, { path: 'total', shape: [], entries, dynamicRatio }],
+      [
         { heading: 'layer', isName: true, cell: (layer) => layer.path },
         { heading: 'shape', isName: true, cell: (layer) => layer.shape.join('×') },
         { heading: '', isName: true, cell: (layer) => bar(layer.dynamicRatio) },
         { heading: 'entries', cell: (layer) => formatCount(layer.entries) },
         { heading: 'dynamic', cell: (layer) => formatPercent(layer.dynamicRatio) },
       ],
-      rows: [...layers, { path: 'total', shape: [], entries, dynamicRatio }],
-    }),
+    ),
   ]);
 }
 
@@ -62,17 +62,14 @@ function comparePartitionFiles(a: string, b: string, json: boolean | undefined, 
   const either = sum(first, (_, mask) => mask.count) + sum(second, (_, mask) => mask.count) - both;
   const jaccard = either === 0 ? 1 : both / either;
   terminal.result(json, { a, b, jaccard, layers }, () => [
-    textTable({
-      columns: [
-        { heading: 'layer', isName: true, cell: (layer) => layer.path },
-        { heading: '', isName: true, cell: (layer) => bar(layer.jaccard) },
-        { heading: 'entries', cell: (layer) => formatCount(layer.size) },
-        { heading: 'dynamic in a', cell: (layer) => formatPercent(layer.dynamicRatioA) },
-        { heading: 'in b', cell: (layer) => formatPercent(layer.dynamicRatioB) },
-        { heading: 'in common', cell: (layer) => formatPercent(layer.jaccard) },
-      ],
-      rows: layers,
-    }),
+    listing(layers, [
+      { heading: 'layer', isName: true, cell: (layer) => layer.path },
+      { heading: '', isName: true, cell: (layer) => bar(layer.jaccard) },
+      { heading: 'entries', cell: (layer) => formatCount(layer.size) },
+      { heading: 'dynamic in a', cell: (layer) => formatPercent(layer.dynamicRatioA) },
+      { heading: 'in b', cell: (layer) => formatPercent(layer.dynamicRatioB) },
+      { heading: 'in common', cell: (layer) => formatPercent(layer.jaccard) },
+    ]),
     '',
     `${formatPercent(jaccard)} of the entries that are dynamic in either are dynamic in both`,
   ]);

@@ -1,14 +1,13 @@
 /** Folders that `padnet convert` writes: a network as a whole, or in place of one that padnet has written. */
-import { randomBytes } from 'node:crypto';
-import { existsSync, lstatSync, readdirSync, realpathSync, renameSync, rmSync } from 'node:fs';
-import { isThere } from '../readRegularFile.js';
+import { existsSync, lstatSync, readdirSync, realpathSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { readBeginning } from '../outputFile.js';
-import { removeLeftovers } from '../runs/appendLine.js';
-import { filesOfModel, holdFolder, isModelFile, RunFolder } from '../runs/index.js';
+import { isThere } from '../readRegularFile.js';
+import { filesOfModel, isModelFile, RunFolder } from '../runs/index.js';
+import { writeWhole } from './outputFolder.js';
 
-/** Where one of them is, there is a network. They come last and go first. */
+/** Where one of them is, there is a network. */
 const marks = ['model.json', 'config.json'];
 
 const MASKS = basename(new RunFolder('').partition);
@@ -21,12 +20,10 @@ function isNetworkFile(name: string): boolean {
  * Checks that a network can be written here; changes nothing.
  *
  * @param source what it is made from
- * @throws InputError where the folder is that of a run or of the source, has a network and is not forced, or has a file
- * of
- *   somebody else's by a name that a network may need
+ * @throws InputError where the folder is that of the source or in a run, has a network and is not forced, or has a file
+ *   of somebody else's by a name that a network may need
  */
-export function checkNetworkFolder(out: string, source: string, force: boolean): void {
-  if (isThere(new RunFolder(out).recipe)) throw new InputError(`${out} is a training run; choose another folder`);
+function checkNetworkFolder(out: string, source: string, force: boolean): void {
   const above = new RunFolder(dirname(out));
   if (isThere(above.recipe) && above.owns(out))
     throw new InputError(`${out} belongs to the run in ${above.path}; choose another folder`);
@@ -58,33 +55,18 @@ function writtenFiles(folder: string): readonly string[] {
 }
 
 /**
- * Has a network written beside its place, and put there once it is whole: whatever fails before, what was there stays.
+ * Has a network written as a whole.
  *
  * @param write writes the network to the folder that it is given, and may look at it
- * @throws as `checkNetworkFolder` and `holdFolder`
+ * @throws as `checkNetworkFolder` and `writeWhole`
  */
 export async function writeNetworkFolder<T>(
   out: string,
   { source, force }: { readonly source: string; readonly force: boolean },
-  write: (folder: string) => Promise<T>,
+  write: (folder: string) => T | Promise<T>,
 ): Promise<T> {
-  checkNetworkFolder(out, source, force);
-  using _hold = await holdFolder(out);
-  removeLeftovers(out);
-  checkNetworkFolder(out, source, force); // another process may have been quicker
-  const staging = join(out, `.padnet-${process.pid}-${randomBytes(6).toString('hex')}.tmp`);
-  try {
-    const result = await write(staging);
-    const written = readdirSync(staging);
-    for (const name of [...marks, ...readdirSync(out)])
-      if (isNetworkFile(name)) rmSync(join(out, name), { force: true });
-    const inOrder = [
-      ...written.filter((name) => !marks.includes(name)),
-      ...written.filter((name) => marks.includes(name)),
-    ];
-    for (const name of inOrder) renameSync(join(staging, name), join(out, name));
-    return result;
-  } finally {
-    rmSync(staging, { recursive: true, force: true });
-  }
+  const check = (): void => {
+    checkNetworkFolder(out, source, force);
+  };
+  return await writeWhole(out, { check, marks, replaced: isNetworkFile }, write);
 }

@@ -3,6 +3,7 @@
  */
 import { type Command as TypedCommand, InvalidArgumentError, Option } from '@commander-js/extra-typings';
 import { closest } from 'fastest-levenshtein';
+import { compactDTypes } from '../export/compactForm.js';
 import { modelSchema } from '../models/index.js';
 import { parseSection } from '../recipe/index.js';
 
@@ -66,10 +67,16 @@ export function setDataOption() {
 
 /** The option of commands that may come upon a recipe or run with code of its user's. */
 export function allowCodeOption() {
-  return new Option(
-    '--allow-code',
-    'run the files of your own that the recipe or run names (model.router, partition.saliency)',
-  );
+  return new Option('--allow-code', 'run the files of your own that the recipe or run names: a router, a score');
+}
+
+/** What commands take that answer with a network. */
+export const answeringNetwork =
+  'folder of a finished run, of a converted network, or of a classifier as Hugging Face saves it';
+
+export function dtypeOption() {
+  const description = `what weights are stored as: ${compactDTypes.join(', ')}`;
+  return new Option('--dtype <name>', description).argParser(oneOf(compactDTypes)).default('float32' as const);
 }
 
 export function jsonOption(description = 'print the result as JSON') {

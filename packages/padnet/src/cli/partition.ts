@@ -23,19 +23,12 @@ const define = (command: Command) =>
     'partition runs/dyconv --ratio 0.3 --out masks.safetensors',
     'partition networks/dyconv --ratio 0.3 --recipe recipes/fashion-mnist/dyconv.yaml',
   )
-    .argument(
-      '<network>',
-      'folder of a finished run with model.layer: dynamic or partial, or with --recipe, of a network that ' +
-        '`padnet convert` wrote; it is not changed',
-    )
+    .argument('<network>', 'folder of a finished dynamic or partial run; or of a converted network, with --recipe')
     .requiredOption('--ratio <number>', 'fraction of the entries that stay dynamic, from 0 to 1')
     .option('--rounds <number>', 'rounds; 1 is the one-shot partition')
     .option('--schedule <name>', 'exponential or linear')
     .option('--scope <name>', 'global: one threshold for all layers; local: one a layer')
-    .option(
-      '--granularity <name>',
-      'entry; kernel or filter of a convolution; filter, neuron or block of a linear layer',
-    )
+    .option('--granularity <name>', 'entry, kernel or filter; of linear layers entry, filter, neuron or block')
     .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude, random or a file of your own')
     .option('--batches <number>', 'batches of training data that are scored')
     .option('--recipe <file>', 'the recipe on whose data entries are scored (default: that of the run)')

@@ -1,38 +1,31 @@
 /** `padnet predict`: the answers of a run's network about pictures, or about sentences. */
 import { loadAnswering, sampleNames } from '../runs/index.js';
 import { commandsOf } from './modalities.js';
-import { allowCodeOption, type Command, jsonOption, type OptionsOf, wholeNumber, withExamples } from './options.js';
+import {
+  allowCodeOption,
+  answeringNetwork,
+  type Command,
+  jsonOption,
+  type OptionsOf,
+  wholeNumber,
+  withExamples,
+} from './options.js';
 import type { Terminal } from './terminal.js';
 import { refuseOptions, refuseUsage } from './usage.js';
 
 const define = (command: Command) =>
   withExamples(
     command,
-    'predict runs/pad30 photo.jpg',
     'predict runs/pad30 holiday scans/*.tif --top 3 --csv',
     'predict runs/pad30 photo.jpg --coefficients',
-    'predict runs/pad30 --file - < names.txt',
     'predict runs/sst2-pad50 "a film that is worth its length"',
     'predict runs/rte-pad50 "A cat sat on the mat." "There is a cat." --experts',
     'predict runs/rte-pad50 --file pairs.tsv --json',
-    'predict runs/reviews-pad50 --file new-reviews.csv --csv',
   )
-    .argument('<run>', 'folder of a finished run, or of a network that `padnet convert` wrote')
-    .argument(
-      '[inputs...]',
-      'picture files, folders of them, - for a picture on standard input; of a run on texts a sentence, or a pair of ' +
-        'them',
-    )
-    .option(
-      '--file <file>',
-      'names of pictures, or sentences (pairs with a tab between), one a line; - for standard input; or a CSV, ' +
-        'TSV or JSON-lines file with the columns that a network for texts was trained on',
-    )
-    .option(
-      '--top <number>',
-      'pictures: so many classes of each (default: 5; 1 in lines of several and in CSV)',
-      wholeNumber(1),
-    )
+    .argument('<run>', answeringNetwork)
+    .argument('[inputs...]', 'pictures, folders of them, - for one on standard input; or a sentence, or a pair of them')
+    .option('--file <file>', 'names of pictures or sentences, one a line (- for standard input); or a table of texts')
+    .option('--top <number>', 'so many classes of a picture (default: 5; of several 1)', wholeNumber(1))
     .option('--coefficients', 'pictures: show how every dynamic convolution mixes its kernels')
     .option('--experts', 'texts: show which experts each token went to, in every mixture of experts')
     .addOption(allowCodeOption())

@@ -8,8 +8,9 @@ import type { PictureModel } from '../runs/index.js';
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
 import { isFolder, readStandardInput } from '../readRegularFile.js';
-import { textTable, type TableColumn } from '../report/table.js';
-import { type AnswerForm, printAnswers } from './answers.js';
+import { alignRow, width } from '../report/grid.js';
+import { listing, type TableColumn } from '../report/table.js';
+import { type AnswerForm, classTable, printAnswers } from './answers.js';
 import type { Inputs, Question } from './modality.js';
 import { readLines } from './textInputs.js';
 import { UsageError } from './usage.js';
@@ -49,7 +50,7 @@ export async function answerAboutPictures(
       yield answer;
     }
   };
-  await printAnswers(answers(), pictureForm(classNames, { top, detailed }), single, question);
+  await printAnswers(answers(), pictureForm(classNames, top, detailed), single, question);
   if (detailed && mixing === 0 && failed < pictures.length)
     terminal.warn(`no convolution of ${run} mixes kernels, so there are no coefficients`);
   if (failed === 0) return;
@@ -57,16 +58,26 @@ export async function answerAboutPictures(
   terminal.exitCode = 1;
 }
 
-interface Shown {
-  /** How many classes: five by default, one in the lines of several pictures and in CSV. */
-  readonly top: number;
-  /** Whether coefficients are. */
-  readonly detailed: boolean;
-}
-
-function pictureForm(classNames: readonly string[], shown: Shown): AnswerForm<PictureAnswer | BadPicture> {
-  const { top, detailed } = shown;
+/**
+ * @param top how many classes: five by default, one in the lines of several pictures and in CSV
+ * @param detailed whether coefficients are shown
+ */
+function pictureForm(
+  classNames: readonly string[],
+  top: number,
+  detailed: boolean,
+): AnswerForm<PictureAnswer | BadPicture> {
   const ranks = Array.from({ length: top }, (_, index) => (index === 0 ? '' : String(index + 1)));
+  // Known beforehand: rows are printed as they come.
+  const longest = Math.max('class'.length, ...classNames.map((name) => width(printable(name))));
+  const widths = ranks.flatMap(() => [longest, 'probability'.length]);
+  /** Names left, numbers right, the picture last: it may be of any length. */
+  const line = (cells: readonly string[], picture: string): string =>
+    alignRow([...cells, picture], widths, (column) => column % 2 === 0);
+  const titles = ranks.flatMap(() => ['class', 'probability']);
+  const rules = widths.map((each) => '─'.repeat(each));
+  const details = ({ coefficients }: PictureAnswer): string =>
+    detailed && coefficients.length > 0 ? `\n\n${coefficientTable(coefficients)}` : '';
   return {
     csvHeading: ['picture', ...ranks.flatMap((rank) => [`label${rank}`, `probability${rank}`]), 'error'],
     csv: (answer) => {
@@ -79,67 +90,28 @@ function pictureForm(classNames: readonly string[], shown: Shown): AnswerForm<Pi
       const { file, classes, coefficients } = answer;
       return { picture: file, ...classes[0], top: classes.slice(0, top), ...(detailed && { coefficients }) };
     },
-    heading: manyHeading(classNames, top),
-    line: (answer) => ('reason' in answer ? null : manyText(answer, classNames, shown)),
-    one: (answer) => ('reason' in answer ? null : oneText(answer, shown)),
+    heading: `${line(titles, 'picture')}\n${line(rules, '─'.repeat('picture'.length))}`,
+    line: (answer) => {
+      if ('reason' in answer) return null;
+      const best = answer.classes.slice(0, top);
+      const cells = best.flatMap(({ label, probability }) => [printable(label), formatPercent(probability, 2)]);
+      const beneath = details(answer);
+      return `${line(cells, printable(answer.file))}${beneath}${beneath && '\n'}`;
+    },
+    one: (answer) => ('reason' in answer ? null : `${classTable(answer.classes.slice(0, top))}${details(answer)}`),
   };
-}
-
-function oneText({ classes, coefficients }: PictureAnswer, shown: Shown): string {
-  const table = textTable({
-    columns: [
-      { heading: 'class', isName: true, cell: ({ label }) => label },
-      { heading: 'probability', cell: ({ probability }) => formatPercent(probability, 2) },
-    ],
-    rows: classes.slice(0, shown.top),
-  });
-  return shown.detailed && coefficients.length > 0 ? `${table}\n\n${coefficientTable(coefficients)}` : table;
-}
-
-/** The widths of the columns of several pictures, known beforehand: rows are printed as they come. */
-function columnWidths(classNames: readonly string[], top: number): number[] {
-  const width = Math.max('class'.length, ...classNames.map((name) => Array.from(printable(name)).length));
-  return Array.from({ length: top }, () => [width, 'probability'.length]).flat();
-}
-
-/** Names left, numbers right, the picture last: it may be of any length. */
-function columns(cells: readonly string[], widths: readonly number[], picture: string): string {
-  const aligned = cells.map((cell, index) => {
-    const gap = ' '.repeat(Math.max(0, widths[index]! - Array.from(cell).length));
-    return index % 2 === 0 ? cell + gap : gap + cell;
-  });
-  return [...aligned, picture].join('  ');
-}
-
-function manyHeading(classNames: readonly string[], top: number): string {
-  const widths = columnWidths(classNames, top);
-  const titles = Array.from({ length: top }, () => ['class', 'probability']).flat();
-  const rules = widths.map((width) => '─'.repeat(width));
-  return `${columns(titles, widths, 'picture')}\n${columns(rules, widths, '─'.repeat('picture'.length))}`;
-}
-
-function manyText(answer: PictureAnswer, classNames: readonly string[], shown: Shown): string {
-  const best = answer.classes
-    .slice(0, shown.top)
-    .flatMap(({ label, probability }) => [printable(label), formatPercent(probability, 2)]);
-  const line = columns(best, columnWidths(classNames, shown.top), printable(answer.file));
-  if (!shown.detailed || answer.coefficients.length === 0) return line;
-  return `${line}\n\n${coefficientTable(answer.coefficients)}\n`;
 }
 
 /** A row for each layer, a column for each of its kernels. */
 function coefficientTable(layers: PictureAnswer['coefficients']): string {
   const numKernels = Math.max(...layers.map(({ coefficients }) => coefficients.length));
-  return textTable({
-    columns: [
-      { heading: 'layer', isName: true, cell: ({ path }) => path },
-      ...Array.from({ length: numKernels }, (_, kernel): TableColumn<(typeof layers)[number]> => ({
-        heading: `α${kernel + 1}`,
-        cell: ({ coefficients }) => coefficients[kernel]?.toFixed(3),
-      })),
-    ],
-    rows: layers,
-  });
+  return listing(layers, [
+    { heading: 'layer', isName: true, cell: ({ path }) => path },
+    ...Array.from({ length: numKernels }, (_, kernel): TableColumn<(typeof layers)[number]> => ({
+      heading: `α${kernel + 1}`,
+      cell: ({ coefficients }) => coefficients[kernel]?.toFixed(3),
+    })),
+  ]);
 }
 
 /** The largest picture on standard input. */

@@ -1,12 +1,12 @@
 /** `padnet predict` of texts: the answers as a table, lines, JSON or CSV; and which experts their tokens went to. */
 import { printable } from '../printable.js';
 import { formatPercent } from '../report/format.js';
-import { textTable, type TableColumn } from '../report/table.js';
+import { listing, type TableColumn } from '../report/table.js';
 import { answerTexts, type Text, type TextAnswer } from '../analysis/index.js';
 import type { TextModel } from '../runs/index.js';
 import { layerLabel } from '../analysis/layerNames.js';
 import type { TextDefinition } from '../data/index.js';
-import { type AnswerForm, printAnswers } from './answers.js';
+import { type AnswerForm, classTable, printAnswers } from './answers.js';
 import type { Inputs, Question } from './modality.js';
 import { remarksOn } from './remarks.js';
 import { definitionOf, textAsked, textsOfFile } from './textInputs.js';
@@ -64,14 +64,9 @@ function answerLine(answer: TextAnswer, withExperts: boolean): string {
 
 function answerText(answer: TextAnswer, withExperts: boolean): string {
   const { probabilities } = answer;
+  const classes = Object.entries(probabilities ?? {}).map(([label, probability]) => ({ label, probability }));
   const verdict = probabilities
-    ? textTable({
-        columns: [
-          { heading: 'class', isName: true, cell: ([name]) => name },
-          { heading: 'probability', cell: ([, probability]) => formatPercent(probability, 2) },
-        ],
-        rows: Object.entries(probabilities).sort(([, a], [, b]) => b - a),
-      })
+    ? classTable(classes.sort((one, other) => other.probability - one.probability))
     : verdictText(answer);
   return withExperts && answer.experts.length > 0 ? `${verdict}\n\n${expertTable(answer)}` : verdict;
 }
@@ -82,15 +77,15 @@ function verdictText({ label, probabilities, score }: TextAnswer): string {
 
 /** A row for each token, a column for each layer: the experts, best first. */
 function expertTable({ tokens, experts }: TextAnswer): string {
-  const table = textTable({
-    columns: [
+  const table = listing(
+    tokens.map((token, row) => ({ token, row })),
+    [
       { heading: 'token', isName: true, cell: ({ token }) => token },
       ...experts.map((layer): TableColumn<{ token: string; row: number }> => ({
         heading: layerLabel(layer.path),
         cell: ({ row }) => layer.experts[row]!.join(' '),
       })),
     ],
-    rows: tokens.map((token, row) => ({ token, row })),
-  });
+  );
   return `${table}\nexperts by layer, from 0, the one with the largest gate first`;
 }

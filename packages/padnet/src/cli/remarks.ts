@@ -1,9 +1,9 @@
 /** Events and remarks in words. */
 import type { BadPicture, Truncation } from '../data/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
-import { formatScore, metricName } from '../report/scoreText.js';
+import { metricsText } from '../report/scoreText.js';
 import { changesText } from '../runs/changes.js';
-import type { PreparationEvent, TestResult, TrainingEvent, UnknownKeysEvent } from '../runs/index.js';
+import type { PreparationEvent, TestResult, TrainingEvent } from '../runs/index.js';
 import type { Terminal } from './terminal.js';
 
 /** A line for people about an event; null where it is not worth one. */
@@ -20,10 +20,10 @@ export function eventText(event: TrainingEvent): string | null {
     case 'epoch': {
       const { epoch, epochs, trainLoss, testLoss, samplesPerSecond } = event;
       const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
-      return `epoch ${epoch}/${epochs}  ${losses}  ${testScore(event)}  ${Math.round(samplesPerSecond)} samples/s`;
+      return `epoch ${epoch}/${epochs}  ${losses}  ${testText(event)}  ${Math.round(samplesPerSecond)} samples/s`;
     }
     case 'finished':
-      return `finished: ${testScore(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
+      return `finished: ${testText(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
     case 'truncated':
       return truncationText(event);
     case 'emptyClasses': {
@@ -36,8 +36,11 @@ export function eventText(event: TrainingEvent): string | null {
       const { pretrained, pretrainedClasses, classes } = event;
       return `the classifier of ${pretrained} is for ${pretrainedClasses} classes: that for ${classes} starts fresh`;
     }
-    case 'unknownKeys':
-      return unknownKeysText(event);
+    case 'unknownKeys': {
+      const { pretrained, keys } = event;
+      const [noun, was] = keys.length === 1 ? ['key', 'is not known and was'] : ['keys', 'are not known and were'];
+      return `config.json of ${pretrained}: the ${noun} ${keys.join(', ')} ${was} passed over`;
+    }
     case 'pretrainedFolded':
       return (
         `${event.pretrained} has model.layer: ${event.layer}: training starts from what its routers decide on ` +
@@ -57,10 +60,8 @@ export function eventText(event: TrainingEvent): string | null {
 }
 
 /** `test accuracy 87.27 %`; every metric of the task, where there are several. */
-function testScore({ testMetrics }: TestResult): string {
-  return `test ${Object.entries(testMetrics)
-    .map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`)
-    .join(', ')}`;
+function testText({ testMetrics }: TestResult): string {
+  return `test ${metricsText(testMetrics)}`;
 }
 
 function truncationText({ name, count, longest, maxLength }: Truncation): string {
@@ -69,11 +70,6 @@ function truncationText({ name, count, longest, maxLength }: Truncation): string
       ? `1 text is longer than ${maxLength} tokens (${longest}) and was truncated`
       : `${count} texts are longer than ${maxLength} tokens (up to ${longest}) and were truncated`;
   return `${name}: ${texts}`;
-}
-
-function unknownKeysText({ pretrained, keys }: UnknownKeysEvent): string {
-  const [noun, was] = keys.length === 1 ? ['the key', 'is not known and was'] : ['the keys', 'are not known and were'];
-  return `config.json of ${pretrained}: ${noun} ${keys.join(', ')} ${was} passed over`;
 }
 
 /** How a command that does not train tells of data and weights. */
@@ -86,23 +82,19 @@ export interface Remarks {
 }
 
 export function remarksOn(terminal: Terminal): Remarks {
-  const onText = (text: string): void => {
-    terminal.warn(text);
-  };
-  const onTruncate = (truncation: Truncation): void => {
-    terminal.warn(truncationText(truncation));
-  };
+  const onText = terminal.warn.bind(terminal);
   const onBadPicture = ({ file, reason }: BadPicture): void => {
-    terminal.warn(`left out: ${file}: ${reason}`);
+    onText(`left out: ${file}: ${reason}`);
   };
   return {
     onText,
-    onTruncate,
+    onTruncate: (truncation) => {
+      onText(truncationText(truncation));
+    },
     onBadPicture,
     onRemark: (event) => {
-      if (event.type === 'truncated') onTruncate(event);
       if (event.type === 'badPicture') onBadPicture(event);
-      if (event.type === 'unknownKeys') terminal.warn(unknownKeysText(event));
+      if (event.type === 'truncated' || event.type === 'unknownKeys') onText(eventText(event)!);
     },
   };
 }

@@ -1,4 +1,5 @@
 /** The results of the runs of several seeds. */
+import { meanText } from '../report/matrix/matrixText.js';
 import { isFraction, metricName } from '../report/scoreText.js';
 import { meanDeviation, type MeanDeviation } from '../statistics.js';
 
@@ -25,11 +26,8 @@ export function summariseSeeds(runs: readonly SeedResult[]): SeedSummary {
 
 /** `3 seeds: test accuracy 87.15 ± 0.29 %` */
 export function describeSeeds({ runs, test }: SeedSummary): string {
-  const metrics = Object.entries(test).map(([name, { mean, deviation }]) => {
-    const unit = isFraction(name) ? ' %' : '';
-    const value = (100 * mean).toFixed(2);
-    const text = deviation === null ? value : `${value} ± ${(100 * deviation).toFixed(2)}`;
-    return `${metricName(name)} ${text}${unit}`;
-  });
+  const metrics = Object.entries(test).map(
+    ([name, score]) => `${metricName(name)} ${meanText(score, 2)}${isFraction(name) ? ' %' : ''}`,
+  );
   return `${runs.length} ${runs.length === 1 ? 'seed' : 'seeds'}: test ${metrics.join(', ')}`;
 }

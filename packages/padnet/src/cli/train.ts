@@ -36,16 +36,12 @@ const define = (command: Command) =>
   )
     .addHelpText(
       'after',
-      '\nCtrl-C finishes the step under way, saves and says how to go on (exit code 130); pressed twice, it exits at ' +
-        'once.',
+      '\nCtrl-C finishes the step, saves and says how to go on (code 130); twice, it exits at once.',
     )
     .argument('[recipe]', 'YAML file')
     .addOption(setOption("another value for one of the recipe's keys, such as training.epochs=5"))
     .option('--out <folder>', "where the run goes (default: runs/<the recipe's name>)")
-    .option(
-      '--resume [run]',
-      'go on with a run where it stopped; without a run, with that of the recipe, started where there is none',
-    )
+    .option('--resume [run]', 'go on with this run; without its name with that of the recipe, if there is one')
     .option('--force', 'start anew where there is a run already, which is then deleted')
     .option('--allow-changes', 'with --resume: go on although recipe, data or machine have changed, and record it')
     .option('--seed <number>', 'short for --set training.seed=<number>')

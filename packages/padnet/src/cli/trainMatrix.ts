@@ -15,7 +15,7 @@ import { commandLine } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
-import { trainingView, type TrainingView } from './trainingView.js';
+import { titleView, trainingView } from './trainingView.js';
 import { fetchPretrained, trainRun } from './trainRun.js';
 
 /** The beginning of the remarks in the help of `glue` and `ablate`. */
@@ -55,11 +55,12 @@ export async function trainMatrix<Cell extends object, R extends Recipe>(
   options: MatrixOptions<Cell, R>,
   terminal: Terminal,
 ): Promise<void> {
-  const { out, json, title } = options;
+  const { out, json, title, files } = options;
   const runs = options.runs.map((run) => ({ ...run, folder: new RunFolder(join(out, run.name)) }));
   for (const run of runs) checkObstacle(run, options);
+  for (const { name, kind } of files) checkOutput(resolve(out, name), kind);
+  (await holdFolder(out))[Symbol.dispose](); // nobody else has it
   const matrix = new Matrix(runs, commandLine(terminal.parameters), options);
-  await matrix.check();
   if (title !== undefined && !json) terminal.progress(title);
   if (!(await trainRuns(matrix, terminal))) return;
   const { document, text, written } = await matrix.write();
@@ -112,7 +113,7 @@ class Matrix<Cell extends object, R extends Recipe> {
   /** A finished run does not change. */
   readonly #finished = new Map<PlacedRun<Cell, R>, Cell & FinishedRun<R>>();
   /** Why a run failed, or, though finished, cannot be used. */
-  readonly #failed = new Map<PlacedRun<Cell, R>, string>();
+  readonly failed = new Map<PlacedRun<Cell, R>, string>();
 
   /** @param command the command that goes on where this stops */
   constructor(
@@ -121,17 +122,6 @@ class Matrix<Cell extends object, R extends Recipe> {
     readonly options: MatrixOptions<Cell, R>,
   ) {}
 
-  fail(run: PlacedRun<Cell, R>, message: string): void {
-    this.#failed.set(run, message);
-  }
-
-  /** @throws InputError where something else is where the tables are to be, or has their folder */
-  async check(): Promise<void> {
-    const { out, files } = this.options;
-    for (const { name, kind } of files) checkOutput(resolve(out, name), kind);
-    using _hold = await holdFolder(out);
-  }
-
   /** @returns the report, and a line for each file, such as `page: …` */
   async write() {
     for (const run of this.runs) if (!this.#finished.has(run) && isFinished(run)) this.#read(run);
@@ -139,7 +129,7 @@ class Matrix<Cell extends object, R extends Recipe> {
     const results = {
       runs: this.runs.flatMap((run) => this.#finished.get(run) ?? []),
       failed: this.runs.flatMap((run) => {
-        const message = this.#failed.get(run);
+        const message = this.failed.get(run);
         return message === undefined ? [] : [{ ...run.cell, message }];
       }),
     };
@@ -156,10 +146,10 @@ class Matrix<Cell extends object, R extends Recipe> {
   #read(run: PlacedRun<Cell, R>): void {
     try {
       this.#finished.set(run, readFinishedRun(run.folder, run, this.options));
-      this.#failed.delete(run);
+      this.failed.delete(run);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      this.fail(run, error.message);
+      this.failed.set(run, error.message);
     }
   }
 }
@@ -187,17 +177,13 @@ async function trainRuns<Cell extends object, R extends Recipe>(
   const isAnew = (run: PlacedRun): boolean => force && runObstacle(run) !== null;
   const waiting = runs.filter((run) => isAnew(run) || runState(run.folder) !== 'finished');
   try {
-    for (const name of pretrainedNames(waiting)) await fetchPretrained(name, signal, terminal);
+    const names = waiting.flatMap(({ recipe }) => taskKind(recipe.modality).hubName(recipe) ?? []);
+    for (const name of new Set(names)) await fetchPretrained(name, signal, terminal);
   } catch (error) {
     if (!isAbort(error, signal)) throw error;
     return stopped();
   }
-  const titles: TrainingView = {
-    start(text) {
-      terminal.remark(text);
-    },
-  };
-  const view = json ? titles : trainingView(terminal, { json: false });
+  const view = json ? titleView(terminal) : trainingView(terminal, { json: false });
   for (const [index, run] of runs.entries()) {
     const { name, recipe, folder } = run;
     // Read only now: another process may have trained it.
@@ -226,7 +212,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
       if (isFinished(run)) continue; // another process was quicker
       terminal.warn(`${name} failed: ${message}`);
       if (signal.aborted) return stopped();
-      matrix.fail(run, message);
+      matrix.failed.set(run, message);
       continue;
     }
     await discardCheckpoints(folder);
@@ -234,10 +220,6 @@ async function trainRuns<Cell extends object, R extends Recipe>(
   }
   tellMissing();
   return true;
-}
-
-function pretrainedNames(runs: readonly PlacedRun[]): Set<string> {
-  return new Set(runs.flatMap(({ recipe }) => taskKind(recipe.modality).hubName(recipe) ?? []));
 }
 
 /** Nobody resumes a finished run, and they are three times as large as its network. */

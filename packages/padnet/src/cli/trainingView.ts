@@ -19,6 +19,11 @@ export function trainingView(terminal: Terminal, { json }: { readonly json: bool
   return terminal.isInteractive ? barView(terminal) : lineView(terminal);
 }
 
+/** Only what is about to happen, beside results on standard output. */
+export function titleView(terminal: Terminal): TrainingView {
+  return { start: terminal.remark.bind(terminal) };
+}
+
 /** The events say it all. */
 function jsonView(terminal: Terminal): TrainingView {
   return {
@@ -90,7 +95,7 @@ function peopleView(
   print: (text: string) => void,
   step: (event: StepEvent, pace: string) => void,
 ): TrainingView {
-  const pace = new Pace();
+  const pace = paceOfSession();
   return {
     start(text) {
       terminal.progress(text);
@@ -98,8 +103,7 @@ function peopleView(
     show(event) {
       if (!terminal.showsProgress) return;
       if (event.type === 'step') {
-        pace.add(event);
-        step(event, pace.text(event));
+        step(event, pace(event));
         return;
       }
       const text = eventText(event);
@@ -113,38 +117,21 @@ function timeLeft(seconds: number): string {
   return seconds < 60 ? `${Math.ceil(seconds)} s` : formatSeconds(seconds);
 }
 
-/** How quickly this session trains, by the clock. */
-class Pace {
-  readonly #recent: { readonly time: number; readonly samples: number }[] = [];
-  #first: { readonly time: number; readonly step: number } | null = null;
-  #last: StepEvent | null = null;
-
-  add(event: StepEvent): void {
+/** How quickly this session trains, by the clock: asked once a step. */
+function paceOfSession(): (event: StepEvent) => string {
+  const recent: { readonly time: number; readonly samples: number }[] = [];
+  let first: { readonly time: number; readonly step: number } | null = null;
+  return ({ step, totalSteps, samples, seconds, loss }) => {
     const time = performance.now() / 1000;
-    this.#first ??= { time: time - event.seconds, step: event.step - 1 };
-    this.#last = event;
-    this.#recent.push({ time, samples: event.samples });
-    if (this.#recent.length > 50) this.#recent.shift();
-  }
-
-  text({ loss }: StepEvent): string {
-    return `loss ${loss.toFixed(3)}  ${this.#samplesPerSecond} samples/s  ${timeLeft(this.#secondsLeft)} left`;
-  }
-
-  /** Over the last 50 steps; of the first step, that step's own. */
-  get #samplesPerSecond(): number {
-    const [first, ...others] = this.#recent;
-    if (!first || !this.#last) return 0;
-    if (others.length === 0) return Math.round(this.#last.samples / this.#last.seconds);
-    const samples = others.reduce((sum, step) => sum + step.samples, 0);
-    return Math.round(samples / (others.at(-1)!.time - first.time));
-  }
-
-  /** At the mean pace of the session, evaluation included. */
-  get #secondsLeft(): number {
-    if (!this.#first || !this.#last) return 0;
-    const { step, totalSteps } = this.#last;
-    const secondsPerStep = (performance.now() / 1000 - this.#first.time) / (step - this.#first.step);
-    return secondsPerStep * (totalSteps - step);
-  }
+    first ??= { time: time - seconds, step: step - 1 };
+    recent.push({ time, samples });
+    if (recent.length > 50) recent.shift();
+    // Over the last 50 steps; of the first step, that step's own.
+    const [start, ...others] = recent;
+    const seen = others.reduce((sum, each) => sum + each.samples, 0);
+    const samplesPerSecond = Math.round(others.length === 0 ? samples / seconds : seen / (time - start!.time));
+    // At the mean pace of the session, evaluation included.
+    const secondsLeft = ((time - first.time) / (step - first.step)) * (totalSteps - step);
+    return `loss ${loss.toFixed(3)}  ${samplesPerSecond} samples/s  ${timeLeft(secondsLeft)} left`;
+  };
 }

@@ -48,7 +48,7 @@ export function planAblation(
   read: (file: string, overrides: readonly RecipeOverride[]) => Recipe,
 ): AblationPlan {
   const base = read(recipe, []);
-  const variants = new Variants(base, dirname(file));
+  const variants = variantsOf(base, dirname(file));
   const plannedReferences: AblationPlan['references'][number][] = [];
   for (const reference of references) {
     const own = read(reference.file, []);
@@ -81,7 +81,7 @@ export function planAblation(
     plannedSweeps.push({ keys: keys.map(({ key }) => key), points });
   }
   if (problems.size > 0) throw new InputError([...problems]);
-  return { seeds, variants: variants.list, references: plannedReferences, sweeps: plannedSweeps };
+  return { seeds, variants: variants.all(), references: plannedReferences, sweeps: plannedSweeps };
 }
 
 export interface AblationCell {
@@ -107,46 +107,28 @@ function withSeed<R extends Recipe>(recipe: R, seed: number): R {
   return { ...recipe, training: { ...recipe.training, seed } };
 }
 
-/** Recipes that are the same are one, whichever way they came about. */
-class Variants {
-  readonly #folder: string;
-  readonly #base: ReadonlyMap<string, string>;
-  /** By what differs from the base. */
-  readonly #byDifference = new Map<string, AblationVariant>();
-
-  /** @param folder that paths are named from: a run has the same name wherever its project lies */
-  constructor(base: Recipe, folder: string) {
-    this.#folder = folder;
-    this.#base = recipeSettings(base);
-    this.add(base, ABLATION_BASE);
-  }
-
-  get list(): AblationVariant[] {
-    return [...this.#byDifference.values()];
-  }
-
-  /**
-   * @returns the variant's name: `name` where the recipe is a new one, and where none is given what differs from the
-   * base
-   */
-  add(recipe: Recipe, name?: string): string {
-    const difference = this.#difference(recipe);
-    const known = this.#byDifference.get(difference);
-    if (known) return known.name;
-    const variant = { name: folderName(name ?? difference), recipe };
-    this.#byDifference.set(difference, variant);
-    return variant.name;
-  }
-
-  /** Such as `partition.ratio=0.1,partition.scope=local`. */
-  #difference(recipe: Recipe): string {
+/**
+ * Recipes that are the same are one, whichever way they came about.
+ *
+ * @param folder that paths are named from: a run has the same name wherever its project lies
+ */
+function variantsOf(base: Recipe, folder: string) {
+  const ofBase = recipeSettings(base);
+  /** By what differs from the base, such as `partition.ratio=0.1,partition.scope=local`. */
+  const byDifference = new Map<string, AblationVariant>();
+  /** @returns the variant's name: `name` where the recipe is a new one, and where none is given the difference */
+  const add = (recipe: Recipe, name?: string): string => {
     const own = recipeSettings(recipe);
-    const keys = [...new Set([...this.#base.keys(), ...own.keys()])].filter((key) => key !== 'training.seed');
-    return keys
-      .filter((key) => own.get(key) !== this.#base.get(key))
-      .map((key) => `${key}=${fromFolder(own.get(key) ?? 'null', this.#folder)}`)
+    const difference = [...new Set([...ofBase.keys(), ...own.keys()])]
+      .filter((key) => key !== 'training.seed' && own.get(key) !== ofBase.get(key))
+      .map((key) => `${key}=${fromFolder(own.get(key) ?? 'null', folder)}`)
       .join(',');
-  }
+    const variant = byDifference.get(difference) ?? { name: folderName(name ?? difference), recipe };
+    byDifference.set(difference, variant);
+    return variant.name;
+  };
+  add(base, ABLATION_BASE);
+  return { add, all: () => [...byDifference.values()] };
 }
 
 /** Without a checksum: a run keeps its name where code has changed, and is then refused by its recipe. */

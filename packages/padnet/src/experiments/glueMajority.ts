@@ -1,5 +1,5 @@
 /** The score of a constant answer to a task of GLUE: the least that a network has to beat. */
-import { type GlueTaskName, type TextDataset, textScore } from '../data/index.js';
+import { type GlueTaskName, textScore } from '../data/index.js';
 import type { GlueRecipe } from '../recipe/index.js';
 import { mean } from '../statistics.js';
 import { loadTexts } from '../training/index.js';
@@ -20,12 +20,8 @@ export function majorityScore({ data }: Pick<GlueRecipe, 'data'>): MajorityScore
   return {
     task: data.task,
     answer: classNames ? classNames[constant]! : constant.toFixed(2),
-    ...textScore(definition.metrics, constantAnswers(test, constant), test.labels!),
+    ...textScore(definition.metrics, new Float32Array(test.length).fill(constant), test.labels!),
   };
-}
-
-function constantAnswers({ length }: TextDataset, answer: number): Float32Array {
-  return new Float32Array(length).fill(answer);
 }
 
 /** The first of those that are equally frequent. */

@@ -24,7 +24,7 @@ export interface Cell {
 
 export interface Column {
   readonly title: string;
-  readonly relative: Metric['relative'];
+  readonly relative: 'ratio' | 'points' | null;
   /** One for each run. */
   readonly cells: readonly Cell[];
 }
@@ -41,11 +41,11 @@ export function compareRuns(runs: readonly RunSummary[]): Comparison {
 }
 
 function column(metric: Metric, runs: readonly RunSummary[]): Column {
-  const { title, value, format, detail, relative } = metric;
+  const { title, value, format, detail, relative = null, comparable = always } = metric;
   const best = bestText(metric, runs);
   const relativeTo = (run: RunSummary, kind: LayerKind): string | null => {
     const base = relative === null ? null : baseline(run, kind, runs);
-    if (base === null || base === run || !metric.comparable(run, base)) return null;
+    if (base === null || base === run || !comparable(run, base)) return null;
     const [mine, other] = [value(run), value(base)];
     if (mine === null || other === null) return null;
     return relative === 'points' ? formatPoints(mine - other) : formatRatio(mine / other);
@@ -63,6 +63,8 @@ function column(metric: Metric, runs: readonly RunSummary[]): Column {
   return { title, relative, cells };
 }
 
+const always = (): boolean => true;
+
 /** The first run of this kind with the same network; a run of that kind is its own baseline. */
 function baseline(run: RunSummary, kind: LayerKind, runs: readonly RunSummary[]): RunSummary | null {
   if (run.layer === kind) return run;
@@ -70,10 +72,10 @@ function baseline(run: RunSummary, kind: LayerKind, runs: readonly RunSummary[])
 }
 
 /** As shown, so that runs which look the same are all marked. Null where nothing can be called best. */
-function bestText({ value, format, better, comparable }: Metric, runs: readonly RunSummary[]): string | null {
+function bestText({ value, format, better, comparable = always }: Metric, runs: readonly RunSummary[]): string | null {
   const [first] = runs;
   const values = runs.map(value).filter((each) => each !== null);
-  if (!first || better === null || values.length < 2 || !runs.every((run) => comparable(first, run))) return null;
+  if (!first || better === undefined || values.length < 2 || !runs.every((run) => comparable(first, run))) return null;
   const texts = new Set(values.map((each) => format(each, first)));
   if (texts.size < 2) return null;
   return format(better === 'higher' ? Math.max(...values) : Math.min(...values), first);

@@ -3,18 +3,19 @@ import { formatBytes, formatCount, formatPercent, formatSeconds } from './format
 import type { RunRecipe } from '../recipe/recipe.js';
 import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
-import { accuracyInterval, formatScore, isFraction, metricName } from './scoreText.js';
+import { accuracyInterval, formatScore, isFraction, metricName, metricsText } from './scoreText.js';
 
 export interface Metric {
   readonly title: string;
   readonly value: (run: RunSummary) => number | null;
   readonly format: (value: number | null, run: RunSummary) => string;
   readonly detail?: (run: RunSummary) => string | null;
-  readonly better: 'higher' | 'lower' | null;
-  /** `ratio`: how many times the other run's value; `points`: percentage points above it; null: not compared. */
-  readonly relative: 'ratio' | 'points' | null;
-  /** Whether the values of two runs mean the same. */
-  readonly comparable: (a: RunSummary, b: RunSummary) => boolean;
+  /** Absent: neither is. */
+  readonly better?: 'higher' | 'lower';
+  /** `ratio`: how many times the other run's value; `points`: percentage points above it. @default not compared */
+  readonly relative?: 'ratio' | 'points';
+  /** Whether the values of two runs mean the same. @default always */
+  readonly comparable?: (a: RunSummary, b: RunSummary) => boolean;
 }
 
 export function sameNetwork({ model: a }: RunSummary, { model: b }: RunSummary): boolean {
@@ -77,7 +78,6 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       detail: ({ maskBits }) => (maskBits > 0 ? `+ ${formatBytes(Math.ceil(maskBits / 8))} of mask` : null),
       better: 'lower',
       relative: 'ratio',
-      comparable: () => true,
     },
     {
       title: 'Dynamic ratio κ',
@@ -85,9 +85,6 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       format: (value) => formatPercent(value),
       detail: ({ kappa: { target, reached } }) =>
         Math.abs(target - reached) > 5e-4 ? `target ${formatPercent(target)}` : null,
-      better: null,
-      relative: null,
-      comparable: () => true,
     },
     {
       title: macsTitle(runs),
@@ -120,9 +117,6 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       value: ({ trainingSeconds }) => trainingSeconds,
       format: formatSeconds,
       detail: ({ curve }) => (curve.length === 1 ? '1 epoch' : `${curve.length} epochs`),
-      better: null,
-      relative: null,
-      comparable: sameMachine,
     },
   ];
 }
@@ -160,9 +154,7 @@ function scored(runs: readonly RunSummary[]): readonly RunSummary[] {
 function scoreDetail(run: RunSummary, runs: readonly RunSummary[]): string | null {
   const { metric, metrics } = run;
   const others = Object.entries(metrics).filter(([name]) => name !== metric);
-  if (others.length > 0) {
-    return others.map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`).join(', ');
-  }
+  if (others.length > 0) return metricsText(Object.fromEntries(others));
   const interval = scoreInterval(run);
   const name = only(runs, (each) => each.metric) === null ? [metricName(metric)] : [];
   const details = [...name, ...(interval === null ? [] : [`± ${(100 * interval).toFixed(2)}`])];

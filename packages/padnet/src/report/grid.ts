@@ -12,20 +12,26 @@ export interface Grid {
 export function alignGrid({ heading, rows, leftColumns }: Grid): string {
   const all = [heading, ...rows].map((row) => row.map(printable));
   const widths = heading.map((_, column) => Math.max(...all.map((row) => width(row[column] ?? ''))));
-  const line = (row: readonly string[]): string =>
-    widths
-      .map((size, column) => {
-        const text = row[column] ?? '';
-        const gap = ' '.repeat(size - width(text));
-        return column < leftColumns ? text + gap : gap + text;
-      })
-      .join('  ')
-      .trimEnd();
+  const line = (row: readonly string[]): string => alignRow(row, widths, (column) => column < leftColumns).trimEnd();
   const [first, ...others] = all.map(line);
   return [first, widths.map((size) => '─'.repeat(size)).join('  '), ...others].join('\n');
 }
 
+/** One line of such columns; what is longer than its column takes the room that it needs. */
+export function alignRow(
+  row: readonly string[],
+  widths: readonly number[],
+  isLeft: (column: number) => boolean,
+): string {
+  return row
+    .map((text, column) => {
+      const gap = ' '.repeat(Math.max(0, (widths[column] ?? 0) - width(text)));
+      return isLeft(column) ? text + gap : gap + text;
+    })
+    .join('  ');
+}
+
 /** In characters, not in UTF-16 units. */
-function width(text: string): number {
+export function width(text: string): number {
   return Array.from(text).length;
 }

@@ -32,6 +32,13 @@ export function formatScore(metric: string, score: number | null, digits = 2): s
   return isFraction(metric) ? formatPercent(score, digits) : (100 * score).toFixed(digits).replace('-', '−');
 }
 
+/** Such as `F1 91.23 %, accuracy 90.00 %`. @param metrics by name */
+export function metricsText(metrics: Readonly<Record<string, number>>): string {
+  return Object.entries(metrics)
+    .map(([name, value]) => `${metricName(name)} ${formatScore(name, value)}`)
+    .join(', ');
+}
+
 /** Half the width of the 95 % interval of a fraction measured on n samples (normal approximation). */
 export function accuracyInterval(accuracy: number, samples: number): number {
   return 1.96 * Math.sqrt((accuracy * (1 - accuracy)) / samples);

@@ -42,14 +42,14 @@ td b::before{content:"";display:inline-block;width:7px;height:7px;border-radius:
   margin-right:7px;vertical-align:.12em}
 small{display:block;color:var(--muted);font-size:12.5px;font-weight:400;line-height:1.45}
 .swatch{display:inline-block;width:11px;height:11px;border-radius:3px;margin-right:9px;vertical-align:-.02em;
-  background:var(--c);print-color-adjust:exact;-webkit-print-color-adjust:exact}
+  background:var(--c)}
 .notes{color:var(--muted);font-size:13.5px;margin:14px 0 0;padding-left:1.1em}
 .notes li{margin:2px 0}
 .grid{display:grid;gap:36px 44px;grid-template-columns:repeat(auto-fill,minmax(min(100%,400px),1fr))}
 .grid.small{gap:26px 36px;grid-template-columns:repeat(auto-fill,minmax(min(100%,290px),1fr))}
 figure{margin:0;min-width:0;break-inside:avoid}
-figure svg{width:100%;height:auto;display:block;overflow:visible;font-family:inherit;print-color-adjust:exact;
-  -webkit-print-color-adjust:exact}
+figure svg{width:100%;height:auto;display:block;overflow:visible;font-family:inherit}
+.swatch,.share,.scale,figure svg{print-color-adjust:exact;-webkit-print-color-adjust:exact}
 .grid.small svg{max-width:420px}
 figcaption{font-weight:600;font-size:15px;margin-bottom:8px}
 figcaption small{display:inline;margin-left:6px}
@@ -57,8 +57,7 @@ figcaption small{display:inline;margin-left:6px}
 .tokens th small{display:inline;margin-left:4px}
 .tokens td{text-align:left;white-space:normal;padding:6px 0;font-size:14px}
 .share{display:inline-block;width:34px;height:8px;border-radius:2px;margin-right:8px;vertical-align:.06em;
-  background:linear-gradient(90deg,var(--c) var(--share),var(--rule) var(--share));print-color-adjust:exact;
-  -webkit-print-color-adjust:exact}
+  background:linear-gradient(90deg,var(--c) var(--share),var(--rule) var(--share))}
 .token{display:inline-block;margin:0 10px 2px 0;overflow-wrap:anywhere}
 .token small{display:inline;margin-left:3px}
 .read{background:var(--tint);border-radius:8px;padding:12px 16px;margin:24px 0 0;font-size:14.5px;max-width:64em;
@@ -71,7 +70,7 @@ figcaption small{display:inline;margin-left:6px}
 .run{margin:28px 0 14px}
 .scale{display:inline-block;width:120px;height:10px;border-radius:3px;margin:0 8px;vertical-align:-1px;
   background:linear-gradient(90deg,transparent,color-mix(in srgb,var(--c) ${100 * fullColour}%,transparent));
-  border:1px solid var(--rule);print-color-adjust:exact;-webkit-print-color-adjust:exact}
+  border:1px solid var(--rule)}
 .settings{color:var(--muted);font-size:13px;margin:-6px 0 6px}
 .empty{color:var(--muted)}
 .wide svg{min-width:760px}

@@ -29,6 +29,11 @@ export interface Table<Row> {
   readonly rows: readonly Row[];
 }
 
+/** Rows as a command lists them, without a title: aligned, with a rule beneath the headings. */
+export function listing<Row>(rows: readonly Row[], columns: readonly TableColumn<Row>[]): string {
+  return textTable({ columns, rows });
+}
+
 /** The table aligned, with a rule beneath its headings; a `*` behind what is best. */
 export function textTable<Row>(table: Omit<Table<Row>, 'title'>, { best: marks = false } = {}): string {
   const grid = stringsOf(table, (text, { best, isName }) => (marks && !isName ? `${text} ${best ? '*' : ' '}` : text));

@@ -46,12 +46,10 @@ function heatMap(
   { most, colour }: HeatScale,
   { marks = [], x, y, ...plot }: Plot.PlotOptions,
 ): Html {
-  const shown = cells.map((cell) => ({ ...cell, opacity: heatOpacity(cell.value, most) }));
-  const ink = (fill: string, isOn: (opacity: number) => boolean): Plot.Markish =>
-    Plot.text(
-      shown.filter(({ opacity, text }) => text !== undefined && isOn(opacity)),
-      { x: 'x', y: 'y', text: 'text', fill },
-    );
+  const shown = cells.map((cell) => {
+    const opacity = heatOpacity(cell.value, most);
+    return { ...cell, opacity, ink: opacity > inkChanges ? 'var(--on-full)' : 'var(--on-pale)' };
+  });
   return plotSvg(label, {
     marginRight: 0,
     marginBottom: 10,
@@ -61,8 +59,7 @@ function heatMap(
     opacity: { type: 'identity' },
     marks: [
       Plot.cell(shown, { x: 'x', y: 'y', fill: colour, fillOpacity: 'opacity', rx: 2, title: 'title' }),
-      ink('var(--on-pale)', (opacity) => opacity <= inkChanges),
-      ink('var(--on-full)', (opacity) => opacity > inkChanges),
+      Plot.text(shown, { x: 'x', y: 'y', text: 'text', fill: 'ink' }),
       ...marks,
     ],
   });

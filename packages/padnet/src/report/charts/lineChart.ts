@@ -1,7 +1,7 @@
 /** Lines over epochs, one colour a run, named where they end. */
 import * as Plot from '@observablehq/plot';
 import { html, type Html } from '../html.js';
-import { axisName, gridY, spreadText } from './marks.js';
+import { axisName, gridY, spreadText, valueDomain } from './marks.js';
 import { plotSvg } from './plotSvg.js';
 
 export interface Line {
@@ -45,7 +45,7 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
   const isLogarithmic = Math.min(...values) > 0 && Math.max(...values) > mostRatio * Math.min(...values);
   const [low, high] = isLogarithmic
     ? [Math.min(...values) / 1.2, Math.max(...values) * 1.2]
-    : valueDomain(values, most, leastSpan);
+    : valueDomain(values, { margin: 0.06, most, leastSpan });
   const epochs = Math.max(...points.map(({ epoch }) => epoch));
   const ticks = isLogarithmic ? powersOfTen(low, high) : 5;
   const ends = lines.flatMap(({ label, points: own, colour }) =>
@@ -94,15 +94,6 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
       spreadText(ends, { ...place, text: 'label', fill: 'colour', dx: 9 }),
     ],
   });
-}
-
-/** All values with a margin; below 0 only where values are (correlations can be). */
-function valueDomain(values: readonly number[], most: number, leastSpan: number): [low: number, high: number] {
-  const [least, largest] = [Math.min(...values), Math.max(...values)];
-  const margin = 0.06 * (largest - least || 1);
-  const high = Math.min(most, largest + margin);
-  const low = Math.min(least - margin, high - leastSpan);
-  return [least < 0 ? low : Math.max(0, low), high];
 }
 
 function powersOfTen(low: number, high: number): number[] {

@@ -1,4 +1,4 @@
-/** Marks that several charts have. */
+/** Marks and scales that several charts have. */
 import * as Plot from '@observablehq/plot';
 import { spreadLabels } from './spreadLabels.js';
 
@@ -22,4 +22,26 @@ export function spreadText(data: Plot.Data, options: Plot.TextOptions): Plot.Mar
       return { channels: { y: { value: spreadLabels(pixels, 15, marginTop, height - marginBottom) } } };
     }),
   );
+}
+
+/**
+ * All values with a margin; below 0 only where values are (correlations can be).
+ *
+ * @param margin share of their span
+ * @param most the largest value that there can be
+ * @param leastSpan values closer than this are drawn close
+ */
+export function valueDomain(
+  values: readonly number[],
+  {
+    margin: share,
+    most,
+    leastSpan = 0,
+  }: { readonly margin: number; readonly most: number; readonly leastSpan?: number },
+): [low: number, high: number] {
+  const [least, largest] = [Math.min(...values), Math.max(...values)];
+  const margin = share * (largest - least || 1);
+  const high = Math.min(most, largest + margin);
+  const low = Math.min(least - margin, high - leastSpan);
+  return [least < 0 ? low : Math.max(0, low), high];
 }

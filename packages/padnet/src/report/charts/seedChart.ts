@@ -2,7 +2,7 @@
 import * as Plot from '@observablehq/plot';
 import type { MeanDeviation } from '../../statistics.js';
 import { html, type Html } from '../html.js';
-import { hundredfold } from '../matrix/matrixText.js';
+import { hundredfold, meanText } from '../matrix/matrixText.js';
 import { axisName, gridY, spreadText } from './marks.js';
 import { plotSvg, shorten } from './plotSvg.js';
 
@@ -129,10 +129,7 @@ function seriesMarks(
     if (!score) return [];
     const { mean, deviation, count } = score;
     const spread = deviation ?? 0;
-    const measured = [hundredfold(mean, 2), ...(deviation === null ? [] : [`± ${hundredfold(deviation, 2)}`])].join(
-      ' ',
-    );
-    const title = `${titleOf(value)}: ${measured}, ${count} ${count === 1 ? 'seed' : 'seeds'}`;
+    const title = `${titleOf(value)}: ${meanText(score, 2)}, ${count} ${count === 1 ? 'seed' : 'seeds'}`;
     return [{ value, colour, mean, from: mean - spread, to: mean + spread, text: hundredfold(mean, 1), title }];
   });
   const ring = { x: 'value', y: 'score', dx: dx - ringGap } as const;
@@ -166,15 +163,8 @@ function scoreDomain(scores: readonly number[], references: readonly number[]): 
   return [Math.min(least, ...near) - margin, Math.max(largest, ...near) + margin];
 }
 
-interface TickLayout {
-  readonly rotate: number;
-  readonly marginBottom: number;
-  readonly marginLeft: number;
-  readonly format: (value: string) => string;
-}
-
 /** Longer names than there is room for lean. */
-function tickLayout(values: readonly string[], baseValue: string | null): TickLayout {
+function tickLayout(values: readonly string[], baseValue: string | null) {
   const shown = (value: string): string => shorten(value, 22);
   const longest = Math.max(...values.map((value) => shown(value).length));
   const leans = longest * 7 > (size.width - 2 * leastMargin) / values.length;

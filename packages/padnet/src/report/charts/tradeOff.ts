@@ -5,7 +5,7 @@ import { scoreAxis, scoreInterval, scoreTitle } from '../comparisonMetrics.js';
 import { formatCount } from '../format.js';
 import type { Html } from '../html.js';
 import { formatScore } from '../scoreText.js';
-import { axisName, gridY, spreadText } from './marks.js';
+import { axisName, gridY, spreadText, valueDomain } from './marks.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { runColours } from './runColours.js';
 
@@ -24,8 +24,10 @@ export function tradeOffChart(runs: readonly RunSummary[]): Html {
     return [{ name: shorten(name, 20), title, parameters, value, low, high, colour: colours[index]! }];
   });
   const interval = points.some(({ low, high }) => high > low) ? ', with 95 % interval' : '';
-  const [least, most] = [Math.min(...points.map(({ low }) => low)), Math.max(...points.map(({ high }) => high))];
-  const margin = 0.15 * (most - least || 1);
+  const domain = valueDomain(
+    points.flatMap(({ low, high }) => [low, high]),
+    { margin: 0.15, most: 100 },
+  );
   const largest = Math.max(...points.map(({ parameters }) => parameters));
   const x = 'parameters';
   const label = { x, y: 'value', text: 'name', fill: 'colour', lineAnchor: 'middle' } as const;
@@ -33,12 +35,7 @@ export function tradeOffChart(runs: readonly RunSummary[]): Html {
   return plotSvg(`${scoreTitle(runs)} against stored numbers: ${points.map(({ title }) => title).join(', ')}`, {
     ...size,
     x: { domain: [0, 1.18 * largest], ticks: 5, tickFormat: formatCount, label: 'stored numbers', labelArrow: 'none' },
-    y: {
-      domain: [least < 0 ? least - margin : Math.max(0, least - margin), Math.min(100, most + margin)],
-      ticks: 5,
-      tickSize: 0,
-      label: null,
-    },
+    y: { domain, ticks: 5, tickSize: 0, label: null },
     marks: [
       gridY(),
       axisName(`${scoreAxis(runs)}${interval}`, size.marginLeft),

@@ -1,6 +1,6 @@
 /** An ablation for a terminal, as JSON and a page. */
 import { type AblationResults, ablationTable, type AblationTable } from '../../experiments/index.js';
-import { ablationColours, ablationPage } from '../pages/ablationPage.js';
+import { ablationPage } from '../pages/ablationPage.js';
 import { textTable } from '../table.js';
 import { ablationText, type AblationTextTable } from './ablationText.js';
 import {
@@ -26,7 +26,7 @@ export function ablationReport(
   origin: MatrixOrigin,
 ): MatrixReport<AblationDocument> {
   const table = ablationTable(results);
-  const text = ablationText(results, table, ablationColours(table));
+  const text = ablationText(results, table);
   const { lead, base, sweeps, notes } = text;
   const found = sweeps.flatMap(({ title, finding }) => (finding === null ? [] : `${title}: ${finding}`));
   const said = [lead, base.finding, ...found, ...notes].filter((each) => each !== null);

@@ -1,16 +1,16 @@
 /** An ablation in words and digits: what the terminal prints and the page shows. */
 import { ABLATION_BASE, type AblationResults, type AblationRow, type AblationTable } from '../../experiments/index.js';
+import { referenceColours, seriesColours } from '../charts/runColours.js';
 import { formatCount, formatPercent, formatSeconds } from '../format.js';
 import { isFraction, metricName } from '../scoreText.js';
 import { settingDifferences } from '../settingDifferences.js';
 import type { Table, TableColumn } from '../table.js';
 import {
   chance,
-  deviationText,
   differenceCell,
-  hundredfold,
   intervalText,
   isBeyondChance,
+  meanText,
   outcomes,
   overSeeds,
   runNotes,
@@ -40,12 +40,16 @@ export interface AblationText {
   readonly notes: readonly string[];
 }
 
-/** @param colours on a page, by recipe: of the table of the base and the references */
-export function ablationText(
-  results: AblationResults,
-  table: AblationTable,
-  colours?: ReadonlyMap<string, string>,
-): AblationText {
+/** The colours of the base and the references on the page, by name. */
+export function ablationColours({ references }: AblationTable): ReadonlyMap<string, string> {
+  const colours = referenceColours(references.length);
+  return new Map([
+    [ABLATION_BASE, seriesColours(1)[0]!],
+    ...references.map(({ name }, index) => [name, colours[index]!] as const),
+  ]);
+}
+
+export function ablationText(results: AblationResults, table: AblationTable): AblationText {
   const seeds = results.plan.seeds.length;
   const costs: TableColumn<AblationRow>[] = [
     { heading: scoreHeading(table.metric), cell: (row) => scoreCell(row, seeds, digits) },
@@ -85,7 +89,7 @@ export function ablationText(
       references.length === 0 ? 'The base' : 'The base and what to measure it by',
       ['recipe'],
       [{ ...table.base, names: [ABLATION_BASE] }, ...references],
-      colours,
+      ablationColours(table),
     ),
     sweeps: table.sweeps.map(({ keys, rows }) =>
       tableOf(
@@ -135,9 +139,8 @@ function finding(rows: readonly NamedRow[]): string | null {
 function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | null {
   if (base.score === null || metric === null) return null;
   const unit = isFraction(metric) ? ' %' : '';
-  const scored = [hundredfold(base.score.mean, digits), ...deviationText(base.score, digits)].join(' ');
   const only = base.score.count === 1 ? ' (one seed)' : '';
-  const first = `The base reaches a ${scoreName(metric)} of ${scored}${unit}${only}.`;
+  const first = `The base reaches a ${scoreName(metric)} of ${meanText(base.score, digits)}${unit}${only}.`;
   const rows = new Map(sweeps.flatMap(({ rows: own }) => own.map((row) => [row.variant, row.difference] as const)));
   const compared = [...rows.values()].flatMap((difference) =>
     difference?.count === seeds ? (isBeyondChance(difference) ?? []) : [],

@@ -1,6 +1,6 @@
 /** GLUE's table for a terminal, as JSON, Markdown and a page. */
 import { type GlueResults, type GlueRun, glueTable, type GlueTable } from '../../experiments/index.js';
-import { glueColours, gluePage, type GlueTaskRuns } from '../pages/gluePage.js';
+import { gluePage, type GlueTaskRuns } from '../pages/gluePage.js';
 import { escapeMarkdown, markdownTable, textTable } from '../table.js';
 import { glueText, type GlueText } from './glueText.js';
 import {
@@ -36,7 +36,7 @@ export function glueReport(
   origin: MatrixOrigin,
 ): MatrixReport<GlueDocument> {
   const table = glueTable(results);
-  const text = glueText(results, table, glueColours);
+  const text = glueText(results, table);
   const { matrix, majority } = results;
   const { rows, differences } = table;
   const said = [...text.findings, ...text.notes];

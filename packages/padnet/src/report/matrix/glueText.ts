@@ -1,28 +1,28 @@
 /** GLUE's table in words and digits: rows for a terminal, Markdown and a page, and what they say. */
 import { type GlueTaskName, glueTasks } from '../../data/index.js';
 import {
+  type GlueCosts,
   type GlueDifference,
   glueHeading,
   type GlueNetwork,
   type GlueResults,
   type GlueRun,
   type GlueTable,
+  type SeedScores,
 } from '../../experiments/index.js';
-import { formatBytes, formatCount, formatPercent, formatSeconds } from '../format.js';
+import { formatBytes, formatCount, formatPercent, formatSeconds, unknown } from '../format.js';
 import type { Table, TableCell, TableColumn } from '../table.js';
 import { differenceCell, hundredfold, outcomes, overSeeds, runNotes, scoreCell, seedNotes } from './matrixText.js';
 
 /** Digits after the point. */
 const digits = 1;
 
-export interface GlueTextRow {
-  readonly name: string;
-  /** Null of what is no network: the majority class, and differences. */
-  readonly network: GlueNetwork | null;
+interface GlueTextRow {
+  readonly name: TableCell;
   /** One for each task, and where there are several, their average. */
   readonly scores: readonly TableCell[];
-  /** The costs of a network: stored numbers, κ, step, memory. */
-  readonly costs: readonly string[];
+  /** Null: not known; absent of what is no network: the majority class, and differences. */
+  readonly costs?: GlueCosts | null;
 }
 
 export interface GlueText {
@@ -37,74 +37,55 @@ export interface GlueText {
   readonly notes: readonly string[];
 }
 
-const costHeadings = [
-  ['Stored', 'numbers'],
-  ['κ', 'reached'],
-  ['Step', 'training'],
-  ['Memory', 'peak'],
-] as const;
+function costColumn(heading: string, detail: string, text: (costs: GlueCosts) => string): TableColumn<GlueTextRow> {
+  return { heading, detail, cell: ({ costs }) => (costs === null ? unknown : costs && text(costs)) };
+}
 
-/** @param colours of the networks on a page */
-export function glueText(
-  results: GlueResults,
-  table: GlueTable,
-  colours?: Readonly<Record<GlueNetwork, string>>,
-): GlueText {
+const costColumns = [
+  costColumn('Stored', 'numbers', ({ parameters }) => formatCount(parameters)),
+  costColumn('κ', 'reached', ({ dynamicRatio }) => formatPercent(dynamicRatio)),
+  costColumn('Step', 'training', ({ stepSeconds }) => formatSeconds(stepSeconds)),
+  costColumn('Memory', 'peak', ({ peakMemoryBytes }) => formatBytes(peakMemoryBytes)),
+];
+
+/** The networks' colours on a page, as `runColours` gives them in the order of `glueDetailNetworks`. */
+export const glueColours: Readonly<Record<GlueNetwork, string>> = {
+  static: 'var(--run-0)',
+  moe: 'var(--run-1)',
+  pad: 'var(--run-2)',
+  scratch: 'var(--run-3)',
+};
+
+export function glueText(results: GlueResults, table: GlueTable): GlueText {
   const { matrix, majority, rows, differences } = table;
   const { tasks, seeds } = matrix;
   const withAverage = <T>(cells: readonly T[], average: T): readonly T[] =>
     tasks.length > 1 ? [...cells, average] : cells;
-  const scores = rows.map(({ cells, average }) =>
-    withAverage(cells, { score: average, failed: [] }).map((cell) => scoreCell(cell, seeds.length, digits)),
-  );
+  const shown = rows.map(({ cells, average }) => withAverage<SeedScores>(cells, { score: average, failed: [] }));
   const best = withAverage(tasks, null).map((_, column) => {
-    const means = rows.flatMap(
-      ({ cells, average }) => (cells[column]?.score ?? (column === tasks.length ? average : null))?.mean ?? [],
-    );
+    const means = shown.flatMap((cells) => cells[column]!.score?.mean ?? []);
     return means.length < 2 ? null : hundredfold(Math.max(...means), digits);
   });
-  const networkRows = rows.map(({ network, costs }, row) => ({
-    name: networkName(network, results.runs),
-    network,
-    scores: scores[row]!.map((cell, column) => ({ ...cell, best: cell.text === best[column] })),
-    costs: [
-      formatCount(costs?.parameters ?? null),
-      formatPercent(costs?.dynamicRatio ?? null),
-      formatSeconds(costs?.stepSeconds ?? null),
-      formatBytes(costs?.peakMemoryBytes ?? null),
-    ],
-  }));
-  const otherRow = (name: string, cells: readonly TableCell[]): GlueTextRow => ({
-    name,
-    network: null,
-    scores: cells,
-    costs: [],
+  const networkRows = rows.map(({ network, costs }, row): GlueTextRow => {
+    const cells = shown[row]!.map((each) => scoreCell(each, seeds.length, digits));
+    return {
+      name: { text: networkName(network, results.runs), colour: glueColours[network] },
+      scores: cells.map((cell, column) => ({ ...cell, best: cell.text === best[column] })),
+      costs,
+    };
   });
-  const name: TableColumn<GlueTextRow> = {
-    heading: 'Network',
-    isName: true,
-    cell: (row) => ({ text: row.name, colour: row.network === null ? undefined : colours?.[row.network] }),
-  };
+  const name: TableColumn<GlueTextRow> = { heading: 'Network', isName: true, cell: (row) => row.name };
   const scoreColumns = withAverage(tasks.map(glueHeading), ['Average', `${tasks.length} tasks`]).map(
     ([heading, detail], index): TableColumn<GlueTextRow> => ({ heading, detail, cell: (row) => row.scores[index] }),
   );
-  const costColumns = costHeadings.map(([heading, detail], index): TableColumn<GlueTextRow> => ({
-    heading,
-    detail,
-    cell: (row) => row.costs[index],
-  }));
-  const allRows = [
-    otherRow(
-      'majority class',
-      withAverage(majority.scores, majority.average).map((score) => ({ text: hundredfold(score, digits) })),
-    ),
+  const constant = withAverage(majority.scores, majority.average).map((score) => hundredfold(score, digits));
+  const allRows: GlueTextRow[] = [
+    { name: { text: 'majority class' }, scores: constant.map((text) => ({ text })) },
     ...networkRows,
-    ...differences.map(({ network, than, cells, average }) =>
-      otherRow(
-        `${glueShortNames[network]} − ${glueShortNames[than]}`,
-        withAverage(cells, average).map((each) => differenceCell(each, digits)),
-      ),
-    ),
+    ...differences.map(({ network, than, cells, average }) => ({
+      name: { text: `${glueShortNames[network]} − ${glueShortNames[than]}` },
+      scores: withAverage(cells, average).map((each) => differenceCell(each, digits)),
+    })),
   ];
   const title = 'Scores by network and task';
   return {

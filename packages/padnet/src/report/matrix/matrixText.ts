@@ -21,6 +21,11 @@ export function differenceCell(difference: MeanInterval | null, digits: number):
   return { text: signedHundredfold(difference.mean, digits), details };
 }
 
+/** `87.1 ± 0.6`; of a single value without its deviation. */
+export function meanText(score: MeanDeviation, digits: number): string {
+  return [hundredfold(score.mean, digits), ...deviationText(score, digits)].join(' ');
+}
+
 /** `± 0.6`; nothing of a single value. */
 export function deviationText({ deviation }: MeanDeviation, digits: number): string[] {
   return deviation === null ? [] : [`± ${hundredfold(deviation, digits)}`];
@@ -50,16 +55,9 @@ export function signedHundredfold(fraction: number, digits: number): string {
   return fraction > 0 && Number(text) !== 0 ? `+${text}` : text;
 }
 
-interface Named {
-  readonly label: string;
-  readonly difference: MeanInterval | null;
-}
-
-/** Labels by what their differences say; those without are left out. */
-export function outcomes<Of extends Named>(
-  differences: readonly Of[],
-): Record<'above' | 'below' | 'open' | 'single', Of[]> {
-  const groups: Record<'above' | 'below' | 'open' | 'single', Of[]> = { above: [], below: [], open: [], single: [] };
+/** By what their differences say; those without one are left out. */
+export function outcomes<Of extends { readonly difference: MeanInterval | null }>(differences: readonly Of[]) {
+  const groups = { above: [] as Of[], below: [] as Of[], open: [] as Of[], single: [] as Of[] };
   for (const each of differences) {
     if (each.difference === null) continue;
     const beyond = isBeyondChance(each.difference);

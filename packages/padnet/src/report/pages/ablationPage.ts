@@ -11,10 +11,11 @@ import {
   scoresBySeed,
 } from '../../experiments/index.js';
 import { differenceChart, type DifferenceGroup, type DifferenceRow } from '../charts/differenceChart.js';
-import { referenceColours, seriesColours } from '../charts/runColours.js';
+import { seriesColours } from '../charts/runColours.js';
 import { seedChart } from '../charts/seedChart.js';
 import { html, type Html } from '../html.js';
 import {
+  ablationColours,
   type AblationText,
   type AblationTextTable,
   scoreHeading,
@@ -29,10 +30,7 @@ import { htmlTable, swatch } from '../table.js';
 import { methodReferences, originFacts } from './comparisonPage.js';
 import { reportPage } from './reportPage.js';
 
-/**
- * @param file of the ablation
- * @param text with `ablationColours`
- */
+/** @param file of the ablation */
 export function ablationPage(
   file: string,
   results: AblationResults,
@@ -95,15 +93,6 @@ function differenceGroups({ base, references, sweeps }: AblationTable): Differen
     })),
   ];
   return groups.filter(({ rows }) => rows.length > 0);
-}
-
-/** The colours of the base and the references on the page, by name. */
-export function ablationColours({ references }: AblationTable): ReadonlyMap<string, string> {
-  const colours = referenceColours(references.length);
-  return new Map([
-    [ABLATION_BASE, seriesColours(1)[0]!],
-    ...references.map(({ name }, index) => [name, colours[index]!] as const),
-  ]);
 }
 
 function sweepSection(

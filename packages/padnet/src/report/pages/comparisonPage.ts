@@ -31,7 +31,7 @@ export function htmlReport(runs: readonly RunSummary[], { title, date, data, com
     title: title ?? titleOf(runs, networks),
     kicker: `PAD-Net comparison of ${runs.length} ${runs.length === 1 ? 'run' : 'runs'}`,
     lead: summarySentence(runs),
-    facts: [...dataFact(data ?? unique(runs, ({ recipe }) => recipe && dataText(recipe))), ...runFacts(runs, date)],
+    facts: [['Data', data ?? unique(runs, ({ recipe }) => recipe && dataText(recipe))], ...runFacts(runs, date)],
     body: html`${section(
       {
         title: 'The runs side by side',
@@ -48,11 +48,6 @@ export function htmlReport(runs: readonly RunSummary[], { title, date, data, com
 function titleOf(runs: readonly RunSummary[], networks: string): string {
   const data = unique(runs, ({ recipe }) => recipe && dataName(recipe));
   return data === '' ? networks : `${networks} on ${data}`;
-}
-
-/** Networks that are no runs have none. */
-function dataFact(data: string): [name: string, value: string][] {
-  return data === '' ? [] : [['Data', data]];
 }
 
 /** How and where runs were made. */

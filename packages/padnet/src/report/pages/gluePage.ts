@@ -7,7 +7,7 @@ import { glueHeading, type GlueNetwork, type GlueResults } from '../../experimen
 import { meanDeviation } from '../../statistics.js';
 import { seedChart, type SeedPoint, type SeedReference } from '../charts/seedChart.js';
 import { html, type Html } from '../html.js';
-import { glueShortNames, type GlueText } from '../matrix/glueText.js';
+import { glueColours, glueShortNames, type GlueText } from '../matrix/glueText.js';
 import type { MatrixOrigin } from '../matrix/matrixReport.js';
 import { runSections } from '../sections/runSections.js';
 import { figure, grid, noteList, section } from '../sections/section.js';
@@ -26,15 +26,6 @@ export interface GlueTaskRuns {
 /** `scratch` last, so that the others have the colours of their kind. */
 export const glueDetailNetworks = ['static', 'moe', 'pad', 'scratch'] as const satisfies readonly GlueNetwork[];
 
-/** The networks' colours, as `runColours` gives them in that order. */
-export const glueColours: Readonly<Record<GlueNetwork, string>> = {
-  static: 'var(--run-0)',
-  moe: 'var(--run-1)',
-  pad: 'var(--run-2)',
-  scratch: 'var(--run-3)',
-};
-
-/** @param text with `glueColours` */
 export function gluePage(
   results: GlueResults,
   text: GlueText,

@@ -20,10 +20,8 @@ import { figure, section, smallGrid } from './section.js';
 interface RoutedRun {
   readonly name: string;
   readonly colour: string;
-  /** Whose coefficients they are: the dynamic convolution, or the file of a router of one's own. */
-  readonly router: string;
-  /** The sum of the coefficients of an input: 1, anything, or what a router of one's own makes of them. */
-  readonly sum: 'one' | 'any' | 'own';
+  /** A sentence on the sum of the coefficients of an input. */
+  readonly sum: string;
   readonly routed: RouterCoefficients;
 }
 
@@ -33,7 +31,7 @@ export function routerSections(runs: readonly RunSummary[]): Html | null {
   const routedRuns = runs.flatMap(({ name, coefficients, model }, index): RoutedRun[] =>
     coefficients === null || !('convolution' in model)
       ? []
-      : [{ name, colour: colours[index]!, ...routerOf(model), routed: coefficients }],
+      : [{ name, colour: colours[index]!, sum: sumText(model, coefficients), routed: coefficients }],
   );
   if (routedRuns.length === 0) return null;
   const coefficients = classMaps(routedRuns, 'α', ({ path, means }) => [
@@ -55,9 +53,9 @@ export function routerSections(runs: readonly RunSummary[]): Html | null {
       sub: html`Mean coefficient α of each kernel of the bank, over up to ${routedRuns[0]!.routed.perClass} test
       pictures of every class, in the first, middle and last dynamic layer.`,
       read: html`The router of a layer looks at its input x and weighs the K kernels of the bank: θ(x) = Σ
-      α<sub>k</sub>(x) Θ<sub>k</sub>. ${sumText(routedRuns)} Rows that are alike treat every class alike, as a static
-      layer would. Rows that differ show that the layer uses other kernels for other classes. In a partial layer the
-      coefficients weigh only the entries under the mask.`,
+      α<sub>k</sub>(x) Θ<sub>k</sub>. ${[...new Set(routedRuns.map(({ sum }) => sum))].join(' ')} Rows that are alike
+      treat every class alike, as a static layer would. Rows that differ show that the layer uses other kernels for
+      other classes. In a partial layer the coefficients weigh only the entries under the mask.`,
     },
     coefficients,
   )}
@@ -163,32 +161,13 @@ function runHeading({ name, colour }: RoutedRun, what: string, most: number): Ht
   </h3>`;
 }
 
-function routerOf({ convolution, router }: ModelOptions): Pick<RoutedRun, 'router' | 'sum'> {
-  if (router !== undefined) return { router: codeName(router), sum: 'own' };
-  return { router: convolutionNames[convolution].name, sum: convolution === 'condconv' ? 'any' : 'one' };
-}
-
-/** A sentence on the sum of the coefficients of a row. */
-function sumText(runs: readonly RoutedRun[]): string {
-  const said = (sum: RoutedRun['sum'], sentence: (names: string) => string): string[] => {
-    const names = [...new Set(runs.filter((each) => each.sum === sum).map(({ router }) => router))].join(' and ');
-    return names === '' ? [] : [sentence(names)];
-  };
-  return [
-    ...said(
-      'one',
-      (names) => `Coefficients of a row sum to 1 in ${names}; where all are ${uniform(runs)} no kernel is preferred.`,
-    ),
-    ...said('any', (names) => `In ${names} each coefficient is from 0 to 1 by itself.`),
-    ...said('own', (names) => `What coefficients mean in ${names}, its code says.`),
-  ].join(' ');
-}
-
-/** 1/K as text, where all layers agree on K. */
-function uniform(runs: readonly RoutedRun[]): string {
-  const layers = runs.flatMap(({ routed }) => routed.layers);
+function sumText({ convolution, router }: ModelOptions, { layers }: RouterCoefficients): string {
+  if (router !== undefined) return `What coefficients mean in ${codeName(router)}, its code says.`;
+  const { name } = convolutionNames[convolution];
+  if (convolution === 'condconv') return `In ${name} each coefficient is from 0 to 1 by itself.`;
   const [first = 0, ...others] = new Set(layers.map(({ means }) => means[0]?.length ?? 0));
-  return others.length === 0 ? `1/K = ${(1 / first).toFixed(2)}` : '1/K';
+  const uniform = others.length === 0 ? `1/K = ${(1 / first).toFixed(2)}` : '1/K';
+  return `Coefficients of a row sum to 1 in ${name}; where all are ${uniform} no kernel is preferred.`;
 }
 
 function picture(input: InputCoefficients, { routed, colour }: RoutedRun, most: number): Html {
