@@ -102,6 +102,11 @@ export class GraphBuilder {
     this.#nodes.push({ name: output, type: 'Identity', inputs: [input], outputs: [output], attributes: {} });
   }
 
+  /** Makes `value` an output by the name that it has. */
+  result(value: Value): void {
+    this.#outputs.push(value);
+  }
+
   /** A node with one output. @param inputs null where an optional one is left out */
   node(type: string, inputs: readonly (Value | null)[], output: OutputType, options: NodeOptions = {}): Value {
     return this.nodes(type, inputs, [output], options)[0]!;

@@ -224,8 +224,40 @@ function parameter(
   return pointwise(graph, 'Add', weighed, graph.weights.add(`${path}.static_weight`, constant));
 }
 
+/** What follows a convolution: activation(y + residual). */
+export interface Epilogue {
+  /** [batch, outChannels, …size], made when it is needed; null: 0. */
+  readonly residual: (() => Value) | null;
+  readonly activation: nn.BatchNorm['activation'];
+}
+
+export const noEpilogue: Epilogue = { residual: null, activation: 'none' };
+
+export function activated(graph: GraphBuilder, activation: Epilogue['activation'], input: Value): Value {
+  switch (activation) {
+    case 'none':
+      return input;
+    case 'relu':
+      return pointwise(graph, 'Relu', input);
+    case 'relu6': {
+      const [low, high] = [0, 6].map((bound) => graph.constant('float32', [bound], []));
+      return pointwise(graph, 'Clip', input, low!, high!);
+    }
+  }
+}
+
+export function finished(
+  graph: GraphBuilder,
+  output: Value,
+  residual: Value | null,
+  activation: Epilogue['activation'],
+): Value {
+  return activated(graph, activation, residual ? pointwise(graph, 'Add', output, residual) : output);
+}
+
 /**
  * What a sample after the other gives, as one Scan: a convolution whose weights differ within a batch is none of ONNX.
+ * Samples keep a dimension of 1, so that a runtime need not copy them.
  *
  * @param inputs [batch, …]; the samples are [1, …]
  */
@@ -235,17 +267,21 @@ function perSample(
   build: (inner: Emission, samples: readonly Value[]) => Value,
 ): Value {
   const { graph } = emission;
-  const body = new GraphBuilder(graph.weights, graph);
-  const first = body.constant('int64', [0]);
-  const samples = inputs.map(({ type, shape: [, ...shape] }) => {
-    return body.node('Unsqueeze', [body.input('sample', type, shape), first], [type, [1, ...shape]]);
+  const axis = graph.constant('int64', [1]);
+  const scanned = inputs.map((input) => {
+    const [batch, ...each] = input.shape;
+    return graph.node('Unsqueeze', [input, axis], [input.type, [batch!, 1, ...each]]);
   });
-  const { type, shape, ...output } = build({ ...emission, graph: body }, samples);
-  const [, ...each] = shape;
-  body.output('result', body.node('Squeeze', [{ type, shape, ...output }, first], [type, each]));
-  return graph.node('Scan', inputs, [type, [inputs[0]!.shape[0]!, ...each]], {
+  const body = new GraphBuilder(graph.weights, graph);
+  const samples = inputs.map(({ type, shape: [, ...each] }) => body.input('sample', type, [1, ...each]));
+  const result = build({ ...emission, graph: body }, samples);
+  body.result(result);
+  const [, ...each] = result.shape;
+  const [batch] = inputs[0]!.shape;
+  const stacked = graph.node('Scan', scanned, [result.type, [batch!, 1, ...each]], {
     attributes: { body: body.build('sample'), num_scan_inputs: inputs.length },
   });
+  return graph.node('Squeeze', [stacked, axis], [result.type, [batch!, ...each]]);
 }
 
 interface Mixture {
@@ -264,21 +300,35 @@ function mixedConvolution(
   { source, router, geometry }: DynamicConv,
   input: Value,
   { coefficients, spatial, bias }: Mixture,
+  { residual, activation }: Epilogue,
 ): Value {
   const { graph } = emission;
-  if (source.kind === 'static')
-    return convolution(graph, input, weight(emission, `${path}.source.static_weight`)!, bias, geometry);
-  const inputs = [input, coefficients, ...(spatial ? [spatial] : [])];
-  const mixed = (make: (inner: Emission, alpha: Value, positions: Value | null) => Value, added: Value | null): Value =>
-    perSample(emission, inputs, (inner, [x, alpha, positions = null]) =>
-      convolution(inner.graph, x!, make(inner, alpha!, positions), added, geometry),
-    );
+  const added = residual?.() ?? null;
+  if (source.kind === 'static') {
+    const kernel = weight(emission, `${path}.source.static_weight`)!;
+    return finished(graph, convolution(graph, input, kernel, bias, geometry), added, activation);
+  }
+  type MakeKernel = (inner: Emission, alpha: Value, positions: Value | null) => Value;
+  const mixed = (
+    make: MakeKernel,
+    ownBias: Value | null,
+    ownResidual: Value | null,
+    last: typeof activation,
+  ): Value => {
+    const optional = [spatial, ownResidual].filter((each) => each !== null);
+    return perSample(emission, [input, coefficients, ...optional], (inner, [x, alpha, ...others]) => {
+      const kernel = make(inner, alpha!, spatial ? others.shift()! : null);
+      return finished(inner.graph, convolution(inner.graph, x!, kernel, ownBias, geometry), others[0] ?? null, last);
+    });
+  };
   const filters = geometry.groups === 1 ? wholeFilters(source) : null;
   if (filters === null) {
     const { sumsToOne } = router;
     return mixed(
       (inner, alpha, positions) => parameter(inner, `${path}.source`, source, alpha, { spatial: positions, sumsToOne }),
       bias,
+      added,
+      activation,
     );
   }
   const [outChannels = 0, ...filterShape] = source.shape;
@@ -286,12 +336,15 @@ function mixedConvolution(
     bias && graph.node('Gather', [bias, graph.constant('int64', indices)], [float, [indices.length]]);
   const constant = weight(emission, `${path}.source.static_weight`, [filters.static.length, ...filterShape])!;
   const bank = weight(emission, `${path}.source.bank`)!;
+  const early = added ? 'none' : activation;
   const parts = [
-    convolution(graph, input, constant, biasOf(filters.static), geometry),
+    activated(graph, early, convolution(graph, input, constant, biasOf(filters.static), geometry)),
     mixed(
       (inner, alpha, positions) =>
         kernelOf(inner.graph, alpha, bank, [filters.dynamic.length, ...filterShape], positions),
       biasOf(filters.dynamic),
+      null,
+      early,
     ),
   ];
   const [batch, , ...size] = parts[0]!.shape;
@@ -299,7 +352,9 @@ function mixedConvolution(
   const sorted = graph.node('Concat', parts, [float, shape], { attributes: { axis: 1 } });
   const order = [...filters.static, ...filters.dynamic];
   const places = Array.from({ length: outChannels }, (_, filter) => order.indexOf(filter));
-  return graph.node('Gather', [sorted, graph.constant('int64', places)], [float, shape], { attributes: { axis: 1 } });
+  const axis = { attributes: { axis: 1 } };
+  const output = graph.node('Gather', [sorted, graph.constant('int64', places)], [float, shape], axis);
+  return added ? finished(graph, output, added, activation) : output;
 }
 
 /** Indices of the filters that are dynamic and static, where each is one as a whole and there are both. */
@@ -310,8 +365,14 @@ function wholeFilters(source: ParameterSource): Record<'dynamic' | 'static', rea
   });
 }
 
-/** y = f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b: [batch, inChannels, …size] → [batch, outChannels, …]. */
-export function dynamicConv(emission: Emission, path: string, layer: DynamicConv, input: Value): Value {
+/** f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b and what follows: [batch, inChannels, …size] → [batch, outChannels, …]. */
+export function dynamicConv(
+  emission: Emission,
+  path: string,
+  layer: DynamicConv,
+  input: Value,
+  epilogue: Epilogue,
+): Value {
   const { graph } = emission;
   const { router, source, geometry } = layer;
   const { coefficients, spatial, channel, filter } = attention(emission, `${path}.router`, router, input);
@@ -320,16 +381,18 @@ export function dynamicConv(emission: Emission, path: string, layer: DynamicConv
     const x = channel ? pointwise(graph, 'Mul', input, eachMap(graph, channel, input)) : input;
     const bias = weight(emission, `${path}.bias`);
     const bank = weight(emission, `${path}.bias_bank`);
-    // Bias and norm come behind the filter attention; else the convolution adds what is constant of them.
-    const own = filter === null ? bias : null;
-    const output = mixedConvolution(emission, path, layer, x, { coefficients, spatial, bias: own });
+    const mixture = { coefficients, spatial };
+    if (filter === null && bank === null)
+      return mixedConvolution(emission, path, layer, x, { ...mixture, bias }, epilogue);
+    // What is added comes behind the filter attention.
+    const output = mixedConvolution(emission, path, layer, x, { ...mixture, bias: null }, noEpilogue);
     const scaled = filter ? pointwise(graph, 'Mul', output, eachMap(graph, filter, output)) : output;
     const channels = [coefficients.shape[0]!, geometry.outChannels];
     const mixed = bank && graph.node('MatMul', [coefficients, bank], [float, channels], { name: 'mix_bias' });
-    const withBias = mixed ? pointwise(graph, 'Add', scaled, eachMap(graph, mixed, output)) : scaled;
-    if (bias === null || own !== null) return withBias;
+    const withMixed = mixed ? pointwise(graph, 'Add', scaled, eachMap(graph, mixed, output)) : scaled;
     const size = [1, geometry.outChannels, ...output.shape.slice(2).map(() => 1)];
-    return pointwise(graph, 'Add', withBias, reshaped(graph, bias, size));
+    const whole = bias ? pointwise(graph, 'Add', withMixed, reshaped(graph, bias, size)) : withMixed;
+    return finished(graph, whole, epilogue.residual?.() ?? null, epilogue.activation);
   });
 }
 

@@ -6,10 +6,14 @@ import { BasicBlock, Bottleneck, InvertedResidual, MobileNetV2, ResNet } from '.
 import { normedConvolutions } from './compactTensors.js';
 import { ExternalWeights, GraphBuilder, type Value } from './graphBuilder.js';
 import {
+  activated,
   convolution,
   decomposedConv,
   dynamicConv,
+  type Epilogue,
+  finished,
   linear,
+  noEpilogue,
   pointwise,
   pooled,
   weight,
@@ -48,50 +52,65 @@ export function pictureGraph(
   return { graph: graph.build('network'), weights, outputs };
 }
 
-/** @param path of the module within the network */
-function moduleGraph(emission: Emission, path: string, module: nn.Module, input: Value): Value {
+/**
+ * @param path of the module within the network
+ * @param epilogue of convolutions alone
+ */
+function moduleGraph(
+  emission: Emission,
+  path: string,
+  module: nn.Module,
+  input: Value,
+  epilogue: Epilogue = noEpilogue,
+): Value {
   const { graph } = emission;
   const at = (name: string): string => (path === '' ? name : `${path}.${name}`);
-  const child = (name: string, value: Value): Value => moduleGraph(emission, at(name), childOf(module, name), value);
-  const relu = (value: Value): Value => graph.within(path, () => pointwise(graph, 'Relu', value));
-  const add = (a: Value, b: Value): Value => graph.within(path, () => pointwise(graph, 'Add', a, b));
+  const child = (name: string, value: Value, then?: Epilogue): Value =>
+    moduleGraph(emission, at(name), childOf(module, name), value, then);
+  const relu = { residual: null, activation: 'relu' } as const;
 
   if (module instanceof ResNet) {
-    let x = child('maxpool', relu(child('conv1', input)));
+    let x = child('maxpool', child('conv1', input, relu));
     for (const stage of ['layer1', 'layer2', 'layer3', 'layer4']) x = child(stage, x);
     return child('fc', pooled(graph, x));
   }
   if (module instanceof BasicBlock || module instanceof Bottleneck) {
-    const first = relu(child('conv1', input));
-    const last = module instanceof BasicBlock ? child('conv2', first) : child('conv3', relu(child('conv2', first)));
-    return relu(add(last, module.downsample ? child('downsample', input) : input));
+    const residual = (): Value => (module.downsample ? child('downsample', input) : input);
+    const first = child('conv1', input, relu);
+    if (module instanceof BasicBlock) return child('conv2', first, { residual, activation: 'relu' });
+    return child('conv3', child('conv2', first, relu), { residual, activation: 'relu' });
   }
   if (module instanceof MobileNetV2) return child('classifier', pooled(graph, child('features', input)));
   if (module instanceof InvertedResidual) {
     const output = child('conv', input);
-    return module.addsInput ? add(output, input) : output;
+    return module.addsInput ? graph.within(path, () => pointwise(graph, 'Add', output, input)) : output;
   }
   if (module instanceof nn.Sequential) {
-    const folded = new Map(normedConvolutions(module).map(({ norm }) => [norm.name, norm.module]));
+    const normed = normedConvolutions(module);
+    const norms = new Set(normed.map(({ norm }) => norm.name));
+    const activations = new Map(normed.map(({ conv, norm }) => [conv.name, norm.module.activation]));
     let x = input;
     for (const [name] of module.children()) {
-      const norm = folded.get(name);
-      x = norm ? activated(graph, norm.activation, x) : child(name, x);
+      if (norms.has(name)) continue;
+      x = child(name, x, { residual: null, activation: activations.get(name) ?? 'none' });
     }
     return x;
   }
-  if (module instanceof DynamicConv) return dynamicConv(emission, path, module, input);
-  if (module instanceof DecomposedConv2d) return decomposedConv(emission, path, module, input);
-  if (module instanceof nn.Conv) {
-    const [kernel, bias] = [weight(emission, at('weight'))!, weight(emission, at('bias'))];
-    return graph.within(path, () => convolution(graph, input, kernel, bias, module.geometry));
+  if (module instanceof DynamicConv) return dynamicConv(emission, path, module, input, epilogue);
+  if (module instanceof DecomposedConv2d || module instanceof nn.Conv) {
+    const output =
+      module instanceof DecomposedConv2d
+        ? decomposedConv(emission, path, module, input)
+        : staticConv(emission, path, module, input);
+    const residual = epilogue.residual?.() ?? null;
+    return graph.within(path, () => finished(graph, output, residual, epilogue.activation));
   }
   if (module instanceof nn.BatchNorm) return batchNorm(emission, path, module, input);
   if (module instanceof nn.MaxPool1d || module instanceof nn.MaxPool2d) return maxPool(graph, path, module, input);
   if (module instanceof nn.Linear) return linear(emission, path, input);
   if (module instanceof nn.Identity || module instanceof nn.Dropout) return input;
-  if (module instanceof nn.ReLU) return relu(input);
-  if (module instanceof nn.ReLU6) return activated(graph, 'relu6', input);
+  if (module instanceof nn.ReLU) return graph.within(path, () => activated(graph, 'relu', input));
+  if (module instanceof nn.ReLU6) return graph.within(path, () => activated(graph, 'relu6', input));
   if (module instanceof nn.Flatten && module.startDim === 1 && module.endDim === -1) {
     const size = (input.shape.slice(1) as number[]).reduce((product, length) => product * length);
     return graph.within(path, () => graph.node('Flatten', [input], ['float32', [input.shape[0]!, size]]));
@@ -107,17 +126,10 @@ function childOf(module: nn.Module, name: string): nn.Module {
   throw new RangeError(`${module.constructor.name} has no ${name}`);
 }
 
-function activated(graph: GraphBuilder, activation: nn.BatchNorm['activation'], input: Value): Value {
-  switch (activation) {
-    case 'none':
-      return input;
-    case 'relu':
-      return pointwise(graph, 'Relu', input);
-    case 'relu6': {
-      const [low, high] = [0, 6].map((bound) => graph.constant('float32', [bound], []));
-      return pointwise(graph, 'Clip', input, low!, high!);
-    }
-  }
+function staticConv(emission: Emission, path: string, { geometry }: nn.Conv, input: Value): Value {
+  const { graph } = emission;
+  const [kernel, bias] = [weight(emission, `${path}.weight`)!, weight(emission, `${path}.bias`)];
+  return graph.within(path, () => convolution(graph, input, kernel, bias, geometry));
 }
 
 /** One that follows no convolution. */
