@@ -105,7 +105,7 @@ describe('the size of a compact file', () => {
     expect(whole!.others.published / ofStatic.others.static).toBeGreaterThan(5.5);
   });
 
-  it('of a layer that a partition made static has its n numbers; of DCD none, as its matrix is gone', async () => {
+  it('of a layer that a partition made static has its n numbers; of DCD none: its matrix is gone', async () => {
     for (const convolution of ['dyconv', 'dcd'] as const) {
       const model = pictureModel({ name: 'resnet10', convolution, layer: 'partial' }, 'nothing');
       const masks = Array.from(partialLayers(model.network), ([path, { shape }]): [string, Mask] => [
