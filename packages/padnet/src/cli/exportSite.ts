@@ -19,11 +19,10 @@ function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
   const [{ folder: first, run: firstRun }] = runs as readonly [ExportedRun, ...ExportedRun[]];
   const { modality } = first.manifest;
   const other = runs.find(({ folder }) => folder.manifest.modality !== modality);
-  if (other)
-    throw new InputError(
-      `${firstRun} is on ${sampleNames[modality]} and ${other.run} on ${sampleNames[other.folder.manifest.modality]}; ` +
-        'a page shows networks of one kind',
-    );
+  if (other) {
+    const [one, another] = [modality, other.folder.manifest.modality].map((each) => sampleNames[each]);
+    throw new InputError(`${firstRun} is on ${one} and ${other.run} on ${another}; a page shows networks of one kind`);
+  }
   const labels = labelsOf(runs);
   const samples = runs.find((run) => run.samples.length > 0)?.samples ?? [];
   const site = {

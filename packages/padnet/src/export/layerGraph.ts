@@ -113,7 +113,7 @@ function hardSigmoid(graph: GraphBuilder, input: Value): Value {
   return pointwise(graph, 'Div', pointwise(graph, 'Clip', raised, zero!, six!), three!);
 }
 
-/** Averages of the four quarters, which share a line where a side is odd: [batch, channels, …] → [batch, 4 channels]. */
+/** Averages of the four quarters, which share a line of an odd side: [batch, channels, …] → [batch, 4 channels]. */
 function quarters(graph: GraphBuilder, input: Value): Value {
   const [batch, ...shape] = input.shape;
   const [channels = 0, height = 0, width = 0] = shape as number[];
@@ -365,7 +365,10 @@ function wholeFilters(source: ParameterSource): Record<'dynamic' | 'static', rea
   });
 }
 
-/** f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b and what follows: [batch, inChannels, …size] → [batch, outChannels, …]. */
+/**
+ * f(x) ⊙ (θ(x) ∗ (c(x) ⊙ x)) + Σ_k α_k(x) b_k + b, and what follows: [batch, inChannels, …size] → [batch, outChannels,
+ * …size'].
+ */
 export function dynamicConv(
   emission: Emission,
   path: string,
