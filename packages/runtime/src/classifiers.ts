@@ -116,8 +116,9 @@ function checkedText(text: unknown): string {
 }
 
 function checkedList<T>(list: readonly T[], what: string): readonly T[] {
-  if (Array.isArray(list)) return list;
-  throw new InputError(`${kindOf(list)} was given, expected an array of ${what}`);
+  const given: unknown = list;
+  if (Array.isArray(given)) return list;
+  throw new InputError(`${kindOf(given)} was given, expected an array of ${what}`);
 }
 
 /** A value in a word. */

@@ -214,7 +214,8 @@ export function pretrainedDescription(
   return classes.join('\0') === labels.join('\0') ? { ...data, definition } : {};
 }
 
-const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
+/** Names of the files that a tokenizer is read from. */
+export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
 
 /** As `savePictureModel`. @param tokenizer the folder that its files are copied from */
 export function saveTextModel(
