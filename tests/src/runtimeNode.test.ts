@@ -374,6 +374,8 @@ describe('a folder', () => {
     expect(await refused(load(null as unknown as string))).toMatch(/load takes the folder of an exported network/);
     expect(await refused(load('file://elsewhere/pictures'))).toMatch(/is no path of this machine/);
     expect(await refused(load('ftp://127.0.0.1/pictures'))).toMatch(/expected an address that starts with http/);
+    const secret = await refused(load('http://user:secret@127.0.0.1/pictures'));
+    expect(secret).toBe('the address of 127.0.0.1 has a name or a password, which fetch does not take; leave it out');
   });
 
   it.each([0, -1, 1.5, NaN, 4096, 1e9, '2'])('is not computed with %s threads', async (numThreads) => {
