@@ -154,6 +154,41 @@ describe('nothing of somebody else’s is replaced', () => {
     expect(manifestOf('again').layer).toBe('partial');
   });
 
+  it('--force leaves nothing of what it replaces, and all that is not of padnet', async () => {
+    await succeed('export', 'rte', '--out', 'replaced');
+    expect(existsSync(join(cwd, 'replaced/vocab.txt'))).toBe(true);
+    writeFileSync(join(cwd, 'replaced/notes.txt'), 'mine');
+    await succeed('export', 'static', '--out', 'replaced', '--force');
+    const names = ['model.onnx', 'model.safetensors', 'notes.txt', 'padnet.json', 'weights.bin'];
+    expect(
+      readdirSync(join(cwd, 'replaced'))
+        .filter((name) => !name.startsWith('.'))
+        .sort(),
+    ).toEqual(names);
+
+    // A picture network's folder may have them of somebody else.
+    writeFileSync(join(cwd, 'replaced/vocab.txt'), 'mine');
+    await succeed('export', 'static', '--out', 'replaced', '--force');
+    expect(readFileSync(join(cwd, 'replaced/vocab.txt'), 'utf8')).toBe('mine');
+  });
+
+  it('--force leaves no networks of the web page before, and changes nothing outside of it', async () => {
+    await succeed('export', '--web', 'site', 'pad', 'static');
+    expect(readdirSync(join(cwd, 'site/models')).sort()).toEqual(['pad', 'static']);
+    mkdirSync(join(cwd, 'site/models/mine'));
+    writeFileSync(join(cwd, 'site/models/mine/notes.txt'), 'mine');
+    writeFileSync(join(cwd, 'notes.txt'), 'mine');
+    const site = join(cwd, 'site/site.json');
+    const { files, ...rest } = JSON.parse(readFileSync(site, 'utf8')) as { files: string[] };
+    writeFileSync(site, JSON.stringify({ ...rest, files: [...files, 'chunk-old.js', '../notes.txt', 5] }));
+    writeFileSync(join(cwd, 'site/chunk-old.js'), '');
+    await succeed('export', '--web', 'site', 'static', '--force');
+    expect(readdirSync(join(cwd, 'site/models')).sort()).toEqual(['mine', 'static']);
+    expect(existsSync(join(cwd, 'site/chunk-old.js'))).toBe(false);
+    expect(existsSync(join(cwd, 'site/models/mine/notes.txt'))).toBe(true);
+    expect(existsSync(join(cwd, 'notes.txt'))).toBe(true);
+  });
+
   it('files of the same names never', async () => {
     mkdirSync(join(cwd, 'mine'));
     writeFileSync(join(cwd, 'mine/model.onnx'), 'precious');

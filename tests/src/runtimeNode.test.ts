@@ -6,7 +6,15 @@ import { join } from 'node:path';
 import { fileURLToPath, pathToFileURL } from 'node:url';
 import { crc32 } from 'node:zlib';
 import { fromTypedArray, noGrad, scope } from '@padnet/torch';
-import { InputError, load, PictureClassifier, TextClassifier, type LoadProgress } from '@padnet/runtime';
+import {
+  InputError,
+  load,
+  type Picture,
+  PictureClassifier,
+  TextClassifier,
+  type LoadProgress,
+  type PictureManifest,
+} from '@padnet/runtime';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError as TrainingError } from 'padnet';
@@ -144,6 +152,22 @@ describe('pictures', () => {
     expect(await told(root)).toContain('is no file');
     const short = { data: new Uint8Array(5), width: 2, height: 1, channels: 3 } as const;
     expect(await refused(classifier.classify(short))).toContain('has 5 values, expected 6: 2×1×3');
+    // Numbers from 0 to 1 would be taken for black.
+    for (const data of [new Float32Array(6), new Uint16Array(6), [1, 2, 3, 4, 5, 6], null])
+      expect(await refused(classifier.classify({ ...short, data } as unknown as Picture))).toContain(
+        'has pixels of another type, expected Uint8Array or Uint8ClampedArray',
+      );
+    for (const [given, name] of [
+      [null, 'null'],
+      [undefined, 'undefined'],
+      [5, 'number'],
+    ] as const)
+      expect(await refused(classifier.classify(given as unknown as Picture))).toBe(
+        `${name} was given, expected a picture`,
+      );
+    expect(await refused(classifier.logits('a.png' as unknown as Picture[]))).toBe(
+      'string was given, expected an array of pictures',
+    );
     // The header of a PNG claims what it likes.
     const bomb = Buffer.from(png);
     bomb.writeUInt32BE(20000, 16);
@@ -258,6 +282,28 @@ describe('a folder', () => {
       /does not fit its graph: a weight lies beyond the end/,
     ],
     [
+      'weights that no memory holds',
+      changed({ weights: { ...manifest.weights, bytes: 2 ** 52 } }),
+      /cannot be expanded: there is no memory for the \d+ bytes/,
+    ],
+    [
+      'weights in one place',
+      changed({
+        weights: { ...manifest.weights, tensors: manifest.weights.tensors.map((each) => ({ ...each, offset: 0 })) },
+      }),
+      /does not fit its graph: a weight lies where another is/,
+    ],
+    [
+      'huge pictures',
+      changed({ picture: { ...(manifest as PictureManifest).picture, height: 2 ** 31 } }),
+      /padnet.json is damaged: picture.height: /,
+    ],
+    [
+      'more channels than means',
+      changed({ picture: { ...(manifest as PictureManifest).picture, channels: 2 ** 31 } }),
+      /padnet.json is damaged: picture: expected a mean and a std for each channel/,
+    ],
+    [
       'a graph that reads another file',
       { ...pictures, graph: outside },
       /wants the file "\/etc\/passwd", expected weights.bin alone/,
@@ -320,6 +366,30 @@ describe('a folder', () => {
     expect(await refused(load(folder))).toMatch(/padnet.json is no file/);
     expect(await refused(load(folder, { device: 'webgpu' }))).toMatch(/is no file/);
     expect(await refused(load(join(root, 'texts'), { device: 'webgpu' }))).toMatch(/device webgpu is one of browsers/);
+  });
+
+  it('may be named by an address of this machine; what is none at all is refused', async () => {
+    await using classifier = await pictureClassifier(pathToFileURL(join(root, 'pictures')).href);
+    expect(classifier.name).toBe(manifest.name);
+    expect(await refused(load(null as unknown as string))).toMatch(/load takes the folder of an exported network/);
+    expect(await refused(load('file://elsewhere/pictures'))).toMatch(/is no path of this machine/);
+    expect(await refused(load('ftp://127.0.0.1/pictures'))).toMatch(/expected an address that starts with http/);
+    const secret = await refused(load('http://user:secret@127.0.0.1/pictures'));
+    expect(secret).toBe('the address of 127.0.0.1 has a name or a password, which fetch does not take; leave it out');
+  });
+
+  it.each([0, -1, 1.5, NaN, 4096, 1e9, '2'])('is not computed with %s threads', async (numThreads) => {
+    expect(await refused(load(join(root, 'pictures'), { numThreads: numThreads as number }))).toBe(
+      `numThreads is ${numThreads}, expected a whole number from 1 to 256`,
+    );
+  });
+
+  it('is not blamed for what `onProgress` throws', async () => {
+    const failure = new Error('the page is gone');
+    const onProgress = (): void => {
+      throw failure;
+    };
+    await expect(load(join(root, 'pictures'), { onProgress })).rejects.toBe(failure);
   });
 
   it('throws the errors of training', () => {
@@ -432,6 +502,21 @@ describe('a call', () => {
     await expect(classifier.classify(picture, { signal: AbortSignal.abort() })).rejects.toMatchObject({
       name: 'AbortError',
     });
+  });
+
+  it('before the release is answered, which waits for it', async () => {
+    const classifier = await pictureClassifier();
+    const picture = await waves(64, 64);
+    const answers = [classifier.classify(picture), classifier.classify(picture)];
+    let answered = 0;
+    for (const answer of answers) void answer.then(() => answered++);
+    await Promise.all([classifier.release(), classifier.release()]);
+    await Promise.all(answers);
+    expect(answered).toBe(2);
+    await using texts = await textClassifier('texts');
+    const ofText = texts.classify('a good plot');
+    await texts.release();
+    expect((await ofText).classes).toHaveLength(2);
   });
 
   it('after the release says so', async () => {

@@ -2,7 +2,7 @@
 import { classifierOf, type Picture, type PictureClassifier, type TextClassifier } from './classifiers.js';
 import type { Engine, EngineOptions } from './engine/engine.js';
 import { InputError } from './errors.js';
-import type { LoadOptions } from './loadOptions.js';
+import { checkOptions, type LoadOptions } from './loadOptions.js';
 import { checkWasm } from './web/checkWasm.js';
 import { folderUrl } from './web/folderUrl.js';
 import type { WebPicture } from './web/webPicture.js';
@@ -15,6 +15,7 @@ export async function load(
   options: LoadOptions = {},
 ): Promise<PictureClassifier | TextClassifier> {
   checkWasm();
+  checkOptions(options);
   const { cache = true, device = 'auto', numThreads, signal, onProgress } = options;
   const folder = folderUrl(source, location.href);
   const wasmPaths = options.wasmPaths === undefined ? undefined : folderUrl(options.wasmPaths, location.href).href;

@@ -2,6 +2,7 @@
 import type { PictureAnswer, TextAnswer } from './answers.js';
 import type { CallOptions, Engine, Facts, PictureOptions, Text, TextOptions } from './engine/engine.js';
 import type { Device } from './engine/session.js';
+import { InputError } from './errors.js';
 import type { RawPicture } from './picture/rawPicture.js';
 
 /** A class of the browser, where the types of one are known. */
@@ -68,12 +69,12 @@ export class PictureClassifier extends Classifier {
    *   is aborted
    */
   async classify(picture: Picture, options: PictureOptions = {}): Promise<PictureAnswer> {
-    return await this.engine.picture(picture, options);
+    return await this.engine.picture(checkedPicture(picture), options);
   }
 
   /** The network's output for each picture, computed as one batch: [pictures][classes]. Errors as of `classify`. */
   async logits(pictures: readonly Picture[], options: CallOptions = {}): Promise<Float32Array[]> {
-    return await this.engine.pictureLogits(pictures, options);
+    return await this.engine.pictureLogits(checkedList(pictures, 'pictures').map(checkedPicture), options);
   }
 }
 
@@ -87,13 +88,42 @@ export class TextClassifier extends Classifier {
    *   where it is aborted
    */
   async classify(first: string, second: string | null = null, options: TextOptions = {}): Promise<TextAnswer> {
-    return await this.engine.text(first, second, options);
+    return await this.engine.text(checkedText(first), second === null ? null : checkedText(second), options);
   }
 
   /** The network's output for each text, computed as one batch: [texts][classes]. Errors as of `classify`. */
   async logits(texts: readonly Text[], options: CallOptions = {}): Promise<Float32Array[]> {
-    return await this.engine.textLogits(texts, options);
+    const checked = checkedList(texts, 'texts').map((text): Text => {
+      return Array.isArray(text) && text.length === 2
+        ? [checkedText(text[0]), checkedText(text[1])]
+        : checkedText(text);
+    });
+    return await this.engine.textLogits(checked, options);
   }
+}
+
+// Callers without types may give anything.
+
+function checkedPicture(picture: Picture): Picture {
+  const given: unknown = picture;
+  if (typeof given === 'string' || (typeof given === 'object' && given !== null)) return picture;
+  throw new InputError(`${kindOf(given)} was given, expected a picture`);
+}
+
+function checkedText(text: unknown): string {
+  if (typeof text === 'string') return text;
+  throw new InputError(`${kindOf(text)} was given, expected a text`);
+}
+
+function checkedList<T>(list: readonly T[], what: string): readonly T[] {
+  const given: unknown = list;
+  if (Array.isArray(given)) return list;
+  throw new InputError(`${kindOf(given)} was given, expected an array of ${what}`);
+}
+
+/** A value in a word. */
+function kindOf(value: unknown): string {
+  return value === null ? 'null' : Array.isArray(value) ? 'an array' : typeof value;
 }
 
 /** @internal */

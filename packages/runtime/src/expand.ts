@@ -13,15 +13,31 @@ export function expandWeights(
   { bytes, tensors }: { readonly bytes: number; readonly tensors: readonly WeightEntry[] },
   file: string,
 ): Uint8Array<ArrayBuffer> {
-  const expanded = new ArrayBuffer(bytes);
+  const expanded = roomFor(bytes, file);
   const reader = new CompactReader(compact, file);
+  let end = 0;
   for (const entry of tensors) {
     const length = entries(entry.shape);
-    if (entry.offset % 4 !== 0 || entry.offset + 4 * length > bytes)
-      throw new InputError(`${file} does not fit its graph: a weight lies beyond the end; export the network again`);
+    const wrong = (problem: string): InputError =>
+      new InputError(`${file} does not fit its graph: a weight ${problem}; export the network again`);
+    if (entry.offset % 4 !== 0 || entry.offset < end) throw wrong('lies where another is');
+    end = entry.offset + 4 * length;
+    if (end > bytes) throw wrong('lies beyond the end');
     fill(new Float32Array(expanded, entry.offset, length), entry, reader);
   }
   return new Uint8Array(expanded);
+}
+
+function roomFor(bytes: number, file: string): ArrayBuffer {
+  try {
+    return new ArrayBuffer(bytes);
+  } catch (cause) {
+    throw new InputError(
+      `${file} cannot be expanded: there is no memory for the ${bytes} bytes that its graph wants; free some, or ` +
+        'export the network again',
+      { cause },
+    );
+  }
 }
 
 function fill(target: Float32Array, entry: WeightEntry, reader: CompactReader): void {

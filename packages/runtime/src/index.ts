@@ -2,7 +2,8 @@
 import { fileURLToPath } from 'node:url';
 import { classifierOf, type PictureClassifier, type TextClassifier } from './classifiers.js';
 import { openEngine } from './engine/engine.js';
-import type { LoadOptions } from './loadOptions.js';
+import { InputError } from './errors.js';
+import { checkOptions, type LoadOptions } from './loadOptions.js';
 import { folderFiles } from './node/folderFiles.js';
 import { nodePlatform } from './node/nodePlatform.js';
 import { folderUrl } from './web/folderUrl.js';
@@ -23,11 +24,25 @@ export async function load(
   source: string | URL,
   options: LoadOptions = {},
 ): Promise<PictureClassifier | TextClassifier> {
+  checkOptions(options);
   return classifierOf(await openEngine(filesOf(source), nodePlatform(options), options));
 }
 
 function filesOf(source: string | URL): ReturnType<typeof folderFiles> {
-  if (source instanceof URL && source.protocol === 'file:') return folderFiles(fileURLToPath(source));
-  const isAddress = source instanceof URL || /^https?:\/\//i.test(source);
+  if (!(source instanceof URL) && typeof (source as unknown) !== 'string')
+    throw new InputError('load takes the folder of an exported network: a path, or an address');
+  if (source instanceof URL ? source.protocol === 'file:' : /^file:\/\//i.test(source))
+    return folderFiles(pathOfUrl(source));
+  const isAddress = source instanceof URL || /^[a-z][a-z0-9+.-]+:\/\//i.test(source);
   return isAddress ? webFiles(folderUrl(source), { cache: false }) : folderFiles(source);
+}
+
+function pathOfUrl(source: string | URL): string {
+  try {
+    return fileURLToPath(source);
+  } catch (cause) {
+    throw new InputError(`${String(source)} is no path of this machine; give the folder of an exported network`, {
+      cause,
+    });
+  }
 }

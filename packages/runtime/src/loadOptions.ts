@@ -1,4 +1,8 @@
 import type { LoadProgress } from './engine/modelFiles.js';
+import { InputError } from './errors.js';
+
+/** Threads at most: onnxruntime starts thousands for minutes, and cannot be interrupted. */
+const MAX_THREADS = 256;
 
 export interface LoadOptions {
   /** Ends the download, and what follows it. */
@@ -15,7 +19,7 @@ export interface LoadOptions {
    */
   readonly device?: 'auto' | 'cpu' | 'wasm' | 'webgpu' | undefined;
   /**
-   * Threads that compute. In a browser there is one unless a worker computes and the page is isolated
+   * Threads that compute, at most 256. In a browser there is one unless a worker computes and the page is isolated
    * (`crossOriginIsolated`).
    * @default as many as the processor has cores in Node; half of them, at most 4, in an isolated page
    */
@@ -29,4 +33,11 @@ export interface LoadOptions {
    * asks, which then stands still meanwhile. @default `worker.js` beside the script that this is part of
    */
   readonly worker?: string | URL | false | undefined;
+}
+
+/** @throws InputError where `numThreads` is no number of threads */
+export function checkOptions({ numThreads }: LoadOptions): void {
+  if (numThreads === undefined || (Number.isInteger(numThreads) && numThreads >= 1 && numThreads <= MAX_THREADS))
+    return;
+  throw new InputError(`numThreads is ${String(numThreads)}, expected a whole number from 1 to ${MAX_THREADS}`);
 }

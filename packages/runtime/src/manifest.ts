@@ -8,6 +8,8 @@ const fileName = z
   .string()
   .check(z.regex(/^[A-Za-z0-9_][A-Za-z0-9_.-]*$/, 'expected the name of a file in the folder'));
 const size = z.int().check(z.minimum(1), z.maximum(2 ** 31));
+/** Of a picture. */
+const side = z.int().check(z.minimum(1), z.maximum(2 ** 13));
 const shape = z.array(z.int().check(z.minimum(0), z.maximum(2 ** 31))).check(z.maxLength(8));
 
 const weightSchema = z.discriminatedUnion('kind', [
@@ -88,16 +90,23 @@ const manifestSchema = z.discriminatedUnion('modality', [
     ...common,
     modality: z.literal('image'),
     classNames: z.array(z.string()).check(z.minLength(1)),
-    picture: z.strictObject({
-      channels: size,
-      height: size,
-      width: size,
-      /** In units where black is 0 and white 1, by channel. */
-      mean: z.array(z.number()),
-      std: z.array(z.number()),
-      /** The share of each side that is left of a picture that is resized and then cropped. */
-      cropFraction: z.number().check(z.gt(0), z.maximum(1)),
-    }),
+    picture: z
+      .strictObject({
+        channels: size,
+        height: side,
+        width: side,
+        /** In units where black is 0 and white 1, by channel. */
+        mean: z.array(z.number()),
+        std: z.array(z.number().check(z.gt(0))),
+        /** The share of each side that is left of a picture that is resized and then cropped. */
+        cropFraction: z.number().check(z.gt(0), z.maximum(1)),
+      })
+      .check(
+        z.refine(
+          ({ channels, mean, std }) => mean.length === channels && std.length === channels,
+          'expected a mean and a std for each channel',
+        ),
+      ),
   }),
   z.strictObject({
     ...common,

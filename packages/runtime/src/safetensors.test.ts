@@ -27,9 +27,41 @@ it.each([
   ['a negative shape', { a: { dtype: 'F32', shape: [-2], data_offsets: [0, 8] } }],
   ['a type that is not known', { a: { dtype: 'F64', shape: [1], data_offsets: [0, 8] } }],
   ['a type of JavaScript’s own', { a: { dtype: 'toString', shape: [1], data_offsets: [0, 8] } }],
+  ['a third offset', { a: { dtype: 'F32', shape: [2], data_offsets: [0, 8, 8] } }],
   ['no entry', { a: null }],
 ])('refuses %s', (_, header) => {
   expect(() => readSafetensors(file(header, 8), 'file')).toThrow(/^file is damaged or cut off: tensor a has a wrong/);
+});
+
+it.each<[string, ...(readonly [number, number])[]]>([
+  ['that share numbers', [0, 8], [0, 4]],
+  ['that overlap', [0, 8], [4, 8]],
+  ['behind a gap', [4, 8]],
+  ['with a gap', [0, 2], [4, 8]],
+  ['before bytes of nobody', [0, 4]],
+])('refuses tensors %s', (_, ...places) => {
+  const entries = places.map(([from, to], index) => {
+    return [`t${index}`, { dtype: 'U8', shape: [to - from], data_offsets: [from, to] }];
+  });
+  expect(() => readSafetensors(file(Object.fromEntries(entries) as object, 8), 'file')).toThrow(
+    'file is damaged or cut off: its tensors lie over each other, or leave gaps; get the file again',
+  );
+});
+
+it('reads tensors in any order, empty ones too', () => {
+  const entries = [
+    ['b', 4, 8],
+    ['none', 4, 4],
+    ['a', 0, 4],
+  ] as const;
+  const header = entries.map(([name, from, to]) => {
+    return [name, { dtype: 'U8', shape: [to - from], data_offsets: [from, to] }];
+  });
+  expect([...readSafetensors(file(Object.fromEntries(header) as object, 8), 'file').tensors.keys()]).toEqual([
+    'b',
+    'none',
+    'a',
+  ]);
 });
 
 it('says in one line what is wrong with any bytes', () => {

@@ -41,11 +41,13 @@ export function readSafetensors(file: Uint8Array, name: string): Safetensors {
   const { __metadata__: metadata = {}, ...entries } = header;
   if (!isRecord(metadata)) return damaged('its metadata is no object');
   const tensors = new Map<string, StoredTensor>();
+  const data = file.subarray(start);
   for (const [key, entry] of Object.entries(entries)) {
-    const tensor = isRecord(entry) ? readTensor(entry, file.subarray(start)) : null;
+    const tensor = isRecord(entry) ? readTensor(entry, data) : null;
     if (tensor === null) return damaged(`tensor ${key} has a wrong type, shape or place`);
     tensors.set(key, tensor);
   }
+  if (!isFilled([...tensors.values()], data)) return damaged('its tensors lie over each other, or leave gaps');
   const texts = Object.entries(metadata).flatMap(([key, value]) => (typeof value === 'string' ? [[key, value]] : []));
   return { tensors, metadata: Object.fromEntries(texts) as Record<string, string> };
 }
@@ -53,10 +55,22 @@ export function readSafetensors(file: Uint8Array, name: string): Safetensors {
 function readTensor(entry: Readonly<Record<string, unknown>>, data: Uint8Array): StoredTensor | null {
   const { dtype, shape, data_offsets: offsets } = entry;
   if (typeof dtype !== 'string' || !(dtype in bytesOf) || !isSizes(shape) || !isSizes(offsets)) return null;
+  if (offsets.length !== 2) return null;
   const type = dtype as StoredType;
   const [from = 0, to = 0] = offsets;
   const size = shape.reduce((product, length) => product * length, bytesOf[type]);
   return to <= data.length && to - from === size ? { type, shape, bytes: data.subarray(from, to) } : null;
+}
+
+/** Whether tensors lie one after the other from the first byte to the last, as the format has it. */
+function isFilled(tensors: readonly StoredTensor[], data: Uint8Array): boolean {
+  let end = data.byteOffset;
+  const ordered = tensors.map(({ bytes }) => bytes).sort((a, b) => a.byteOffset - b.byteOffset || a.length - b.length);
+  for (const bytes of ordered) {
+    if (bytes.byteOffset !== end) return false;
+    end += bytes.length;
+  }
+  return end === data.byteOffset + data.length;
 }
 
 function isSizes(value: unknown): value is number[] {

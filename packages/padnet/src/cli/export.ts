@@ -2,8 +2,9 @@
 import { exportTargets, type ModelFolder } from '../export/modelFolder.js';
 import { formatBytes } from '../report/format.js';
 import { listing } from '../report/table.js';
+import { tokenizerFiles } from '../runs/index.js';
 import { exportRun } from './exportRun.js';
-import { writeExported } from './exportFolder.js';
+import { writeExported, type ExportedKind } from './exportFolder.js';
 import { writeSite } from './exportSite.js';
 import {
   answeringNetwork,
@@ -52,7 +53,7 @@ async function exportRuns(
   const exported = [];
   for (const run of runs)
     exported.push(await exportRun(run, { target: target ?? (web === undefined ? 'node' : 'web'), dtype, terminal }));
-  if (web === undefined) await writeExported(place, exported[0]!.folder.files, 'an exported network', force === true);
+  if (web === undefined) await writeExported(place, exported[0]!.folder.files, exportedNetwork, force === true);
   else await writeSite(place, exported, force === true);
   const results = exported.map(({ run, folder }) => ({ run, ...resultOf(folder) }));
   terminal.result(json, { out: place, networks: results }, () => [
@@ -73,6 +74,15 @@ async function exportRuns(
       : `${place} is a web page; look at it with \`npx http-server ${place}\`, or put it on any web server`,
   ]);
 }
+
+/** Its other files have the same names in each. */
+const exportedNetwork: ExportedKind = {
+  what: 'an exported network',
+  filesOf: (manifest) => {
+    const { modality } = (manifest ?? {}) as { readonly modality?: unknown };
+    return modality === 'text' ? tokenizerFiles : [];
+  },
+};
 
 function resultOf({ manifest, files, difference, tried }: ModelFolder) {
   const bytesOf = (name: string): number => files.get(name)!.length;

@@ -6,14 +6,22 @@ import { InputError } from '../errors.js';
 import type { ModelFolder } from '../export/modelFolder.js';
 import { metricName } from '../report/scoreText.js';
 import { sampleNames } from '../runs/index.js';
-import { writeExported, type FolderFiles } from './exportFolder.js';
+import { writeExported, type ExportedKind, type FolderFiles } from './exportFolder.js';
 import type { ExportedRun } from './exportRun.js';
 import { filesBelow } from './outputFolder.js';
 
 /** @throws InputError where the networks are not of one kind, or as `writeExported` */
 export async function writeSite(out: string, runs: readonly ExportedRun[], force: boolean): Promise<void> {
-  await writeExported(out, siteFiles(runs), 'a web page of padnet', force);
+  await writeExported(out, siteFiles(runs), sitePage, force);
 }
+
+const sitePage: ExportedKind = {
+  what: 'a web page of padnet',
+  filesOf: (site) => {
+    const { files } = (site ?? {}) as { readonly files?: unknown };
+    return Array.isArray(files) ? files.filter((each) => typeof each === 'string') : [];
+  },
+};
 
 function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
   const [{ folder: first, run: firstRun }] = runs as readonly [ExportedRun, ...ExportedRun[]];
@@ -42,7 +50,7 @@ function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
       return { text: sample.text, second: sample.second, label };
     }),
   };
-  return new Map([
+  const files = new Map<string, string | Uint8Array>([
     ...pageFiles(),
     ...runs.flatMap(({ folder }, index) =>
       deployed(folder).map(([name, content]) => [`models/${labels[index]!}/${name}`, content] as const),
@@ -50,8 +58,10 @@ function siteFiles(runs: readonly ExportedRun[]): FolderFiles {
     ...samples.flatMap((sample, index) =>
       sample.kind === 'picture' ? [[sampleFile(index), sample.png] as const] : [],
     ),
-    ['site.json', `${JSON.stringify(site, null, 2)}\n`],
   ]);
+  // The page's next version has other files.
+  const written = { ...site, files: [...files.keys()] };
+  return files.set('site.json', `${JSON.stringify(written, null, 2)}\n`);
 }
 
 /** Such as `Fashion-MNIST: static, DY-Conv, PAD-Net`. */

@@ -68,5 +68,5 @@ export async function writeNetworkFolder<T>(
   const check = (): void => {
     checkNetworkFolder(out, source, force);
   };
-  return await writeWhole(out, { check, marks, replaced: isNetworkFile }, write);
+  return await writeWhole(out, { check, marks, replaced: () => readdirSync(out).filter(isNetworkFile) }, write);
 }

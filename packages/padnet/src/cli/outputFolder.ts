@@ -1,6 +1,6 @@
 /** Folders that commands write: as a whole or not at all, and in place of nothing but what padnet has written. */
 import { randomBytes } from 'node:crypto';
-import { readdirSync, renameSync, rmSync } from 'node:fs';
+import { readdirSync, renameSync, rmdirSync, rmSync } from 'node:fs';
 import { dirname, join, relative } from 'node:path';
 import { InputError } from '../errors.js';
 import { makeFolder } from '../outputFile.js';
@@ -13,8 +13,8 @@ interface OutputFolder {
   readonly check: () => void;
   /** Where a file of one of these names is, the folder is whole: they come last and go first. */
   readonly marks: readonly string[];
-  /** Names of the files that go where others come. */
-  readonly replaced?: (name: string) => boolean;
+  /** Paths within the folder of the files that go where others come; looked up before anything is changed. */
+  readonly replaced?: () => readonly string[];
 }
 
 /**
@@ -26,7 +26,7 @@ interface OutputFolder {
  */
 export async function writeWhole<T>(
   out: string,
-  { check, marks, replaced = () => false }: OutputFolder,
+  { check, marks, replaced = () => [] }: OutputFolder,
   write: (folder: string) => T | Promise<T>,
 ): Promise<T> {
   const checkAll = (): void => {
@@ -42,7 +42,9 @@ export async function writeWhole<T>(
     const result = await write(staging);
     const isMark = (name: string): boolean => marks.includes(name);
     const written = filesBelow(staging);
-    for (const name of [...marks, ...readdirSync(out).filter(replaced)]) rmSync(join(out, name), { force: true });
+    const old = replaced();
+    for (const name of [...marks, ...old]) rmSync(join(out, name), { force: true });
+    removeEmptied(out, old);
     for (const name of [...written.filter((each) => !isMark(each)), ...written.filter(isMark)]) {
       makeFolder(dirname(join(out, name)));
       renameSync(join(staging, name), join(out, name));
@@ -50,6 +52,21 @@ export async function writeWhole<T>(
     return result;
   } finally {
     rmSync(staging, { recursive: true, force: true });
+  }
+}
+
+/** Removes the folders that files were in and nothing else is, but for `out` itself. */
+function removeEmptied(out: string, files: readonly string[]): void {
+  const folders = new Set<string>();
+  for (const file of files)
+    for (let folder = dirname(file); folder !== '.'; folder = dirname(folder)) folders.add(folder);
+  // Those within others first.
+  for (const folder of [...folders].sort((a, b) => b.length - a.length)) {
+    try {
+      rmdirSync(join(out, folder));
+    } catch {
+      // Something else is in it, or it has gone.
+    }
   }
 }
 

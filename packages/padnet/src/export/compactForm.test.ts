@@ -407,6 +407,14 @@ describe('a file that is none', () => {
       'a.safetensors, model: numClasses: expected a whole number of at least 1',
     );
     expectRefused(
+      changed((_, metadata) => (metadata.model = metadata.model!.replace('"numClasses":10', '"numClasses":1e12'))),
+      /the network that it describes cannot be made: (?!aten)/,
+    );
+    expectRefused(
+      changed((_, metadata) => (metadata.model = metadata.model!.replace(/"size":\[\d+,/, '"size":[-1,'))),
+      'a.safetensors, model: size[0]: expected a whole number from 1',
+    );
+    expectRefused(
       changed((_, metadata) => (metadata.model = metadata.model!.replace('"resnet10"', '"resnet18"'))),
       'the weights do not fit ResNet: missing layer1.1.conv1',
     );

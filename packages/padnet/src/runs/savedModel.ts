@@ -40,6 +40,11 @@ import { parseAs } from '../schemaProblems.js';
 
 const format = z.literal('padnet-model-1');
 
+const pictureSide = z
+  .int()
+  .min(1)
+  .max(2 ** 14);
+
 const pictureDescriptionSchema = z.strictObject({
   format,
   modality: z.literal('image'),
@@ -47,7 +52,7 @@ const pictureDescriptionSchema = z.strictObject({
   inChannels: z.int().min(1),
   numClasses: z.int().min(1),
   /** Height and width of the pictures that it was trained on. */
-  size: z.tuple([z.int(), z.int()]),
+  size: z.tuple([pictureSide, pictureSide]),
   classNames: z.array(z.string()),
   /** In units where black is 0 and white 1, by channel. */
   normalise: z.strictObject({ mean: z.array(z.number()), std: z.array(z.number()) }),
@@ -214,7 +219,8 @@ export function pretrainedDescription(
   return classes.join('\0') === labels.join('\0') ? { ...data, definition } : {};
 }
 
-const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
+/** Names of the files that a tokenizer is read from. */
+export const tokenizerFiles = ['tokenizer.json', 'tokenizer_config.json', 'vocab.txt', 'vocab.json', 'merges.txt'];
 
 /** As `savePictureModel`. @param tokenizer the folder that its files are copied from */
 export function saveTextModel(
@@ -339,7 +345,8 @@ const kinds: { readonly [M in Stored['modality']]: ModelKind<Extract<StoredDescr
   text: {
     files: tokenizerFiles,
     load: ({ config, ...rest }, file) => {
-      const network = createTextShape(rest.model, parseTextConfig(config, file));
+      const textConfig = parseTextConfig(config, file);
+      const network = made(file, () => createTextShape(rest.model, textConfig));
       loadWeights(network, file);
       const definition = rest.task === undefined ? rest.definition : glueDefinition(rest.task);
       const description = { ...rest, definition, model: textOptions(network, rest.model) };
@@ -368,8 +375,23 @@ function createPictures({ model, inChannels, numClasses }: PictureDescription, c
  * @throws InputError where there is no such network
  */
 export function createDescribed(description: StoredModel, place: string): nn.Module {
-  if (description.modality === 'image') return createPictures(description, {});
-  return createTextShape(description.model, parseTextConfig(description.config, place));
+  if (description.modality === 'image') return made(place, () => createPictures(description, {}));
+  const config = parseTextConfig(description.config, place);
+  return made(place, () => createTextShape(description.model, config));
+}
+
+/** What is made of a description that may ask for anything, such as more numbers than there is memory for. */
+function made<Network extends nn.Module>(place: string, make: () => Network): Network {
+  try {
+    return make();
+  } catch (error) {
+    if (error instanceof InputError) throw error;
+    // The operator that failed says nothing to a reader.
+    const reason = reasonOf(error).replace(/^aten::\w+: /, '');
+    throw new InputError(`${place}: the network that it describes cannot be made: ${reason}; get the file again`, {
+      cause: error,
+    });
+  }
 }
 
 /** @param description the path of its `model.json` */

@@ -168,7 +168,8 @@ function checkNames(session: Session, manifest: Manifest, path: string): void {
 class LocalEngine<Picture> implements Engine<Picture> {
   readonly facts: Facts;
   readonly #queue = new Queue();
-  #session: Session | null;
+  readonly #session: Session;
+  #isReleased = false;
 
   constructor(
     private readonly manifest: Manifest,
@@ -212,12 +213,13 @@ class LocalEngine<Picture> implements Engine<Picture> {
   }
 
   async text(first: string, second: string | null, { signal, experts = false }: TextOptions): Promise<TextAnswer> {
-    const { classNames, outputs } = this.#manifest('text');
+    const manifest = this.#manifest('text');
+    const { classNames, outputs } = manifest;
     return await this.#queue.run(signal, async () => {
-      const { truncated, ...encoding } = this.#encode(first, second);
+      const { truncated, ...encoding } = this.#encode(manifest, first, second);
       const wanted = experts ? outputs.filter((output) => output.kind === 'experts') : [];
       const names = wanted.flatMap((output) => [output.experts, output.gates]);
-      const { results, milliseconds } = await this.#run(this.#tokens([encoding]), names);
+      const { results, milliseconds } = await this.#run(this.#tokens(manifest, [encoding]), names);
       const [logits] = this.#rows(results.logits!, 1);
       return {
         classes: classNames ? rankedClasses(Array.from(logits!), classNames) : [],
@@ -235,27 +237,30 @@ class LocalEngine<Picture> implements Engine<Picture> {
   }
 
   async textLogits(texts: readonly Text[], { signal }: CallOptions): Promise<Float32Array[]> {
-    this.#manifest('text');
+    const manifest = this.#manifest('text');
     if (texts.length === 0) return [];
     return await this.#queue.run(signal, async () => {
       const encodings = texts.map((text) =>
-        typeof text === 'string' ? this.#encode(text, null) : this.#encode(...text),
+        typeof text === 'string' ? this.#encode(manifest, text, null) : this.#encode(manifest, ...text),
       );
-      const { results } = await this.#run(this.#tokens(encodings), []);
+      const { results } = await this.#run(this.#tokens(manifest, encodings), []);
       return this.#rows(results.logits!, texts.length);
     });
   }
 
   async release(): Promise<void> {
-    const session = this.#session;
-    this.#session = null;
-    if (session) await this.#queue.run(undefined, () => session.release());
+    if (this.#isReleased) {
+      await this.#queue.run(undefined, () => Promise.resolve());
+      return;
+    }
+    this.#isReleased = true;
+    await this.#queue.run(undefined, () => this.#session.release());
   }
 
   #manifest(modality: 'image'): PictureManifest;
   #manifest(modality: 'text'): TextManifest;
   #manifest(modality: Manifest['modality']): Manifest {
-    if (this.#session === null) throw new InputError(`${this.manifest.name} was released; load it again`);
+    if (this.#isReleased) throw new InputError(`${this.manifest.name} was released; load it again`);
     if (this.manifest.modality !== modality) throw new InputError(`${this.manifest.name} takes no ${modality}`);
     return this.manifest;
   }
@@ -275,16 +280,16 @@ class LocalEngine<Picture> implements Engine<Picture> {
     return { data, shape: [pictures.length, input.channels, input.height, input.width] };
   }
 
-  #encode(first: string, second: string | null): Encoding & { readonly truncated: boolean } {
-    const { maxLength } = this.#manifest('text').text;
+  #encode(manifest: TextManifest, first: string, second: string | null): Encoding & { readonly truncated: boolean } {
+    const { maxLength } = manifest.text;
     let truncated = false;
     const encoding = this.tokenizer!.encode(first, second, { maxLength, onTruncate: () => (truncated = true) });
     return { ...encoding, truncated };
   }
 
   /** Each [texts, length of the longest], padded at the end. */
-  #tokens(encodings: readonly Encoding[]): Record<string, Numbers> {
-    const { padTokenId } = this.#manifest('text').text;
+  #tokens(manifest: TextManifest, encodings: readonly Encoding[]): Record<string, Numbers> {
+    const { padTokenId } = manifest.text;
     const length = Math.max(...encodings.map(({ inputIds }) => inputIds.length));
     const shape = [encodings.length, length];
     const filled = (padding: number, row: (encoding: Encoding) => readonly number[]): Numbers => {
@@ -303,7 +308,6 @@ class LocalEngine<Picture> implements Engine<Picture> {
     inputs: Readonly<Record<string, Numbers>>,
     optional: readonly string[],
   ): Promise<{ readonly results: Readonly<Record<string, Numbers>>; readonly milliseconds: number }> {
-    if (this.#session === null) throw new InputError(`${this.manifest.name} was released; load it again`);
     const start = performance.now();
     try {
       const results = await this.#session.run(inputs, ['logits', ...optional]);

@@ -18,7 +18,9 @@ export function folderFiles(folder: string): ModelFiles {
       } catch (cause) {
         options.signal?.throwIfAborted();
         if (kind === 'tokenizer' && (cause as NodeJS.ErrnoException).code === 'ENOENT') return null;
-        if (cause instanceof InputError) throw cause;
+        // What has no code is not of the file system: `onProgress` threw it.
+        const isOther = !('code' in (cause as object)) && !(cause instanceof RangeError);
+        if (cause instanceof InputError || isOther) throw cause;
         throw new InputError(`${path(name)} ${problem(cause)}; give the folder of an exported network`, { cause });
       }
     },

@@ -36,6 +36,10 @@ export function checkSize({ width, height }: { readonly width: number; readonly 
 export function checkRaw(picture: RawPicture, name: string): RawPicture {
   checkSize(picture, name);
   const { data, width, height, channels } = picture;
+  if (!((data as unknown) instanceof Uint8Array || (data as unknown) instanceof Uint8ClampedArray))
+    throw new InputError(
+      `${name} has pixels of another type, expected Uint8Array or Uint8ClampedArray with values from 0 to 255`,
+    );
   if (!([1, 3, 4] as readonly number[]).includes(channels))
     throw new InputError(`${name} has ${channels} channels, expected 1 (grey), 3 (RGB) or 4 (RGBA)`);
   if (data.length !== width * height * channels)

@@ -10,6 +10,10 @@ export function folderUrl(source: string | URL, base?: string): URL {
   }
   if (url.protocol !== 'http:' && url.protocol !== 'https:')
     throw new InputError(`${url.href}: expected an address that starts with http: or https:`);
+  if (url.username !== '' || url.password !== '')
+    throw new InputError(
+      `the address of ${url.host} has a name or a password, which fetch does not take; leave it out`,
+    );
   url.search = '';
   url.hash = '';
   if (!url.pathname.endsWith('/')) url.pathname += '/';
