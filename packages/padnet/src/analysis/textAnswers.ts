@@ -2,8 +2,7 @@
 import { noGrad, ops, scope } from '@padnet/torch';
 import { type TextDataset, TextLoader, tokenise, type Truncation } from '../data/index.js';
 import { MoELinear, type RoutingDecision } from '../layers/index.js';
-import type { SequenceClassifier } from '../models/index.js';
-import type { TextModel } from '../runs/index.js';
+import { textClassNames, type TextModel } from '../runs/index.js';
 import { textInputs } from '../training/index.js';
 import { InputError } from '../errors.js';
 
@@ -57,7 +56,7 @@ export async function* answerTexts(
   if (texts.length === 0) return;
   const { maxLength } = description;
   const dataset = tokenise(textDataset(texts), tokenizer, { maxLength, onTruncate });
-  const classNames = classNamesOf(network, description.definition);
+  const classNames = textClassNames({ network, description });
   const paths = new Map<object, string>();
   for (const [path, module] of network.namedModules()) if (module instanceof MoELinear) paths.set(module, path);
   network.eval();
@@ -109,14 +108,6 @@ function textDataset(texts: readonly Text[]): TextDataset {
     labels: null,
     classNames: null,
   };
-}
-
-/** null where the network gives a score. */
-function classNamesOf(
-  { config }: SequenceClassifier,
-  definition: TextModel['description']['definition'],
-): readonly string[] | null {
-  return config.labels.length === 1 ? null : (definition?.classNames ?? config.labels);
 }
 
 function verdict(

@@ -8,7 +8,7 @@ import { fromTypedArray, noGrad, scope, type Tensor } from '@padnet/torch';
 import type { InferenceSession } from 'onnxruntime-node';
 import { InputError, reasonOf } from '../errors.js';
 import { maxTokens, type SequenceClassifier } from '../models/index.js';
-import type { SavedModel, TokenizerFiles } from '../runs/index.js';
+import { textClassNames, type SavedModel, type TokenizerFiles } from '../runs/index.js';
 import { pictureInput } from '../training/index.js';
 import { compactFile, readCompactFile, type CompactDType } from './compactForm.js';
 import { encodeOnnx } from './onnxFile.js';
@@ -129,15 +129,15 @@ function manifestOf(model: SavedModel, exported: ExportedGraph, options: ExportO
   }
   const { network, description } = model;
   const { definition, maxLength } = description;
-  const { labels, padTokenId } = network.config;
+  const classNames = textClassNames(model);
   return {
     ...common,
     modality: 'text',
-    classNames: labels.length === 1 ? null : [...(definition?.classNames ?? labels)],
+    classNames: classNames && [...classNames],
     text: {
       maxLength: Math.min(maxLength, maxTokens(network.config)),
       pair: definition?.columns.second != null,
-      padTokenId,
+      padTokenId: network.config.padTokenId,
     },
   };
 }

@@ -132,6 +132,15 @@ export interface TextModel {
   readonly description: TextDescription;
 }
 
+/** The classes that a network for texts answers with; null where it gives a number. */
+export function textClassNames({
+  network,
+  description,
+}: Pick<TextModel, 'network' | 'description'>): readonly string[] | null {
+  const { labels } = network.config;
+  return labels.length === 1 ? null : (description.definition?.classNames ?? labels);
+}
+
 export type SavedModel = PictureModel | TextModel;
 /** A network of one modality. */
 export type ModelOf<M extends Modality> = Extract<SavedModel, { readonly modality: M }>;
