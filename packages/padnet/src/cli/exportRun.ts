@@ -5,7 +5,15 @@ import { exportModel, type ExportTarget, type GraphInputs, type ModelFolder } fr
 import type { ShownSample } from '../export/testSamples.js';
 import { isThere } from '../readRegularFile.js';
 import { dataName } from '../report/recipeTexts.js';
-import { folderOfModel, loadAnswering, readRun, readTokenizer, RunFolder, type SavedModel } from '../runs/index.js';
+import {
+  folderOfModel,
+  loadAnswering,
+  readRun,
+  readTokenizer,
+  type Run,
+  RunFolder,
+  type SavedModel,
+} from '../runs/index.js';
 import { reasonOf } from '../errors.js';
 import { commandsOf } from './modalities.js';
 import type { Terminal } from './terminal.js';
@@ -34,7 +42,8 @@ export async function exportRun(
   }: { readonly target: ExportTarget; readonly dtype: CompactDType; readonly terminal: Terminal },
 ): Promise<ExportedRun> {
   const model = loadAnswering(run);
-  const { inputs, shown } = await samplesOf(run, model, terminal);
+  const read = isThere(new RunFolder(run).recipe) ? readRun(run) : null;
+  const { inputs, shown } = await samplesOf(run, read, model, terminal);
   const tokenizer = model.modality === 'text' ? readTokenizer(folderOfModel(run)) : undefined;
   const folder = await exportModel(model, {
     name: nameOf(model),
@@ -43,7 +52,7 @@ export async function exportRun(
     ...(tokenizer && { tokenizer }),
     samples: inputs,
   });
-  return { run, folder, samples: shown, layerName: modelLayerName(model.description.model), ...factsOf(run) };
+  return { run, folder, samples: shown, layerName: modelLayerName(model.description.model), ...factsOf(read) };
 }
 
 /** Such as `ResNet-18, PAD-Net`. */
@@ -59,27 +68,22 @@ interface Samples {
 }
 
 /** None where it is no run, or its data are not here. */
-async function samplesOf(run: string, model: SavedModel, terminal: Terminal): Promise<Samples> {
-  const folder = new RunFolder(run);
-  if (!isThere(folder.recipe)) return { inputs: [], shown: [] };
-  const { recipe } = readRun(run);
-  if (recipe.modality !== model.modality) return { inputs: [], shown: [] };
+async function samplesOf(folder: string, run: Run | null, model: SavedModel, terminal: Terminal): Promise<Samples> {
+  const none = { inputs: [], shown: [] };
+  if (run?.recipe.modality !== model.modality) return none;
+  const counts = { tried: triedSamples, shown: shownSamples };
   try {
-    return await commandsOf(model.modality).testSamples(recipe, model, run, {
-      tried: triedSamples,
-      shown: shownSamples,
-    });
+    return await commandsOf(model.modality).testSamples(run.recipe, model, folder, counts);
   } catch (error) {
-    terminal.warn(`the test data of ${run} cannot be read: ${reasonOf(error)}`);
-    return { inputs: [], shown: [] };
+    terminal.warn(`the test data of ${folder} cannot be read: ${reasonOf(error)}`);
+    return none;
   }
 }
 
 /** What is known of a run; nothing of other folders. */
-function factsOf(run: string): Pick<ExportedRun, 'data' | 'score'> {
-  if (!isThere(new RunFolder(run).recipe)) return { data: null, score: null };
-  const { recipe, events } = readRun(run);
-  const finished = events.findLast((event) => event.type === 'finished');
+function factsOf(run: Run | null): Pick<ExportedRun, 'data' | 'score'> {
+  if (run === null) return { data: null, score: null };
+  const finished = run.events.findLast((event) => event.type === 'finished');
   const score = finished ? { metric: finished.metric, value: finished.testScore } : null;
-  return { data: dataName(recipe), score };
+  return { data: dataName(run.recipe), score };
 }
