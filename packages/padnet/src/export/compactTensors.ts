@@ -10,7 +10,7 @@
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import { factorAndShift } from '../compute/fusedNorm.js';
 import { NoisyTopK, OdAttention } from '../dynamic/index.js';
-import { compactStateDict, DecomposedConv2d, DynamicConv } from '../layers/index.js';
+import { compactStateDict, DecomposedConv2d, normedConvolutions } from '../layers/index.js';
 import { isMasked, scaleFactors, sourceOf, unpackBits } from '../partial/index.js';
 
 /** A network's convolutions have no numbers of their norms: copies, in the network's dtype. */
@@ -34,24 +34,6 @@ export function compactTensors(network: nn.Module): Map<string, Tensor> {
       }
     }
     return tensors;
-  });
-}
-
-interface Child<M extends nn.Module> {
-  readonly name: string;
-  readonly module: M;
-}
-
-/** Convolutions among a module's children with the batch norm that comes right after each. */
-export function normedConvolutions(
-  parent: nn.Module,
-): { readonly conv: Child<nn.Conv | DynamicConv | DecomposedConv2d>; readonly norm: Child<nn.BatchNorm> }[] {
-  const children = [...parent.children()];
-  return children.flatMap(([name, module], index) => {
-    const [normName = '', norm] = children[index + 1] ?? [];
-    const isConv = module instanceof nn.Conv || module instanceof DynamicConv || module instanceof DecomposedConv2d;
-    if (!isConv || !(norm instanceof nn.BatchNorm) || norm.runningMean === null) return [];
-    return [{ conv: { name, module }, norm: { name: normName, module: norm } }];
   });
 }
 

@@ -1,9 +1,8 @@
 /** A network for pictures as a graph of ONNX. */
 import { nn } from '@padnet/torch';
 import { InputError } from '../errors.js';
-import { DecomposedConv2d, DynamicConv } from '../layers/index.js';
+import { DecomposedConv2d, DynamicConv, normedConvolutions } from '../layers/index.js';
 import { BasicBlock, Bottleneck, InvertedResidual, MobileNetV2, ResNet } from '../models/index.js';
-import { normedConvolutions } from './compactTensors.js';
 import { ExternalWeights, GraphBuilder, type Value } from './graphBuilder.js';
 import {
   activated,

@@ -6,11 +6,10 @@
 import { nn, ops, scope, tensor, zeros, type Tensor } from '@padnet/torch';
 import { NoisyTopK, OdAttention } from '../dynamic/index.js';
 import { InputError, reasonOf } from '../errors.js';
-import { DecomposedConv2d, loadCompactStateDict } from '../layers/index.js';
+import { DecomposedConv2d, loadCompactStateDict, normedConvolutions } from '../layers/index.js';
 import { isMasked, sourceOf } from '../partial/index.js';
 import { createDescribed } from '../runs/index.js';
 import type { CompactFile } from './compactForm.js';
-import { normedConvolutions } from './compactTensors.js';
 
 /**
  * In evaluation mode.

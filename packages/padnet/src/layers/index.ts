@@ -10,5 +10,6 @@ export * from './feedForward.js';
 export * from './meanAttention.js';
 export * from './meanKernel.js';
 export * from './moeLinear.js';
+export * from './normedConvolutions.js';
 export * from './routing.js';
 export * from './staticLayer.js';

@@ -18,6 +18,7 @@ import { isDynamicLayer, type DynamicConvolutionLayer, type DynamicLayer } from 
 import type { MeanAttention } from './meanAttention.js';
 import { meanKernel } from './meanKernel.js';
 import { MoELinear } from './moeLinear.js';
+import { normedConvolutions } from './normedConvolutions.js';
 
 /**
  * The static layer of a convolution at mean attentions, or of a mixture of experts without a dynamic entry.
@@ -171,13 +172,11 @@ export function replaceByStatic(
   return plain;
 }
 
-/** The batch norm that comes right after a convolution among a module's children; null where none does. */
+/** The batch norm that comes right behind a convolution; null where none does. */
 function batchNormOf(network: nn.Module, conv: nn.Conv | nn.Linear): nn.BatchNorm | null {
   for (const [, module] of network.namedModules()) {
-    const children = Array.from(module.children(), ([, child]) => child);
-    const next = children[children.indexOf(conv) + 1];
-    if (children.includes(conv) && next instanceof nn.BatchNorm && next.runningMean?.numel === conv.weight.shape[0])
-      return next;
+    const pair = normedConvolutions(module).find((each) => each.conv.module === conv);
+    if (pair && pair.norm.module.runningMean?.numel === conv.weight.shape[0]) return pair.norm.module;
   }
   return null;
 }
