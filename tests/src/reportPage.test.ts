@@ -2,16 +2,15 @@
  * The report in a real browser: Debian's Chromium, offline, wide and narrow, light and dark. Skipped where there is
  * none.
  */
-import { existsSync, mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { chromium, type Browser } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { runCommand } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
+import { executablePath } from './chromium.js';
 import { tinyRecipe, writePictures } from './padnetProcess.js';
 import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlue.js';
-
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 const kinds = [
   { kind: 'pictures', names: ['static', 'dyconv', 'pad'], headings: ['What the routers decide, by class'], figures: 4 },

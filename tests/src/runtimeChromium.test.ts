@@ -1,6 +1,6 @@
 /// <reference lib="dom" />
 /** The runtime in a real browser, Debian's Chromium: bundled, in a worker. Skipped where there is none. */
-import { copyFileSync, existsSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -9,10 +9,10 @@ import { build } from 'esbuild';
 import { chromium, type Browser, type Page } from 'playwright-core';
 import sharp, { type Sharp } from 'sharp';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { executablePath } from './chromium.js';
 import { exportedPictures, exportedTexts, pictureNetwork, writeExported } from './exportedNetworks.js';
 import { serveFolder, type StaticServer } from './staticServer.js';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const module = (name: string): string => fileURLToPath(new URL(`../../node_modules/${name}`, import.meta.url));
 
 /** What the page has: all that a script in it uses. */

@@ -2,17 +2,17 @@
 /** What packages/runtime/README.md tells to do, done: as in a folder where the packages are installed. */
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { existsSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { chromium } from 'playwright-core';
 import sharp from 'sharp';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { executablePath } from './chromium.js';
 import { classNames, exportedPictures, pictureNetwork, writeExported } from './exportedNetworks.js';
 import { serveFolder } from './staticServer.js';
 
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 const repository = fileURLToPath(new URL('../../', import.meta.url));
 const readme = readFileSync(join(repository, 'packages/runtime/README.md'), 'utf8');
 

@@ -2,7 +2,7 @@
  * The page of `padnet export --web` in a real browser: Debian's Chromium, from a sub-path of a server of this machine.
  * Skipped where there is none.
  */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
@@ -13,11 +13,10 @@ import sharp from 'sharp';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
 import { runCommand } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
 import { colourVariables } from '../../packages/padnet/dist/report/charts/runColours.js';
+import { executablePath } from './chromium.js';
 import { tinyRecipe, writePictures } from './padnetProcess.js';
 import { serveFolder, type StaticServer } from './staticServer.js';
 import { writeTinyEncoder, writeTinyGlue, writeTinyGlueRecipes } from './tinyGlue.js';
-
-const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(existsSync);
 
 /** Where the page lies on the server. */
 const path = 'some/where';

@@ -29,6 +29,7 @@ import {
   type TextModel,
 } from '../../packages/padnet/dist/runs/index.js';
 import { loadPictures, loadTexts, textInputs } from '../../packages/padnet/dist/training/index.js';
+import { executablePath } from './chromium.js';
 import { serveFolder } from './staticServer.js';
 
 const most = 1000;
@@ -154,7 +155,7 @@ async function inPage(page: Page, folder: string, samples: readonly Sample[]): P
   );
 }
 
-const executablePath = '/usr/bin/chromium';
+if (executablePath === undefined) throw new Error('Chromium is not installed; `make test` installs it');
 const root = mkdtempSync(join(tmpdir(), 'padnet-shipped-'));
 writeFileSync(join(root, 'index.html'), '<!doctype html><link rel="icon" href="data:," /><title>Shipped</title>');
 await build({
