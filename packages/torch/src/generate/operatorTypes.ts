@@ -181,10 +181,12 @@ function exported(group: readonly Schema[]): string[] {
 /**
  * The text of a file that exports the operators of a library, those of `schemas`, as functions of tensors and numbers.
  */
-export function writeLibrary(schemas: readonly Schema[], command: string): string {
+export function writeLibrary(schemas: readonly Schema[], command: string, from = '@padnet/torch'): string {
   const lines = [
     ...header(`\`${command}\` from the schemas of the library's operators`),
-    "import { operator, type Tensor } from '@padnet/torch';",
+    ...(from === '@padnet/torch'
+      ? [`import { operator, type Tensor } from '${from}';`]
+      : [`import { operator } from '${from}/operator.js';`, `import type { Tensor } from '${from}/tensor.js';`]),
     '',
     ...[...grouped(schemas).values()].flatMap(exported),
   ];

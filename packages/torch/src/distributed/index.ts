@@ -1,0 +1,9 @@
+/**
+ * `@padnet/torch/distributed`: several processes that train together.
+ *
+ * @module
+ */
+export { rankEnvironment, type RankEnvironment } from './environment.js';
+export { GradientBuckets } from './gradientBuckets.js';
+export { ProcessGroup, Work, type ProcessGroupOptions, type Reduction } from './processGroup.js';
+export { rowsOfAll, sharedBatch, sumOverRanks, withSharedBatch, type SharedBatch } from './sharedBatch.js';

@@ -1,0 +1,85 @@
+import { beforeAll, describe, expect, it } from 'vitest';
+import { runRanks } from './ranks.test.fixture.js';
+
+const program = new URL('./processGroup.test.child.js', import.meta.url);
+
+interface Result {
+  readonly collectives: Record<string, unknown>;
+  readonly gradient: number[];
+  readonly buckets: { readonly runs: (number | null)[][][]; readonly last: boolean };
+  readonly refusals: (string | null)[];
+}
+
+describe.each([2, 3])('%i ranks', (size) => {
+  const ranks = Array.from({ length: size }, (_, rank) => rank);
+  const total = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0);
+
+  let results: Result[];
+  beforeAll(async () => {
+    const all = await runRanks(program, size);
+    results = all.map(({ stdout, stderr, code }) => {
+      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+      return JSON.parse(stdout) as Result;
+    });
+  });
+
+  it('compute together', () => {
+    for (const [rank, { collectives }] of results.entries()) {
+      const share = total(ranks.map((each) => each + 1));
+      expect(collectives).toEqual({
+        sum: [share, 2.5 * share],
+        first: [size - 1, size + 9],
+        all: ranks.flatMap((each) => [each, each === 0 ? 0 : -each]),
+        exchanged: ranks.flatMap((from) => Array.from({ length: from + rank }, () => [from, rank]).flat()),
+        numbers: [total(ranks), expect.closeTo(0.1 * size, 12)],
+        max: [size - 1, 0],
+        gathered: ranks.map((each) => each * each),
+        json: { text: 'é', list: [1, null] },
+        empty: 0,
+      });
+    }
+  });
+
+  it('take gradients through a sum over them', () => {
+    const sum = total(ranks.map((rank) => rank + 1));
+    for (const { gradient } of results) expect(gradient).toEqual([2 * sum * size]);
+  });
+
+  it('sum gradients in buckets of any size, also of parameters that a rank has not used', () => {
+    for (const {
+      buckets: { runs, last },
+    } of results) {
+      expect(runs).toEqual(results[0]!.buckets.runs); // the same bits on every rank
+      expect(last).toBe(true);
+      const [first] = runs;
+      expect(first![0]!.slice(0, 6).every((value) => value !== null && value > 0)).toBe(true);
+      expect(first![0]!.slice(6)).toEqual([null, null]);
+      for (const run of runs)
+        for (const [pass, grads] of run.entries())
+          for (const [index, value] of grads.entries()) {
+            const one = first![0]![index] ?? 0;
+            expect(Math.abs((value ?? 0) - one * (pass + 1) ** 2)).toBeLessThan(
+              1e-4 * Math.abs(one) * (pass + 1) ** 2 + 1e-9,
+            );
+          }
+    }
+  });
+
+  it('say what is wrong with a call, and go on', () => {
+    for (const { refusals } of results)
+      expect(refusals).toMatchInlineSnapshot(`
+      [
+        "collective operations take tensors with elements",
+        "collective operations take contiguous tensors",
+        "the reduction must be sum, max or min, got mean",
+        "there is no rank of this number",
+        "there is no rank of this number",
+        "the output must be of the input's dtype and [ranks, ...its shape]",
+        "all-to-all: the numbers of rows must be one for each rank and add up to the tensors'",
+        "all-to-all: the numbers of rows must be one for each rank and add up to the tensors'",
+        "buckets take parameters: leaves of floating-point numbers that require gradients",
+        "a bucket must have at least a byte",
+      ]
+    `);
+  });
+});
