@@ -16,7 +16,7 @@ const define = (command: Command) =>
   )
     .addHelpText(
       'after',
-      '\nRank 0 has the terminal; what other ranks remark is shown with their number. Ctrl-C saves, as with one process.' +
+      '\nRank 0 has the terminal; what others remark is shown with their number. Ctrl-C saves, as with one process.' +
         '\nIn a pod of Kubeflow, or in a step of srun with one task a machine, it starts the ranks of its machine.' +
         '\nOMP_NUM_THREADS says how many threads each has (default: the cores, shared out).',
     )
@@ -49,7 +49,7 @@ function checkFirst({ localRank, localSize }: RankEnvironment): void {
   if (localRank === 0 && (localSize ?? 1) === 1) return;
   throw new UsageError(
     `launch starts the ranks of this machine itself, and this is process ${localRank}` +
-      `${localSize === null ? '' : ` of ${localSize}`} on it; start \`padnet train\` so, or one \`padnet launch\` a machine`,
+      `${localSize === null ? '' : ` of ${localSize}`} on it; start \`padnet train\` so, or one launch a machine`,
   );
 }
 

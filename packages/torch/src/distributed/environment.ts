@@ -73,7 +73,7 @@ function ofTorchrun(env: Environment): RankEnvironment | null {
   return { rank, size, localRank, localSize, host: host(env, 'MASTER_ADDR'), ...meeting(env) };
 }
 
-/** A batch script has SLURM_PROCID=0 too. The steps of batch scripts and of salloc's shell have words or huge numbers. */
+/** A batch script has SLURM_PROCID=0 too; its step, and that of salloc's shell, has a word or a huge number. */
 function isSlurmStep(env: Environment): boolean {
   const step = given(env, 'SLURM_STEP_ID');
   return step !== null && /^\d+$/.test(step) && Number(step) < 0xfffffff0 && given(env, 'SLURM_PROCID') !== null;
@@ -116,10 +116,11 @@ function checkOneProcess(env: Environment): void {
 
 /** Where and under which name the ranks meet. @param known the port, where MASTER_PORT does not say it */
 function meeting(env: Environment, known?: number): Pick<RankEnvironment, 'port' | 'runId' | 'restarts'> {
+  const restarts = given(env, 'TORCHELASTIC_RESTART_COUNT');
   return {
     port: given(env, 'PADNET_MASTER_PORT') === null ? (known ?? masterPort(env)) : portOf(env, 'PADNET_MASTER_PORT'),
     runId: given(env, 'TORCHELASTIC_RUN_ID') ?? given(env, 'SLURM_JOB_ID') ?? '',
-    restarts: given(env, 'TORCHELASTIC_RESTART_COUNT') === null ? 0 : wholeNumber(env, 'TORCHELASTIC_RESTART_COUNT', 0),
+    restarts: restarts === null ? 0 : wholeNumber(env, 'TORCHELASTIC_RESTART_COUNT', 0),
   };
 }
 
