@@ -5,6 +5,7 @@
 import { closeSync, readFileSync } from 'node:fs';
 import { isatty } from 'node:tty';
 import { Command, CommanderError, type CommandUnknownOpts } from '@commander-js/extra-typings';
+import { rankEnvironment } from '@padnet/torch/distributed/environment';
 import { explained, RecipeError } from '../errors.js';
 import { printable } from '../printable.js';
 import { isAbort } from './interruption.js';
@@ -15,25 +16,34 @@ interface CommandModule {
   readonly register: (command: Command, terminal: Terminal) => void;
 }
 
+/** `writes`: it writes files and knows nothing of ranks, each of which would write the same. */
+type CommandEntry = readonly [description: string, load: () => Promise<CommandModule>, writes?: 'writes'];
+
 /** By name, in the order of the help. What a command does is loaded only when its name is given: help is quick. */
-const commands: Readonly<Record<string, readonly [description: string, load: () => Promise<CommandModule>]>> = {
+const commands: Readonly<Record<string, CommandEntry>> = {
   train: ['Train a network as a recipe says; the results are a folder, the run.', () => import('./train.js')],
-  glue: ["Fill GLUE's table: train every task with every network and seed.", () => import('./glue.js')],
-  ablate: ['Vary keys of a recipe over seeds: tables and a page with plots.', () => import('./ablate.js')],
-  partition: ['Find masks for a network by Iterative Mode Partition.', () => import('./partition.js')],
-  eval: ["Evaluate a run's network on its test data, or on others.", () => import('./eval.js')],
+  launch: ['Train in several processes on this machine, the ranks.', () => import('./launch.js')],
+  glue: ["Fill GLUE's table: train every task with every network and seed.", () => import('./glue.js'), 'writes'],
+  ablate: ['Vary keys of a recipe over seeds: tables and a page with plots.', () => import('./ablate.js'), 'writes'],
+  partition: ['Find masks for a network by Iterative Mode Partition.', () => import('./partition.js'), 'writes'],
+  eval: ["Evaluate a run's network on its test data, or on others.", () => import('./eval.js'), 'writes'],
   predict: ["Say what a run's network takes pictures or sentences for.", () => import('./predict.js')],
   inspect: ['Print a network layer by layer, or the tensors of a file.', () => import('./inspect.js')],
   convert: [
     'Make a trained network dynamic, partial or static, and say what that costs.',
     () => import('./convert.js'),
+    'writes',
   ],
-  compact: ['Write a trained network as one file of the numbers it needs.', () => import('./compact.js')],
-  export: ['Write networks that answer in Node and in browsers, or a web page.', () => import('./export.js')],
-  compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js')],
+  compact: ['Write a trained network as one file of the numbers it needs.', () => import('./compact.js'), 'writes'],
+  export: ['Write networks that answer in Node and in browsers, or a web page.', () => import('./export.js'), 'writes'],
+  compare: ['Compare runs: a table here, and a self-contained HTML report.', () => import('./compare.js'), 'writes'],
   mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
   models: ['List the networks for pictures: stored numbers and MACs of each form.', () => import('./models.js')],
-  calibrate: ['Measure how plans are best chosen on this machine: 15 minutes.', () => import('./calibrate.js')],
+  calibrate: [
+    'Measure how plans are best chosen on this machine: 15 minutes.',
+    () => import('./calibrate.js'),
+    'writes',
+  ],
   doctor: ['Check this machine, and say how to mend what is wrong.', () => import('./doctor.js')],
 };
 
@@ -90,15 +100,33 @@ async function createProgram(terminal: Terminal): Promise<Command> {
         write(`padnet: ${commanderMessage(text)}`);
       },
     });
-  for (const [name, [description, load]] of Object.entries(commands)) {
+  const named = namesBeforeDashes(parameters);
+  for (const [name, [description, load, writes]] of Object.entries(commands)) {
     const command = program.command(name).description(description);
-    if (parameters.includes(name)) (await load()).register(command, terminal);
+    if (named.includes(name)) (await load()).register(command, terminal);
+    if (writes) command.hook('preAction', checkOneProcess);
   }
   program.hook('preAction', (_, command) => {
     checkGiven(command);
   });
   program.addHelpText('after', '\nStart with `padnet doctor`, then `padnet train recipes/fashion-mnist/static.yaml`.');
   return program;
+}
+
+/** What follows `launch … --` is read by the processes that it starts. */
+function namesBeforeDashes(parameters: readonly string[]): readonly string[] {
+  const dashes = parameters.indexOf('--');
+  return parameters[0] === 'launch' && dashes !== -1 ? parameters.slice(0, dashes) : parameters;
+}
+
+/** @throws UsageError where this is one of several ranks */
+function checkOneProcess(command: CommandUnknownOpts): void {
+  const ranks = rankEnvironment();
+  if (ranks === null) return;
+  throw new UsageError(
+    `${command.name()} is for one process, and this is rank ${ranks.rank} of ${ranks.size}: each would write the ` +
+      'same files; start it without torchrun, srun or `padnet launch`',
+  );
 }
 
 /** An empty path would be the working folder. @throws UsageError where a parameter is empty that is no sentence */

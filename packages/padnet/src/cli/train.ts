@@ -9,7 +9,7 @@ import { holdFolder, readRunRecipe, RunFolder } from '../runs/index.js';
 import { prepareTask, readMasks, taskKind, Trainer } from '../training/index.js';
 import { formatCount } from '../report/format.js';
 import { reasonOf } from '../errors.js';
-import { commandLine, quoted } from './commandLine.js';
+import { commandLine } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import {
   allowCodeOption,
@@ -87,7 +87,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
     if (end.type === 'interrupted') {
       terminal.exitCode = interruption.exitCode;
       if (!isFirst) return;
-      const again = options.seeds ? resumingCommand(options, terminal) : `padnet train --resume ${quoted(out)}`;
+      const again = options.seeds ? resumingCommand(options, terminal) : commandLine(['train', '--resume', out]);
       terminal.remark(`stopped at step ${end.step}, saved; resume with: ${again}`);
       return;
     }
