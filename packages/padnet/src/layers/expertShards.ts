@@ -19,9 +19,6 @@ import type { ProcessGroup } from '@padnet/torch/distributed';
 import { expertsOfRank } from '../compute/exchangedExperts.js';
 import { MoELinear } from './moeLinear.js';
 
-/** By name. */
-type Tensors = ReadonlyMap<string, Tensor>;
-
 export class ExpertShards {
   readonly #group: ProcessGroup;
   readonly #layers = new Set<MoELinear>();
@@ -94,12 +91,12 @@ export class ExpertShards {
    *
    * @param parameterOf the name of the parameter that a key belongs to. @default the key itself
    */
-  whole(tensors: Tensors, parameterOf: (key: string) => string = (key) => key): Map<string, Tensor> {
+  whole(tensors: nn.StateDict, parameterOf: (key: string) => string = (key) => key): Map<string, Tensor> {
     return this.#each(tensors, parameterOf, (own, numExperts) => this.#gathered(own, numExperts));
   }
 
   /** The inverse of `whole`: views of this rank's rows. */
-  own(tensors: Tensors, parameterOf: (key: string) => string = (key) => key): Map<string, Tensor> {
+  own(tensors: nn.StateDict, parameterOf: (key: string) => string = (key) => key): Map<string, Tensor> {
     return this.#each(tensors, parameterOf, (whole, numExperts) => this.#rowsOf(this.#group.rank, whole, numExperts));
   }
 
@@ -122,7 +119,7 @@ export class ExpertShards {
   }
 
   #each(
-    tensors: Tensors,
+    tensors: nn.StateDict,
     parameterOf: (key: string) => string,
     change: (tensor: Tensor, numExperts: number) => Tensor,
   ): Map<string, Tensor> {
