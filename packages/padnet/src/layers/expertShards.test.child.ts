@@ -243,32 +243,28 @@ async function whole(): Promise<unknown> {
   const expected = evaluate();
   const shards = new ExpertShards(layer, group);
   const [bank] = shards.parameters;
-  let message = '';
-  try {
-    evaluate();
-  } catch (error) {
-    message = (error as Error).message;
-  }
-  let partition = '';
-  try {
+  const messageOf = (call: () => unknown): string => {
+    try {
+      call();
+      return '';
+    } catch (error) {
+      return (error as Error).message;
+    }
+  };
+  const message = messageOf(evaluate);
+  const partition = messageOf(() => {
     applyPartition(layer, { masks: new Map() });
-  } catch (error) {
-    partition = (error as Error).message;
-  }
+  });
+  const twice = messageOf(() => new ExpertShards(layer, group));
   // Rank 0 alone computes: nobody waits.
   const during = await shards.during(() => Promise.resolve(rank === 0 ? evaluate() : expected));
   const isShared = bank!.shape[0]! < numExperts;
   shards.share();
   shards.gather();
   shards.gather();
-  let refusal = '';
   const few = mixture(sources.dynamic!(), 'token', null);
   Object.assign(few.router, { numExperts: 1 });
-  try {
-    new ExpertShards(few, group);
-  } catch (error) {
-    refusal = (error as Error).message;
-  }
+  const refusal = messageOf(() => new ExpertShards(few, group));
   return {
     during: during.join() === expected.join(),
     after: evaluate().join() === expected.join(),
@@ -276,6 +272,7 @@ async function whole(): Promise<unknown> {
     sameObject: (layer.source as PartialSource).bank === bank,
     message,
     partition,
+    twice,
     refusal,
   };
 }

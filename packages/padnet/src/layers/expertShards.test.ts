@@ -74,6 +74,7 @@ describe.each([2, 3])('%i ranks', (size) => {
         message:
           'the experts of a mixture are shared out over ranks, which have no batch together here; gather them first',
         partition: 'the experts of a mixture are shared out over ranks; gather them before the partition',
+        twice: 'the experts of a mixture are shared out over ranks; gather them before they are shared out again',
         refusal:
           `the layer has fewer experts (1) than there are ranks (${size}) to share them out over; ` +
           'start fewer, or set training.distributed.shardExperts: false',

@@ -30,9 +30,11 @@ export class ExpertShards {
   /**
    * Shares out the banks of all mixtures that have any; their parameters stay the same objects.
    *
-   * @throws RangeError where a layer has fewer experts than there are ranks; then nothing was changed
+   * @throws RangeError where a layer has fewer experts than there are ranks, Error where they are shared out already;
+   *   then nothing was changed
    */
   constructor(network: nn.Module, group: ProcessGroup) {
+    assertWholeExperts(network, 'they are shared out again');
     this.#group = group;
     for (const [path, layer] of network.namedModules()) {
       if (!(layer instanceof MoELinear) || layer.source.kind === 'static' || layer.source.bank.numel === 0) continue;
@@ -167,7 +169,7 @@ function gradientsOf(parameters: readonly nn.Parameter[]): Tensor[] {
   return parameters.flatMap(({ grad }) => grad ?? []);
 }
 
-/** In float64. */
 function squaredNorm(gradients: readonly Tensor[]): number {
-  return gradients.reduce((sum, gradient) => sum + gradient.to('float64').square().sum().item(), 0);
+  if (gradients.length === 0) return 0;
+  return ops.stack(ops._foreachNorm(gradients)).to('float64').square().sum().item();
 }
