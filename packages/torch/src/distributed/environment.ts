@@ -102,7 +102,7 @@ function ofKubeflow(env: Environment): RankEnvironment | null {
   return { rank, size, localRank: 0, localSize: 1, host: host(env, 'PET_MASTER_ADDR'), ...meeting(env, port) };
 }
 
-/** @throws RangeError where the pod was to have more than this process; `auto`, `cpu` and `gpu` are torchrun's affair */
+/** @throws RangeError where the pod was to have more than this process; `auto`, `cpu` and `gpu` are for torchrun */
 function checkOneProcess(env: Environment): void {
   const asked = given(env, 'PET_NPROC_PER_NODE');
   if (asked === null || ['auto', 'cpu', 'gpu'].includes(asked)) return;
