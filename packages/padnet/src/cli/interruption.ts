@@ -40,7 +40,7 @@ export class Interruption implements Disposable {
 
   /** The exit code of a command that has stopped by the signal. */
   get exitCode(): number {
-    return this.#exitCode ?? READER_GONE;
+    return this.#exitCode ?? (this.#terminal.closed.aborted ? READER_GONE : exitCodes.SIGTERM); // another rank got it
   }
 
   [Symbol.dispose](): void {

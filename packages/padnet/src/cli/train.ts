@@ -2,6 +2,7 @@
 import { isThere } from '../readRegularFile.js';
 import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
+import { rankEnvironment, type RankEnvironment } from '@padnet/torch/distributed';
 import { countStored } from '../layers/index.js';
 import { type RecipeOverride, serialiseRecipe } from '../recipe/index.js';
 import { holdFolder, readRunRecipe, RunFolder } from '../runs/index.js';
@@ -58,12 +59,14 @@ export function register(command: Command, terminal: Terminal): void {
 }
 
 async function train(file: string | undefined, options: TrainOptions, terminal: Terminal): Promise<void> {
-  const plans = makePlans(file, options, terminal);
+  const ranks = ranksOfEnvironment();
+  const plans = makePlans(file, options, terminal).map((plan) => ({ ...plan, ranks }));
   if (options.dryRun) {
     for (const plan of plans) await showPlan(plan, options, terminal);
     return;
   }
-  await checkFolders(plans);
+  const isFirst = (ranks?.rank ?? 0) === 0;
+  if (!ranks) await checkFolders(plans); // else when all have come
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
   const results: SeedResult[] = [];
@@ -71,7 +74,7 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
     const { recipe, out, resume } = plan;
     const name = taskKind(recipe.modality).networkName(recipe);
     const title = `${resume ? 'resuming' : 'training'} ${name} (${recipe.model.layer}) in ${out}`;
-    const view = trainingView(terminal, { json: options.json === true });
+    const view = isFirst ? trainingView(terminal, { json: options.json === true }) : {};
     const watch = { signal, terminal, view, title };
     const end = await trainRun(plan, watch).catch((error: unknown) => {
       if (isAbort(error, signal)) return null; // before the first step
@@ -82,16 +85,26 @@ async function train(file: string | undefined, options: TrainOptions, terminal: 
       return;
     }
     if (end.type === 'interrupted') {
+      terminal.exitCode = interruption.exitCode;
+      if (!isFirst) return;
       const again = options.seeds ? resumingCommand(options, terminal) : commandLine(['train', '--resume', out]);
       terminal.remark(`stopped at step ${end.step}, saved; resume with: ${again}`);
-      terminal.exitCode = interruption.exitCode;
       return;
     }
     results.push({ seed: recipe.training.seed, run: out, testMetrics: end.testMetrics });
   }
-  if (!options.seeds) return;
+  if (!options.seeds || !isFirst) return;
   if (options.json) terminal.printJson(summariseSeeds(results), { oneLine: true });
   else terminal.print(describeSeeds(summariseSeeds(results)));
+}
+
+/** @throws UsageError where the variables that say which rank this is are wrong */
+function ranksOfEnvironment(): RankEnvironment | null {
+  try {
+    return rankEnvironment();
+  } catch (error) {
+    throw new UsageError(reasonOf(error));
+  }
 }
 
 /** The same command, once more. */

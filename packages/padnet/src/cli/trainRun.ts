@@ -7,7 +7,7 @@ import { formatBytes } from '../report/format.js';
 import type { Terminal } from './terminal.js';
 import type { TrainingView } from './trainingView.js';
 
-export interface RunPlan extends Pick<TrainRecipeOptions, 'force' | 'allowChanges' | 'device' | 'allowCode'> {
+export interface RunPlan extends Pick<TrainRecipeOptions, 'force' | 'allowChanges' | 'device' | 'allowCode' | 'ranks'> {
   readonly recipe: Recipe;
   readonly out: string;
   readonly resume: boolean;
@@ -28,7 +28,8 @@ export async function trainRun(plan: RunPlan, watch: Watch): Promise<FinishedEve
   let end: FinishedEvent | InterruptedEvent | null = null;
   try {
     const name = taskKind(recipe.modality).hubName(recipe);
-    if (name !== null) await fetchPretrained(name, signal, terminal);
+    // One process of a machine; the others wait for it to come.
+    if (name !== null && (plan.ranks?.localRank ?? 0) === 0) await fetchPretrained(name, signal, terminal);
     let isStarted = false;
     for await (const event of trainInProcess(recipe, { ...options, signal })) {
       if (!isStarted) view.start?.(title);

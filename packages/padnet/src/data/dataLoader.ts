@@ -9,6 +9,7 @@ import type { ImageDataset } from './dataset.js';
 import { badPictureError, type OnBadPicture } from './badPicture.js';
 import { batchImages, type BatchImages, batchLabels, type ImageBatch } from './imageBatch.js';
 import { sampleOrder } from './sampleOrder.js';
+import { partOfBatch, type Share } from './share.js';
 import { type ImageTransform, prepareTransform, type PreparedTransform } from './transforms.js';
 
 export interface DataLoaderOptions {
@@ -27,6 +28,8 @@ export interface DataLoaderOptions {
   readonly numWorkers?: number | undefined;
   /** Batches that each worker has in preparation or ready, at least 1. @default 2 */
   readonly prefetch?: number | undefined;
+  /** Gives of each batch the part of one rank. @default null: whole batches */
+  readonly share?: Share | null | undefined;
   /**
    * Told of each picture that cannot be decoded, which is then left out of its batch (all of a batch may be); absent:
    * it is an InputError.
@@ -52,6 +55,7 @@ export class DataLoader {
   readonly #prepared: PreparedTransform;
   readonly #prefetch: number;
   readonly #onBadPicture: OnBadPicture | null;
+  readonly #share: Share | null;
   readonly #workers: (BatchWorker | undefined)[];
   #waitSeconds = 0;
   #closed = false;
@@ -67,6 +71,7 @@ export class DataLoader {
     this.#prepared = prepareTransform(transform, dataset);
     this.#prefetch = checkInteger('prefetch', options.prefetch ?? 2, 1);
     this.#onBadPicture = options.onBadPicture ?? null;
+    this.#share = options.share ?? null;
     this.#workers = new Array<undefined>(checkInteger('numWorkers', options.numWorkers ?? 0, 0, 256)).fill(undefined);
     this.batchesPerEpoch = dropLast ? Math.floor(dataset.length / batchSize) : Math.ceil(dataset.length / batchSize);
     if (this.batchesPerEpoch === 0) {
@@ -117,16 +122,17 @@ export class DataLoader {
     if (this.#closed) throw new Error('the data loader was closed');
   }
 
-  #sampleIndices(order: Uint32Array, index: number): Uint32Array<ArrayBuffer> {
+  #part(order: Uint32Array, index: number): ReturnType<typeof partOfBatch> {
     const start = index * this.batchSize;
-    return new Uint32Array(order.subarray(start, Math.min(start + this.batchSize, this.#numSamples)));
+    const whole = order.subarray(start, Math.min(start + this.batchSize, this.#numSamples));
+    return partOfBatch(new Uint32Array(whole), this.#share);
   }
 
-  #batch(index: number, { sampleIndices, images, bad }: BatchImages): ImageBatch {
+  #batch(index: number, isPart: boolean, { sampleIndices, images, bad }: BatchImages): ImageBatch {
     if (bad.length > 0 && !this.#onBadPicture) throw badPictureError(bad);
     for (const picture of bad) this.#onBadPicture?.(picture);
     const labels = batchLabels(this.dataset, sampleIndices);
-    return { index, images, labels, size: sampleIndices.length, sampleIndices };
+    return { index, isPart, images, labels, size: sampleIndices.length, sampleIndices };
   }
 
   async *#inThisThread(epoch: number, order: Uint32Array, startBatch: number): AsyncGenerator<ImageBatch, undefined> {
@@ -135,9 +141,9 @@ export class DataLoader {
       await setImmediate();
       this.#checkOpen();
       const start = performance.now();
-      const sampleIndices = this.#sampleIndices(order, index);
+      const { samples, isPart } = this.#part(order, index);
       const key = { seed: this.#seed, epoch };
-      const batch = this.#batch(index, await batchImages(this.dataset, sampleIndices, this.#prepared, key));
+      const batch = this.#batch(index, isPart, await batchImages(this.dataset, samples, this.#prepared, key));
       this.#waitSeconds += (performance.now() - start) / 1000;
       yield batch;
     }
@@ -145,21 +151,21 @@ export class DataLoader {
 
   async *#inWorkers(epoch: number, order: Uint32Array, startBatch: number): AsyncGenerator<ImageBatch, undefined> {
     const ahead = this.#workers.length * this.#prefetch;
-    const requests: { worker: BatchWorker; images: Promise<BatchImages> }[] = [];
+    const requests: { worker: BatchWorker; isPart: boolean; images: Promise<BatchImages> }[] = [];
     let next = startBatch;
     const requestUpTo = (end: number) => {
       for (; next < Math.min(end, this.batchesPerEpoch); next++) {
         const worker = this.#worker(next % this.#workers.length);
-        const sampleIndices = this.#sampleIndices(order, next);
-        requests.push({ worker, images: worker.request(epoch, sampleIndices) });
+        const { samples, isPart } = this.#part(order, next);
+        requests.push({ worker, isPart, images: worker.request(epoch, samples) });
       }
     };
     for (let index = startBatch; index < this.batchesPerEpoch; index++) {
       this.#checkOpen();
       const start = performance.now();
       requestUpTo(index + ahead);
-      const { worker, images } = requests.shift()!;
-      const batch = this.#batch(index, await worker.wait(images));
+      const { worker, isPart, images } = requests.shift()!;
+      const batch = this.#batch(index, isPart, await worker.wait(images));
       // A place is free: the workers go on while the consumer is busy with this batch.
       this.#checkOpen();
       requestUpTo(index + 1 + ahead);

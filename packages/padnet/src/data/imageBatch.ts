@@ -15,6 +15,8 @@ import { applyTransform, type PreparedTransform, type TransformKey, transformPix
 export interface ImageBatch {
   /** Place of the batch in its epoch, from 0. */
   readonly index: number;
+  /** Whether other ranks have other parts of the batch; else each that there are has all of it. */
+  readonly isPart: boolean;
   /** `[size, channels, height, width]`, transformed. */
   readonly images: Float32Array<ArrayBuffer>;
   /** `[size]`. */

@@ -44,6 +44,7 @@ export { MAX_MAGNITUDE, type RandAugment } from './randAugment.js';
 export type { RandomErasing } from './randomErasing.js';
 export { type RandomPurpose, RandomStream } from './random.js';
 export { sampleOrder, type SampleOrderOptions } from './sampleOrder.js';
+export { partOfBatch, type Share } from './share.js';
 export {
   applyTransform,
   type ImageTransform,

@@ -4,6 +4,7 @@
  * learnt size breaks ties and lets every expert be tried.
  */
 import { nn, ops, randn, zeros, type Tensor } from '@padnet/torch';
+import { rowsOfAll, sharedBatch, sumOverRanks, type ProcessGroup } from '@padnet/torch/distributed';
 
 export interface NoisyTopKOptions {
   readonly inFeatures: number;
@@ -23,9 +24,12 @@ export interface Gating {
   readonly experts: Tensor;
   /** Their gates [rows, k]. */
   readonly weights: Tensor;
-  /** How many rows each expert gets [E]: a smooth estimate in training (with k < E), else the count. */
+  /**
+   * How many rows each expert gets [E]: a smooth estimate in training (with k < E), else the count. Under a shared
+   * batch of all ranks.
+   */
   readonly load: Tensor;
-  /** `auxiliaryWeight` · (CV²(Σ gates) + CV²(load)), a scalar. */
+  /** `auxiliaryWeight` · (CV²(Σ gates) + CV²(load)), a scalar; under a shared batch of all ranks, the same on each. */
   readonly auxiliaryLoss: Tensor;
 }
 
@@ -53,11 +57,25 @@ export class NoisyTopK extends nn.Module {
   }
 
   /**
+   * Under a shared batch, in training, every rank has to come here.
+   *
    * @param input [rows, inFeatures]
-   * @param noise ε ~ N(0, 1) [rows, E]; drawn from the default generator in training, none in evaluation
+   * @param noise ε ~ N(0, 1) [rows, E]; drawn from the default generator in training, none in evaluation. Under a
+   *   shared batch the rows of all ranks are drawn on each
+   * @param isWhole whether all ranks have the same rows under a shared batch, instead of a part each. @default false
    */
-  forward(input: Tensor, noise: Tensor | null = this.drawNoise(input)): Gating {
-    const { numExperts, k } = this;
+  forward(input: Tensor, noise?: Tensor | null, isWhole = false): Gating {
+    const group = (!isWhole && this.training && sharedBatch()?.group) || null;
+    return this.decide(input, noise === undefined ? this.drawNoise(input, group) : noise, group);
+  }
+
+  countMacs(rows: number): number {
+    return rows * this.wGate.numel;
+  }
+
+  /** @param group those that have the other rows; null where there are none */
+  private decide(input: Tensor, noise: Tensor | null, group: ProcessGroup | null): Gating {
+    const { numExperts, k, auxiliaryWeight } = this;
     // One product for both, as the input is read but once.
     const product = ops.matmul(input, noise ? ops.cat([this.wGate, this.wNoise], { dim: 1 }) : this.wGate);
     const clean = product.narrow(1, 0, numExperts);
@@ -68,7 +86,7 @@ export class NoisyTopK extends nn.Module {
     const experts = order.narrow(1, 0, k);
     const weights = ops.softmax(sorted.narrow(1, 0, k), 1);
     const gates = ops.scatter(ops.zerosLike(logits), 1, experts, weights);
-    const load =
+    const ownLoad =
       deviation && k < numExperts
         ? smoothLoad({
             clean,
@@ -78,16 +96,18 @@ export class NoisyTopK extends nn.Module {
             highestOut: sorted.narrow(1, k, 1),
           })
         : gates.gt(0).to(gates.dtype).sum([0]);
-    return { gates, experts, weights, load, auxiliaryLoss: auxiliaryLoss(gates, load, this.auxiliaryWeight) };
+    const own = ops.stack([gates.sum([0]), ownLoad]);
+    const sums = group ? sumOverRanks(group, own) : own;
+    const load = sums.select(0, 1);
+    // The sums over rows count as one row of gates.
+    const loss = auxiliaryLoss(sums.narrow(0, 0, 1), load, auxiliaryWeight);
+    return { gates, experts, weights, load, auxiliaryLoss: loss };
   }
 
-  countMacs(rows: number): number {
-    return rows * this.wGate.numel;
-  }
-
-  private drawNoise(input: Tensor): Tensor | null {
+  private drawNoise({ shape: [rows = 0], dtype, device }: Tensor, group: ProcessGroup | null): Tensor | null {
     if (!this.training) return null;
-    return randn([input.shape[0]!, this.numExperts], { dtype: input.dtype, device: input.device });
+    const { total, start } = group ? rowsOfAll(group, rows) : { total: rows, start: 0 };
+    return randn([total, this.numExperts], { dtype, device }).narrow(0, start, rows);
   }
 }
 

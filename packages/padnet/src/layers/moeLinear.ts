@@ -5,6 +5,7 @@
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
 import { nn, ops, randn, type Tensor } from '@padnet/torch';
+import { sharedBatch } from '@padnet/torch/distributed';
 import { ExpertMixture, type ExpertChoice, type ExpertPlan } from '../compute/expertMixture.js';
 import type { NoisyTopK } from '../dynamic/index.js';
 import { numEntries, type ParameterSource } from '../partial/index.js';
@@ -102,7 +103,7 @@ export class MoELinear extends nn.Module {
       layer: this,
       level,
       rowOf,
-      ...this.router.forward(rows),
+      ...this.router.forward(rows, undefined, level === 'task'),
     });
     switch (level) {
       case 'token':
@@ -118,8 +119,8 @@ export class MoELinear extends nn.Module {
           throw new RangeError(`task must be a whole number from 0 to ${numTasks - 1}, got ${task}`);
         }
         const [numTokens = 0] = tokens.shape;
-        // Without tokens nothing is decided.
-        const rows = this.taskEmbedding!.narrow(0, task, Math.min(1, numTokens));
+        // Without tokens nothing is decided; but other ranks may have some.
+        const rows = this.taskEmbedding!.narrow(0, task, sharedBatch() ? 1 : Math.min(1, numTokens));
         return decided(rows, ops.zeros([numTokens], { dtype: 'int64', device: tokens.device }));
       }
       default:

@@ -13,6 +13,7 @@ import {
   type PartitionSettings,
 } from './partition.js';
 import { partitionUnits, unitMasks, unitSums } from './partitionUnits.js';
+import type { Ranks } from '../ranks.js';
 import { checkScores, maskGradient, normalised, unitSaliency, type Saliency } from './saliency/index.js';
 import { keepRatio } from './schedule.js';
 import { selectDynamic } from './selectDynamic.js';
@@ -39,6 +40,8 @@ export interface IterativeModePartitionOptions {
   /** Called after every round. */
   readonly onRound?: (round: RoundResult) => void;
   readonly signal?: AbortSignal;
+  /** Those that share the batches of the partition set, and get the same masks. */
+  readonly ranks?: Ranks | undefined;
 }
 
 export interface RoundResult extends PartitionRound {
@@ -71,7 +74,7 @@ export async function iterativeModePartition(
     saliency = maskGradient,
     seed = 0,
   } = options;
-  const { scope: partitionScope = 'global', batchLosses, sampleShape = null, onRound, signal } = options;
+  const { scope: partitionScope = 'global', batchLosses, sampleShape = null, onRound, signal, ranks } = options;
   if (!(ratio >= 0 && ratio <= 1)) throw new RangeError(`the dynamic ratio κ must be from 0 to 1, got ${ratio}`);
   if (!(Number.isInteger(rounds) && rounds >= 1))
     throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
@@ -99,7 +102,8 @@ export async function iterativeModePartition(
         finish(round, 0, { masks: emptyMasks(sources), scores: new Map() });
         continue;
       }
-      const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal });
+      const raw = await saliency.score({ network, sources, batchLosses, sampleShape, seed, signal, ranks });
+      ranks?.copyFromFirst(raw.values()); // where other processors have rounded otherwise
       checkScores(raw, sources, `the saliency ${saliency.name}`);
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {

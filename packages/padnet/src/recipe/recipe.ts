@@ -197,6 +197,19 @@ export const scheduleStarts = ['afterWarmup', 'firstStep'] as const;
 export type ScheduleStart = (typeof scheduleStarts)[number];
 
 /** The settings that a `Trainer` needs, whatever the task. */
+/** How several processes train one network together (docs/distributed.md); one alone does not look at it. */
+export const distributedSchema = z.strictObject({
+  /** Batch norm's statistics are of the whole batch; else of each rank's part, and the running ones their means. */
+  syncBatchNorm: z.boolean().default(false),
+  /** Gradients are summed in buckets of so many bytes. */
+  bucketBytes: z.int().min(1).default(4_000_000),
+  /** Seconds without a sign of life until a rank is taken for lost. */
+  lifeTimeout: z.number().min(1).max(3600).default(2.5),
+  /** Seconds in which all ranks have to come, and to join each operation. */
+  timeout: z.number().min(1).max(86_400).default(1800),
+});
+export type DistributedOptions = z.infer<typeof distributedSchema>;
+
 export const trainingSchema = z.strictObject({
   epochs: z.int().min(1),
   seed: z.int().min(0).default(1),
@@ -244,6 +257,8 @@ export const trainingSchema = z.strictObject({
    * best epoch's network; absent: train to the end and keep the last.
    */
   earlyStopping: z.strictObject({ patience: z.int().min(1) }).optional(),
+  /** Where several processes train together; absent: as by default. */
+  distributed: distributedSchema.optional(),
 });
 
 export const pictureTrainingSchema = trainingSchema.extend({
@@ -266,6 +281,7 @@ export const textTrainingSchema = trainingSchema
     ema: true,
     checkpointSteps: true,
     earlyStopping: true,
+    distributed: true,
   })
   .extend({
     learningRate: z.number().positive().default(5e-5),

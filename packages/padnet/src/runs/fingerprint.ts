@@ -35,6 +35,8 @@ const withoutEffect = [
   'partition.masks',
   'training.checkpointSteps',
   'training.scheduleStart',
+  'training.distributed.lifeTimeout',
+  'training.distributed.timeout',
 ];
 
 export interface FingerprintParts {

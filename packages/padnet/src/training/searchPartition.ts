@@ -14,6 +14,7 @@ import {
   type RoundResult,
   type Saliency,
 } from '../partition/index.js';
+import type { Ranks } from '../ranks.js';
 import { findNonFinite } from './nonFinite.js';
 import type { PartitionOptions } from '../recipe/recipe.js';
 import type { Task } from './task.js';
@@ -35,13 +36,14 @@ export interface SearchPartitionOptions {
   readonly saliency: Saliency;
   readonly onRound?: ((round: RoundResult) => void) | undefined;
   readonly signal?: AbortSignal | undefined;
+  readonly ranks?: Ranks | undefined;
 }
 
 /** Masks for a network with partial layers, which is left as it was but for `fold`. */
 export async function searchPartition(
   task: Task,
   { fold, ...settings }: Omit<PartitionOptions, 'epoch' | 'masks' | 'saliency'>,
-  { seed, epoch, saliency, onRound, signal }: SearchPartitionOptions,
+  { seed, epoch, saliency, onRound, signal, ranks }: SearchPartitionOptions,
 ): Promise<Partition> {
   using losses = await task.partitionLosses({ batches: settings.batches, seed, epoch });
   if (fold) meanIntoStatic(task.network, losses.batchLosses);
@@ -53,6 +55,7 @@ export async function searchPartition(
       seed,
       batchLosses,
       sampleShape,
+      ranks,
       ...(onRound && { onRound }),
       ...(signal && { signal }),
     });

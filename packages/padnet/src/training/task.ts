@@ -3,13 +3,17 @@
  * and in how tasks are made (tasks/), and nowhere else in training.
  */
 import type { nn, Tensor } from '@padnet/torch';
+import type { Share } from '../data/index.js';
+import type { Ranks } from '../ranks.js';
 import type { RouterStatistics } from '../runs/events.js';
 
 export interface SampleBatch {
   /** Its place in the epoch, from 0. */
   readonly index: number;
-  /** Samples in it. */
+  /** Samples in it, or in this rank's part of it. */
   readonly size: number;
+  /** Whether other ranks have other parts of the batch; else each that there are has all of it. @default false */
+  readonly isPart?: boolean;
 }
 
 /** Batches by epoch, the same ones however often the epoch is begun. */
@@ -49,6 +53,12 @@ export interface Evaluation {
   readonly predictions: Float32Array;
 }
 
+export interface EvaluationOptions {
+  readonly signal?: AbortSignal | undefined;
+  /** Share the work, and each gets the result of all. */
+  readonly ranks?: Ranks | undefined;
+}
+
 export interface Task<Batch extends SampleBatch = SampleBatch> {
   /** On its device. */
   readonly network: nn.Module;
@@ -57,13 +67,14 @@ export interface Task<Batch extends SampleBatch = SampleBatch> {
    * data`. A run whose task has none goes on whatever its data are.
    */
   fingerprint?(): Readonly<Record<string, string>>;
-  openLoader(seed: number): BatchSource<Batch>;
+  /** @param share where each of several ranks gets its part of every batch */
+  openLoader(seed: number, share?: Share): BatchSource<Batch>;
   /** In the mode that the network is in. */
   loss(batch: Batch): StepLoss;
   /** Output of the first samples of a batch, to see whether it is finite. */
   output(batch: Batch): Tensor;
   /** On the test data, in evaluation mode; leaves the mode as it was. @throws where `signal` is aborted */
-  evaluate(options?: { readonly signal?: AbortSignal | undefined }): Promise<Evaluation>;
+  evaluate(options?: EvaluationOptions): Promise<Evaluation>;
   /** The first `batches` of an epoch, without anything random. */
   partitionLosses(options: {
     readonly batches: number;

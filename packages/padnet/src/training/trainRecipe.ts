@@ -1,7 +1,11 @@
 /** A whole run from a recipe: data, network, training, and the folder with everything that comes of it. */
+import { setTimeout } from 'node:timers/promises';
 import type { Device } from '@padnet/torch';
+import { ProcessGroup, type RankEnvironment } from '@padnet/torch/distributed';
+import type { DataSplit } from '../data/index.js';
 import { InputError, reasonOf } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
+import { Ranks } from '../ranks.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { listCheckpoints } from '../runs/checkpoint.js';
@@ -9,11 +13,12 @@ import type { PreparationEvent, TrainingEvent } from '../runs/events.js';
 import { assertPartitionForeseen } from '../recipe/partitionForesight.js';
 import { pinCode } from '../recipe/pinCode.js';
 import { prepareTask } from './prepare.js';
-import type { PartitionOptions, Recipe } from '../recipe/recipe.js';
+import { distributedSchema, type PartitionOptions, type Recipe } from '../recipe/recipe.js';
 import { recipeSettings } from '../recipe/recipeSettings.js';
 import { RunFolder } from '../runs/runFolder.js';
 import { finishedEvent, holdUnfinished, RunWriter } from './runWriter.js';
 import { readSplit } from '../runs/splitFile.js';
+import { Trainer } from './trainer.js';
 
 export interface TrainRecipeOptions extends CodeOptions {
   /** The run's folder, which is held meanwhile. */
@@ -30,6 +35,19 @@ export interface TrainRecipeOptions extends CodeOptions {
   readonly signal?: AbortSignal | undefined;
   /** @default 'cpu' */
   readonly device?: Device;
+  /**
+   * Which of several processes this is that train together (`rankEnvironment`): rank 0 has the run's folder, and goes
+   * on with the run in it where the processes were started again. @default null: the only one
+   */
+  readonly ranks?: RankEnvironment | null;
+}
+
+/** What the other ranks need to know of the run that rank 0 has begun or goes on with. */
+interface Begun {
+  readonly isFinished: boolean;
+  readonly resume: boolean;
+  readonly loadsCheckpoint: boolean;
+  readonly split: DataSplit | null;
 }
 
 /**
@@ -43,6 +61,74 @@ export interface TrainRecipeOptions extends CodeOptions {
 export async function* trainRecipe(
   given: Recipe,
   options: TrainRecipeOptions,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const { ranks: environment = null, signal } = options;
+  if (!environment) {
+    yield* writeRun(given, options, null);
+    return;
+  }
+  const { syncBatchNorm, lifeTimeout, timeout } = distributedSchema.parse(given.training.distributed ?? {});
+  const group = await ProcessGroup.open(environment, { lifeTimeout, timeout, exitTimeout, signal });
+  let reason: string | null = 'the training was left';
+  try {
+    const ranks = new Ranks(group, { syncBatchNorm, signal });
+    const [restarts = 0] = group.max([environment.restarts]);
+    yield* group.rank === 0 ? writeRun(given, restarted(options, restarts), ranks) : follow(given, options, ranks);
+    group.barrier();
+    reason = null;
+  } catch (error) {
+    reason = reasonOf(error);
+    throw error;
+  } finally {
+    if (reason !== null) {
+      group.fail(reason);
+      if (group.rank === 0) await setTimeout(1000 * exitTimeout); // the others read it here
+    }
+    group.close();
+  }
+}
+
+/** Seconds that a rank which has lost another may go on with what it computes. */
+const exitTimeout = 1.5;
+
+/** The options for a run whose processes were started again after one was lost. */
+function restarted(options: TrainRecipeOptions, restarts: number): TrainRecipeOptions {
+  return restarts > 0 && isThere(new RunFolder(options.out).recipe)
+    ? { ...options, resume: true, force: false }
+    : options;
+}
+
+/** What ranks other than the first do: the same steps, without a folder. */
+async function* follow(
+  given: Recipe,
+  { device = 'cpu', allowCode = false, allowChanges = false, signal }: TrainRecipeOptions,
+  ranks: Ranks,
+): AsyncGenerator<TrainingEvent, void, undefined> {
+  const { isFinished, resume, loadsCheckpoint, split } = ranks.group.broadcastJson(null) as Begun;
+  if (isFinished) return;
+  const recipe = pinCode(given, { allowCode });
+  const { task, training, saliency } = await prepareTask(recipe, {
+    ...{ device, signal, allowCode, loadsCheckpoint },
+    split: split ?? undefined,
+  });
+  const masks = readMasks(recipe.partition);
+  const trainer = new Trainer({
+    task,
+    training,
+    partition: recipe.partition,
+    saliency,
+    masks,
+    settings: recipe,
+    ranks,
+  });
+  if (resume) trainer.resume({ allowChanges });
+  yield* trainer.run({ signal });
+}
+
+async function* writeRun(
+  given: Recipe,
+  options: TrainRecipeOptions,
+  ranks: Ranks | null,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const {
     out,
@@ -62,6 +148,12 @@ export async function* trainRecipe(
     folder.checkNew(force);
     return null;
   });
+  const loadsCheckpoint = resume && listCheckpoints(folder.checkpoints).length > 0;
+  const split = resume && !begun.finished ? readSplit(folder.split) : undefined;
+  ranks?.group.broadcastJson({
+    ...{ isFinished: begun.finished !== null, resume, loadsCheckpoint },
+    split: split ?? null,
+  } satisfies Begun);
   if (begun.finished) {
     yield begun.finished;
     return;
@@ -76,8 +168,8 @@ export async function* trainRecipe(
     signal,
     allowCode,
     onRemark: (remark) => remarks.push(remark),
-    loadsCheckpoint: resume && listCheckpoints(folder.checkpoints).length > 0,
-    split: resume ? readSplit(folder.split) : undefined,
+    loadsCheckpoint,
+    split,
   });
   // From here on the folder is changed: all that the recipe names has been found and fits.
   const writer = new RunWriter({
@@ -92,6 +184,7 @@ export async function* trainRecipe(
     partition: recipe.partition,
     saliency: prepared.saliency,
     masks: readMasks(recipe.partition),
+    ranks: ranks ?? undefined,
     save: (file) => {
       prepared.save(file);
     },

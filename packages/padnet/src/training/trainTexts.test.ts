@@ -329,6 +329,7 @@ it('takes a batch as int64 tensors', () => {
       inputIds: BigInt64Array.of(2n, 3n),
       attentionMask: BigInt64Array.of(1n, 0n),
       tokenTypeIds: BigInt64Array.of(0n, 0n),
+      isPart: false,
       labels: null,
     });
     expect([inputs.inputIds.dtype, inputs.inputIds.shape]).toEqual(['int64', [1, 2]]);

@@ -16,6 +16,7 @@ import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
 import { saliencyOf, searchLayers, type Partition, type Saliency } from '../partition/index.js';
 import { peakMemory } from '../memory.js';
+import type { Ranks } from '../ranks.js';
 import { holdFolder } from '../runs/folderLock.js';
 import { median } from '../statistics.js';
 import { BestNetwork } from './bestNetwork.js';
@@ -56,6 +57,7 @@ import { assertPartitionPossible, partitionedOptimizer, partitionOf, partitionSt
 import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from '../recipe/recipe.js';
 import { meanStatistics } from './routerStatistics.js';
 import type { BatchSource, SampleBatch, Task } from './task.js';
+import { RankedSteps, sharedCheckpoint } from './rankedSteps.js';
 import { WeightAverage } from './weightAverage.js';
 
 export interface TrainerOptions {
@@ -79,6 +81,8 @@ export interface TrainerOptions {
    * @default `training` and `partition`
    */
   readonly settings?: Readonly<Record<string, unknown>>;
+  /** The processes that train together, of which this is one; without, it is the only one. */
+  readonly ranks?: Ranks | undefined;
   /** Called with the masks as soon as they are found, before the checkpoint that contains them. */
   readonly onPartition?: (partition: Partition) => void;
 }
@@ -92,13 +96,17 @@ export interface ResumeOptions {
 
 /** A batch whose gradients are taken. */
 interface BatchResult {
+  /** Of the whole batch. */
   readonly size: number;
-  /** Mean over the batch. */
+  /** Mean over this rank's part of it, and what that counts in the mean over the batch. */
   readonly loss: number;
+  readonly share: number;
   readonly routing: RouterStatistics | null;
   readonly temperature: number | null;
   readonly seconds: number;
 }
+
+type Remark = ChangedEvent | UncheckedEvent;
 
 /** The progress of an epoch that begins. */
 const newEpoch = { batch: 0, lossSum: 0, samples: 0, stepSeconds: 0, waitSeconds: 0 };
@@ -113,6 +121,7 @@ export class Trainer {
   readonly #saliency: Saliency;
   readonly #checkpoints: string | null;
   readonly #settings: Readonly<Record<string, unknown>>;
+  readonly #ranked: RankedSteps | null;
   #fingerprint: Fingerprint | null = null;
   readonly #onPartition: (partition: Partition) => void;
   readonly #loader: BatchSource<SampleBatch>;
@@ -132,7 +141,7 @@ export class Trainer {
   /** The newest batch of this session. */
   #lastBatch: SampleBatch | null = null;
   /** The remarks that are told first: about the checkpoint that it goes on from. */
-  #remarks: (ChangedEvent | UncheckedEvent)[] = [];
+  #remarks: Remark[] = [];
 
   /** @throws InputError where network and partition do not go together, or an option is out of range */
   constructor(options: TrainerOptions) {
@@ -155,7 +164,8 @@ export class Trainer {
     const { seed, accumulation, epochs, earlyStopping, ema } = this.#training;
     this.#best = earlyStopping ? new BestNetwork(earlyStopping.patience) : null;
     this.#average = ema === undefined ? null : new WeightAverage(network, ema);
-    this.#loader = task.openLoader(seed);
+    this.#ranked = options.ranks ? new RankedSteps(options.ranks, network, this.#training) : null;
+    this.#loader = task.openLoader(seed, options.ranks?.group);
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
     this.#optimizer = createOptimizer(network, this.#training);
@@ -177,7 +187,7 @@ export class Trainer {
   get fingerprint(): Fingerprint {
     return (this.#fingerprint ??= fingerprintOf(this.#settings, {
       network: this.network,
-      parts: this.#task.fingerprint?.(),
+      parts: { ...this.#task.fingerprint?.(), ...(this.#ranked && { ranks: String(this.#ranked.ranks.size) }) },
       masks: this.#masks,
     }));
   }
@@ -203,15 +213,18 @@ export class Trainer {
    * @throws InputError where it is damaged or of another network, or where what decides the bits of the run has changed
    */
   resume({ allowChanges = false, history }: ResumeOptions = {}): readonly string[] | null {
-    if (this.#checkpoints === null) throw new InputError('a trainer without checkpoints has nothing to resume from');
-    const folder = this.#checkpoints;
+    const ranks = this.#ranked?.ranks;
+    const isFirst = !ranks || ranks.rank === 0;
+    if (this.#checkpoints === null && isFirst)
+      throw new InputError('a trainer without checkpoints has nothing to resume from');
     return scope(() => {
-      const checkpoint = loadLatestCheckpoint(folder);
+      const own = this.#checkpoints === null ? null : loadLatestCheckpoint(this.#checkpoints);
+      const checkpoint = ranks ? sharedCheckpoint(ranks, own) : own;
       if (!checkpoint) return null;
       const { file, state, tensors } = checkpoint;
       const told = history && checkHistory(history, state, allowChanges);
-      const changes = this.#changesSince(checkpoint);
-      if (!allowChanges) assertUnchanged(changes, file);
+      const changes = isFirst ? this.#changesSince(checkpoint) : []; // the others look whether they are as the first
+      if (!allowChanges) assertUnchanged(withoutRanks(changes), file);
       if (told?.change) changes.push(told.change);
       const random = tensors.get('random');
       if (!random) throw new InputError(`${file}: the checkpoint has no random state`);
@@ -237,6 +250,7 @@ export class Trainer {
       if (changes.length > 0)
         this.#remarks.push({ type: 'changed', epoch: state.epoch + 1, step: state.step, changes });
       if (!state.fingerprint) this.#remarks.push({ type: 'unchecked', file });
+      if (ranks) this.#remarks = ranks.group.broadcastJson(this.#remarks) as Remark[];
       return told?.lines ?? [];
     });
   }
@@ -268,7 +282,8 @@ export class Trainer {
     try {
       using _hold = this.#checkpoints === null ? null : await holdFolder(this.#checkpoints);
       const progress = this.#progress;
-      for await (const event of this.#session(signal)) {
+      this.#ranked?.begin(this.fingerprint);
+      for await (const event of this.#session(this.#ranked?.ranks.signal ?? signal)) {
         if (isMetric(event)) {
           assertFiniteEvent(event, progress.step);
           progress.events++;
@@ -335,8 +350,9 @@ export class Trainer {
     let waited = this.#loader.waitSeconds;
     for await (const batch of this.#loader.epoch(this.#progress.epoch, { startBatch: this.#progress.batch })) {
       // At once: the loader prepares the next batch meanwhile, and no more than one is held.
-      gathered.push(this.#backward(batch, batch.size / (gathered[0]?.size ?? batch.size)));
-      if (gathered.length === accumulation || batch.index + 1 === batchesPerEpoch) {
+      const isLast = gathered.length + 1 === accumulation || batch.index + 1 === batchesPerEpoch;
+      gathered.push(this.#backward(batch, gathered[0]?.size, isLast));
+      if (isLast) {
         const event = this.#trainStep(gathered);
         this.#progress.batch = batch.index + 1;
         this.#lastBatch = batch;
@@ -349,11 +365,17 @@ export class Trainer {
     }
   }
 
-  /** Adds the gradients of a batch's mean loss, `weight` times. */
-  #backward(batch: SampleBatch, weight: number): BatchResult {
+  /**
+   * Adds the gradients of a batch's mean loss, weighted by its size over `firstSize`.
+   *
+   * @param isLast whether a step follows
+   */
+  #backward(batch: SampleBatch, firstSize: number | undefined, isLast: boolean): BatchResult {
     const start = performance.now();
     const temperature = this.#setTemperature();
-    const result = scope(() => {
+    const { size, share } = this.#ranked?.wholeOf(batch) ?? { size: batch.size, share: 1 };
+    const weight = (share * size) / (firstSize ?? size);
+    const compute = (): Pick<BatchResult, 'loss' | 'routing'> => {
       const { loss: batchLoss, routing } = this.#task.loss(batch);
       const loss = batchLoss.item();
       if (!Number.isFinite(loss))
@@ -363,8 +385,9 @@ export class Trainer {
         );
       (weight === 1 ? batchLoss : batchLoss.mul(weight)).backward();
       return { loss, routing };
-    });
-    return { ...result, size: batch.size, temperature, seconds: (performance.now() - start) / 1000 };
+    };
+    const result = scope(() => this.#ranked?.compute(batch, this.#progress.epoch, isLast, compute) ?? compute());
+    return { ...result, size, share, temperature, seconds: (performance.now() - start) / 1000 };
   }
 
   /** With the gradients of some batches, weighted by their sizes over the first one's. */
@@ -374,7 +397,8 @@ export class Trainer {
     const [{ size: firstSize, temperature }] = batches as [BatchResult];
     const sum = (value: (batch: BatchResult) => number): number => batches.reduce((all, each) => all + value(each), 0);
     const samples = sum(({ size }) => size);
-    const lossSum = sum(({ loss, size }) => loss * size);
+    const ownLosses = sum(({ loss, share, size }) => loss * share * size);
+    const lossSum = this.#ranked?.ranks.group.sum([ownLosses])[0] ?? ownLosses;
     const progress = this.#progress;
     const factor = this.#schedule(progress.step);
     this.#optimizer.learningRateScale = factor;
@@ -425,7 +449,7 @@ export class Trainer {
   async #test(signal: AbortSignal | undefined): Promise<TestResult | null> {
     const start = performance.now();
     try {
-      const { metric, score, metrics, loss } = await this.#task.evaluate({ signal });
+      const { metric, score, metrics, loss } = await this.#task.evaluate({ signal, ranks: this.#ranked?.ranks });
       if (!Number.isFinite(loss)) throw new NonFiniteError('the test loss', noLayer);
       this.#progress.trainingSeconds += (performance.now() - start) / 1000;
       return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
@@ -483,7 +507,7 @@ export class Trainer {
     const { step, epoch } = this.#progress;
     const { seed } = this.#training;
     const done = await partitionStep(this.#task, options, {
-      ...{ step, epoch, seed, saliency: this.#saliency, masks: this.#masks, signal },
+      ...{ step, epoch, seed, saliency: this.#saliency, masks: this.#masks, signal, ranks: this.#ranked?.ranks },
     }).catch((error: unknown) => {
       if (signal?.aborted) return null; // the run is resumed from before the partition
       throw this.#atStep(error);
@@ -491,6 +515,7 @@ export class Trainer {
     if (!done) return;
     const { partition, events, seconds } = done;
     this.#optimizer = partitionedOptimizer(this.#optimizer, partition, this.network, this.#training);
+    this.#ranked?.networkChanged();
     this.#average?.restart();
     this.#onPartition(partition);
     this.#progress.partitioned = true;
@@ -506,9 +531,12 @@ export class Trainer {
   }
 
   *#save(): Generator<TrainingEvent, void, undefined> {
-    if (this.#checkpoints === null) return;
-    const folder = this.#checkpoints;
     const { step, events } = this.#progress;
+    if (this.#checkpoints === null) {
+      this.#savedEvents = events;
+      return;
+    }
+    const folder = this.#checkpoints;
     const file = scope(() => {
       const optimizer = this.#optimizer.stateDict();
       const parts = {
@@ -547,6 +575,12 @@ function scaleGradients(network: nn.Module, factor: number): void {
   noGrad(() => {
     ops._foreachMul_(gradients, factor);
   });
+}
+
+/** A checkpoint, or what is kept with one, does not depend on the number of ranks: fewer or more may go on with it. */
+function withoutRanks(changes: readonly Change[]): readonly Change[] {
+  const isOther = changes.some(({ what }) => what === 'ranks');
+  return isOther ? changes.filter(({ what }) => what !== 'ranks' && what !== 'threads') : changes;
 }
 
 /** The tensors whose names begin with `prefix`, under the rest of their names. */

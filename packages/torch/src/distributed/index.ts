@@ -6,4 +6,11 @@
 export { rankEnvironment, type RankEnvironment } from './environment.js';
 export { GradientBuckets } from './gradientBuckets.js';
 export { ProcessGroup, Work, type ProcessGroupOptions, type Reduction } from './processGroup.js';
-export { rowsOfAll, sharedBatch, sumOverRanks, withSharedBatch, type SharedBatch } from './sharedBatch.js';
+export {
+  rowsOfAll,
+  sharedBatch,
+  sumOverRanks,
+  withOwnRandom,
+  withSharedBatch,
+  type SharedBatch,
+} from './sharedBatch.js';

@@ -2,8 +2,9 @@
  * What layers need to know where a batch is shared out over ranks: those that look at a whole batch (batch norm, the
  * balance of experts) sum over all of them, and those that draw random numbers draw as one process would.
  */
-import { customFunction, noGrad } from '../autograd.js';
-import type { Generator } from '../random.js';
+import { customFunction } from '../autograd.js';
+import { defaultGenerator, type Generator } from '../random.js';
+import { scope } from '../scope.js';
 import { runSynchronous } from '../synchronous.js';
 import type { Tensor } from '../tensor.js';
 import type { ProcessGroup } from './processGroup.js';
@@ -34,6 +35,30 @@ export function withSharedBatch<T>(shared: SharedBatch, body: () => T): T {
   }
 }
 
+/**
+ * Runs `body`, in which random numbers are to differ from rank to rank, as those of dropout: under a shared batch with
+ * the default generator where `ownGenerator` stands, and without it as it is. Afterwards the default generator stands
+ * where it stood, as on all other ranks. Generators of other devices are left alone.
+ */
+export function withOwnRandom<T>(body: () => T): T {
+  const generator = current?.ownGenerator;
+  if (!generator) return body();
+  const swap = (from: Generator, to: Generator): void => {
+    scope(() => {
+      to.setState(from.getState());
+    });
+  };
+  const before = defaultGenerator.getState();
+  swap(generator, defaultGenerator);
+  try {
+    return runSynchronous('withOwnRandom', body);
+  } finally {
+    swap(defaultGenerator, generator);
+    defaultGenerator.setState(before);
+    before[Symbol.dispose]();
+  }
+}
+
 /** Σ over the ranks, and so is its gradient: what each rank makes of the sum counts for all of them. */
 export function sumOverRanks(group: ProcessGroup, tensor: Tensor): Tensor {
   const summed = (one: Tensor): Tensor => {
@@ -44,7 +69,7 @@ export function sumOverRanks(group: ProcessGroup, tensor: Tensor): Tensor {
   const [sum] = customFunction<[Tensor]>({
     name: 'sumOverRanks',
     forward: (_context, input) => summed(input),
-    backward: ([gradient]) => [noGrad(() => summed(gradient!))],
+    backward: ([gradient]) => [sumOverRanks(group, gradient!)],
   })(tensor);
   return sum!;
 }

@@ -3,12 +3,16 @@
  * [batch, numFeatures, …size] → the same shape; and activation(y + residual) in the same passes over memory, where they
  * are asked for. While training, mean and (biased) variance are the batch's, and the running ones follow: running ← (1
  * − momentum) running + momentum · batch, with the unbiased variance. In evaluation the running ones are used. (Ioffe
- * and Szegedy 2015.)
+ * and Szegedy 2015.) Under a shared batch with `syncBatchNorm` the statistics of training are those of all ranks'
+ * samples, else of this rank's.
  */
 import { noGrad } from '../autograd.js';
 import { ones, zeros } from '../creation.js';
+import { momentsOverRanks } from '../distributed/momentsOverRanks.js';
+import type { ProcessGroup } from '../distributed/processGroup.js';
+import { sharedBatch } from '../distributed/sharedBatch.js';
 import { batchNormActivation, type Activation } from '../nativeOperators.js';
-import { batchNorm, hardtanh, relu } from '../ops.generated.js';
+import { batchNorm, hardtanh, onesLike, relu } from '../ops.generated.js';
 import type { Tensor } from '../tensor.js';
 import { checkNonNegative, checkRange, checkWhole } from './checks.js';
 import { Module } from './module.js';
@@ -85,9 +89,10 @@ export abstract class BatchNorm extends Module {
 
   private normalised(given: Tensor, addend: Tensor | null): Tensor {
     const [input, residual] = [this.widened(given), addend && this.widened(addend)];
-    const { weight, bias, runningMean, runningVar, eps, activation } = this;
-    const useBatch = this.training || runningMean === null;
-    const momentum = this.training ? this.countBatch() : (this.momentum ?? 0);
+    const { activation } = this;
+    const shared = this.training ? sharedBatch() : null;
+    const terms = shared?.syncBatchNorm ? this.termsOfAll(input, shared.group) : this.ownTerms();
+    const { weight, bias, runningMean, runningVar, useBatch, momentum, eps } = terms;
     if (weight === null || bias === null || !isFused(input, weight)) {
       const normalised = batchNorm(input, weight, bias, runningMean, runningVar, useBatch, momentum, eps, true);
       return activate(residual === null ? normalised : normalised.add(residual), activation);
@@ -106,6 +111,29 @@ export abstract class BatchNorm extends Module {
     );
   }
 
+  private ownTerms(): Terms {
+    const { weight, bias, runningMean, runningVar, eps } = this;
+    const useBatch = this.training || runningMean === null;
+    const momentum = this.training ? this.countBatch() : (this.momentum ?? 0);
+    return { weight, bias, runningMean, runningVar, useBatch, momentum, eps };
+  }
+
+  /** γ/√(Var[x] + eps) and β, with the gradient of the mean, around the mean of all ranks, without one. */
+  private termsOfAll(input: Tensor, group: ProcessGroup): Terms {
+    const { mean, variance, unbiasedVariance } = momentsOverRanks(group, input);
+    const momentum = this.countBatch();
+    noGrad(() => {
+      this.runningMean?.mul_(1 - momentum).add_(mean, { alpha: momentum });
+      this.runningVar?.mul_(1 - momentum).add_(unbiasedVariance, { alpha: momentum });
+    });
+    const inverse = variance.add(this.eps).rsqrt();
+    const weight = this.weight ? inverse.mul(this.weight) : inverse;
+    const center = mean.detach();
+    const shift = center.sub(mean).mul(weight);
+    const bias = this.bias ? shift.add(this.bias) : shift;
+    return { weight, bias, runningMean: center, runningVar: onesLike(center), ...fixed };
+  }
+
   private widened(tensor: Tensor): Tensor {
     const { weight } = this;
     return tensor.dtype === 'bfloat16' && tensor.device === 'cpu' && weight ? tensor.to(weight.dtype) : tensor;
@@ -118,6 +146,20 @@ export abstract class BatchNorm extends Module {
     return this.momentum ?? (counter === null ? 0 : 1 / counter.item());
   }
 }
+
+/** Operands of a batch norm. */
+interface Terms {
+  readonly weight: Tensor | null;
+  readonly bias: Tensor | null;
+  readonly runningMean: Tensor | null;
+  readonly runningVar: Tensor | null;
+  readonly useBatch: boolean;
+  readonly momentum: number;
+  readonly eps: number;
+}
+
+/** (x − running mean) · weight + bias, where the running variance is 1. */
+const fixed = { useBatch: false, momentum: 0, eps: 0 } as const;
 
 export class BatchNorm1d extends BatchNorm {
   protected get shapes(): Readonly<Record<number, string>> {

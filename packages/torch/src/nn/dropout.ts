@@ -1,7 +1,8 @@
 /**
  * While training, each element is 0 with probability p and else divided by 1 − p, as `torch.nn.Dropout`; in evaluation
- * nothing changes. Draws from the default generator.
+ * nothing changes. Draws from the default generator, under a shared batch as `withOwnRandom` says.
  */
+import { withOwnRandom } from '../distributed/sharedBatch.js';
 import { dropout } from '../ops.generated.js';
 import { checkOptions } from '../options.js';
 import type { Tensor } from '../tensor.js';
@@ -25,6 +26,11 @@ export class Dropout extends Module {
   }
 
   forward(input: Tensor): Tensor {
-    return dropout(input, this.p, this.training);
+    return dropped(input, this.p, this.training);
   }
+}
+
+/** `input` with a share p of zeros while training. */
+export function dropped(input: Tensor, p: number, training: boolean): Tensor {
+  return training && p > 0 ? withOwnRandom(() => dropout(input, p, true)) : dropout(input, p, false);
 }

@@ -10,6 +10,7 @@ import { checkOptions } from '../options.js';
 import { scope } from '../scope.js';
 import type { Tensor } from '../tensor.js';
 import { checkRange, checkWhole } from './checks.js';
+import { dropped } from './dropout.js';
 import { xavierNormal_, xavierUniform_ } from './init.js';
 import { Linear } from './linear.js';
 import { Module } from './module.js';
@@ -144,7 +145,7 @@ export class MultiheadAttention extends Module {
     let scores = ops.bmm(q.mul(headDim ** -0.5), k.transpose(1, 2));
     const mask = this.mask(attnMask, keyPaddingMask, [length, batch, k.shape[1]! - added, added], q);
     if (mask) scores = scores.add(mask);
-    const weights = ops.dropout(scores.softmax(-1), this.dropout, this.training);
+    const weights = dropped(scores.softmax(-1), this.dropout, this.training);
     const joined = ops.bmm(weights, v).transpose(0, 1).reshape([length, batch, embedDim]);
     const output = this.outProj.forward(joined);
     const perHead = needWeights ? weights.reshape([batch, numHeads, length, k.shape[1]!]) : null;

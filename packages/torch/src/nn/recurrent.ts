@@ -10,6 +10,7 @@
  * projections: Sak et al. 2014.)
  */
 import { empty } from '../creation.js';
+import { withOwnRandom } from '../distributed/sharedBatch.js';
 import { gru, lstm } from '../ops.generated.js';
 import type { Tensor } from '../tensor.js';
 import { checkRange, checkWhole } from './checks.js';
@@ -118,6 +119,11 @@ abstract class Recurrent extends Module {
     return this.suffixes.flatMap((suffix) => all.map((part) => this[`${part}_${suffix}` as `weight_${string}`]!));
   }
 
+  /** Runs `compute`, which draws dropout where there is any. */
+  protected drawing<T>(compute: () => T): T {
+    return this.training && this.dropout > 0 ? withOwnRandom(compute) : compute();
+  }
+
   /**
    * Runs `body` on a batch: one of one sequence where there was none.
    *
@@ -181,7 +187,9 @@ export class LSTM extends Recurrent {
       ['the initial cell state', initial?.[1], hiddenSize],
     ] as const;
     const [output, hidden, cell] = this.onBatch(input, states, (batched, given) =>
-      lstm(batched, given, this.weights(), bias, numLayers, dropout, training, bidirectional, batchFirst),
+      this.drawing(() =>
+        lstm(batched, given, this.weights(), bias, numLayers, dropout, training, bidirectional, batchFirst),
+      ),
     );
     return [output!, [hidden!, cell!]];
   }
@@ -205,7 +213,9 @@ export class GRU extends Recurrent {
   forward(input: Tensor, initial?: Tensor): [output: Tensor, hidden: Tensor] {
     const { bias, numLayers, dropout, training, bidirectional, batchFirst, hiddenSize } = this;
     const [output, hidden] = this.onBatch(input, [['the initial state', initial, hiddenSize]], (batched, given) =>
-      gru(batched, given[0]!, this.weights(), bias, numLayers, dropout, training, bidirectional, batchFirst),
+      this.drawing(() =>
+        gru(batched, given[0]!, this.weights(), bias, numLayers, dropout, training, bidirectional, batchFirst),
+      ),
     );
     return [output!, hidden!];
   }

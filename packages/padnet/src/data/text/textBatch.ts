@@ -4,6 +4,8 @@ import type { TokenisedDataset } from './tokenise.js';
 export interface TextBatch {
   /** Place of the batch in its epoch, from 0. */
   readonly index: number;
+  /** Whether other ranks have other parts of the batch; else each that there are has all of it. */
+  readonly isPart: boolean;
   readonly size: number;
   /** Tokens of each example, padding included. */
   readonly length: number;
@@ -31,6 +33,7 @@ export function textBatch(
   index: number,
   sampleIndices: Uint32Array<ArrayBuffer>,
   padding: TextPadding,
+  isPart = false,
 ): TextBatch {
   const { offsets, labels } = dataset;
   const size = sampleIndices.length;
@@ -48,6 +51,7 @@ export function textBatch(
   });
   return {
     index,
+    isPart,
     size,
     length,
     sampleIndices,

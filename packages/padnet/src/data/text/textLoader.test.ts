@@ -42,6 +42,7 @@ describe('TextLoader', () => {
     expect(await batches({ dataset: three, batchSize: 2 })).toEqual([
       {
         index: 0,
+        isPart: false,
         size: 2,
         length: 3,
         sampleIndices: Uint32Array.of(0, 1),
@@ -52,6 +53,7 @@ describe('TextLoader', () => {
       },
       {
         index: 1,
+        isPart: false,
         size: 1,
         length: 2,
         sampleIndices: Uint32Array.of(2),

@@ -2,6 +2,7 @@ import { setImmediate } from 'node:timers/promises';
 
 import { InputError } from '../../errors.js';
 import { checkInteger } from '../checks.js';
+import { partOfBatch, type Share } from '../share.js';
 import { lengthBatches } from './lengthBatches.js';
 import { textBatch, type TextBatch, type TextPadding } from './textBatch.js';
 import type { TokenisedDataset } from './tokenise.js';
@@ -18,6 +19,8 @@ export interface TextLoaderOptions {
   readonly groupByLength?: boolean | undefined;
   /** @default 'longest' */
   readonly padding?: TextPadding | undefined;
+  /** Gives of each batch the part of one rank. @default null: whole batches */
+  readonly share?: Share | null | undefined;
 }
 
 /**
@@ -32,6 +35,7 @@ export class TextLoader {
   readonly #shuffle: boolean;
   readonly #groupByLength: boolean;
   readonly #padding: TextPadding;
+  readonly #share: Share | null;
   readonly #lengths: Uint32Array;
   #waitSeconds = 0;
   #closed = false;
@@ -47,6 +51,7 @@ export class TextLoader {
     this.#shuffle = shuffle;
     this.#groupByLength = groupByLength;
     this.#padding = padding;
+    this.#share = options.share ?? null;
     const { offsets, length } = dataset;
     this.#lengths = new Uint32Array(length).map((_, sample) => offsets[sample + 1]! - offsets[sample]!);
   }
@@ -99,7 +104,8 @@ export class TextLoader {
       await setImmediate();
       this.#checkOpen();
       const start = performance.now();
-      const batch = textBatch(this.dataset, index, batches[index]!, this.#padding);
+      const { samples, isPart } = partOfBatch(batches[index]!, this.#share);
+      const batch = textBatch(this.dataset, index, samples, this.#padding, isPart);
       this.#waitSeconds += (performance.now() - start) / 1000;
       yield batch;
     }

@@ -5,6 +5,7 @@
 import { setImmediate } from 'node:timers/promises';
 import { noGrad, ops, scope, zeros, type nn, type Tensor } from '@padnet/torch';
 import type { SearchSource } from '../../partial/index.js';
+import type { Ranks } from '../../ranks.js';
 
 /** The material that a score of entries is computed from. */
 export interface ScoringContext {
@@ -18,23 +19,30 @@ export interface ScoringContext {
   readonly sampleShape: readonly number[] | null;
   readonly seed: number;
   readonly signal?: AbortSignal | undefined;
+  /** Those that share the batches; a score that does not know of them computes with all of them on each. */
+  readonly ranks?: Ranks | undefined;
 }
 
 /**
- * Calls `use` in a scope of its own for each batch; the event loop runs between two.
+ * Calls `use` in a scope of its own for each batch; the event loop runs between two. Ranks take turns: what is summed
+ * up is then to be summed over them.
  *
  * @throws where the signal is aborted, between two batches
  */
 export async function forEachBatch(
-  { batchLosses, signal }: Pick<ScoringContext, 'batchLosses' | 'signal'>,
+  { batchLosses, signal, ranks }: Pick<ScoringContext, 'batchLosses' | 'signal' | 'ranks'>,
   use: (batchLoss: () => Tensor) => void,
 ): Promise<void> {
-  for (const batchLoss of batchLosses) {
+  const { rank = 0, size = 1 } = ranks ?? {};
+  for (let turn = 0; turn < batchLosses.length; turn += size) {
     await setImmediate();
+    ranks?.agree();
     signal?.throwIfAborted();
-    scope(() => {
-      use(batchLoss);
-    });
+    const batchLoss = batchLosses[turn + rank];
+    if (batchLoss)
+      scope(() => {
+        use(batchLoss);
+      });
   }
 }
 
@@ -46,7 +54,7 @@ export async function forEachBatch(
  * @throws where the signal is aborted, between two batches
  */
 export async function sumOverBatches(
-  { sources, batchLosses, signal }: Pick<ScoringContext, 'sources' | 'batchLosses' | 'signal'>,
+  { sources, batchLosses, signal, ranks }: Pick<ScoringContext, 'sources' | 'batchLosses' | 'signal' | 'ranks'>,
   shapeOf: (source: SearchSource) => readonly number[],
   compute: (batchLoss: () => Tensor) => Tensor[],
 ): Promise<Map<string, Tensor>> {
@@ -56,12 +64,13 @@ export async function sumOverBatches(
     totals.set(path, zeros(shapeOf(source), { dtype, device }).keep());
   }
   try {
-    await forEachBatch({ batchLosses, signal }, (batchLoss) => {
+    await forEachBatch({ batchLosses, signal, ranks }, (batchLoss) => {
       const terms = compute(batchLoss);
       noGrad(() => {
         ops._foreachAdd_([...totals.values()], terms);
       });
     });
+    for (const total of totals.values()) ranks?.group.allReduce(total).wait();
   } catch (error) {
     for (const total of totals.values()) total[Symbol.dispose]();
     throw error;

@@ -12,6 +12,7 @@ import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';
 import { isDynamicConvolution, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
 import { scaleFactors, type SearchSource } from '../../partial/index.js';
+import type { Ranks } from '../../ranks.js';
 import type { Saliency } from './saliency.js';
 import { forEachBatch, scoreEach, type ScoringContext } from './scoring.js';
 
@@ -56,6 +57,12 @@ class CoefficientSums implements Disposable {
     });
   }
 
+  sumOver({ group }: Ranks): void {
+    group.allReduce(this.#sum).wait();
+    group.allReduce(this.#products).wait();
+    [this.#count = 0] = group.sum([this.#count]);
+  }
+
   /** E[ααᵀ] − E[α] E[α]ᵀ: [K, K] */
   covariance(): Tensor {
     const count = Math.max(1, this.#count);
@@ -78,6 +85,7 @@ async function coefficientCovariances({
   sources,
   batchLosses,
   signal,
+  ranks,
 }: ScoringContext): Promise<Map<nn.Module, CoefficientSums>> {
   const covariances = new Map<nn.Module, CoefficientSums>(
     Array.from(sources.values(), (source) => [source, new CoefficientSums(source)]),
@@ -93,7 +101,8 @@ async function coefficientCovariances({
         }),
       );
     }
-    await forEachBatch({ batchLosses, signal }, noGrad);
+    await forEachBatch({ batchLosses, signal, ranks }, noGrad);
+    if (ranks) for (const sums of covariances.values()) sums.sumOver(ranks);
     return covariances;
   } catch (error) {
     for (const sums of covariances.values()) sums[Symbol.dispose]();

@@ -2,6 +2,7 @@
 import { nn, noGrad, scope, type Device } from '@padnet/torch';
 import { DataLoader, type ImageDataset, type ImageTransform, type OnBadPicture } from '../../data/index.js';
 import { InputError } from '../../errors.js';
+import type { Ranks } from '../../ranks.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss } from './classificationLoss.js';
 import { nonFiniteError } from '../nonFinite.js';
@@ -19,6 +20,8 @@ export interface EvaluateOptions {
   /** Told of each picture that is left out; absent: they are an error. */
   readonly onBadPicture?: OnBadPicture | undefined;
   readonly signal?: AbortSignal | undefined;
+  /** Each evaluates its part of every batch, and gets the result of all. */
+  readonly ranks?: Ranks | undefined;
 }
 
 /**
@@ -32,19 +35,28 @@ export async function evaluate(
   dataset: ImageDataset,
   options: EvaluateOptions = {},
 ): Promise<Evaluation> {
-  const { normalise, device = 'cpu', numWorkers = 0, onBadPicture, signal } = options;
+  const { normalise, device = 'cpu', numWorkers = 0, onBadPicture, signal, ranks } = options;
   const fitting = Math.floor(2 ** 20 / (dataset.height * dataset.width));
   const { batchSize = Math.max(1, Math.min(256, fitting)) } = options;
-  await using loader = new DataLoader({ dataset, batchSize, numWorkers, transform: { normalise }, onBadPicture });
+  const share = ranks?.group;
+  await using loader = new DataLoader({
+    dataset,
+    batchSize,
+    numWorkers,
+    transform: { normalise },
+    onBadPicture,
+    share,
+  });
   using _mode = nn.evaluationMode(network);
-  const predictions = new Float32Array(dataset.length).fill(NaN);
-  let seen = 0;
-  let correct = 0;
-  let loss = 0;
+  const predictions = new Float32Array(dataset.length);
+  const isSeen = new Float32Array(dataset.length);
+  /** Correct ones, and the sum of losses. */
+  const sums = new Float64Array(2);
   for await (const batch of loader.epoch(0)) {
+    ranks?.agree();
     signal?.throwIfAborted();
-    if (batch.size === 0) continue;
-    seen += batch.size;
+    // What all ranks have whole, the first one counts.
+    if (batch.size === 0 || (ranks && ranks.rank > 0 && !batch.isPart)) continue;
     scope(() => {
       noGrad(() => {
         const { images, labels } = batchTensors(batch, dataset, device);
@@ -52,16 +64,23 @@ export async function evaluate(
         const batchLoss = classificationLoss(logits, labels).item();
         if (!Number.isFinite(batchLoss))
           throw nonFiniteError(network, `the loss on ${dataset.name}`, () => network.forward(images));
-        loss += batchLoss * batch.size;
+        sums[1]! += batchLoss * batch.size;
         const chosen = logits.argmax({ dim: 1 }).toTypedArray() as BigInt64Array;
         batch.sampleIndices.forEach((sample, position) => {
           predictions[sample] = Number(chosen[position]);
-          if (predictions[sample] === batch.labels[position]) correct++;
+          isSeen[sample] = 1;
+          if (predictions[sample] === batch.labels[position]) sums[0]!++;
         });
       });
     });
   }
+  for (const values of [predictions, isSeen, sums]) ranks?.sum(values);
+  const seen = isSeen.reduce((sum, one) => sum + one, 0);
   if (seen === 0) throw new InputError(`${dataset.name}: no picture can be decoded`);
+  isSeen.forEach((one, sample) => {
+    if (one === 0) predictions[sample] = NaN;
+  });
+  const [correct = 0, loss = 0] = sums;
   const accuracy = correct / seen;
   return { metric: 'accuracy', score: accuracy, metrics: { accuracy }, loss: loss / seen, predictions };
 }

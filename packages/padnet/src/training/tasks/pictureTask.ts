@@ -14,6 +14,7 @@ import {
   pictureFingerprint,
   STANDARD_CROP,
   type OnBadPicture,
+  type Share,
 } from '../../data/index.js';
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss, mixedLoss } from './classificationLoss.js';
@@ -24,7 +25,7 @@ import { pictureDataSchema, type PictureDataOptions } from '../../recipe/recipe.
 import type { ModelOptions } from '../../models/index.js';
 import { cropFractionOf } from './pictureInput.js';
 import type { PictureDescription } from '../../runs/savedModel.js';
-import type { BatchSource, Evaluation, PartitionLosses, StepLoss, Task } from '../task.js';
+import type { BatchSource, Evaluation, EvaluationOptions, PartitionLosses, StepLoss, Task } from '../task.js';
 
 export interface PictureTaskOptions {
   readonly network: nn.Layer;
@@ -133,7 +134,7 @@ export class PictureTask implements Task<ImageBatch> {
     };
   }
 
-  openLoader(seed: number): BatchSource<ImageBatch> {
+  openLoader(seed: number, share?: Share): BatchSource<ImageBatch> {
     const { batchSize, numWorkers, randomResizedCrop, randomCrop, randomFlip } = this.#data;
     const { colorJitter, randAugment, randomErasing } = this.#data;
     const dataset = this.#splits.train;
@@ -142,6 +143,7 @@ export class PictureTask implements Task<ImageBatch> {
       batchSize,
       seed,
       shuffle: true,
+      share,
       numWorkers,
       onBadPicture: this.#onBadPicture,
       transform: {
@@ -174,13 +176,14 @@ export class PictureTask implements Task<ImageBatch> {
     return autocast('bfloat16', () => this.network.forward(images)).to(images.dtype);
   }
 
-  evaluate({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Evaluation> {
+  evaluate({ signal, ranks }: EvaluationOptions = {}): Promise<Evaluation> {
     return evaluate(this.network, this.#splits.test, {
       normalise: this.normalise,
       device: this.#device,
       numWorkers: this.#splits.test.kind === 'folder' ? this.#data.numWorkers : 0,
       onBadPicture: this.#onBadPicture,
       signal,
+      ranks,
     });
   }
 

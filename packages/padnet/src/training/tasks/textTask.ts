@@ -4,6 +4,7 @@ import {
   textFingerprint,
   TextLoader,
   textScore,
+  type Share,
   type TextBatch,
   type TextDefinition,
   type TextPadding,
@@ -14,7 +15,7 @@ import { numberedLabels, type SequenceClassifier, type TextInputs } from '../../
 import { nonFiniteError } from '../nonFinite.js';
 import { recipeSettings } from '../../recipe/recipeSettings.js';
 import { routerStatistics } from '../routerStatistics.js';
-import type { BatchSource, Evaluation, PartitionLosses, StepLoss, Task } from '../task.js';
+import type { BatchSource, Evaluation, EvaluationOptions, PartitionLosses, StepLoss, Task } from '../task.js';
 
 export interface TextSplits {
   readonly train: TokenisedDataset;
@@ -79,8 +80,8 @@ export class TextTask implements Task<TextBatch> {
     };
   }
 
-  openLoader(seed: number): BatchSource<TextBatch> {
-    return this.#loader(this.#splits.train, { seed, shuffle: true });
+  openLoader(seed: number, share?: Share): BatchSource<TextBatch> {
+    return this.#loader(this.#splits.train, { seed, share, shuffle: true });
   }
 
   loss(batch: TextBatch): StepLoss {
@@ -93,11 +94,11 @@ export class TextTask implements Task<TextBatch> {
     return this.network.forward(textInputs(batch, this.#device)).logits;
   }
 
-  async evaluate({ signal }: { readonly signal?: AbortSignal | undefined } = {}): Promise<Evaluation> {
+  async evaluate(options: EvaluationOptions = {}): Promise<Evaluation> {
     const { test, testMismatched } = this.#splits;
-    const evaluation = await this.#evaluateOn(test, signal);
+    const evaluation = await this.#evaluateOn(test, options);
     if (!testMismatched) return evaluation;
-    const { score } = await this.#evaluateOn(testMismatched, signal);
+    const { score } = await this.#evaluateOn(testMismatched, options);
     return { ...evaluation, metrics: { ...evaluation.metrics, mismatchedAccuracy: score } };
   }
 
@@ -117,7 +118,10 @@ export class TextTask implements Task<TextBatch> {
     };
   }
 
-  #loader(dataset: TokenisedDataset, options: { readonly seed?: number; readonly shuffle: boolean }): TextLoader {
+  #loader(
+    dataset: TokenisedDataset,
+    options: { readonly seed?: number; readonly share?: Share | undefined; readonly shuffle: boolean },
+  ): TextLoader {
     return new TextLoader({
       dataset,
       batchSize: this.#batchSize,
@@ -135,8 +139,8 @@ export class TextTask implements Task<TextBatch> {
       : ops.crossEntropyLoss(logits, targets.to('int64'));
   }
 
-  #evaluateOn(dataset: TokenisedDataset, signal: AbortSignal | undefined): Promise<Evaluation> {
-    return evaluateTexts(this.network, dataset, this.#definition, { device: this.#device, signal });
+  #evaluateOn(dataset: TokenisedDataset, options: EvaluationOptions): Promise<Evaluation> {
+    return evaluateTexts(this.network, dataset, this.#definition, { ...options, device: this.#device });
   }
 }
 
@@ -149,7 +153,7 @@ export async function evaluateTexts(
   network: SequenceClassifier,
   dataset: TokenisedDataset,
   { metrics: names, classNames }: TextTaskOptions['definition'],
-  options: { readonly device?: Device; readonly signal?: AbortSignal | undefined } = {},
+  options: PredictTextsOptions = {},
 ): Promise<Evaluation> {
   const predictions = await predictTexts(network, dataset, options);
   const chosen = predictedLabels(predictions, classNames !== null);
@@ -170,6 +174,11 @@ export function textInputs(batch: TextBatch, device: Device = 'cpu'): TextInputs
   };
 }
 
+export interface PredictTextsOptions extends EvaluationOptions {
+  /** @default 'cpu' */
+  readonly device?: Device;
+}
+
 /** Logits of a data set, in its order. */
 export interface TextPredictions {
   /** [length, numLabels], row by row */
@@ -185,14 +194,16 @@ export interface TextPredictions {
 export async function predictTexts(
   network: SequenceClassifier,
   dataset: TokenisedDataset,
-  { device = 'cpu', signal }: { readonly device?: Device; readonly signal?: AbortSignal | undefined } = {},
+  { device = 'cpu', signal, ranks }: PredictTextsOptions = {},
 ): Promise<TextPredictions> {
   const numLabels = network.config.labels.length;
   const logits = new Float32Array(dataset.length * numLabels);
   using _mode = nn.evaluationMode(network);
-  await using loader = new TextLoader({ dataset, batchSize: 64, groupByLength: true });
+  await using loader = new TextLoader({ dataset, batchSize: 64, groupByLength: true, share: ranks?.group });
   for await (const batch of loader.epoch(0)) {
+    ranks?.agree();
     signal?.throwIfAborted();
+    if (ranks && ranks.rank > 0 && !batch.isPart) continue; // all have it, and the first one tells
     const rows = scope(() =>
       noGrad(() => network.forward(textInputs(batch, device)).logits.toTypedArray() as Float32Array),
     );
@@ -206,6 +217,7 @@ export async function predictTexts(
       logits.set(rows.subarray(position * numLabels, (position + 1) * numLabels), sample * numLabels);
     });
   }
+  ranks?.sum(logits);
   return { logits, numLabels };
 }
 

@@ -1,0 +1,103 @@
+/**
+ * Steps that several ranks take together: each computes the gradients of its part of a batch, and all get their sum
+ * (method: data parallelism, Li et al. 2020, arXiv 2006.15704).
+ */
+import { zeros, type nn, type Tensor } from '@padnet/torch';
+import { GradientBuckets } from '@padnet/torch/distributed';
+import { RandomStream } from '../data/random.js';
+import { InputError } from '../errors.js';
+import type { Ranks } from '../ranks.js';
+import type { Checkpoint } from '../runs/checkpoint.js';
+import { changesText } from '../runs/changes.js';
+import { changesSince, type Fingerprint } from '../runs/fingerprint.js';
+import { distributedSchema, type TrainingOptions } from '../recipe/recipe.js';
+import type { SampleBatch } from './task.js';
+
+export class RankedSteps {
+  readonly ranks: Ranks;
+  readonly #network: nn.Module;
+  readonly #seed: number;
+  readonly #bucketBytes: number;
+  #buckets: GradientBuckets | null = null;
+
+  constructor(ranks: Ranks, network: nn.Module, { seed, distributed }: TrainingOptions) {
+    this.ranks = ranks;
+    this.#network = network;
+    this.#seed = seed;
+    this.#bucketBytes = distributedSchema.parse(distributed ?? {}).bucketBytes;
+  }
+
+  /**
+   * Before the first step: all ranks have the weights of rank 0.
+   *
+   * @throws InputError where this one would train something else
+   */
+  begin(own: Fingerprint): void {
+    const first = this.ranks.group.broadcastJson(own) as Fingerprint;
+    // Machines may differ.
+    const changes = changesSince(first, own).filter(({ what }) => !ownParts.includes(what));
+    if (changes.length > 0)
+      throw new InputError(`this rank would train something else than rank 0: ${changesText(changes)}`);
+    this.networkChanged();
+  }
+
+  /** The network has other parameters: they are made the same on all ranks, and new buckets for them. */
+  networkChanged(): void {
+    this.ranks.copyFromFirst(this.#network.stateDict().values());
+    this.#buckets?.[Symbol.dispose]();
+    this.#buckets = new GradientBuckets(this.ranks.group, this.#network.parameters(), this.#bucketBytes);
+  }
+
+  /** The size of the batch of which this rank has `batch`, and what that counts in it. Tells who is to stop. */
+  wholeOf({ size, isPart = false }: SampleBatch): { readonly size: number; readonly share: number } {
+    const sizes = this.ranks.agree(size);
+    if (!isPart) return { size, share: 1 / this.ranks.size };
+    const whole = sizes.reduce((sum, each) => sum + each, 0);
+    return { size: whole, share: size / whole };
+  }
+
+  /** Runs forward and backward of a batch; with `isLast`, gradients are then the sums of all ranks'. */
+  compute<T>({ index, isPart = false }: SampleBatch, epoch: number, isLast: boolean, body: () => T): T {
+    if (isLast) this.#buckets!.start();
+    const result = isPart ? this.ranks.shared(this.#ownSeed(epoch, index), body) : body();
+    if (isLast) {
+      this.#buckets!.finish();
+      this.ranks.averageNorms(this.#network);
+    }
+    return result;
+  }
+
+  /** Decided by run, batch and rank alone: a run that is gone on with draws the same numbers. */
+  #ownSeed(epoch: number, batch: number): number {
+    const random = new RandomStream(this.#seed, 'dropout', epoch, batch);
+    const seeds = Array.from({ length: this.ranks.size }, () => random.nextUint32());
+    return seeds[this.ranks.rank]!;
+  }
+}
+
+/** Parts of a fingerprint that are of one machine. */
+const ownParts = [
+  'threads',
+  'processor',
+  'instruction set',
+  'OpenBLAS kernels',
+  'oneDNN instruction set',
+  'rates of plans',
+];
+
+/** The checkpoint that rank 0 has, on all ranks; null where it has none. */
+export function sharedCheckpoint({ group }: Ranks, own: Checkpoint | null): Checkpoint | null {
+  const tensors = own && Array.from(own.tensors, ([name, { shape, dtype }]) => ({ name, shape, dtype }));
+  const told = group.broadcastJson(own && { file: own.file, state: own.state, tensors }) as {
+    readonly file: string;
+    readonly state: Checkpoint['state'];
+    readonly tensors: NonNullable<typeof tensors>;
+  } | null;
+  if (told === null) return null;
+  const shared = told.tensors.map(({ name, shape, dtype }): [string, Tensor] => {
+    const tensor = own?.tensors.get(name)?.contiguous() ?? zeros(shape, { dtype });
+    if (tensor.numel > 0) group.broadcast(tensor).wait();
+    return [name, tensor];
+  });
+  return { file: told.file, state: told.state, tensors: new Map(shared) };
+}
