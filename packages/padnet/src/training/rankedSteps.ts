@@ -45,7 +45,9 @@ export class RankedSteps {
   networkChanged(): void {
     this.ranks.copyFromFirst(this.#network.stateDict().values());
     this.#buckets?.[Symbol.dispose]();
-    this.#buckets = new GradientBuckets(this.ranks.group, this.#network.parameters(), this.#bucketBytes);
+    // A layer that is wholly dynamic, or wholly static, has a parameter of no numbers.
+    const parameters = this.#network.parameters().filter(({ numel }) => numel > 0);
+    this.#buckets = new GradientBuckets(this.ranks.group, parameters, this.#bucketBytes);
   }
 
   /** The size of the batch of which this rank has `batch`, and what that counts in it. Tells who is to stop. */
