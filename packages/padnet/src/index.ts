@@ -90,6 +90,7 @@ export {
   type DynamicConvolutionLayer,
   type DynamicConvOptions,
   type DynamicLayer,
+  ExpertShards,
   FeedForward,
   type FeedForwardOptions,
   fuseBatchNorms,

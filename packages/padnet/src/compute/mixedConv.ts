@@ -42,6 +42,7 @@ export function mixedConv(
 export function perSampleConv(input: Tensor, kernels: Tensor, geometry: nn.ConvGeometry): Tensor {
   const { groups, inChannels, outChannels } = geometry;
   const [batch = 0, , ...size] = input.shape;
+  if (batch === 0) return nn.convolve(input, kernels.sum([0]), null, geometry); // connected to both, as any batch
   if (batch > 1 && isPointwise(geometry)) return batchedProduct(input, kernels, geometry);
   const filters = kernels.flatten({ startDim: 0, endDim: 1 });
   // Also saves reshaping, which may lose the order of the channels.

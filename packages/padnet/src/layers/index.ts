@@ -6,6 +6,7 @@ export * from './decomposedConv2d.js';
 export * from './dynamicConv.js';
 export * from './dynamicConvolutions.js';
 export * from './dynamicLayer.js';
+export * from './expertShards.js';
 export * from './feedForward.js';
 export * from './meanAttention.js';
 export * from './meanKernel.js';

@@ -5,7 +5,8 @@
  *     y = Σ_i gate_i(x) · (x·W_iᵀ + b_i),   gates from the router, W_i from the source
  */
 import { nn, ops, randn, type Tensor } from '@padnet/torch';
-import { sharedBatch } from '@padnet/torch/distributed';
+import { sharedBatch, type ProcessGroup } from '@padnet/torch/distributed';
+import { exchangedExperts } from '../compute/exchangedExperts.js';
 import { ExpertMixture, type ExpertChoice, type ExpertPlan } from '../compute/expertMixture.js';
 import type { NoisyTopK } from '../dynamic/index.js';
 import { numEntries, type ParameterSource } from '../partial/index.js';
@@ -33,6 +34,8 @@ export class MoELinear extends nn.Module {
   readonly taskEmbedding: nn.Parameter | null;
   /** How the layer is computed; null for the fastest way. */
   plan: ExpertPlan | null = null;
+  /** The ranks that its experts are shared out over (`ExpertShards`); null where this process has all. */
+  expertGroup: ProcessGroup | null = null;
   readonly #computation = new ExpertMixture(this);
 
   /** @throws RangeError where router and source differ in the number of experts */
@@ -53,7 +56,8 @@ export class MoELinear extends nn.Module {
    * [batch, length, inFeatures] or [tokens, inFeatures], which is one sentence unless `routing.tokenMask` says
    * otherwise → the same with outFeatures; 0 at padding. Its decision is added to `routing`.
    *
-   * @throws RangeError where the mask has another number of tokens, or the layer has no such task
+   * @throws RangeError where the mask has another number of tokens, or the layer has no such task; Error where its
+   *   experts are shared out over ranks and these have no batch together
    */
   forward(input: Tensor, routing: Routing = new Routing()): Tensor {
     const { tokenMask } = routing;
@@ -68,7 +72,7 @@ export class MoELinear extends nn.Module {
     const length = tokenMask ? tokenMask.shape.at(-1)! : input.shape.at(-2)!;
     const decision = this.decide(tokens, real, length, routing);
     routing.decisions.push(decision);
-    const output = this.#computation.mix(tokens, choiceOf(decision));
+    const output = this.mix(tokens, choiceOf(decision));
     const all = real ? ops.indexCopy(flat.newZeros([numTokens, outFeatures]), 0, real, output) : output;
     return all.reshape([...input.shape.slice(0, -1), outFeatures]);
   }
@@ -94,6 +98,15 @@ export class MoELinear extends nn.Module {
     const experts = numTokens * outFeatures * inFeatures * (ratio * this.router.k + (1 - ratio));
     const biases = this.biasBank ? numTokens * this.biasBank.numel : 0;
     return this.router.countMacs(decided) + Math.round(experts) + biases;
+  }
+
+  private mix(tokens: Tensor, choice: ExpertChoice): Tensor {
+    if (!this.expertGroup) return this.#computation.mix(tokens, choice);
+    if (!sharedBatch())
+      throw new Error(
+        'the experts of a mixture are shared out over ranks, which have no batch together here; gather them first',
+      );
+    return exchangedExperts(this.expertGroup, tokens, choice, (rows, ofEach) => this.#computation.mix(rows, ofEach));
   }
 
   /** @param real positions of the tokens among all, padding included; null where there is none */

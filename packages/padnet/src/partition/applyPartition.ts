@@ -5,6 +5,7 @@ import { InputError } from '../errors.js';
 import {
   DynamicConv,
   evenAttention,
+  assertWholeExperts,
   isDynamicConvolution,
   isDynamicLayer,
   markPartitioned,
@@ -33,6 +34,7 @@ export function applyPartition(
   partition: Pick<Partition, 'masks'>,
   passes: Iterable<() => unknown> = [],
 ): void {
+  assertWholeExperts(network, 'the partition');
   assertPartitionFits(network, partition);
   const layers = searchedLayers(network, partition);
   scope(() => {

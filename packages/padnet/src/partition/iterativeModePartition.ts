@@ -4,6 +4,7 @@
  * partition.
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
+import { assertWholeExperts } from '../layers/index.js';
 import { Mask, type SearchSource } from '../partial/index.js';
 import {
   overallDynamicRatio,
@@ -78,6 +79,7 @@ export async function iterativeModePartition(
   if (!(ratio >= 0 && ratio <= 1)) throw new RangeError(`the dynamic ratio κ must be from 0 to 1, got ${ratio}`);
   if (!(Number.isInteger(rounds) && rounds >= 1))
     throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
+  assertWholeExperts(network, 'the partition');
   const sources = searchLayers(network);
   if (sources.size === 0)
     throw new RangeError(

@@ -3,7 +3,13 @@
  * §3).
  */
 import { scope, type nn, type Tensor } from '@padnet/torch';
-import { isDynamicConvolution, meanAttentions, meanKernel, type DynamicConvolutionLayer } from '../layers/index.js';
+import {
+  assertWholeExperts,
+  isDynamicConvolution,
+  meanAttentions,
+  meanKernel,
+  type DynamicConvolutionLayer,
+} from '../layers/index.js';
 import { SearchSource } from '../partial/index.js';
 import { searchLayers } from './partition.js';
 
@@ -33,6 +39,7 @@ export function measuresMean(network: nn.Module): boolean {
  * @param batchLosses each runs the network on one batch; where coefficients sum to 1 they are not used
  */
 export function meanIntoStatic(network: nn.Module, batchLosses: readonly (() => Tensor)[]): void {
+  assertWholeExperts(network, 'the partition');
   scope(() => {
     const layers = measuredLayers(network);
     const means =

@@ -201,6 +201,8 @@ export type ScheduleStart = (typeof scheduleStarts)[number];
 export const distributedSchema = z.strictObject({
   /** Batch norm's statistics are of the whole batch; else of each rank's part, and the running ones their means. */
   syncBatchNorm: z.boolean().default(false),
+  /** Each rank has the momentum or moments of some parameters only, and steps those (ZeRO stage 1). */
+  shardOptimizer: z.boolean().default(false),
   /** Gradients are summed in buckets of so many bytes. */
   bucketBytes: z.int().min(1).default(4_000_000),
   /** Seconds without a sign of life until a rank is taken for lost. */

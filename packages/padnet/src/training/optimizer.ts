@@ -10,13 +10,20 @@ import type { TrainingOptions } from '../recipe/recipe.js';
  * weight decay divided by `bankFactor`: while the coefficients are near uniform, each kernel gets 1/K of the gradient
  * and counts 1/K in the mixture, so the mixed kernel would move 1/K as far as a static one under SGD (method.md §6).
  * AdamW decays neither biases nor norms nor φ.
+ *
+ * @param isWanted which parameters it is of, by name
  */
-export function createOptimizer(network: nn.Module, training: TrainingOptions): optim.SGD | optim.AdamW {
+export function createOptimizer(
+  network: nn.Module,
+  training: TrainingOptions,
+  isWanted: (name: string) => boolean = () => true,
+): optim.SGD | optim.AdamW {
   const { optimizer, learningRate, weightDecay, momentum, bankFactor } = training;
   const numKernels = bankParameters(network);
   const undecayed = optimizer === 'adamw' ? undecayedParameters(network) : new Set<nn.Parameter>();
   const found = new Map<string, { parameters: [string, nn.Parameter][]; learningRate: number; weightDecay: number }>();
   for (const [name, parameter] of network.namedParameters()) {
+    if (!isWanted(name)) continue;
     const count = numKernels.get(parameter);
     const factor = count === undefined ? 1 : bankFactor === 'numKernels' ? count : bankFactor;
     const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;

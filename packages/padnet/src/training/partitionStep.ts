@@ -3,7 +3,7 @@
  * parameters.
  */
 import { performance } from 'node:perf_hooks';
-import { scope, type nn, type optim } from '@padnet/torch';
+import { scope, type nn } from '@padnet/torch';
 import { InputError, reasonOf } from '../errors.js';
 import { Mask } from '../partial/index.js';
 import {
@@ -15,9 +15,10 @@ import {
   type Partition,
 } from '../partition/index.js';
 import type { PartitionEvent, PartitionRoundEvent } from '../runs/events.js';
+import type { Ranks } from '../ranks.js';
 import type { PartitionOptions, TrainingOptions } from '../recipe/recipe.js';
-import { createOptimizer } from './optimizer.js';
 import { partitionedState } from './partitionedState.js';
+import { stepOptimizer, type StepOptimizer } from './shardedOptimizer.js';
 import { applyMasks, meanForMasks, searchPartition, type SearchPartitionOptions } from './searchPartition.js';
 import type { Task } from './task.js';
 
@@ -95,13 +96,14 @@ export async function partitionStep(
 
 /** An optimizer for the parameters that a network has with its masks; momentum of entries that stay dynamic goes on. */
 export function partitionedOptimizer(
-  optimizer: optim.SGD | optim.AdamW,
+  optimizer: StepOptimizer,
   { masks }: Partition,
   network: nn.Module,
   training: TrainingOptions,
-): optim.SGD | optim.AdamW {
+  ranks: Ranks | null,
+): StepOptimizer {
   const before = optimizer.stateDict();
-  const after = createOptimizer(network, training);
+  const after = stepOptimizer(network, training, ranks);
   scope(() => {
     after.loadStateDict(partitionedState(before, masks, network));
   });

@@ -45,7 +45,6 @@ export class RankedSteps {
   networkChanged(): void {
     this.ranks.copyFromFirst(this.#network.stateDict().values());
     this.#buckets?.[Symbol.dispose]();
-    // A layer that is wholly dynamic, or wholly static, has a parameter of no numbers.
     const parameters = this.#network.parameters().filter(({ numel }) => numel > 0);
     this.#buckets = new GradientBuckets(this.ranks.group, parameters, this.#bucketBytes);
   }

@@ -50,7 +50,8 @@ import {
   noLayer,
   NonFiniteLossError,
 } from './nonFinite.js';
-import { createOptimizer, learningRateSchedule } from './optimizer.js';
+import { learningRateSchedule } from './optimizer.js';
+import { stepOptimizer, type StepOptimizer } from './shardedOptimizer.js';
 import { parseOptions } from '../recipe/parseOptions.js';
 import { assertKernelsToChoose } from '../recipe/partitionForesight.js';
 import { assertPartitionPossible, partitionedOptimizer, partitionOf, partitionStep } from './partitionStep.js';
@@ -125,7 +126,7 @@ export class Trainer {
   #fingerprint: Fingerprint | null = null;
   readonly #onPartition: (partition: Partition) => void;
   readonly #loader: BatchSource<SampleBatch>;
-  #optimizer: optim.SGD | optim.AdamW;
+  #optimizer: StepOptimizer;
   #schedule: optim.Schedule;
   readonly #masks: Partition | null;
   /** Shapes of the layers that are partitioned, by path. */
@@ -168,7 +169,7 @@ export class Trainer {
     this.#loader = task.openLoader(seed, options.ranks?.group);
     this.stepsPerEpoch = Math.ceil(this.#loader.batchesPerEpoch / accumulation);
     this.totalSteps = this.stepsPerEpoch * epochs;
-    this.#optimizer = createOptimizer(network, this.#training);
+    this.#optimizer = stepOptimizer(network, this.#training, options.ranks ?? null);
     this.#schedule = learningRateSchedule(this.#training, this.stepsPerEpoch);
     this.#shapes = new Map(Array.from(searchLayers(network), ([path, { shape }]) => [path, shape]));
     const { scheduleStart } = this.#training;
@@ -232,7 +233,7 @@ export class Trainer {
         const weights = withoutPrefix(tensors, 'network.');
         if (state.partitioned) {
           loadCompactStateDict(this.network, weights);
-          this.#optimizer = createOptimizer(this.network, this.#training);
+          this.#optimizer = stepOptimizer(this.network, this.#training, ranks ?? null);
         } else this.network.loadStateDict(weights);
         this.#optimizer.loadStateDict({ tensors: withoutPrefix(tensors, 'optimizer.'), numbers: state.optimizer });
         this.#average?.load(state.averageUpdates, withoutPrefix(tensors, 'average.'));
@@ -514,7 +515,13 @@ export class Trainer {
     });
     if (!done) return;
     const { partition, events, seconds } = done;
-    this.#optimizer = partitionedOptimizer(this.#optimizer, partition, this.network, this.#training);
+    this.#optimizer = partitionedOptimizer(
+      this.#optimizer,
+      partition,
+      this.network,
+      this.#training,
+      this.#ranked?.ranks ?? null,
+    );
     this.#ranked?.networkChanged();
     this.#average?.restart();
     this.#onPartition(partition);
@@ -533,6 +540,7 @@ export class Trainer {
   *#save(): Generator<TrainingEvent, void, undefined> {
     const { step, events } = this.#progress;
     if (this.#checkpoints === null) {
+      scope(() => this.#optimizer.stateDict()); // of which a part may be this rank's
       this.#savedEvents = events;
       return;
     }

@@ -1,7 +1,6 @@
 #include "gradientBuckets.h"
 
 #include <torch/csrc/autograd/function_hook.h>
-#include <torch/csrc/autograd/variable.h>
 
 namespace padnet::distributed {
 

@@ -3,8 +3,10 @@
 
 #include <ATen/ATen.h>
 #include <torch/csrc/autograd/function.h>
+#include <torch/csrc/autograd/variable.h>
 
 #include <memory>
+#include <utility>
 #include <vector>
 
 #include "group.h"
@@ -36,7 +38,8 @@ class GradientBuckets : public std::enable_shared_from_this<GradientBuckets> {
     size_t bucket;
     int64_t offset, flag;  // in its bucket, of the gradient and of the number of ranks that have it
     bool isFilled = false;
-    std::shared_ptr<torch::autograd::Node> accumulator;
+    // A shared or an intrusive pointer to a node, as the version has it.
+    decltype(torch::autograd::impl::grad_accumulator(std::declval<const at::Tensor&>())) accumulator;
     uintptr_t hook = 0;
   };
 

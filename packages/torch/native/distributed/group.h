@@ -3,28 +3,21 @@
 
 #include <ATen/ATen.h>
 
-#include <atomic>
-#include <chrono>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
 #include <string>
-#include <thread>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
-#include <torch/csrc/distributed/c10d/Store.hpp>
 #include <vector>
 
 #include "registry.h"
+#include "store.h"
 
 namespace padnet::distributed {
 
-using Seconds = std::chrono::duration<double>;
-
 struct GroupOptions {
-  std::string host;
-  uint16_t port;
-  std::string prefix;   // of all keys in the store
-  std::string network;  // interface, such as eth0; empty for the one that leads to `host`
+  Place place;          // of the store
+  std::string network;  // interface, such as eth0; empty for the one that leads to the store
   int rank, size;
   Seconds lifeTimeout;        // without a sign of life a rank is taken for lost
   Seconds collectiveTimeout;  // for an operation that all ranks have to join
@@ -66,7 +59,7 @@ class Group : public std::enable_shared_from_this<Group> {
   std::string failure();
   // Waits a while for the reason why an operation has failed, to name the rank. Returns `otherwise` where none comes.
   std::string awaitFailure(const std::string& otherwise);
-  // Throws where the group has failed, or its watch has stood still.
+  // Throws where the group has failed.
   void check();
 
   // Of two groups: gradients are reduced in whatever order backward completes them, all else in the order of the calls.
@@ -75,22 +68,22 @@ class Group : public std::enable_shared_from_this<Group> {
   const GroupOptions& options() const { return options_; }
 
  private:
-  c10::intrusive_ptr<c10d::Store> connect(bool isServer) const;
+  Seconds turn() const { return options_.lifeTimeout / kTurns; }
+  c10::intrusive_ptr<StoreClient> connect(std::chrono::steady_clock::time_point end) const;
+  bool tryToJoin(std::chrono::steady_clock::time_point end);
   void join();
-  void watch();
-  void guard();
+  void watch(const c10::intrusive_ptr<StoreClient>& store);
   void setFailure(const std::string& reason);
   std::vector<int> missing();
 
   GroupOptions options_;
-  c10::intrusive_ptr<c10d::Store> store_;
+  std::unique_ptr<StoreServer> server_;
+  c10::intrusive_ptr<StoreClient> store_;
   std::vector<std::unique_ptr<c10d::ProcessGroupGloo>> channels_;
-  std::thread opener_, watcher_;
   std::mutex mutex_;
   std::condition_variable changed_;
-  bool isOpen_ = false, isClosing_ = false;
+  bool isOpen_ = false, isClosing_ = false, hasGone_ = false;
   std::string failure_;
-  std::atomic<int64_t> turns_{0};
 };
 
 Registry<Group>& groups();

@@ -33,17 +33,21 @@ c10d::ReduceOp reduction(const std::string& name) {
   throw std::invalid_argument("the reduction must be sum, max or min, got " + name);
 }
 
-int64_t open(const std::string& host, int64_t port, const std::string& prefix, const std::string& network, int64_t rank,
-             int64_t size, double lifeTimeout, double collectiveTimeout, double exitTimeout) {
+int64_t open(const std::string& host, int64_t port, const std::string& network, int64_t rank, int64_t size,
+             double lifeTimeout, double collectiveTimeout, double exitTimeout) {
   if (port < 1 || port > 65535) throw std::invalid_argument("the port must be from 1 to 65535");
   if (size < 1 || rank < 0 || rank >= size || size > 1 << 16)
     throw std::invalid_argument("the rank must be from 0 to the number of ranks - 1");
   const auto inRange = [](double seconds) { return seconds >= 0 && seconds <= 1e6; };
   if (!inRange(lifeTimeout) || !inRange(collectiveTimeout) || !inRange(exitTimeout) || lifeTimeout < 0.1)
     throw std::invalid_argument("a time-out must be from 0.1 to 1,000,000 seconds");
-  auto group = std::make_shared<Group>(
-      GroupOptions{host, static_cast<uint16_t>(port), prefix, network, static_cast<int>(rank), static_cast<int>(size),
-                   Seconds(lifeTimeout), Seconds(collectiveTimeout), Seconds(exitTimeout)});
+  auto group = std::make_shared<Group>(GroupOptions{{host, static_cast<uint16_t>(port)},
+                                                    network,
+                                                    static_cast<int>(rank),
+                                                    static_cast<int>(size),
+                                                    Seconds(lifeTimeout),
+                                                    Seconds(collectiveTimeout),
+                                                    Seconds(exitTimeout)});
   group->open();
   return groups().add(group);
 }
@@ -130,7 +134,7 @@ void releaseBuckets(int64_t buckets) { gradientBuckets().take(buckets); }
 
 TORCH_LIBRARY(padnet_distributed, library) {
   library.def(
-      "open(str host, int port, str prefix, str network, int rank, int size, float life_timeout, float "
+      "open(str host, int port, str network, int rank, int size, float life_timeout, float "
       "collective_timeout, float exit_timeout) -> int",
       &open);
   library.def("is_open(int handle) -> bool", &isOpen);

@@ -3,6 +3,8 @@
  *
  * @module
  */
+import '../operatorMethods.js';
+
 export { rankEnvironment, type RankEnvironment } from './environment.js';
 export { GradientBuckets } from './gradientBuckets.js';
 export { ProcessGroup, Work, type ProcessGroupOptions, type Reduction } from './processGroup.js';

@@ -48,9 +48,9 @@ export const makeBuckets = operator<{
   (handle: number, parameters: readonly Tensor[], bytes: number): number;
 }>('padnet_distributed::make_buckets', { '': ['handle', 'parameters', 'bytes'] })
 export const open = operator<{
-  /** `padnet_distributed::open(str host, int port, str prefix, str network, int rank, int size, float life_timeout, float collective_timeout, float exit_timeout) -> int` */
-  (host: string, port: number, prefix: string, network: string, rank: number, size: number, lifeTimeout: number, collectiveTimeout: number, exitTimeout: number): number;
-}>('padnet_distributed::open', { '': ['host', 'port', 'prefix', 'network', 'rank', 'size', 'life_timeout', 'collective_timeout', 'exit_timeout'] })
+  /** `padnet_distributed::open(str host, int port, str network, int rank, int size, float life_timeout, float collective_timeout, float exit_timeout) -> int` */
+  (host: string, port: number, network: string, rank: number, size: number, lifeTimeout: number, collectiveTimeout: number, exitTimeout: number): number;
+}>('padnet_distributed::open', { '': ['host', 'port', 'network', 'rank', 'size', 'life_timeout', 'collective_timeout', 'exit_timeout'] })
 export const releaseBuckets = operator<{
   /** `padnet_distributed::release_buckets(int buckets) -> ()` */
   (buckets: number): void;

@@ -78,12 +78,12 @@ export class ProcessGroup {
    *   `signal` is aborted
    */
   static async open(environment: RankEnvironment, options: ProcessGroupOptions = {}): Promise<ProcessGroup> {
-    const { host, port, runId, rank, size } = environment;
+    const { host, port, rank, size } = environment;
     const { lifeTimeout = 2.5, timeout = 1800, exitTimeout = 0, signal } = options;
     const { network = process.env.GLOO_SOCKET_IFNAME ?? '' } = options;
     loadDistributed();
     signal?.throwIfAborted();
-    const handle = operators.open(host, port, runId, network, rank, size, lifeTimeout, timeout, exitTimeout);
+    const handle = operators.open(host, port, network, rank, size, lifeTimeout, timeout, exitTimeout);
     try {
       while (!ownReason(() => operators.isOpen(handle))) await setTimeout(10, undefined, { signal });
     } catch (error) {

@@ -54,6 +54,9 @@ interface BatchNormCase {
 
 const kinds = { 2: nn.BatchNorm1d, 3: nn.BatchNorm1d, 4: nn.BatchNorm2d, 5: nn.BatchNorm3d } as const;
 
+/** The running statistics of all cases, which are to be the same bits everywhere. */
+const running: number[] = [];
+
 function batchNorm({ dtype, shape, options, hasResidual, channelsLast, rows }: BatchNormCase): number {
   const batch = shape[0]!;
   const share = rows ?? ((r: number) => (r < size - 1 ? 1 : batch - size + 1));
@@ -82,6 +85,7 @@ function batchNorm({ dtype, shape, options, hasResidual, channelsLast, rows }: B
     return output;
   };
   const output = withSharedBatch({ group, syncBatchNorm: true, ownGenerator: new Generator(0) }, body);
+  running.push(...[shared.runningMean, shared.runningVar].flatMap((each) => each?.toArray() ?? []));
   const results =
     parts[rank] === 0
       ? []
@@ -178,6 +182,7 @@ function secondOrder(): number {
 console.log(
   JSON.stringify({
     batchNorm: cases.map((each) => batchNorm(each)),
+    running,
     dropout: dropout(),
     alone: alone(),
     secondOrder: secondOrder(),

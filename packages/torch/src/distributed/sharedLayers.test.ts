@@ -6,6 +6,8 @@ const program = new URL('./sharedLayers.test.child.js', import.meta.url);
 interface Result {
   /** The largest differences from one process: of float32, then of float64. */
   readonly batchNorm: readonly number[];
+  /** Running statistics. */
+  readonly running: readonly number[];
   readonly dropout: readonly Record<string, unknown>[];
   readonly alone: { readonly own: number; readonly evaluated: number };
   readonly secondOrder: number;
@@ -22,7 +24,9 @@ describe.each([2, 3])('%i ranks', (size) => {
   });
 
   it('normalise by all of a batch, with the outputs, gradients and running statistics of one process', () => {
-    for (const { batchNorm } of results) {
+    for (const { batchNorm, running } of results) {
+      expect(running.length).toBeGreaterThan(20);
+      expect(running).toEqual(results[0]!.running);
       const half = batchNorm.length / 2;
       expect(batchNorm.slice(0, half).map((error) => error < 1e-5)).toEqual(Array(half).fill(true));
       expect(batchNorm.slice(half).map((error) => error < 1e-12)).toEqual(Array(half).fill(true));

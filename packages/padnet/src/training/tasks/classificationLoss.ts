@@ -12,8 +12,7 @@ export function classificationLoss(logits: Tensor, labels: Tensor, labelSmoothin
  * The loss of pictures mixed in pairs, and the same mixture of the two losses: λ of the picture itself and 1 − λ of the
  * other, with one λ ~ Beta(α, α) a batch. Mix-up: x = λ·x_i + (1 − λ)·x_j. CutMix: a rectangle of about 1 − λ of the
  * area comes from x_j, and λ is what is left. With both, a batch gets one of them, each with probability ½. Draws from
- * the default generator; under a shared batch for all of it, the same on all ranks, and pictures are mixed with those of
- * their own rank.
+ * the default generator; under a shared batch for all of it, the same on all ranks, and a rank mixes its own pictures.
  *
  * @param images [batch, channels, height, width]
  * @param options `mixup` and `cutmix`: α, 0 for none
