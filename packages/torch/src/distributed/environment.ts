@@ -28,8 +28,7 @@ type Environment = Readonly<NodeJS.ProcessEnv>;
 /**
  * Reads RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT (torchrun, PyTorchJob), else within
  * a step of srun Slurm's variables, else the PET_ variables of Kubeflow Trainer. The port is MASTER_PORT; the next one
- * where torchrun's agent listens at MASTER_PORT itself, since stores of two versions of libtorch do not understand each
- * other; PADNET_MASTER_PORT before both.
+ * where torchrun's agent listens at MASTER_PORT itself; PADNET_MASTER_PORT before both.
  *
  * @returns null where there is one process
  * @throws RangeError naming the variable, its value and what was expected

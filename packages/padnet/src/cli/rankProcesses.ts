@@ -43,7 +43,7 @@ interface Rank {
  * not said again. Once a rank has failed, and once rank 0 has ended, the others have ten seconds. The first signal that
  * asks to stop is passed on, the second ends all.
  */
-export class Ranks {
+export class RankProcesses {
   readonly #terminal: Terminal;
   readonly #messages: RankMessages;
   readonly #ranks: Rank[] = [];
