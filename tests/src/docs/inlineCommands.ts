@@ -39,7 +39,9 @@ export function inlineProblems(page: string): string[] {
         ([, line]) => line!,
       ),
     );
-  return [...spans, ...excused].flatMap((span) => {
+  // What follows `launch … --` is a command as well.
+  const commands = [...spans, ...excused].flatMap((span) => span.split(' -- '));
+  return commands.flatMap((span) => {
     const words = span.split(' ');
     const command = words.slice(0, parents.has(words[0]!) && /^[a-z]+$/.test(words[1] ?? '') ? 2 : 1).join(' ');
     const options = words.flatMap((word) => /^--[a-z][\w-]*/.exec(word) ?? []);

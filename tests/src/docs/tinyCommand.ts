@@ -12,6 +12,10 @@ export function tinyCommand(parameters: readonly string[]): string[] {
   switch (command) {
     case 'train':
       return [command, ...tinyTrain(rest)];
+    case 'launch': {
+      const train = parameters.indexOf('--') + 1;
+      return [...parameters.slice(0, train), ...tinyCommand(parameters.slice(train))];
+    }
     case 'ablate':
       return [command, ...tinyAblate(rest)];
     case 'glue':

@@ -4,7 +4,7 @@ import { type AddressInfo, createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
 import { nodeEnvironment, type RankEnvironment } from '@padnet/torch/distributed/environment';
 import { type Command, type OptionsOf, wholeNumber, withExamples } from './options.js';
-import { type RankPlan, Ranks } from './ranks.js';
+import { type RankPlan, RankProcesses } from './rankProcesses.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage.js';
 
@@ -41,7 +41,7 @@ async function launch(
   const cores = availableParallelism();
   if (nproc > cores) terminal.remark(`${nproc} ranks share ${cores} cores`);
   const plans = rankPlans(nproc, node, node?.port ?? (await freePort()));
-  terminal.exitCode = await new Ranks(terminal).run(plans, parameters);
+  terminal.exitCode = await new RankProcesses(terminal).run(plans, parameters);
 }
 
 /** @throws UsageError where something else has started several processes on this machine */

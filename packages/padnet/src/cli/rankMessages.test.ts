@@ -35,19 +35,19 @@ it('says what another rank says with its number, where rank 0 does not say the s
   messages.add(1, 'before');
   messages.add(1, 'own');
   messages.add(1, '');
-  vi.advanceTimersByTime(500);
+  vi.advanceTimersByTime(2000);
   messages.add(0, 'later');
   expect(lines).toEqual(['before', 'later']);
-  vi.advanceTimersByTime(1000);
+  vi.advanceTimersByTime(2000);
   expect(lines).toEqual(['before', 'later', 'rank 1: own']);
 });
 
 it('says what several ranks say once', () => {
   const { messages, lines } = started();
-  for (const rank of [2, 1, 3]) messages.add(rank, 'rank 0 is lost');
+  for (const rank of [2, 1, 3]) messages.add(rank, rank === 1 ? 'padnet: rank 0 is lost' : 'rank 0 is lost');
   messages.flush();
   expect(lines).toEqual(['rank 2: rank 0 is lost']);
-  vi.advanceTimersByTime(2000);
+  vi.advanceTimersByTime(5000);
   expect(lines).toHaveLength(1);
 });
 

@@ -1,8 +1,8 @@
 /** What several ranks say to standard error, as one text. */
 import type { Terminal } from './terminal.js';
 
-/** Milliseconds for which a line of another rank waits: rank 0 may be about to say the same. */
-const wait = 1000;
+/** Milliseconds for which a line of another rank waits: rank 0 may be about to say the same, once it may speak. */
+const wait = 3000;
 /** Lines that are kept to know that they have been said. */
 const most = 10_000;
 
@@ -22,10 +22,10 @@ export class RankMessages {
       this.#keep(line);
       return;
     }
-    if (line.trim() === '' || this.#said.has(line)) return;
+    if (line.trim() === '' || this.#said.has(sentenceOf(line))) return;
     const say = (): void => {
       this.#waiting.delete(timer);
-      if (this.#said.has(line)) return;
+      if (this.#said.has(sentenceOf(line))) return;
       this.#terminal.remark(`rank ${rank}: ${line}`);
       this.#keep(line);
     };
@@ -43,6 +43,11 @@ export class RankMessages {
 
   #keep(line: string): void {
     if (this.#said.size >= most) this.#said.clear();
-    this.#said.add(line);
+    this.#said.add(sentenceOf(line));
   }
+}
+
+/** What is said, whether or not in the name of the program. */
+function sentenceOf(line: string): string {
+  return line.replace(/^padnet: /, '');
 }

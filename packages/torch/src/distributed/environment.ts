@@ -28,8 +28,7 @@ type Environment = Readonly<NodeJS.ProcessEnv>;
 /**
  * Reads RANK, WORLD_SIZE, LOCAL_RANK, LOCAL_WORLD_SIZE, MASTER_ADDR and MASTER_PORT (torchrun, PyTorchJob), else within
  * a step of srun Slurm's variables, else the PET_ variables of Kubeflow Trainer. The port is MASTER_PORT; the next one
- * where torchrun's agent listens at MASTER_PORT itself, since stores of two versions of libtorch do not understand each
- * other; PADNET_MASTER_PORT before both.
+ * where torchrun's agent listens at MASTER_PORT itself; PADNET_MASTER_PORT before both.
  *
  * @returns null where there is one process
  * @throws RangeError naming the variable, its value and what was expected
@@ -102,7 +101,7 @@ function ofKubeflow(env: Environment): RankEnvironment | null {
   return { rank, size, localRank: 0, localSize: 1, host: host(env, 'PET_MASTER_ADDR'), ...meeting(env, port) };
 }
 
-/** @throws RangeError where the pod was to have more than this process; `auto`, `cpu` and `gpu` are torchrun's affair */
+/** @throws RangeError where the pod was to have more than this process; `auto`, `cpu` and `gpu` are for torchrun */
 function checkOneProcess(env: Environment): void {
   const asked = given(env, 'PET_NPROC_PER_NODE');
   if (asked === null || ['auto', 'cpu', 'gpu'].includes(asked)) return;

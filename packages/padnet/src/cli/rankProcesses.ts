@@ -43,7 +43,7 @@ interface Rank {
  * not said again. Once a rank has failed, and once rank 0 has ended, the others have ten seconds. The first signal that
  * asks to stop is passed on, the second ends all.
  */
-export class Ranks {
+export class RankProcesses {
   readonly #terminal: Terminal;
   readonly #messages: RankMessages;
   readonly #ranks: Rank[] = [];
@@ -51,11 +51,13 @@ export class Ranks {
   readonly #failed: Rank[] = [];
   /** Those that were killed since they did not end. */
   readonly #late = new Set<Rank>();
+  /** That of rank 0 where it stopped, else of the first that did. */
   #stopCode: number | null = null;
   #asked: StopSignal | null = null;
-  #isTold = false;
+  /** What all were told to stop by. */
+  #told: StopSignal | null = null;
   #isKilled = false;
-  #timer: NodeJS.Timeout | null = null;
+  readonly #timers: NodeJS.Timeout[] = [];
 
   constructor(terminal: Terminal) {
     this.#terminal = terminal;
@@ -80,7 +82,7 @@ export class Ranks {
       await Promise.all(plans.map((plan) => this.#start(plan, parameters)));
     } finally {
       this.#kill(); // none, but where one could not be started
-      if (this.#timer !== null) clearTimeout(this.#timer);
+      for (const timer of this.#timers) clearTimeout(timer);
       for (const name of stopSignals) process.off(name, onSignal);
       process.off('SIGWINCH', onResize);
       this.#messages.flush();
@@ -124,14 +126,23 @@ export class Ranks {
 
   #ended(rank: Rank, end: RankEnd): void {
     rank.end = end;
-    const { code } = end;
-    const isStopped = code !== null && stopCodes.includes(code);
+    const { code, signal } = end;
+    // One that has not begun, or has just ended its work, ends by the signal itself.
+    const isStopped = code === null ? signal !== null && signal === this.#told : stopCodes.includes(code);
     if (isStopped) {
-      this.#stopCode ??= code;
-      this.#tell('SIGTERM'); // the reader of its results has gone, or it alone was told
+      if (this.#stopCode === null || rank.rank === 0) this.#stopCode = code ?? exitCodes[this.#told!];
     } else if (code !== 0) this.#failed.push(rank);
-    // While ranks stop, rank 0 may still be saving.
-    if (rank.rank === 0 || !(isStopped || code === 0)) this.#timer ??= setTimeout(this.#killLate, 1000 * patience);
+    // While ranks stop, rank 0 may still be saving. One that stopped before all had met has told nobody.
+    if (rank.rank === 0 || !(isStopped || code === 0)) this.#later(this.#killLate);
+    else if (isStopped) {
+      this.#later(() => {
+        this.#tell('SIGTERM');
+      });
+    }
+  }
+
+  #later(what: () => void): void {
+    this.#timers.push(setTimeout(what, 1000 * patience));
   }
 
   #received(name: StopSignal): void {
@@ -146,8 +157,8 @@ export class Ranks {
 
   /** Asks all to stop, once: a second signal would end them at once. */
   #tell(name: StopSignal): void {
-    if (this.#isTold) return;
-    this.#isTold = true;
+    if (this.#told !== null) return;
+    this.#told = name;
     for (const { child } of this.#ranks) child.kill(name);
   }
 
@@ -163,15 +174,12 @@ export class Ranks {
   /** Says how ranks failed, and what the exit code is. */
   #exitCode(): number {
     const failed = this.#failed;
-    const asked = this.#asked;
-    if (asked !== null) {
-      // A rank that had not begun ends by the signal itself.
-      const isStopped = failed.every(({ end }) => end!.signal === asked);
-      if (this.#isKilled || (isStopped && (failed.length > 0 || this.#stopCode !== null))) return exitCodes[asked];
-    }
-    const isTold = this.#ranks.length === 1 && failed.every(({ end }) => end!.code !== null);
-    if (failed.length > 0 && !isTold) this.#terminal.warn(this.#failures());
-    return failed.length > 0 ? (failed[0]!.end!.code ?? 1) : (this.#stopCode ?? 0);
+    const asked = this.#asked === null ? null : exitCodes[this.#asked];
+    if (this.#isKilled) return asked!;
+    if (failed.length === 0) return this.#stopCode === null ? 0 : (asked ?? this.#stopCode);
+    const isTold = this.#ranks.length === 1 && failed[0]!.end!.code !== null;
+    if (!isTold) this.#terminal.warn(this.#failures());
+    return failed[0]!.end!.code ?? 1;
   }
 
   /** Those that a signal ended come first: it came from outside, and the rest follows from it. */
