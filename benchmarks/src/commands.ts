@@ -1,5 +1,6 @@
 /** The commands of `npm run bench`. */
 import { Command } from 'commander';
+import { addDistributed } from './distributed.js';
 import { addExported, addExportedMoE } from './exported.js';
 import { addImp } from './imp.js';
 import { addLayer } from './layer.js';
@@ -17,6 +18,7 @@ export function createProgram(): Command {
     addLayer,
     addMoE,
     addImp,
+    addDistributed,
     addExported,
     addExportedMoE,
     addLoader,

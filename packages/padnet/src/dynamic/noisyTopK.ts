@@ -65,7 +65,7 @@ export class NoisyTopK extends nn.Module {
    * @param isWhole whether all ranks have the same rows under a shared batch, instead of a part each. @default false
    */
   forward(input: Tensor, noise?: Tensor | null, isWhole = false): Gating {
-    const shared = isWhole || !this.training ? null : sharedBatch();
+    const shared = !isWhole && this.training ? sharedBatch() : null;
     const group = shared?.group ?? null;
     return this.decide(input, noise === undefined ? this.drawNoise(input, group) : noise, group);
   }

@@ -1,6 +1,6 @@
 /** Mixtures whose experts are shared out over ranks give the numbers of one process. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runRanks } from '../../../torch/dist/distributed/ranks.test.fixture.js';
+import { runRanks } from '@padnet/torch/testing';
 import { expertsOfRank } from '../compute/exchangedExperts.js';
 
 const program = new URL('./expertShards.test.child.js', import.meta.url);

@@ -203,6 +203,8 @@ export const distributedSchema = z.strictObject({
   syncBatchNorm: z.boolean().default(false),
   /** Each rank has the momentum or moments of some parameters only, and steps those (ZeRO stage 1). */
   shardOptimizer: z.boolean().default(false),
+  /** Each rank has some of the experts of a mixture only, and computes those for all (no ema, no earlyStopping). */
+  shardExperts: z.boolean().default(false),
   /** Gradients are summed in buckets of so many bytes. */
   bucketBytes: z.int().min(1).default(4_000_000),
   /** Seconds without a sign of life until a rank is taken for lost. */
@@ -337,6 +339,7 @@ export const pictureRecipeSchema = z
       ...dataIssues(recipe.data),
       ...partitionIssues(recipe),
       ...milestoneIssues(recipe.training.milestones),
+      ...distributedIssues(recipe.training),
     ])
       context.addIssue({ ...issue });
   });
@@ -351,7 +354,12 @@ export const textRecipeSchema = z
     partition: partitionSchema.optional(),
   })
   .superRefine((recipe, context) => {
-    for (const issue of [...expertIssues(recipe.model), ...partitionIssues(recipe)]) context.addIssue({ ...issue });
+    for (const issue of [
+      ...expertIssues(recipe.model),
+      ...partitionIssues(recipe),
+      ...distributedIssues(recipe.training),
+    ])
+      context.addIssue({ ...issue });
   });
 
 /**
@@ -524,6 +532,15 @@ function milestoneIssues(milestones: readonly number[]): Issue[] {
   if (isOrdered || milestones.some((milestone) => milestone < 0)) return [];
   const message = `expected epochs in ascending order, got [${milestones.join(', ')}]`;
   return [{ code: 'custom', path: ['training', 'milestones'], message }];
+}
+
+function distributedIssues({ distributed, ema, earlyStopping }: Partial<TrainingOptions>): Issue[] {
+  if (distributed?.shardExperts !== true) return [];
+  const others = { 'training.ema': ema, 'training.earlyStopping': earlyStopping };
+  const keys = Object.entries(others).flatMap(([key, value]) => (value === undefined ? [] : [key]));
+  if (distributed.shardOptimizer) keys.push('training.distributed.shardOptimizer');
+  const message = `expected false together with ${keys.join(' and ')}: they need all experts on every rank`;
+  return keys.length === 0 ? [] : [{ code: 'custom', path: ['training', 'distributed', 'shardExperts'], message }];
 }
 
 export type PictureRecipe = z.infer<typeof pictureRecipeSchema>;

@@ -56,7 +56,7 @@ export class ShardedOptimizer implements StepOptimizer {
           const flat =
             owner === rank
               ? ops.cat(parameters.map((parameter) => parameter.detach().reshape([-1])))
-              : zeros([parameters.reduce((sum, { numel }) => sum + numel, 0)], first);
+              : zeros([parameters.reduce((sum, { numel }) => sum + numel, 0)], { dtype: first.dtype });
           return { owner, parameters, flat, work: group.broadcast(flat, owner) };
         });
         for (const part of sent) {
@@ -87,7 +87,7 @@ export class ShardedOptimizer implements StepOptimizer {
       numbers = { ...numbers, ...told.numbers };
       for (const { key, shape, dtype } of told.listed) {
         const tensor = owner === rank ? own!.tensors.get(key)! : zeros(shape, { dtype });
-        group.broadcast(tensor, owner).wait();
+        if (tensor.numel > 0) group.broadcast(tensor, owner).wait();
         tensors.set(key, tensor);
       }
     }
@@ -105,7 +105,9 @@ export class ShardedOptimizer implements StepOptimizer {
   }
 
   #ownedBy(rank: number): nn.Parameter[] {
-    return [...this.#parameters].filter(([name]) => this.#owners.get(name) === rank).map(([, parameter]) => parameter);
+    return [...this.#parameters].flatMap(([name, parameter]) =>
+      this.#owners.get(name) === rank && parameter.numel > 0 ? [parameter] : [],
+    );
   }
 }
 

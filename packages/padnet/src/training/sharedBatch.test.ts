@@ -1,6 +1,6 @@
 /** Networks whose batch is shared out over ranks are trained as by one process. */
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runRanks } from '../../../torch/dist/distributed/ranks.test.fixture.js';
+import { runRanks } from '@padnet/torch/testing';
 
 const program = new URL('./sharedBatch.test.child.js', import.meta.url);
 

@@ -57,7 +57,7 @@ import { assertKernelsToChoose } from '../recipe/partitionForesight.js';
 import { assertPartitionPossible, partitionedOptimizer, partitionOf, partitionStep } from './partitionStep.js';
 import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from '../recipe/recipe.js';
 import { meanStatistics } from './routerStatistics.js';
-import type { BatchSource, SampleBatch, Task } from './task.js';
+import type { BatchSource, Evaluation, SampleBatch, Task } from './task.js';
 import { RankedSteps, sharedCheckpoint } from './rankedSteps.js';
 import { WeightAverage } from './weightAverage.js';
 
@@ -283,7 +283,7 @@ export class Trainer {
     try {
       using _hold = this.#checkpoints === null ? null : await holdFolder(this.#checkpoints);
       const progress = this.#progress;
-      this.#ranked?.begin(this.fingerprint);
+      this.#ranked?.begin(this.fingerprint, this.#optimizer);
       for await (const event of this.#session(this.#ranked?.ranks.signal ?? signal)) {
         if (isMetric(event)) {
           assertFiniteEvent(event, progress.step);
@@ -326,6 +326,7 @@ export class Trainer {
       yield last;
       yield* this.#save();
     }
+    this.#ranked?.gatherExperts(this.#optimizer);
     // Everything is saved by now: a run that is interrupted in a last test goes on from the weights that were trained.
     if (this.#average) this.network.loadStateDict(this.#keptWeights());
     if (this.#best?.restore(this.network, progress.epoch)) last = null;
@@ -382,7 +383,9 @@ export class Trainer {
       if (!Number.isFinite(loss))
         throw new NonFiniteLossError(
           this.#progress.step + 1,
-          findNonFinite(this.network, () => this.#task.output(batch)) ?? noLayer,
+          this.#ranked?.hasWholeNetwork === false
+            ? 'with training.distributed.shardExperts it is not known in which layer'
+            : (findNonFinite(this.network, () => this.#task.output(batch)) ?? noLayer),
         );
       (weight === 1 ? batchLoss : batchLoss.mul(weight)).backward();
       return { loss, routing };
@@ -406,7 +409,8 @@ export class Trainer {
     scope(() => {
       if (batches.length > 1) scaleGradients(this.network, firstSize / samples);
       if (clipGradNorm !== undefined) {
-        const norm = optim.clipGradNorm(this.network.parameters(), clipGradNorm);
+        const norm =
+          this.#ranked?.clipGradNorm(clipGradNorm) ?? optim.clipGradNorm(this.network.parameters(), clipGradNorm);
         if (!Number.isFinite(norm)) {
           const where = describeGradients(this.network);
           throw new NonFiniteLossError(progress.step + 1, where, 'the norm of the gradients');
@@ -450,7 +454,7 @@ export class Trainer {
   async #test(signal: AbortSignal | undefined): Promise<TestResult | null> {
     const start = performance.now();
     try {
-      const { metric, score, metrics, loss } = await this.#task.evaluate({ signal, ranks: this.#ranked?.ranks });
+      const { metric, score, metrics, loss } = await this.#evaluate(signal);
       if (!Number.isFinite(loss)) throw new NonFiniteError('the test loss', noLayer);
       this.#progress.trainingSeconds += (performance.now() - start) / 1000;
       return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
@@ -458,6 +462,11 @@ export class Trainer {
       if (signal?.aborted) return null;
       throw this.#atStep(error);
     }
+  }
+
+  #evaluate(signal: AbortSignal | undefined): Promise<Evaluation> {
+    const evaluate = (): Promise<Evaluation> => this.#task.evaluate({ signal, ranks: this.#ranked?.ranks });
+    return this.#ranked?.withExperts(evaluate) ?? evaluate();
   }
 
   /** The errors of a task tell no step. */
@@ -507,6 +516,7 @@ export class Trainer {
   ): AsyncGenerator<TrainingEvent, void, undefined> {
     const { step, epoch } = this.#progress;
     const { seed } = this.#training;
+    this.#ranked?.gatherExperts(this.#optimizer);
     const done = await partitionStep(this.#task, options, {
       ...{ step, epoch, seed, saliency: this.#saliency, masks: this.#masks, signal, ranks: this.#ranked?.ranks },
     }).catch((error: unknown) => {
@@ -522,7 +532,7 @@ export class Trainer {
       this.#training,
       this.#ranked?.ranks ?? null,
     );
-    this.#ranked?.networkChanged();
+    this.#ranked?.networkChanged(this.#optimizer);
     this.#average?.restart();
     this.#onPartition(partition);
     this.#progress.partitioned = true;
@@ -539,8 +549,13 @@ export class Trainer {
 
   *#save(): Generator<TrainingEvent, void, undefined> {
     const { step, events } = this.#progress;
+    const ranked = this.#ranked;
+    const sharesExperts = ranked?.hasWholeNetwork === false;
+    ranked?.gatherExperts(this.#optimizer);
+    ranked?.assertSameWeights(step);
     if (this.#checkpoints === null) {
       scope(() => this.#optimizer.stateDict()); // of which a part may be this rank's
+      if (sharesExperts) ranked.shareExperts(this.#optimizer);
       this.#savedEvents = events;
       return;
     }
@@ -573,6 +588,7 @@ export class Trainer {
         tensors,
       );
     });
+    if (sharesExperts) ranked.shareExperts(this.#optimizer);
     this.#savedEvents = events;
     yield { type: 'checkpoint', step, file };
   }

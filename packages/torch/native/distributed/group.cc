@@ -86,10 +86,11 @@ std::vector<int> Group::missing() {
 // Waits for all ranks. False where the store was that of an earlier group at the same place, which is about to end.
 bool Group::tryToJoin(Clock::time_point end) {
   try {
-    store_ = connect(end);
-    // From here on a rank that is lost is noticed, also while others wait for it.
+    // From here on a rank that is lost is noticed, also while others wait for it. The store of an earlier group, which
+    // this rank has left, ends the connection.
     const auto life = connect(end);
     life->live(options_.rank);
+    store_ = connect(end);
     store_->set(versionOf(options_.rank), bytesOf(TORCH_VERSION));
     for (std::vector<int> absent = missing(); !absent.empty(); absent = missing()) {
       if (Clock::now() > end)

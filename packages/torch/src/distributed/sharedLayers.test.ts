@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runRanks } from './ranks.test.fixture.js';
+import { runRanks } from '../testing/ranks.js';
 
 const program = new URL('./sharedLayers.test.child.js', import.meta.url);
 

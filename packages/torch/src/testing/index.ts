@@ -10,3 +10,4 @@ export * from './gradcheck.js';
 export * from './instructionSets.js';
 export * from './steadyMemory.js';
 export * from './watchedChild.js';
+export { freePort, rankVariables, runRanks, type RankResult, type RunRanksOptions } from './ranks.js';

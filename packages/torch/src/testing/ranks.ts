@@ -13,6 +13,8 @@ export interface RankResult {
 export interface RunRanksOptions {
   /** Arguments of the program. */
   readonly arguments?: readonly string[];
+  /** Further ones of a rank. */
+  readonly argumentsOf?: (rank: number) => readonly string[];
   readonly env?: NodeJS.ProcessEnv;
   /** Called with the process of each rank, in order, once all are started. */
   readonly onStart?: (processes: readonly { readonly pid: number }[]) => void;
@@ -22,10 +24,14 @@ export interface RunRanksOptions {
 export async function runRanks(program: URL, size: number, options: RunRanksOptions = {}): Promise<RankResult[]> {
   const port = await freePort();
   const started = Array.from({ length: size }, (_, rank) => {
-    const child = spawn(process.execPath, [program.pathname, ...(options.arguments ?? [])], {
-      stdio: ['ignore', 'pipe', 'pipe'],
-      env: { ...process.env, ...rankVariables(rank, size, port), ...options.env },
-    });
+    const child = spawn(
+      process.execPath,
+      [program.pathname, ...(options.arguments ?? []), ...(options.argumentsOf?.(rank) ?? [])],
+      {
+        stdio: ['ignore', 'pipe', 'pipe'],
+        env: { ...process.env, ...rankVariables(rank, size, port), ...options.env },
+      },
+    );
     const result = new Promise<RankResult>((resolve, reject) => {
       let [stdout, stderr] = ['', ''];
       child.stdout.on('data', (text) => (stdout += String(text)));

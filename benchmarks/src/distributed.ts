@@ -1,0 +1,114 @@
+/** `npm run bench -- distributed`: two ranks of one thread against one, on one machine, each pinned to a core. */
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { freePort, rankVariables } from '@padnet/torch/testing';
+import { fraction } from '../../packages/padnet/dist/cli/options.js';
+import { median } from '../../packages/padnet/dist/statistics.js';
+import { count, measurement, option } from './command.js';
+import { spread } from './measure.js';
+import { networkOptions, networkShape, type NetworkShape } from './networks.js';
+
+const layers = ['static', 'dyconv', 'pad'] as const;
+export type DistributedLayer = (typeof layers)[number];
+
+export interface DistributedJob extends NetworkShape {
+  readonly layer: DistributedLayer;
+  readonly ratio: number;
+  readonly threads: number;
+  readonly steps: number;
+  readonly bucketBytes: number;
+}
+
+/** What a process measured: of each step its seconds, and those of waiting for sums that backward did not cover. */
+export interface DistributedTurn {
+  readonly seconds: readonly number[];
+  readonly waitSeconds: readonly number[];
+  /** Numbers that are summed over the ranks in a step. */
+  readonly gradients: number;
+}
+
+const program = new URL('./distributedChild.js', import.meta.url).pathname;
+
+/** One turn of `ranks` processes, each pinned to `threads` cores; the longest time of each step. */
+async function turn(job: DistributedJob, ranks: number): Promise<DistributedTurn> {
+  const port = await freePort();
+  const children = Array.from({ length: ranks }, (_, rank) => {
+    const first = rank * job.threads;
+    const cores = `${first}-${first + job.threads - 1}`;
+    return spawn('taskset', ['-c', cores, process.execPath, program, JSON.stringify(job)], {
+      stdio: ['ignore', 'pipe', 'inherit'],
+      env: { ...process.env, ...rankVariables(rank, ranks, port), OMP_NUM_THREADS: String(job.threads) },
+    });
+  });
+  const turns = await Promise.all(
+    children.map(async (child) => {
+      let text = '';
+      child.stdout.on('data', (part) => (text += String(part)));
+      const [code] = (await once(child, 'close')) as [number | null];
+      if (code !== 0) throw new Error(`a process ended with code ${code}`);
+      return JSON.parse(text) as DistributedTurn;
+    }),
+  );
+  const most = (of: 'seconds' | 'waitSeconds'): number[] =>
+    turns[0]![of].map((_, step) => Math.max(...turns.map((each) => each[of][step]!)));
+  return { seconds: most('seconds'), waitSeconds: most('waitSeconds'), gradients: turns[0]!.gradients };
+}
+
+export const addDistributed = measurement(
+  'distributed',
+  'Times training steps of two ranks with one thread each, beside one rank, and one process of two threads.',
+  {
+    ...networkOptions(16),
+    ratio: option('--ratio <number>', 'dynamic ratio of partial layers', fraction, 0.3),
+    rounds: count('--rounds', 'rounds, in turns', 5),
+    steps: count('--steps', 'steps of each in a round, after two more', 4),
+    bucketBytes: count('--bucket-bytes', 'bytes of a bucket of gradients', 4_000_000),
+  },
+  async (values) => {
+    const { ratio, rounds, steps, bucketBytes } = values;
+    const shape = networkShape(values);
+    const found = [];
+    for (const layer of layers) {
+      const job = { ...shape, layer, ratio, steps, bucketBytes, threads: 1 };
+      const all: Record<'one' | 'two' | 'threads', DistributedTurn[]> = { one: [], two: [], threads: [] };
+      for (let round = 0; round < rounds; round++) {
+        if (process.stderr.isTTY) process.stderr.write(`${layer}: round ${round + 1} of ${rounds}\n`);
+        all.one.push(await turn(job, 1));
+        all.two.push(await turn(job, 2));
+        all.threads.push(await turn({ ...job, threads: 2, batch: 2 * shape.batch }, 1));
+      }
+      const stepSeconds = (turns: readonly DistributedTurn[]): number =>
+        median(turns.flatMap(({ seconds }) => seconds));
+      const ratioOf = (a: readonly DistributedTurn[]): number[] =>
+        a.map((each, round) => (2 * median(all.one[round]!.seconds)) / median(each.seconds));
+      found.push({
+        layer,
+        gradients: all.two[0]!.gradients,
+        oneRankSeconds: stepSeconds(all.one),
+        twoRanksSeconds: stepSeconds(all.two),
+        twoThreadsSeconds: stepSeconds(all.threads),
+        speedUp: median(ratioOf(all.two)),
+        speedUpSpread: spread(ratioOf(all.two)),
+        speedUpOfThreads: median(ratioOf(all.threads)),
+        waitMilliseconds: 1000 * median(all.two.flatMap(({ waitSeconds }) => waitSeconds)),
+      });
+    }
+    return {
+      settings: { ...shape, ratio, rounds, steps, bucketBytes },
+      found: { networks: found, atLeast: 1.85, waitAtMost: 25 },
+      rows: found.map((each) => ({
+        layer: each.layer,
+        'one rank': `${(1000 * each.oneRankSeconds).toFixed(0)} ms`,
+        'two ranks': `${(1000 * each.twoRanksSeconds).toFixed(0)} ms`,
+        'two threads': `${(1000 * each.twoThreadsSeconds).toFixed(0)} ms`,
+        'ranks, times one': each.speedUp.toFixed(2),
+        'at least': '1.85',
+        'threads, times one': each.speedUpOfThreads.toFixed(2),
+        wait: `${each.waitMilliseconds.toFixed(1)} ms`,
+        'wait at most': '25 ms',
+        gradients: each.gradients.toLocaleString('en'),
+      })),
+      note: 'Two ranks, and two threads, take twice the pictures of one rank in a step.',
+    };
+  },
+);
