@@ -15,6 +15,9 @@ const patience = 10;
 /** The exit codes of a command that was asked to stop, and did. */
 const stopCodes: readonly number[] = [...Object.values(exitCodes), READER_GONE];
 
+/** Shows the cursor of a terminal, and lets lines be wrapped. */
+const showCursor = '\x1b[?25h\x1b[?7h';
+
 /** One rank to start. */
 export interface RankPlan {
   readonly rank: number;
@@ -87,6 +90,9 @@ export class RankProcesses {
       process.off('SIGWINCH', onResize);
       this.#messages.flush();
     }
+    // Rank 0 may have hidden the cursor.
+    const isCut = this.#ranks.some(({ rank, end }) => rank === 0 && end?.signal != null);
+    if (isCut && this.#terminal.isInteractive) this.#terminal.progress(showCursor);
     return this.#exitCode();
   }
 
