@@ -133,7 +133,7 @@ describe('the scripts', () => {
   it('torchrun.sh starts the ranks of one machine, which share its cores', () => {
     const { status, stderr, started } = bash('torchrun.sh', ['recipe.yaml', 'runs/a', '--set', 'training.epochs=1']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const others = { size: 2, localSize: 2, host: '127.0.0.1', port: 29501, runId: 'none', restarts: 0 };
+    const others = { size: 2, localSize: 2, host: '127.0.0.1', port: 29501, restarts: 0 };
     expect(started.map(({ ranks }) => ranks)).toEqual([0, 1].map((rank) => ({ rank, localRank: rank, ...others })));
     for (const { parameters, threads } of started) {
       const rest = ['--set', 'training.epochs=1'];
@@ -153,7 +153,7 @@ describe('the scripts', () => {
   it('slurm.sbatch starts a rank on each machine, which meet at the first', () => {
     const { status, stderr, started } = sbatch(['recipe.yaml', 'runs/a']);
     expect({ status, stderr }).toEqual({ status: 0, stderr: '' });
-    const others = { size: 2, localRank: 0, localSize: null, host: 'node07', port: 24242, runId: '4242', restarts: 0 };
+    const others = { size: 2, localRank: 0, localSize: null, host: 'node07', port: 24242, restarts: 0 };
     expect(started.map(({ ranks }) => ranks)).toEqual([0, 1].map((rank) => ({ rank, ...others })));
     for (const { parameters, threads } of started) {
       expect(parameters).toEqual(['train', 'recipe.yaml', '--out', 'runs/a', '--resume']);

@@ -41,7 +41,6 @@ describe('rankEnvironment', () => {
       localSize: 4,
       host: 'node03',
       port: 29500,
-      runId: 'job-7',
       restarts: 2,
     });
   });
@@ -76,7 +75,6 @@ describe('rankEnvironment', () => {
       localSize: null,
       host: 'node03',
       port: 24567,
-      runId: '1234567',
       restarts: 0,
     });
     const master = { MASTER_ADDR: '10.0.0.3', MASTER_PORT: '29400' };
@@ -134,7 +132,6 @@ describe('rankEnvironment', () => {
       localSize: 1,
       host: 'bert-node-0-0.bert',
       port: 29500,
-      runId: '',
       restarts: 0,
     });
     expect(() => rankEnvironment({ ...kubeflow, PET_NPROC_PER_NODE: '2' })).toThrow('padnet launch --nproc 2');
@@ -145,7 +142,7 @@ describe('rankEnvironment', () => {
 
   it('takes torchrun before Slurm, and Slurm before Kubeflow', () => {
     expect(rankEnvironment({ ...kubeflow, ...slurm, ...torchrun })).toMatchObject({ localSize: 4, port: 29500 });
-    expect(rankEnvironment({ ...kubeflow, ...slurm })).toMatchObject({ rank: 5, runId: '1234567' });
+    expect(rankEnvironment({ ...kubeflow, ...slurm })).toMatchObject({ rank: 5 });
   });
 
   it.each<[what: string, env: NodeJS.ProcessEnv]>([
@@ -223,7 +220,7 @@ describe('rankEnvironment', () => {
           return rankEnvironment({ ...slurm, ...env })!;
         });
         expect(found.map(({ rank }) => rank)).toEqual(Array.from({ length: ranks }, (_, rank) => rank));
-        expect(new Set(found.map(({ host, port, runId }) => `${host} ${port} ${runId}`)).size).toBe(1);
+        expect(new Set(found.map(({ host, port }) => `${host} ${port}`)).size).toBe(1);
         expect(found[0]!.port).toBeGreaterThanOrEqual(20_000);
         expect(found[0]!.port).toBeLessThan(30_000);
       }),

@@ -17,8 +17,6 @@ export interface RankEnvironment {
   readonly host: string;
   /** Where rank 0 listens on that machine, 1 to 65535. */
   readonly port: number;
-  /** The name that the starter gave the run, such as a job's number; '' where it has none. */
-  readonly runId: string;
   /** How often torchrun has started the ranks anew. */
   readonly restarts: number;
 }
@@ -114,11 +112,10 @@ function checkOneProcess(env: Environment): void {
 }
 
 /** Where and under which name the ranks meet. @param known the port, where MASTER_PORT does not say it */
-function meeting(env: Environment, known?: number): Pick<RankEnvironment, 'port' | 'runId' | 'restarts'> {
+function meeting(env: Environment, known?: number): Pick<RankEnvironment, 'port' | 'restarts'> {
   const restarts = given(env, 'TORCHELASTIC_RESTART_COUNT');
   return {
     port: given(env, 'PADNET_MASTER_PORT') === null ? (known ?? masterPort(env)) : portOf(env, 'PADNET_MASTER_PORT'),
-    runId: given(env, 'TORCHELASTIC_RUN_ID') ?? given(env, 'SLURM_JOB_ID') ?? '',
     restarts: restarts === null ? 0 : wholeNumber(env, 'TORCHELASTIC_RESTART_COUNT', 0),
   };
 }
