@@ -1,6 +1,7 @@
 /** The commands of `npm run bench`. */
 import { Command } from 'commander';
 import { addDistributed } from './distributed.js';
+import { addDistributedStudy } from './distributedStudy.js';
 import { addExported, addExportedMoE } from './exported.js';
 import { addImp } from './imp.js';
 import { addLayer } from './layer.js';
@@ -19,6 +20,7 @@ export function createProgram(): Command {
     addMoE,
     addImp,
     addDistributed,
+    addDistributedStudy,
     addExported,
     addExportedMoE,
     addLoader,
