@@ -1,5 +1,7 @@
 #include "group.h"
 
+#include <ifaddrs.h>
+#include <net/if.h>
 #include <netdb.h>
 #include <sys/socket.h>
 #include <torch/version.h>
@@ -19,12 +21,32 @@ using std::chrono::milliseconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kSlice{100};
+constexpr const char* kSize = "size";
+constexpr int kLostExitCode = 75;  // as src/distributed/processGroup.ts has it
 
 milliseconds toMilliseconds(Seconds seconds) { return std::chrono::duration_cast<milliseconds>(seconds); }
 
 std::vector<uint8_t> bytesOf(const std::string& text) { return {text.begin(), text.end()}; }
 
 std::string versionOf(int rank) { return "version/" + std::to_string(rank); }
+
+std::string textOf(const sockaddr* address) {
+  const socklen_t length = address->sa_family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  char text[NI_MAXHOST];
+  return getnameinfo(address, length, text, sizeof text, nullptr, 0, NI_NUMERICHOST) == 0 ? text : "";
+}
+
+// The first address by which others reach this machine; empty where there is none.
+std::string outerAddress() {
+  ifaddrs* found = nullptr;
+  if (getifaddrs(&found) != 0) return "";
+  const std::unique_ptr<ifaddrs, void (*)(ifaddrs*)> owner(found, freeifaddrs);
+  for (const ifaddrs* each = found; each != nullptr; each = each->ifa_next)
+    if (each->ifa_addr != nullptr && (each->ifa_flags & IFF_UP) != 0 && each->ifa_addr->sa_family == AF_INET &&
+        !isLoopback(each->ifa_addr))
+      return textOf(each->ifa_addr);
+  return "";
+}
 
 // The address of this machine from which packets go to `host`.
 std::string addressTowards(const Place& place) {
@@ -39,13 +61,14 @@ std::string addressTowards(const Place& place) {
     if (descriptor < 0) continue;
     sockaddr_storage own{};
     socklen_t length = sizeof own;
-    char address[NI_MAXHOST];
+    const auto* address = reinterpret_cast<sockaddr*>(&own);
     const bool isFound = connect(descriptor, each->ai_addr, each->ai_addrlen) == 0 &&
-                         getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0 &&
-                         getnameinfo(reinterpret_cast<sockaddr*>(&own), length, address, sizeof address, nullptr, 0,
-                                     NI_NUMERICHOST) == 0;
+                         getsockname(descriptor, reinterpret_cast<sockaddr*>(&own), &length) == 0;
     ::close(descriptor);
-    if (isFound) return address;
+    if (!isFound) continue;
+    // Debian's /etc/hosts has a machine's own name as 127.0.1.1.
+    const std::string outer = isLoopback(address) && !place.isLocal() ? outerAddress() : "";
+    return outer.empty() ? textOf(address) : outer;
   }
   throw std::runtime_error("no network leads to the host " + place.host + " of MASTER_ADDR");
 }
@@ -72,6 +95,7 @@ void Group::open() {
       self->join();
     } catch (const std::exception& error) {
       self->setFailure(error.what());
+      self->tellFailure(error.what());
     }
   }).detach();
 }
@@ -89,8 +113,15 @@ bool Group::tryToJoin(Clock::time_point end) {
     // From here on a rank that is lost is noticed, also while others wait for it. The store of an earlier group, which
     // this rank has left, ends the connection.
     const auto life = connect(end);
-    life->live(options_.rank);
+    if (const std::string reason = life->live(options_.rank); !reason.empty()) throw Refusal(reason);
     store_ = connect(end);
+    if (options_.rank == 0) store_->set(kSize, bytesOf(std::to_string(options_.size)));
+    store_->wait({kSize}, toMilliseconds(options_.collectiveTimeout));
+    const std::vector<uint8_t> size = store_->get(kSize);
+    if (size != bytesOf(std::to_string(options_.size)))
+      throw Refusal("rank " + std::to_string(options_.rank) + " was started as one of " +
+                    std::to_string(options_.size) + ", rank 0 as one of " + std::string(size.begin(), size.end()) +
+                    ": set the same WORLD_SIZE for all");
     store_->set(versionOf(options_.rank), bytesOf(TORCH_VERSION));
     for (std::vector<int> absent = missing(); !absent.empty(); absent = missing()) {
       if (Clock::now() > end)
@@ -165,8 +196,8 @@ void Group::watch(const c10::intrusive_ptr<StoreClient>& store) {
   if (options_.exitTimeout.count() <= 0) return;
   std::unique_lock<std::mutex> lock(mutex_);
   if (changed_.wait_for(lock, options_.exitTimeout, [this] { return isClosing_; })) return;
-  std::fprintf(stderr, "%s\n", failure_.c_str());
-  _exit(1);
+  std::fprintf(stderr, "padnet: %s\n", failure_.c_str());
+  _exit(kLostExitCode);
 }
 
 void Group::setFailure(const std::string& reason) {
@@ -179,8 +210,12 @@ void Group::fail(const std::string& reason) {
   if (!failure().empty()) return;
   const std::string text = "rank " + std::to_string(options_.rank) + " stopped: " + reason;
   setFailure(text);
+  if (isOpen_) tellFailure(text);
+}
+
+void Group::tellFailure(const std::string& text) {
   try {
-    if (isOpen_) store_->fail(text);
+    if (store_) store_->fail(text);
   } catch (const std::exception&) {
     // Rank 0 has gone, which the others notice themselves.
   }

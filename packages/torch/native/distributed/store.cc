@@ -96,11 +96,25 @@ int listenAt(const sockaddr* address, socklen_t length) {
   return -1;
 }
 
+}  // namespace
+
+bool Place::isLocal() const { return host == "localhost" || host == "::1" || host.rfind("127.", 0) == 0; }
+
+bool isLoopback(const sockaddr* address) {
+  if (address->sa_family == AF_INET)
+    return ntohl(reinterpret_cast<const sockaddr_in*>(address)->sin_addr.s_addr) >> 24 == 127;
+  return address->sa_family == AF_INET6 &&
+         IN6_IS_ADDR_LOOPBACK(&reinterpret_cast<const sockaddr_in6*>(address)->sin6_addr);
+}
+
+namespace {
+
 // At the host's own address, so that a program on one machine is not reached from others; where that is the address of
-// something in between, at all.
+// something in between, or what the machine calls itself among the names of /etc/hosts, at all.
 int listenerFor(const Place& place) {
   const Addresses found = addressesOf(place);
   for (const addrinfo* each = found.get(); each != nullptr; each = each->ai_next) {
+    if (isLoopback(each->ai_addr) && !place.isLocal()) continue;
     const int descriptor = listenAt(each->ai_addr, each->ai_addrlen);
     if (descriptor >= 0) return descriptor;
     if (errno == EADDRINUSE) return -1;
@@ -272,6 +286,10 @@ bool StoreServer::answer(Connection& connection, const std::string& message) {
     case kLive: {
       const int rank = rankIn(texts, size_);
       if (rank < 0 || isGone_[rank]) return false;  // the store of a group that is about to end
+      if (connection.rank != rank && silentTurns_[rank] >= 0) {
+        reply = "there is another process of rank " + texts[0] + ": each rank is started once";
+        break;
+      }
       connection.rank = rank;
       silentTurns_[rank] = 0;
       reply = failure_;

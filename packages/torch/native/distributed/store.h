@@ -3,6 +3,8 @@
 // versions do not understand each other, and none tells which rank has gone.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <chrono>
 #include <map>
 #include <mutex>
@@ -19,7 +21,13 @@ using Seconds = std::chrono::duration<double>;
 struct Place {
   std::string host;
   uint16_t port;
+
+  // Whether only this machine is meant: not where it is merely what the machine calls itself.
+  bool isLocal() const;
 };
+
+// Whether an address leads to nowhere but this machine.
+bool isLoopback(const sockaddr* address);
 
 // An error that no second attempt would mend.
 struct Refusal : std::runtime_error {
