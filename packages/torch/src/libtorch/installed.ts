@@ -1,6 +1,7 @@
 /** A libtorch on disk: its libraries and its version, from its files alone. */
 import { existsSync, readdirSync, readFileSync, realpathSync, statSync } from 'node:fs';
 import { basename, dirname, join } from 'node:path';
+import { systemErrorText } from '../serialization/systemError.js';
 import { readSharedLibrary } from './sharedLibrary.js';
 
 export interface Libtorch {
@@ -41,9 +42,13 @@ export function libtorchesIn(folder: string): (Libtorch | string)[] {
 /** The libtorches whose libraries lie in `directory` itself, each file once. */
 export function librariesIn(directory: string): (Libtorch | string)[] {
   if (!isFolder(directory)) return [];
-  const files = readdirSync(directory)
-    .filter((name) => isTorchCpu.test(name))
-    .map((name) => join(directory, name));
+  let names: string[];
+  try {
+    names = readdirSync(directory);
+  } catch (error) {
+    return [`${directory} could not be listed: ${systemErrorText(error) ?? String(error)}`];
+  }
+  const files = names.filter((name) => isTorchCpu.test(name)).map((name) => join(directory, name));
   const distinct = new Map(files.map((file) => [existsSync(file) ? realpathSync(file) : file, file]));
   return [...distinct.values()].map((file) => {
     try {
@@ -109,5 +114,5 @@ export function isBefore(version: string, other: string): boolean {
 }
 
 export function isFolder(path: string): boolean {
-  return statSync(path, { throwIfNoEntry: false })?.isDirectory() ?? false;
+  return existsSync(path) && statSync(path).isDirectory();
 }

@@ -3,7 +3,7 @@ import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { type Build, buildPackage, builds, isBuildGiven } from './builds.js';
-import { librariesIn, type Libtorch, libtorchesIn, minorOf } from './installed.js';
+import { isFolder, librariesIn, type Libtorch, libtorchesIn, minorOf } from './installed.js';
 import { places } from './places.js';
 
 export interface Choice {
@@ -35,7 +35,7 @@ export function resolveLibtorch(): Choice | Nothing {
   for (const place of places(builtWith)) {
     const isBuilt = place.folder !== null && builtWith.includes(place.folder);
     const found = place.folder === null ? [] : isBuilt ? librariesIn(place.folder) : libtorchesIn(place.folder);
-    if (found.length === 0) tried.push(`${place.name}: ${place.missing ?? 'no libtorch_cpu in it'}`);
+    if (found.length === 0) tried.push(`${place.name}: ${place.missing ?? whyNone(place.folder!)}`);
     for (const libtorch of found) {
       if (typeof libtorch === 'string') {
         tried.push(libtorch);
@@ -67,6 +67,11 @@ function misfit({ version, file, soname }: Libtorch, usable: readonly Build[]): 
   const versions = versionsOf(usable);
   const there = versions.length === 0 ? 'there are none at all' : `there are builds for ${versions.join(', ')}`;
   return `libtorch ${version} in ${file} has no build that fits it: ${there}`;
+}
+
+function whyNone(folder: string): string {
+  if (!existsSync(folder)) return 'there is no such folder';
+  return isFolder(folder) ? 'no libtorch_cpu in it' : 'it is no folder';
 }
 
 function versionsOf(usable: readonly Build[]): string[] {
