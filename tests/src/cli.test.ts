@@ -38,6 +38,7 @@ describe('help', () => {
     [['mask', 'diff'], 'padnet mask diff runs/pad30'],
     [['models'], 'padnet models --json'],
     [['calibrate'], 'padnet calibrate --no-save'],
+    [['setup'], 'padnet setup --with pip --yes'],
     [['doctor'], 'padnet doctor'],
   ])('%j has an example', async (command, example) => {
     const { code, stdout, stderr } = await run(...command, '--help');
@@ -61,6 +62,7 @@ describe('help', () => {
       'mask',
       'models',
       'calibrate',
+      'setup',
       'doctor',
     ]) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));

@@ -29,6 +29,9 @@ export function buildPackage(platform: string = process.platform, arch: string =
   return `@padnet/torch-${platform}-${arch}`;
 }
 
+/** The C++ sources of this package, for CMake. */
+export const nativeSources = fileURLToPath(new URL('../../native', import.meta.url));
+
 /** This package's folder. */
 const root = fileURLToPath(new URL('../../', import.meta.url));
 

@@ -7,6 +7,8 @@ import { readSharedLibrary } from './sharedLibrary.js';
 export interface Libtorch {
   /** Such as `1.13.0`. */
   readonly version: string;
+  /** The folder that has `include/`, where it has been unpacked whole; such as `/usr`, or the `torch` of a Python. */
+  readonly root: string;
   /** Absolute path of libtorch_cpu. */
   readonly file: string;
   /** Absolute path of libc10. */
@@ -67,19 +69,24 @@ function inspect(file: string): Libtorch {
   const c10 = beside('libc10');
   if (!existsSync(c10)) throw new Error(`${file} lacks its libc10: there is no ${c10}`);
   readSharedLibrary(c10);
-  const version = versionOf(file);
+  const root = rootOf(file);
+  const version = versionOf(file, root);
   if (isBefore(minorOf(version), oldestLibtorch)) {
     throw new Error(`libtorch ${version} in ${file} is too old: ${oldestLibtorch} or later is needed`);
   }
   const cuda = beside('libtorch_cuda');
-  return { version, file, c10, cuda: existsSync(cuda) ? cuda : null, soname };
+  return { version, root, file, c10, cuda: existsSync(cuda) ? cuda : null, soname };
+}
+
+function rootOf(file: string): string {
+  const directory = dirname(file);
+  return basename(directory).endsWith('-linux-gnu') ? dirname(dirname(directory)) : dirname(directory);
 }
 
 /** The version, from the name of the library or from what lies around it. */
-function versionOf(file: string): string {
+function versionOf(file: string, root: string): string {
   const named = /\.so\.(\d+\.\d+[\d.]*)$/.exec(realpathSync(file))?.[1];
   if (named !== undefined) return named;
-  const root = dirname(dirname(file));
   const headers = ['include/torch/csrc/api/include/torch/version.h', 'include/torch/headeronly/version.h'];
   for (const name of ['version.py', 'build-version', ...headers]) {
     const found = versionInText(join(root, name));

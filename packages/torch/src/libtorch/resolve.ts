@@ -19,8 +19,8 @@ export interface Nothing {
   readonly tried: readonly string[];
   /** Libtorches that a build could be compiled for. */
   readonly libtorches: readonly Libtorch[];
-  /** Minor versions that there are builds for. */
-  readonly versions: readonly string[];
+  /** Builds, none of which fits. */
+  readonly builds: readonly Build[];
 }
 
 /** Looks for a libtorch and a build that fits it; loads nothing. */
@@ -30,7 +30,7 @@ export function resolveLibtorch(): Choice | Nothing {
   const tried = all.filter((build) => typeof build === 'string');
   const libtorches: Libtorch[] = [];
   // Who names a build wants no other.
-  if (isBuildGiven() && usable.length === 0) return { tried, libtorches, versions: [] };
+  if (isBuildGiven() && usable.length === 0) return { tried, libtorches, builds: [] };
   const builtWith = usable.map((build) => build.builtWith).filter((folder) => folder !== null);
   for (const place of places(builtWith)) {
     const isBuilt = place.folder !== null && builtWith.includes(place.folder);
@@ -47,7 +47,7 @@ export function resolveLibtorch(): Choice | Nothing {
       tried.push(misfit(libtorch, usable));
     }
   }
-  return { tried: [...new Set(tried)], libtorches, versions: versionsOf(usable) };
+  return { tried: [...new Set(tried)], libtorches, builds: usable };
 }
 
 /** Whether the addon's functions are those of this libtorch, and its libraries have the names that the addon asks for. */
