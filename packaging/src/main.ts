@@ -5,6 +5,9 @@
  *     npm run package -- --libtorch /opt/libtorch         and compiled against another libtorch; may be repeated
  *     npm run package -- --builds FOLDER                  and builds that were made before, or on other machines
  *     npm run package -- --builds-only --out FOLDER       the builds alone, for `--builds`
+ *
+ * `--version 0.2.0` and `--repository https://…` are written into the packages; `--no-checkout` leaves out what `make
+ * build` has built.
  */
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -18,6 +21,7 @@ function main(): void {
     options: {
       out: { type: 'string', default: 'packed' },
       version: { type: 'string', default: checkoutVersion() },
+      repository: { type: 'string' },
       libtorch: { type: 'string', multiple: true, default: [] },
       builds: { type: 'string', multiple: true, default: [] },
       'builds-only': { type: 'boolean', default: false },
@@ -32,7 +36,8 @@ function main(): void {
     for (const folder of values.libtorch) addBuildFor(resolve(folder), builds);
     for (const folder of values.builds) addFinishedBuilds(resolve(folder), builds);
     if (values['builds-only']) return;
-    for (const file of packAll({ builds, out, version: values.version })) console.log(join(out, file));
+    for (const file of packAll({ builds, out, version: values.version, repository: values.repository }))
+      console.log(join(out, file));
   } finally {
     rmSync(work, { recursive: true, force: true });
   }

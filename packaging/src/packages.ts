@@ -26,6 +26,12 @@ export function checkoutVersion(): string {
   return read(join(repository, 'packages/padnet/package.json')).version;
 }
 
+export interface Release {
+  readonly version: string;
+  /** Address of the repository, which npm's provenance compares with where the packages were made. */
+  readonly repository?: string | undefined;
+}
+
 /**
  * Packs everything into tarballs.
  *
@@ -35,31 +41,26 @@ export function checkoutVersion(): string {
 export function packAll({
   builds,
   out,
-  version,
-}: {
-  readonly builds: string;
-  readonly out: string;
-  readonly version: string;
-}): string[] {
+  ...release
+}: Release & { readonly builds: string; readonly out: string }): string[] {
   mkdirSync(out, { recursive: true });
   const stage = mkdtempSync(join(tmpdir(), 'padnet-packages-'));
   try {
-    const platform = stagePlatform(builds, join(stage, 'platform'), version);
-    const staged = ['runtime', 'site', 'torch', 'padnet'].map((name) => stagePackage(name, join(stage, name), version));
-    return [platform, ...staged].map((folder) => {
-      const [packed] = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', out], folder)) as {
-        filename: string;
-      }[];
-      // Scoped names stand here with a slash in some versions of npm.
-      return packed!.filename.replace('@', '').replace('/', '-');
-    });
+    const platform = stagePlatform(builds, join(stage, 'platform'), release);
+    const staged = ['runtime', 'site', 'torch', 'padnet'].map((name) => stagePackage(name, join(stage, name), release));
+    const folders = [platform, ...staged];
+    const packed = JSON.parse(run('npm', ['pack', '--json', '--pack-destination', out, ...folders])) as {
+      filename: string;
+    }[];
+    // Scoped names stand there with a slash in some versions of npm.
+    return packed.map(({ filename }) => filename.replace('@', '').replace('/', '-'));
   } finally {
     rmSync(stage, { recursive: true, force: true });
   }
 }
 
 /** `@padnet/torch-linux-x64` and its like, for the platform that this runs on. */
-function stagePlatform(builds: string, folder: string, version: string): string {
+function stagePlatform(builds: string, folder: string, release: Release): string {
   const { platform: os, arch: cpu } = process;
   if (!platforms.some((one) => one.os === os && one.cpu === cpu)) {
     const known = platforms.map((one) => `${one.os}-${one.cpu}`).join(', ');
@@ -70,7 +71,7 @@ function stagePlatform(builds: string, folder: string, version: string): string 
   cpSync(join(repository, 'LICENSE'), join(folder, 'LICENSE'));
   const manifest = {
     name: buildPackage(),
-    version,
+    ...published(release),
     description: `@padnet/torch compiled for ${os}-${cpu} and libtorch ${versions.join(', ')}`,
     license: 'MIT',
     os: [os],
@@ -82,7 +83,7 @@ function stagePlatform(builds: string, folder: string, version: string): string 
   return folder;
 }
 
-function stagePackage(name: string, folder: string, version: string): string {
+function stagePackage(name: string, folder: string, release: Release): string {
   const source = join(repository, 'packages', name);
   const manifest = read(join(source, 'package.json'));
   mkdirSync(folder);
@@ -93,20 +94,26 @@ function stagePackage(name: string, folder: string, version: string): string {
   cpSync(join(repository, 'LICENSE'), join(folder, 'LICENSE'));
   const own = (dependencies: Readonly<Record<string, string>> = {}): Record<string, string> =>
     Object.fromEntries(
-      Object.entries(dependencies).map(([key, range]) => [key, key.startsWith('@padnet/') ? version : range]),
+      Object.entries(dependencies).map(([key, range]) => [key, key.startsWith('@padnet/') ? release.version : range]),
     );
   writeManifest(folder, {
     ...manifest,
-    version,
+    ...published(release),
     scripts: undefined,
     devDependencies: undefined,
     dependencies: own(manifest.dependencies),
     // Not in the checkout, which has its own builds: npm would look for them there.
     ...(name === 'torch' && {
-      optionalDependencies: Object.fromEntries(platforms.map(({ os, cpu }) => [buildPackage(os, cpu), version])),
+      optionalDependencies: Object.fromEntries(
+        platforms.map(({ os, cpu }) => [buildPackage(os, cpu), release.version]),
+      ),
     }),
   });
   return folder;
+}
+
+function published({ version, repository: address }: Release): object {
+  return { version, ...(address !== undefined && { repository: { type: 'git', url: `git+${address}.git` } }) };
 }
 
 function writeManifest(folder: string, manifest: object): void {

@@ -48,6 +48,9 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 # g++ 13 takes the std::vector<bool> of libtorch 2.11's own headers for an overflow.
 set(WARNINGS -Wall -Wextra -Werror -Wno-error=array-bounds)
 
+# Checks name the file that they stand in: without the folders of this machine, so that a package names none.
+add_compile_options(-fmacro-prefix-map=${TORCH_INCLUDE}/= -fmacro-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/=)
+
 set(TORCH_INCLUDES ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
 set(TORCH_LIBRARIES ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} OpenMP::OpenMP_CXX)
 get_filename_component(TORCH_LIBRARY_DIR "${TORCH_CPU_LIBRARY}" DIRECTORY)

@@ -8,7 +8,8 @@ let isLoaded = false;
 /** Loads the library, once. */
 export function loadNativeLibrary(): void {
   if (isLoaded) return;
-  const file = process.env.PADNET_LIBRARY ?? nativeFile('libpadnet.so', new URL('../../build/', import.meta.url));
+  const given = process.env.PADNET_LIBRARY?.trim() ?? '';
+  const file = given === '' ? nativeFile('libpadnet.so', new URL('../../build/', import.meta.url)) : given;
   try {
     loadLibrary(file);
   } catch (error) {

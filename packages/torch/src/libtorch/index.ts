@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Which libtorch there is, without loading it: `@padnet/torch/libtorch`.
  *

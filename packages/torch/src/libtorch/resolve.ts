@@ -65,7 +65,8 @@ function misfit({ version, file, soname }: Libtorch, usable: readonly Build[]): 
     );
   }
   const versions = versionsOf(usable);
-  const there = versions.length === 0 ? 'there are none at all' : `there are builds for ${versions.join(', ')}`;
+  const there =
+    versions.length === 0 ? `${buildPackage()} is not installed` : `there are builds for ${versions.join(', ')}`;
   return `libtorch ${version} in ${file} has no build that fits it: ${there}`;
 }
 
