@@ -4,10 +4,11 @@
 # four minutes and 4 GB. Nothing outside FOLDER is changed.
 #
 # 1. a first system has a compiler and the suite's libtorch-dev: it builds what a package of that libtorch carries
-# 2. `npm run package` packs that with the builds of this machine, and those in $BUILDS
+# 2. `npm run package` packs that with the builds of this machine
 # 3. a second system has Node and nothing else: npm install of the tarballs, `npx padnet setup --yes`, doctor, an epoch of training
 #
-# For Ubuntu: MIRROR=http://archive.ubuntu.com/ubuntu fresh-system.sh questing. Where the suite's own Node is too old, it gets this
+# BUILDS=FOLDER, which `npm run package -- --builds-only` made, takes the place of the first. For Ubuntu, whose key debootstrap may not
+# have (KEYRING=FILE): MIRROR=http://archive.ubuntu.com/ubuntu fresh-system.sh questing. Where the suite's own Node is too old, it gets this
 # machine's. WHEEL=FOLDER, the site-packages of a Python with torch, is used instead of the suite's libtorch.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -63,7 +64,10 @@ install() {
 }
 
 step "debootstrap of a bare $suite"
-debootstrap --variant=minbase ${KEYRING:+--keyring="$KEYRING"} --include=ca-certificates "$suite" "$folder/base" "$mirror" >"$folder/debootstrap.log" ||
+scripts=/usr/share/debootstrap/scripts
+script=$scripts/$suite
+[ -e "$script" ] || script=$scripts/$(grep -q ubuntu <<<"$mirror" && echo gutsy || echo sid) # releases newer than debootstrap
+debootstrap --variant=minbase ${KEYRING:+--keyring="$KEYRING"} --include=ca-certificates "$suite" "$folder/base" "$mirror" "$script" >"$folder/debootstrap.log" ||
   fail "debootstrap failed: $(tail -1 "$folder/debootstrap.log")"
 cp --dereference /etc/resolv.conf "$folder/base/etc/resolv.conf"
 cp "$certificates" "$folder/base$certificates" # those of a proxy, where there is one
@@ -89,7 +93,7 @@ node() {
 
 builds=()
 [ -z "${BUILDS:-}" ] || builds+=(--builds "$BUILDS")
-if [ -z "${WHEEL:-}" ] && [ -n "$(candidate libtorch-dev)" ]; then
+if [ -z "${BUILDS:-}" ] && [ -n "$(candidate libtorch-dev)" ]; then
   step "a build for the libtorch of $suite, $(candidate libtorch-dev)"
   system builder
   node builder

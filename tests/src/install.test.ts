@@ -1,4 +1,4 @@
-/** The packages as users get them: tarballs, installed in an empty project where there is neither compiler nor CMake. */
+/** The packages as users get them: tarballs, installed in an empty project without compiler and CMake. */
 import { spawn, spawnSync } from 'node:child_process';
 import {
   existsSync,
@@ -165,7 +165,8 @@ describe.runIf(process.platform === 'linux')('the installed packages', { timeout
   it('can all be imported', async (context) => {
     skipUnreachable(context);
     const entries = ['padnet', 'padnet/data', 'padnet/report', 'padnet/export', '@padnet/torch', '@padnet/runtime'];
-    const program = `for (const entry of ${JSON.stringify(entries)}) console.log(Object.keys(await import(entry)).length > 1);`;
+    const program = `for (const entry of ${JSON.stringify(entries)})
+      console.log(Object.keys(await import(entry)).length > 1);`;
     const { stdout } = await run('node', ['--input-type=module', '-e', program], { PATH: bin });
     expect(stdout).toBe('true\n'.repeat(entries.length));
   });

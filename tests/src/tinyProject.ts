@@ -1,4 +1,4 @@
-/** `node tests/dist/tinyProject.js FOLDER`: pictures and a recipe that trains in seconds, to try an installation with. */
+/** `node tests/dist/tinyProject.js FOLDER`: pictures and a recipe that trains in seconds, to try an installation. */
 import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { tinyRecipe, writePictures } from './padnetProcess.js';

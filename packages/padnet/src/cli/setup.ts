@@ -58,8 +58,8 @@ function described({ libtorch, place, build }: Choice): string {
 }
 
 const givenAlone =
-  'nothing can be compiled for this LIBTORCH from here: a C++ compiler, CMake and its headers (include/torch) are needed; ' +
-  'set it to another libtorch, or unset it and run `padnet setup` again';
+  'nothing can be compiled for this LIBTORCH from here: a C++ compiler, CMake and its headers (include/torch) are ' +
+  'needed; set it to another libtorch, or unset it and run `padnet setup` again';
 
 function noWay(wanted: string | undefined, ways: readonly Way[]): string {
   if (wanted !== undefined) {
@@ -68,8 +68,8 @@ function noWay(wanted: string | undefined, ways: readonly Way[]): string {
     return `--with ${wanted} cannot be done on this machine; ${possible}`;
   }
   return (
-    'nothing can be installed from here: install a libtorch by hand and set LIBTORCH to it, or first Python with venv ' +
-    '(Debian: python3-venv), or a C++ compiler and CMake'
+    'nothing can be installed from here: install a libtorch by hand and set LIBTORCH to it, or first Python with ' +
+    'venv (Debian: python3-venv), or a C++ compiler and CMake'
   );
 }
 

@@ -37,8 +37,8 @@ export function loadAddon(): Addon {
   const loaded = addon.buildInfo().version;
   if (minorOf(loaded) !== choice.build.version) {
     throw new Error(
-      `${file} is libtorch ${loaded}, though what lies around it says ${version}: unpack one libtorch into a folder of ` +
-        'its own',
+      `${file} is libtorch ${loaded}, though what lies around it says ${version}: unpack one libtorch into a folder ` +
+        'of its own',
     );
   }
   return addon;

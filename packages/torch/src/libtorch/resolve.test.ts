@@ -153,7 +153,8 @@ describe('a libtorch', () => {
 function loadedWith(env: NodeJS.ProcessEnv): string {
   const url = JSON.stringify(new URL('../index.js', import.meta.url).href);
   const program = `const { zeros, libtorchVersion } = await import(${url});
-    try { console.log(zeros([2]).sum().item(), libtorchVersion().version); } catch (error) { console.log(error.message); }`;
+    try { console.log(zeros([2]).sum().item(), libtorchVersion().version); }
+    catch (error) { console.log(error.message); }`;
   const { stdout, stderr } = spawnSync(process.execPath, ['--input-type=module', '-e', program], {
     env: { ...process.env, ...env },
     encoding: 'utf8',

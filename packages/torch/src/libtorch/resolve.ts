@@ -50,7 +50,7 @@ export function resolveLibtorch(): Choice | Nothing {
   return { tried: [...new Set(tried)], libtorches, builds: usable };
 }
 
-/** Whether the addon's functions are those of this libtorch, and its libraries have the names that the addon asks for. */
+/** Whether the addon's functions are those of this libtorch, and its library has the name that the addon asks for. */
 function fits(build: Build, libtorch: Libtorch): boolean {
   return build.version === minorOf(libtorch.version) && build.soname === libtorch.soname;
 }
@@ -82,8 +82,8 @@ function versionsOf(usable: readonly Build[]): string[] {
 /** One line: all that was tried, and the ways out. */
 export function nothingFits({ tried }: Nothing): string {
   return (
-    `no libtorch was found that fits (${tried.join('; ')}): \`npx padnet setup\` says what to install and does it, or ` +
-    `set LIBTORCH to an unpacked libtorch, or in a checkout run \`make build\``
+    `no libtorch was found that fits (${tried.join('; ')}): \`npx padnet setup\` says what to install and does it, ` +
+    `or set LIBTORCH to an unpacked libtorch, or in a checkout run \`make build\``
   );
 }
 
