@@ -101,10 +101,12 @@ describe.runIf(process.platform === 'linux')('the installed packages', { timeout
       expect(manifest(name).version).toBe(version);
     expect(manifest('@padnet/torch').optionalDependencies).toMatchObject({ '@padnet/torch-linux-x64': version });
     expect(manifest(platform)).toMatchObject({ os: ['linux'], cpu: [process.arch], libc: ['glibc'] });
+    const hasDist = existsSync(join(root, 'packages/torch/build/libdist.so'));
+    const native = ['loader.node', 'torch.node', 'libpadnet.so', ...(hasDist ? ['libdist.so'] : [])];
     for (const build of readdirSync(join(project, 'node_modules', platform), { withFileTypes: true })) {
       if (!build.isDirectory()) continue;
       const files = join(build.parentPath, build.name);
-      for (const name of ['loader.node', 'torch.node', 'libpadnet.so', 'libtorch.json']) {
+      for (const name of [...native, 'libtorch.json']) {
         const bytes = readFileSync(join(files, name));
         expect(bytes.includes(root.replace(/\/$/, '')), `${name} names the checkout`).toBe(false);
         if (name.endsWith('json')) continue;

@@ -34,8 +34,8 @@ const commands: Readonly<Record<string, readonly [description: string, load: () 
   mask: ['Show masks, or compare those of two partitions.', () => import('./mask.js')],
   models: ['List the networks for pictures: stored numbers and MACs of each form.', () => import('./models.js')],
   calibrate: ['Measure how plans are best chosen on this machine: 15 minutes.', () => import('./calibrate.js')],
-  setup: ['Install what is missing to train: libtorch. It asks first.', () => import('./setup.js')],
   doctor: ['Check this machine, and say how to mend what is wrong.', () => import('./doctor.js')],
+  setup: ['Install what is missing to train: libtorch. It asks first.', () => import('./setup.js')],
 };
 
 /** The program: reads the process's command line and sets its exit code. */
