@@ -24,13 +24,13 @@ export interface System {
   readonly python: string | null;
 }
 
-/** The minor version of libtorch that apt-get installs, by the release of Debian or Ubuntu. */
+/**
+ * The minor version of libtorch that apt-get installs, by the release of Debian. Ubuntu 25.10 has Debian's 2.6 with
+ * another Gloo, and it cannot be loaded there; other releases have too old ones, none, or have not been tried.
+ */
 const aptVersions: Readonly<Record<string, string>> = {
   bookworm: '1.13',
   trixie: '2.6',
-  plucky: '2.6',
-  questing: '2.6',
-  resolute: '2.9',
 };
 
 /** CPU-only wheels, a tenth of the size of PyPI's; pip takes PyPI's where this cannot be reached. */

@@ -4,7 +4,7 @@ import { accessSync, constants, existsSync, readFileSync } from 'node:fs';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline/promises';
 import { Option } from '@commander-js/extra-typings';
-import { type Choice, nothingFits, resolveLibtorch } from '@padnet/torch/libtorch';
+import { builds, type Choice, type Nothing, nothingFits, resolveLibtorch } from '@padnet/torch/libtorch';
 import { InputError } from '../errors.js';
 import { libtorchWays, type System, type Way, wayNames } from './libtorchWays.js';
 import { type Command, oneOf, type OptionsOf, withExamples } from './options.js';
@@ -26,7 +26,7 @@ export function register(command: Command, terminal: Terminal): void {
 }
 
 async function setup({ yes, with: wanted }: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
-  const found = resolveLibtorch();
+  const found = workingLibtorch();
   if (!('tried' in found)) {
     terminal.print(`nothing to do: ${described(found)}`);
     return;
@@ -48,9 +48,24 @@ async function setup({ yes, with: wanted }: OptionsOf<typeof define>, terminal: 
     return;
   }
   runAll(way);
-  const now = resolveLibtorch();
+  const now = workingLibtorch();
   if ('tried' in now) throw new InputError(nothingFits(now));
   terminal.print(`ready: ${described(now)}`);
+}
+
+/** What is loaded, or why nothing is; by a process of its own, since what is loaded once stays. */
+function workingLibtorch(): Choice | Nothing {
+  const found = resolveLibtorch();
+  if ('tried' in found) return found;
+  const program = `import { libtorchVersion } from ${JSON.stringify(import.meta.resolve('@padnet/torch'))};
+    try { libtorchVersion(); } catch (error) { console.log(error.message); }`;
+  const { status, stdout } = spawnSync(process.execPath, ['--input-type=module', '--eval', program], {
+    encoding: 'utf8',
+  });
+  const problem = status === 0 ? stdout.trim() : 'the process that loaded it ended';
+  if (problem === '') return found;
+  const usable = builds().filter((build) => typeof build !== 'string');
+  return { tried: [`${problem} (${found.libtorch.file})`], libtorches: [], builds: usable };
 }
 
 function described({ libtorch, place, build }: Choice): string {

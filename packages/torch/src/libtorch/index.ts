@@ -4,7 +4,7 @@
  *
  * @module
  */
-export { type Build, buildPackage, compiledFolder, nativeSources } from './builds.js';
+export { type Build, buildPackage, builds, compiledFolder, nativeSources } from './builds.js';
 export { type Libtorch, minorOf } from './installed.js';
 export { linkerReason } from './load.js';
 export { environmentFolder } from './places.js';

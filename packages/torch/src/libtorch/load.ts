@@ -71,7 +71,11 @@ export function linkerReason(said: string, path: string): string {
     const needed = { GLIBC: `glibc ${version}`, GLIBCXX: 'a newer libstdc++', CXXABI: 'a newer libstdc++' }[library];
     return `it needs ${needed ?? `${library} ${version}`}, and this system has an older one`;
   }
-  if (said.includes('undefined symbol')) return `${basename(path)} was compiled against another libtorch`;
+  if (said.includes('undefined symbol')) {
+    return /^lib(torch|c10)/.test(basename(path))
+      ? 'a library that it needs is of another version than it was built with'
+      : `${basename(path)} was compiled against another libtorch`;
+  }
   if (said.includes('cannot open shared object file')) return `${path} could not be opened`;
   if (said.includes('static TLS')) return 'another library has taken the memory that it needs (start it by itself)';
   return `${path} is damaged, or not for this system`;

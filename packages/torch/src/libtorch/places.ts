@@ -1,6 +1,6 @@
 /** Where a libtorch may lie, in the order in which it is looked for. */
 import { execFileSync } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, readdirSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, dirname, join } from 'node:path';
 
@@ -36,13 +36,22 @@ export function* places(builtWith: readonly string[]): Generator<Place> {
     return; // who names one wants no other
   }
   for (const folder of builtWith) yield { name: 'built with', folder };
+  for (const folder of ownTorches()) yield { name: 'padnet setup', folder };
   for (const folder of systemFolders) yield { name: folder, folder };
   for (const python of pythons()) yield torchOf(python);
 }
 
-/** Pythons: that of `padnet setup`, those of virtual environments in use, and the first of the PATH. */
+/** What `padnet setup` has installed: found by its name, so that no Python has to be started. */
+function ownTorches(): string[] {
+  const lib = join(environmentFolder(), 'lib');
+  if (!existsSync(lib)) return [];
+  const folders = readdirSync(lib).map((name) => join(lib, name, 'site-packages', 'torch'));
+  return folders.filter((folder) => existsSync(folder));
+}
+
+/** Pythons: those of virtual environments in use, and the first of the PATH. */
 function pythons(): string[] {
-  const environments = [environmentFolder(), process.env.VIRTUAL_ENV ?? '', process.env.CONDA_PREFIX ?? ''];
+  const environments = [process.env.VIRTUAL_ENV ?? '', process.env.CONDA_PREFIX ?? ''];
   const inFolder = (folder: string): string => join(folder, 'python3');
   const has = (folder: string): boolean => folder !== '' && existsSync(inFolder(folder));
   const first = (process.env.PATH ?? '').split(delimiter).find(has);

@@ -221,6 +221,13 @@ describe.skipIf(process.platform !== 'linux')('a libtorch that is refused when i
   });
 });
 
+it('is linked with libraries of other versions', () => {
+  const said = '/usr/lib/libtorch_cpu.so.2.6: undefined symbol: _ZN4gloo10rendezvous5StoreD2Ev';
+  expect(linkerReason(said, '/usr/lib/libtorch_cpu.so.2.6')).toBe(
+    'a library that it needs is of another version than it was built with',
+  );
+});
+
 it.each([
   [
     'libcudart.so.13: cannot open shared object file: No such file or directory',
