@@ -84,8 +84,8 @@ node() {
   else
     step "the Node of $suite ($(candidate nodejs)) is too old: taking this machine's"
     install "$1" libstdc++6
-    cp "$(readlink -f "$(command -v node)")" "$folder/$1/usr/local/bin/node"
-    cp -r "$(readlink -f "$(dirname "$(readlink -f "$(command -v npm)")")/..")" "$folder/$1/usr/local/lib/npm"
+    cp "$(readlink -f "$(type -P node)")" "$folder/$1/usr/local/bin/node"
+    cp -r "$(readlink -f "$(dirname "$(readlink -f "$(type -P npm)")")/..")" "$folder/$1/usr/local/lib/npm"
     ln -s ../lib/npm/bin/npm-cli.js "$folder/$1/usr/local/bin/npm"
     ln -s ../lib/npm/bin/npx-cli.js "$folder/$1/usr/local/bin/npx"
   fi
