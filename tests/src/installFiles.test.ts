@@ -1,4 +1,4 @@
-/** The files that installing and publishing are described by, and that no test can run: they name only what there is. */
+/** The files of installing and publishing that no test can run: they name only what there is. */
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, it } from 'vitest';
