@@ -51,7 +51,7 @@ docs: typescript ## the API reference of both packages, in api/; what it would l
 	npx typedoc
 
 clean:
-	rm -rf node_modules api packages/*/build packages/*/dist tests/dist examples/dist benchmarks/dist
+	rm -rf node_modules api packages/*/build packages/*/dist tests/dist examples/dist benchmarks/dist packaging/dist packed
 
 setup-build:
 	@scripts/setup.sh build

@@ -65,6 +65,8 @@ setup_build() {
   if [ -n "${LIBTORCH:-}" ]; then
     [ -f "$LIBTORCH/include/torch/library.h" ] || fail "LIBTORCH=$LIBTORCH has no include/torch/library.h; point it at an unpacked libtorch 1.13 or later"
   elif command -v apt-get >/dev/null; then
+    [ "$(apt_candidate libtorch-dev)" -gt 0 ] ||
+      fail "this system has no libtorch-dev; set LIBTORCH to an unpacked libtorch, or to the torch folder of a Python (pip install torch)"
     # Without the pthread variant of OpenBLAS, matrix products run 50 times slower on reference BLAS.
     apt_install libtorch-dev libopenblas0-pthread
   else

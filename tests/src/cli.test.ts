@@ -38,6 +38,7 @@ describe('help', () => {
     [['mask', 'diff'], 'padnet mask diff runs/pad30'],
     [['models'], 'padnet models --json'],
     [['calibrate'], 'padnet calibrate --no-save'],
+    [['setup'], 'padnet setup --with pip --yes'],
     [['doctor'], 'padnet doctor'],
   ])('%j has an example', async (command, example) => {
     const { code, stdout, stderr } = await run(...command, '--help');
@@ -61,6 +62,7 @@ describe('help', () => {
       'mask',
       'models',
       'calibrate',
+      'setup',
       'doctor',
     ]) {
       expect(asked.stdout).toMatch(new RegExp(`^  ${command}\\b`, 'm'));
@@ -283,6 +285,29 @@ describe('without training', () => {
       'python',
     ]);
     expect(findings.find(({ subject }) => subject === 'libtorch')?.level).toBe('ok');
+  });
+
+  it('sets up what is missing: nothing, or what cannot be had', async () => {
+    const ready = await run('setup');
+    expect(ready).toMatchObject({ code: 0, stderr: '' });
+    expect(ready.stdout).toMatch(/^nothing to do: libtorch \d+\.\d+\.\d+ in .*; build for \d+\.\d+: .+\n$/);
+    const { code, stdout, stderr } = await padnet(['setup', '--yes'], { cwd, env: { LIBTORCH: '/nowhere' } });
+    expect({ code, stdout }).toEqual({
+      code: 1,
+      stdout: 'no libtorch was found that fits:\n  LIBTORCH=/nowhere: there is no such folder\n',
+    });
+    expect(stderr).toMatch(/^padnet: nothing can be compiled for this LIBTORCH from here: .*\n$/);
+  });
+
+  it('ends at once where there is no libtorch to train with', async () => {
+    const { code, stderr } = await padnet(['train', 'static.yaml', '--out', 'runs/none'], {
+      cwd,
+      env: { LIBTORCH: '/nowhere' },
+    });
+    expect(code).toBe(1);
+    expect(stderr).toMatch(
+      /^padnet: no libtorch was found that fits \(LIBTORCH=\/nowhere: there is no such folder\): .*\n$/,
+    );
   });
 
   it('needs no libtorch to give help, nor to say that there is none', async () => {

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Trained networks as files that answer without libtorch: the compact form, and folders with a graph of ONNX.
  *

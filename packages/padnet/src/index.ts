@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Partially dynamic networks (PAD-Net, He et al., ACL 2023, arXiv 2211.05528): the method, networks that are built of
  * it, and their training. Datasets are in `padnet/data`; comparisons, tables and pages in `padnet/report`.

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * What networks are and do, runs compared, tables over recipes and seeds, and pages that show them.
  *

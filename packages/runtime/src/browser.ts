@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Answers of exported networks, in a browser. The same in Node: `index.ts`. */
 import { classifierOf, type Picture, type PictureClassifier, type TextClassifier } from './classifiers.js';
 import type { Engine, EngineOptions } from './engine/engine.js';

@@ -1,3 +1,4 @@
+/// <reference lib="esnext.disposable" preserve="true" />
 /** Answers of exported networks, in Node. The same in a browser: `browser.ts`. */
 import { fileURLToPath } from 'node:url';
 import { classifierOf, type PictureClassifier, type TextClassifier } from './classifiers.js';

@@ -67,7 +67,6 @@ constexpr Export kExports[] = {
 NAPI_MODULE_INIT() {
   using padnet::Environment;
   padnet::guardAllocations();
-  padnet::loadCuda();
   napi_set_instance_data(
       env, new Environment(env), [](napi_env, void* data, void*) { delete static_cast<Environment*>(data); }, nullptr);
   for (const auto& entry : padnet::kExports) {

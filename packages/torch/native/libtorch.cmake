@@ -9,10 +9,12 @@ set(TORCH_HINTS ${LIBTORCH} /usr /usr/local)
 find_path(TORCH_INCLUDE torch/library.h HINTS ${TORCH_HINTS} PATH_SUFFIXES include NO_DEFAULT_PATH)
 find_library(TORCH_CPU_LIBRARY torch_cpu HINTS ${TORCH_HINTS} PATH_SUFFIXES lib lib/x86_64-linux-gnu lib/aarch64-linux-gnu NO_DEFAULT_PATH)
 find_library(C10_LIBRARY c10 HINTS ${TORCH_HINTS} PATH_SUFFIXES lib lib/x86_64-linux-gnu lib/aarch64-linux-gnu NO_DEFAULT_PATH)
-find_library(TORCH_CUDA_LIBRARY torch_cuda HINTS ${TORCH_HINTS} PATH_SUFFIXES lib NO_DEFAULT_PATH)
+if(LIBTORCH AND NOT TORCH_INCLUDE MATCHES "^${LIBTORCH}/")
+  message(FATAL_ERROR "LIBTORCH=${LIBTORCH} has no include/torch/library.h: set it to an unpacked libtorch 1.13 or later")
+endif()
 if(NOT TORCH_INCLUDE OR NOT TORCH_CPU_LIBRARY OR NOT C10_LIBRARY)
-  message(FATAL_ERROR "libtorch was not found${LIBTORCH}. Install Debian's libtorch-dev and libopenblas0-pthread, "
-                      "or set LIBTORCH to an unpacked libtorch 1.13 or later.")
+  message(FATAL_ERROR "libtorch was not found: install Debian's libtorch-dev and libopenblas0-pthread, "
+                      "or set LIBTORCH to an unpacked libtorch 1.13 or later")
 endif()
 
 # libtorch 2.10 and later need C++20; earlier ones are happy with 17.
@@ -28,6 +30,9 @@ endforeach()
 if(NOT TORCH_VERSION)
   message(FATAL_ERROR "the version of the libtorch at ${TORCH_INCLUDE} could not be read")
 endif()
+if(TORCH_VERSION VERSION_LESS 1.13)
+  message(FATAL_ERROR "libtorch ${TORCH_VERSION} at ${TORCH_INCLUDE} is too old: 1.13 or later is needed")
+endif()
 message(STATUS "libtorch ${TORCH_VERSION} at ${TORCH_CPU_LIBRARY}")
 if(TORCH_VERSION VERSION_GREATER_EQUAL 2.10)
   set(CMAKE_CXX_STANDARD 20)
@@ -42,6 +47,9 @@ find_package(OpenMP REQUIRED COMPONENTS CXX)
 
 # g++ 13 takes the std::vector<bool> of libtorch 2.11's own headers for an overflow.
 set(WARNINGS -Wall -Wextra -Werror -Wno-error=array-bounds)
+
+# Checks name the file that they stand in: without the folders of this machine, so that a package names none.
+add_compile_options(-fmacro-prefix-map=${TORCH_INCLUDE}/= -fmacro-prefix-map=${CMAKE_CURRENT_SOURCE_DIR}/=)
 
 set(TORCH_INCLUDES ${TORCH_INCLUDE} ${TORCH_INCLUDE}/torch/csrc/api/include)
 set(TORCH_LIBRARIES ${TORCH_CPU_LIBRARY} ${C10_LIBRARY} OpenMP::OpenMP_CXX)

@@ -267,11 +267,17 @@ napi_value setNumThreads(Environment& environment, const napi_value* arguments) 
 }
 
 napi_value buildInfo(Environment& environment, const napi_value*) {
+  // Of the libtorch that is loaded; TORCH_VERSION is that of the headers.
+  const std::string settings = at::show_config();
+  const std::string key = "TORCH_VERSION=";
+  const size_t found = settings.find(key);
+  const size_t start = found == std::string::npos ? settings.size() : found + key.size();
+  const std::string version = settings.substr(start, settings.find_first_of(", \n", start) - start);
   napi_value object = nullptr;
   napi_create_object(environment.env, &object);
-  napi_set_named_property(environment.env, object, "version", fromString(environment.env, TORCH_VERSION));
+  napi_set_named_property(environment.env, object, "version", fromString(environment.env, version));
   napi_set_named_property(environment.env, object, "configuration",
-                          fromString(environment.env, at::show_config() + at::get_parallel_info()));
+                          fromString(environment.env, settings + at::get_parallel_info()));
   return object;
 }
 

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * libtorch for TypeScript.
  *
@@ -13,6 +14,7 @@ export { dtypes, type DType, type TypedArray } from './dtype.js';
 export * from './indexing.js';
 export type { Layout, MemoryFormat } from './layout.js';
 export { loadLibrary } from './library.js';
+export { nativeFile, type NativeFile } from './libtorch/index.js';
 export { memoryUsage, setMemoryLimit, type MemoryUsage } from './memory.js';
 export * as ops from './ops.generated.js';
 export * as nn from './nn/index.js';

@@ -1,9 +1,8 @@
-/** The addon, loaded once and typed in one place; C++ side: `native/addon.cc`. Nothing else imports it by path. */
+/** The addon, loaded once and typed in one place; C++ side: `native/addon.cc`. `libtorch/` finds and loads it. */
 import { existsSync, readFileSync } from 'node:fs';
-import { createRequire } from 'node:module';
 import { availableParallelism } from 'node:os';
-import { fileURLToPath } from 'node:url';
 import { isMainThread } from 'node:worker_threads';
+import { loadAddon } from './libtorch/load.js';
 import { openBlasCore } from './openBlas.js';
 
 /** How an argument crosses to C++; by name the `Kind` of `native/dispatcher.h`. */
@@ -134,7 +133,7 @@ export let native: Native = new Proxy({} as Native, {
 
 function started(): Native {
   chooseThreadsAndKernels();
-  const addon = load();
+  const addon = loadAddon() as Native;
   // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
   // More threads than OpenMP may start would wait for each other for ever.
   if (isMainThread) {
@@ -158,19 +157,5 @@ function chooseThreadsAndKernels(): void {
   if (isMainThread && process.env.OPENBLAS_CORETYPE === undefined && existsSync(CPU_INFO)) {
     const core = openBlasCore(readFileSync(CPU_INFO, 'utf8'));
     if (core !== null) process.env.OPENBLAS_CORETYPE = core;
-  }
-}
-
-function load(): Native {
-  const file = process.env.PADNET_TORCH_ADDON ?? fileURLToPath(new URL('../build/torch.node', import.meta.url));
-  try {
-    return createRequire(import.meta.url)(file) as Native;
-  } catch (error) {
-    const reason = error instanceof Error ? error.message : String(error);
-    throw new Error(
-      `the libtorch addon could not be loaded (${reason.split('\n')[0] ?? ''}). Build it with \`make build\`: it ` +
-        "needs Debian's libtorch-dev and libopenblas0-pthread, or LIBTORCH set to an unpacked libtorch 1.13 or later.",
-      { cause: error },
-    );
   }
 }

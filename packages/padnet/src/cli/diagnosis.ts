@@ -1,5 +1,6 @@
 /** The checks of `padnet doctor`, one a subject. Each stands alone: a machine without libtorch gets the others. */
 import { getNumThreads, libtorchVersion } from '@padnet/torch';
+import { chosenLibtorch, resolveLibtorch } from '@padnet/torch/libtorch';
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { availableParallelism } from 'node:os';
@@ -49,9 +50,11 @@ const checks = {
     const compiler = firstLine('c++', '--version');
     const cmake = firstLine('cmake', '--version');
     const missing = [compiler === null && 'g++', cmake === null && 'cmake'].filter((name) => name !== false);
+    const isSpared = missing.length > 0 && !('tried' in resolveLibtorch());
+    const found = [compiler ?? 'no C++ compiler', cmake ?? 'no CMake'].join('; ');
     return {
-      level: missing.length === 0 ? 'ok' : 'warn',
-      found: [compiler ?? 'no C++ compiler', cmake ?? 'no CMake'].join('; '),
+      level: missing.length === 0 || isSpared ? 'ok' : 'warn',
+      found: isSpared ? `${found}; not needed: the addon is built` : found,
       fix: `to build the addon: apt-get install ${missing.join(' ')}`,
       values: { compiler, cmake },
     };
@@ -59,16 +62,18 @@ const checks = {
   libtorch: () => {
     try {
       const { version } = libtorchVersion();
-      const file = loadedLibrary(/\/libtorch_cpu[^/]*$/);
-      return { found: `libtorch ${version}${file === null ? '' : ` in ${file}`}`, values: { version, file } };
+      const { libtorch, build, place } = chosenLibtorch();
+      const file = loadedLibrary(/\/libtorch_cpu[^/]*$/) ?? libtorch.file;
+      return {
+        found: `libtorch ${version} in ${file} (${place}); build for ${build.version}: ${build.origin}`,
+        values: { version, file, place, build: build.folder, builtFor: build.version },
+      };
     } catch (error) {
       return {
         level: 'fail',
         found: reasonOf(error),
-        fix:
-          'apt-get install libtorch-dev libopenblas0-pthread (or set LIBTORCH to an unpacked libtorch), then ' +
-          '`make build`',
-        values: { version: null, file: null },
+        fix: '`npx padnet setup` says what to install, and does it',
+        values: { version: null, file: null, place: null, build: null, builtFor: null },
       };
     }
   },
@@ -150,11 +155,17 @@ type Subject = keyof typeof checks;
 /** Checks that need libtorch. */
 const onLibtorch: ReadonlySet<Subject> = new Set(['blas', 'threads', 'dispatcher']);
 
+/** Whether this is a checkout of the repository, with its benchmarks. */
+function isCheckout(): boolean {
+  return existsSync(new URL('../../../../benchmarks', import.meta.url));
+}
+
 /** @param dataPath folder of Fashion-MNIST */
 export function* diagnose(dataPath: string = FASHION_MNIST_PATH): Generator<Finding> {
   let hasLibtorch = true;
   for (const subject of Object.keys(checks) as Subject[]) {
     if (onLibtorch.has(subject) && !hasLibtorch) continue;
+    if (subject === 'python' && !isCheckout()) continue;
     const { level = 'ok', found, fix, values }: Outcome = checks[subject](dataPath);
     if (subject === 'libtorch') hasLibtorch = level === 'ok';
     yield { level, subject, found, fix: level === 'ok' ? null : (fix ?? null), values };

@@ -45,6 +45,7 @@ const commands: Readonly<Record<string, CommandEntry>> = {
     'writes',
   ],
   doctor: ['Check this machine, and say how to mend what is wrong.', () => import('./doctor.js')],
+  setup: ['Install what is missing to train: libtorch. It asks first.', () => import('./setup.js')],
 };
 
 /** The program: reads the process's command line and sets its exit code. */

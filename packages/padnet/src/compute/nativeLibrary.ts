@@ -1,6 +1,6 @@
 /** The compiled operators of dynamic and partial layers (`native/`). */
-import { fileURLToPath } from 'node:url';
-import { loadLibrary } from '@padnet/torch';
+import { loadLibrary, nativeFile } from '@padnet/torch';
+import { linkerReason } from '@padnet/torch/libtorch';
 import { reasonOf } from '../errors.js';
 
 let isLoaded = false;
@@ -8,14 +8,14 @@ let isLoaded = false;
 /** Loads the library, once. */
 export function loadNativeLibrary(): void {
   if (isLoaded) return;
-  const file = process.env.PADNET_LIBRARY ?? fileURLToPath(new URL('../../build/libpadnet.so', import.meta.url));
+  const given = process.env.PADNET_LIBRARY?.trim() ?? '';
+  const file = given === '' ? nativeFile('libpadnet.so', new URL('../../build/', import.meta.url)) : given;
   try {
     loadLibrary(file);
   } catch (error) {
-    throw new Error(
-      `the operators of dynamic layers could not be loaded (${reasonOf(error)}); build them with \`make build\``,
-      { cause: error },
-    );
+    throw new Error(`the operators of dynamic layers could not be loaded (${linkerReason(reasonOf(error), file)})`, {
+      cause: error,
+    });
   }
   isLoaded = true;
 }

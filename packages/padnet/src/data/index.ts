@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Datasets in memory, and loaders that turn them into batches. Knows nothing of tensors.
  *

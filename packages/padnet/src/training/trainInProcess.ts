@@ -45,6 +45,7 @@ export async function* trainInProcess(
   options: TrainRecipeOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const { signal, ...rest } = options;
+  const threads = getNumThreads(); // throws where there is no libtorch
   const child = fork(fileURLToPath(new URL('./trainingProcess.js', import.meta.url)), {
     serialization: 'advanced',
     execArgv: [],
@@ -60,7 +61,7 @@ export async function* trainInProcess(
   try {
     const messages = on(child, 'message', { close: ['disconnect'] }) as AsyncIterable<[TrainingMessage]>;
     const aborted = signal?.aborted ?? false;
-    send({ recipe, options: rest, aborted, threads: getNumThreads(), work: ownWork() });
+    send({ recipe, options: rest, aborted, threads, work: ownWork() });
     for await (const [message] of messages) {
       if (message.type === 'end') return;
       if (message.type === 'error') {

@@ -1,3 +1,4 @@
+/// <reference types="node" preserve="true" />
 /**
  * Helpers for tests of code that is built on `@padnet/torch`; they need no test framework.
  *
