@@ -1,4 +1,4 @@
-/** One process of a turn of `distributed.ts`: it is given a `DistributedJob` as JSON, and prints a `DistributedTurn`. */
+/** One process of a turn of `distributed.ts`: is given a `DistributedJob` as JSON, and prints a `DistributedTurn`. */
 import { manualSeed, ops, optim, scope, setNumThreads } from '@padnet/torch';
 import { GradientBuckets, ProcessGroup, rankEnvironment } from '@padnet/torch/distributed';
 import { loadMachineRates } from '../../packages/padnet/dist/compute/index.js';

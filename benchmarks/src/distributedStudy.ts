@@ -2,8 +2,8 @@
  * `npm run bench -- distributed-study`: training on 1 to 64 machines, on paper. Measured here, on one machine: seconds
  * of forward and backward, and of a step of the optimizer. Counted: the gradients' bytes. Assumed: gradients become
  * ready evenly over backward, in buckets; a ring sums each in 2 (n − 1) messages of 1/n of it, one bucket after the
- * other, at the bandwidth and latency given (Patarasuk and Yuan 2009); computation is not slowed by that. A server computes 20 times as fast as
- * the two cores that were measured.
+ * other, at the bandwidth and latency given (Patarasuk and Yuan 2009); computation is not slowed by that. A server
+ * computes 20 times as fast as the two cores that were measured.
  */
 import { manualSeed, nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
 import { randomMask } from '../../packages/padnet/dist/analysis/calibration.js';

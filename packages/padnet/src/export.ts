@@ -13,7 +13,7 @@ export {
   readCompactFile,
   type StoredLayer,
 } from './export/compactForm.js';
-export { compactSize, type CompactSize, type Part } from './export/compactSize.js';
+export { compactSize, type CompactSize, type Part, type PartName } from './export/compactSize.js';
 export { compactTensors } from './export/compactTensors.js';
 export {
   exportModel,

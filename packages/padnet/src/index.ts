@@ -330,6 +330,7 @@ export {
   type EvaluateOptions,
   evaluateTexts,
   type Evaluation,
+  type EvaluationOptions,
   loadPictureBatch,
   loadPictures,
   type LoadPicturesOptions,
@@ -348,6 +349,7 @@ export {
   type PictureTaskOptions,
   predictTexts,
   type PreparedTask,
+  type PredictTextsOptions,
   type PrepareOptions,
   readPartition,
   type ResumeOptions,
@@ -370,3 +372,4 @@ export {
   trainRecipe,
   type TrainRecipeOptions,
 } from './training/index.js';
+export { Ranks } from './ranks.js';

@@ -8,7 +8,7 @@ import type { SavedModel } from '../runs/index.js';
 import type { CompactDType } from './compactForm.js';
 
 const partNames = ['dynamic', 'static', 'maskBits', 'rest'] as const;
-type PartName = (typeof partNames)[number];
+export type PartName = (typeof partNames)[number];
 
 export interface Part {
   /** Bits, of masks. */

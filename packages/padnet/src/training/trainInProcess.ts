@@ -6,6 +6,7 @@ import { fork } from 'node:child_process';
 import { on, once } from 'node:events';
 import { fileURLToPath } from 'node:url';
 import { getNumThreads } from '@padnet/torch';
+import { LOST_EXIT_CODE } from '@padnet/torch/distributed';
 import { explained } from '../errors.js';
 import { ownWork, type Work } from '../runs/folderLock.js';
 import type { TrainingEvent } from '../runs/events.js';
@@ -74,6 +75,7 @@ export async function* trainInProcess(
     const [code, signalName] = await exited;
     // Ctrl-C can come before the process is ready for it.
     if (signalName !== null && ['SIGINT', 'SIGTERM', 'SIGHUP'].includes(signalName)) signal?.throwIfAborted();
+    if (code === LOST_EXIT_CODE) throw new Error('the training was ended, as another rank is lost');
     throw new Error(`the training process ended unexpectedly (${signalName ?? `exit code ${code}`})`);
   } finally {
     signal?.removeEventListener('abort', abort);

@@ -9,7 +9,7 @@ import { Ranks } from '../ranks.js';
 import { decodePartition, type Partition } from '../partition/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { listCheckpoints } from '../runs/checkpoint.js';
-import type { PreparationEvent, TrainingEvent } from '../runs/events.js';
+import type { FinishedEvent, PreparationEvent, TrainingEvent } from '../runs/events.js';
 import { assertPartitionForeseen } from '../recipe/partitionForesight.js';
 import { pinCode } from '../recipe/pinCode.js';
 import { prepareTask } from './prepare.js';
@@ -44,7 +44,8 @@ export interface TrainRecipeOptions extends CodeOptions {
 
 /** What the other ranks need to know of the run that rank 0 has begun or goes on with. */
 interface Begun {
-  readonly isFinished: boolean;
+  /** How it has ended before. */
+  readonly finished: FinishedEvent | null;
   readonly resume: boolean;
   readonly loadsCheckpoint: boolean;
   readonly split: DataSplit | null;
@@ -104,8 +105,11 @@ async function* follow(
   { device = 'cpu', allowCode = false, allowChanges = false, signal }: TrainRecipeOptions,
   ranks: Ranks,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
-  const { isFinished, resume, loadsCheckpoint, split } = ranks.group.broadcastJson(null) as Begun;
-  if (isFinished) return;
+  const { finished, resume, loadsCheckpoint, split } = ranks.group.broadcastJson(null) as Begun;
+  if (finished) {
+    yield finished;
+    return;
+  }
   const recipe = pinCode(given, { allowCode });
   const { task, training, saliency } = await prepareTask(recipe, {
     ...{ device, signal, allowCode, loadsCheckpoint },
@@ -122,7 +126,9 @@ async function* follow(
     ranks,
   });
   if (resume) trainer.resume({ allowChanges });
-  yield* trainer.run({ signal });
+  // Rank 0 tells of the steps.
+  for await (const event of trainer.run({ signal }))
+    if (event.type === 'finished' || event.type === 'interrupted') yield event;
 }
 
 async function* writeRun(
@@ -151,7 +157,7 @@ async function* writeRun(
   const loadsCheckpoint = resume && listCheckpoints(folder.checkpoints).length > 0;
   const split = resume && !begun.finished ? readSplit(folder.split) : undefined;
   ranks?.group.broadcastJson({
-    ...{ isFinished: begun.finished !== null, resume, loadsCheckpoint },
+    ...{ finished: begun.finished, resume, loadsCheckpoint },
     split: split ?? null,
   } satisfies Begun);
   if (begun.finished) {

@@ -7,7 +7,7 @@ import '../operatorMethods.js';
 
 export { rankEnvironment, type RankEnvironment } from './environment.js';
 export { GradientBuckets } from './gradientBuckets.js';
-export { ProcessGroup, Work, type ProcessGroupOptions, type Reduction } from './processGroup.js';
+export { LOST_EXIT_CODE, ProcessGroup, Work, type ProcessGroupOptions, type Reduction } from './processGroup.js';
 export {
   rowsOfAll,
   sharedBatch,

@@ -1,5 +1,5 @@
 /** `libdist.so`, the process groups of c10d (`native/distributed/`), loaded when one is first made. */
-import { fileURLToPath } from 'node:url';
+import { linkerReason, nativeFile } from '../libtorch/index.js';
 import { loadLibrary } from '../library.js';
 
 let isLoaded = false;
@@ -7,14 +7,14 @@ let isLoaded = false;
 /** Loads the library, once. */
 export function loadDistributed(): void {
   if (isLoaded) return;
-  const file = process.env.PADNET_DISTRIBUTED ?? fileURLToPath(new URL('../../build/libdist.so', import.meta.url));
+  const file = nativeFile('libdist.so');
   try {
     loadLibrary(file);
   } catch (error) {
     const reason = error instanceof Error ? error.message : String(error);
     throw new Error(
-      `the process groups of distributed training could not be loaded (${reason}): this libtorch may have been built ` +
-        'without them; build them with `make build`',
+      `the process groups of distributed training could not be loaded (${linkerReason(reason, file)}): this libtorch ` +
+        'may have been built without Gloo; `padnet setup` gets another',
       { cause: error },
     );
   }

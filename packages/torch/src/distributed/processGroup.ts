@@ -23,7 +23,7 @@ export interface ProcessGroupOptions {
   /** Seconds in which all ranks have to come, and to join each operation. @default 1800 */
   readonly timeout?: number;
   /**
-   * Seconds after which a process whose group has failed is ended, whatever it computes, with exit code 1; 0 for
+   * Seconds after which a process whose group has failed is ended, whatever it computes, with exit code 75; 0 for
    * never. @default 0
    */
   readonly exitTimeout?: number;
@@ -31,6 +31,9 @@ export interface ProcessGroupOptions {
   readonly network?: string;
   readonly signal?: AbortSignal | undefined;
 }
+
+/** The exit code of a process that was ended by `exitTimeout`, having said which rank is lost. */
+export const LOST_EXIT_CODE = 75;
 
 export type Reduction = 'sum' | 'max' | 'min';
 
@@ -50,7 +53,11 @@ export class Work {
     return ownReason(() => operators.isCompleted(this.#handle));
   }
 
-  /** Blocks until it is done; to be called once. @returns the seconds that it has waited @throws where a rank is lost */
+  /**
+   * Blocks until it is done; to be called once.
+   *
+   * @returns the seconds that it has waited @throws Error where a rank is lost
+   */
   wait(): number {
     return ownReason(() => operators.wait(this.#handle));
   }
