@@ -7,7 +7,7 @@ import type { Recipe } from '../recipe/recipe.js';
 export interface RankedRun {
   readonly recipe: Recipe;
   readonly options: Pick<TrainRecipeOptions, 'out' | 'resume'>;
-  /** The step after which rank 1 is asked to stop. */
+  /** The step after which rank 0 is asked to stop. */
   readonly stopAfter?: number;
 }
 
@@ -16,5 +16,5 @@ const ranks = rankEnvironment()!;
 for (const { recipe, options, stopAfter } of JSON.parse(process.argv[2]!) as RankedRun[]) {
   const controller = new AbortController();
   for await (const event of trainRecipe(recipe, { ...options, ranks, signal: controller.signal }))
-    if (event.type === 'step' && event.step === stopAfter && ranks.rank === 1) controller.abort();
+    if (event.type === 'step' && event.step === stopAfter) controller.abort();
 }

@@ -83,7 +83,7 @@ export async function* trainRecipe(
   } finally {
     if (reason !== null) {
       group.fail(reason);
-      if (group.rank === 0) await setTimeout(1000 * exitTimeout); // the others read it here
+      if (group.rank === 0) await setTimeout(500 * exitTimeout); // the others read it here meanwhile
     }
     group.close();
   }
