@@ -19,9 +19,10 @@ export interface DistributedJob extends NetworkShape {
   readonly bucketBytes: number;
 }
 
-/** What a process measured: of each step its seconds, and those of waiting for sums that backward did not cover. */
+/** What a process measured, of each step: seconds, those of its processor, and those of waiting for sums at the end. */
 export interface DistributedTurn {
   readonly seconds: readonly number[];
+  readonly processorSeconds: readonly number[];
   readonly waitSeconds: readonly number[];
   /** Numbers that are summed over the ranks in a step. */
   readonly gradients: number;
@@ -29,8 +30,17 @@ export interface DistributedTurn {
 
 const program = new URL('./distributedChild.js', import.meta.url).pathname;
 
-/** One turn of `ranks` processes, each pinned to `threads` cores; the longest time of each step. */
-async function turn(job: DistributedJob, ranks: number): Promise<DistributedTurn> {
+/** What several did in turn: the longest time of each step. */
+interface Turn extends DistributedTurn {
+  /** The part of the wait that is for the other rank, which is slower in this step. */
+  readonly skewSeconds: readonly number[];
+}
+
+/**
+ * One turn of `ranks` processes, each pinned to `threads` cores. The rank that waits least has waited for no other: that
+ * is what backward did not cover.
+ */
+async function turn(job: DistributedJob, ranks: number): Promise<Turn> {
   const port = await freePort();
   const children = Array.from({ length: ranks }, (_, rank) => {
     const first = rank * job.threads;
@@ -49,9 +59,17 @@ async function turn(job: DistributedJob, ranks: number): Promise<DistributedTurn
       return JSON.parse(text) as DistributedTurn;
     }),
   );
-  const most = (of: 'seconds' | 'waitSeconds'): number[] =>
-    turns[0]![of].map((_, step) => Math.max(...turns.map((each) => each[of][step]!)));
-  return { seconds: most('seconds'), waitSeconds: most('waitSeconds'), gradients: turns[0]!.gradients };
+  const [first] = turns as [DistributedTurn];
+  const ofSteps = (key: 'seconds' | 'processorSeconds' | 'waitSeconds', choose: typeof Math.max): number[] =>
+    first[key].map((_, step) => choose(...turns.map((each) => each[key][step]!)));
+  const waitSeconds = ofSteps('waitSeconds', Math.min);
+  return {
+    seconds: ofSteps('seconds', Math.max),
+    processorSeconds: ofSteps('processorSeconds', Math.max),
+    waitSeconds,
+    skewSeconds: ofSteps('waitSeconds', Math.max).map((most, step) => most - waitSeconds[step]!),
+    gradients: first.gradients,
+  };
 }
 
 export const addDistributed = measurement(
@@ -70,7 +88,7 @@ export const addDistributed = measurement(
     const found = [];
     for (const layer of layers) {
       const job = { ...shape, layer, ratio, steps, bucketBytes, threads: 1 };
-      const all: Record<'one' | 'two' | 'threads', DistributedTurn[]> = { one: [], two: [], threads: [] };
+      const all: Record<'one' | 'two' | 'threads', Turn[]> = { one: [], two: [], threads: [] };
       for (let round = 0; round < rounds; round++) {
         if (process.stderr.isTTY) process.stderr.write(`${layer}: round ${round + 1} of ${rounds}\n`);
         all.one.push(await turn(job, 1));
@@ -79,8 +97,8 @@ export const addDistributed = measurement(
       }
       const stepSeconds = (turns: readonly DistributedTurn[]): number =>
         median(turns.flatMap(({ seconds }) => seconds));
-      const ratioOf = (a: readonly DistributedTurn[]): number[] =>
-        a.map((each, round) => (2 * median(all.one[round]!.seconds)) / median(each.seconds));
+      const ratioOf = (a: readonly Turn[], key: 'seconds' | 'processorSeconds' = 'seconds'): number[] =>
+        a.map((each, round) => (2 * median(all.one[round]![key])) / median(each[key]));
       found.push({
         layer,
         gradients: all.two[0]!.gradients,
@@ -89,8 +107,10 @@ export const addDistributed = measurement(
         twoThreadsSeconds: stepSeconds(all.threads),
         speedUp: median(ratioOf(all.two)),
         speedUpSpread: spread(ratioOf(all.two)),
+        speedUpByProcessor: median(ratioOf(all.two, 'processorSeconds')),
         speedUpOfThreads: median(ratioOf(all.threads)),
         waitMilliseconds: 1000 * median(all.two.flatMap(({ waitSeconds }) => waitSeconds)),
+        skewMilliseconds: 1000 * median(all.two.flatMap(({ skewSeconds }) => skewSeconds)),
       });
     }
     return {
@@ -102,10 +122,12 @@ export const addDistributed = measurement(
         'two ranks': `${(1000 * each.twoRanksSeconds).toFixed(0)} ms`,
         'two threads': `${(1000 * each.twoThreadsSeconds).toFixed(0)} ms`,
         'ranks, times one': each.speedUp.toFixed(2),
+        'by processor': each.speedUpByProcessor.toFixed(2),
         'at least': '1.85',
         'threads, times one': each.speedUpOfThreads.toFixed(2),
         wait: `${each.waitMilliseconds.toFixed(1)} ms`,
         'wait at most': '25 ms',
+        skew: `${each.skewMilliseconds.toFixed(0)} ms`,
         gradients: each.gradients.toLocaleString('en'),
       })),
       note: 'Two ranks, and two threads, take twice the pictures of one rank in a step.',

@@ -21,9 +21,10 @@ const environment = rankEnvironment();
 const group = environment && (await ProcessGroup.open(environment));
 const buckets = group && new GradientBuckets(group, parameters, job.bucketBytes);
 
-const turn = { seconds: [] as number[], waitSeconds: [] as number[] };
+const turn = { seconds: [] as number[], processorSeconds: [] as number[], waitSeconds: [] as number[] };
 for (let step = -warmUps; step < job.steps; step++) {
   const start = performance.now();
+  const processor = process.cpuUsage();
   let wait = 0;
   scope(() => {
     buckets?.start();
@@ -34,6 +35,8 @@ for (let step = -warmUps; step < job.steps; step++) {
   });
   if (step < 0) continue;
   turn.seconds.push((performance.now() - start) / 1000);
+  const { user, system } = process.cpuUsage(processor);
+  turn.processorSeconds.push((user + system) / 1e6);
   turn.waitSeconds.push(wait);
 }
 const gradients = parameters.reduce((sum, { numel }) => sum + numel, 0);

@@ -74,7 +74,8 @@ export async function* trainRecipe(
   try {
     const ranks = new Ranks(group, { syncBatchNorm, signal });
     const [restarts = 0] = group.max([environment.restarts]);
-    yield* group.rank === 0 ? writeRun(given, restarted(options, restarts), ranks) : follow(given, options, ranks);
+    const own = { ...options, device: ownDevice(options.device, environment) };
+    yield* group.rank === 0 ? writeRun(given, restarted(own, restarts), ranks) : follow(given, own, ranks);
     group.barrier();
     reason = null;
   } catch (error) {
@@ -91,6 +92,11 @@ export async function* trainRecipe(
 
 /** Seconds that a rank which has lost another may go on with what it computes. */
 const exitTimeout = 1.5;
+
+/** Each rank of a machine has a device of its own. */
+function ownDevice(device: Device = 'cpu', { localRank }: RankEnvironment): Device {
+  return device === 'cuda' ? `cuda:${localRank}` : device;
+}
 
 /** The options for a run whose processes were started again after one was lost. */
 function restarted(options: TrainRecipeOptions, restarts: number): TrainRecipeOptions {

@@ -1,5 +1,6 @@
+import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runRanks } from '../testing/ranks.js';
+import { freePort, runRanks, type RankResult } from '../testing/ranks.js';
 
 const program = new URL('./processGroup.test.child.js', import.meta.url);
 
@@ -82,4 +83,70 @@ describe.each([2, 3])('%i ranks', (size) => {
       ]
     `);
   });
+});
+
+describe('ranks that do not fit together', () => {
+  const failures = (results: readonly RankResult[]): string[] =>
+    results.map(({ code, stderr }) => {
+      expect(code).toBe(1);
+      return /Error: (.*)/.exec(stderr)![1]!;
+    });
+
+  it('are refused where they were started as of another number', async () => {
+    const results = await runRanks(program, 3, { envOf: (rank) => (rank === 1 ? { WORLD_SIZE: '2' } : {}) });
+    const reason = 'rank 1 was started as one of 2, rank 0 as one of 3: set the same WORLD_SIZE for all';
+    for (const failure of failures(results)) expect(failure).toBe(reason);
+  });
+
+  it('are refused where one is started twice', async () => {
+    const results = await runRanks(program, 3, { envOf: (rank) => (rank === 2 ? { RANK: '1' } : {}) });
+    expect(failures(results)).toContain('there is another process of rank 1: each rank is started once');
+  });
+});
+
+it('a store goes on whatever strangers send to it', async () => {
+  const port = await freePort();
+  const length = (value: number): Buffer => {
+    const bytes = Buffer.alloc(4);
+    bytes.writeUInt32LE(value);
+    return bytes;
+  };
+  const text = (value: string): Buffer => Buffer.concat([length(value.length), Buffer.from(value)]);
+  const message = (...parts: readonly Buffer[]): Buffer => {
+    const body = Buffer.concat(parts);
+    return Buffer.concat([length(body.length), body]);
+  };
+  const strange = [
+    Buffer.from('GET / HTTP/1.1\r\n\r\n'),
+    length(0),
+    length(0xffffffff),
+    Buffer.concat([length(10), Buffer.from('s')]),
+    message(Buffer.from('s'), length(0xfffffff0), Buffer.from('x')),
+    message(Buffer.from('s'), text('key')),
+    message(Buffer.from('l'), text('-1')),
+    message(Buffer.from('l'), text('99')),
+    message(Buffer.from('b'), text('one')),
+    message(Buffer.from('a'), text('elsewhere'), text('nonsense')),
+    message(Buffer.from('?')),
+  ];
+  const send = (bytes: Buffer): Promise<void> =>
+    new Promise((resolve) => {
+      const socket = connect(port, '127.0.0.1', () => {
+        socket.write(bytes);
+        setTimeout(() => {
+          socket.destroy();
+          resolve();
+        }, 30);
+      });
+      socket.on('error', () => {
+        resolve(); // it is not there yet, or any more
+      });
+    });
+  let isOver = false;
+  const running = runRanks(program, 2, { port }).finally(() => (isOver = true));
+  while (!isOver) {
+    for (const bytes of strange) await send(bytes);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+  for (const { code, stderr } of await running) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });

@@ -16,20 +16,24 @@ export interface RunRanksOptions {
   /** Further ones of a rank. */
   readonly argumentsOf?: (rank: number) => readonly string[];
   readonly env?: NodeJS.ProcessEnv;
+  /** Further variables of a rank. */
+  readonly envOf?: (rank: number) => NodeJS.ProcessEnv;
+  /** Where they meet. @default a free one */
+  readonly port?: number;
   /** Called with the process of each rank, in order, once all are started. */
   readonly onStart?: (processes: readonly { readonly pid: number }[]) => void;
 }
 
 /** Runs `program` (a URL of a module) as `size` ranks with one thread each, to their ends. */
 export async function runRanks(program: URL, size: number, options: RunRanksOptions = {}): Promise<RankResult[]> {
-  const port = await freePort();
+  const { port = await freePort() } = options;
   const started = Array.from({ length: size }, (_, rank) => {
     const child = spawn(
       process.execPath,
       [program.pathname, ...(options.arguments ?? []), ...(options.argumentsOf?.(rank) ?? [])],
       {
         stdio: ['ignore', 'pipe', 'pipe'],
-        env: { ...process.env, ...rankVariables(rank, size, port), ...options.env },
+        env: { ...process.env, ...rankVariables(rank, size, port), ...options.env, ...options.envOf?.(rank) },
       },
     );
     const result = new Promise<RankResult>((resolve, reject) => {
