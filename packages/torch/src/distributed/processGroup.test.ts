@@ -142,9 +142,9 @@ it('a store goes on whatever strangers send to it', async () => {
         resolve(); // it is not there yet, or any more
       });
     });
-  let isOver = false;
-  const running = runRanks(program, 2, { port }).finally(() => (isOver = true));
-  while (!isOver) {
+  const state = { isOver: false };
+  const running = runRanks(program, 2, { port }).finally(() => (state.isOver = true));
+  while (!state.isOver) {
     for (const bytes of strange) await send(bytes);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
