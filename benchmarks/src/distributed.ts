@@ -37,8 +37,8 @@ interface Turn extends DistributedTurn {
 }
 
 /**
- * One turn of `ranks` processes, each pinned to `threads` cores. The rank that waits least has waited for no other: that
- * is what backward did not cover.
+ * One turn of `ranks` processes, each pinned to `threads` cores. The rank that waits least has waited for no other:
+ * that is what backward did not cover.
  */
 async function turn(job: DistributedJob, ranks: number): Promise<Turn> {
   const port = await freePort();

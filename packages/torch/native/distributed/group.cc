@@ -73,6 +73,15 @@ std::string addressTowards(const Place& place) {
   throw std::runtime_error("no network leads to the host " + place.host + " of MASTER_ADDR");
 }
 
+// Lets the others know why the group has failed.
+void tell(StoreClient& store, const std::string& reason) {
+  try {
+    store.fail(reason);
+  } catch (const std::exception&) {
+    // Rank 0 has gone, which they notice themselves.
+  }
+}
+
 }  // namespace
 
 Registry<Group>& groups() {
@@ -95,7 +104,7 @@ void Group::open() {
       self->join();
     } catch (const std::exception& error) {
       self->setFailure(error.what());
-      self->tellFailure(error.what());
+      if (self->store_) tell(*self->store_, error.what());
     }
   }).detach();
 }
@@ -109,10 +118,11 @@ std::vector<int> Group::missing() {
 
 // Waits for all ranks. False where the store was that of an earlier group at the same place, which is about to end.
 bool Group::tryToJoin(Clock::time_point end) {
+  c10::intrusive_ptr<StoreClient> life;
   try {
     // From here on a rank that is lost is noticed, also while others wait for it. The store of an earlier group, which
     // this rank has left, ends the connection.
-    const auto life = connect(end);
+    life = connect(end);
     if (const std::string reason = life->live(options_.rank); !reason.empty()) throw Refusal(reason);
     store_ = connect(end);
     if (options_.rank == 0) store_->set(kSize, bytesOf(std::to_string(options_.size)));
@@ -133,7 +143,8 @@ bool Group::tryToJoin(Clock::time_point end) {
     }
     std::thread([self = shared_from_this(), life] { self->watch(life); }).detach();
     return true;
-  } catch (const Refusal&) {
+  } catch (const Refusal& refusal) {
+    if (life) tell(*life, refusal.what());
     throw;
   } catch (const std::exception&) {
     if (options_.rank == 0 || Clock::now() > end) throw;
@@ -210,15 +221,7 @@ void Group::fail(const std::string& reason) {
   if (!failure().empty()) return;
   const std::string text = "rank " + std::to_string(options_.rank) + " stopped: " + reason;
   setFailure(text);
-  if (isOpen_) tellFailure(text);
-}
-
-void Group::tellFailure(const std::string& text) {
-  try {
-    if (store_) store_->fail(text);
-  } catch (const std::exception&) {
-    // Rank 0 has gone, which the others notice themselves.
-  }
+  if (isOpen_) tell(*store_, text);
 }
 
 std::string Group::failure() {

@@ -74,7 +74,6 @@ class Group : public std::enable_shared_from_this<Group> {
   void join();
   void watch(const c10::intrusive_ptr<StoreClient>& store);
   void setFailure(const std::string& reason);
-  void tellFailure(const std::string& text);
   std::vector<int> missing();
 
   GroupOptions options_;

@@ -93,7 +93,9 @@ describe('ranks that do not fit together', () => {
     });
 
   it('are refused where they were started as of another number', async () => {
-    const results = await runRanks(program, 3, { envOf: (rank) => (rank === 1 ? { WORLD_SIZE: '2' } : {}) });
+    const results = await runRanks(program, 3, {
+      envOf: (rank) => (rank === 1 ? { WORLD_SIZE: '2', LOCAL_WORLD_SIZE: '2' } : {}),
+    });
     const reason = 'rank 1 was started as one of 2, rank 0 as one of 3: set the same WORLD_SIZE for all';
     for (const failure of failures(results)) expect(failure).toBe(reason);
   });
