@@ -3,8 +3,12 @@ import { setNumThreads, tensor, zeros, nn, manualSeed, randn } from '../index.js
 import { GradientBuckets, ProcessGroup, rankEnvironment, sumOverRanks } from './index.js';
 
 setNumThreads(1);
-const group = await ProcessGroup.open(rankEnvironment()!);
+const { LIFE_TIMEOUT = '2.5', SLOW_SECONDS = '0' } = process.env;
+const group = await ProcessGroup.open(rankEnvironment()!, { lifeTimeout: Number(LIFE_TIMEOUT) });
 const { rank, size } = group;
+// Computing, as in a long step, without a turn for anything else.
+const end = performance.now() + 1000 * Number(SLOW_SECONDS);
+while (rank === 1 && performance.now() < end);
 const numbers = (values: Iterable<number>): number[] => Array.from(values);
 
 function collectives(): unknown {

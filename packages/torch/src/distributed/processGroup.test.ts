@@ -85,6 +85,11 @@ describe.each([2, 3])('%i ranks', (size) => {
   });
 });
 
+it('a slow rank is waited for, however long', async () => {
+  const results = await runRanks(program, 2, { env: { LIFE_TIMEOUT: '0.5', SLOW_SECONDS: '2' } });
+  for (const { code, stderr } of results) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+});
+
 describe('ranks that do not fit together', () => {
   const failures = (results: readonly RankResult[]): string[] =>
     results.map(({ code, stderr }) => {
