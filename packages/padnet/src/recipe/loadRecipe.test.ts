@@ -120,7 +120,7 @@ describe('parseRecipe', () => {
         'recipes/x.yaml:1: training: missing; ' +
           'expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, ' +
           'warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, ' +
-          'checkpointSteps, earlyStopping, labelSmoothing, mixup, cutmix, autocast',
+          'checkpointSteps, earlyStopping, distributed, labelSmoothing, mixup, cutmix, autocast',
       ],
     ],
     [
