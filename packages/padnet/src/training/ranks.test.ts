@@ -1,4 +1,4 @@
-import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { existsSync, mkdtempSync, readdirSync, readFileSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { decodeSafetensors, getNumThreads, scope, setNumThreads } from '@padnet/torch';
@@ -210,4 +210,28 @@ it('ranks that would train something else do not begin', async () => {
   const reason = 'this rank would train something else than rank 0: training.seed was 1, is 2';
   expect(second).toContain(reason);
   expect(first).toContain(`rank 1 stopped: ${reason}`);
+});
+
+it.each([0, 1])('rank %i may be killed while a checkpoint is written', async (rank) => {
+  const recipe = picture('static', { checkpointSteps: 1, distributed: { ...distributed, lifeTimeout: 2.5 } });
+  const [whole, cut] = ['never killed', `killed ${rank}`].map((name) => ({ out: join(folder, `${rank} ${name}`) }));
+  await train(2, [{ recipe, options: whole! }]);
+  const { checkpoints } = new RunFolder(cut!.out);
+  const hasBegun = (): boolean =>
+    existsSync(checkpoints) && readdirSync(checkpoints).some((name) => name.startsWith('step-0000005'));
+  const results = await runRanks(program, 2, {
+    arguments: [JSON.stringify([{ recipe, options: cut! }])],
+    onStart: (processes) => {
+      const watch = setInterval(() => {
+        if (!hasBegun()) return;
+        clearInterval(watch);
+        process.kill(processes[rank]!.pid, 'SIGKILL');
+      }, 1);
+    },
+  });
+  expect(results[rank]!.signal).toBe('SIGKILL');
+  expect(results[1 - rank]!.stderr).toContain(`rank ${rank} is lost: its process has ended`);
+  await train(2, [{ recipe, options: { ...cut!, resume: true } }]);
+  const [a, b] = [whole!, cut!].map(({ out }) => Object.fromEntries(checkpoint(out)));
+  expect(b).toEqual(a);
 });
