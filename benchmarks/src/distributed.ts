@@ -1,7 +1,8 @@
 /** `npm run bench -- distributed`: two ranks of one thread against one, on one machine, each pinned to a core. */
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { freePort, rankVariables } from '@padnet/torch/testing';
+import { freePort } from '@padnet/torch/distributed/environment';
+import { rankVariables } from '@padnet/torch/testing';
 import { fraction } from '../../packages/padnet/dist/cli/options.js';
 import { median } from '../../packages/padnet/dist/statistics.js';
 import { count, measurement, option } from './command.js';

@@ -87,15 +87,25 @@ export class Ranks {
     if (statistics.length === 0) return;
     scope(() => {
       noGrad(() => {
-        const flat = ops.cat(statistics.map((each) => each.detach().reshape([-1])));
+        const flat = flattened(statistics);
         this.group.allReduce(flat).wait();
         flat.div_(this.size);
-        let start = 0;
-        for (const each of statistics) {
-          each.detach().copy_(flat.narrow(0, start, each.numel));
-          start += each.numel;
-        }
+        copyFromFlat(flat, statistics);
       });
     });
+  }
+}
+
+/** The numbers of tensors one after the other, to be sent at once: [Σ numel] */
+export function flattened(tensors: readonly Tensor[]): Tensor {
+  return ops.cat(tensors.map((tensor) => tensor.detach().reshape([-1])));
+}
+
+/** The inverse: tensors get their numbers of `flat`, in place. */
+export function copyFromFlat(flat: Tensor, tensors: readonly Tensor[]): void {
+  let start = 0;
+  for (const tensor of tensors) {
+    tensor.detach().copy_(flat.narrow(0, start, tensor.numel).reshape(tensor.shape));
+    start += tensor.numel;
   }
 }

@@ -1,8 +1,6 @@
 /** `padnet launch`: the ranks of this machine, each a process of `padnet train`. */
-import { once } from 'node:events';
-import { type AddressInfo, createServer } from 'node:net';
 import { availableParallelism } from 'node:os';
-import { nodeEnvironment, type RankEnvironment } from '@padnet/torch/distributed/environment';
+import { freePort, nodeEnvironment, type RankEnvironment } from '@padnet/torch/distributed/environment';
 import { type Command, type OptionsOf, wholeNumber, withExamples } from './options.js';
 import { type RankPlan, RankProcesses } from './rankProcesses.js';
 import type { Terminal } from './terminal.js';
@@ -72,14 +70,4 @@ function rankPlans(nproc: number, node: RankEnvironment | null, port: number): R
       PADNET_LAUNCH: `launch --nproc ${nproc} --`,
     },
   }));
-}
-
-/** A port of this machine where nobody listens. */
-async function freePort(): Promise<number> {
-  const server = createServer().listen(0, '127.0.0.1');
-  await once(server, 'listening');
-  const { port } = server.address() as AddressInfo;
-  server.close();
-  await once(server, 'close');
-  return port;
 }

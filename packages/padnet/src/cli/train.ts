@@ -2,7 +2,7 @@
 import { isThere } from '../readRegularFile.js';
 import { basename, extname, join } from 'node:path';
 import { checkDevice, type Device } from '@padnet/torch';
-import { rankEnvironment, type RankEnvironment } from '@padnet/torch/distributed';
+import { rankEnvironment, type RankEnvironment } from '@padnet/torch/distributed/environment';
 import { countStored } from '../layers/index.js';
 import { type RecipeOverride, serialiseRecipe } from '../recipe/index.js';
 import { holdFolder, readRunRecipe, RunFolder } from '../runs/index.js';

@@ -29,7 +29,8 @@ export function partitionedState(
   return { tensors: new Map(gathered), numbers: Object.fromEntries(kept) };
 }
 
-function parameterOf(key: string): string {
+/** The parameter that a state of an optimizer belongs to; its key is `<kind>.<parameter>`. */
+export function parameterOf(key: string): string {
   return key.slice(key.indexOf('.') + 1);
 }
 

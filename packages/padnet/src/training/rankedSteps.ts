@@ -12,6 +12,7 @@ import type { Checkpoint } from '../runs/checkpoint.js';
 import { changesText } from '../runs/changes.js';
 import { changesSince, weightsFingerprint, type Fingerprint } from '../runs/fingerprint.js';
 import { distributedSchema, type TrainingOptions } from '../recipe/recipe.js';
+import { parameterOf } from './partitionedState.js';
 import type { StepOptimizer } from './shardedOptimizer.js';
 import type { SampleBatch } from './task.js';
 
@@ -57,7 +58,11 @@ export class RankedSteps {
   /** Where the recipe says so, each rank keeps its experts alone from here on, and what the optimizer has of them. */
   shareExperts(optimizer: StepOptimizer): void {
     const shards = this.#sharesExperts ? new ExpertShards(this.#network, this.ranks.group) : null;
-    if (shards) this.#changeState(optimizer, (tensors) => shards.own(tensors, parameterOf));
+    if (shards)
+      scope(() => {
+        const { tensors, numbers } = optimizer.stateDict();
+        optimizer.loadStateDict({ tensors: shards.own(tensors, parameterOf), numbers });
+      });
     this.#shards = shards;
     this.#buckets?.[Symbol.dispose]();
     const reduced = shards ? shards.others(this.#network) : this.#network.parameters();
@@ -106,13 +111,6 @@ export class RankedSteps {
     );
   }
 
-  #changeState(optimizer: StepOptimizer, change: (tensors: ReadonlyMap<string, Tensor>) => Map<string, Tensor>): void {
-    scope(() => {
-      const { tensors, numbers } = optimizer.stateDict();
-      optimizer.loadStateDict({ tensors: change(tensors), numbers });
-    });
-  }
-
   /** The size of the batch of which this rank has `batch`, and what that counts in it. Tells who is to stop. */
   wholeOf({ size, isPart = false }: SampleBatch): { readonly size: number; readonly share: number } {
     const sizes = this.ranks.agree(size);
@@ -139,11 +137,6 @@ export class RankedSteps {
     const seeds = Array.from({ length: this.ranks.size }, () => random.nextUint32());
     return seeds[this.ranks.rank]!;
   }
-}
-
-/** The parameter that a state of an optimizer belongs to. */
-function parameterOf(key: string): string {
-  return key.slice(key.indexOf('.') + 1);
 }
 
 /** Parts of a fingerprint that are of one machine. */

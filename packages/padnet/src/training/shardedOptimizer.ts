@@ -2,10 +2,11 @@
  * The optimizer's state shared out over ranks (ZeRO stage 1, Rajbhandari et al. 2020, arXiv 1910.02054): each rank has
  * the momentum or moments of some parameters, steps those, and gives them to the others. The same bits as without.
  */
-import { noGrad, ops, scope, zeros, type nn, type optim, type Tensor } from '@padnet/torch';
-import type { Ranks } from '../ranks.js';
+import { noGrad, scope, zeros, type nn, type optim, type Tensor } from '@padnet/torch';
+import { copyFromFlat, flattened, type Ranks } from '../ranks.js';
 import type { TrainingOptions } from '../recipe/recipe.js';
 import { createOptimizer } from './optimizer.js';
+import { parameterOf } from './partitionedState.js';
 
 /** What a trainer needs of an optimizer. */
 export type StepOptimizer = Pick<optim.SGD | optim.AdamW, 'learningRateScale' | 'step' | 'stateDict' | 'loadStateDict'>;
@@ -55,18 +56,13 @@ export class ShardedOptimizer implements StepOptimizer {
           if (!first) return null;
           const flat =
             owner === rank
-              ? ops.cat(parameters.map((parameter) => parameter.detach().reshape([-1])))
+              ? flattened(parameters)
               : zeros([parameters.reduce((sum, { numel }) => sum + numel, 0)], { dtype: first.dtype });
           return { owner, parameters, flat, work: group.broadcast(flat, owner) };
         });
         for (const part of sent) {
           part?.work.wait();
-          if (!part || part.owner === rank) continue;
-          let start = 0;
-          for (const parameter of part.parameters) {
-            parameter.detach().copy_(part.flat.narrow(0, start, parameter.numel).reshape(parameter.shape));
-            start += parameter.numel;
-          }
+          if (part && part.owner !== rank) copyFromFlat(part.flat, part.parameters);
         }
       });
     });
@@ -96,7 +92,7 @@ export class ShardedOptimizer implements StepOptimizer {
 
   loadStateDict({ tensors, numbers }: optim.OptimizerState): void {
     const isOwn = (key: string): boolean =>
-      !key.includes('.') || this.#owners.get(key.slice(key.indexOf('.') + 1)) === this.#ranks.rank;
+      !key.includes('.') || this.#owners.get(parameterOf(key)) === this.#ranks.rank;
     this.#own?.loadStateDict({
       tensors: new Map([...tensors].filter(([key]) => isOwn(key))),
       numbers: Object.fromEntries(Object.entries(numbers).filter(([key]) => isOwn(key))),

@@ -553,15 +553,10 @@ export class Trainer {
     const sharesExperts = ranked?.hasWholeNetwork === false;
     ranked?.gatherExperts(this.#optimizer);
     ranked?.assertSameWeights(step);
-    if (this.#checkpoints === null) {
-      scope(() => this.#optimizer.stateDict()); // of which a part may be this rank's
-      if (sharesExperts) ranked.shareExperts(this.#optimizer);
-      this.#savedEvents = events;
-      return;
-    }
     const folder = this.#checkpoints;
     const file = scope(() => {
-      const optimizer = this.#optimizer.stateDict();
+      const optimizer = this.#optimizer.stateDict(); // of all ranks, to which each may add its part
+      if (folder === null) return null;
       const parts = {
         network: this.network.stateDict(),
         optimizer: optimizer.tensors,
@@ -590,7 +585,7 @@ export class Trainer {
     });
     if (sharesExperts) ranked.shareExperts(this.#optimizer);
     this.#savedEvents = events;
-    yield { type: 'checkpoint', step, file };
+    if (file !== null) yield { type: 'checkpoint', step, file };
   }
 }
 

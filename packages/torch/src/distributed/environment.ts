@@ -2,6 +2,7 @@
  * Which of several processes this one is, as those that start processes say in the environment: torchrun, Slurm's srun,
  * Kubeflow.
  */
+export { freePort } from './freePort.js';
 
 /** The environment of one rank. */
 export interface RankEnvironment {

@@ -1,6 +1,7 @@
 import { connect } from 'node:net';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { freePort, runRanks, type RankResult } from '../testing/ranks.js';
+import { rankAnswers, runRanks, type RankResult } from '../testing/ranks.js';
+import { freePort } from './freePort.js';
 
 const program = new URL('./processGroup.test.child.js', import.meta.url);
 
@@ -17,11 +18,7 @@ describe.each([2, 3])('%i ranks', (size) => {
 
   let results: Result[];
   beforeAll(async () => {
-    const all = await runRanks(program, size);
-    results = all.map(({ stdout, stderr, code }) => {
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      return JSON.parse(stdout) as Result;
-    });
+    results = await rankAnswers(program, size);
   });
 
   it('compute together', () => {

@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from 'vitest';
-import { runRanks } from '../testing/ranks.js';
+import { rankAnswers } from '../testing/ranks.js';
 
 const program = new URL('./sharedLayers.test.child.js', import.meta.url);
 
@@ -16,11 +16,7 @@ interface Result {
 describe.each([2, 3])('%i ranks', (size) => {
   let results: Result[];
   beforeAll(async () => {
-    const all = await runRanks(program, size);
-    results = all.map(({ stdout, stderr, code }) => {
-      expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
-      return JSON.parse(stdout) as Result;
-    });
+    results = await rankAnswers(program, size);
   });
 
   it('normalise by all of a batch, with the outputs, gradients and running statistics of one process', () => {

@@ -11,4 +11,4 @@ export * from './gradcheck.js';
 export * from './instructionSets.js';
 export * from './steadyMemory.js';
 export * from './watchedChild.js';
-export { freePort, rankVariables, runRanks, type RankResult, type RunRanksOptions } from './ranks.js';
+export { rankAnswers, rankVariables, runRanks, type RankResult, type RunRanksOptions } from './ranks.js';

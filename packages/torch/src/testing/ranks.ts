@@ -1,7 +1,6 @@
 /** Ranks of a process group for tests: a program in several processes. */
 import { spawn } from 'node:child_process';
-import { createServer } from 'node:net';
-import type { AddressInfo } from 'node:net';
+import { freePort } from '../distributed/freePort.js';
 
 export interface RankResult {
   readonly code: number | null;
@@ -51,6 +50,19 @@ export async function runRanks(program: URL, size: number, options: RunRanksOpti
   return Promise.all(started.map(({ result }) => result));
 }
 
+/**
+ * What each rank of a program prints as JSON, in order.
+ *
+ * @throws Error where one ends with an error, or says anything to standard error
+ */
+export async function rankAnswers<T>(program: URL, size: number, options: RunRanksOptions = {}): Promise<T[]> {
+  const ranks = await runRanks(program, size, options);
+  return ranks.map(({ code, stdout, stderr }, rank) => {
+    if (code !== 0 || stderr !== '') throw new Error(`rank ${rank} ended with exit code ${code}: ${stderr}`);
+    return JSON.parse(stdout) as T;
+  });
+}
+
 /** The variables that torchrun gives to a rank on this machine. */
 export function rankVariables(rank: number, size: number, port: number): Record<string, string> {
   return {
@@ -62,12 +74,4 @@ export function rankVariables(rank: number, size: number, port: number): Record<
     MASTER_PORT: `${port}`,
     OMP_NUM_THREADS: '1',
   };
-}
-
-export async function freePort(): Promise<number> {
-  const server = createServer();
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  const { port } = server.address() as AddressInfo;
-  await new Promise((resolve) => server.close(resolve));
-  return port;
 }
