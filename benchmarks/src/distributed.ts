@@ -38,17 +38,18 @@ interface Turn extends DistributedTurn {
 }
 
 /**
- * One turn of `ranks` processes, each pinned to `threads` cores. The rank that waits least has waited for no other:
- * that is what backward did not cover.
+ * One turn of so many processes, each pinned to `threads` cores: ranks of one training, or `apart`, which know nothing
+ * of each other. The rank that waits least has waited for no other: that is what backward did not cover.
  */
-async function turn(job: DistributedJob, ranks: number): Promise<Turn> {
+async function turn(job: DistributedJob, processes: number, kind: 'ranks' | 'apart'): Promise<Turn> {
   const port = await freePort();
-  const children = Array.from({ length: ranks }, (_, rank) => {
-    const first = rank * job.threads;
+  const children = Array.from({ length: processes }, (_, index) => {
+    const first = index * job.threads;
     const cores = `${first}-${first + job.threads - 1}`;
+    const variables = kind === 'ranks' ? rankVariables(index, processes, port) : {};
     return spawn('taskset', ['-c', cores, process.execPath, program, JSON.stringify(job)], {
       stdio: ['ignore', 'pipe', 'inherit'],
-      env: { ...process.env, ...rankVariables(rank, ranks, port), OMP_NUM_THREADS: String(job.threads) },
+      env: { ...process.env, ...variables, OMP_NUM_THREADS: String(job.threads) },
     });
   });
   const turns = await Promise.all(
@@ -89,12 +90,13 @@ export const addDistributed = measurement(
     const found = [];
     for (const layer of layers) {
       const job = { ...shape, layer, ratio, steps, bucketBytes, threads: 1 };
-      const all: Record<'one' | 'two' | 'threads', Turn[]> = { one: [], two: [], threads: [] };
+      const all: Record<'one' | 'two' | 'apart' | 'threads', Turn[]> = { one: [], two: [], apart: [], threads: [] };
       for (let round = 0; round < rounds; round++) {
         if (process.stderr.isTTY) process.stderr.write(`${layer}: round ${round + 1} of ${rounds}\n`);
-        all.one.push(await turn(job, 1));
-        all.two.push(await turn(job, 2));
-        all.threads.push(await turn({ ...job, threads: 2, batch: 2 * shape.batch }, 1));
+        all.one.push(await turn(job, 1, 'apart'));
+        all.two.push(await turn(job, 2, 'ranks'));
+        all.apart.push(await turn(job, 2, 'apart'));
+        all.threads.push(await turn({ ...job, threads: 2, batch: 2 * shape.batch }, 1, 'apart'));
       }
       const stepSeconds = (turns: readonly DistributedTurn[]): number =>
         median(turns.flatMap(({ seconds }) => seconds));
@@ -105,10 +107,14 @@ export const addDistributed = measurement(
         gradients: all.two[0]!.gradients,
         oneRankSeconds: stepSeconds(all.one),
         twoRanksSeconds: stepSeconds(all.two),
+        twoApartSeconds: stepSeconds(all.apart),
         twoThreadsSeconds: stepSeconds(all.threads),
         speedUp: median(ratioOf(all.two)),
         speedUpSpread: spread(ratioOf(all.two)),
         speedUpByProcessor: median(ratioOf(all.two, 'processorSeconds')),
+        speedUpApart: median(ratioOf(all.apart)),
+        speedUpApartSpread: spread(ratioOf(all.apart)),
+        speedUpApartByProcessor: median(ratioOf(all.apart, 'processorSeconds')),
         speedUpOfThreads: median(ratioOf(all.threads)),
         waitMilliseconds: 1000 * median(all.two.flatMap(({ waitSeconds }) => waitSeconds)),
         skewMilliseconds: 1000 * median(all.two.flatMap(({ skewSeconds }) => skewSeconds)),
@@ -125,13 +131,16 @@ export const addDistributed = measurement(
         'ranks, times one': each.speedUp.toFixed(2),
         'by processor': each.speedUpByProcessor.toFixed(2),
         'at least': '1.85',
+        'apart, times one': each.speedUpApart.toFixed(2),
         'threads, times one': each.speedUpOfThreads.toFixed(2),
         wait: `${each.waitMilliseconds.toFixed(1)} ms`,
         'wait at most': '25 ms',
         skew: `${each.skewMilliseconds.toFixed(0)} ms`,
         gradients: each.gradients.toLocaleString('en'),
       })),
-      note: 'Two ranks, and two threads, take twice the pictures of one rank in a step.',
+      note:
+        'Two ranks, and two threads, take twice the pictures of one rank in a step. Apart: two processes side by side ' +
+        'that exchange nothing, which is the most that ranks can reach on this machine.',
     };
   },
 );
