@@ -7,12 +7,14 @@
  */
 import { manualSeed } from '@padnet/torch';
 import { convertToPartial, PictureTask, ResNet, Trainer } from 'padnet';
-import { limitPictures, loadFashionMnist, loadIdxFolder } from 'padnet/data';
+import { holdOutPictures, limitPictures, loadFashionMnist, loadIdxFolder } from 'padnet/data';
 
 const [folder] = process.argv.slice(2);
 const { train, test } = folder === undefined ? loadFashionMnist() : loadIdxFolder(folder);
 const count = Number(process.env.PADNET_EXAMPLE_PICTURES ?? 6000);
-const splits = { train: limitPictures(train, count), test: limitPictures(test, count) };
+// A tenth of the training pictures is held out to score epochs on: the test pictures are read once, at the end.
+const held = holdOutPictures(limitPictures(train, count), { fraction: 0.1, seed: 1 });
+const splits = { ...held, test: limitPictures(test, count) };
 
 manualSeed(1); // the weights that the network starts from
 const network = new ResNet({
@@ -31,9 +33,9 @@ const trainer = new Trainer({ task, training, partition });
 
 for await (const event of trainer.run()) {
   if (event.type === 'epoch') {
-    const { epoch, epochs, testScore, samplesPerSecond } = event;
-    console.log(
-      `epoch ${epoch}/${epochs}: ${(100 * testScore).toFixed(1)} %, ${samplesPerSecond.toFixed(0)} pictures/s`,
-    );
-  } else if (event.type === 'partition') console.log(`${(100 * event.dynamicRatio).toFixed(1)} % stay dynamic`);
+    const { epoch, epochs, validationScore = 0, samplesPerSecond } = event;
+    const score = `${(100 * validationScore).toFixed(1)} % of those held out`;
+    console.log(`epoch ${epoch}/${epochs}: ${score}, ${samplesPerSecond.toFixed(0)} pictures/s`);
+  } else if (event.type === 'finished') console.log(`test: ${(100 * event.testScore).toFixed(1)} %`);
+  else if (event.type === 'partition') console.log(`${(100 * event.dynamicRatio).toFixed(1)} % stay dynamic`);
 }

@@ -14,7 +14,7 @@ export async function train(): Promise<number> {
   const task = new PictureTask({ network, splits });
   const trainer = new Trainer({ task, training: { epochs: 3 }, partition: { ratio: 0.3 } });
   let score = 0;
-  for await (const event of trainer.run()) if (event.type === 'epoch') score = event.testScore;
+  for await (const event of trainer.run()) if (event.type === 'finished') score = event.testScore;
   // @ts-expect-error a recipe has no such key
   new Trainer({ task, training: { epoch: 3 } });
   return score;

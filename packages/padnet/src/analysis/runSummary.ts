@@ -5,7 +5,14 @@
 import { median } from '../statistics.js';
 import { taskKind } from '../training/prepare.js';
 import type { RunRecipe } from '../recipe/recipe.js';
-import type { Change, EpochEvent, StepEvent, TrainingEvent } from '../runs/events.js';
+import {
+  epochScore,
+  type Change,
+  type EpochEvent,
+  type Score,
+  type StepEvent,
+  type TrainingEvent,
+} from '../runs/events.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
 import type { NetworkCounts } from './networkCounts.js';
@@ -26,8 +33,11 @@ export interface EpochPoint {
   readonly epoch: number;
   /** As trained on: with augmentation, mix-up and label smoothing. */
   readonly trainLoss: number;
-  readonly testLoss: number;
-  /** The value of the task's metric; null where it was no number. */
+  /** The data that the epoch was scored on; null where it was not. */
+  readonly on: Score['on'] | null;
+  /** On those data; null where there are none, or it was no number. */
+  readonly loss: number | null;
+  /** The value of the task's metric on those data; null as `loss`. */
   readonly score: number | null;
 }
 
@@ -42,14 +52,17 @@ export interface RunSummary extends Readonly<NetworkCounts['stored']>, Omit<Netw
   readonly recipe: RunRecipe | null;
   readonly network: NetworkFacts;
   readonly environment: RunEnvironment | null;
-  /** Whether training reached its end; where not, score and loss are those of the last whole epoch. */
+  /** Whether training reached its end; where not, score and loss are those of the last epoch that was scored. */
   readonly finished: boolean;
   /** The metric of the task, such as `accuracy`, `matthews` or `f1/accuracy`, whose mean is the score. */
   readonly metric: string;
+  /** The data that the score is of: the test data of a run that has finished. */
+  readonly scoredOn: Score['on'];
   /** 1 is best; null before the first evaluation. */
   readonly score: number | null;
   /** All metrics of the task by name; none before the first evaluation. */
   readonly metrics: Readonly<Record<string, number>>;
+  /** Null before the test, which comes at the end. */
   readonly testLoss: number | null;
   /** Pictures or sentences that the score is measured on; null where not known. */
   readonly testSamples: number | null;
@@ -96,7 +109,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
   const { stored, ...others } = counts;
   const curve = learningCurve(events);
   const finished = events.findLast((event) => event.type === 'finished') ?? null;
-  const result = finished ?? events.findLast((event) => event.type === 'epoch') ?? null;
+  const result = scoreOf(events);
   const { modality, model } = recipe;
   const trained = 'training' in recipe ? recipe : null;
   const reached = stored.entries === 0 ? 0 : stored.dynamicEntries / stored.entries;
@@ -111,9 +124,10 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     environment,
     finished: finished !== null,
     metric: result?.metric ?? (trained ? metricOf(trained) : 'score'),
-    score: result?.testScore ?? null,
-    metrics: result?.testMetrics ?? {},
-    testLoss: result?.testLoss ?? null,
+    scoredOn: result?.on ?? 'test',
+    score: result?.score ?? null,
+    metrics: result?.metrics ?? {},
+    testLoss: result?.on === 'test' ? result.loss : null,
     testSamples,
     kappa: { target: targets[model.layer], reached },
     ...stored,
@@ -131,6 +145,16 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
   };
 }
 
+/** That of the test data, where the run has finished; else of the last epoch that was scored. */
+function scoreOf(events: readonly TrainingEvent[]): Score | null {
+  const finished = events.findLast((event) => event.type === 'finished');
+  if (finished) {
+    const { metric, testScore, testMetrics, testLoss } = finished;
+    return { on: 'test', metric, score: testScore, metrics: testMetrics, loss: testLoss };
+  }
+  return events.flatMap((event) => (event.type === 'epoch' ? (epochScore(event) ?? []) : [])).at(-1) ?? null;
+}
+
 export function changesOf(events: readonly TrainingEvent[]): Change[] {
   return events.flatMap((event) => (event.type === 'changed' ? event.changes : []));
 }
@@ -145,13 +169,12 @@ function learningCurve(events: readonly TrainingEvent[]): EpochPoint[] {
   for (const event of events) if (event.type === 'epoch') byEpoch.set(event.epoch, event);
   return [...byEpoch.values()]
     .sort((a, b) => a.epoch - b.epoch)
-    .map(({ epoch, trainLoss, testLoss, testScore }) => ({
-      epoch,
-      trainLoss,
-      testLoss,
+    .map((event) => {
+      const { epoch, trainLoss } = event;
+      const { on = null, loss = null, score = null } = epochScore(event) ?? {};
       // What was no number is null in JSON.
-      score: Number.isFinite(testScore) ? testScore : null,
-    }));
+      return { epoch, trainLoss, on, loss, score: Number.isFinite(score) ? score : null };
+    });
 }
 
 /** Medians; null where there is no step. */

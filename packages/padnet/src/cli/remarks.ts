@@ -3,7 +3,7 @@ import type { BadPicture, Truncation } from '../data/index.js';
 import { formatPercent, formatSeconds } from '../report/format.js';
 import { metricsText } from '../report/scoreText.js';
 import { changesText } from '../runs/changes.js';
-import type { PreparationEvent, TestResult, TrainingEvent } from '../runs/index.js';
+import { epochScore, type PreparationEvent, type Score, type TrainingEvent } from '../runs/index.js';
 import type { Terminal } from './terminal.js';
 
 /** A line for people about an event; null where it is not worth one. */
@@ -18,12 +18,14 @@ export function eventText(event: TrainingEvent): string | null {
       return `partitioned in ${formatSeconds(event.seconds)}: ${share} of the entries are dynamic`;
     }
     case 'epoch': {
-      const { epoch, epochs, trainLoss, testLoss, samplesPerSecond } = event;
-      const losses = `train loss ${trainLoss.toFixed(3)}  test loss ${testLoss.toFixed(3)}`;
-      return `epoch ${epoch}/${epochs}  ${losses}  ${testText(event)}  ${Math.round(samplesPerSecond)} samples/s`;
+      const { epoch, epochs, trainLoss, samplesPerSecond } = event;
+      const score = epochScore(event);
+      const scored = score ? [`${score.on} loss ${score.loss.toFixed(3)}`, scoreText(score)] : [];
+      const parts = [`train loss ${trainLoss.toFixed(3)}`, ...scored, `${Math.round(samplesPerSecond)} samples/s`];
+      return `epoch ${epoch}/${epochs}  ${parts.join('  ')}`;
     }
     case 'finished':
-      return `finished: ${testText(event)} after ${formatSeconds(event.trainingSeconds)} of training`;
+      return `finished: ${scoreText({ on: 'test', metrics: event.testMetrics })} after ${formatSeconds(event.trainingSeconds)} of training`;
     case 'truncated':
       return truncationText(event);
     case 'emptyClasses': {
@@ -60,8 +62,8 @@ export function eventText(event: TrainingEvent): string | null {
 }
 
 /** `test accuracy 87.27 %`; every metric of the task, where there are several. */
-function testText({ testMetrics }: TestResult): string {
-  return `test ${metricsText(testMetrics)}`;
+function scoreText({ on, metrics }: Pick<Score, 'on' | 'metrics'>): string {
+  return `${on} ${metricsText(metrics)}`;
 }
 
 function truncationText({ name, count, longest, maxLength }: Truncation): string {

@@ -179,7 +179,7 @@ async function showPlan(
   terminal: Terminal,
 ): Promise<void> {
   const prepared = await prepareTask(recipe, { allowCode });
-  const { task, training, saliency, trainSamples, testSamples, sample } = prepared;
+  const { task, training, saliency, trainSamples, validationSamples, testSamples, sample } = prepared;
   const macs = prepared.countMacs();
   const { parameters, entries } = countStored(task.network);
   const { totalSteps, stepsPerEpoch } = new Trainer({
@@ -191,6 +191,7 @@ async function showPlan(
   });
   const { batchSize } = recipe.data;
   const { accumulation } = recipe.training;
+  const heldOut = validationSamples === 0 ? '' : `${validationSamples} to validate on, `;
   const samplesPerStep = Math.min(batchSize * accumulation, trainSamples);
   const plan = {
     recipe,
@@ -202,13 +203,13 @@ async function showPlan(
     stepsPerEpoch,
     totalSteps,
     samplesPerStep,
-    samples: { train: trainSamples, test: testSamples, each: sample },
+    samples: { train: trainSamples, validation: validationSamples, test: testSamples, each: sample },
   };
   terminal.result(json, plan, () => [
     serialiseRecipe(recipe).trimEnd(),
     '',
     `# run          ${out}${resume ? ' (resumed)' : ''}`,
-    `# data         ${trainSamples} to train on, ${testSamples} to test on, each ${sample}`,
+    `# data         ${trainSamples} to train on, ${heldOut}${testSamples} to test on, each ${sample}`,
     `# parameters   ${formatCount(parameters)}${recipe.partition ? ', before the partition' : ''}`,
     `# MACs         ${formatCount(macs)} for ${sample}`,
     `# steps        ${totalSteps}: ${training.epochs} epochs of ${stepsPerEpoch}`,

@@ -1,7 +1,7 @@
 import { InputError } from '../errors.js';
 import { checkInteger } from './checks.js';
 import type { DataSplit } from './dataSplit.js';
-import type { PictureFiles } from './pictureFiles.js';
+import { pictureFile, pictureFiles, type PictureFiles } from './pictureFiles.js';
 
 /**
  * The properties that all sets of labelled pictures have. Their arrays lie in shared memory, so that worker threads
@@ -42,6 +42,8 @@ export type ImageDataset = StoredImages | PictureFolder;
 export interface ImageSplits<Dataset extends ImageDataset = ImageDataset> {
   readonly train: Dataset;
   readonly test: Dataset;
+  /** Training pictures that are held out; absent: none. */
+  readonly validation?: Dataset | undefined;
   /** How the samples were divided, where the data did not say so; absent: they did. */
   readonly split?: DataSplit | undefined;
 }
@@ -133,6 +135,27 @@ export function limitPictures(dataset: StoredImages, count: number): StoredImage
     images: dataset.images.subarray(0, count * dataset.channels * dataset.height * dataset.width),
     labels: dataset.labels.subarray(0, count),
   };
+}
+
+/** These examples, in this order; a copy. */
+export function selectPictures<Dataset extends ImageDataset>(dataset: Dataset, indices: Uint32Array): Dataset;
+export function selectPictures(dataset: ImageDataset, indices: Uint32Array): ImageDataset {
+  const { length } = indices;
+  const labels = sharedLabels(
+    dataset.labels instanceof Uint8Array
+      ? Uint8Array.from(indices, (index) => dataset.labels[index]!)
+      : Uint16Array.from(indices, (index) => dataset.labels[index]!),
+  );
+  if (dataset.kind === 'folder') {
+    const files = Array.from(indices, (index) => pictureFile(dataset.files, index));
+    return { ...dataset, length, labels, files: pictureFiles(dataset.files.root, files) };
+  }
+  const size = dataset.channels * dataset.height * dataset.width;
+  const images = new Uint8Array(new SharedArrayBuffer(length * size));
+  indices.forEach((index, place) => {
+    images.set(dataset.images.subarray(index * size, (index + 1) * size), place * size);
+  });
+  return { ...dataset, length, labels, images };
 }
 
 /** The first channel in which all pixels of all pictures are the same, and what they are; null where there is none. */

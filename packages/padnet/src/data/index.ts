@@ -24,6 +24,7 @@ export { pictureFingerprint, textFingerprint } from './dataFingerprint.js';
 export type { DataSplit } from './dataSplit.js';
 export { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_PATH, loadFashionMnist } from './fashionMnist.js';
+export { type HeldOut, holdOutPictures, holdOutTexts, type ValidationOptions } from './holdOut.js';
 export { decodeIdx, encodeIdx, type IdxArray } from './idx.js';
 export { loadIdxFolder } from './idxFolder.js';
 export { type BadPicture, badPictureError, type OnBadPicture, onceEach } from './badPicture.js';

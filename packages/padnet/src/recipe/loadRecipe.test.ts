@@ -62,6 +62,20 @@ describe('parseRecipe', () => {
     expect(parseRunRecipe(program, 'x.yaml').model.layer).toBe('dynamic');
   });
 
+  it('lets a run of before choose by the test data, and no new one unless it says so', () => {
+    const stopping = `${minimal}\n  earlyStopping: { patience: 2 }`;
+    expect(parseRunRecipe(stopping, 'x.yaml').training).toMatchObject({ epochScore: 'test' });
+    expect(parseRunRecipe(minimal, 'x.yaml').training).toMatchObject({ epochScore: 'validation' });
+    expect(problems(stopping)).toEqual([
+      'recipes/x.yaml:6: training.earlyStopping: the best epoch is chosen by data that are held out: ' +
+        'expected data.validation.fraction, such as 0.1',
+    ]);
+    expect(parseRecipe(stopping, 'x.yaml', ['training.epochScore=test']).training.epochScore).toBe('test');
+    const held = parseRecipe(stopping, 'x.yaml', ['data.validation={}']);
+    expect(held.data.validation).toEqual({ fraction: 0.1, seed: 1 });
+    expect(parseRunRecipe(serialiseRecipe(held), 'x.yaml')).toEqual(held);
+  });
+
   it('puts --set over the file, the later over the earlier, with values as YAML', () => {
     const recipe = parseRecipe(pad, 'x.yaml', [
       'training.epochs=4',
@@ -120,7 +134,7 @@ describe('parseRecipe', () => {
         'recipes/x.yaml:1: training: missing; ' +
           'expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, ' +
           'warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, ' +
-          'checkpointSteps, earlyStopping, distributed, labelSmoothing, mixup, cutmix, autocast',
+          'checkpointSteps, epochScore, earlyStopping, distributed, labelSmoothing, mixup, cutmix, autocast',
       ],
     ],
     [
@@ -169,7 +183,7 @@ describe('parseRecipe', () => {
     [
       `${minimal}data: fashionMnist`,
       [
-        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, testFraction, splitSeed, ' +
+        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, validation, testFraction, splitSeed, ' +
           'size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, ' +
           'randAugment, randomErasing, numWorkers, got "fashionMnist"',
       ],

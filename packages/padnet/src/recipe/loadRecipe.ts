@@ -105,7 +105,7 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
 /**
  * The recipe that a run was trained by, from its folder, or the settings that a program wrote down. Runs that were
  * begun before there was a key are what they were: where `training.scheduleStart` is missing, the schedule began at the
- * first step.
+ * first step; where `training.epochScore` is, early stopping chose by the test data.
  *
  * @param sets as of `parseRecipe`
  * @throws RecipeError with every problem found
@@ -113,10 +113,16 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
 export function parseRunRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): RunRecipe {
   const source = new Source(text, file);
   if (source.modality === 'program') return parseFile(programRecipeSchema, text, file).values;
-  const { recipe } = parseWhole(text, file, sets);
-  const isOlder = !source.has(['training', 'scheduleStart']);
-  if (!isOlder || recipe.training.warmupEpochs === 0) return recipe; // without a warm-up the schedule is the same
-  return parseWhole(text, file, [{ key: 'training.scheduleStart', value: 'firstStep' }, ...sets]).recipe;
+  const lacks = (key: string): boolean => !source.has(key.split('.'));
+  const chosenByTest =
+    !lacks('training.earlyStopping') && lacks('training.epochScore')
+      ? [{ key: 'training.epochScore', value: 'test' }]
+      : [];
+  const { recipe } = parseWhole(text, file, [...chosenByTest, ...sets]);
+  // Without a warm-up the schedule is the same.
+  if (!lacks('training.scheduleStart') || recipe.training.warmupEpochs === 0) return recipe;
+  const fromFirstStep = { key: 'training.scheduleStart', value: 'firstStep' };
+  return parseWhole(text, file, [...chosenByTest, fromFirstStep, ...sets]).recipe;
 }
 
 /**

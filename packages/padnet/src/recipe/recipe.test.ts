@@ -43,6 +43,7 @@ it('fills in every default, which runs rely on', () => {
       temperature: { start: 30, end: 1, epochs: 10 },
       bankFactor: 'numKernels',
       checkpointSteps: 500,
+      epochScore: 'validation',
       cutmix: 0,
     },
     partition: {

@@ -18,6 +18,7 @@ import {
   type OwnTextsOptions,
   type TextMetric,
   type TextPadding,
+  type ValidationOptions,
 } from '../data/index.js';
 import { layerKindSchema, modelSchema, textModelSchema } from '../models/index.js';
 import { codeReferenceSchema } from '../ownCode/index.js';
@@ -25,6 +26,16 @@ import { granularities, partitionScopes, saliencies, schedules, type SaliencyNam
 
 /** From and to. */
 const fractions = z.tuple([z.number().positive(), z.number().positive()]);
+
+/** Training samples that are held out: epochs are scored on them, and the test data are read once, at the end. */
+const validationSchema = z
+  .strictObject({
+    /** The share of each class. */
+    fraction: z.number().gt(0).lt(1).default(0.1),
+    /** Decides which samples these are, the same for every `training.seed`. */
+    seed: z.int().min(0).default(1),
+  })
+  .optional();
 
 export const pictureDataSchema = z.strictObject({
   /**
@@ -39,6 +50,8 @@ export const pictureDataSchema = z.strictObject({
   trainLimit: z.int().min(1).optional(),
   /** Only so many test pictures. */
   testLimit: z.int().min(1).optional(),
+  /** Absent: nothing is held out, and epochs have no score. */
+  validation: validationSchema,
   /** For imageFolder where class folders lie side by side: the share of each class that is tested on. Default: 0.2. */
   testFraction: z.number().gt(0).lt(1).optional(),
   /** For imageFolder: decides which pictures these are, the same for every `training.seed`. Default: 1. */
@@ -135,6 +148,8 @@ const textDataKeys = z.strictObject({
   trainLimit: z.int().min(1).optional(),
   /** A fixed random sample of so many test rows (of glue those of the development set). */
   testLimit: z.int().min(1).optional(),
+  /** Absent: nothing is held out, and epochs have no score. */
+  validation: validationSchema,
   batchSize: z.int().min(1).default(32),
   /** Tokens; longer inputs are truncated, from the longer sentence of a pair. */
   maxLength: z.int().min(4).default(128),
@@ -155,6 +170,7 @@ export interface CommonTextOptions {
   readonly path?: string | undefined;
   readonly trainLimit?: number | undefined;
   readonly testLimit?: number | undefined;
+  readonly validation?: ValidationOptions | undefined;
   readonly batchSize: number;
   readonly maxLength: number;
   readonly padding: TextPadding;
@@ -196,7 +212,6 @@ const learningRateSchedules = ['cosine', 'linear', 'step', 'constant'] as const;
 export const scheduleStarts = ['afterWarmup', 'firstStep'] as const;
 export type ScheduleStart = (typeof scheduleStarts)[number];
 
-/** The settings that a `Trainer` needs, whatever the task. */
 /** How several processes train one network together (docs/distributed.md); one alone does not look at it. */
 export const distributedSchema = z.strictObject({
   /** Batch norm's statistics are of the whole batch; else of each rank's part, and the running ones their means. */
@@ -214,6 +229,10 @@ export const distributedSchema = z.strictObject({
 });
 export type DistributedOptions = z.infer<typeof distributedSchema>;
 
+/** What an epoch can be scored on. */
+const epochScores = ['validation', 'test'] as const;
+
+/** The settings that a `Trainer` needs, whatever the task. */
 export const trainingSchema = z.strictObject({
   epochs: z.int().min(1),
   seed: z.int().min(0).default(1),
@@ -257,8 +276,13 @@ export const trainingSchema = z.strictObject({
   /** Steps between checkpoints; one is also written at the end of every epoch. */
   checkpointSteps: z.int().min(1).default(500),
   /**
-   * Stop after `patience` epochs (of those after the partition) without a better score on the test data, and keep the
-   * best epoch's network; absent: train to the end and keep the last.
+   * The data that epochs are scored on, and that early stopping chooses by. `test`: as runs have it that were begun
+   * before there was this key; what is chosen by the test data, they flatter.
+   */
+  epochScore: z.enum(epochScores).default('validation'),
+  /**
+   * Stop after `patience` epochs (of those after the partition) without a better score on the data that epochs are
+   * scored on, and keep the best epoch's network; absent: train to the end and keep the last.
    */
   earlyStopping: z.strictObject({ patience: z.int().min(1) }).optional(),
   /** Where several processes train together; absent: as by default. */
@@ -284,6 +308,7 @@ export const textTrainingSchema = trainingSchema
     accumulation: true,
     ema: true,
     checkpointSteps: true,
+    epochScore: true,
     earlyStopping: true,
     distributed: true,
   })
@@ -339,6 +364,7 @@ export const pictureRecipeSchema = z
       ...dataIssues(recipe.data),
       ...partitionIssues(recipe),
       ...milestoneIssues(recipe.training.milestones),
+      ...validationIssues(recipe),
       ...distributedIssues(recipe.training),
     ])
       context.addIssue({ ...issue });
@@ -357,6 +383,7 @@ export const textRecipeSchema = z
     for (const issue of [
       ...expertIssues(recipe.model),
       ...partitionIssues(recipe),
+      ...validationIssues(recipe),
       ...distributedIssues(recipe.training),
     ])
       context.addIssue({ ...issue });
@@ -533,6 +560,22 @@ function milestoneIssues(milestones: readonly number[]): Issue[] {
   const message = `expected epochs in ascending order, got [${milestones.join(', ')}]`;
   return [{ code: 'custom', path: ['training', 'milestones'], message }];
 }
+
+/** @param recipe whose epochs are to be scored */
+function validationIssues({
+  data,
+  training: { earlyStopping, epochScore },
+}: {
+  readonly data: { readonly validation?: unknown };
+  readonly training: Pick<TrainingOptions, 'earlyStopping' | 'epochScore'>;
+}): Issue[] {
+  if (earlyStopping === undefined || epochScore === 'test' || data.validation !== undefined) return [];
+  return [{ code: 'custom', path: ['training', 'earlyStopping'], message: validationNeeded }];
+}
+
+/** Why early stopping needs data that are held out. */
+export const validationNeeded =
+  'the best epoch is chosen by data that are held out: expected data.validation.fraction, such as 0.1';
 
 function distributedIssues({ distributed, ema, earlyStopping }: Partial<TrainingOptions>): Issue[] {
   if (distributed?.shardExperts !== true) return [];

@@ -1,5 +1,5 @@
 /** The values that runs are compared by, and which two runs can be compared by each of them. */
-import { formatBytes, formatCount, formatPercent, formatSeconds } from './format.js';
+import { formatBytes, formatCount, formatPercent, formatSeconds, upperFirst } from './format.js';
 import type { RunRecipe } from '../recipe/recipe.js';
 import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
@@ -141,6 +141,27 @@ export function scoreAxis(runs: readonly RunSummary[]): string {
   return `↑ test ${scoreName(runs)} ${allFractions(runs) ? '(%)' : '(× 100)'}`;
 }
 
+/** The data that epochs were scored on, in words; of runs that differ in that `validation or test`. */
+export function scoredOn(runs: readonly RunSummary[]): string {
+  const names = new Set(runs.flatMap(({ curve }) => curve.flatMap(({ on }) => on ?? [])));
+  return names.size === 0 ? 'validation' : [...names].sort().reverse().join(' or ');
+}
+
+/** Such as `validation accuracy`: what a curve over epochs shows. */
+export function curveName(runs: readonly RunSummary[]): string {
+  return `${scoredOn(runs)} ${scoreName(runs)}`;
+}
+
+/** Such as `Validation accuracy`, `Validation Matthews correlation (× 100)`. */
+export function curveTitle(runs: readonly RunSummary[]): string {
+  return `${upperFirst(curveName(runs))}${allFractions(runs) ? '' : ' (× 100)'}`;
+}
+
+/** Such as `↑ validation accuracy (%)`. */
+export function curveAxis(runs: readonly RunSummary[]): string {
+  return `↑ ${curveName(runs)} ${allFractions(runs) ? '(%)' : '(× 100)'}`;
+}
+
 function allFractions(runs: readonly RunSummary[]): boolean {
   return scored(runs).every(({ metric }) => isFraction(metric));
 }
@@ -166,8 +187,9 @@ export function scoreInterval({ metric, score, testSamples }: RunSummary): numbe
   return metric !== 'accuracy' || score === null || testSamples === null ? null : accuracyInterval(score, testSamples);
 }
 
-function unfinished({ curve, recipe }: RunSummary): string {
-  return recipe ? `after ${curve.length} of ${recipe.training.epochs} epochs` : 'no run';
+function unfinished({ curve, recipe, scoredOn: on }: RunSummary): string {
+  if (!recipe) return 'no run';
+  return `${on === 'test' ? '' : `${on}, `}after ${curve.length} of ${recipe.training.epochs} epochs`;
 }
 
 /** The value that all runs have; null where they differ. */

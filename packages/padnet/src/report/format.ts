@@ -88,3 +88,8 @@ export function formatPoints(difference: number | null): string {
   if (Number(text) === 0) return `±${text}`;
   return `${difference > 0 ? '+' : '−'}${text}`;
 }
+
+/** With a capital letter. */
+export function upperFirst(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}

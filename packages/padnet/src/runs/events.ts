@@ -13,6 +13,18 @@ export interface RouterStatistics {
   readonly loadEntropy: number;
 }
 
+/** The result of an evaluation on the training samples that are held out. */
+export interface ValidationResult {
+  /** The name of the metric that the task is scored by, such as `accuracy` or `matthews`. */
+  readonly metric: string;
+  /** The value of `metric`, a fraction. */
+  readonly validationScore: number;
+  /** All metrics of the task by name. */
+  readonly validationMetrics: Readonly<Record<string, number>>;
+  /** Mean over the samples, without label smoothing. */
+  readonly validationLoss: number;
+}
+
 /** The result of an evaluation on the test data. */
 export interface TestResult {
   /** The name of the metric that the task is scored by, such as `accuracy` or `matthews`. */
@@ -66,8 +78,11 @@ export interface PartitionEvent {
   readonly seconds: number;
 }
 
-/** After an epoch. */
-export interface EpochEvent extends TestResult {
+/**
+ * After an epoch. It is scored where samples are held out; on the test data in runs that were begun before there were
+ * such samples.
+ */
+export interface EpochEvent extends Partial<ValidationResult>, Partial<Omit<TestResult, 'metric'>> {
   readonly type: 'epoch';
   readonly epoch: number;
   readonly epochs: number;
@@ -177,7 +192,8 @@ export interface InterruptedEvent {
   readonly step: number;
 }
 
-export interface FinishedEvent extends TestResult {
+/** With what the network that is kept reaches on the samples that are held out, where there are such. */
+export interface FinishedEvent extends TestResult, Partial<Omit<ValidationResult, 'metric'>> {
   readonly type: 'finished';
   readonly epoch: number;
   readonly step: number;
@@ -209,9 +225,30 @@ const contents = new Map<unknown, { readonly numbers: readonly string[]; readonl
   ['partitionRound', { numbers: ['epoch', 'step', 'round', 'rounds', 'keepRatio', 'dynamicRatio'] }],
   ['partition', { numbers: ['epoch', 'step', 'dynamicRatio', 'seconds'], section: 'dynamicRatioByLayer' }],
   ['changed', { numbers: ['epoch', 'step'], section: 'changes' }],
-  ['epoch', { numbers: ['epoch', 'epochs', 'step', 'trainLoss', 'testLoss', 'testScore'], section: 'testMetrics' }],
+  ['epoch', { numbers: ['epoch', 'epochs', 'step', 'trainLoss'] }],
   ['finished', { numbers: ['epoch', 'step', 'testScore', 'testLoss', 'trainingSeconds'], section: 'testMetrics' }],
 ]);
+
+/** What an epoch, or a whole run, was scored on, and how. */
+export interface Score {
+  readonly on: 'validation' | 'test';
+  readonly metric: string;
+  readonly score: number;
+  readonly metrics: Readonly<Record<string, number>>;
+  readonly loss: number;
+}
+
+/** The score of an epoch; null where it has none. */
+export function epochScore(event: EpochEvent): Score | null {
+  const { metric, validationScore, validationMetrics = {}, validationLoss } = event;
+  if (metric === undefined) return null;
+  if (validationScore !== undefined && validationLoss !== undefined)
+    return { on: 'validation', metric, score: validationScore, metrics: validationMetrics, loss: validationLoss };
+  const { testScore, testMetrics = {}, testLoss } = event;
+  return testScore === undefined || testLoss === undefined
+    ? null
+    : { on: 'test', metric, score: testScore, metrics: testMetrics, loss: testLoss };
+}
 
 /** The event of a line of `metrics.jsonl`; null where it holds none. */
 export function parseEvent(line: string): TrainingEvent | null {

@@ -111,7 +111,12 @@ function differences(old: ReadonlyMap<string, string>, current: ReadonlyMap<stri
     .map((what) => ({ what, before: old.get(what) ?? null, now: current.get(what) ?? null }));
 }
 
-function completed(settings: Fingerprint['settings']): object {
+function completed(stored: Fingerprint['settings']): object {
+  const known = recipeSettings(stored);
+  const chosenByTest = known.has('training.earlyStopping.patience') && !known.has('training.epochScore');
+  const settings = chosenByTest
+    ? { ...stored, training: { ...(stored.training as object), epochScore: 'test' } }
+    : stored;
   const { modality } = settings;
   const bare = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
   const schemas = { ...recipeSchemas, program: programRecipeSchema, bare };

@@ -34,7 +34,11 @@ export function pictures(length: number, seed = 1): StoredImages {
   });
 }
 
-export const splits: ImageSplits<StoredImages> = { train: pictures(72), test: pictures(40, 2) };
+export const splits: ImageSplits<StoredImages> = {
+  train: pictures(72),
+  validation: pictures(40, 3),
+  test: pictures(40, 2),
+};
 
 /** The same pictures as IDX files. */
 export function writePictures(folder: string, { train, test }: ImageSplits<StoredImages> = splits): void {

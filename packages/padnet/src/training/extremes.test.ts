@@ -28,6 +28,8 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
+const validation = { fraction: 0.25 };
+
 /** By what the keys are of: most keys of pictures fit both. */
 const recipes = {
   idx: (): object => pictures({ name: 'idx', path: join(folder, 'idx') }),
@@ -35,7 +37,7 @@ const recipes = {
   text: () => ({
     modality: 'text',
     model: { pretrained: join(folder, 'encoder'), layer: 'partial' },
-    data: { task: 'rte', path: join(folder, 'glue'), batchSize: 4 },
+    data: { task: 'rte', path: join(folder, 'glue'), batchSize: 4, validation },
     training: { epochs: 2 },
     partition: { ratio: 0.5 },
   }),
@@ -44,7 +46,7 @@ const recipes = {
 function pictures(data: object): object {
   return {
     model: { name: 'resnet10', layer: 'partial', stem: 'small', width: 4 },
-    data: { ...data, batchSize: 8, numWorkers: 0 },
+    data: { ...data, batchSize: 8, numWorkers: 0, validation },
     training: { epochs: 2 },
     partition: { ratio: 0.5 },
   };

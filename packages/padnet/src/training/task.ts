@@ -39,7 +39,7 @@ export interface PartitionLosses extends Disposable {
   readonly sampleShape: readonly number[] | null;
 }
 
-/** The result of a network on test data. */
+/** The result of a network on data that it was not trained on. */
 export interface Evaluation {
   /** The name of the metric that the task is scored by, such as `accuracy` or `matthews`. */
   readonly metric: string;
@@ -54,6 +54,8 @@ export interface Evaluation {
 }
 
 export interface EvaluationOptions {
+  /** The samples. @default 'test' */
+  readonly on?: 'validation' | 'test';
   readonly signal?: AbortSignal | undefined;
   /** Share the work, and each gets the result of all. */
   readonly ranks?: Ranks | undefined;
@@ -73,7 +75,9 @@ export interface Task<Batch extends SampleBatch = SampleBatch> {
   loss(batch: Batch): StepLoss;
   /** Output of the first samples of a batch, to see whether it is finite. */
   output(batch: Batch): Tensor;
-  /** On the test data, in evaluation mode; leaves the mode as it was. @throws where `signal` is aborted */
+  /** Whether training samples are held out, that epochs can be scored on. @default false */
+  readonly hasValidation?: boolean;
+  /** In evaluation mode; leaves the mode as it was. @throws where `signal` is aborted */
   evaluate(options?: EvaluationOptions): Promise<Evaluation>;
   /** The first `batches` of an epoch, without anything random. */
   partitionLosses(options: {

@@ -1,6 +1,9 @@
 import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { setImmediate } from 'node:timers/promises';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
 import { liveTensors, noGrad, scope } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { NonFiniteError } from '../errors.js';
@@ -238,15 +241,19 @@ describe('a network whose outputs are no numbers', () => {
 describe('early stopping', () => {
   it('keeps the best epoch, stops after the others, and resumes to the same', async () => {
     const training = { epochs: 12, learningRate: 5e-3, earlyStopping: { patience: 2 } };
-    const recipe = smallTextRecipe(folder, 'dynamic', { training });
+    const data = { validation: { fraction: 0.25, seed: 1 } };
+    const recipe = smallTextRecipe(folder, 'dynamic', { training, data });
     const events = await collect(trainRecipe(recipe, { out: join(folder, 'early') }));
     const epochs = ofType(events, 'epoch');
-    const best = epochs.reduce((a, b) => (b.testScore > a.testScore ? b : a));
+    const best = epochs.reduce((a, b) => (b.validationScore! > a.validationScore! ? b : a));
     const [finished] = ofType(events, 'finished');
-    expect(finished!.testScore).toBe(best.testScore);
+    const { validationScore } = best;
+    expect(finished).toMatchObject({ validationScore });
     expect(epochs.length).toBe(Math.min(12, best.epoch + 2));
     const model = loadRunModel(join(folder, 'early'));
-    expect((await (await savedTask(recipe, model)).evaluate()).score).toBe(best.testScore);
+    const task = await savedTask(recipe, model);
+    expect((await task.evaluate({ on: 'validation' })).score).toBe(validationScore);
+    expect((await task.evaluate()).score).toBe(finished!.testScore);
 
     const parts = join(folder, 'early-parts');
     const controller = new AbortController();
@@ -311,6 +318,10 @@ it('leaks no tensor from step to step', async () => {
   const { task, training } = await prepareTask(smallTextRecipe(folder, 'partial', { training: { epochs: 3 } }));
   const trainer = new Trainer({ task, training, partition: { ratio: 0.5, epoch: 1, batches: 2 } });
   const counts: number[] = [];
+  // What came before is gone first.
+  setFlagsFromString('--expose-gc');
+  (runInNewContext('gc') as () => void)();
+  await setImmediate();
   for await (const event of trainer.run()) if (event.type === 'step') counts.push(liveTensors());
   // Masks and merged weights are cached once, after the first epoch and its partition.
   expect(new Set(counts.slice(1, 6)).size).toBe(1);

@@ -10,8 +10,9 @@ import { InputError } from '../errors.js';
 import { partialLayers, type Partition, type Saliency } from '../partition/index.js';
 import type { TrainingEvent } from '../runs/events.js';
 import { NonFiniteLossError } from './nonFinite.js';
-import { collect, pictures, smallNetwork, trainerOptions, checksums } from '../runs/pictures.test.fixture.js';
+import { collect, pictures, smallNetwork, splits, trainerOptions, checksums } from '../runs/pictures.test.fixture.js';
 import type { Task } from './task.js';
+import { PictureTask } from './tasks/pictureTask.js';
 import { Trainer, type TrainerOptions } from './trainer.js';
 
 let folder: string;
@@ -55,13 +56,13 @@ describe('what it tells', () => {
     const mean = told.slice(0, 9).reduce((sum, { loss }) => sum + loss / 9, 0);
     expect(first!.trainLoss).toBeCloseTo(mean, 10);
     expect(first).toMatchObject({ epoch: 1, epochs: 2, step: 9 });
-    expect(second!.testScore).toBeGreaterThan(0.5);
+    expect(second!.validationScore).toBeGreaterThan(0.5);
     const seconds = told.slice(9).map((event) => event.seconds);
     expect(second!.stepSeconds).toBe(seconds.sort((a, b) => a - b)[4]);
     const epochSeconds = seconds.reduce((sum, value) => sum + value, 0) + second!.waitSeconds;
     expect(second!.samplesPerSecond).toBeCloseTo(72 / epochSeconds, 6);
     expect(ofType(events, 'finished')).toMatchObject([
-      { epoch: 2, step: 18, testScore: second!.testScore, testLoss: second!.testLoss },
+      { epoch: 2, step: 18, validationScore: second!.validationScore, validationLoss: second!.validationLoss },
     ]);
     const rounds = ofType(events, 'partitionRound');
     expect(rounds.map(({ round, rounds: all, epoch, step }) => [round, all, epoch, step])).toEqual([
@@ -93,6 +94,71 @@ describe('what it tells', () => {
   it('has no temperature in a static network', async () => {
     const trainer = new Trainer(trainerOptions(smallNetwork(), 'static', { training: { epochs: 1 } }));
     for await (const event of trainer.run()) if (event.type === 'step') expect(event.temperature).toBeNull();
+  });
+});
+
+describe('the test data', () => {
+  /** What the task was evaluated on, among the events. */
+  async function reads(
+    changes: Parameters<typeof trainerOptions>[2],
+    interruptAt: readonly number[] = [],
+  ): Promise<string[]> {
+    const found: string[] = [];
+    const attempt = async (stopAt: number | undefined): Promise<void> => {
+      const options = { ...trainerOptions(smallNetwork('partial'), 'partial', changes), checkpoints: folder };
+      const evaluate = options.task.evaluate.bind(options.task);
+      options.task.evaluate = (given = {}) => {
+        found.push(given.on ?? 'test');
+        return evaluate(given);
+      };
+      const trainer = new Trainer(options);
+      trainer.resume();
+      const controller = new AbortController();
+      for await (const event of trainer.run(controller)) {
+        if (event.type === 'step' && event.step === stopAt) controller.abort();
+        if (event.type === 'epoch' || event.type === 'finished') found.push(event.type);
+      }
+    };
+    for (const stopAt of interruptAt) await attempt(stopAt);
+    await attempt(undefined);
+    return found;
+  }
+
+  const epoch = ['validation', 'epoch'];
+
+  it('are read once, when training has ended', async () => {
+    expect(await reads({})).toEqual([...epoch, ...epoch, 'test', 'finished']);
+  });
+
+  it('are not read by a run that is interrupted', async () => {
+    expect(await reads({}, [4, 12])).toEqual([...epoch, ...epoch, 'test', 'finished']);
+  });
+
+  it('do not choose the epoch that is kept', async () => {
+    const training = { epochs: 20, learningRate: 0.02, earlyStopping: { patience: 2 } };
+    const found = await reads({ training });
+    const epochs = found.filter((each) => each === 'epoch').length;
+    expect(epochs).toBeLessThan(20);
+    expect(found).toEqual([...Array<string[]>(epochs).fill(epoch).flat(), 'validation', 'test', 'finished']);
+  });
+
+  it('are what epochs are scored on in a run of before, and then not read again', async () => {
+    expect(await reads({ training: { epochScore: 'test' } })).toEqual(['test', 'epoch', 'test', 'epoch', 'finished']);
+  });
+
+  it('are the only ones where none are held out: epochs have no score, and early stopping nothing to choose by', async () => {
+    const network = smallNetwork();
+    const task = new PictureTask({ network, splits: { train: splits.train, test: splits.test } });
+    const events = await collect(new Trainer({ task, training: { epochs: 2 } }).run());
+    for (const event of ofType(events, 'epoch')) {
+      expect(event.trainLoss).toBeGreaterThan(0);
+      expect(Object.keys(event).filter((key) => /^(test|validation|metric)/.test(key))).toEqual([]);
+    }
+    expect(ofType(events, 'finished')).toMatchObject([{ metric: 'accuracy', testScore: expect.any(Number) as number }]);
+    expect(() => new Trainer({ task, training: { epochs: 2, earlyStopping: { patience: 1 } } })).toThrow(
+      'training.earlyStopping: the best epoch is chosen by data that are held out: expected data.validation.fraction, ' +
+        'such as 0.1',
+    );
   });
 });
 
@@ -382,7 +448,7 @@ describe('stopped by a signal', () => {
     expect(types(rest)).toEqual(['epoch', 'checkpoint', 'finished']);
     const [epoch] = ofType(rest, 'epoch');
     const [expected] = ofType(whole, 'epoch');
-    expect(epoch).toMatchObject({ trainLoss: expected!.trainLoss, testLoss: expected!.testLoss, step: 9 });
+    expect(epoch).toMatchObject({ trainLoss: expected!.trainLoss, validationLoss: expected!.validationLoss, step: 9 });
     expect(epoch!.stepSeconds).toBeGreaterThan(0);
     expect(epoch!.samplesPerSecond).toBeGreaterThan(0);
     expect(checksums(network)).toEqual(checksums(plain));
@@ -484,14 +550,18 @@ describe('another number that is not finite', () => {
     [
       'loss',
       { loss: Infinity, score: 0.5, metrics: { accuracy: 0.5 } },
-      /^the test loss is not finite at step 9: every/,
+      /^the validation loss is not finite at step 9: every/,
     ],
     [
       'metric',
       { loss: 1, score: 0.5, metrics: { accuracy: 0.5, own: NaN } },
-      /^testMetrics\.own of the event epoch is not finite at step 9: it is NaN/,
+      /^validationMetrics\.own of the event epoch is not finite at step 9: it is NaN/,
     ],
-    ['score', { loss: 1, score: NaN, metrics: {} }, /^testScore of the event epoch is not finite at step 9: it is NaN/],
+    [
+      'score',
+      { loss: 1, score: NaN, metrics: {} },
+      /^validationScore of the event epoch is not finite at step 9: it is NaN/,
+    ],
   ])('of a %s that a task of one’s own gives', async (_, result, expected) => {
     const options = trainerOptions(smallNetwork(), 'static');
     options.task.evaluate = () => Promise.resolve({ metric: 'accuracy', predictions: new Float32Array(), ...result });

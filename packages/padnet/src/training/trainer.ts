@@ -29,6 +29,7 @@ import {
   type Progress,
 } from '../runs/checkpoint.js';
 import {
+  epochScore,
   isMetric,
   type Change,
   type ChangedEvent,
@@ -38,6 +39,7 @@ import {
   type TestResult,
   type TrainingEvent,
   type UncheckedEvent,
+  type ValidationResult,
 } from '../runs/events.js';
 import { assertUnchanged, changesSince, fingerprintOf, type Fingerprint } from '../runs/fingerprint.js';
 import { checkHistory, NO_EVENTS, type History } from '../runs/history.js';
@@ -55,7 +57,13 @@ import { stepOptimizer, type StepOptimizer } from './shardedOptimizer.js';
 import { parseOptions } from '../recipe/parseOptions.js';
 import { assertKernelsToChoose } from '../recipe/partitionForesight.js';
 import { assertPartitionPossible, partitionedOptimizer, partitionOf, partitionStep } from './partitionStep.js';
-import { partitionSchema, trainingSchema, type PartitionOptions, type TrainingOptions } from '../recipe/recipe.js';
+import {
+  partitionSchema,
+  trainingSchema,
+  validationNeeded,
+  type PartitionOptions,
+  type TrainingOptions,
+} from '../recipe/recipe.js';
 import { meanStatistics } from './routerStatistics.js';
 import type { BatchSource, Evaluation, SampleBatch, Task } from './task.js';
 import { RankedSteps, sharedCheckpoint } from './rankedSteps.js';
@@ -105,6 +113,12 @@ interface BatchResult {
   readonly routing: RouterStatistics | null;
   readonly temperature: number | null;
   readonly seconds: number;
+}
+
+/** The result by which an epoch is told; neither where no samples are held out. */
+interface EpochResult {
+  readonly validation?: ValidationResult;
+  readonly test?: TestResult;
 }
 
 type Remark = ChangedEvent | UncheckedEvent;
@@ -162,7 +176,9 @@ export class Trainer {
       ...(this.#partition && { partition: this.#partition }),
     };
     this.#onPartition = options.onPartition ?? (() => undefined);
-    const { seed, accumulation, epochs, earlyStopping, ema } = this.#training;
+    const { seed, accumulation, epochs, epochScore: scoredOn, earlyStopping, ema } = this.#training;
+    if (earlyStopping && scoredOn === 'validation' && task.hasValidation !== true)
+      throw new InputError(`training.earlyStopping: ${validationNeeded}`);
     this.#best = earlyStopping ? new BestNetwork(earlyStopping.patience) : null;
     this.#average = ema === undefined ? null : new WeightAverage(network, ema);
     this.#ranked = options.ranks ? new RankedSteps(options.ranks, network, this.#training) : null;
@@ -302,7 +318,8 @@ export class Trainer {
     if (this.#partition && !progress.partitioned && !this.#masks)
       assertKernelsToChoose(this.network, { ...this.#partition, saliency: this.#saliency.name });
     const { epochs } = this.#training;
-    let last: EpochEvent | null = null;
+    /** That of the newest epoch of this session. */
+    let result: EpochResult | null = null;
     yield* this.#remarks.splice(0);
     while (progress.epoch < epochs && !this.#best?.hasStoppedImproving(progress.epoch)) {
       if (signal?.aborted) return yield* this.#interrupt();
@@ -317,25 +334,26 @@ export class Trainer {
         if (progress.step % this.#training.checkpointSteps === 0 && progress.batch < this.#loader.batchesPerEpoch)
           yield* this.#save();
       }
-      const test = await (this.#average?.during(() => this.#test(signal)) ?? this.#test(signal));
-      if (test === null) return yield* this.#interrupt();
-      last = this.#finishEpoch(stepSeconds, test);
+      result = await (this.#average?.during(() => this.#scoreEpoch(signal)) ?? this.#scoreEpoch(signal));
+      if (result === null) return yield* this.#interrupt();
+      const event = this.#finishEpoch(stepSeconds, result);
+      const score = epochScore(event);
       // Before the partition it is another network.
-      if (!this.#partition || progress.partitioned)
-        this.#best?.offer(this.#keptWeights(), { score: test.testScore, epoch: progress.epoch });
-      yield last;
+      if (score && (!this.#partition || progress.partitioned))
+        this.#best?.offer(this.#keptWeights(), { score: score.score, epoch: progress.epoch });
+      yield event;
       yield* this.#save();
     }
     this.#ranked?.gatherExperts(this.#optimizer);
     // Everything is saved by now: a run that is interrupted in a last test goes on from the weights that were trained.
     if (this.#average) this.network.loadStateDict(this.#keptWeights());
-    if (this.#best?.restore(this.network, progress.epoch)) last = null;
-    const test = last ?? (await this.#test(signal));
+    if (this.#best?.restore(this.network, progress.epoch)) result = null;
+    result ??= await this.#scoreEpoch(signal);
+    const test = result && (result.test ?? (await this.#test(signal)));
     if (test === null) return yield* this.#interrupt();
     const { epoch, step, trainingSeconds } = progress;
-    const { metric, testScore, testMetrics, testLoss } = test;
-    const result: TestResult = { metric, testScore, testMetrics, testLoss };
-    yield { type: 'finished', epoch, step, ...result, peakMemoryBytes: peakMemory(), trainingSeconds };
+    const results = { ...result?.validation, ...test };
+    yield { type: 'finished', epoch, step, ...results, peakMemoryBytes: peakMemory(), trainingSeconds };
   }
 
   /** The weights that are tested and kept at this step. */
@@ -450,23 +468,40 @@ export class Trainer {
     return temperature;
   }
 
+  /** What an epoch is scored by: nothing where no samples are held out. Null where it was aborted. */
+  async #scoreEpoch(signal: AbortSignal | undefined): Promise<EpochResult | null> {
+    if (this.#training.epochScore === 'test') {
+      const test = await this.#test(signal);
+      return test && { test };
+    }
+    if (this.#task.hasValidation !== true) return {};
+    const evaluation = await this.#evaluate('validation', signal);
+    if (evaluation === null) return null;
+    const { metric, score, metrics, loss } = evaluation;
+    return { validation: { metric, validationScore: score, validationMetrics: metrics, validationLoss: loss } };
+  }
+
   /** Null where it was aborted. */
   async #test(signal: AbortSignal | undefined): Promise<TestResult | null> {
+    const evaluation = await this.#evaluate('test', signal);
+    if (evaluation === null) return null;
+    const { metric, score, metrics, loss } = evaluation;
+    return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
+  }
+
+  /** Null where it was aborted. */
+  async #evaluate(on: 'validation' | 'test', signal: AbortSignal | undefined): Promise<Evaluation | null> {
     const start = performance.now();
+    const evaluate = (): Promise<Evaluation> => this.#task.evaluate({ on, signal, ranks: this.#ranked?.ranks });
     try {
-      const { metric, score, metrics, loss } = await this.#evaluate(signal);
-      if (!Number.isFinite(loss)) throw new NonFiniteError('the test loss', noLayer);
+      const evaluation = await (this.#ranked?.withExperts(evaluate) ?? evaluate());
+      if (!Number.isFinite(evaluation.loss)) throw new NonFiniteError(`the ${on} loss`, noLayer);
       this.#progress.trainingSeconds += (performance.now() - start) / 1000;
-      return { metric, testScore: score, testMetrics: metrics, testLoss: loss };
+      return evaluation;
     } catch (error) {
       if (signal?.aborted) return null;
       throw this.#atStep(error);
     }
-  }
-
-  #evaluate(signal: AbortSignal | undefined): Promise<Evaluation> {
-    const evaluate = (): Promise<Evaluation> => this.#task.evaluate({ signal, ranks: this.#ranked?.ranks });
-    return this.#ranked?.withExperts(evaluate) ?? evaluate();
   }
 
   /** The errors of a task tell no step. */
@@ -477,7 +512,7 @@ export class Trainer {
   }
 
   /** @param sessionSeconds each step's, of this session */
-  #finishEpoch(sessionSeconds: readonly number[], test: TestResult): EpochEvent {
+  #finishEpoch(sessionSeconds: readonly number[], result: EpochResult): EpochEvent {
     const progress = this.#progress;
     const { lossSum, samples, stepSeconds, waitSeconds } = progress;
     const seconds = stepSeconds + waitSeconds;
@@ -487,7 +522,8 @@ export class Trainer {
       epochs: this.#training.epochs,
       step: progress.step,
       trainLoss: lossSum / samples,
-      ...test,
+      ...result.validation,
+      ...result.test,
       samplesPerSecond: seconds > 0 ? samples / seconds : 0,
       // Resumed after the epoch's last step, only the sum is known.
       stepSeconds: sessionSeconds.length > 0 ? median(sessionSeconds) : stepSeconds / this.stepsPerEpoch,

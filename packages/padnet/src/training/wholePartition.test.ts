@@ -40,9 +40,11 @@ function pictureRecipe(
   partition: Partial<PictureRecipe['partition']>,
   training: Partial<PictureRecipe['training']> = {},
 ): PictureRecipe {
-  const recipe = smallRecipe(join(folder, 'pictures'), 'partial', training);
+  const recipe = smallRecipe(join(folder, 'pictures'), 'partial');
   return pictureRecipeSchema.parse({
     ...recipe,
+    data: { ...recipe.data, ...(training.earlyStopping && { validation: { fraction: 0.2 } }) },
+    training: { ...recipe.training, ...training },
     model: { ...recipe.model, ...model },
     partition: { ...recipe.partition, ...partition },
   });

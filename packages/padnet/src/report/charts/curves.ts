@@ -1,9 +1,9 @@
 /** Scores, losses and what routers decide over epochs, one colour a run, named where the line ends. */
 import type { RunSummary } from '../../analysis/runSummary.js';
-import { scoreAxis, scoreTitle } from '../comparisonMetrics.js';
+import { curveAxis, curveName, curveTitle, scoredOn } from '../comparisonMetrics.js';
 import { formatLoss } from '../format.js';
 import type { Html } from '../html.js';
-import { formatScore, metricName } from '../scoreText.js';
+import { formatScore } from '../scoreText.js';
 import { lineChart, type Line } from './lineChart.js';
 import { shorten } from './plotSvg.js';
 import { runColours } from './runColours.js';
@@ -14,10 +14,10 @@ export function scoreChart(runs: readonly RunSummary[]): Html {
     return {
       points: run.curve.map(({ epoch, score }) => ({ epoch, value: score === null ? NaN : 100 * score })),
       label: value,
-      title: `test ${metricName(run.metric)}, ${value} at the end`,
+      title: `${curveName([run])}, ${value} at the end`,
     };
   });
-  return lineChart(lines, { name: `${scoreTitle(runs)} by epoch`, axis: scoreAxis(runs), from: 1, most: 100 });
+  return lineChart(lines, { name: `${curveTitle(runs)} by epoch`, axis: curveAxis(runs), from: 1, most: 100 });
 }
 
 export function lossChart(runs: readonly RunSummary[]): Html {
@@ -26,13 +26,13 @@ export function lossChart(runs: readonly RunSummary[]): Html {
     label: null,
     title: 'training loss',
   }));
-  const test = linesOf(runs, ({ curve }) => ({
-    points: curve.map(({ epoch, testLoss }) => ({ epoch, value: testLoss })),
-    label: formatLoss(curve.at(-1)?.testLoss ?? null),
-    title: 'test loss',
+  const scored = linesOf(runs, ({ curve }) => ({
+    points: curve.map(({ epoch, loss }) => ({ epoch, value: loss ?? NaN })),
+    label: formatLoss(curve.at(-1)?.loss ?? null),
+    title: `${curve.at(-1)?.on ?? 'no'} loss`,
   }));
-  const axis = '↑ loss: test (solid), training (dashed)';
-  return lineChart([...training, ...test], { name: 'Loss by epoch', axis, from: 1, mostRatio: 20 });
+  const axis = `↑ loss: ${scoredOn(runs)} (solid), training (dashed)`;
+  return lineChart([...training, ...scored], { name: 'Loss by epoch', axis, from: 1, mostRatio: 20 });
 }
 
 export const entropyNames = {

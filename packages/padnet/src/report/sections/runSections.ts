@@ -4,11 +4,11 @@ import { lossChart, scoreChart } from '../charts/curves.js';
 import { runColours } from '../charts/runColours.js';
 import { tradeOffChart } from '../charts/tradeOff.js';
 
-import { scoreInterval, scoreName, scoreTitle } from '../comparisonMetrics.js';
+import { curveTitle, scoredOn, scoreInterval, scoreName } from '../comparisonMetrics.js';
 import { expertSections } from './expertSections.js';
 import { routerSections } from './routerSections.js';
 import { figure, grid, section } from './section.js';
-import { formatLoss } from '../format.js';
+import { formatLoss, upperFirst } from '../format.js';
 import { html, type Html } from '../html.js';
 import { htmlTable, swatch } from '../table.js';
 import type { RunSummary } from '../../analysis/runSummary.js';
@@ -30,15 +30,15 @@ function trainingSection(runs: readonly RunSummary[]): Html {
     {
       title: 'Learning curves',
       sub: 'One colour a run, as in the table; named with the value of the last epoch.',
-      read: html`Training loss is measured as trained, with ${trainedWith(runs)}, so it may well lie above the test
-      loss; compare like with
+      read: html`Training loss is measured as trained, with ${trainedWith(runs)}, so it may well lie above the other;
+      compare like with
       like.${
         partitioned.length > 0 &&
         ` A ring marks the epoch ${within}after which Iterative Mode Partition set the masks: from there on only the ` +
           'entries under the mask depend on the input.'
       }`,
     },
-    grid(figure(`${scoreTitle(runs)} by epoch`, scoreChart(runs)), figure('Loss by epoch', lossChart(runs))),
+    grid(figure(`${curveTitle(runs)} by epoch`, scoreChart(runs)), figure('Loss by epoch', lossChart(runs))),
     curveTable(runs),
   );
 }
@@ -64,8 +64,8 @@ function curveTable(runs: readonly RunSummary[]): Html {
         { heading: 'Run', isName: true, cell: ({ name }) => name },
         { heading: 'Epoch', cell: ({ epoch }) => String(epoch) },
         { heading: 'Training loss', cell: ({ trainLoss }) => formatLoss(trainLoss, 4) },
-        { heading: 'Test loss', cell: ({ testLoss }) => formatLoss(testLoss, 4) },
-        { heading: scoreTitle(runs), cell: ({ metric, score }) => formatScore(metric, score) },
+        { heading: `${upperFirst(scoredOn(runs))} loss`, cell: ({ loss }) => formatLoss(loss, 4) },
+        { heading: curveTitle(runs), cell: ({ metric, score }) => formatScore(metric, score) },
       ],
       rows,
     })}
@@ -137,8 +137,4 @@ function partitionText({ recipe }: RunSummary): string {
     `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ` +
     scoreFormulas.scoreName(saliency)
   );
-}
-
-function upperFirst(text: string): string {
-  return text.charAt(0).toUpperCase() + text.slice(1);
 }

@@ -58,6 +58,7 @@ async function preparePictures(recipe: PictureRecipe, options: PrepareOptions): 
     task,
     training: trainerOptions.parse(recipe.training),
     trainSamples: train.length,
+    validationSamples: splits.validation?.length ?? 0,
     testSamples: splits.test.length,
     split: splits.split ?? null,
     sample: `${shape.join('×')} pixels`,

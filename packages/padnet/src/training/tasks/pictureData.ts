@@ -1,6 +1,7 @@
 /** The pictures that a recipe names. */
 import {
   emptyClasses,
+  holdOutPictures,
   limitPictures,
   loadCifar,
   loadFashionMnist,
@@ -37,10 +38,11 @@ export async function loadPictures(
 ): Promise<ImageSplits> {
   const splits = await readPictures(data, onBadPicture, split);
   if (!split && splits.split) onDividedAnew?.();
-  const { name, numClasses } = splits.train;
-  const classes = emptyClasses(splits.train);
+  const divided = data.validation ? { ...splits, ...holdOutPictures(splits.train, data.validation) } : splits;
+  const { name, numClasses } = divided.train;
+  const classes = emptyClasses(divided.train);
   if (classes.length > 0) onEmptyClasses?.({ name, classes, numClasses });
-  return splits;
+  return divided;
 }
 
 async function readPictures(

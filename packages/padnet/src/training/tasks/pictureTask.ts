@@ -19,6 +19,7 @@ import {
 import { batchTensors } from './batchTensors.js';
 import { classificationLoss, mixedLoss } from './classificationLoss.js';
 import { evaluate } from './evaluate.js';
+import { evaluatedSamples } from './evaluatedSamples.js';
 import { InputError } from '../../errors.js';
 import { parseOptions } from '../../recipe/parseOptions.js';
 import { pictureDataSchema, type PictureDataOptions } from '../../recipe/recipe.js';
@@ -74,6 +75,7 @@ function statistics(train: ImageDataset): ChannelStatistics {
 
 export class PictureTask implements Task<ImageBatch> {
   readonly network: nn.Layer;
+  readonly hasValidation: boolean;
   readonly normalise: NonNullable<ImageTransform['normalise']>;
   readonly #splits: ImageSplits;
   readonly #data: PictureDataOptions;
@@ -98,6 +100,7 @@ export class PictureTask implements Task<ImageBatch> {
     this.#device = options.device ?? 'cpu';
     this.network = network.to(this.#device);
     this.#splits = splits;
+    this.hasValidation = splits.validation !== undefined;
     this.#data = parseOptions('data', pictureDataSchema, data);
     this.#labelSmoothing = labelSmoothing;
     this.#mixup = mixup;
@@ -125,9 +128,10 @@ export class PictureTask implements Task<ImageBatch> {
   }
 
   fingerprint(): Readonly<Record<string, string>> {
-    const { train, test } = this.#splits;
+    const { train, test, validation } = this.#splits;
     return {
       'training data': pictureFingerprint(train),
+      ...(validation && { 'validation data': pictureFingerprint(validation) }),
       'test data': pictureFingerprint(test),
       normalisation: JSON.stringify(this.normalise),
       device: this.#device,
@@ -176,11 +180,12 @@ export class PictureTask implements Task<ImageBatch> {
     return autocast('bfloat16', () => this.network.forward(images)).to(images.dtype);
   }
 
-  evaluate({ signal, ranks }: EvaluationOptions = {}): Promise<Evaluation> {
-    return evaluate(this.network, this.#splits.test, {
+  evaluate({ on = 'test', signal, ranks }: EvaluationOptions = {}): Promise<Evaluation> {
+    const dataset = evaluatedSamples(this.#splits, on);
+    return evaluate(this.network, dataset, {
       normalise: this.normalise,
       device: this.#device,
-      numWorkers: this.#splits.test.kind === 'folder' ? this.#data.numWorkers : 0,
+      numWorkers: dataset.kind === 'folder' ? this.#data.numWorkers : 0,
       onBadPicture: this.#onBadPicture,
       signal,
       ranks,

@@ -31,6 +31,8 @@ export interface PreparedTask {
   /** The settings that a `Trainer` is given. */
   readonly training: TrainerOptions['training'];
   readonly trainSamples: number;
+  /** Training samples that are held out. */
+  readonly validationSamples: number;
   readonly testSamples: number;
   /** How the samples were divided, where the data did not say so; null: they did. */
   readonly split: NonNullable<SplitOptions['split']> | null;

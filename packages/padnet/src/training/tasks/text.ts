@@ -59,6 +59,7 @@ async function prepareTexts(recipe: TextRecipe, options: PrepareOptions): Promis
     task: new TextTask({ ...batchOptions(recipe), definition, network, splits, device }),
     training: { ...recipe.training, optimizer: 'adamw' },
     trainSamples: sets.train.length,
+    validationSamples: sets.validation?.length ?? 0,
     testSamples: sets.test.length,
     split: divided,
     sample: `${maxLength} tokens`,
@@ -90,7 +91,9 @@ function startingEncoder(
 
 /** @throws InputError where tokenizer and encoder are not of one model */
 function assertKnownTokens(splits: TextSplits, { vocabSize, typeVocabSize }: TextConfig, folder: string): void {
-  for (const { name, inputIds, tokenTypeIds } of [splits.train, splits.test, splits.testMismatched ?? splits.test]) {
+  const { train, validation, test, testMismatched } = splits;
+  const sets = [train, validation, test, testMismatched].filter((set) => set !== null && set !== undefined);
+  for (const { name, inputIds, tokenTypeIds } of sets) {
     const id = inputIds.find((each) => each >= vocabSize);
     const type = tokenTypeIds.find((each) => each >= typeVocabSize);
     if (id === undefined && type === undefined) continue;

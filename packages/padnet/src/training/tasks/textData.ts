@@ -2,6 +2,7 @@
 import {
   glueDefinition,
   glueTasks,
+  holdOutTexts,
   limitTexts,
   loadGlue,
   loadOwnTexts,
@@ -26,6 +27,8 @@ export interface TextSets {
   /** How the rows were divided, where the files do not say what is tested on; null: they do. */
   readonly split: DataSplit | null;
   readonly train: TextDataset;
+  /** Training texts that are held out; absent: none. */
+  readonly validation?: TextDataset | undefined;
   /** The development set. */
   readonly test: TextDataset;
   readonly testMismatched: TextDataset | null;
@@ -45,10 +48,11 @@ export function loadTexts(data: TextDataOptions, { split, onDividedAnew }: LoadT
   if (!split && sets.split) onDividedAnew?.();
   const limited = (set: TextDataset, count: number | undefined): TextDataset =>
     count === undefined ? set : limitTexts(set, count, sampleSeed);
-  const { trainLimit, testLimit } = data;
+  const { trainLimit, testLimit, validation } = data;
+  const train = limited(sets.train, trainLimit);
   return {
     ...sets,
-    train: limited(sets.train, trainLimit),
+    ...(validation ? holdOutTexts(train, validation) : { train }),
     test: limited(sets.test, testLimit),
     testMismatched: sets.testMismatched && limited(sets.testMismatched, testLimit),
   };
@@ -96,12 +100,13 @@ export function textMetrics(data: TextDataOptions): readonly TextMetric[] {
 }
 
 export function tokeniseTexts(
-  { train, test, testMismatched }: TextSets,
+  { train, validation, test, testMismatched }: TextSets,
   tokenizer: TextTokenizer,
   options: { readonly maxLength: number; readonly onTruncate?: ((truncation: Truncation) => void) | undefined },
 ): TextSplits {
   return {
     train: tokenise(train, tokenizer, options),
+    validation: validation && tokenise(validation, tokenizer, options),
     test: tokenise(test, tokenizer, options),
     testMismatched: testMismatched && tokenise(testMismatched, tokenizer, options),
   };

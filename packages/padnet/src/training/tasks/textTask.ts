@@ -15,12 +15,15 @@ import { numberedLabels, type SequenceClassifier, type TextInputs } from '../../
 import { nonFiniteError } from '../nonFinite.js';
 import { recipeSettings } from '../../recipe/recipeSettings.js';
 import { routerStatistics } from '../routerStatistics.js';
+import { evaluatedSamples } from './evaluatedSamples.js';
 import type { BatchSource, Evaluation, EvaluationOptions, PartitionLosses, StepLoss, Task } from '../task.js';
 
 export interface TextSplits {
   readonly train: TokenisedDataset;
   /** For GLUE the development set: its test labels are not public. */
   readonly test: TokenisedDataset;
+  /** Training texts that are held out; absent: none. */
+  readonly validation?: TokenisedDataset | undefined;
   /** MNLI's second development set, where it is there. */
   readonly testMismatched: TokenisedDataset | null;
 }
@@ -42,6 +45,7 @@ export interface TextTaskOptions {
 
 export class TextTask implements Task<TextBatch> {
   readonly network: SequenceClassifier;
+  readonly hasValidation: boolean;
   readonly #definition: TextTaskOptions['definition'];
   readonly #splits: TextSplits;
   readonly #batchSize: number;
@@ -62,6 +66,7 @@ export class TextTask implements Task<TextBatch> {
     this.network = network.to(device);
     this.#definition = definition;
     this.#splits = splits;
+    this.hasValidation = splits.validation !== undefined;
     this.#batchSize = batchSize;
     this.#padding = padding;
     this.#groupByLength = groupByLength;
@@ -69,10 +74,11 @@ export class TextTask implements Task<TextBatch> {
   }
 
   fingerprint(): Readonly<Record<string, string>> {
-    const { train, test, testMismatched } = this.#splits;
+    const { train, test, validation, testMismatched } = this.#splits;
     const { config } = this.network; // in which names of classes decide nothing
     return {
       'training data': textFingerprint(train),
+      ...(validation && { 'validation data': textFingerprint(validation) }),
       'test data': textFingerprint(test),
       ...(testMismatched && { 'mismatched test data': textFingerprint(testMismatched) }),
       ...Object.fromEntries(recipeSettings({ encoder: { ...config, labels: numberedLabels(config.labels.length) } })),
@@ -94,10 +100,10 @@ export class TextTask implements Task<TextBatch> {
     return this.network.forward(textInputs(batch, this.#device)).logits;
   }
 
-  async evaluate(options: EvaluationOptions = {}): Promise<Evaluation> {
-    const { test, testMismatched } = this.#splits;
-    const evaluation = await this.#evaluateOn(test, options);
-    if (!testMismatched) return evaluation;
+  async evaluate({ on = 'test', ...options }: EvaluationOptions = {}): Promise<Evaluation> {
+    const { testMismatched } = this.#splits;
+    const evaluation = await this.#evaluateOn(evaluatedSamples(this.#splits, on), options);
+    if (on === 'validation' || !testMismatched) return evaluation;
     const { score } = await this.#evaluateOn(testMismatched, options);
     return { ...evaluation, metrics: { ...evaluation.metrics, mismatchedAccuracy: score } };
   }
