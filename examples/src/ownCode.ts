@@ -15,6 +15,6 @@ convertToPartial(network, { router, bankInitialisation: 'independent' });
 
 const [task, training, partition] = [new PictureTask({ network, splits }), { epochs: 2 }, { ratio: 0.3 }];
 for await (const event of new Trainer({ task, training, partition, saliency }).run()) {
-  if (event.type === 'finished') console.log(event.testScore);
+  if (event.type === 'epoch') console.log(event.epoch, event.trainLoss);
   else if (event.type === 'partition') console.log(event.dynamicRatioByLayer);
 }

@@ -34,11 +34,14 @@ async function run(name: string): Promise<string> {
 
 it('train: a PAD-Net in 30 lines learns', async () => {
   const lines = (await run('train')).trim().split('\n');
-  expect(lines.map((line) => line.replace(/[\d.]+ %, \d+ pictures/, '# %, # pictures'))).toEqual([
-    'epoch 1/3: # %, # pictures/s',
+  const epoch = (index: number): string => `epoch ${index}/3: # % of those held out, # pictures/s`;
+  const masked = (line: string): string => line.replace(/[\d.]+( % .*, )\d+ pictures/, '#$1# pictures');
+  expect(lines.map(masked)).toEqual([
+    epoch(1),
     expect.stringMatching(/^(29\.9|30\.[01]) % stay dynamic$/),
-    'epoch 2/3: # %, # pictures/s',
-    'epoch 3/3: # %, # pictures/s',
+    epoch(2),
+    epoch(3),
+    expect.stringMatching(/^test: [\d.]+ %$/),
   ]);
   expect(Number(/: ([\d.]+) %/.exec(lines.at(-1)!)![1])).toBeGreaterThan(60);
 });
@@ -47,10 +50,7 @@ it("ownCode: sigmoid coefficients train, and a score of one's own decides layer 
   const output = await run('ownCode');
   const epochs = [...output.matchAll(/^(\d) ([\d.]+)$/gm)];
   expect(epochs.map(([, epoch]) => epoch)).toEqual(['1', '2']);
-  for (const [, , accuracy] of epochs) {
-    expect(Number(accuracy)).toBeGreaterThanOrEqual(0);
-    expect(Number(accuracy)).toBeLessThanOrEqual(1);
-  }
+  expect(Number(epochs[1]![2])).toBeLessThan(Number(epochs[0]![2])); // the training loss
   const ratios = [...output.matchAll(/'(layer[\w.]+)': ([\d.]+)/g)];
   expect(ratios).toHaveLength(11);
   for (const [, , ratio] of ratios) {

@@ -67,7 +67,7 @@ describe('parseRecipe', () => {
     expect(parseRunRecipe(stopping, 'x.yaml').training).toMatchObject({ epochScore: 'test' });
     expect(parseRunRecipe(minimal, 'x.yaml').training).toMatchObject({ epochScore: 'validation' });
     expect(problems(stopping)).toEqual([
-      'recipes/x.yaml:6: training.earlyStopping: the best epoch is chosen by data that are held out: ' +
+      'recipes/x.yaml:7: training.earlyStopping: the best epoch is chosen by data that are held out: ' +
         'expected data.validation.fraction, such as 0.1',
     ]);
     expect(parseRecipe(stopping, 'x.yaml', ['training.epochScore=test']).training.epochScore).toBe('test');

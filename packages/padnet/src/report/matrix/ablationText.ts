@@ -6,6 +6,7 @@ import { isFraction, metricName } from '../scoreText.js';
 import { settingDifferences } from '../settingDifferences.js';
 import type { Table, TableColumn } from '../table.js';
 import {
+  choseByTest,
   chance,
   differenceCell,
   intervalText,
@@ -171,7 +172,7 @@ function notesOf(results: AblationResults, { metric, base, references, sweeps }:
     'Stored numbers, κ and step are means over seeds: trained numbers of the compact form, what the masks give, and ' +
       'the median of the steps after the partition.',
     ...settings,
-    ...(results.runs.some(({ recipe }) => recipe.training.earlyStopping !== undefined)
+    ...(results.runs.some(({ recipe }) => choseByTest(recipe))
       ? ['Early stopping chose epochs on the test data themselves, so these scores are optimistic.']
       : []),
     ...runNotes(results, ({ variant }) => variant),

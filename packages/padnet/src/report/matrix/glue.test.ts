@@ -73,7 +73,7 @@ it('tells what has to be known', () => {
   const limited = {
     ...recipe,
     data: { ...recipe.data, trainLimit: 2000 },
-    training: { ...recipe.training, earlyStopping: { patience: 2 } },
+    training: { ...recipe.training, epochScore: 'test' as const, earlyStopping: { patience: 2 } },
   };
   const one = glueResults({ tasks: ['cola'], networks: ['static'], seeds: [1] }, {});
   const said = lines({ ...one, runs: [{ ...run, recipe: limited }] });

@@ -12,7 +12,16 @@ import {
 } from '../../experiments/index.js';
 import { formatBytes, formatCount, formatPercent, formatSeconds, unknown } from '../format.js';
 import type { Table, TableCell, TableColumn } from '../table.js';
-import { differenceCell, hundredfold, outcomes, overSeeds, runNotes, scoreCell, seedNotes } from './matrixText.js';
+import {
+  choseByTest,
+  differenceCell,
+  hundredfold,
+  outcomes,
+  overSeeds,
+  runNotes,
+  scoreCell,
+  seedNotes,
+} from './matrixText.js';
 
 /** Digits after the point. */
 const digits = 1;
@@ -158,9 +167,7 @@ function notesOf(results: GlueResults, { matrix, costTasks, rows }: GlueTable): 
   const folders = (of: readonly GlueTaskName[]): string => of.map((task) => glueTasks[task].folder).join(', ');
   const over = seeds.length === 1 ? ', ' : ': ';
   const answers = majority.map(({ task, answer }) => `${glueTasks[task].folder} ${answer}`);
-  const stopped = tasks.filter((task) =>
-    runs.some((run) => run.task === task && run.recipe.training.earlyStopping !== undefined),
-  );
+  const stopped = tasks.filter((task) => runs.some((run) => run.task === task && choseByTest(run.recipe)));
   const samples = (key: 'trainLimit' | 'testLimit', verb: string): string[] => {
     const limits = new Map(runs.map(({ task, recipe }) => [task, recipe.data[key]]));
     const limited = tasks.flatMap((task) => {

@@ -1,6 +1,7 @@
 /** The common parts of the tables of a matrix: cells of scores and differences, their outcomes, and notes. */
 import { changeNotes } from '../../analysis/changeNotes.js';
 import type { FinishedRun, MatrixResults, SeedScores } from '../../experiments/index.js';
+import type { Recipe } from '../../recipe/recipe.js';
 import type { MeanDeviation, MeanInterval } from '../../statistics.js';
 import { unknown } from '../format.js';
 import type { TableCell } from '../table.js';
@@ -103,4 +104,9 @@ export function runNotes<Cell extends { readonly seed: number }>(
 
 function machineOf({ environment }: FinishedRun): string {
   return environment ? [environment.cpu, environment.cores, environment.threads].join() : '';
+}
+
+/** Whether the epoch that a run kept was chosen by the test data. */
+export function choseByTest({ training: { earlyStopping, epochScore } }: Recipe): boolean {
+  return earlyStopping !== undefined && epochScore === 'test';
 }
