@@ -18,7 +18,16 @@ const MAX_UINT32 = TWO_32 - 1;
 
 /** The purpose of a stream; each purpose has its own, so that shuffling never correlates with augmentation. */
 export type RandomPurpose =
-  'order' | 'transform' | 'batches' | 'subset' | 'resizedCrop' | 'erasing' | 'colorJitter' | 'randAugment' | 'dropout' | 'domains';
+  | 'order'
+  | 'transform'
+  | 'batches'
+  | 'subset'
+  | 'resizedCrop'
+  | 'erasing'
+  | 'colorJitter'
+  | 'randAugment'
+  | 'dropout'
+  | 'domains';
 
 /** Fixed for ever: stored runs resume by these numbers. */
 const PURPOSE_WORD = {
