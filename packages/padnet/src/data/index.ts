@@ -22,6 +22,7 @@ export {
 } from './dataset.js';
 export { pictureFingerprint, textFingerprint } from './dataFingerprint.js';
 export type { DataSplit } from './dataSplit.js';
+export { domainOf, type DomainOptions, domainPictures, type DomainPart, NUM_DOMAINS } from './domains.js';
 export { DataLoader, type DataLoaderOptions } from './dataLoader.js';
 export { FASHION_MNIST_CLASSES, FASHION_MNIST_PATH, loadFashionMnist } from './fashionMnist.js';
 export { type HeldOut, holdOutPictures, holdOutTexts, type ValidationOptions } from './holdOut.js';

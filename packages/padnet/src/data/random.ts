@@ -18,7 +18,16 @@ const MAX_UINT32 = TWO_32 - 1;
 
 /** The purpose of a stream; each purpose has its own, so that shuffling never correlates with augmentation. */
 export type RandomPurpose =
-  'order' | 'transform' | 'batches' | 'subset' | 'resizedCrop' | 'erasing' | 'colorJitter' | 'randAugment' | 'dropout';
+  | 'order'
+  | 'transform'
+  | 'batches'
+  | 'subset'
+  | 'resizedCrop'
+  | 'erasing'
+  | 'colorJitter'
+  | 'randAugment'
+  | 'dropout'
+  | 'domains';
 
 /** Fixed for ever: stored runs resume by these numbers. */
 const PURPOSE_WORD = {
@@ -31,6 +40,7 @@ const PURPOSE_WORD = {
   colorJitter: 7,
   randAugment: 8,
   dropout: 9,
+  domains: 10,
 } as const satisfies Record<RandomPurpose, number>;
 
 /** Upper 32 bits of the 64-bit product of two unsigned 32-bit integers. */

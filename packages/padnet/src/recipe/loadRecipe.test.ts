@@ -184,8 +184,15 @@ describe('parseRecipe', () => {
       `${minimal}data: fashionMnist`,
       [
         'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, validation, testFraction, splitSeed, ' +
-          'size, classIndex, onBadPicture, randomResizedCrop, batchSize, randomCrop, randomFlip, colorJitter, ' +
-          'randAugment, randomErasing, numWorkers, got "fashionMnist"',
+          'size, classIndex, onBadPicture, randomResizedCrop, domains, batchSize, randomCrop, randomFlip, ' +
+          'colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
+      ],
+    ],
+    [
+      `${minimal}data:\n  name: imageFolder\n  domains: {}`,
+      [
+        'recipes/x.yaml:8: data.domains: is for pictures in memory (fashionMnist, cifar10, cifar100, idx), ' +
+          'data.name is imageFolder',
       ],
     ],
     [
@@ -333,6 +340,7 @@ describe('the recipes that are shipped', () => {
   const data = {
     'fashion-mnist': 'fashionMnist',
     cifar10: 'cifar10',
+    domains: 'fashionMnist',
     photos: 'imageFolder',
     imagenet: 'imageFolder',
     glue: 'glue',

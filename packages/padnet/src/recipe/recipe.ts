@@ -72,6 +72,16 @@ export const pictureDataSchema = z.strictObject({
       ratio: fractions.default([...STANDARD_CROP.ratio]),
     })
     .optional(),
+  /**
+   * For pictures in memory: three are printed over each other in red, green and blue, and the light over the whole says
+   * which is to be named (`domainPictures`). Absent: pictures as they are.
+   */
+  domains: z
+    .strictObject({
+      /** Decides light, prints and grain, the same for every `training.seed`. */
+      seed: z.int().min(0).default(1),
+    })
+    .optional(),
   batchSize: z.int().min(1).default(128),
   /** Zeros on each side before cropping back to the picture's size; 0: no crop. */
   randomCrop: z.int().min(0).max(MAX_CROP_PADDING).default(0),
@@ -497,13 +507,17 @@ function dataIssues(data: z.infer<typeof pictureDataSchema>): Issue[] {
       : (['testFraction', 'splitSeed', 'size', 'classIndex', 'onBadPicture', 'randomResizedCrop'] as const)
           .filter((key) => data[key] !== undefined)
           .map((key) => issue(key, `is for data.name: imageFolder, it is ${data.name}`));
+  const files =
+    data.name === 'imageFolder' && data.domains !== undefined
+      ? [issue('domains', 'is for pictures in memory (fashionMnist, cifar10, cifar100, idx), data.name is imageFolder')]
+      : [];
   const disordered = (['randomResizedCrop', 'randomErasing'] as const)
     .filter((key) => {
       const { scale = [0, 1], ratio = [1, 1] } = data[key] ?? {};
       return scale[0] > scale[1] || scale[1] > 1 || ratio[0] > ratio[1];
     })
     .map((key) => issue(key, 'expected [from, to] in ascending order, scale of 1 at most'));
-  return [...misplaced, ...disordered];
+  return [...misplaced, ...files, ...disordered];
 }
 
 /** Problems with keys of text data that would have no effect or contradict others. */

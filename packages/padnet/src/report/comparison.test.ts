@@ -49,6 +49,9 @@ describe('compareRuns', () => {
     const fewer = { ...mixed, recipe: { ...base, data: { ...base.data, testLimit: 100 } } };
     expect(relatives(compareRuns([plain, fewer]), 'Test accuracy', 'toStatic')).toEqual([null, null]);
     expect(compareRuns([plain, fewer]).notes.join()).toContain('data.testLimit –, 100');
+    const lit = { ...mixed, recipe: { ...base, data: { ...base.data, domains: { seed: 1 } } } };
+    expect(relatives(compareRuns([plain, lit]), 'Test accuracy', 'toStatic')).toEqual([null, null]);
+    expect(compareRuns([plain, lit]).notes.join()).toContain('data.domains.seed –, 1');
 
     const pad = recipe('partial');
     const model = { ...pad.model, name: 'resnet18' as const };

@@ -39,8 +39,8 @@ function sameData(left: RunRecipe, right: RunRecipe): boolean {
 
 /** The keys that decide which samples are tested on, and what is asked of them. */
 const askedKeys = [
-  ...['path', 'testLimit', 'task', 'train', 'test', 'format', 'delimiter', 'quotes', 'columns', 'textColumn'],
-  ...['secondColumn', 'labelColumn', 'target', 'classes', 'metric', 'testFraction', 'splitSeed'],
+  ...['path', 'testLimit', 'domains', 'task', 'train', 'test', 'format', 'delimiter', 'quotes', 'columns'],
+  ...['textColumn', 'secondColumn', 'labelColumn', 'target', 'classes', 'metric', 'testFraction', 'splitSeed'],
 ];
 
 function whatIsAsked(data: object): unknown[] {

@@ -16,6 +16,11 @@ export function scheduleText({ training, data }: RunRecipe): string {
 
 export function dataName({ modality, data }: RunRecipe): string {
   if (modality === 'program') return data.name;
+  const name = setName(data);
+  return 'domains' in data && data.domains !== undefined ? `${name} in three lights` : name;
+}
+
+function setName(data: Exclude<RunRecipe, { modality: 'program' }>['data']): string {
   switch (data.name) {
     case 'fashionMnist':
       return 'Fashion-MNIST';

@@ -1,5 +1,6 @@
 /** The pictures that a recipe names. */
 import {
+  domainPictures,
   emptyClasses,
   holdOutPictures,
   limitPictures,
@@ -46,7 +47,7 @@ export async function loadPictures(
 }
 
 async function readPictures(
-  { name, path, trainLimit, testLimit, ...options }: PictureDataOptions,
+  { name, path, trainLimit, testLimit, domains, ...options }: PictureDataOptions,
   onBadPicture: OnBadPicture,
   split: SplitOptions['split'],
 ): Promise<ImageSplits> {
@@ -65,9 +66,14 @@ async function readPictures(
     });
   }
   const { train, test } = loadStoredSplits(name, path);
-  return {
+  const limited = {
     train: trainLimit === undefined ? train : limitPictures(train, trainLimit),
     test: testLimit === undefined ? test : limitPictures(test, testLimit),
+  };
+  if (!domains) return limited;
+  return {
+    train: domainPictures(limited.train, 'train', domains),
+    test: domainPictures(limited.test, 'test', domains),
   };
 }
 
