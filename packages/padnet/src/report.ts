@@ -99,6 +99,7 @@ export {
   majorityScore,
   type MatrixResults,
   type MatrixRun,
+  type PairedDifference,
   parseAblation,
   planAblation,
   type PlannedPoint,
@@ -137,4 +138,4 @@ export {
   textTable,
 } from './report/index.js';
 export type { FileKind } from './outputFile.js';
-export type { MeanDeviation, MeanInterval } from './statistics.js';
+export type { MeanDeviation } from './statistics.js';

@@ -1,5 +1,11 @@
 /** A made-up ablation with round numbers: κ over two seeds, and a grid. */
-import { type AblationCell, ablationRuns, parseAblation, planAblation } from '../experiments/index.js';
+import {
+  type AblationCell,
+  type AblationPlan,
+  ablationRuns,
+  parseAblation,
+  planAblation,
+} from '../experiments/index.js';
 import { parseRecipe } from '../recipe/index.js';
 import type { AblationResults, AblationRun } from './ablationTable.js';
 
@@ -18,7 +24,7 @@ const recipes: Readonly<Record<string, string>> = {
     .replace('epochs: 4', 'epochs: 5'),
 };
 
-const ablation = `
+export const ablation = `
 recipe: pad.yaml
 seeds: [1, 2]
 references: [static.yaml]
@@ -28,21 +34,26 @@ sweeps:
     partition.granularity: [entry, filter]
 `;
 
-export const ablationPlan = planAblation(parseAblation(ablation, 'ablation.yaml'), (file, overrides) =>
-  parseRecipe(recipes[file]!, file, overrides),
-);
+export function planOf(text: string): AblationPlan {
+  return planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) =>
+    parseRecipe(recipes[file]!, file, overrides),
+  );
+}
+
+export const ablationPlan = planOf(ablation);
 
 /** @param scores by variant, one for each seed in order; null, or left out, where a run has not finished */
 export function ablationResults(
   scores: Readonly<Record<string, readonly (number | null)[]>>,
   failed: AblationResults['failed'] = [],
+  plan = ablationPlan,
 ): AblationResults {
-  const runs = ablationRuns(ablationPlan).flatMap(({ cell, recipe: own }) => {
+  const runs = ablationRuns(plan).flatMap(({ cell, recipe: own }) => {
     const { variant, seed } = cell;
-    const score = scores[variant]?.[ablationPlan.seeds.indexOf(seed)] ?? null;
+    const score = scores[variant]?.[plan.seeds.indexOf(seed)] ?? null;
     return score === null ? [] : [ablationRun(cell, score, { recipe: own })];
   });
-  return { plan: ablationPlan, runs, failed };
+  return { plan, runs, failed };
 }
 
 function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRun, 'recipe'>): AblationRun {

@@ -2,17 +2,11 @@
  * The numbers of an ablation: mean and deviation of every recipe over seeds, and how far it is from the base on the
  * same seeds.
  */
-import { meanDeviation, type MeanInterval } from '../statistics.js';
+import { meanDeviation } from '../statistics.js';
 import { ABLATION_BASE } from './ablation.js';
 import type { AblationCell, AblationPlan } from './ablationPlan.js';
-import {
-  type FinishedRun,
-  type MatrixResults,
-  pairedDifference,
-  scoresBySeed,
-  seedScores,
-  type SeedScores,
-} from './matrix.js';
+import { type FinishedRun, type MatrixResults, scoresBySeed, seedScores, type SeedScores } from './matrix.js';
+import { holmCorrected, pairedDifference, type PairedDifference } from './pairedDifference.js';
 
 export type AblationRun = AblationCell & FinishedRun;
 
@@ -25,8 +19,11 @@ export interface AblationRow extends SeedScores {
   readonly variant: string;
   /** The scores of the seeds that have finished, fractions. */
   readonly scores: readonly { readonly seed: number; readonly score: number }[];
-  /** To the base, over the seeds that both have finished; null where there are none, and of the base itself. */
-  readonly difference: MeanInterval | null;
+  /**
+   * To the base, over the seeds that both have finished, corrected over the rows of the table; null where there are
+   * none, and of the base itself.
+   */
+  readonly difference: PairedDifference | null;
   /** Means over the seeds; null where there are none, and of times where no step was timed. */
   readonly parameters: number | null;
   readonly dynamicRatio: number | null;
@@ -68,10 +65,16 @@ export function ablationTable({ plan, runs, failed }: AblationResults): Ablation
   return {
     metric: runs[0]?.metric ?? null,
     base: row(ABLATION_BASE),
-    references: plan.references.map(({ name, variant }) => ({ name, ...row(variant) })),
+    references: corrected(plan.references.map(({ name, variant }) => ({ name, ...row(variant) }))),
     sweeps: plan.sweeps.map(({ keys, points }) => ({
       keys,
-      rows: points.map(({ values, variant }) => ({ values, ...row(variant) })),
+      rows: corrected(points.map(({ values, variant }) => ({ values, ...row(variant) }))),
     })),
   };
+}
+
+/** The rows of a table, corrected over all of them. */
+function corrected<Row extends AblationRow>(rows: readonly Row[]): Row[] {
+  const differences = holmCorrected(rows.map(({ difference }) => difference));
+  return rows.map((row, index) => ({ ...row, difference: differences[index]! }));
 }

@@ -9,7 +9,8 @@ import { countStored } from '../layers/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import type { Recipe } from '../recipe/index.js';
 import { type Change, type Environment, loadRunModel, readRun, type RunFolder } from '../runs/index.js';
-import { meanDeviation, meanInterval, type MeanDeviation, type MeanInterval } from '../statistics.js';
+import { meanDeviation, type MeanDeviation } from '../statistics.js';
+import type { BySeed } from './pairedDifference.js';
 
 /** A run of a matrix, whether it has been trained or not. */
 export interface MatrixRun<Cell, R extends Recipe = Recipe> {
@@ -101,9 +102,6 @@ export interface SeedScores {
   readonly failed: readonly number[];
 }
 
-/** Values by seed. */
-export type BySeed = ReadonlyMap<number, number>;
-
 export function scoresBySeed(runs: readonly { readonly seed: number; readonly score: number }[]): BySeed {
   return new Map(runs.map(({ seed, score }) => [seed, score]));
 }
@@ -119,15 +117,4 @@ export function meanBySeed(all: readonly BySeed[]): BySeed {
   return new Map(
     whole.map(([seed, value]) => [seed, others.reduce((sum, values) => sum + values.get(seed)!, value) / all.length]),
   );
-}
-
-/** How much more than others values are, seed by seed. */
-export function differenceBySeed(values: BySeed, than: BySeed): BySeed {
-  const both = [...values].filter(([seed]) => than.has(seed));
-  return new Map(both.map(([seed, value]) => [seed, value - than.get(seed)!]));
-}
-
-/** The mean difference over the seeds that both have; null where there are none. */
-export function pairedDifference(values: BySeed, than: BySeed): MeanInterval | null {
-  return meanInterval([...differenceBySeed(values, than).values()]);
 }

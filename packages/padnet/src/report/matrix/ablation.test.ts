@@ -1,6 +1,6 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
-import { ablationPlan, ablationResults } from '../../experiments/ablationRuns.test.fixture.js';
+import { ablation, ablationPlan, ablationResults, planOf } from '../../experiments/ablationRuns.test.fixture.js';
 import { ablationTable, type AblationResults } from '../../experiments/index.js';
 import { type AblationDocument, ablationReport } from './ablationReport.js';
 import { ablationText } from './ablationText.js';
@@ -32,7 +32,14 @@ describe('ablationTable', () => {
       [['0.3'], 'base'],
       [['0.5'], 'partition.ratio=0.5'],
     ]);
-    expect(ratio!.rows[0]!.difference).toEqual({ mean: -0.25, deviation: 0, count: 2, interval: [-0.25, -0.25] });
+    expect(ratio!.rows[0]!.difference).toEqual({
+      mean: -0.25,
+      deviation: 0,
+      count: 2,
+      interval: [-0.25, -0.25],
+      p: 0,
+      correctedP: 0,
+    });
     expect(ratio!.rows[1]).toMatchObject({ ...table.base, difference: null });
     expect(ratio!.rows[2]).toMatchObject({
       score: { mean: 0.875, deviation: null, count: 1 },
@@ -61,38 +68,68 @@ describe('ablationText', () => {
   it('has a table for the base and each sweep', () => {
     expect(lines(results).slice(0, 22)).toEqual([
       'The base and what to measure it by',
-      'recipe  test accuracy, %               to the base  stored       κ    step',
-      '──────  ────────────────  ────────────────────────  ──────  ──────  ──────',
-      'base       62.50 ± 17.68                      base  1.90 M  30.0 %  300 ms',
+      'recipe  test accuracy, %               to the base  p (Holm)  stored       κ    step',
+      '──────  ────────────────  ────────────────────────  ────────  ──────  ──────  ──────',
+      'base       62.50 ± 17.68                      base            1.90 M  30.0 %  300 ms',
       // Differences of −25 and 0: ± 12.7062 · 17.68 / √2.
-      'static      50.00 ± 0.00  −12.50 [−171.33, 146.33]  1.00 M   0.0 %  300 ms',
+      'static      50.00 ± 0.00  −12.50 [−171.33, 146.33]      0.50  1.00 M   0.0 %  300 ms',
       'Not told apart from the base: static.',
       '',
       'partition.ratio',
-      'ratio     test accuracy, %                to the base  stored       κ    step',
-      '─────  ───────────────────  ─────────────────────────  ──────  ──────  ──────',
-      '0.1          37.50 ± 17.68  −25.00 [−25.00, −25.00] *  1.30 M  10.0 %  300 ms',
-      '0.3          62.50 ± 17.68                       base  1.90 M  30.0 %  300 ms',
-      '0.5    87.50 (1, 1 failed)                     +12.50  2.50 M  50.0 %  250 ms',
+      'ratio     test accuracy, %                to the base  p (Holm)  stored       κ    step',
+      '─────  ───────────────────  ─────────────────────────  ────────  ──────  ──────  ──────',
+      '0.1          37.50 ± 17.68  −25.00 [−25.00, −25.00] *   < 0.001  1.30 M  10.0 %  300 ms',
+      '0.3          62.50 ± 17.68                       base            1.90 M  30.0 %  300 ms',
+      '0.5    87.50 (1, 1 failed)                     +12.50            2.50 M  50.0 %  250 ms',
       'Below the base: 0.1 (−25.00 [−25.00, −25.00]).',
       '',
       'partition.ratio × partition.granularity',
-      'ratio  granularity  test accuracy, %                to the base  stored       κ    step',
-      '─────  ───────────  ────────────────  ─────────────────────────  ──────  ──────  ──────',
-      '0.1    entry           37.50 ± 17.68  −25.00 [−25.00, −25.00] *  1.30 M  10.0 %  300 ms',
-      '0.1    filter                      –                          –       –       –       –',
-      '0.3    entry           62.50 ± 17.68                       base  1.90 M  30.0 %  300 ms',
-      '0.3    filter          62.50 ± 17.68     0.00 [−317.66, 317.66]  1.90 M  30.0 %  300 ms',
+      'ratio  granularity  test accuracy, %                to the base  p (Holm)  stored       κ    step',
+      '─────  ───────────  ────────────────  ─────────────────────────  ────────  ──────  ──────  ──────',
+      '0.1    entry           37.50 ± 17.68  −25.00 [−25.00, −25.00] *   < 0.001  1.30 M  10.0 %  300 ms',
+      '0.1    filter                      –                          –                 –       –       –',
+      '0.3    entry           62.50 ± 17.68                       base            1.90 M  30.0 %  300 ms',
+      '0.3    filter          62.50 ± 17.68     0.00 [−317.66, 317.66]      1.00  1.90 M  30.0 %  300 ms',
     ]);
   });
 
-  it('says what it comes to, by what chance does', () => {
-    // Of all seeds only 0.1 and filter; 5 % of 2 is less than 1.
+  it('says what it comes to, corrected over all recipes', () => {
+    // Of all seeds only 0.1 and filter.
     expect(text.lead).toBe(
-      'The base reaches a test accuracy of 62.50 ± 17.68 %. Of 2 other recipes 1 differs from it by a difference ' +
-        'whose 95 % interval over seeds excludes 0; by chance alone less than 1 would.',
+      'The base reaches a test accuracy of 62.50 ± 17.68 %. Of 2 other recipes 1 differs from it, by a ' +
+        'paired t test at 5 % and Holm’s correction over all of them.',
     );
     expect(ablationText(ablationResults({}), ablationTable(ablationResults({}))).lead).toBeNull();
+  });
+
+  it('takes back what is a difference only by itself', () => {
+    const three = ablationResults(
+      {
+        base: [0.5, 0.6, 0.55],
+        // Differences of ± 2, 4 and 3: t = ± 5.196, p = 0.0351, and of two such the corrected one is 0.070.
+        'partition.ratio=0.1': [0.48, 0.56, 0.52],
+        'partition.ratio=0.5': [0.52, 0.64, 0.58],
+        // 3, 4, 3: t = 10, p = 0.00985, of three 0.0296.
+        'partition.granularity=filter': [0.53, 0.64, 0.58],
+        'partition.ratio=0.1,partition.granularity=filter': [0.5, 0.63, 0.55],
+      },
+      [],
+      planOf(ablation.replace('seeds: [1, 2]', 'seeds: [1, 2, 3]')),
+    );
+    const own = ablationTable(three);
+    expect(own.sweeps[0]!.rows.map(({ difference }) => difference && [difference.p, difference.correctedP])).toEqual([
+      [expect.closeTo(0.0350988, 6), expect.closeTo(0.0701976, 6)],
+      null,
+      [expect.closeTo(0.0350988, 6), expect.closeTo(0.0701976, 6)],
+    ]);
+    const { sweeps, lead } = ablationText(three, own);
+    expect(sweeps[0]!.finding).toBe(
+      'Not told apart from the base once corrected for all rows: 0.1 (−3.00 [−5.48, −0.52]), 0.5 (+3.00 [0.52, 5.48]).',
+    );
+    expect(sweeps[1]!.finding).toMatch(
+      /^Above the base: 0\.3 · filter \(\+3\.33 \[1\.90, 4\.77\]\)\. .* all rows: 0\.1 · entry \(.*\)\. Not told apart from the base: 0\.1 · filter\.$/,
+    );
+    expect(lead).toContain('Of 4 other recipes 1 differs from it, by');
   });
 
   it('notes what has to be known', () => {

@@ -1,18 +1,25 @@
 /** An ablation in words and digits: what the terminal prints and the page shows. */
-import { ABLATION_BASE, type AblationResults, type AblationRow, type AblationTable } from '../../experiments/index.js';
+import {
+  ABLATION_BASE,
+  type AblationResults,
+  type AblationRow,
+  type AblationTable,
+  holds,
+  holmCorrected,
+  SIGNIFICANCE,
+} from '../../experiments/index.js';
 import { referenceColours, seriesColours } from '../charts/runColours.js';
 import { formatCount, formatPercent, formatSeconds } from '../format.js';
 import { isFraction, metricName } from '../scoreText.js';
 import { settingDifferences } from '../settingDifferences.js';
 import type { Table, TableColumn } from '../table.js';
 import {
-  chance,
   differenceCell,
   intervalText,
-  isBeyondChance,
   meanText,
   outcomes,
   overSeeds,
+  probabilityText,
   runNotes,
   scoreCell,
   seedNotes,
@@ -56,6 +63,11 @@ export function ablationText(results: AblationResults, table: AblationTable): Ab
     {
       heading: 'to the base',
       cell: ({ variant, difference }) => (variant === ABLATION_BASE ? 'base' : differenceCell(difference, digits)),
+    },
+    {
+      heading: 'p',
+      detail: '(Holm)',
+      cell: ({ difference }) => (difference?.correctedP == null ? '' : probabilityText(difference.correctedP)),
     },
     {
       heading: 'stored',
@@ -124,12 +136,13 @@ export function valuesText(values: readonly string[]): string {
 
 /** Such as `Above the base: 0.5 (+0.31 [0.12, 0.50]).`; null where nothing can be compared. */
 function finding(rows: readonly NamedRow[]): string | null {
-  const { above, below, open } = outcomes(rows.map((row) => ({ ...row, label: valuesText(row.names) })));
+  const { above, below, corrected, open } = outcomes(rows.map((row) => ({ ...row, label: valuesText(row.names) })));
   const measured = ({ label, difference }: (typeof above)[number]): string =>
     `${label} (${[signedHundredfold(difference!.mean, digits), ...intervalText(difference!, digits)].join(' ')})`;
   const said = [
     ['Above the base', above.map(measured)],
     ['Below the base', below.map(measured)],
+    ['Not told apart from the base once corrected for all rows', corrected.map(measured)],
     ['Not told apart from the base', open.map(({ label }) => label)],
   ] as const;
   const sentences = said.flatMap(([text, labels]) => (labels.length === 0 ? [] : `${text}: ${labels.join(', ')}.`));
@@ -141,17 +154,18 @@ function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | 
   const unit = isFraction(metric) ? ' %' : '';
   const only = base.score.count === 1 ? ' (one seed)' : '';
   const first = `The base reaches a ${scoreName(metric)} of ${meanText(base.score, digits)}${unit}${only}.`;
-  const rows = new Map(sweeps.flatMap(({ rows: own }) => own.map((row) => [row.variant, row.difference] as const)));
-  const compared = [...rows.values()].flatMap((difference) =>
-    difference?.count === seeds ? (isBeyondChance(difference) ?? []) : [],
+  const rows = new Map(sweeps.flatMap((sweep) => sweep.rows.map((row) => [row.variant, row.difference] as const)));
+  // Each once, though it may be in several tables, and all corrected together.
+  const compared = holmCorrected([...rows.values()].filter((difference) => difference?.count === seeds)).flatMap(
+    (difference) => (difference && holds(difference)) ?? [],
   );
   if (compared.length === 0) return first;
   const count = compared.filter((each) => each).length;
-  const expected = Math.round(chance * compared.length);
   const others = `${compared.length} other ${compared.length === 1 ? 'recipe' : 'recipes'}`;
+  const correction = compared.length === 1 ? '' : ' and Holm’s correction over all of them';
   return (
-    `${first} Of ${others} ${count} ${count === 1 ? 'differs' : 'differ'} from it by a difference whose 95 % ` +
-    `interval over seeds excludes 0; by chance alone ${expected === 0 ? 'less than 1' : `about ${expected}`} would.`
+    `${first} Of ${others} ${count} ${count === 1 ? 'differs' : 'differ'} from it, by a paired t test at ` +
+    `${100 * SIGNIFICANCE} %${correction}.`
   );
 }
 
@@ -167,7 +181,7 @@ function notesOf(results: AblationResults, { metric, base, references, sweeps }:
   });
   return [
     `${scoreHeading(metric).replace('test ', 'Test ')}: ${overSeeds(seeds)}.`,
-    ...seedNotes(seeds, [base, ...references, ...sweeps.flatMap(({ rows }) => rows)]),
+    ...seedNotes(seeds, [base, ...references, ...sweeps.flatMap(({ rows }) => rows)], 'the rows of their table'),
     'Stored numbers, κ and step are means over seeds: trained numbers of the compact form, what the masks give, and ' +
       'the median of the steps after the partition.',
     ...settings,
