@@ -7,7 +7,7 @@ import {
   planAblation,
 } from '../experiments/index.js';
 import { parseRecipe } from '../recipe/index.js';
-import type { AblationResults, AblationRun } from './ablationTable.js';
+import type { AblationResults, AblationRun } from './ablationPlan.js';
 
 const recipe = `
 model: { name: resnet10, layer: partial, stem: small, width: 16 }
@@ -34,10 +34,13 @@ sweeps:
     partition.granularity: [entry, filter]
 `;
 
-export function planOf(text: string): AblationPlan {
-  return planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) =>
-    parseRecipe(recipes[file]!, file, overrides),
-  );
+/** @param isHeldOut whether recipes hold training data out */
+export function planOf(text: string, { isHeldOut = false } = {}): AblationPlan {
+  return planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) => {
+    const own = parseRecipe(recipes[file]!, file, overrides);
+    if (isHeldOut) Object.assign(own.data, { validation: { fraction: 0.1, seed: 1 } });
+    return own;
+  });
 }
 
 export const ablationPlan = planOf(ablation);
@@ -53,10 +56,10 @@ export function ablationResults(
     const score = scores[variant]?.[plan.seeds.indexOf(seed)] ?? null;
     return score === null ? [] : [ablationRun(cell, score, { recipe: own })];
   });
-  return { plan, runs, failed };
+  return { plan, runs, failed, diverged: [] };
 }
 
-function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRun, 'recipe'>): AblationRun {
+export function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRun, 'recipe'>): AblationRun {
   const ratio = changes.recipe.partition?.ratio ?? 0;
   return {
     ...cell,
@@ -65,6 +68,7 @@ function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRu
     score,
     metrics: { accuracy: score },
     testLoss: 0.5,
+    validationScore: null,
     epochs: 4,
     steps: 20,
     parameters: 1_000_000 * (1 + 3 * ratio),

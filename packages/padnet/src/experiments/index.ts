@@ -6,3 +6,5 @@ export { type MajorityScore, majorityScore } from './glueMajority.js';
 export * from './glueTable.js';
 export * from './matrix.js';
 export * from './pairedDifference.js';
+export * from './power.js';
+export * from './tuning.js';

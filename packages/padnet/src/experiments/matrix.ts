@@ -19,6 +19,8 @@ export interface MatrixRun<Cell, R extends Recipe = Recipe> {
   /** Where it stands in the matrix. */
   readonly cell: Cell;
   readonly recipe: R;
+  /** One of several that are chosen from: where it diverges, that is its result. @default false */
+  readonly isTry?: boolean;
 }
 
 /** The results of a run that has finished. */
@@ -32,6 +34,8 @@ export interface FinishedRun<R extends Recipe = Recipe> {
   /** All metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly testLoss: number;
+  /** The value of `metric` on the validation data, a fraction; null where there are none. */
+  readonly validationScore: number | null;
   /** Epochs and steps trained. */
   readonly epochs: number;
   readonly steps: number;
@@ -54,10 +58,17 @@ export interface MatrixResults<Cell, R extends Recipe = Recipe> {
   /** Those that have finished. */
   readonly runs: readonly (Cell & FinishedRun<R>)[];
   readonly failed: readonly (Cell & { readonly message: string })[];
+  /** The tries that could not be trained to their end, as a number was not finite. */
+  readonly diverged: readonly (Cell & { readonly message: string })[];
+}
+
+/** A score is no number, as the outputs of the network were none. */
+export class NonFiniteScoreError extends InputError {
+  override readonly name = 'NonFiniteScoreError';
 }
 
 /**
- * @throws InputError where the run has not finished, its score is no number, a file of it is damaged, or as `loadModel`
+ * @throws InputError where the run has not finished, a file of it is damaged, or as `loadModel`; NonFiniteScoreError
  */
 export function readFinishedRun<Cell, R extends Recipe>(
   folder: RunFolder,
@@ -67,9 +78,12 @@ export function readFinishedRun<Cell, R extends Recipe>(
   const { events, environment } = readRun(folder.path);
   const finished = events.findLast((event) => event.type === 'finished');
   if (!finished) throw new InputError(`${folder.path} has no finished run`);
-  if (!Number.isFinite(finished.testScore)) {
-    throw new InputError(
-      `${folder.path} has a test ${finished.metric} that is not a number, as its network's outputs were not; train ` +
+  const { validationScore = null } = finished as { readonly validationScore?: number | null };
+  const scores = { test: finished.testScore, ...('validationScore' in finished && { validation: validationScore }) };
+  for (const [data, score] of Object.entries(scores)) {
+    if (Number.isFinite(score)) continue;
+    throw new NonFiniteScoreError(
+      `${folder.path} has a ${data} ${finished.metric} that is not a number, as its network's outputs were not; train ` +
         'it anew with a lower training.learningRate',
     );
   }
@@ -81,6 +95,7 @@ export function readFinishedRun<Cell, R extends Recipe>(
     score: finished.testScore,
     metrics: finished.testMetrics,
     testLoss: finished.testLoss,
+    validationScore,
     epochs: finished.epoch,
     steps: finished.step,
     parameters: scope(() => countStored(loadRunModel(folder.path, code).network).parameters),

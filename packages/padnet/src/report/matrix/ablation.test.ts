@@ -1,7 +1,13 @@
 import { parseHTML } from 'linkedom';
 import { describe, expect, it } from 'vitest';
-import { ablation, ablationPlan, ablationResults, planOf } from '../../experiments/ablationRuns.test.fixture.js';
-import { ablationTable, type AblationResults } from '../../experiments/index.js';
+import {
+  ablation,
+  ablationPlan,
+  ablationResults,
+  ablationRun,
+  planOf,
+} from '../../experiments/ablationRuns.test.fixture.js';
+import { ablationTable, ablationTries, type AblationResults } from '../../experiments/index.js';
 import { type AblationDocument, ablationReport } from './ablationReport.js';
 import { ablationText } from './ablationText.js';
 
@@ -144,6 +150,121 @@ describe('ablationText', () => {
   });
 });
 
+describe('arms, and a difference that would count', () => {
+  const plan = planOf(
+    ablation
+      .replace('seeds: [1, 2]', 'seeds: [1, 2, 3]\ndifference: 2')
+      .replace(/sweeps:[^]*/, 'arms: { none: { set: { partition.ratio: 0 } }, much: { set: { partition.ratio: 1 } } }'),
+  );
+  const own = ablationResults(
+    {
+      base: [0.5, 0.6, 0.55],
+      static: [0.4, 0.5, 0.455],
+      // + 1, 0.8, 1.2 and − 5, 1, 3
+      none: [0.51, 0.608, 0.562],
+      much: [0.45, 0.61, 0.58],
+    },
+    [],
+    plan,
+  );
+  const report = ablationReport('ablation.yaml', own, origin);
+  const line = (beginning: string): string => report.text.split('\n').find((each) => each.startsWith(beginning))!;
+
+  it('are a table of their own, which says of each row what it excludes', () => {
+    expect(line('arm ')).toMatch(/^arm +test accuracy, % +to the base +p \(Holm\) +than 2 points +stored/);
+    expect(line('none')).toMatch(/ \+1\.00 \[0\.50, 1\.50\] \* +0\.026 +smaller /);
+    expect(line('much')).toMatch(/ −0\.33 \[−\d+\.\d\d, \d+\.\d\d\] +0\.90 +open /);
+    expect(line('static ')).toMatch(/ −9\.83 \[.*\] \* +< 0\.001 +larger /);
+    expect(report.text).toContain(
+      'Above the base: none (+1.00 [0.50, 1.50]). Not told apart from the base: much. Less than 2 points from the ' +
+        'base: none.',
+    );
+    expect(report.text).toContain(' More than 2 points from the base: static.');
+    expect(report.document).toMatchObject({
+      arms: [
+        { name: 'none', against: 'smaller' },
+        { name: 'much', against: 'open' },
+      ],
+      references: [{ against: 'larger' }],
+      base: { against: null },
+      power: { difference: 0.02, rows: 2 },
+    });
+  });
+
+  it('are on the page', () => {
+    const page = report.files.find(({ label }) => label === 'page')!.content;
+    expect(page).toContain('<h2>The arms</h2>');
+    expect(page).toContain('The band is the difference that would count, 2 points to each side.');
+    expect(page).toMatch(/aria-label="The arms: none: 56\.0; much: 54\.7; static 45\.2; base 55\.0"/);
+  });
+
+  it('say how many seeds they need', () => {
+    // Deviations of 0.2 and 4.16 points of the arms and 0.29 of static, two degrees of freedom each.
+    const squares = ablationTable(own).power.measured!.deviation ** 2;
+    expect(squares).toBeCloseTo((2 * 0.002 ** 2 + 2 * 0.0416333 ** 2 + 2 * 0.00288675 ** 2) / 6, 8);
+    expect(ablationText(own, ablationTable(own)).power).toEqual([
+      'In 80 % of cases 3 seeds show a difference of 3.26 times its standard deviation from seed to seed (4.62 after ' +
+        'the correction over 2 rows), by a paired t test at 5 %, two-sided.',
+      'It was 2.41 points in the runs so far (3 differences, 6 degrees of freedom), so that 7.87 points are shown ' +
+        '(11.2 after the correction over 2 rows).',
+      'A difference of 2 points needs 14 seeds (17 after the correction over 2 rows).',
+    ]);
+    const none = ablationResults({}, [], plan);
+    expect(ablationText(none, ablationTable(none)).power.slice(1)).toEqual([
+      'So 2 points are shown where that deviation is at most 0.613.',
+      'A difference of 2 points needs 5 seeds where the deviation is half as large, 10 where it is as large, 34 where ' +
+        'it is twice as large.',
+    ]);
+    const one = ablationResults({}, [], planOf(ablation.replace('[1, 2]', '[1]')));
+    expect(ablationText(one, ablationTable(one)).power).toEqual([
+      'One seed shows no difference: how far differences lie apart from seed to seed is not known.',
+    ]);
+  });
+});
+
+describe('what was tried', () => {
+  const plan = planOf(`${ablation}tune: { training.learningRate: [0.05, 0.1] }\n`, { isHeldOut: true });
+  const tried = (values: Readonly<Record<string, number>>): AblationResults => ({
+    plan,
+    runs: ablationTries(plan).flatMap(({ cell, recipe }) => {
+      const validationScore = values[cell.variant];
+      return validationScore === undefined ? [] : [{ ...ablationRun(cell, 0.5, { recipe }), validationScore }];
+    }),
+    failed: [],
+    diverged: [
+      { variant: 'static', seed: 1, message: 'not finite' },
+      { variant: 'static,training.learningRate=0.05', seed: 1, message: 'not finite' },
+    ],
+  });
+  const report = ablationReport('ablation.yaml', tried({ base: 0.7, 'training.learningRate=0.05': 0.75 }), origin);
+  const lines = report.text.split('\n');
+
+  it('is a table with the choice, beside what it was chosen for', () => {
+    const first = lines.indexOf('Tried on validation data: training.learningRate');
+    expect(lines.slice(first + 1, first + 6)).toEqual([
+      'recipe                                                0.05       0.1  chosen',
+      '────────────────────────────────────────────────  ────────  ────────  ──────',
+      'base                                                 75.00     70.00    0.05',
+      'static                                            diverged  diverged    none',
+      'partition.ratio=0.1                                      –         –       –',
+    ]);
+    expect(lines[1]).toMatch(/^recipe +learningRate +test accuracy, % /);
+    expect(lines[3]).toMatch(/^base +0\.05 +50\.00 \(1\) +base /);
+    expect(lines[4]).toMatch(/^static +– +2 failed /);
+    expect(lines).toContain('All tries of it diverged: static.');
+    expect(report.document.tuning!.networks[0]).toMatchObject({
+      state: 'chosen',
+      chosen: { values: ['0.05'], score: 0.75 },
+    });
+  });
+
+  it('is on the page', () => {
+    const page = report.files.find(({ label }) => label === 'page')!.content;
+    expect(page).toContain('<h2>Tried on validation data: training.learningRate</h2>');
+    expect(page.replace(/\s+/g, ' ')).toContain('<b title="best">75.00</b>');
+  });
+});
+
 it('is a document for machines', () => {
   const document = JSON.parse(contentOf('numbers')) as AblationDocument;
   expect(document).toMatchObject({ command: origin.command, date: '2026-01-02T03:04:05.000Z', seeds: [1, 2] });
@@ -168,6 +289,7 @@ describe('ablationReport', () => {
   it('has every sweep as a plot and a table', () => {
     expect(select(page, 'h2')).toEqual([
       'What the keys of the recipe change',
+      'What these seeds can show',
       'The base and what to measure it by',
       'partition.ratio',
       'partition.ratio × partition.granularity',
