@@ -63,7 +63,9 @@ describe('the tables', () => {
       },
     });
     expect(first.code).toBe(130);
-    expect(first.stdout).toMatch(/^3 recipes × 2 seeds: 6 runs\n\[1\/6\] training base-seed1\n/);
+    expect(first.stdout).toMatch(
+      /^3 recipes × 2 seeds: 6 runs\nIn 80 % of cases 2 seeds show a difference of 11\.5 times .*\n\[1\/6\] training base-seed1\n/,
+    );
     expect(first.stderr).toMatch(
       /\n4 of 6 runs are missing\nstopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=3 --out parts\n$/,
     );
@@ -144,6 +146,27 @@ describe('the tables', () => {
     );
     expect(again).toMatchObject({ code: 0, stderr: '' });
   }, 120_000);
+
+  it('say before they start what the runs that are there can show, and how many seeds a difference needs', async () => {
+    writeFileSync(
+      join(cwd, 'arms.yaml'),
+      'recipe: static.yaml\nseeds: [1, 2]\ndifference: 5\narms: { slow start: { set: { training.warmupEpochs: 0.5 } } }\n',
+    );
+    const parameters = ['arms.yaml', '--set', 'training.epochs=1', '--out', 'arms'];
+    const first = await ablate(...parameters);
+    expect(first).toMatchObject({ code: 0, stderr: '' });
+    expect(first.stdout).toMatch(
+      /^2 recipes × 2 seeds: 4 runs\nIn 80 % .* 11\.5 times .*\nSo 5 points are shown where that deviation is at most 0\.433\.\nA difference of 5 points needs 5 seeds where .*\n\[1\/4\] training base-seed1\n/,
+    );
+    expect(first.stdout).toMatch(/\[2\/4\] training slow_start-[0-9a-f]{8}-seed1\n/);
+    const { arms, power } = document('arms');
+    expect(arms).toMatchObject([{ name: 'slow start', score: { count: 2 } }]);
+    const again = await ablate(...parameters);
+    expect(again.stdout).toMatch(
+      /^2 recipes × 2 seeds: 4 runs\nIn 80 % .*\nIt was \d.* points in the runs so far \(1 difference, 1 degree of freedom\), so that .*\nA difference of 5 points needs \d+ seeds\.\nThe base\n/,
+    );
+    expect(again.stdout).toContain(`A difference of 5 points needs ${power.neededSeeds!} seeds`);
+  }, 60_000);
 
   it('say which run failed, and have the others', async () => {
     writeFileSync(
@@ -232,7 +255,7 @@ describe('bad usage', () => {
     [
       ['static.yaml'],
       1,
-      /^padnet: static\.yaml:2: model: unknown key; an ablation has recipe, seeds, references, sweeps\n/,
+      /^padnet: static\.yaml:2: model: unknown key; an ablation has recipe, seeds, difference, references, arms, sweeps, tune, tuneSeeds\n/,
     ],
     [
       ['ablation.yaml', '--set', 'training.epoch=1'],
@@ -240,6 +263,22 @@ describe('bad usage', () => {
       '--set training.epoch=1: training.epoch: unknown key; did you mean training.epochs?',
     ],
     [['bad.yaml'], 1, 'bad.yaml:2: partition.ratio: expected a number from 0 to 1, got 1.5'],
+    [
+      ['ablation.yaml', '--tune', 'training.learningRate=0.02,0.05'],
+      1,
+      'pad.yaml: what is tuned is chosen on validation data, and base has none; give every recipe ' +
+        'data.validation.fraction, such as by --set data.validation.fraction=0.1',
+    ],
+    [
+      ['ablation.yaml', '--tune', 'training.learningRates=1'],
+      1,
+      '--tune training.learningRates=1: training.learningRates: unknown key; did you mean training.learningRate?',
+    ],
+    [
+      ['ablation.yaml', '--tune', 'training.learningRate'],
+      2,
+      '--tune training.learningRate: expected key=values, such as training.learningRate=0.02,0.05,0.1',
+    ],
   ])('%j', async (parameters, expectedCode, message) => {
     writeFileSync(join(cwd, 'bad.yaml'), 'recipe: pad.yaml\nsweeps: [{ partition.ratio: [0.1, 1.5] }]\n');
     const { code, stdout, stderr } = await ablate(...parameters, '--out', 'nothing');

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { mean, meanDeviation, meanInterval, median, quantile } from './statistics.js';
+import { mean, meanDeviation, median, quantile } from './statistics.js';
 
 describe('mean, median, quantile', () => {
   it('do not mind the order', () => {
@@ -23,22 +23,4 @@ it('gives mean and deviation of the sample', () => {
 it('knows no deviation of one value, and nothing of none', () => {
   expect(meanDeviation([0.5])).toEqual({ mean: 0.5, deviation: null, count: 1 });
   expect(meanDeviation([])).toBeNull();
-});
-
-it('gives Student’s 95 % interval of the mean', () => {
-  expect(meanInterval([])).toBeNull();
-  expect(meanInterval([3])).toMatchObject({ mean: 3, interval: null });
-  // 7/3 ∓ 4.302653 · √(7/3) / √3
-  const [low, high] = meanInterval([1, 2, 4])!.interval!;
-  expect([low, high]).toEqual([expect.closeTo(-1.46125, 5), expect.closeTo(6.127917, 5)]);
-  // As tables of Student's t have it for n − 1 degrees of freedom.
-  for (const [n, quantileOf] of [
-    [10, 2.262157],
-    [11, 2.228139],
-    [31, 2.042272],
-    [100, 1.984217],
-  ] as const) {
-    const { mean: centre, deviation, interval } = meanInterval(Array.from({ length: n }, (_, index) => index))!;
-    expect(((interval![1] - centre) * Math.sqrt(n)) / deviation!).toBeCloseTo(quantileOf, 3);
-  }
 });

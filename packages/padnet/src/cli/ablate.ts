@@ -1,8 +1,32 @@
 /** `padnet ablate`: trains a recipe with other values of its keys, and writes what that changes. */
 import { basename, extname, join } from 'node:path';
-import { ablationRuns, type AblationPlan, parseAblation, planAblation } from '../experiments/index.js';
-import { ablationFiles, ablationReport } from '../report/index.js';
-import { allowCodeOption, type Command, jsonOption, type OptionsOf, setOption, withExamples } from './options.js';
+import {
+  type Ablation,
+  type AblationCell,
+  type AblationPlan,
+  type AblationResults,
+  ablationRuns,
+  ablationTable,
+  ablationTries,
+  chosenRecipes,
+  type MatrixRun,
+  parseAblation,
+  parseTuning,
+  planAblation,
+  tunedNetworks,
+} from '../experiments/index.js';
+import type { Recipe } from '../recipe/index.js';
+import { ablationFiles, ablationReport, powerText } from '../report/index.js';
+import {
+  allowCodeOption,
+  collected,
+  type Command,
+  jsonOption,
+  listOfNumbers,
+  type OptionsOf,
+  setOption,
+  withExamples,
+} from './options.js';
 import { readRecipe, readTrainingRecipe, readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { goesOnHelp, trainMatrix } from './trainMatrix.js';
@@ -13,13 +37,21 @@ const define = (command: Command) =>
     command,
     'ablate recipes/fashion-mnist/ablation.yaml',
     'ablate recipes/fashion-mnist/ablation.yaml --set training.epochs=2 --out runs/short',
+    'ablate recipes/fashion-mnist/ablation.yaml --set data.validation.fraction=0.1 ' +
+      '--tune training.learningRate=0.02,0.05,0.1',
   )
     .addHelpText(
       'after',
       `${goesOnHelp}\nSweeps, values and seeds can be added later; recipes that are the same share a run.`,
     )
-    .argument('<ablation>', 'YAML file: recipe, seeds, references, sweeps')
+    .argument('<ablation>', 'YAML file: recipe, seeds, difference, references, arms, sweeps, tune, tuneSeeds')
     .addOption(setOption('another value for a key of every recipe, such as training.epochs=5'))
+    .option(
+      '--tune <key=values>',
+      'values that every recipe tries and chooses from by its validation score; of several keys a grid',
+      collected,
+    )
+    .option('--tune-seeds <list>', 'seeds that they are tried with (default: the first of seeds)', listOfNumbers(0))
     .option('--out <folder>', "where runs and tables go (default: runs/<the ablation's name>)")
     .option('--force', 'start runs anew that are there with another recipe, which are then deleted')
     .addOption(allowCodeOption())
@@ -31,7 +63,7 @@ export function register(command: Command, terminal: Terminal): void {
 
 async function ablate(file: string, options: OptionsOf<typeof define>, terminal: Terminal): Promise<void> {
   const { set = [], force = false, json = false, allowCode } = options;
-  const ablation = parseAblation(readYaml(file, 'an ablation'), file);
+  const ablation = withTuning(parseAblation(readYaml(file, 'an ablation'), file), options);
   const used = new Set<string>();
   const plan = planAblation(ablation, (recipe, overrides) => {
     const { partition } = readRecipe(recipe, [], terminal);
@@ -42,16 +74,17 @@ async function ablate(file: string, options: OptionsOf<typeof define>, terminal:
   });
   const unused = set.find((each) => !used.has(each));
   if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);
-  const runs = ablationRuns(plan);
-  await trainMatrix(
+  const { tuning, seeds } = plan;
+  await trainMatrix<AblationCell, Recipe>(
     {
-      runs,
+      runs: tuning ? ablationTries(plan) : ablationRuns(plan),
+      ...(tuning && { next: (results) => chosenRuns({ ...results, plan }, terminal) }),
       out: options.out ?? join('runs', basename(file, extname(file))),
       files: ablationFiles,
       report: (results, origin) => ablationReport(file, { ...results, plan }, origin),
-      title: sizeText(plan, runs),
+      title: (results) => [...sizeTexts(plan), ...powerText(ablationTable({ ...results, plan }).power, seeds.length)],
       force,
-      inputs: [file, ablation.recipe, ...ablation.references.map((each) => each.file)],
+      inputs: [file, ablation.recipe, ...[...ablation.references, ...ablation.arms].map((each) => each.file)],
       allowCode,
       json,
     },
@@ -59,8 +92,32 @@ async function ablate(file: string, options: OptionsOf<typeof define>, terminal:
   );
 }
 
+/** The command line says it for the keys that it names. */
+function withTuning(ablation: Ablation, { tune = [], tuneSeeds }: OptionsOf<typeof define>): Ablation {
+  const keys = new Map(
+    [...ablation.tune, ...tune.map((each) => parseTuning(each, '--tune'))].map((each) => [each.key, each]),
+  );
+  return { ...ablation, tune: [...keys.values()], tuneSeeds: tuneSeeds ?? ablation.tuneSeeds };
+}
+
+/** The runs of what networks have chosen. */
+function chosenRuns(results: AblationResults, terminal: Terminal): MatrixRun<AblationCell>[] {
+  const networks = tunedNetworks(results) ?? [];
+  for (const { variant } of networks.filter(({ state }) => state === 'failed')) {
+    terminal.warn(`${variant} failed: all values that it was tried with diverged`);
+    terminal.exitCode = 1;
+  }
+  return ablationRuns(results.plan, chosenRecipes(results.plan, networks));
+}
+
 /** Such as `8 recipes × 3 seeds: 24 runs`. */
-function sizeText({ variants, seeds }: AblationPlan, runs: readonly unknown[]): string {
-  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
-  return `${counted(variants.length, 'recipe')} × ${counted(seeds.length, 'seed')}: ${counted(runs.length, 'run')}`;
+function sizeTexts(plan: AblationPlan): string[] {
+  const counted = (count: number, word: string, plural = `${word}s`): string =>
+    `${count} ${count === 1 ? word : plural}`;
+  const { variants, seeds, tuning } = plan;
+  const runs = variants.length * seeds.length;
+  const size = `${counted(variants.length, 'recipe')} × ${counted(seeds.length, 'seed')}: ${counted(runs, 'run')}`;
+  if (tuning === null) return [size];
+  const tries = ablationTries(plan).length;
+  return [`${size}, after ${counted(tries, 'try', 'tries')} of ${tuning.keys.join(' × ')} on validation data`];
 }

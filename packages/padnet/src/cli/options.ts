@@ -54,9 +54,12 @@ export function oneOf<T extends string>(known: readonly T[]): (text: string) => 
   };
 }
 
-/** `--set a=1 --set b=2` → ['a=1', 'b=2'] */
+/** An option that may be given several times: `--set a=1 --set b=2` → ['a=1', 'b=2'] */
+export function collected(value: string, previous: string[] | undefined): string[] {
+  return [...(previous ?? []), value];
+}
+
 export function setOption(description: string) {
-  const collected = (value: string, previous: string[] | undefined): string[] => [...(previous ?? []), value];
   return new Option('--set <key=value>', description).argParser<string[]>(collected);
 }
 

@@ -9,7 +9,7 @@ import { type FinishedRun, type MatrixResults, type MatrixRun, readFinishedRun }
 import { checkOutput, writeOutput } from '../outputFile.js';
 import type { Recipe } from '../recipe/index.js';
 import type { MatrixFile, MatrixOrigin, MatrixReport } from '../report/index.js';
-import { FolderHeldError, holdFolder, RunFolder, runState } from '../runs/index.js';
+import { FolderHeldError, holdFolder, readDivergence, RunFolder, runState, writeDivergence } from '../runs/index.js';
 import { finishedEvent, taskKind } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
@@ -32,8 +32,10 @@ export interface MatrixOptions<Cell, R extends Recipe> {
   /** The files that the report has. */
   readonly files: readonly MatrixFile[];
   readonly report: (results: MatrixResults<Cell, R>, origin: MatrixOrigin) => Report | Promise<Report>;
-  /** Told before the first run; none: nothing. */
-  readonly title?: string;
+  /** The runs that follow from those; those among them that are there already are the same. */
+  readonly next?: (results: MatrixResults<Cell, R>) => readonly MatrixRun<Cell, R>[];
+  /** Told before the first run, in lines, from the runs that have finished already; none: nothing. */
+  readonly title?: (results: MatrixResults<Cell, R>) => readonly string[];
   /** Start anew what cannot be gone on with; undefined: the command has no such option. */
   readonly force?: boolean;
   /** Files that the command reads: none of them is deleted with a run. */
@@ -45,8 +47,9 @@ export interface MatrixOptions<Cell, R extends Recipe> {
 }
 
 /**
- * Trains the runs that have not finished; those that another process has are left to it. A run that fails does not end
- * the others. The exit code says whether a signal stopped it, and whether runs are missing.
+ * Trains the runs that have not finished, then those that follow from them; those that another process has are left to
+ * it. A run that fails does not end the others. The exit code says whether a signal stopped it, and whether runs are
+ * missing.
  *
  * @throws InputError before anything is trained, where a run cannot be gone on with, or something else is where a
  * table is to be
@@ -55,14 +58,15 @@ export async function trainMatrix<Cell extends object, R extends Recipe>(
   options: MatrixOptions<Cell, R>,
   terminal: Terminal,
 ): Promise<void> {
-  const { out, json, title, files } = options;
-  const runs = options.runs.map((run) => ({ ...run, folder: new RunFolder(join(out, run.name)) }));
-  for (const run of runs) checkObstacle(run, options);
+  const { out, json, title, files, next } = options;
+  const matrix = new Matrix(commandLine(terminal.parameters), options);
+  const first = matrix.add(options.runs);
   for (const { name, kind } of files) checkOutput(resolve(out, name), kind);
   (await holdFolder(out))[Symbol.dispose](); // nobody else has it
-  const matrix = new Matrix(runs, commandLine(terminal.parameters), options);
-  if (title !== undefined && !json) terminal.progress(title);
-  if (!(await trainRuns(matrix, terminal))) return;
+  if (title !== undefined && !json) for (const line of title(matrix.results())) terminal.progress(line);
+  if (!(await trainRuns(matrix, first, terminal))) return;
+  if (next && !(await trainRuns(matrix, matrix.add(next(matrix.results())), terminal))) return;
+  matrix.tellMissing(terminal);
   const { document, text, written } = await matrix.write();
   if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
   terminal.result(json, document, () => [text, '', ...written]);
@@ -108,32 +112,76 @@ function isFinished(run: PlacedRun): boolean {
   return runObstacle(run) === null && runState(run.folder) === 'finished';
 }
 
+/** Whether a try has been trained as far as numbers were finite. @returns why it could not go on; null: it has not */
+function divergenceOf(run: PlacedRun): string | null {
+  if (run.isTry !== true || runObstacle(run) !== null || runState(run.folder) !== 'started') return null;
+  return readDivergence(run.folder);
+}
+
+function isDivergence(error: unknown): boolean {
+  return error instanceof Error && ['NonFiniteLossError', 'NonFiniteError', 'NonFiniteScoreError'].includes(error.name);
+}
+
 /** The runs, and the tables of those that have finished, whichever process trained them, in the folder of the runs. */
 class Matrix<Cell extends object, R extends Recipe> {
+  readonly #runs = new Map<string, PlacedRun<Cell, R>>();
   /** A finished run does not change. */
   readonly #finished = new Map<PlacedRun<Cell, R>, Cell & FinishedRun<R>>();
   /** Why a run failed, or, though finished, cannot be used. */
   readonly failed = new Map<PlacedRun<Cell, R>, string>();
+  /** Why tries could not be trained on. */
+  readonly diverged = new Map<PlacedRun<Cell, R>, string>();
 
   /** @param command the command that goes on where this stops */
   constructor(
-    readonly runs: readonly PlacedRun<Cell, R>[],
     readonly command: string,
     readonly options: MatrixOptions<Cell, R>,
   ) {}
 
+  /** @returns the runs in their folders. @throws InputError where one cannot be gone on with */
+  add(runs: readonly MatrixRun<Cell, R>[]): PlacedRun<Cell, R>[] {
+    const placed = runs.map(
+      (run) => this.#runs.get(run.name) ?? { ...run, folder: new RunFolder(join(this.options.out, run.name)) },
+    );
+    for (const run of placed) if (!this.#runs.has(run.name)) checkObstacle(run, this.options);
+    for (const run of placed) this.#runs.set(run.name, run);
+    return placed;
+  }
+
+  /** Says how many runs are missing, and sets the exit code, where any are. */
+  tellMissing(terminal: Terminal): void {
+    const runs = [...this.#runs.values()];
+    const missing = runs.filter((run) => !isFinished(run) && !this.diverged.has(run)).length;
+    if (missing === 0) return;
+    terminal.remark(`${missing} of ${runs.length} runs ${missing === 1 ? 'is' : 'are'} missing`);
+    terminal.exitCode = 1;
+  }
+
+  /** What there is by now. */
+  results(): MatrixResults<Cell, R> {
+    const runs = [...this.#runs.values()];
+    for (const run of runs) {
+      if (this.#finished.has(run)) continue;
+      if (isFinished(run)) this.#read(run);
+      const divergence = divergenceOf(run);
+      if (divergence !== null) this.diverged.set(run, divergence);
+    }
+    const told = (messages: ReadonlyMap<PlacedRun<Cell, R>, string>) =>
+      runs.flatMap((run) => {
+        const message = messages.get(run);
+        return message === undefined ? [] : [{ ...run.cell, message }];
+      });
+    return {
+      runs: runs.flatMap((run) => this.#finished.get(run) ?? []),
+      failed: told(this.failed),
+      diverged: told(this.diverged),
+    };
+  }
+
   /** @returns the report, and a line for each file, such as `page: …` */
   async write() {
-    for (const run of this.runs) if (!this.#finished.has(run) && isFinished(run)) this.#read(run);
     const { out } = this.options;
-    const results = {
-      runs: this.runs.flatMap((run) => this.#finished.get(run) ?? []),
-      failed: this.runs.flatMap((run) => {
-        const message = this.failed.get(run);
-        return message === undefined ? [] : [{ ...run.cell, message }];
-      }),
-    };
-    const report = await this.options.report(results, { command: this.command, date: new Date() });
+    const report = await this.options.report(this.results(), { command: this.command, date: new Date() });
     using _hold = await holdFolder(out);
     const written = report.files.map(({ name, kind, label, content }) => {
       const file = resolve(out, name);
@@ -149,7 +197,8 @@ class Matrix<Cell extends object, R extends Recipe> {
       this.failed.delete(run);
     } catch (error) {
       if (!(error instanceof InputError)) throw error;
-      this.failed.set(run, error.message);
+      const messages = run.isTry && isDivergence(error) ? this.diverged : this.failed;
+      messages.set(run, error.message);
     }
   }
 }
@@ -157,20 +206,15 @@ class Matrix<Cell extends object, R extends Recipe> {
 /** @returns whether it came to the end: else a signal stopped it */
 async function trainRuns<Cell extends object, R extends Recipe>(
   matrix: Matrix<Cell, R>,
+  runs: readonly PlacedRun<Cell, R>[],
   terminal: Terminal,
 ): Promise<boolean> {
-  const { runs, command } = matrix;
+  const { command } = matrix;
   const { json, allowCode, force = false } = matrix.options;
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
-  const tellMissing = (): void => {
-    const missing = runs.filter((run) => !isFinished(run)).length;
-    if (missing === 0) return;
-    terminal.remark(`${missing} of ${runs.length} runs ${missing === 1 ? 'is' : 'are'} missing`);
-    terminal.exitCode = 1;
-  };
   const stopped = (): false => {
-    tellMissing();
+    matrix.tellMissing(terminal);
     terminal.exitCode = interruption.exitCode;
     return false;
   };
@@ -193,6 +237,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
       await discardCheckpoints(folder);
       continue;
     }
+    if (!anew && divergenceOf(run) !== null) continue;
     const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
     try {
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
@@ -210,15 +255,16 @@ async function trainRuns<Cell extends object, R extends Recipe>(
         continue;
       }
       if (isFinished(run)) continue; // another process was quicker
-      terminal.warn(`${name} failed: ${message}`);
+      const hasDiverged = run.isTry === true && isDivergence(error);
+      terminal.warn(`${name} ${hasDiverged ? 'diverged' : 'failed'}: ${message}`);
+      if (hasDiverged) await writeDivergence(folder, message);
       if (signal.aborted) return stopped();
-      matrix.failed.set(run, message);
+      if (!hasDiverged) matrix.failed.set(run, message);
       continue;
     }
     await discardCheckpoints(folder);
     await matrix.write();
   }
-  tellMissing();
   return true;
 }
 

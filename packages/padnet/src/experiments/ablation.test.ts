@@ -110,6 +110,34 @@ sweeps:
     expect(planned.variants.map(({ recipe }) => recipe.model.layer)).toEqual(['static', 'dynamic']);
   });
 
+  it('has arms: recipes with values of their own for some keys', () => {
+    const planned = plan(`
+recipe: pad.yaml
+difference: 0.5
+references: [static.yaml]
+arms:
+  static, slow: { recipe: static.yaml, set: { training.learningRate: 0.01 } }
+  κ = 0: { set: { partition.ratio: 0 } }
+  dynamic: { set: { model.layer: dynamic, partition: null } }
+sweeps: [{ partition.ratio: [0, 0.1] }]
+`);
+    const [slow, none] = planned.arms;
+    expect(planned.difference).toBe(0.005);
+    expect(planned.arms.map(({ name }) => name)).toEqual(['static, slow', 'κ = 0', 'dynamic']);
+    expect(slow!.variant).toMatch(/^static,_slow-[0-9a-f]{8}$/);
+    expect(planned.variants.map(({ recipe }) => [recipe.model.layer, recipe.training.learningRate])).toEqual([
+      ['partial', 0.1],
+      ['static', 0.1],
+      ['static', 0.01],
+      ['partial', 0.1],
+      ['dynamic', 0.1],
+      ['partial', 0.1],
+    ]);
+    // A sweep's recipe that is an arm's is that arm.
+    expect(planned.sweeps[0]!.points[0]!.variant).toBe(none!.variant);
+    expect(plan('recipe: pad.yaml\narms: { none: { set: { partition.ratio: 0 } } }').sweeps).toEqual([]);
+  });
+
   it('gives folders names that any file system takes', () => {
     const planned = plan(`
 recipe: pad.yaml
@@ -124,16 +152,14 @@ sweeps: [{ data.path: [../a/b, ../a_b] }, { training.milestones: [[1, 2]] }]
 });
 
 const head = 'recipe: pad.yaml\n';
+const sections = 'recipe, seeds, difference, references, arms, sweeps, tune, tuneSeeds';
 
 describe('what is wrong is told with file, line and key', () => {
   it.each([
-    ['', ['1: expected a section with recipe, seeds, references, sweeps, got nothing']],
+    ['', [`1: expected a section with ${sections}, got nothing`]],
     ['sweep: [{ partition.ratio: [0.1] }]', ['2: sweep: unknown key; did you mean sweeps?']],
-    [
-      'sweeps: [{ partition.ratio: [0.1] }]\ncolour: red',
-      ['3: colour: unknown key; an ablation has recipe, seeds, references, sweeps'],
-    ],
-    ['sweeps: []', ['2: sweeps: expected at least one, such as `partition.ratio: [0.1, 0.3]`']],
+    ['sweeps: [{ partition.ratio: [0.1] }]\ncolour: red', [`3: colour: unknown key; an ablation has ${sections}`]],
+    ['sweeps: []', ['2: sweeps: expected at least one, such as `partition.ratio: [0.1, 0.3]`, or arms']],
     ['seeds: []\nsweeps: [{ partition.ratio: [0.1] }]', ['2: seeds: expected at least one']],
     ['seeds: [1,\n 2, 1]\nsweeps: [{ partition.ratio: [0.1] }]', ['3: seeds[2]: 1 is there already']],
     [
@@ -165,6 +191,49 @@ describe('what is wrong is told with file, line and key', () => {
     [
       'references: [base.yaml]\nsweeps: [{ partition.ratio: [0.1] }]',
       ['2: references[0]: base is what the recipe that is varied is called'],
+    ],
+    [
+      'arms: { base: { recipe: static.yaml }, static: { recipe: static.yaml } }\nreferences: [static.yaml]',
+      [
+        '2: arms.base: base is what the recipe that is varied is called',
+        '2: arms.static: there is a reference of that name',
+      ],
+    ],
+    [
+      'arms:\n  one: {}\n  two:\n    set: { training.seed: 3 }',
+      [
+        '3: arms.one: expected recipe, set or both, such as `set: { partition.ratio: 0 }`',
+        '5: arms.two.set.training.seed: `seeds` decides that for each run',
+      ],
+    ],
+    [
+      'arms:\n  one: { set: { partition.ratio: 0.1 } }\n  two: { set: { partition.ratio: 1.0e-1 } }',
+      ['4: two is the same recipe as one above'],
+    ],
+    [
+      'arms:\n  one:\n    set:\n      partition.ratio: 2\n      partition.round: 3',
+      ['6: partition.round: unknown key; did you mean partition.rounds?'],
+    ],
+    [
+      'arms:\n  one:\n    set: { partition: null }',
+      ['4: partition: model.layer is partial, so partition.ratio is needed'],
+    ],
+    [
+      'difference: 0\nsweeps: [{ partition.ratio: [0.1] }]',
+      ['2: difference: expected a number above 0 and at most 100, got 0'],
+    ],
+    [
+      'tune: { training.learningRate: 0.1 }\nsweeps: [{ partition.ratio: [0.1] }]',
+      ['2: tune.training.learningRate: expected a list of values'],
+    ],
+    ['tuneSeeds: []\nsweeps: [{ partition.ratio: [0.1] }]', ['2: tuneSeeds: expected at least one']],
+    [
+      'tune: { partition.ratio: [0.1, 0.2], training.epochs: [3, 4] }\nsweeps: [{ partition.ratio: [0.1] }]\n' +
+        'arms: { long: { set: { training: { epochs: 5 } } } }',
+      [
+        '2: partition.ratio is tuned, and recipes/ablation.yaml:3 sets partition.ratio; take one away',
+        '2: training.epochs is tuned, and recipes/ablation.yaml:4 sets training; take one away',
+      ],
     ],
     // What the recipe says of keys and values.
     [

@@ -1,7 +1,13 @@
 /** A made-up ablation with round numbers: κ over two seeds, and a grid. */
-import { type AblationCell, ablationRuns, parseAblation, planAblation } from '../experiments/index.js';
+import {
+  type AblationCell,
+  type AblationPlan,
+  ablationRuns,
+  parseAblation,
+  planAblation,
+} from '../experiments/index.js';
 import { parseRecipe } from '../recipe/index.js';
-import type { AblationResults, AblationRun } from './ablationTable.js';
+import type { AblationResults, AblationRun } from './ablationPlan.js';
 
 const recipe = `
 model: { name: resnet10, layer: partial, stem: small, width: 16 }
@@ -18,7 +24,7 @@ const recipes: Readonly<Record<string, string>> = {
     .replace('epochs: 4', 'epochs: 5'),
 };
 
-const ablation = `
+export const ablation = `
 recipe: pad.yaml
 seeds: [1, 2]
 references: [static.yaml]
@@ -28,24 +34,32 @@ sweeps:
     partition.granularity: [entry, filter]
 `;
 
-export const ablationPlan = planAblation(parseAblation(ablation, 'ablation.yaml'), (file, overrides) =>
-  parseRecipe(recipes[file]!, file, overrides),
-);
+/** @param isHeldOut whether recipes hold training data out */
+export function planOf(text: string, { isHeldOut = false } = {}): AblationPlan {
+  return planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) => {
+    const own = parseRecipe(recipes[file]!, file, overrides);
+    if (isHeldOut) Object.assign(own.data, { validation: { fraction: 0.1, seed: 1 } });
+    return own;
+  });
+}
+
+export const ablationPlan = planOf(ablation);
 
 /** @param scores by variant, one for each seed in order; null, or left out, where a run has not finished */
 export function ablationResults(
   scores: Readonly<Record<string, readonly (number | null)[]>>,
   failed: AblationResults['failed'] = [],
+  plan = ablationPlan,
 ): AblationResults {
-  const runs = ablationRuns(ablationPlan).flatMap(({ cell, recipe: own }) => {
+  const runs = ablationRuns(plan).flatMap(({ cell, recipe: own }) => {
     const { variant, seed } = cell;
-    const score = scores[variant]?.[ablationPlan.seeds.indexOf(seed)] ?? null;
+    const score = scores[variant]?.[plan.seeds.indexOf(seed)] ?? null;
     return score === null ? [] : [ablationRun(cell, score, { recipe: own })];
   });
-  return { plan: ablationPlan, runs, failed };
+  return { plan, runs, failed, diverged: [] };
 }
 
-function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRun, 'recipe'>): AblationRun {
+export function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRun, 'recipe'>): AblationRun {
   const ratio = changes.recipe.partition?.ratio ?? 0;
   return {
     ...cell,
@@ -54,6 +68,7 @@ function ablationRun(cell: AblationCell, score: number, changes: Pick<AblationRu
     score,
     metrics: { accuracy: score },
     testLoss: 0.5,
+    validationScore: null,
     epochs: 4,
     steps: 20,
     parameters: 1_000_000 * (1 + 3 * ratio),

@@ -25,6 +25,7 @@ export function glueRun(cell: GlueCell, score: number, changes: Partial<GlueRun>
     metric: 'accuracy',
     metrics: { accuracy: score },
     testLoss: 0.5,
+    validationScore: null,
     epochs: 2,
     steps: 20,
     parameters: 1_000_000,
@@ -55,5 +56,5 @@ export function glueResults(
     ),
   );
   const majority = matrix.tasks.map((task) => ({ task, answer: 'yes', score: 0.25, metrics: { accuracy: 0.25 } }));
-  return { matrix, runs, failed, majority };
+  return { matrix, runs, failed, diverged: [], majority };
 }

@@ -1,19 +1,18 @@
 /** The numbers of GLUE's table: means and deviations of each network over seeds, and differences between networks. */
 import type { GlueTaskName } from '../data/index.js';
 import type { TextRecipe } from '../recipe/index.js';
-import { mean, meanDeviation, type MeanDeviation, type MeanInterval } from '../statistics.js';
+import { mean, meanDeviation, type MeanDeviation } from '../statistics.js';
 import type { GlueCell, GlueMatrix, GlueNetwork } from './glue.js';
 import type { MajorityScore } from './glueMajority.js';
 import {
-  type BySeed,
   type FinishedRun,
   meanBySeed,
-  pairedDifference,
   scoresBySeed,
   seedScores,
   type MatrixResults,
   type SeedScores,
 } from './matrix.js';
+import { type BySeed, holmCorrected, pairedDifference, type PairedDifference } from './pairedDifference.js';
 
 /** A cell of the table that has been trained. */
 export type GlueRun = GlueCell & FinishedRun<TextRecipe>;
@@ -49,9 +48,10 @@ export interface GlueRow {
 export interface GlueDifference {
   readonly network: GlueNetwork;
   readonly than: GlueNetwork;
-  /** One for each task, over the seeds that both have finished; null where there are none. */
-  readonly cells: readonly (MeanInterval | null)[];
-  readonly average: MeanInterval | null;
+  /** One for each task, over the seeds that both have finished, corrected over tasks; null where there are none. */
+  readonly cells: readonly (PairedDifference | null)[];
+  /** The same of the average, corrected over the averages of all comparisons. */
+  readonly average: PairedDifference | null;
 }
 
 export interface GlueTable {
@@ -92,15 +92,21 @@ export function glueTable({ matrix, runs, failed, majority }: GlueResults): Glue
       average: meanDeviation([...scores.get(network)!.at(-1)!.values()]),
       costs: costsOf(costTasks.map((task) => inCell(runs, task, network))),
     })),
-    differences: comparedNetworks
-      .filter((pair) => pair.every((network) => networks.includes(network)))
-      .map(([network, than]) => {
-        const other: readonly BySeed[] = scores.get(than)!;
-        const differences = scores.get(network)!.map((own, column) => pairedDifference(own, other[column]!));
-        return { network, than, cells: differences.slice(0, -1), average: differences.at(-1)! };
-      }),
+    differences: differencesOf(scores),
     costTasks,
   };
+}
+
+/** @param scores by network: those of each task, then their average */
+function differencesOf(scores: ReadonlyMap<GlueNetwork, readonly BySeed[]>): GlueDifference[] {
+  const differences = comparedNetworks.flatMap(([network, than]) => {
+    const [own, other] = [scores.get(network), scores.get(than)];
+    if (!own || !other) return [];
+    const all = own.map((values, column) => pairedDifference(values, other[column]!));
+    return [{ network, than, cells: holmCorrected(all.slice(0, -1)), average: all.at(-1)! }];
+  });
+  const averages = holmCorrected(differences.map(({ average }) => average));
+  return differences.map((each, index) => ({ ...each, average: averages[index]! }));
 }
 
 /** @param runs by task */

@@ -5,3 +5,6 @@ export * from './glue.js';
 export { type MajorityScore, majorityScore } from './glueMajority.js';
 export * from './glueTable.js';
 export * from './matrix.js';
+export * from './pairedDifference.js';
+export * from './power.js';
+export * from './tuning.js';

@@ -9,7 +9,8 @@ import { countStored } from '../layers/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import type { Recipe } from '../recipe/index.js';
 import { type Change, type Environment, loadRunModel, readRun, type RunFolder } from '../runs/index.js';
-import { meanDeviation, meanInterval, type MeanDeviation, type MeanInterval } from '../statistics.js';
+import { meanDeviation, type MeanDeviation } from '../statistics.js';
+import type { BySeed } from './pairedDifference.js';
 
 /** A run of a matrix, whether it has been trained or not. */
 export interface MatrixRun<Cell, R extends Recipe = Recipe> {
@@ -18,6 +19,8 @@ export interface MatrixRun<Cell, R extends Recipe = Recipe> {
   /** Where it stands in the matrix. */
   readonly cell: Cell;
   readonly recipe: R;
+  /** One of several that are chosen from: where it diverges, that is its result. @default false */
+  readonly isTry?: boolean;
 }
 
 /** The results of a run that has finished. */
@@ -31,6 +34,8 @@ export interface FinishedRun<R extends Recipe = Recipe> {
   /** All metrics by name. */
   readonly metrics: Readonly<Record<string, number>>;
   readonly testLoss: number;
+  /** The value of `metric` on the validation data, a fraction; null where there are none. */
+  readonly validationScore: number | null;
   /** Epochs and steps trained. */
   readonly epochs: number;
   readonly steps: number;
@@ -53,10 +58,17 @@ export interface MatrixResults<Cell, R extends Recipe = Recipe> {
   /** Those that have finished. */
   readonly runs: readonly (Cell & FinishedRun<R>)[];
   readonly failed: readonly (Cell & { readonly message: string })[];
+  /** The tries that could not be trained to their end, as a number was not finite. */
+  readonly diverged: readonly (Cell & { readonly message: string })[];
+}
+
+/** A score is no number, as the outputs of the network were none. */
+export class NonFiniteScoreError extends InputError {
+  override readonly name = 'NonFiniteScoreError';
 }
 
 /**
- * @throws InputError where the run has not finished, its score is no number, a file of it is damaged, or as `loadModel`
+ * @throws InputError where the run has not finished, a file of it is damaged, or as `loadModel`; NonFiniteScoreError
  */
 export function readFinishedRun<Cell, R extends Recipe>(
   folder: RunFolder,
@@ -66,9 +78,12 @@ export function readFinishedRun<Cell, R extends Recipe>(
   const { events, environment } = readRun(folder.path);
   const finished = events.findLast((event) => event.type === 'finished');
   if (!finished) throw new InputError(`${folder.path} has no finished run`);
-  if (!Number.isFinite(finished.testScore)) {
-    throw new InputError(
-      `${folder.path} has a test ${finished.metric} that is not a number, as its network's outputs were not; train ` +
+  const { validationScore = null } = finished as { readonly validationScore?: number | null };
+  const scores = { test: finished.testScore, ...('validationScore' in finished && { validation: validationScore }) };
+  for (const [data, score] of Object.entries(scores)) {
+    if (Number.isFinite(score)) continue;
+    throw new NonFiniteScoreError(
+      `${folder.path} has a ${data} ${finished.metric} that is not a number, as its network's outputs were not; train ` +
         'it anew with a lower training.learningRate',
     );
   }
@@ -80,6 +95,7 @@ export function readFinishedRun<Cell, R extends Recipe>(
     score: finished.testScore,
     metrics: finished.testMetrics,
     testLoss: finished.testLoss,
+    validationScore,
     epochs: finished.epoch,
     steps: finished.step,
     parameters: scope(() => countStored(loadRunModel(folder.path, code).network).parameters),
@@ -101,9 +117,6 @@ export interface SeedScores {
   readonly failed: readonly number[];
 }
 
-/** Values by seed. */
-export type BySeed = ReadonlyMap<number, number>;
-
 export function scoresBySeed(runs: readonly { readonly seed: number; readonly score: number }[]): BySeed {
   return new Map(runs.map(({ seed, score }) => [seed, score]));
 }
@@ -119,15 +132,4 @@ export function meanBySeed(all: readonly BySeed[]): BySeed {
   return new Map(
     whole.map(([seed, value]) => [seed, others.reduce((sum, values) => sum + values.get(seed)!, value) / all.length]),
   );
-}
-
-/** How much more than others values are, seed by seed. */
-export function differenceBySeed(values: BySeed, than: BySeed): BySeed {
-  const both = [...values].filter(([seed]) => than.has(seed));
-  return new Map(both.map(([seed, value]) => [seed, value - than.get(seed)!]));
-}
-
-/** The mean difference over the seeds that both have; null where there are none. */
-export function pairedDifference(values: BySeed, than: BySeed): MeanInterval | null {
-  return meanInterval([...differenceBySeed(values, than).values()]);
 }

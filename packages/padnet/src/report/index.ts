@@ -9,6 +9,7 @@ export { inspectText, planText } from './inspectText.js';
 export { type AblationDocument, ablationFiles, ablationReport } from './matrix/ablationReport.js';
 export { type GlueDocument, glueFiles, glueReport } from './matrix/glueReport.js';
 export { glueShortNames } from './matrix/glueText.js';
+export { powerText } from './matrix/powerText.js';
 export type { MatrixDocument, MatrixFile, MatrixOrigin, MatrixReport } from './matrix/matrixReport.js';
 export { htmlReport, type ReportOptions } from './pages/comparisonPage.js';
 export { glueDetailNetworks, type GlueTaskRuns } from './pages/gluePage.js';

@@ -75,6 +75,8 @@ figcaption small{display:inline;margin-left:6px}
 .empty{color:var(--muted)}
 .wide svg{min-width:760px}
 .sweep{display:grid;gap:28px 36px;grid-template-columns:minmax(0,9fr) minmax(0,11fr);align-items:start}
+.sweep.stacked{grid-template-columns:minmax(0,1fr)}
+.sweep.stacked figure{max-width:600px}
 .legend{display:flex;flex-wrap:wrap;gap:2px 20px;margin:0 0 8px;font-size:14px;font-weight:600}
 .compact th,.compact td{padding:7px 0 7px 14px}
 .compact th:first-child{padding-left:0}

@@ -1,6 +1,7 @@
 export * from './anyModel.js';
 export { FolderHeldError, holdFolder } from './folderLock.js';
 export { listCheckpoints } from './checkpoint.js';
+export * from './divergence.js';
 export * from './environment.js';
 export * from './events.js';
 export { type Fingerprint, fingerprintSchema } from './fingerprint.js';

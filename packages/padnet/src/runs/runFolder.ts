@@ -8,6 +8,7 @@
  *     checkpoints/           step-<n>.safetensors + step-<n>.json, start.json: what decides the bits of the run
  *     partition.safetensors  the masks, once partitioned
  *     model/                 model.safetensors (compact) + model.json: what is deployed and evaluated
+ *     divergence.json        of a try of `padnet ablate --tune`: why its training could not go on
  *     network.json           of a program's run: its network layer by layer, as only that program can make it
  */
 import { existsSync, readdirSync, realpathSync, rmdirSync, unlinkSync } from 'node:fs';
@@ -60,6 +61,10 @@ export class RunFolder {
 
   get network(): string {
     return join(this.path, 'network.json');
+  }
+
+  get divergence(): string {
+    return join(this.path, 'divergence.json');
   }
 
   get modelWeights(): string {
@@ -119,7 +124,7 @@ export class RunFolder {
     this.checkNew(force);
     makeFolder(this.path);
     this.clean();
-    for (const file of [this.metrics, this.partition, this.network, this.split]) remove(file);
+    for (const file of [this.metrics, this.partition, this.network, this.split, this.divergence]) remove(file);
     this.removeCheckpoints();
     const files = filesOfModel(this.model) ?? ['model.json', 'model.safetensors'];
     empty(join(this.path, 'model'), (name) => files.includes(name));
@@ -128,7 +133,8 @@ export class RunFolder {
   /** Whether a path is the run's own: the folder, or what training writes to it. */
   owns(path: string): boolean {
     const place = relative(real(this.path), real(path));
-    const files = [this.recipe, this.split, this.environment, this.metrics, this.partition, this.network];
+    const own = [this.recipe, this.split, this.environment, this.metrics, this.partition, this.network];
+    const files = [...own, this.divergence];
     const folders = ['model', 'checkpoints'];
     return ['', ...files.map((file) => basename(file)), ...folders].includes(place) || folders.includes(dirname(place));
   }

@@ -1,9 +1,8 @@
 /** Differences to the base, a line for each recipe: all sweeps on one scale. */
 import * as Plot from '@observablehq/plot';
-import type { BySeed } from '../../experiments/index.js';
-import type { MeanInterval } from '../../statistics.js';
+import { type BySeed, holds, type PairedDifference } from '../../experiments/index.js';
 import { html, type Html } from '../html.js';
-import { differenceCell, isBeyondChance, signedHundredfold } from '../matrix/matrixText.js';
+import { differenceCell, signedHundredfold } from '../matrix/matrixText.js';
 import { plotSvg, shorten } from './plotSvg.js';
 import { seriesColours } from './runColours.js';
 
@@ -15,19 +14,20 @@ export interface DifferenceGroup {
 export interface DifferenceRow {
   readonly label: string;
   /** The difference to the base, a fraction; null: none, or the base itself. */
-  readonly difference: MeanInterval | null;
+  readonly difference: PairedDifference | null;
   /** The differences by seed. */
   readonly bySeed: BySeed;
   readonly isBase: boolean;
 }
 
-/** The colour of what is beyond chance. */
+/** The colour of what holds after the correction. */
 const [varied] = seriesColours(1) as [string];
 
 const lineHeight = 23;
 const size = { width: 1000, marginTop: 40, marginBottom: 8, marginLeft: 250, marginRight: 150 };
 
-export function differenceChart(name: string, groups: readonly DifferenceGroup[]): Html {
+/** @param band the difference that would count, a fraction: a band around 0; null: none is given */
+export function differenceChart(name: string, groups: readonly DifferenceGroup[], band: number | null = null): Html {
   const lines = groups.flatMap(({ title, rows }) => [
     { title, row: null },
     ...rows.map((row) => ({ title: null, row })),
@@ -42,7 +42,7 @@ export function differenceChart(name: string, groups: readonly DifferenceGroup[]
     if (difference === null || isBase) return [];
     const { mean, interval } = difference;
     const [from, to] = interval ?? [mean, mean];
-    return [{ ...row, mean, from, to, colour: isBeyondChance(difference) === false ? 'var(--muted)' : varied }];
+    return [{ ...row, mean, from, to, colour: holds(difference) === false ? 'var(--muted)' : varied }];
   });
   if (compared.length === 0) return html`<p class="empty">Nothing can be compared yet.</p>`;
   const seeds = compared.flatMap(({ bySeed, line, label, colour }) =>
@@ -73,6 +73,14 @@ export function differenceChart(name: string, groups: readonly DifferenceGroup[]
     },
     y: { type: 'linear', domain: [-0.5, lines.length - 0.5], reverse: true, axis: null },
     marks: [
+      band === null
+        ? null
+        : Plot.rectX([{ from: Math.max(-band, domain[0]), to: Math.min(band, domain[1]) }], {
+            x1: 'from',
+            x2: 'to',
+            fill: 'var(--ink)',
+            fillOpacity: 0.06,
+          }),
       Plot.gridX({ ticks: 8, stroke: 'var(--rule)', strokeOpacity: 1 }),
       Plot.ruleX([0], { stroke: 'currentColor', strokeWidth: 1.25 }),
       Plot.text(titles, { ...left, y: 'line', text: 'title', fontWeight: 650, fill: 'currentColor' }),

@@ -27,14 +27,21 @@ export function ablationReport(
 ): MatrixReport<AblationDocument> {
   const table = ablationTable(results);
   const text = ablationText(results, table);
-  const { lead, base, sweeps, notes } = text;
-  const found = sweeps.flatMap(({ title, finding }) => (finding === null ? [] : `${title}: ${finding}`));
-  const said = [lead, base.finding, ...found, ...notes].filter((each) => each !== null);
+  const { lead, base, arms, sweeps, tuning, power, notes } = text;
+  const compared = [...(arms ? [arms] : []), ...sweeps];
+  const found = compared.flatMap(({ title, finding }) => (finding === null ? [] : `${title}: ${finding}`));
+  const said = [lead, base.finding, ...found, ...power, ...notes].filter((each) => each !== null);
   const document = matrixDocument(origin, { seeds: results.plan.seeds, ...table }, said, results);
   const withTitle = (of: AblationTextTable): string[] => [of.title, textTable(of), of.finding ?? [], ''].flat();
   return {
     document,
-    text: [...[base, ...sweeps].flatMap(withTitle), lead ?? [], ...notes].flat().join('\n'),
+    text: [
+      ...[base, ...compared].flatMap(withTitle),
+      ...(tuning ? [tuning.title, textTable(tuning), ''] : []),
+      ...(lead === null ? [] : [lead]),
+      ...power,
+      ...notes,
+    ].join('\n'),
     files: [
       { ...numbersFile, content: `${JSON.stringify(document, null, 2)}\n` },
       { ...ablationPageFile, content: ablationPage(file, results, table, text, origin) },

@@ -1,24 +1,34 @@
 /** An ablation in words and digits: what the terminal prints and the page shows. */
-import { ABLATION_BASE, type AblationResults, type AblationRow, type AblationTable } from '../../experiments/index.js';
+import {
+  ABLATION_BASE,
+  type AblationResults,
+  type AblationRow,
+  type AblationTable,
+  holds,
+  holmCorrected,
+  SIGNIFICANCE,
+  type TunedNetwork,
+} from '../../experiments/index.js';
 import { referenceColours, seriesColours } from '../charts/runColours.js';
-import { formatCount, formatPercent, formatSeconds } from '../format.js';
+import { formatCount, formatPercent, formatSeconds, unknown } from '../format.js';
 import { isFraction, metricName } from '../scoreText.js';
 import { settingDifferences } from '../settingDifferences.js';
 import type { Table, TableColumn } from '../table.js';
 import {
   choseByTest,
-  chance,
   differenceCell,
+  hundredfold,
   intervalText,
-  isBeyondChance,
   meanText,
   outcomes,
   overSeeds,
+  probabilityText,
   runNotes,
   scoreCell,
   seedNotes,
   signedHundredfold,
 } from './matrixText.js';
+import { points, powerText } from './powerText.js';
 
 /** Digits after the point. */
 const digits = 2;
@@ -34,9 +44,15 @@ export interface AblationTextTable extends Table<NamedRow> {
 export interface AblationText {
   /** The result in a sentence or two; null: none yet. */
   readonly lead: string | null;
+  /** What the seeds can show, in sentences. */
+  readonly power: readonly string[];
   /** The base and the references. */
   readonly base: AblationTextTable;
+  /** Null: there are none. */
+  readonly arms: AblationTextTable | null;
   readonly sweeps: readonly AblationTextTable[];
+  /** What was tried on validation data; null: nothing. */
+  readonly tuning: Table<TunedNetwork> | null;
   /** Notes that are needed to read the tables. */
   readonly notes: readonly string[];
 }
@@ -52,18 +68,15 @@ export function ablationColours({ references }: AblationTable): ReadonlyMap<stri
 
 export function ablationText(results: AblationResults, table: AblationTable): AblationText {
   const seeds = results.plan.seeds.length;
-  const costs: TableColumn<AblationRow>[] = [
-    { heading: scoreHeading(table.metric), cell: (row) => scoreCell(row, seeds, digits) },
-    {
-      heading: 'to the base',
-      cell: ({ variant, difference }) => (variant === ABLATION_BASE ? 'base' : differenceCell(difference, digits)),
-    },
-    {
-      heading: 'stored',
-      cell: ({ parameters }) => formatCount(parameters === null ? null : Math.round(parameters)),
-    },
-    { heading: 'κ', cell: ({ dynamicRatio }) => formatPercent(dynamicRatio) },
-    { heading: 'step', cell: ({ stepSeconds }) => formatSeconds(stepSeconds) },
+  const { difference: size } = results.plan;
+  const columns = [
+    ...(table.tuning?.keys ?? []).map((key, at): TableColumn<AblationRow> => ({
+      heading: shortKey(key),
+      cell: ({ tuned }) => tuned?.[at] ?? unknown,
+    })),
+    ...scoreColumns(table.metric, seeds),
+    ...(size === null ? [] : [againstColumn(size)]),
+    ...costColumns,
   ];
   const tableOf = (
     title: string,
@@ -78,20 +91,22 @@ export function ablationText(results: AblationResults, table: AblationTable): Ab
         isName: true,
         cell: ({ names }) => ({ text: names[at]!, colour: at === 0 ? colourOf?.get(names[at]!) : undefined }),
       })),
-      ...costs,
+      ...columns,
     ],
     rows,
-    finding: finding(rows),
+    finding: finding(rows, size),
   });
-  const references = table.references.map((row) => ({ ...row, names: [row.name] }));
+  const named = (rows: AblationTable['arms']): NamedRow[] => rows.map((row) => ({ ...row, names: [row.name] }));
   return {
     lead: lead(table, seeds),
+    power: powerText(table.power, seeds),
     base: tableOf(
-      references.length === 0 ? 'The base' : 'The base and what to measure it by',
+      table.references.length === 0 ? 'The base' : 'The base and what to measure it by',
       ['recipe'],
-      [{ ...table.base, names: [ABLATION_BASE] }, ...references],
+      [{ ...table.base, names: [ABLATION_BASE] }, ...named(table.references)],
       ablationColours(table),
     ),
+    arms: table.arms.length === 0 ? null : tableOf('The arms', ['arm'], named(table.arms)),
     sweeps: table.sweeps.map(({ keys, rows }) =>
       tableOf(
         keys.join(' × '),
@@ -99,7 +114,71 @@ export function ablationText(results: AblationResults, table: AblationTable): Ab
         rows.map((row) => ({ ...row, names: row.values })),
       ),
     ),
+    tuning: table.tuning && tuningTable(table.tuning, (variant) => nameOf(results, variant)),
     notes: notesOf(results, table),
+  };
+}
+
+function scoreColumns(metric: string | null, seeds: number): TableColumn<AblationRow>[] {
+  return [
+    { heading: scoreHeading(metric), cell: (row) => scoreCell(row, seeds, digits) },
+    {
+      heading: 'to the base',
+      cell: ({ variant, difference }) => (variant === ABLATION_BASE ? 'base' : differenceCell(difference, digits)),
+    },
+    {
+      heading: 'p',
+      detail: '(Holm)',
+      cell: ({ difference }) => (difference?.correctedP == null ? '' : probabilityText(difference.correctedP)),
+    },
+  ];
+}
+
+/** What a row says of the difference that would count. */
+function againstColumn(size: number): TableColumn<AblationRow> {
+  const texts = { smaller: 'smaller', larger: 'larger', open: 'open' } as const;
+  return { heading: `than ${points(size)} points`, cell: ({ against }) => (against === null ? '' : texts[against]) };
+}
+
+const costColumns: readonly TableColumn<AblationRow>[] = [
+  {
+    heading: 'stored',
+    cell: ({ parameters }) => formatCount(parameters === null ? null : Math.round(parameters)),
+  },
+  { heading: 'κ', cell: ({ dynamicRatio }) => formatPercent(dynamicRatio) },
+  { heading: 'step', cell: ({ stepSeconds }) => formatSeconds(stepSeconds) },
+];
+
+/** What a variant is called in the file, not in the folder. */
+function nameOf({ plan }: AblationResults, variant: string): string {
+  return [...plan.references, ...plan.arms].find((each) => each.variant === variant)?.name ?? variant;
+}
+
+/** A row for each network, a column for each of the values that it was tried with. */
+function tuningTable(
+  { keys, networks }: NonNullable<AblationTable['tuning']>,
+  nameOfVariant: (variant: string) => string,
+): Table<TunedNetwork> {
+  const tried = networks[0]!.tries.map(({ values }) => valuesText(values));
+  return {
+    title: `Tried on validation data: ${keys.join(' × ')}`,
+    columns: [
+      { heading: 'recipe', isName: true, cell: ({ variant }) => nameOfVariant(variant) },
+      ...tried.map((heading, at): TableColumn<TunedNetwork> => ({
+        heading,
+        cell: ({ tries, chosen }) => {
+          const own = tries[at]!;
+          const { score, diverged } = own;
+          if (diverged !== null) return 'diverged';
+          return { text: score === null ? unknown : hundredfold(score, digits), best: own === chosen };
+        },
+      })),
+      {
+        heading: 'chosen',
+        cell: ({ chosen, state }) => (chosen ? valuesText(chosen.values) : state === 'failed' ? 'none' : unknown),
+      },
+    ],
+    rows: networks,
   };
 }
 
@@ -124,42 +203,63 @@ export function valuesText(values: readonly string[]): string {
 }
 
 /** Such as `Above the base: 0.5 (+0.31 [0.12, 0.50]).`; null where nothing can be compared. */
-function finding(rows: readonly NamedRow[]): string | null {
-  const { above, below, open } = outcomes(rows.map((row) => ({ ...row, label: valuesText(row.names) })));
+function finding(rows: readonly NamedRow[], size: number | null): string | null {
+  const labelled = rows.map((row) => ({ ...row, label: valuesText(row.names) }));
+  const { above, below, corrected, open } = outcomes(labelled);
   const measured = ({ label, difference }: (typeof above)[number]): string =>
     `${label} (${[signedHundredfold(difference!.mean, digits), ...intervalText(difference!, digits)].join(' ')})`;
+  const labelsOf = (of: typeof above): string[] => of.map(({ label }) => label);
   const said = [
     ['Above the base', above.map(measured)],
     ['Below the base', below.map(measured)],
-    ['Not told apart from the base', open.map(({ label }) => label)],
+    ['Not told apart from the base once corrected for all rows', corrected.map(measured)],
+    ['Not told apart from the base', labelsOf(open)],
+    ...(size === null
+      ? []
+      : ([
+          [
+            `Less than ${points(size)} points from the base`,
+            labelsOf(labelled.filter((row) => row.against === 'smaller')),
+          ],
+          [
+            `More than ${points(size)} points from the base`,
+            labelsOf(labelled.filter((row) => row.against === 'larger')),
+          ],
+        ] as const)),
   ] as const;
   const sentences = said.flatMap(([text, labels]) => (labels.length === 0 ? [] : `${text}: ${labels.join(', ')}.`));
   return sentences.length === 0 ? null : sentences.join(' ');
 }
 
-function lead({ metric, base, sweeps }: AblationTable, seeds: number): string | null {
+function lead({ metric, base, arms, sweeps }: AblationTable, seeds: number): string | null {
   if (base.score === null || metric === null) return null;
   const unit = isFraction(metric) ? ' %' : '';
   const only = base.score.count === 1 ? ' (one seed)' : '';
   const first = `The base reaches a ${scoreName(metric)} of ${meanText(base.score, digits)}${unit}${only}.`;
-  const rows = new Map(sweeps.flatMap(({ rows: own }) => own.map((row) => [row.variant, row.difference] as const)));
-  const compared = [...rows.values()].flatMap((difference) =>
-    difference?.count === seeds ? (isBeyondChance(difference) ?? []) : [],
+  const rows = new Map(
+    [...arms, ...sweeps.flatMap((sweep) => sweep.rows)].map((row) => [row.variant, row.difference] as const),
+  );
+  // Each once, though it may be in several tables, and all corrected together.
+  const compared = holmCorrected([...rows.values()].filter((difference) => difference?.count === seeds)).flatMap(
+    (difference) => (difference && holds(difference)) ?? [],
   );
   if (compared.length === 0) return first;
   const count = compared.filter((each) => each).length;
-  const expected = Math.round(chance * compared.length);
   const others = `${compared.length} other ${compared.length === 1 ? 'recipe' : 'recipes'}`;
+  const correction = compared.length === 1 ? '' : ' and Holm’s correction over all of them';
   return (
-    `${first} Of ${others} ${count} ${count === 1 ? 'differs' : 'differ'} from it by a difference whose 95 % ` +
-    `interval over seeds excludes 0; by chance alone ${expected === 0 ? 'less than 1' : `about ${expected}`} would.`
+    `${first} Of ${others} ${count === 0 ? 'none' : count} ${count > 1 ? 'differ' : 'differs'} from it, by a paired t test at ` +
+    `${100 * SIGNIFICANCE} %${correction}.`
   );
 }
 
-function notesOf(results: AblationResults, { metric, base, references, sweeps }: AblationTable): string[] {
-  const { seeds, variants } = results.plan;
+function notesOf(
+  results: AblationResults,
+  { metric, base, references, arms, sweeps, tuning }: AblationTable,
+): string[] {
+  const { seeds, variants, difference } = results.plan;
   const recipeOf = (name: string) => variants.find((variant) => variant.name === name)!.recipe;
-  const settings = references.flatMap(({ name, variant }) => {
+  const settings = [...references, ...arms].flatMap(({ name, variant }) => {
     const pair = [ABLATION_BASE, variant].map(recipeOf).map((recipe) => ({ recipe, layer: recipe.model.layer }));
     const differences = settingDifferences(pair).join('; ');
     return differences === ''
@@ -168,13 +268,37 @@ function notesOf(results: AblationResults, { metric, base, references, sweeps }:
   });
   return [
     `${scoreHeading(metric).replace('test ', 'Test ')}: ${overSeeds(seeds)}.`,
-    ...seedNotes(seeds, [base, ...references, ...sweeps.flatMap(({ rows }) => rows)]),
+    ...seedNotes(
+      seeds,
+      [base, ...references, ...arms, ...sweeps.flatMap(({ rows }) => rows)],
+      'the rows of their table',
+    ),
+    ...(difference === null
+      ? []
+      : [
+          `Than ${points(difference)} points: smaller where the interval excludes a difference that large, larger ` +
+            'where it excludes a smaller one.',
+        ]),
     'Stored numbers, κ and step are means over seeds: trained numbers of the compact form, what the masks give, and ' +
       'the median of the steps after the partition.',
+    ...(tuning === null ? [] : tuningNotes(tuning, (variant) => nameOf(results, variant))),
     ...settings,
     ...(results.runs.some(({ recipe }) => choseByTest(recipe))
       ? ['Early stopping chose epochs on the test data themselves, so these scores are optimistic.']
       : []),
-    ...runNotes(results, ({ variant }) => variant),
+    ...runNotes(results, ({ variant }) => nameOf(results, variant)),
+  ];
+}
+
+function tuningNotes(
+  { keys, seeds, networks }: NonNullable<AblationTable['tuning']>,
+  nameOfVariant: (variant: string) => string,
+): string[] {
+  const count = networks[0]!.tries.length;
+  const failed = networks.filter(({ state }) => state === 'failed').map(({ variant }) => nameOfVariant(variant));
+  return [
+    `Every recipe was tried with ${count} values of ${keys.join(' × ')}, seed ${seeds.join(', ')}, and has that of ` +
+      'the best validation score; the test data had no part in it.',
+    ...(failed.length === 0 ? [] : [`All tries of it diverged: ${failed.join(', ')}.`]),
   ];
 }

@@ -144,12 +144,13 @@ function averageFinding({ matrix: { tasks }, rows, majority }: GlueTable): strin
 
 /** Such as `PAD against MoE: higher on RTE; lower on CoLA; not told apart on MRPC.`; null where nothing is known. */
 function finding({ network, than, cells }: GlueDifference, tasks: readonly GlueTaskName[]): string | null {
-  const { above, below, open, single } = outcomes(
+  const { above, below, corrected, open, single } = outcomes(
     cells.map((difference, index) => ({ label: glueTasks[tasks[index]!].folder, difference })),
   );
   const said = [
     ['higher on', above],
     ['lower on', below],
+    ['not told apart once corrected for all tasks on', corrected],
     ['not told apart on', open],
     ['one seed only, so no spread to compare with, on', single],
   ] as const;
@@ -182,6 +183,7 @@ function notesOf(results: GlueResults, { matrix, costTasks, rows }: GlueTable): 
     ...seedNotes(
       seeds,
       rows.flatMap(({ cells }) => cells),
+      tasks.length === 1 ? 'its tasks' : 'the tasks of their row, or over all averages',
     ),
     `Majority class: the training set's most frequent answer, always (${answers.join(', ')}).`,
     ...(stopped.length === 0

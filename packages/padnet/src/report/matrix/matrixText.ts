@@ -1,8 +1,16 @@
 /** The common parts of the tables of a matrix: cells of scores and differences, their outcomes, and notes. */
 import { changeNotes } from '../../analysis/changeNotes.js';
-import type { FinishedRun, MatrixResults, SeedScores } from '../../experiments/index.js';
+import {
+  excludesZero,
+  type FinishedRun,
+  holds,
+  type MatrixResults,
+  type PairedDifference,
+  type SeedScores,
+  SIGNIFICANCE,
+} from '../../experiments/index.js';
 import type { Recipe } from '../../recipe/recipe.js';
-import type { MeanDeviation, MeanInterval } from '../../statistics.js';
+import type { MeanDeviation } from '../../statistics.js';
 import { unknown } from '../format.js';
 import type { TableCell } from '../table.js';
 
@@ -15,10 +23,10 @@ export function scoreCell({ score, failed }: SeedScores, seeds: number, digits: 
   return { text, details: [...deviationText(score, digits), ...(remarks === '' ? [] : [`(${remarks})`])] };
 }
 
-/** A star where the interval excludes 0. */
-export function differenceCell(difference: MeanInterval | null, digits: number): TableCell {
+/** A star where it holds after the correction. */
+export function differenceCell(difference: PairedDifference | null, digits: number): TableCell {
   if (difference === null) return { text: unknown };
-  const details = intervalText(difference, digits).map((text) => (isBeyondChance(difference) ? `${text} *` : text));
+  const details = intervalText(difference, digits).map((text) => (holds(difference) ? `${text} *` : text));
   return { text: signedHundredfold(difference.mean, digits), details };
 }
 
@@ -33,17 +41,14 @@ export function deviationText({ deviation }: MeanDeviation, digits: number): str
 }
 
 /** `[2.8, 5.8]`; nothing of a single value. */
-export function intervalText({ interval }: MeanInterval, digits: number): string[] {
+export function intervalText({ interval }: PairedDifference, digits: number): string[] {
   return interval === null ? [] : [`[${interval.map((end) => hundredfold(end, digits)).join(', ')}]`];
 }
 
-/** Whether the interval of a difference excludes 0; null where one seed tells nothing. */
-export function isBeyondChance({ interval }: MeanInterval): boolean | null {
-  return interval && (interval[0] > 0 || interval[1] < 0);
+/** A p value: `0.43`, `0.031`, `< 0.001`. */
+export function probabilityText(p: number): string {
+  return p < 0.001 ? '< 0.001' : p.toFixed(p < 0.1 ? 3 : 2);
 }
-
-/** How often an interval excludes 0 where nothing differs. */
-export const chance = 0.05;
 
 /** × 100 */
 export function hundredfold(fraction: number, digits: number): string {
@@ -57,14 +62,27 @@ export function signedHundredfold(fraction: number, digits: number): string {
 }
 
 /** By what their differences say; those without one are left out. */
-export function outcomes<Of extends { readonly difference: MeanInterval | null }>(differences: readonly Of[]) {
-  const groups = { above: [] as Of[], below: [] as Of[], open: [] as Of[], single: [] as Of[] };
+export function outcomes<Of extends { readonly difference: PairedDifference | null }>(differences: readonly Of[]) {
+  /** `corrected`: the interval alone excludes 0, which the correction takes back; `single`: one seed. */
+  const groups = {
+    above: [] as Of[],
+    below: [] as Of[],
+    corrected: [] as Of[],
+    open: [] as Of[],
+    single: [] as Of[],
+  };
   for (const each of differences) {
     if (each.difference === null) continue;
-    const beyond = isBeyondChance(each.difference);
-    groups[beyond === null ? 'single' : !beyond ? 'open' : each.difference.mean > 0 ? 'above' : 'below'].push(each);
+    groups[outcome(each.difference)].push(each);
   }
   return groups;
+}
+
+function outcome(difference: PairedDifference) {
+  const isHeld = holds(difference);
+  if (isHeld === null) return 'single';
+  if (isHeld) return difference.mean > 0 ? 'above' : 'below';
+  return excludesZero(difference) ? 'corrected' : 'open';
 }
 
 /** `seed 1`, or how several are summed up. */
@@ -72,14 +90,18 @@ export function overSeeds(seeds: readonly number[]): string {
   return seeds.length === 1 ? `seed ${seeds[0]!}` : `mean ± standard deviation (n − 1) over seeds ${seeds.join(', ')}`;
 }
 
-/** How to read the cells of several seeds. */
-export function seedNotes(seeds: readonly number[], cells: readonly SeedScores[]): string[] {
+/**
+ * How to read the cells of several seeds.
+ *
+ * @param family the differences that are corrected together, such as `the rows of its table`
+ */
+export function seedNotes(seeds: readonly number[], cells: readonly SeedScores[], family: string): string[] {
   if (seeds.length === 1) return [];
   const isOpen = cells.some(({ score }) => score !== null && score.count < seeds.length);
   return [
     ...(isOpen ? [`In parentheses: how many of ${seeds.length} seeds have finished, where not all.`] : []),
-    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t); * where that ' +
-      `excludes 0, as it does by chance in ${100 * chance} % of cells where two networks are equal.`,
+    'Differences are of the same seeds: their mean and, in brackets, its 95 % interval (Student’s t), each for ' +
+      `itself; * marks those that hold at ${100 * SIGNIFICANCE} % after Holm’s correction over ${family}.`,
   ];
 }
 
