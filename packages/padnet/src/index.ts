@@ -47,6 +47,7 @@ export {
   type MoEPosition,
   moePositions,
   type RouterFactory,
+  toMeanCoefficients,
   toStatic,
 } from './convert/index.js';
 export {
@@ -336,6 +337,7 @@ export {
   type LoadPicturesOptions,
   loadTexts,
   type LoadTextsOptions,
+  modelToMeanCoefficients,
   modelToStatic,
   type ModelToStaticResult,
   NonFiniteLossError,
