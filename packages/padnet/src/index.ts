@@ -47,6 +47,7 @@ export {
   type MoEPosition,
   moePositions,
   type RouterFactory,
+  toMeanCoefficients,
   toStatic,
 } from './convert/index.js';
 export {
@@ -339,6 +340,7 @@ export {
   type LoadPicturesOptions,
   loadTexts,
   type LoadTextsOptions,
+  modelToMeanCoefficients,
   modelToStatic,
   type ModelToStaticResult,
   NonFiniteLossError,

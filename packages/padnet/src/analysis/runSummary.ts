@@ -41,6 +41,11 @@ export interface EpochPoint {
   readonly score: number | null;
 }
 
+export interface MeanCoefficientsResult {
+  readonly score: number;
+  readonly testLoss: number;
+}
+
 /** With what its network stores and multiplies, and its dynamic and partial layers, at the end of training. */
 export interface RunSummary extends Readonly<NetworkCounts['stored']>, Omit<NetworkCounts, 'stored'> {
   readonly name: string;
@@ -64,6 +69,12 @@ export interface RunSummary extends Readonly<NetworkCounts['stored']>, Omit<Netw
   readonly metrics: Readonly<Record<string, number>>;
   /** Null before the test, which comes at the end. */
   readonly testLoss: number | null;
+  /**
+   * Score and loss of the network on the same data with routing switched off: every dynamic layer at its mean
+   * coefficients over training data. What it loses by that is the routing's. Null where it routes nothing or it was not
+   * measured.
+   */
+  readonly meanCoefficients: MeanCoefficientsResult | null;
   /** Pictures or sentences that the score is measured on; null where not known. */
   readonly testSamples: number | null;
   /**
@@ -100,6 +111,8 @@ export interface RunSummaryOptions extends Partial<RouterFindings> {
   readonly events: readonly TrainingEvent[];
   readonly counts: NetworkCounts;
   readonly environment?: RunEnvironment | null;
+  /** @default null */
+  readonly meanCoefficients?: MeanCoefficientsResult | null;
   /** The configuration of a text encoder. */
   readonly config?: TextConfig | null;
 }
@@ -128,6 +141,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     score: result?.score ?? null,
     metrics: result?.metrics ?? {},
     testLoss: result?.on === 'test' ? result.loss : null,
+    meanCoefficients: options.meanCoefficients ?? null,
     testSamples,
     kappa: { target: targets[model.layer], reached },
     ...stored,

@@ -1,8 +1,9 @@
 /** A run on disk → what a report says of it. */
 import { isThere } from '../readRegularFile.js';
-import { InputError } from '../errors.js';
+import { InputError, NonFiniteError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
 import { type Environment, loadRunModel, networkPlace, readAnyRun, splitOfRun } from '../runs/index.js';
+import { modelToMeanCoefficients } from '../training/index.js';
 import { countNetwork } from './networkCounts.js';
 import { readProgramNetwork } from './programNetwork.js';
 import { viewOf } from './networkFacts.js';
@@ -15,7 +16,17 @@ export interface SummariseRunOptions extends CodeOptions {
   readonly name: string;
   /** Told in a sentence what is left out, and why, and what is noteworthy of the data. */
   readonly onRemark?: (text: string) => void;
+  /**
+   * Whether to score the network with routing switched off, too, where that takes `maxMeanMacs` multiplications at most.
+   *
+   * @default false
+   */
+  readonly meanCoefficients?: boolean;
+  readonly signal?: AbortSignal | undefined;
 }
+
+/** About two minutes of two cores. */
+const maxMeanMacs = 1e13;
 
 /**
  * Counts the network and looks at its routers on test data. Without data the routers are left out: a run can be
@@ -26,7 +37,7 @@ export interface SummariseRunOptions extends CodeOptions {
  */
 export async function summariseRun(
   path: string,
-  { name, onRemark, allowCode }: SummariseRunOptions,
+  { name, onRemark, meanCoefficients = false, signal, allowCode }: SummariseRunOptions,
 ): Promise<RunSummary> {
   const code = { allowCode };
   if (networkPlace(path) !== 'run') {
@@ -49,10 +60,22 @@ export async function summariseRun(
   try {
     if (recipe.modality !== model.modality)
       throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
-    const findings = await viewOf(recipe.modality).findings(recipe, model, splitOfRun(folder, onRemark));
-    return runSummary({ ...summary, ...findings });
+    const division = splitOfRun(folder, onRemark);
+    const findings = await viewOf(recipe.modality).findings(recipe, model, division);
+    if (!meanCoefficients || summary.counts.layers.length === 0) return runSummary({ ...summary, ...findings });
+    const macs = (findings.testSamples ?? 0) * summary.counts.macs;
+    if (macs > maxMeanMacs) {
+      onRemark?.(
+        `without the score of ${path} with mean coefficients, which takes long: ` +
+          `\`padnet eval ${path} --coefficients mean\` measures it`,
+      );
+      return runSummary({ ...summary, ...findings });
+    }
+    const task = await modelToMeanCoefficients(recipe, model, { ...division, allowCode, signal });
+    const { score, loss: testLoss } = await task.evaluate({ signal });
+    return runSummary({ ...summary, ...findings, meanCoefficients: { score, testLoss } });
   } catch (error) {
-    if (!(error instanceof InputError)) throw error;
+    if (!(error instanceof InputError || error instanceof NonFiniteError)) throw error;
     const missing = summary.counts.layers.length > 0 ? 'the routers' : 'the number of test samples';
     onRemark?.(`without ${missing} of ${path}: ${error.message}`);
   }

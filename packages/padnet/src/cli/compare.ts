@@ -27,7 +27,15 @@ async function compare(runs: readonly string[], options: OptionsOf<typeof define
   const { onText: onRemark } = remarksOn(terminal);
   const summaries: RunSummary[] = [];
   for (const [index, run] of runs.entries())
-    summaries.push(await summariseRun(run, { name: names[index]!, onRemark, allowCode }));
+    summaries.push(
+      await summariseRun(run, {
+        name: names[index]!,
+        onRemark,
+        meanCoefficients: true,
+        signal: terminal.closed,
+        allowCode,
+      }),
+    );
   const report = htmlReport(summaries, { date: new Date(), command: `padnet compare ${runs.join(' ')} --out ${out}` });
   await writeHeldOutput(out, report, reportFile);
   terminal.result(json, { report: resolve(out), runs: summaries }, () => [

@@ -36,10 +36,11 @@ export function showPartition(path: string, json: boolean | undefined, terminal:
     dynamicEntries: count,
     dynamicRatio: ratio,
   }));
-  const { ratio, saliency, granularity, scope, schedule, batches } = settings;
+  const { ratio, saliency, granularity, unitSum = 'signed', scope, schedule, batches } = settings;
+  const sum = unitSum === 'absolute' ? ', absolute values summed' : '';
   const entries = layers.reduce((sum, layer) => sum + layer.entries, 0);
   terminal.result(json, { settings, rounds, dynamicRatio, layers }, () => [
-    `κ = ${ratio} by ${saliency} of each ${granularity}, ${scope}, on ${batches} batches`,
+    `κ = ${ratio} by ${saliency} of each ${granularity}${sum}, ${scope}, on ${batches} batches`,
     `rounds (${schedule}): ${rounds.map((round) => formatPercent(round.dynamicRatio)).join(', ')}`,
     '',
     listing(

@@ -18,6 +18,8 @@ interface Asked<Model extends SavedModel> {
 /** A question of `padnet eval`. */
 export interface EvalQuestion<Model extends SavedModel = SavedModel> extends Asked<Model> {
   readonly batchSize?: number | undefined;
+  /** `mean`: the network's routing has been switched off; absent: it has not. */
+  readonly coefficients?: 'mean' | undefined;
   readonly coefficientThreshold?: number | undefined;
   /** Folder of the files to hand in; absent: none are written. */
   readonly submission?: string | undefined;

@@ -2,7 +2,7 @@
  * Every kind of network that there is on disk × every command that takes one: it works, or one line says what to do
  * instead. The table of docs/convert.md.
  */
-import { copyFileSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { copyFileSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -32,6 +32,11 @@ function textRecipe(layer: LayerKind, pretrained = at('encoder')): Recipe {
   return textRecipeSchema.parse(smallTextRecipe(folder, layer, { model: { pretrained }, training: { epochs: 1 } }));
 }
 
+/** Static from the partition on. */
+function withoutDynamic(recipe: Recipe): Recipe {
+  return { ...recipe, partition: { ...recipe.partition!, ratio: 0 } };
+}
+
 /** Stops at a step. */
 async function begin(recipe: Recipe, out: string, step: number): Promise<void> {
   const controller = new AbortController();
@@ -46,6 +51,8 @@ beforeAll(async () => {
   writeEncoder(at('encoder'));
   for (const layer of layerKinds) await collect(trainRecipe(pictureRecipe(layer), { out: at(`${layer} run`) }));
   for (const layer of layerKinds) await collect(trainRecipe(textRecipe(layer), { out: at(`text ${layer} run`) }));
+  await collect(trainRecipe(withoutDynamic(pictureRecipe('partial')), { out: at('κ = 0 run') }));
+  await collect(trainRecipe(withoutDynamic(textRecipe('partial')), { out: at('text κ = 0 run') }));
   await begin(pictureRecipe('partial'), at('begun run'), 7); // after its partition
   await begin(textRecipe('dynamic'), at('begun text run'), 1);
   writeFileSync(at('pictures.yaml'), serialiseRecipe(pictureRecipe('static')));
@@ -89,6 +96,8 @@ interface Row {
   readonly partitionOn: Cell;
   readonly eval: Cell;
   readonly evalOn: Cell;
+  /** The same with routing switched off. */
+  readonly evalMean: Cell;
   readonly inspect: Cell;
   readonly compare: Cell;
   readonly mask: Cell;
@@ -100,9 +109,25 @@ function all(cell: Cell): Record<LayerKind, Cell> {
 }
 
 const every = all(true);
-const works = { partition: true, partitionOn: true, eval: true, evalOn: true, inspect: true, compare: true } as const;
+const works = {
+  partition: true,
+  partitionOn: true,
+  eval: true,
+  evalOn: true,
+  evalMean: true,
+  inspect: true,
+  compare: true,
+} as const;
 const withoutRun = { ...works, partition: noData, eval: noData } as const;
-const nothing = (cell: Cell) => ({ partition: cell, partitionOn: cell, eval: cell, evalOn: cell, compare: cell });
+const nothing = (cell: Cell) => ({
+  partition: cell,
+  partitionOn: cell,
+  eval: cell,
+  evalOn: cell,
+  evalMean: cell,
+  compare: cell,
+});
+const routesNothing = /--coefficients mean switches routing off; .*: the network has no dynamic layer$/m;
 
 const table: Readonly<Record<string, Row>> = {
   'static run': {
@@ -110,7 +135,17 @@ const table: Readonly<Record<string, Row>> = {
     train: every,
     partition: isStatic,
     partitionOn: isStatic,
+    evalMean: routesNothing,
     mask: noMasks,
+    convert: { static: already, dynamic: true, partial: true },
+  },
+  'κ = 0 run': {
+    ...works,
+    train: every,
+    partition: isStatic,
+    partitionOn: isStatic,
+    evalMean: routesNothing,
+    mask: true,
     convert: { static: already, dynamic: true, partial: true },
   },
   'dynamic run': {
@@ -138,6 +173,7 @@ const table: Readonly<Record<string, Row>> = {
     train: every,
     partition: noData,
     partitionOn: isStatic,
+    evalMean: routesNothing,
     mask: noMasks,
     convert: { static: already, dynamic: true, partial: true },
   },
@@ -166,7 +202,18 @@ const table: Readonly<Record<string, Row>> = {
     train: every,
     partition: isStatic,
     partitionOn: isStatic,
+    evalMean: routesNothing,
     mask: noMasks,
+    convert: every,
+  },
+  'text κ = 0 run': {
+    isText: true,
+    ...works,
+    train: every,
+    partition: isStatic,
+    partitionOn: isStatic,
+    evalMean: routesNothing,
+    mask: true,
     convert: every,
   },
   'text dynamic run': {
@@ -212,6 +259,7 @@ const table: Readonly<Record<string, Row>> = {
     train: every,
     partition: encoder,
     partitionOn: encoder,
+    evalMean: routesNothing,
     mask: noMasks,
     convert: every,
   },
@@ -221,6 +269,7 @@ const table: Readonly<Record<string, Row>> = {
     train: every,
     partition: encoder,
     partitionOn: encoder,
+    evalMean: routesNothing,
     mask: noMasks,
     convert: every,
   },
@@ -275,6 +324,7 @@ describe.each(Object.entries(table))('%s', (name, row) => {
   it('is evaluated', async () => {
     await expectCell(row.eval, 'eval', at(name));
     await expectCell(row.evalOn, 'eval', at(name), '--recipe', data());
+    await expectCell(row.evalMean, 'eval', at(name), '--recipe', data(), '--coefficients', 'mean');
   });
 
   it('is shown and compared', async () => {
@@ -313,5 +363,89 @@ describe('a dynamic network without a run', () => {
     expect(JSON.parse(alone)).toMatchObject({
       runs: [{ recipe: null, score: null, layer: 'partial', finished: false }],
     });
+  });
+});
+
+describe('routing switched off', () => {
+  interface Evaluated {
+    readonly accuracy?: number;
+    readonly score?: number;
+    readonly loss: number;
+    readonly coefficients?: string;
+  }
+  const evaluated = async (...parameters: string[]): Promise<Evaluated> => {
+    const { stdout, stderr } = await runCommand(['eval', ...parameters, '--json']);
+    expect(stderr).toBe('');
+    return JSON.parse(stdout) as Evaluated;
+  };
+
+  it('is what folding to a static network gives, and is compared', async () => {
+    const folded = out();
+    await expectCell(true, 'convert', at('dynamic run'), '--layer', 'static', '--out', folded);
+    const mean = await evaluated(at('dynamic run'), '--coefficients', 'mean');
+    expect(mean.coefficients).toBe('mean');
+    const fixed = await evaluated(folded, '--recipe', at('pictures.yaml'));
+    expect(mean.loss).toBeCloseTo(fixed.loss, 6);
+    expect(mean.accuracy).toBe(fixed.accuracy);
+    const routed = await evaluated(at('dynamic run'));
+    expect(routed.coefficients).toBeUndefined();
+    expect(routed.loss).not.toBe(mean.loss);
+    const { stdout } = await runCommand(['compare', at('dynamic run'), at('static run'), '--out', out()]);
+    const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
+    expect(stdout).toMatch(
+      new RegExp(`^Test accuracy with mean coefficients +${percent(mean.accuracy!).replace('.', '\\.')} +–`, 'm'),
+    );
+    expect(stdout).toContain('With mean coefficients every input gets the same weights');
+    const json = await runCommand(['compare', at('dynamic run'), at('static run'), '--out', out(), '--json']);
+    const { runs } = JSON.parse(json.stdout) as { runs: { meanCoefficients: unknown }[] };
+    expect(runs.map(({ meanCoefficients }) => meanCoefficients)).toEqual([
+      { score: mean.accuracy, testLoss: expect.closeTo(mean.loss, 6) as number },
+      null,
+    ]);
+    const page = out();
+    await runCommand(['compare', at('text dynamic run'), at('text partial run'), '--out', page]);
+    expect(readFileSync(page, 'utf8')).toContain('Test accuracy with mean coefficients');
+  });
+
+  it('of a mixture of experts is every expert by its mean gate', async () => {
+    const mean = await evaluated(at('text dynamic run'), '--coefficients', 'mean');
+    const routed = await evaluated(at('text dynamic run'));
+    expect(Math.abs(mean.loss - routed.loss)).toBeGreaterThan(1e-9);
+    expect(Math.abs(mean.loss - routed.loss)).toBeLessThan(0.05);
+  });
+
+  it('is told without a column where nothing is routed', async () => {
+    const { stdout } = await runCommand(['compare', at('static run'), at('κ = 0 run'), '--out', out()]);
+    expect(stdout).not.toContain('mean coefficients');
+  });
+
+  it('needs training data, and no other change of coefficients', async () => {
+    const pictures = at('pictures');
+    const alone = await runCommand(['eval', at('dyconv network'), '--data', pictures, '--coefficients', 'mean']);
+    expect(alone.code).toBe(2);
+    expect(alone.stderr).toMatch(
+      /takes means over training data, and .* has none of its own; give a recipe with --rec/,
+    );
+    const options = ['--coefficients', 'mean', '--coefficient-threshold', '0.1'];
+    const both = await runCommand(['eval', at('dynamic run'), ...options]);
+    expect(both.stderr).toContain('both change what routers decide: give one of them');
+    const other = await runCommand(['eval', at('dynamic run'), '--coefficients', 'median']);
+    expect(other.stderr).toContain('Known are mean');
+  });
+});
+
+describe.each(['κ = 0 run', 'text κ = 0 run'])('%s', (name) => {
+  it('is compacted, exported, and made one to train from', async () => {
+    const [compact, trainable] = [`${out()}.safetensors`, out()];
+    await expectCell(true, 'compact', at(name), '--out', compact);
+    await expectCell(true, 'convert', compact, '--to', 'training', '--out', trainable);
+    await expectCell(true, 'export', at(name), '--out', out());
+    const data = at(name.startsWith('text') ? 'texts.yaml' : 'pictures.yaml');
+    const losses = [];
+    for (const parameters of [[at(name)], [trainable, '--recipe', data]]) {
+      const { stdout } = await runCommand(['eval', ...parameters, '--json']);
+      losses.push((JSON.parse(stdout) as { loss: number }).loss);
+    }
+    expect(losses[1]).toBeCloseTo(losses[0]!, 6);
   });
 });

@@ -4,7 +4,7 @@ import { isThere } from '../readRegularFile.js';
 import { dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
-import { encodePartition, overallDynamicRatio, partitionFile } from '../partition/index.js';
+import { encodePartition, overallDynamicRatio, partitionFile, saliencies } from '../partition/index.js';
 import { parsePartition, type PartitionOptions, type Recipe } from '../recipe/index.js';
 import { holdFolder, RunFolder } from '../runs/index.js';
 import { partitionRun } from '../training/index.js';
@@ -29,7 +29,13 @@ const define = (command: Command) =>
     .option('--schedule <name>', 'exponential or linear')
     .option('--scope <name>', 'global: one threshold for all layers; local: one a layer')
     .option('--granularity <name>', 'entry, kernel or filter; of linear layers entry, filter, neuron or block')
-    .option('--score <name>', 'maskGradient, snip, grasp, synFlow, variance, magnitude, random or a file of your own')
+    .option('--unit-sum <name>', 'of the scores in a unit: signed, |Σ|, or absolute, Σ|·|')
+    .option('--score <name>', `${Object.keys(saliencies).join(', ')} or a file of your own`)
+    .option(
+      '--fold <how>',
+      'static weights first: byUse, their mean by use; true, as in training; false, as they are',
+      'byUse',
+    )
     .option('--batches <number>', 'batches of training data that are scored')
     .option('--recipe <file>', 'the recipe on whose data entries are scored (default: that of the run)')
     .addOption(setDataOption())
@@ -98,12 +104,24 @@ function recipeOf(run: string, { recipe, set = [] }: Options): Recipe | null {
 }
 
 /** A recipe's `partition` section of the options alone. @throws RecipeError naming the option that is wrong */
-function partitionSettings({ ratio, rounds, schedule, scope, granularity, score, batches }: Options): PartitionOptions {
-  const values = Object.entries({ ratio, rounds, schedule, scope, granularity, score, batches });
+function partitionSettings(options: Options): PartitionOptions {
   return parsePartition(
-    values.flatMap(([option, value]) => {
-      const key = option === 'score' ? 'saliency' : option;
-      return value === undefined ? [] : [{ key, value, label: `--${option} ${value}` }];
+    Object.entries(optionOf).flatMap(([key, { name, flag }]) => {
+      const value = options[name];
+      return value === undefined ? [] : [{ key, value, label: `${flag} ${value}` }];
     }),
   );
 }
+
+/** The options that give keys of a recipe's `partition` section. */
+const optionOf = {
+  ratio: { name: 'ratio', flag: '--ratio' },
+  rounds: { name: 'rounds', flag: '--rounds' },
+  schedule: { name: 'schedule', flag: '--schedule' },
+  scope: { name: 'scope', flag: '--scope' },
+  granularity: { name: 'granularity', flag: '--granularity' },
+  unitSum: { name: 'unitSum', flag: '--unit-sum' },
+  saliency: { name: 'score', flag: '--score' },
+  fold: { name: 'fold', flag: '--fold' },
+  batches: { name: 'batches', flag: '--batches' },
+} as const satisfies Partial<Record<keyof PartitionOptions, { readonly name: keyof Options; readonly flag: string }>>;

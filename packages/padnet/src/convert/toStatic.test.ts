@@ -2,11 +2,12 @@ import { manualSeed, nn, noGrad, ops, rand, randn, tensor, type Tensor } from '@
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
-import { DynamicConv, FeedForward } from '../layers/index.js';
+import { pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
+import { DynamicConv, FeedForward, MoELinear } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { convertToDynamic, convertToPartial } from './convert.js';
 import { convertToMoE } from './convertMoE.js';
-import { toStatic } from './toStatic.js';
+import { toMeanCoefficients, toStatic } from './toStatic.js';
 
 type MakeRouter = (geometry: nn.ConvGeometry, numKernels: number) => Router;
 
@@ -168,3 +169,36 @@ describe('toStatic', () => {
     expect(dynamicLayers(net)).toHaveLength(4);
   });
 });
+
+describe('toMeanCoefficients', () => {
+  it('makes mixtures of experts linear, with the same output where every token is the same', () => {
+    manualSeed(6);
+    const stack = convertToMoE(pretrainedStack({ depth: 2 }), { numExperts: 4, k: 2, noise: 0.5 }).eval();
+    noGrad(() => {
+      for (const [, { router }] of mixtures(stack)) router.wGate.copy_(randn(router.wGate.shape));
+    });
+    const token = randn([1, 1, 6]).expand([2, 3, 6]);
+    const output = (of: Tensor): Tensor => noGrad(() => stack.classify(of));
+    const before = output(token);
+    const [path, first] = mixtures(stack)[0]!;
+    const { gates } = noGrad(() => first.router.forward(token.reshape([6, 6])));
+    const bias = noGrad(() => ops.matmul(gates.select(0, 0), first.biasBank!));
+    toMeanCoefficients(stack, [() => stack.classify(token)]);
+    expect(mixtures(stack)).toEqual([]);
+    expectClose(output(token), before, { atol: 1e-5 });
+    const linear = stack.getModule(path);
+    if (!(linear instanceof nn.Linear)) throw new Error(`${path} is not linear`);
+    expectClose(linear.bias!, bias, { atol: 1e-6 });
+  });
+
+  it('refuses static networks and layers that no pass reaches, and changes nothing', () => {
+    expect(() => toMeanCoefficients(network(), [])).toThrow('the network has no dynamic layer');
+    const stack = convertToMoE(pretrainedStack({ depth: 1 }));
+    expect(() => toMeanCoefficients(stack, [])).toThrow('layers.0.intermediate did not run, so it has no mean coeff');
+    expect(mixtures(stack)).toHaveLength(2);
+  });
+});
+
+function mixtures(net: nn.Module): [path: string, layer: MoELinear][] {
+  return Array.from(net.namedModules()).flatMap(([path, layer]) => (layer instanceof MoELinear ? [[path, layer]] : []));
+}

@@ -24,22 +24,42 @@ import {
  * nothing was changed
  */
 export function toStatic<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
-  const layers = Array.from(network.namedModules()).filter(
-    (entry): entry is [string, DynamicLayer] => entry[0] !== '' && isDynamicLayer(entry[1]),
+  const mixture = dynamicLayers(network).find(
+    ([, layer]) => !isDynamicConvolution(layer) && layer.source.dynamicRatio > 0,
   );
-  if (layers.length === 0) throw new RangeError('the network has no dynamic layer');
-  const mixture = layers.find(([, layer]) => !isDynamicConvolution(layer) && layer.source.dynamicRatio > 0);
   if (mixture) throw new RangeError(`${mixture[0]} is a mixture of experts, which has no static form`);
-  const convolutions = layers.map(([, layer]) => layer).filter(isDynamicConvolution);
+  return toMeanCoefficients(network, passes);
+}
+
+/**
+ * Switches routing off: the same, and a mixture of experts becomes the linear layer of all its experts, each by its mean
+ * gate. How far the score falls is how much of it is the routing's.
+ *
+ * @throws RangeError where the network has no dynamic layer, or one that no pass reaches. Then nothing was changed
+ */
+export function toMeanCoefficients<N extends nn.Module>(network: N, passes: Iterable<() => unknown>): N {
+  const layers = dynamicLayers(network);
+  if (layers.length === 0) throw new RangeError('the network has no dynamic layer');
   scope(() => {
-    const means = meanAttentions(network, convolutions, passes);
-    const unreached = layers.find(([, layer]) => isDynamicConvolution(layer) && !means.has(layer));
+    const measured = layers.map(([, layer]) => layer).filter(isMeasured);
+    const means = meanAttentions(network, measured, passes);
+    const unreached = layers.find(([, layer]) => isMeasured(layer) && !means.has(layer));
     if (unreached) throw new RangeError(`${unreached[0]} did not run, so it has no mean coefficients`);
     for (const [path, layer] of layers)
       scope(() => {
-        const mean = isDynamicConvolution(layer) ? means.get(layer)! : evenAttention(layer);
-        replaceByStatic(network, path, layer, staticLayer(layer, mean));
+        replaceByStatic(network, path, layer, staticLayer(layer, means.get(layer) ?? evenAttention(layer)));
       });
   });
   return network;
+}
+
+function dynamicLayers(network: nn.Module): [path: string, layer: DynamicLayer][] {
+  return Array.from(network.namedModules()).filter(
+    (entry): entry is [string, DynamicLayer] => entry[0] !== '' && isDynamicLayer(entry[1]),
+  );
+}
+
+/** A mixture without a dynamic entry was saved before partitions made it static; it is what a partition makes of it. */
+function isMeasured(layer: DynamicLayer): boolean {
+  return isDynamicConvolution(layer) || layer.source.dynamicRatio > 0;
 }

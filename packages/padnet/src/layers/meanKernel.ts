@@ -4,15 +4,12 @@
  */
 import type { Tensor } from '@padnet/torch';
 import { mixBank } from '../dynamic/index.js';
-import type { DynamicConvolutionLayer } from './dynamicLayer.js';
+import { isDynamicConvolution, type DynamicLayer } from './dynamicLayer.js';
 import type { MeanAttention } from './meanAttention.js';
 
 /** @param bank of `layer` [K, …shape], or one that stands in for it @returns […shape] */
-export function meanKernel(
-  { geometry }: DynamicConvolutionLayer,
-  bank: Tensor,
-  { coefficients, spatial }: MeanAttention,
-): Tensor {
+export function meanKernel(layer: DynamicLayer, bank: Tensor, { coefficients, spatial }: MeanAttention): Tensor {
   const kernel = mixBank(coefficients.unsqueeze(0), bank).squeeze(0);
-  return spatial ? kernel.mul(spatial.reshape([1, 1, ...geometry.kernelSize])) : kernel;
+  if (!spatial || !isDynamicConvolution(layer)) return kernel;
+  return kernel.mul(spatial.reshape([1, 1, ...layer.geometry.kernelSize]));
 }

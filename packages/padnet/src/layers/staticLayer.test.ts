@@ -1,7 +1,8 @@
 import { manualSeed, nn, noGrad, ops, rand, randn, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
-import { convertToDynamic, convertToMoE, convertToPartialMoE, type ConvertOptions } from '../convert/index.js';
+import { ExpertMixture } from '../compute/expertMixture.js';
+import { convertToDynamic, convertToPartialMoE, type ConvertOptions } from '../convert/index.js';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, StaticSource } from '../dynamic/index.js';
 import { Mask, PartialSource } from '../partial/index.js';
 import { DecomposedConv2d } from './decomposedConv2d.js';
@@ -184,11 +185,49 @@ describe('a mixture of experts without a dynamic entry', () => {
     expectClose(linear.weight, weight.mul(lambda), { atol: 1e-6 });
     expectClose(linear.bias!, layer.biasBank!.mean([0]), { atol: 1e-6 });
   });
+});
 
-  it('is needed: experts that differ have no static form', () => {
-    const stack = convertToMoE(pretrainedStack({ depth: 1, hiddenSize: 3, intermediateSize: 5 }));
-    const layer = moduleAt(stack, 'layers.0.output', MoELinear);
-    expect(() => staticLayer(layer, evenAttention(layer))).toThrow('a mixture of experts with dynamic entries has no');
+describe('a mixture of experts', () => {
+  it('is at its mean gates what all experts give by them, mask and scale factors included', () => {
+    const stack = convertToPartialMoE(pretrainedStack({ depth: 1, hiddenSize: 3, intermediateSize: 5 }), {
+      numExperts: 4,
+      noise: 0.5,
+    });
+    const layer = moduleAt(stack, 'layers.0.intermediate', MoELinear);
+    const mask = Mask.fromTensor(randn([5, 3]).gt(0));
+    const source = new PartialSource({ bank: randn([4, 5, 3]), staticWeight: randn([5, 3]), mask });
+    layer.setChild('source', source);
+    noGrad(() => {
+      source.phi!.fill_(0.3);
+      layer.router.wGate.copy_(randn([3, 4]));
+      layer.biasBank!.copy_(randn([4, 5]));
+    });
+    stack.to('float64').eval();
+    const inputs = [2, 5].map((batch) => randn([batch, 4, 3], { dtype: 'float64' }));
+    const means = meanAttentions(
+      stack,
+      [layer],
+      inputs.map((each) => () => stack.classify(each)),
+    );
+    const gates = noGrad(() => layer.router.forward(ops.cat(inputs).reshape([28, 3])).gates.mean([0]));
+    expectClose(means.get(layer)!.coefficients, gates, { atol: 1e-12 });
+    const tokens = randn([6, 3], { dtype: 'float64' });
+    const expected = noGrad(() => {
+      // Each expert for every token, by its mean gate.
+      const one = (expert: number): Tensor => {
+        const choice = ops.full([6, 1], expert, { dtype: 'int64' });
+        const gatesOf = ops
+          .zeros([6, 4], { dtype: 'float64' })
+          .scatter(1, choice, ops.ones([6, 1], { dtype: 'float64' }));
+        const decided = { experts: choice, weights: ops.ones([6, 1], { dtype: 'float64' }), gates: gatesOf };
+        const alone = new ExpertMixture(layer).mix(tokens, decided);
+        return alone.mul(gates.select(0, expert));
+      };
+      return [0, 1, 2, 3].map(one).reduce((sum, each) => sum.add(each));
+    });
+    const linear = staticLayer(layer, means.get(layer)!);
+    const output = noGrad(() => linear.forward(tokens));
+    expectClose(output, expected, { atol: 1e-12 });
   });
 });
 

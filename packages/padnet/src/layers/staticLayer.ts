@@ -20,13 +20,9 @@ import { meanKernel } from './meanKernel.js';
 import { MoELinear } from './moeLinear.js';
 import { normedConvolutions } from './normedConvolutions.js';
 
-/**
- * The static layer of a convolution at mean attentions, or of a mixture of experts without a dynamic entry.
- *
- * @throws RangeError where it is a mixture with dynamic entries
- */
+/** The static layer of a dynamic one at mean attentions. */
 export function staticLayer(layer: DynamicLayer, mean: MeanAttention): nn.Conv | nn.Linear {
-  return layer instanceof MoELinear ? staticLinear(layer) : staticConvolution(layer, mean);
+  return layer instanceof MoELinear ? staticLinear(layer, mean) : staticConvolution(layer, mean);
 }
 
 /** Coefficients that are the same for all K, and no attention beside them. */
@@ -51,19 +47,13 @@ function staticConvolution(layer: DynamicConvolutionLayer, mean: MeanAttention):
   });
 }
 
-/**
- * The static form of a mixture of experts without a dynamic entry. Its bias is the mean over the experts.
- *
- * @throws RangeError where an entry is dynamic: each token has its own k experts, whose mean is no layer that was
- *   trained
- */
-function staticLinear(layer: MoELinear): nn.Linear {
-  const { source, biasBank } = layer;
-  if (source.dynamicRatio > 0) throw new RangeError('a mixture of experts with dynamic entries has no static form');
+/** All experts of a mixture, each by its mean gate; without a dynamic entry that is what every token gets. */
+function staticLinear(layer: MoELinear, mean: MeanAttention): nn.Linear {
   return noGrad(() => {
+    const { biasBank } = layer;
     const linear = emptyStaticLayer(layer, biasBank !== null);
-    linear.weight.copy_(source.effective(false).constant!);
-    if (biasBank) linear.bias!.copy_(biasBank.mean([0]));
+    linear.weight.copy_(meanWeight(layer, mean));
+    if (biasBank) linear.bias!.copy_(ops.matmul(mean.coefficients, biasBank));
     return linear;
   });
 }
@@ -102,7 +92,7 @@ function mixedWeights(layer: DynamicConv, mean: MeanAttention): Weights {
 }
 
 /** λ_d · M ⊙ s̄ ⊙ Σ_k ᾱ_k Θ_k + λ_s · (1 − M) ⊙ Θ_s */
-function meanWeight(layer: DynamicConvolutionLayer, mean: MeanAttention): Tensor {
+function meanWeight(layer: DynamicLayer, mean: MeanAttention): Tensor {
   const { source } = layer;
   const { bank, scale, constant } = source.effective(false);
   if (bank === null || source.dynamicRatio === 0) return constant!;

@@ -3,7 +3,7 @@ import { scope, type nn } from '@padnet/torch';
 import type { Mask, SearchSource } from '../partial/index.js';
 import { InputError } from '../errors.js';
 import {
-  DynamicConv,
+  DecomposedConv2d,
   evenAttention,
   assertWholeExperts,
   isDynamicConvolution,
@@ -13,10 +13,10 @@ import {
   partitionedShape,
   replaceByStatic,
   staticLayer,
-  type DynamicConvolutionLayer,
   type DynamicLayer,
   type MeanAttention,
 } from '../layers/index.js';
+import type { MeanOptions } from './meanIntoStatic.js';
 import { partialLayers, searchLayers, type Partition } from './partition.js';
 
 /**
@@ -27,18 +27,20 @@ import { partialLayers, searchLayers, type Partition } from './partition.js';
  * has to be made anew**, and all else that keeps parameters.
  *
  * @param passes each runs the network forward once, on data such as it was trained on; used where `needsMeans`
+ * @param means by use: measured of every such layer
  * @throws as `assertPartitionFits`; RangeError where means are needed and no pass gives them. Then nothing was changed
  */
 export function applyPartition(
   network: nn.Module,
   partition: Pick<Partition, 'masks'>,
   passes: Iterable<() => unknown> = [],
+  { byUse = false }: MeanOptions = {},
 ): void {
   assertWholeExperts(network, 'the partition');
   assertPartitionFits(network, partition);
   const layers = searchedLayers(network, partition);
   scope(() => {
-    const means = meansOf(network, layers, passes);
+    const means = meansOf(network, layers, passes, byUse);
     const made = new Map<nn.Module, nn.Module>(); // a layer that is reached by two paths is one layer
     for (const { path, source, layer, mask } of layers) {
       if (layer && mask.count === 0) {
@@ -64,10 +66,14 @@ export function applyPartition(
 
 /**
  * Whether these masks make a layer static of which more depends on the input than coefficients that sum to 1:
- * attentions beside them, or a bias mixed by others. Their means have to be measured.
+ * attentions beside them, or a bias mixed by others, or by use any bias. Their means have to be measured.
  */
-export function needsMeans(network: nn.Module, partition: Pick<Partition, 'masks'>): boolean {
-  return becomingStatic(searchedLayers(network, partition)).some(({ layer }) => isMeasured(layer));
+export function needsMeans(
+  network: nn.Module,
+  partition: Pick<Partition, 'masks'>,
+  { byUse = false }: MeanOptions = {},
+): boolean {
+  return becomingStatic(searchedLayers(network, partition)).some(({ layer }) => isMeasured(layer, byUse));
 }
 
 interface SearchedLayer<Layer = DynamicLayer | null> {
@@ -89,10 +95,10 @@ function becomingStatic(layers: readonly SearchedLayer[]): SearchedLayer<Dynamic
   return layers.filter((each): each is SearchedLayer<DynamicLayer> => each.layer !== null && each.mask.count === 0);
 }
 
-function isMeasured(layer: DynamicLayer): layer is DynamicConvolutionLayer {
-  if (!isDynamicConvolution(layer)) return false;
-  if (layer.router.attend) return true;
-  return layer instanceof DynamicConv && layer.biasBank !== null && !layer.router.sumsToOne;
+function isMeasured(layer: DynamicLayer, byUse: boolean): boolean {
+  const hasBias = !(layer instanceof DecomposedConv2d) && layer.biasBank !== null;
+  if (!isDynamicConvolution(layer)) return byUse && hasBias;
+  return layer.router.attend !== undefined || (hasBias && (byUse || !layer.router.sumsToOne));
 }
 
 /**
@@ -103,13 +109,14 @@ function meansOf(
   network: nn.Module,
   layers: readonly SearchedLayer[],
   passes: Iterable<() => unknown>,
+  byUse: boolean,
 ): ReadonlyMap<DynamicLayer, MeanAttention> {
   const becoming = becomingStatic(layers);
-  const wanted = becoming.map(({ layer }) => layer).filter(isMeasured);
+  const wanted = becoming.map(({ layer }) => layer).filter((layer) => isMeasured(layer, byUse));
   const measured = wanted.length === 0 ? null : meanAttentions(network, wanted, passes);
   return new Map(
     becoming.map(({ path, layer }) => {
-      const mean = isMeasured(layer) ? measured?.get(layer) : evenAttention(layer);
+      const mean = isMeasured(layer, byUse) ? measured?.get(layer) : evenAttention(layer);
       if (!mean)
         throw new RangeError(
           `${path} becomes static with what its router decides on average; give passes that run it on data`,

@@ -16,3 +16,12 @@ export type Granularity = (typeof granularities)[number];
 
 /** 16 numbers in float32 are a cache line and an AVX-512 register, and divide the widths of BERT's family. */
 export const BLOCK_SIZE = 16;
+
+export const unitSums = ['signed', 'absolute'] as const;
+
+/**
+ * How the scores s_j of a unit's entries become that of the unit: `signed` |Σ_j s_j|, the first-order change of the loss
+ * when the whole unit changes its mode, in which entries of unlike signs cancel; `absolute` Σ_j |s_j|, in which they do
+ * not. Of single entries both are the same.
+ */
+export type UnitSum = (typeof unitSums)[number];

@@ -7,7 +7,7 @@ import { iterativeModePartition, type IterativeModePartitionOptions } from './it
 import { applyPartition } from './applyPartition.js';
 import { overallDynamicRatio, partialLayers, searchLayers } from './partition.js';
 import { partitionUnits } from './partitionUnits.js';
-import { magnitude, random, type Saliency } from './saliency/index.js';
+import { grasp, magnitude, random, type Saliency } from './saliency/index.js';
 
 function partialConv(inChannels: number, outChannels: number): DynamicConv2d {
   const geometry = nn.conv2dGeometry({ inChannels, outChannels, kernelSize: 3, padding: 1 });
@@ -116,6 +116,56 @@ describe('iterativeModePartition', () => {
       expect(overallDynamicRatio(masks.values())).toBeLessThan(0.3 + 0.2);
     },
   );
+
+  it('sums absolute values of a unit where asked for, and says so in its settings', async () => {
+    const scores = new Map<string, Tensor>();
+    const known: Saliency = { name: 'known', score: () => Promise.resolve(scores) };
+    const give = (): void => {
+      // In filters of even index the entries cancel.
+      for (const [path, { shape }] of searchLayers(network)) {
+        const [filters = 0] = shape;
+        const sign = ops
+          .arange(filters * 18, {})
+          .remainder(2)
+          .mul(2)
+          .sub(1)
+          .reshape([filters, 18]);
+        const even = ops.arange(filters, {}).remainder(2).eq(0).unsqueeze(1);
+        const half = ops.where(even, sign, ops.full([filters, 18], 0.5));
+        const whole = shape[1] === 2 ? half : ops.cat([half, half], { dim: 1 });
+        scores.set(path, whole.reshape(shape).keep());
+      }
+    };
+    const dynamicFilters = async (unitSum: 'signed' | 'absolute'): Promise<string> => {
+      give();
+      const options = { ratio: 0.5, rounds: 1, granularity: 'filter', saliency: known, scope: 'local' } as const;
+      const { masks, settings } = await run({ ...options, unitSum });
+      expect(settings.unitSum).toBe(unitSum === 'signed' ? undefined : 'absolute');
+      expect(Object.hasOwn(settings, 'unitSum')).toBe(unitSum === 'absolute');
+      return Array.from({ length: 4 }, (_, filter) => Number(masks.get('0')!.has(filter * 18))).join('');
+    };
+    expect(await dynamicFilters('signed')).toBe('0101');
+    expect(await dynamicFilters('absolute')).toBe('1010');
+    await expect(run({ saliency: grasp, unitSum: 'absolute' })).rejects.toThrow(
+      'grasp says by its sign what becomes static: expected unitSum signed, got absolute',
+    );
+  });
+
+  it('chooses by scores of units that a score of one’s own makes, where they fit', async () => {
+    const first: Saliency = {
+      ...magnitude,
+      ofUnits: (layers, { isLast }) =>
+        layers.map(({ scores }) => (isLast ? ops.arange(scores.numel, {}).neg() : scores)).map((each) => each.exp2()),
+    };
+    const { masks } = await run({ saliency: first, scope: 'local', ratio: 0.25 });
+    expect([...masks.get('0')!.toTensor().reshape([-1]).toArray()].map(Number)).toEqual(
+      Array.from({ length: 72 }, (_, entry) => (entry < 18 ? 1 : 0)),
+    );
+    for (const ofUnits of [() => [], () => 3, (layers: readonly unknown[]) => layers.map(() => ops.ones([1]))])
+      await expect(run({ saliency: { ...first, ofUnits: ofUnits as never } })).rejects.toThrow(
+        'the saliency magnitude: ofUnits must return an array with a tensor of the units',
+      );
+  });
 
   it('lets an entry return in a later round', async () => {
     const seen: Map<string, Mask>[] = [];

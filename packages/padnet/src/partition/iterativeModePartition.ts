@@ -6,18 +6,29 @@
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
 import { assertWholeExperts } from '../layers/index.js';
 import { Mask, type SearchSource } from '../partial/index.js';
+import { InputError } from '../errors.js';
+import type { UnitSum } from './granularity.js';
 import {
   overallDynamicRatio,
+  partitionSettings,
   searchLayers,
   type Partition,
   type PartitionRound,
   type PartitionSettings,
 } from './partition.js';
-import { partitionUnits, unitMasks, unitSums } from './partitionUnits.js';
+import { partitionUnits, sumUnits, unitMasks } from './partitionUnits.js';
 import type { Ranks } from '../ranks.js';
-import { checkScores, maskGradient, normalised, unitSaliency, type Saliency } from './saliency/index.js';
+import {
+  checkScores,
+  checkUnitScores,
+  maskGradient,
+  normalised,
+  unitSaliency,
+  type Saliency,
+  type ScoredRound,
+} from './saliency/index.js';
 import { keepRatio } from './schedule.js';
-import { selectDynamic } from './selectDynamic.js';
+import { type LayerScores, selectDynamic } from './selectDynamic.js';
 
 export interface IterativeModePartitionOptions {
   /** κ, from 0 to 1. */
@@ -30,6 +41,8 @@ export interface IterativeModePartitionOptions {
   readonly scope?: PartitionSettings['scope'];
   /** @default 'entry' */
   readonly granularity?: PartitionSettings['granularity'];
+  /** @default 'signed' */
+  readonly unitSum?: UnitSum;
   /** @default maskGradient */
   readonly saliency?: Saliency;
   /** For random scores. @default 0 */
@@ -72,6 +85,7 @@ export async function iterativeModePartition(
     rounds = 3,
     schedule = 'exponential',
     granularity = 'entry',
+    unitSum = 'signed',
     saliency = maskGradient,
     seed = 0,
   } = options;
@@ -79,6 +93,7 @@ export async function iterativeModePartition(
   if (!(ratio >= 0 && ratio <= 1)) throw new RangeError(`the dynamic ratio κ must be from 0 to 1, got ${ratio}`);
   if (!(Number.isInteger(rounds) && rounds >= 1))
     throw new RangeError(`rounds must be a whole number of at least 1, got ${rounds}`);
+  assertSumFits(unitSum, saliency);
   assertWholeExperts(network, 'the partition');
   const sources = searchLayers(network);
   if (sources.size === 0)
@@ -110,10 +125,19 @@ export async function iterativeModePartition(
       const keep = keepRatio(ratio, round, rounds, schedule);
       try {
         scores = scope(() => {
-          const sums = noGrad(() => groups.map((group) => unitSaliency(unitSums(group, raw), saliency)));
-          const ofUnits = normalised(sums, saliency.name, keep);
+          const units = noGrad(() =>
+            groups.map((group): LayerScores => {
+              const { unitSize } = group;
+              return { scores: unitSaliency(sumUnits(group, raw, unitSum), saliency), unitSize };
+            }),
+          );
+          const ofUnits = normalised(
+            finalScores(saliency, units, { seed, isLast: round === rounds }),
+            saliency.name,
+            keep,
+          );
           const selected = selectDynamic(
-            groups.map(({ unitSize }, index) => ({ scores: ofUnits[index]!, unitSize })),
+            units.map(({ unitSize }, index) => ({ scores: ofUnits[index]!, unitSize })),
             keep,
             partitionScope,
           );
@@ -131,17 +155,32 @@ export async function iterativeModePartition(
   } finally {
     setMasks(sources, before);
   }
-  const settings = {
+  const settings = partitionSettings({
     ratio,
     rounds,
     schedule,
     scope: partitionScope,
     granularity,
+    unitSum,
     saliency: saliency.name,
     batches: batchLosses.length,
     seed,
-  };
+  });
   return { settings, rounds: done, masks, scores };
+}
+
+/** @throws InputError where a score says by its sign what becomes static, and signs are not to count */
+function assertSumFits(unitSum: UnitSum, { name, isSigned }: Saliency): void {
+  if (unitSum === 'absolute' && isSigned)
+    throw new InputError(`${name} says by its sign what becomes static: expected unitSum signed, got absolute`);
+}
+
+/** The scores that units are chosen by. @throws as `checkUnitScores` */
+function finalScores(saliency: Saliency, units: readonly LayerScores[], round: ScoredRound): readonly Tensor[] {
+  if (!saliency.ofUnits) return units.map(({ scores }) => scores);
+  const scores: unknown = noGrad(() => saliency.ofUnits!(units, round));
+  checkUnitScores(scores, units, `the saliency ${saliency.name}`);
+  return scores;
 }
 
 type ScoredMasks = Pick<RoundResult, 'masks' | 'scores'>;

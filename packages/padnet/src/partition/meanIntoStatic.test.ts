@@ -1,10 +1,13 @@
-import { manualSeed, nn, noGrad, ops, rand, randn } from '@padnet/torch';
+import { manualSeed, nn, noGrad, ops, rand, randn, tensor, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { CondRouter, DcdRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
-import { DecomposedConv2d, DynamicConv2d } from '../layers/index.js';
+import { convertToPartialMoE } from '../convert/index.js';
+import { pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
+import { DecomposedConv2d, DynamicConv2d, type MoELinear } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { meanIntoStatic, measuresMean } from './meanIntoStatic.js';
+import { searchLayers } from './partition.js';
 
 const geometry = nn.conv2dGeometry({ inChannels: 4, outChannels: 5, kernelSize: 3, padding: 1 });
 
@@ -51,5 +54,57 @@ describe('meanIntoStatic', () => {
     expect(measuresMean(network)).toBe(false);
     meanIntoStatic(network, []);
     expectClose(source.staticWeight, source.bank.mean([0]), { atol: 1e-12 });
+  });
+
+  it('is by use where asked for: of one input what a mask leaves, though coefficients sum to 1', () => {
+    const router = new KernelAttention({ inChannels: 4, numKernels: 3, temperature: 1 });
+    const { network, source } = searched(router);
+    noGrad(() =>
+      router
+        .parameters()
+        .at(-1)!
+        .copy_(tensor([1, 0, -1])),
+    ); // the bias
+    const input = randn([1, 4, 6, 6], { dtype: 'float64' });
+    const output = () => noGrad(() => network.eval().forward(input));
+    const before = output();
+    expect(measuresMean(network, { byUse: true })).toBe(true);
+    meanIntoStatic(network, [() => network.forward(input)], { byUse: true });
+    source.mask = Mask.fromTensor(rand([5, 4, 3, 3]).lt(0.3));
+    expectClose(output(), before, { atol: 1e-12 });
+    meanIntoStatic(network, []);
+    expect(output().sub(before).abs().max().item()).toBeGreaterThan(1e-3);
+  });
+
+  it('is of a mixture the mean of its experts by their gates, over the tokens of all batches', () => {
+    manualSeed(4);
+    const stack = convertToPartialMoE(pretrainedStack({ depth: 1 }), { numExperts: 3, k: 2, noise: 0.5 }).to('float64');
+    const layer = stack.layers.items[0]!.intermediate as MoELinear;
+    noGrad(() => layer.router.wGate.copy_(randn([6, 3])));
+    const inputs = [2, 3].map((batch) => randn([batch, 4, 6], { dtype: 'float64' }));
+    meanIntoStatic(
+      stack,
+      inputs.map((each) => () => stack.classify(each)),
+      { byUse: true },
+    );
+    const source = searchLayers(stack).get('layers.0.intermediate')!;
+    const gates = noGrad(() => layer.router.forward(ops.cat(inputs).reshape([20, 6])).gates.mean([0]));
+    const expected = noGrad(() => source.bank.mul(gates.reshape([3, 1, 1])).sum([0]));
+    expectClose(source.staticWeight, expected, { atol: 1e-12 });
+    // Of all static weights, the one with the least mean squared distance to the experts in use.
+    const distance = (weight: Tensor): number =>
+      noGrad(() => source.bank.sub(weight).square().sum([1, 2]).mul(gates).sum().item());
+    expect(distance(expected)).toBeLessThan(distance(source.bank.mean([0])));
+  });
+
+  it('runs nothing where nothing is measured', () => {
+    const { network } = searched(new KernelAttention({ inChannels: 4, numKernels: 3 }));
+    const failing = (): Tensor => {
+      throw new Error('run');
+    };
+    meanIntoStatic(network, [failing]);
+    expect(() => {
+      meanIntoStatic(network, [failing], { byUse: true });
+    }).toThrow('run');
   });
 });

@@ -10,6 +10,7 @@ import {
   decodePartition,
   encodePartition,
   partialLayers,
+  partitionSettings,
   searchLayers,
   type Partition,
 } from './partition.js';
@@ -49,6 +50,15 @@ describe('a partition', () => {
     const loaded = decodePartition(bytes, 'p.safetensors');
     expect(loaded).toEqual(original);
     expect(Buffer.from(encodePartition(loaded)).equals(Buffer.from(bytes))).toBe(true);
+  });
+
+  it('has the sum of units where that is not signed, and else the bytes that it had before there was one', () => {
+    const signed = partition({ '0': [3, 0] });
+    const absolute = { ...signed, settings: { ...settings, unitSum: 'absolute' as const } };
+    expect(decodePartition(encodePartition(absolute), 'p.safetensors')).toEqual(absolute);
+    expect(Buffer.from(encodePartition(signed)).toString('latin1')).not.toContain('unitSum');
+    expect(partitionSettings({ ...settings, unitSum: 'signed' })).toEqual(settings);
+    expect(Object.keys(partitionSettings({ ...settings, unitSum: 'signed' }))).toEqual(Object.keys(settings));
   });
 
   it('leaves an optimizer that was made before nothing to step', () => {

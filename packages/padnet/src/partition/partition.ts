@@ -9,7 +9,7 @@ import { InputError, reasonOf } from '../errors.js';
 import { parseJson } from '../jsonFile.js';
 import type { FileKind } from '../outputFile.js';
 import { isMasked, Mask, type MaskedSource, SearchSource, sourceOf } from '../partial/index.js';
-import { granularities } from './granularity.js';
+import { granularities, unitSums, type UnitSum } from './granularity.js';
 import { schedules } from './schedule.js';
 import { partitionScopes } from './selectDynamic.js';
 
@@ -19,6 +19,8 @@ const settingsSchema = z.strictObject({
   schedule: z.enum(schedules),
   scope: z.enum(partitionScopes),
   granularity: z.enum(granularities),
+  /** Absent: `signed`. */
+  unitSum: z.enum(unitSums).exactOptional(),
   saliency: z.string(),
   batches: z.int().min(0),
   seed: z.int(),
@@ -26,6 +28,15 @@ const settingsSchema = z.strictObject({
 
 /** The settings that a partition was made with. */
 export type PartitionSettings = z.infer<typeof settingsSchema>;
+
+/** The settings of a partition among others, with what has a default left out where it is that. */
+export function partitionSettings(
+  settings: Omit<PartitionSettings, 'unitSum'> & { readonly unitSum: UnitSum },
+): PartitionSettings {
+  const { ratio, rounds, schedule, scope: over, granularity, unitSum, saliency, batches, seed } = settings;
+  const sum = unitSum === 'signed' ? {} : { unitSum };
+  return { ratio, rounds, schedule, scope: over, granularity, ...sum, saliency, batches, seed };
+}
 
 const roundSchema = z.strictObject({
   round: z.int(),

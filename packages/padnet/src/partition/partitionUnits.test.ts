@@ -6,7 +6,7 @@ import { convertToPartial, convertToPartialMoE, moePositions } from '../convert/
 import { InputError } from '../errors.js';
 import { pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
 import { overallDynamicRatio, partialLayers } from './partition.js';
-import { partitionUnits, unitMasks, unitSums } from './partitionUnits.js';
+import { partitionUnits, sumUnits, unitMasks } from './partitionUnits.js';
 import { partitionScopes, selectDynamic } from './selectDynamic.js';
 
 const linearGranularities = ['entry', 'filter', 'neuron', 'block'] as const;
@@ -27,12 +27,20 @@ describe('the units of convolutions', () => {
   it('are entries, kernels or filters, summed before the absolute value', () => {
     const scores = new Map([['1', ops.arange(16, {}).sub(7.5).reshape([2, 2, 2, 2])]]); // −7.5 … 7.5
     const unitScoresAt = (granularity: 'entry' | 'kernel' | 'filter'): number[] =>
-      partitionUnits(convolutions(), granularity).flatMap((group) => unitSums(group, scores).abs().toArray());
+      partitionUnits(convolutions(), granularity).flatMap((group) => sumUnits(group, scores).abs().toArray());
     expect(unitScoresAt('entry')).toEqual([
       7.5, 6.5, 5.5, 4.5, 3.5, 2.5, 1.5, 0.5, 0.5, 1.5, 2.5, 3.5, 4.5, 5.5, 6.5, 7.5,
     ]);
     expect(unitScoresAt('kernel')).toEqual([24, 8, 8, 24]);
     expect(unitScoresAt('filter')).toEqual([32, 32]);
+  });
+
+  it('are summed after the absolute value where asked for, so that entries of unlike signs do not cancel', () => {
+    const scores = new Map([['1', ops.arange(16, {}).sub(3.5).reshape([2, 2, 2, 2])]]); // −3.5 … 12.5
+    const [filters] = partitionUnits(convolutions(), 'filter');
+    expect(sumUnits(filters!, scores).abs().toArray()).toEqual([0, 64]);
+    expect(sumUnits(filters!, scores, 'signed').abs().toArray()).toEqual([0, 64]);
+    expect(sumUnits(filters!, scores, 'absolute').toArray()).toEqual([16, 64]);
   });
 });
 
@@ -48,7 +56,7 @@ describe('the units of feed-forward blocks', () => {
       return groups.map((group) => ({
         paths: group.parts.map(({ path }) => path),
         unitSize: group.unitSize,
-        scores: unitSums(group, scores).abs().toArray(),
+        scores: sumUnits(group, scores).abs().toArray(),
         masks: unitMasks(group, tensor([1, 0, 1]).to('bool')).map(([, mask]) => mask.toTensor().toArray()),
       }));
     });
@@ -91,7 +99,7 @@ describe('the units of feed-forward blocks', () => {
           scope(() => {
             const scores = entryScores(network);
             const selected = selectDynamic(
-              groups.map((group) => ({ scores: unitSums(group, scores).abs(), unitSize: group.unitSize })),
+              groups.map((group) => ({ scores: sumUnits(group, scores).abs(), unitSize: group.unitSize })),
               ratio,
               partitionScope,
             );
@@ -125,7 +133,7 @@ describe('the units of feed-forward blocks', () => {
             // A unit's entries are all like the unit: scores of the mask itself count its dynamic entries.
             for (const [index, group] of groups.entries()) {
               const asScores = new Map(byGroup[index]!.map(([path, mask]) => [path, mask.toTensor().to('float64')]));
-              const dynamicEntries = unitSums(group, asScores).abs();
+              const dynamicEntries = sumUnits(group, asScores).abs();
               const { unitSize } = group;
               const entries = tensor(typeof unitSize === 'number' ? [unitSize] : [...unitSize], { dtype: 'float64' });
               expectClose(dynamicEntries, selected[index]!.to('float64').mul(entries), { atol: 1e-12 });

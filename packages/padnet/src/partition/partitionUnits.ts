@@ -6,7 +6,7 @@ import type { nn, Tensor } from '@padnet/torch';
 import { InputError } from '../errors.js';
 import { FeedForward } from '../layers/index.js';
 import { Mask, numEntries } from '../partial/index.js';
-import { BLOCK_SIZE, type Granularity } from './granularity.js';
+import { BLOCK_SIZE, type Granularity, type UnitSum } from './granularity.js';
 import { searchLayers } from './partition.js';
 import { blocks, columns, runs, type UnitLayout } from './unitLayout.js';
 
@@ -33,9 +33,18 @@ export function partitionUnits(network: nn.Module, granularity: Granularity): Un
   });
 }
 
-/** Signed scores of the entries by layer → the sum of each unit [units]. */
-export function unitSums({ parts }: UnitGroup, entryScores: ReadonlyMap<string, Tensor>): Tensor {
-  return parts.map(({ path, layout }) => layout.sum(entryScores.get(path)!)).reduce((sum, part) => sum.add(part));
+/** Signed scores of the entries by layer → the sum of each unit [units], of absolute values where asked for. */
+export function sumUnits(
+  { parts }: UnitGroup,
+  entryScores: ReadonlyMap<string, Tensor>,
+  unitSum: UnitSum = 'signed',
+): Tensor {
+  return parts
+    .map(({ path, layout }) => {
+      const scores = entryScores.get(path)!;
+      return layout.sum(unitSum === 'absolute' ? scores.abs() : scores);
+    })
+    .reduce((sum, part) => sum.add(part));
 }
 
 /** @param selected bool [units]: true stays dynamic */

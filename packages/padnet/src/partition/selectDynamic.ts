@@ -48,12 +48,12 @@ function threshold(layers: readonly LayerScores[], ratio: number): Tensor | null
   return staticUnits < 1 ? null : sorted.select(0, staticUnits - 1);
 }
 
-function numLayerEntries({ scores, unitSize }: LayerScores): number {
+export function numLayerEntries({ scores, unitSize }: LayerScores): number {
   return typeof unitSize === 'number' ? scores.numel * unitSize : unitSize.reduce((sum, size) => sum + size, 0);
 }
 
-/** [units] */
-function unitSizes({ scores, unitSize }: LayerScores): Tensor {
+/** Entries of each unit [units] */
+export function unitSizes({ scores, unitSize }: LayerScores): Tensor {
   return typeof unitSize === 'number'
     ? ops.fullLike(scores, unitSize, { dtype: 'int64' })
     : fromTypedArray(unitSize).to('int64').to(scores.device);

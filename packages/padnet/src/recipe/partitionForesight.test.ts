@@ -4,7 +4,7 @@
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { liveTensors } from '@padnet/torch';
+import { liveTensors, manualSeed } from '@padnet/torch';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { InputError } from '../errors.js';
 import { createModel, dynamicConvolutions, type ModelOptions, type TextModelOptions } from '../models/index.js';
@@ -36,7 +36,10 @@ afterAll(() => {
   rmSync(folder, { recursive: true });
 });
 
-const names = Object.keys(saliencies) as SaliencyName[];
+/** But for those of which the same is foreseen as of others. */
+const names = (Object.keys(saliencies) as SaliencyName[]).filter(
+  (name) => !['newtonGain', 'randomByLayer', 'shuffled'].includes(name),
+);
 
 function pictureRecipe(model: Partial<ModelOptions>, partition: Partial<PartitionOptions>): PictureRecipe {
   const recipe = smallRecipe('pictures', 'partial');
@@ -71,6 +74,7 @@ describe('before training, of pictures', () => {
   it.each(cases)('$convolution, $bankInitialisation, noise $noise, fold $fold', async ({ fold, ...model }) => {
     for (const saliency of names) {
       const recipe = pictureRecipe({ ...model, numKernels: 4 }, { saliency, fold, epoch: 0 });
+      manualSeed(1);
       const network = createModel(recipe.model, { inChannels: 1, numClasses: 4 });
       const task = new PictureTask({ network, splits, data: { batchSize: 24, numWorkers: 0 } });
       const found = await searchPartition(task, recipe.partition!, {
@@ -100,6 +104,11 @@ it('refuses one kernel, where a score needs weights that depend on the input', (
   expect(found({ convolution: 'condconv' })).toBeNull();
   expect(found({ convolution: 'odconv' })).toBeNull();
   expect(found({ convolution: 'odconv' }, { saliency: 'variance' })).toBe('model.numKernels');
+  for (const saliency of ['gain', 'newtonGain', 'spread'] as const)
+    for (const convolution of ['dyconv', 'condconv', 'odconv'] as const)
+      expect(found({ convolution }, { saliency, fold: false })).toBe('model.numKernels');
+  expect(found({}, { saliency: 'shuffled' })).toBe('model.numKernels');
+  expect(found({}, { saliency: 'randomByLayer' })).toBeNull();
   // Where nothing is chosen by scores.
   expect(found({}, { ratio: 0 })).toBeNull();
   expect(found({}, { ratio: 1 })).toBeNull();
@@ -119,7 +128,14 @@ it('knows what becomes of mixtures of experts', () => {
   expect(found({ noise: 0.1 }, { epoch: 0 })).toBeNull();
   expect(found({ noise: 0.1, k: 3 }, { epoch: 0 })).toBe('partition.epoch');
   expect(found({ noise: 0.1, k: 3 }, { epoch: 0, fold: false })).toBeNull();
-  expect(found({ noise: 0.1 }, { epoch: 0, saliency: 'variance' })).toBe('partition.epoch');
+  expect(found({ noise: 0.1 }, { epoch: 0, fold: 'byUse' })).toBe('partition.epoch');
+  for (const saliency of ['variance', 'gain', 'newtonGain'] as const) {
+    expect(found({ noise: 0.1 }, { epoch: 0, saliency })).toBe('partition.epoch');
+    expect(found({ routing: 'task' }, { saliency })).toBe('partition.saliency');
+  }
+  expect(found({ noise: 0.1 }, { epoch: 0, saliency: 'spread' })).toBeNull();
+  expect(found({}, { epoch: 0, saliency: 'spread' })).toBe('partition.epoch');
+  expect(found({ numExperts: 1, k: 1 }, { saliency: 'spread' })).toBe('model.numExperts');
   expect(found({ noise: 0.1 }, { epoch: 0, saliency: 'snip' })).toBeNull();
 });
 
@@ -133,6 +149,17 @@ it.each<[Partial<TextModelOptions>, Partial<PartitionOptions>]>([
   ],
   [{ noise: 0.1, routing: 'task' }, { epoch: 0 }],
   [{}, { epoch: 0, saliency: 'snip' }],
+  [{}, { epoch: 0, saliency: 'spread' }],
+  [
+    { noise: 0.1, k: 2 },
+    { epoch: 0, saliency: 'spread' },
+  ],
+  [{ noise: 0.1 }, { epoch: 0, saliency: 'gain' }],
+  [{ noise: 0.1 }, { epoch: 0, fold: 'byUse' }],
+  [
+    { noise: 0.1, k: 2 },
+    { epoch: 0, saliency: 'newtonGain', fold: 'byUse' },
+  ],
   [{ numExperts: 1, k: 1 }, { epoch: 0 }],
 ])('of texts %j by %j happens what is foreseen', async (model, partition) => {
   // The mean of two that are equal is each of them to the bit.
@@ -144,6 +171,15 @@ it.each<[Partial<TextModelOptions>, Partial<PartitionOptions>]>([
   );
   if (pathOf(recipe) === null) expect(found).not.toBeInstanceOf(Error);
   else expect(found).toMatchObject({ message: expect.stringMatching(/^every score by \w+ is 0/) as string });
+});
+
+it('refuses sums of absolute values where the sign decides', () => {
+  const recipe = (saliency: SaliencyName): PictureRecipe => pictureRecipe({}, { saliency, unitSum: 'absolute' });
+  expect(foreseenFailure(recipe('grasp'))).toEqual({
+    path: ['partition', 'unitSum'],
+    message: 'expected signed: partition.saliency: grasp says by its sign what becomes static, got absolute',
+  });
+  expect(foreseenFailure(recipe('snip'))).toBeNull();
 });
 
 describe('a recipe whose partition cannot succeed', () => {

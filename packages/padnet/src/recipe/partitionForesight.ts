@@ -23,8 +23,12 @@ export interface ForeseenFailure {
 /** Why the partition of a recipe cannot succeed; null where nothing is in its way. */
 export function foreseenFailure({ modality, model, partition }: Recipe): ForeseenFailure | null {
   if (!partition || model.layer !== 'partial') return null;
-  const { ratio, masks, saliency } = partition;
+  const { ratio, masks, saliency, unitSum } = partition;
   if (masks !== undefined || ratio === 0) return null; // nothing is scored
+  if (saliency === 'grasp' && unitSum === 'absolute') {
+    const message = 'expected signed: partition.saliency: grasp says by its sign what becomes static, got absolute';
+    return { path: ['partition', 'unitSum'], message };
+  }
   const foresight: Foresight = foresights[modality];
   const refusal = foresight.refused?.[saliency];
   if (refusal !== undefined) return { path: ['partition', 'saliency'], message: refusal };
@@ -47,7 +51,7 @@ export function assertPartitionForeseen(recipe: Recipe): void {
  * @throws InputError where no layer that is searched has more than one kernel, and a score says so
  */
 export function assertKernelsToChoose(network: nn.Module, { ratio, saliency, fold }: PartitionOptions): void {
-  if (ratio === 0 || ratio === 1 || !isSame(saliency, fold)) return;
+  if (ratio === 0 || ratio === 1 || !(isSame(saliency, fold) || comparesKernels.has(saliency))) return;
   const layers = Array.from(network.namedModules(), ([, module]) => module).filter(isSearched);
   if (layers.length === 0 || !layers.every((layer) => hasOneKernel(layer, saliency))) return;
   throw new InputError(
@@ -63,7 +67,8 @@ function isSearched(module: nn.Module): module is DynamicLayer & { readonly sour
 function hasOneKernel(layer: DynamicLayer, saliency: PartitionOptions['saliency']): boolean {
   if (!isDynamicConvolution(layer)) return layer.router.numExperts === 1;
   const { numKernels, sumsToOne, hasSpatialAttention = false }: Router = layer.router;
-  return numKernels === 1 && sumsToOne && (saliency === 'variance' || !hasSpatialAttention);
+  if (numKernels > 1) return false;
+  return comparesKernels.has(saliency) || (sumsToOne && (saliency === 'variance' || !hasSpatialAttention));
 }
 
 interface Reason extends Pick<ForeseenFailure, 'path'> {
@@ -80,10 +85,14 @@ function ofKernels(
   const areCopies = bankInitialisation === 'copies' && epoch === 0;
   const expected = 'more than 0';
   if (convolution === 'dcd') {
-    const needsBranch = ['maskGradient', 'snip', 'grasp', 'synFlow'].includes(saliency);
+    const needsBranch = [...byGradient, ...comparesGradients].includes(saliency);
     if (!(areCopies && noise === 0 && needsBranch)) return null;
     const reason = 'before training the branch of DCD is 0 (without model.noise)';
     return { ...trainingFirst, expected, reason };
+  }
+  if (numKernels === 1 && comparesKernels.has(saliency)) {
+    const reason = 'with one kernel there is none that it could differ from';
+    return { path: ['model', 'numKernels'], expected: 'at least 2', reason };
   }
   // With one kernel of ODConv the input still weighs the positions, which `variance` does not look at.
   const isOne = numKernels === 1 && (convolution === 'dyconv' || (convolution === 'odconv' && saliency === 'variance'));
@@ -92,7 +101,7 @@ function ofKernels(
     return { path: ['model', 'numKernels'], expected: 'at least 2', reason };
   }
   if (!areCopies) return null;
-  if (noise === 0 && isSame(saliency, true)) {
+  if (noise === 0 && isOfCopies(saliency)) {
     const reason = 'before training all kernels are copies of one (without model.noise)';
     return { ...trainingFirst, expected, reason };
   }
@@ -107,22 +116,23 @@ function ofExperts(
   { numExperts, k, noise, routing }: TextModelOptions,
   { saliency, epoch, fold }: PartitionOptions,
 ): Reason | null {
-  if (numExperts === 1 && isSame(saliency, fold)) {
+  if (numExperts === 1 && (isSame(saliency, fold) || comparesKernels.has(saliency))) {
     const reason = 'with one expert no weight depends on the token';
     return { path: ['model', 'numExperts'], expected: 'at least 2', reason };
   }
-  if (routing === 'task' && saliency === 'variance') {
+  if (routing === 'task' && needsInputs.has(saliency)) {
     const reason = 'with model.routing: task all tokens have the same experts';
     return { path: ['partition', 'saliency'], expected: 'another score', reason };
   }
   if (epoch > 0) return null;
   const expected = 'more than 0';
-  if (noise === 0 && isSame(saliency, true)) {
+  if (noise === 0 && isOfCopies(saliency)) {
     const reason = 'before training all experts are copies of one (without model.noise)';
     return { ...trainingFirst, expected, reason };
   }
   // With all experts and equal gates every token gets the mean, with fewer every token gets the same ones.
-  if (saliency === 'variance' || (saliency === 'maskGradient' && fold && k === numExperts)) {
+  const isMean = fold === 'byUse' || (fold && k === numExperts);
+  if (isSame(saliency, isMean)) {
     const reason = 'before training all tokens have the same experts with the same gates';
     return { ...trainingFirst, expected, reason };
   }
@@ -147,11 +157,26 @@ const foresights: { readonly [M in Modality]: Foresight<RecipeOf<M>['model']> } 
   },
 };
 
+/** Scores of gradients that are 0 where the bank's are. */
+const byGradient = ['maskGradient', 'shuffled', 'snip', 'grasp', 'synFlow'];
+const comparesGradients = ['gain', 'newtonGain'];
+/** Those that compare the kernels of a bank, and are 0 where there is one. */
+const comparesKernels: ReadonlySet<string> = new Set([...comparesGradients, 'spread']);
+/** Those that are 0 where every input gets the same coefficients. */
+const needsInputs: ReadonlySet<string> = new Set([...comparesGradients, 'variance']);
+/** Those that compare the dynamic weight with the static one. */
+const needsStatic: ReadonlySet<string> = new Set(['maskGradient', 'shuffled']);
+
 /**
- * Whether a score is 0 where every input gets the same weight.
+ * Whether a score is 0 where every input gets the same coefficients.
  *
- * @param isStatic whether that weight is the static one too
+ * @param fold whether what they mix is the static weight too
  */
-function isSame(saliency: PartitionOptions['saliency'], isStatic: boolean): boolean {
-  return saliency === 'variance' || (saliency === 'maskGradient' && isStatic);
+function isSame(saliency: PartitionOptions['saliency'], fold: PartitionOptions['fold']): boolean {
+  return needsInputs.has(saliency) || (needsStatic.has(saliency) && fold !== false);
+}
+
+/** Whether a score is 0 where all kernels are the static weight. */
+function isOfCopies(saliency: PartitionOptions['saliency']): boolean {
+  return needsStatic.has(saliency) || saliency === 'variance' || saliency === 'spread';
 }

@@ -52,6 +52,7 @@ it('fills in every default, which runs rely on', () => {
       schedule: 'exponential',
       scope: 'global',
       granularity: 'entry',
+      unitSum: 'signed',
       saliency: 'maskGradient',
       batches: 10,
       epoch: 1,

@@ -22,7 +22,14 @@ import {
 } from '../data/index.js';
 import { layerKindSchema, modelSchema, textModelSchema } from '../models/index.js';
 import { codeReferenceSchema } from '../ownCode/index.js';
-import { granularities, partitionScopes, saliencies, schedules, type SaliencyName } from '../partition/index.js';
+import {
+  granularities,
+  partitionScopes,
+  saliencies,
+  schedules,
+  unitSums,
+  type SaliencyName,
+} from '../partition/index.js';
 
 /** From and to. */
 const fractions = z.tuple([z.number().positive(), z.number().positive()]);
@@ -344,6 +351,8 @@ export const partitionSchema = z.strictObject({
   schedule: z.enum(schedules).default('exponential'),
   scope: z.enum(partitionScopes).default('global'),
   granularity: z.enum(granularities).default('entry'),
+  /** How the scores of a unit's entries are summed: `signed`, |Σ|, as in the paper, or `absolute`, Σ|·|. */
+  unitSum: z.enum(unitSums).default('signed'),
   /** A score by name, or the file of one's own (`loadSaliency`). */
   saliency: z.union([z.enum(saliencyNames), codeReferenceSchema]).default('maskGradient'),
   /** Batches of the partition set, taken from the training set. */
@@ -355,8 +364,11 @@ export const partitionSchema = z.strictObject({
    * must be `ratio`.
    */
   masks: z.string().min(1).optional(),
-  /** Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §3). */
-  fold: z.boolean().default(true),
+  /**
+   * Fold the bank's mean into the static weight first, so that the switch is continuous (method.md §3). `byUse`: each
+   * kernel by what its router gives it on the partition set, also where coefficients sum to 1.
+   */
+  fold: z.union([z.boolean(), z.literal('byUse')]).default(true),
 });
 
 export const pictureRecipeSchema = z

@@ -107,6 +107,12 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
     const by = metric !== undefined && more.length === 0 ? metricName(metric) : 'score';
     notes.push(`Not finished, so not compared by ${by}: ${open.map(({ name }) => name).join(', ')}.`);
   }
+  if (runs.some(({ meanCoefficients }) => meanCoefficients)) {
+    notes.push(
+      'With mean coefficients every input gets the same weights, those that routers mix on average over training data: ' +
+        'what the score loses by it is the routing’s, the rest it has without.',
+    );
+  }
   if (runs.some((run) => run.layer !== 'static')) {
     notes.push('Stored numbers of a partial layer are those in use: (1 − κ)n static and κn of each of K bank entries.');
   }

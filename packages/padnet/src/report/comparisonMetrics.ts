@@ -1,5 +1,5 @@
 /** The values that runs are compared by, and which two runs can be compared by each of them. */
-import { formatBytes, formatCount, formatPercent, formatSeconds, upperFirst } from './format.js';
+import { formatBytes, formatCount, formatPercent, formatPoints, formatSeconds, upperFirst } from './format.js';
 import type { RunRecipe } from '../recipe/recipe.js';
 import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
@@ -71,6 +71,7 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       relative: 'points',
       comparable: sameTest,
     },
+    ...(runs.some(({ meanCoefficients }) => meanCoefficients) ? [meanCoefficientsMetric(runs)] : []),
     {
       title: 'Stored numbers',
       value: ({ parameters }) => parameters,
@@ -119,6 +120,16 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       detail: ({ curve }) => (curve.length === 1 ? '1 epoch' : `${curve.length} epochs`),
     },
   ];
+}
+
+function meanCoefficientsMetric(runs: readonly RunSummary[]): Metric {
+  return {
+    title: `${scoreTitle(runs)} with mean coefficients`,
+    value: ({ meanCoefficients }) => meanCoefficients?.score ?? null,
+    format: (value, { metric }) => formatScore(metric, value),
+    detail: ({ meanCoefficients, score }) =>
+      meanCoefficients && score !== null ? `${formatPoints(meanCoefficients.score - score)} without routing` : null,
+  };
 }
 
 function macsTitle(runs: readonly RunSummary[]): string {

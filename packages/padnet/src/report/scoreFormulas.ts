@@ -7,9 +7,14 @@ const formulas: Readonly<Record<SaliencyName, string>> = {
   snip: 'SNIP |Σₖ Θₖ · ∂L/∂Θₖ|',
   grasp: 'GraSP Σₖ Θₖ · (Hg)ₖ',
   synFlow: 'SynFlow Σₖ |Θₖ| · ∂R/∂|Θₖ|',
+  gain: 'the gain of letting kernels differ, Σₖ pₖ (Gₖ/pₖ − G)²',
+  newtonGain: 'that gain by steps of Newton’s kind, Σₖ pₖ (Gₖ/pₖ − G)² / h',
   variance: 'the variance of the effective parameter over inputs, λ_d² · Θᵀ Cov(α) Θ',
+  spread: 'the spread of the bank weighed by its use, λ_d² · Σₖ pₖ (Θₖ − Θ̄)²',
   magnitude: 'the mean magnitude of the bank, |Θ|',
   random: 'a random number',
+  randomByLayer: 'a random number, for as many entries in every layer',
+  shuffled: 'the mask gradient |∂L/∂M|, shuffled within each layer',
 };
 
 /** The score that `partition.saliency` names: one with its formula, or one of one's own. */

@@ -6,6 +6,7 @@ export * from './tasks/pictureData.js';
 export type { PrepareOptions, TaskKind } from './tasks/taskKind.js';
 export * from './tasks/textData.js';
 export { NonFiniteLossError } from './nonFinite.js';
+export * from './meanCoefficients.js';
 export * from './partitionRun.js';
 export * from './tasks/pictureInput.js';
 export * from './tasks/pictureTask.js';

@@ -59,7 +59,7 @@ export async function partitionRun(
     onRound,
     signal,
   });
-  await applyMasks(task, partition, { batches: options.batches, seed, epoch: 0 });
+  await applyMasks(task, partition, { batches: options.batches, seed, epoch: 0 }, options.fold);
   return { partition, before, after: await task.evaluate({ signal }) };
 }
 
@@ -107,9 +107,10 @@ function checkNarrower(
         `expected a ratio of at most that, got ${ratio}`,
     );
   }
-  if (saliency !== 'maskGradient' && saliency !== 'variance') {
+  if (!['maskGradient', 'variance', 'spread'].includes(saliency)) {
     throw new InputError(
-      `${path} is partial: only maskGradient and variance leave its static entries static, got the score ${saliency}`,
+      `${path} is partial: only maskGradient, variance and spread leave its static entries static, got the score ` +
+        saliency,
     );
   }
 }

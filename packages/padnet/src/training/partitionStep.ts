@@ -72,7 +72,7 @@ export async function partitionStep(
   const { batches, fold, rounds } = options;
   const set = { batches, seed, epoch };
   const events: (PartitionRoundEvent | PartitionEvent)[] = [];
-  if (masks && fold) await meanForMasks(task, set);
+  if (masks && fold !== false) await meanForMasks(task, set, fold);
   const partition =
     masks ??
     (await searchPartition(task, options, {
@@ -81,7 +81,7 @@ export async function partitionStep(
         events.push({ type: 'partitionRound', epoch, step, round, rounds, keepRatio, dynamicRatio }),
     }));
   task.network.zeroGrad(); // a score of one's own may have left gradients
-  await applyMasks(task, partition, set);
+  await applyMasks(task, partition, set, fold);
   const seconds = (performance.now() - start) / 1000;
   events.push({
     type: 'partition',

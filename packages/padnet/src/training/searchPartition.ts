@@ -9,6 +9,7 @@ import {
   meanIntoStatic,
   iterativeModePartition,
   measuresMean,
+  type MeanOptions,
   needsMeans,
   type Partition,
   type RoundResult,
@@ -19,14 +20,21 @@ import { findNonFinite } from './nonFinite.js';
 import type { PartitionOptions } from '../recipe/recipe.js';
 import type { Task } from './task.js';
 
-/** Before masks that are given: `meanIntoStatic` on the partition set, which is read only where that needs it. */
-export async function meanForMasks(task: Task, set: Parameters<Task['partitionLosses']>[0]): Promise<void> {
-  if (!measuresMean(task.network)) {
-    meanIntoStatic(task.network, []);
-    return;
-  }
-  using losses = await task.partitionLosses(set);
-  meanIntoStatic(task.network, losses.batchLosses);
+type PartitionSet = Parameters<Task['partitionLosses']>[0];
+
+/**
+ * Before masks that are given: `meanIntoStatic` on the partition set, which is read only where that needs it.
+ *
+ * @param fold not false
+ */
+export async function meanForMasks(task: Task, set: PartitionSet, fold: PartitionOptions['fold']): Promise<void> {
+  const means = meansBy(fold);
+  using losses = measuresMean(task.network, means) ? await task.partitionLosses(set) : null;
+  meanIntoStatic(task.network, losses?.batchLosses ?? [], means);
+}
+
+function meansBy(fold: PartitionOptions['fold']): MeanOptions {
+  return { byUse: fold === 'byUse' };
 }
 
 export interface SearchPartitionOptions {
@@ -46,7 +54,7 @@ export async function searchPartition(
   { seed, epoch, saliency, onRound, signal, ranks }: SearchPartitionOptions,
 ): Promise<Partition> {
   using losses = await task.partitionLosses({ batches: settings.batches, seed, epoch });
-  if (fold) meanIntoStatic(task.network, losses.batchLosses);
+  if (fold !== false) meanIntoStatic(task.network, losses.batchLosses, meansBy(fold));
   const { batchLosses, sampleShape } = losses;
   try {
     return await iterativeModePartition(task.network, {
@@ -78,8 +86,10 @@ function traced({ what, where }: NonFiniteError, network: nn.Module, batchLosses
 export async function applyMasks(
   task: Task,
   partition: Partition,
-  set: Parameters<Task['partitionLosses']>[0],
+  set: PartitionSet,
+  fold: PartitionOptions['fold'],
 ): Promise<void> {
-  using losses = needsMeans(task.network, partition) ? await task.partitionLosses(set) : null;
-  applyPartition(task.network, partition, losses?.batchLosses);
+  const means = meansBy(fold);
+  using losses = needsMeans(task.network, partition, means) ? await task.partitionLosses(set) : null;
+  applyPartition(task.network, partition, losses?.batchLosses, means);
 }

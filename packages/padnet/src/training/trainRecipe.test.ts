@@ -349,7 +349,7 @@ describe('a partition of a network that is partial already', () => {
       /is partial with κ = 0\.300, and static entries stay so: expected a ratio of at most that, got 0\.4$/,
     );
     expect(await failure(partitionRun(run.path, { ...settings, ratio: 0.2, saliency: 'magnitude' }))).toMatch(
-      /is partial: only maskGradient and variance leave its static entries static, got the score magnitude$/,
+      /is partial: only maskGradient, variance and spread leave its static entries static, got the score magnitude$/,
     );
   });
 });

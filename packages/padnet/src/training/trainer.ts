@@ -14,7 +14,7 @@ import { loadMachineRates } from '../compute/index.js';
 import { annealedTemperature, setTemperature, temperatureRouters } from '../dynamic/index.js';
 import { InputError, NonFiniteError, reasonOf } from '../errors.js';
 import { loadCompactStateDict } from '../layers/index.js';
-import { saliencyOf, searchLayers, type Partition, type Saliency } from '../partition/index.js';
+import { partitionSettings, saliencyOf, searchLayers, type Partition, type Saliency } from '../partition/index.js';
 import { peakMemory } from '../memory.js';
 import type { Ranks } from '../ranks.js';
 import { holdFolder } from '../runs/folderLock.js';
@@ -216,9 +216,8 @@ export class Trainer {
   get partition(): Partition | null {
     if (!this.#partition || !this.#progress.partitioned) return null;
     if (this.#masks) return this.#masks;
-    const { ratio, rounds, schedule, scope: over, granularity, batches } = this.#partition;
-    const settings = { ratio, rounds, schedule, scope: over, granularity, saliency: this.#saliency.name, batches };
-    return partitionOf(this.network, this.#shapes, { ...settings, seed: this.#training.seed });
+    const settings = { ...this.#partition, saliency: this.#saliency.name, seed: this.#training.seed };
+    return partitionOf(this.network, this.#shapes, partitionSettings(settings));
   }
 
   /**

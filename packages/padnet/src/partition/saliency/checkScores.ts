@@ -2,6 +2,7 @@
 import { inspect } from 'node:util';
 import { ops, scope, Tensor } from '@padnet/torch';
 import { InputError, NonFiniteError } from '../../errors.js';
+import type { LayerScores } from '../selectDynamic.js';
 import type { ScoringContext } from './scoring.js';
 
 /**
@@ -32,6 +33,33 @@ export function checkScores(
         `${what} gives scores for ${inspect(path)}, which is not a searched layer; expected those of ` +
           [...sources.keys()].join(', '),
       );
+}
+
+/**
+ * The same of scores of units.
+ *
+ * @param layers those that they were made of
+ * @throws as `checkScores`
+ */
+export function checkUnitScores(
+  scores: unknown,
+  layers: readonly LayerScores[],
+  what: string,
+): asserts scores is readonly Tensor[] {
+  const fits =
+    Array.isArray(scores) &&
+    scores.length === layers.length &&
+    layers.every((layer, index) => {
+      const given: unknown = scores[index];
+      return given instanceof Tensor && shapeOf(given)?.join() === layer.scores.shape.join();
+    });
+  if (!fits)
+    throw new InputError(
+      `${what}: ofUnits must return an array with a tensor of the units' shape for each that it got`,
+    );
+  for (const [index, given] of (scores as readonly Tensor[]).entries())
+    if (!scope(() => ops.isfinite(given).all().item()))
+      throw new NonFiniteError(`${what}: ofUnits`, `what it gives at ${index} is not`);
 }
 
 /** Null where it was freed. */

@@ -1,11 +1,16 @@
-export { checkScores } from './checkScores.js';
+export { checkScores, checkUnitScores } from './checkScores.js';
+export { gain } from './gain.js';
 export { grasp } from './grasp.js';
 export { magnitude } from './magnitude.js';
 export { loadSaliency, saliencyOf, type OwnSaliency } from './ownSaliency.js';
+export { newtonGain } from './newtonGain.js';
 export { random } from './random.js';
+export { randomByLayer } from './randomByLayer.js';
 export { saliencies, type SaliencyName } from './saliencies.js';
-export { maskGradient, normalised, unitSaliency, type Saliency } from './saliency.js';
+export { maskGradient, normalised, unitSaliency, type Saliency, type ScoredRound } from './saliency.js';
 export type { ScoringContext } from './scoring.js';
+export { shuffled } from './shuffled.js';
 export { snip } from './snip.js';
+export { spread } from './spread.js';
 export { synFlow } from './synFlow.js';
 export { variance } from './variance.js';

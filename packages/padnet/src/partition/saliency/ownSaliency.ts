@@ -23,11 +23,13 @@ export function loadSaliency(reference: string, options: CodeOptions): OwnSalien
   if (problem !== null) throw new InputError(`partition.saliency: ${file}: ${problem}`);
   const saliency = exported as Saliency;
   const { name, isSigned } = saliency;
+  const ofUnits = saliency.ofUnits?.bind(saliency);
   return {
     reference: pinned,
     saliency: {
       name,
       ...(isSigned !== undefined && { isSigned }),
+      ...(ofUnits && { ofUnits }),
       score: async (context) => {
         const score = `partition.saliency: ${file}: score`;
         let scores: unknown;
@@ -55,12 +57,14 @@ function saliencyProblem(exported: unknown): string | null {
   if (exported === undefined) return `${expected}; the default export is missing`;
   if (typeof exported !== 'object' || exported === null)
     return `${expected}; the default export is ${exported === null ? 'null' : `a ${typeof exported}`}`;
-  const { name, score, isSigned } = exported as Partial<Record<keyof Saliency, unknown>>;
+  const { name, score, isSigned, ofUnits } = exported as Partial<Record<keyof Saliency, unknown>>;
   if (typeof name !== 'string' || name === '')
     return `${expected}; name is ${typeof name === 'string' ? 'empty' : 'not a string'}`;
   if (name in saliencies) return `name: ${name} is a score of padnet's own; give it another`;
   if (typeof score !== 'function') return `${expected}; score is not a function`;
   if (isSigned !== undefined && typeof isSigned !== 'boolean')
     return `isSigned: expected true or false, got ${typeof isSigned}`;
+  if (ofUnits !== undefined && typeof ofUnits !== 'function')
+    return `ofUnits: expected a function, got ${typeof ofUnits}`;
   return null;
 }

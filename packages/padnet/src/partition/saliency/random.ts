@@ -11,4 +11,9 @@ export const random: Saliency = {
       scoreEach(sources, ({ bank: { dtype, device }, shape }) => ops.rand(shape, { generator, dtype }).to(device)),
     );
   },
+  /** Of units too: a sum over many entries would say how many they are. */
+  ofUnits(layers, { seed }) {
+    const generator = new Generator(seed);
+    return layers.map(({ scores: { numel, dtype, device } }) => ops.rand([numel], { generator, dtype }).to(device));
+  },
 };

@@ -15,14 +15,14 @@ import {
 import { expectClose } from '@padnet/torch/testing';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { convertToPartial, convertToPartialMoE, type ConvertOptions } from '../../convert/index.js';
-import { DcdRouter, KernelAttention, mixBank } from '../../dynamic/index.js';
+import { DcdRouter, KernelAttention, mixBank, NoisyTopK } from '../../dynamic/index.js';
 import { pretrainedStack } from '../../layers/feedForwardStack.test.fixture.js';
 import { DecomposedConv2d, DynamicConv2d, MoELinear } from '../../layers/index.js';
 import { MobileNetV2 } from '../../models/index.js';
 import { Mask, SearchSource } from '../../partial/index.js';
 import { iterativeModePartition } from '../iterativeModePartition.js';
 import { searchLayers } from '../partition.js';
-import { grasp, saliencies, snip, synFlow, variance, type Saliency } from './index.js';
+import { gain, grasp, newtonGain, saliencies, snip, spread, synFlow, variance, type Saliency } from './index.js';
 
 /** [K, out, in, 1, 1] of kernels in float64, λ_d = 2σ(φ) */
 function pointwise(bank: Tensor, staticWeight: Tensor, mask: Mask, phi = 0): DynamicConv2d {
@@ -352,27 +352,213 @@ describe('variance', () => {
   });
 });
 
-describe.each(Object.values(saliencies))('$name', (saliency) => {
-  it.each<[string, ConvertOptions]>([
-    ['depth-wise layers', { numKernels: 2 }],
-    ['DCD', { router: (geometry) => new DcdRouter({ geometry }), noise: 0.01 }],
-  ])('partitions a network with %s in float32, leaves it as it was and leaks nothing', async (_, conversion) => {
-    const mobile = convertToPartial(
-      new MobileNetV2({ inChannels: 1, numClasses: 3, stem: 'small', widthMultiplier: 0.1 }),
-      conversion,
-    );
-    const inputs = randn([4, 1, 8, 8]);
-    const labels = tensor([0, 1, 2, 0]).to('int64');
-    const losses = [(): Tensor => ops.crossEntropyLoss(mobile.forward(inputs), labels)];
-    const options = { ratio: 0.4, rounds: 2, saliency, batchLosses: losses, sampleShape: [1, 8, 8] };
-    const before = Array.from(mobile.stateDict(), ([name, value]) => [name, value.toArray()]);
-    const { rounds } = await iterativeModePartition(mobile, options);
-    // Less where entries tie: those of filters that no ReLU lets through all score 0.
-    expect(rounds.at(-1)!.dynamicRatio).toBeLessThan(0.405);
-    expect(rounds.at(-1)!.dynamicRatio).toBeGreaterThan(0.1);
-    expect(Array.from(mobile.stateDict(), ([name, value]) => [name, value.toArray()])).toEqual(before);
-    const live = liveTensors();
-    await iterativeModePartition(mobile, options);
-    expect(liveTensors()).toBeLessThanOrEqual(live); // fewer where those of earlier tests are collected
+/** Of the layer at `path`, p_k by its router on all pictures, the layers before it being static. */
+function useOf(path: string): number[] {
+  const layer = network.getModule(path);
+  if (!(layer instanceof DynamicConv2d)) throw new Error('no convolution');
+  return noGrad(() =>
+    scope(() => {
+      let inputs: Tensor | null = null;
+      const watch = (at: string, _module: nn.Module, input: Tensor): void => {
+        if (at === path) inputs = input;
+      };
+      nn.watchForward(network, watch, () => network.forward(images.reshape([10, 2, 3, 3])));
+      return layer.router.forward(inputs!).mean([0]).toArray();
+    }),
+  );
+}
+
+/** The loss of all batches where each kernel adds `values` [K] to entry `index` of a layer, all else being static. */
+function lossWith(source: SearchSource, index: number, values: readonly number[]): number {
+  return source.withBankVariable((bank) =>
+    noGrad(() =>
+      scope(() => {
+        const entry = bank.detach().reshape([values.length, -1]).select(1, index);
+        entry.copy_(tensor(values));
+        return totalLoss().item();
+      }),
+    ),
+  );
+}
+
+function makeStatic(): ReadonlyMap<string, SearchSource> {
+  const sources = searchLayers(network);
+  for (const source of sources.values()) source.mask = Mask.empty(source.shape);
+  return sources;
+}
+
+/** ∂L/∂Φ_kj by differences [K]. */
+function gradientsOf(source: SearchSource, index: number): number[] {
+  const step = 1e-6;
+  return [0, 1, 2].map((kernel) => {
+    const at = (change: number): number =>
+      lossWith(
+        source,
+        index,
+        [0, 1, 2].map((each) => (each === kernel ? change : 0)),
+      );
+    return (at(step) - at(-step)) / (2 * step);
+  });
+}
+
+describe('gain', () => {
+  it('is how much more a step takes from the loss where the kernels may differ, whatever the masks are', async () => {
+    const scores = await scoresOf(gain);
+    const largest = Math.max(...[...scores.values()].flatMap((layer) => layer.toArray()));
+    const sources = makeStatic();
+    for (const [path, source] of sources) {
+      const use = useOf(path);
+      scores
+        .get(path)!
+        .toArray()
+        .forEach((value, index) => {
+          const gradients = gradientsOf(source, index);
+          const shared = gradients.reduce((sum, each) => sum + each, 0);
+          const step = 1e-5;
+          const apart = gradients.map((each, kernel) => (-step * each) / use[kernel]!);
+          const together = gradients.map(() => -step * shared);
+          const gained = (lossWith(source, index, together) - lossWith(source, index, apart)) / step;
+          expect(Math.abs(value - gained), `${path} ${index}`).toBeLessThan(1e-3 * largest);
+        });
+    }
+    expect(largest).toBeGreaterThan(1e-4);
+  });
+
+  it('is 0 where every input gets the same coefficients', async () => {
+    noGrad(() => {
+      for (const [, module] of network.namedModules())
+        if (module instanceof KernelAttention) {
+          for (const parameter of module.parameters()) if (parameter.dim === 2) parameter.zero_();
+        }
+    });
+    for (const saliency of [gain, newtonGain])
+      for (const layer of (await scoresOf(saliency)).values()) expect(Math.max(...layer.toArray())).toBeLessThan(1e-20);
+  });
+
+  it('leaves masks as they were, also where it fails', async () => {
+    const masks = (): number[] => [...searchLayers(network).values()].flatMap(({ mask }) => [...mask.bits]);
+    const before = masks();
+    await scoresOf(gain);
+    const failing = (): Tensor => {
+      throw new Error('no loss');
+    };
+    await expect(scoresOf(newtonGain, network, [failing])).rejects.toThrow('no loss');
+    expect(masks()).toEqual(before);
+    expect(new Set(before).size).toBeGreaterThan(1);
   });
 });
+
+describe('newtonGain', () => {
+  it('is gain over the squared gradients of the batches, from 0 to their number', async () => {
+    const [gains, scores] = [await scoresOf(gain), await scoresOf(newtonGain)];
+    const sources = makeStatic();
+    const values = [...scores.values()].flatMap((layer) => layer.toArray());
+    expect(Math.max(...values)).toBeLessThanOrEqual(2);
+    expect(Math.max(...values)).toBeGreaterThan(0.01);
+    expect(Math.min(...values)).toBeGreaterThanOrEqual(0);
+    for (const [path, source] of sources) {
+      const use = tensor(useOf(path), { dtype: 'float64' }).reshape([3, 1, 1, 1, 1]);
+      const squares = batchLosses.map((loss) => {
+        const [gradient] = source.withBankVariable((bank) => grad(loss(), [bank]));
+        return noGrad(() => gradient!.square().div(use).sum([0]));
+      });
+      const curvature = squares[0]!.add(squares[1]!);
+      const expected = ops.where(curvature.gt(0), gains.get(path)!.div(curvature), zeros([], { dtype: 'float64' }));
+      expectClose(scores.get(path)!, expected, { atol: 1e-10 });
+    }
+  });
+
+  it('stays the same where a layer before batch norm is scaled, unlike gain', async () => {
+    const [gains, scores] = [await scoresOf(gain), await scoresOf(newtonGain)];
+    const norm = network.getModule('2');
+    if (!(norm instanceof nn.BatchNorm2d)) throw new Error('no batch norm');
+    const source = searchLayers(network).get('0')!;
+    noGrad(() => {
+      norm.runningVar!.copy_(norm.runningVar!.add(norm.eps).mul(9).sub(norm.eps));
+      norm.runningMean!.mul_(3);
+      source.bank.mul_(3);
+      source.staticWeight.mul_(3);
+    });
+    for (const [path, layer] of await scoresOf(newtonGain))
+      expectClose(layer, scores.get(path)!, { atol: 1e-9, rtol: 1e-9 });
+    expectClose((await scoresOf(gain)).get('0')!, gains.get('0')!.div(9), { atol: 1e-9, rtol: 1e-9 });
+  });
+
+  it('is 0, not NaN, where nothing reaches the loss', async () => {
+    const none = (): Tensor => network.forward(images.select(0, 0)).sum().mul(0);
+    for (const layer of (await scoresOf(newtonGain, network, [none])).values())
+      expect(new Set(layer.toArray())).toEqual(new Set([0]));
+  });
+});
+
+describe('spread', () => {
+  it('is the variance of the kernels by their use, times λ_d²', async () => {
+    const scores = await scoresOf(spread);
+    const use = useOf('0');
+    const source = searchLayers(network).get('0')!;
+    const kernels = [0, 1, 2].map((kernel) => source.bank.detach().select(0, kernel).toArray());
+    const scale = 2 / (1 + Math.exp(-0.3));
+    scores
+      .get('0')!
+      .toArray()
+      .forEach((value, entry) => {
+        const mean = kernels.reduce((sum, kernel, k) => sum + use[k]! * kernel[entry]!, 0);
+        const expected = kernels.reduce((sum, kernel, k) => sum + use[k]! * (kernel[entry]! - mean) ** 2, 0);
+        expect(value).toBeCloseTo(scale ** 2 * expected, 10);
+      });
+  });
+
+  it('is what variance says where one expert is chosen, and 0 of experts that are never used', async () => {
+    const stack = convertToPartialMoE(pretrainedStack({ depth: 1 }), { numExperts: 3, k: 1, noise: 0.5 }).to('float64');
+    const inputs = randn([3, 4, 6], { dtype: 'float64' });
+    const loss = (): Tensor => stack.classify(inputs).sum();
+    const routers = Array.from(stack.namedModules(), ([, module]) => module).filter(
+      (module) => module instanceof NoisyTopK,
+    );
+    // Every token gets expert 0.
+    for (const layer of (await scoresOf(spread, stack, [loss])).values())
+      expect(new Set(layer.toArray())).toEqual(new Set([0]));
+    noGrad(() => {
+      for (const { wGate } of routers) wGate.copy_(randn(wGate.shape));
+    });
+    const expected = await scoresOf(variance, stack, [loss]);
+    for (const [path, layer] of await scoresOf(spread, stack, [loss]))
+      expectClose(layer, expected.get(path)!, { atol: 1e-12 });
+    expect(Math.max(...expected.get('layers.0.intermediate')!.toArray())).toBeGreaterThan(1e-3);
+  });
+
+  it('is exactly 0 where kernels are the same', async () => {
+    const source = searchLayers(network).get('0')!;
+    noGrad(() => source.bank.copy_(source.bank.narrow(0, 1, 1).expand(source.bank.shape).clone()));
+    expect(new Set((await scoresOf(spread)).get('0')!.toArray())).toEqual(new Set([0]));
+  });
+});
+
+// Those by lot: `byLot.test.ts`.
+describe.each(Object.values(saliencies).filter(({ name }) => !['randomByLayer', 'shuffled'].includes(name)))(
+  '$name',
+  (saliency) => {
+    it.each<[string, ConvertOptions]>([
+      ['depth-wise layers', { numKernels: 2, noise: 0.1 }],
+      ['DCD', { router: (geometry) => new DcdRouter({ geometry }), noise: 0.01 }],
+    ])('partitions a network with %s in float32, leaves it as it was and leaks nothing', async (_, conversion) => {
+      const mobile = convertToPartial(
+        new MobileNetV2({ inChannels: 1, numClasses: 3, stem: 'small', widthMultiplier: 0.1 }),
+        conversion,
+      );
+      const inputs = randn([4, 1, 8, 8]);
+      const labels = tensor([0, 1, 2, 0]).to('int64');
+      const losses = [(): Tensor => ops.crossEntropyLoss(mobile.forward(inputs), labels)];
+      const options = { ratio: 0.4, rounds: 2, saliency, batchLosses: losses, sampleShape: [1, 8, 8] };
+      const before = Array.from(mobile.stateDict(), ([name, value]) => [name, value.toArray()]);
+      const { rounds } = await iterativeModePartition(mobile, options);
+      // Less where entries tie: those of filters that no ReLU lets through all score 0.
+      expect(rounds.at(-1)!.dynamicRatio).toBeLessThan(0.405);
+      expect(rounds.at(-1)!.dynamicRatio).toBeGreaterThan(0.1);
+      expect(Array.from(mobile.stateDict(), ([name, value]) => [name, value.toArray()])).toEqual(before);
+      const live = liveTensors();
+      await iterativeModePartition(mobile, options);
+      expect(liveTensors()).toBeLessThanOrEqual(live); // fewer where those of earlier tests are collected
+    });
+  },
+);

@@ -7,6 +7,7 @@
  */
 import { grad, noGrad, type Tensor } from '@padnet/torch';
 import { InputError } from '../../errors.js';
+import type { LayerScores } from '../selectDynamic.js';
 import { sumOverBatches, withMaskVariables, type ScoringContext } from './scoring.js';
 
 /** A score of entries. One of one's own: see `examples/ownSaliency.ts`. */
@@ -19,6 +20,18 @@ export interface Saliency {
   readonly isSigned?: boolean;
   /** Signed scores of every layer's entries, of the shape of one bank entry; the caller frees them. */
   score(context: ScoringContext): Promise<Map<string, Tensor>>;
+  /**
+   * The scores that units are chosen by, instead of those that `unitSaliency` makes of their entries'.
+   *
+   * @param layers the latter [units], of each group that shares a threshold in scope `local`
+   */
+  ofUnits?(layers: readonly LayerScores[], round: ScoredRound): readonly Tensor[];
+}
+
+export interface ScoredRound {
+  readonly seed: number;
+  /** Whether the masks of this round stay. */
+  readonly isLast: boolean;
 }
 
 /** The paper's score: Σ_b ∂L_b / ∂M_j. */

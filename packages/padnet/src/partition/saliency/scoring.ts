@@ -4,7 +4,7 @@
  */
 import { setImmediate } from 'node:timers/promises';
 import { noGrad, ops, scope, zeros, type nn, type Tensor } from '@padnet/torch';
-import type { SearchSource } from '../../partial/index.js';
+import { Mask, type SearchSource } from '../../partial/index.js';
 import type { Ranks } from '../../ranks.js';
 
 /** The material that a score of entries is computed from. */
@@ -81,9 +81,39 @@ export async function sumOverBatches(
 /** A score of each layer by itself; the caller frees them. */
 export function scoreEach(
   sources: ReadonlyMap<string, SearchSource>,
-  score: (source: SearchSource) => Tensor,
+  score: (source: SearchSource, path: string) => Tensor,
 ): Map<string, Tensor> {
-  return new Map(Array.from(sources, ([path, source]) => [path, scope(() => noGrad(() => score(source))).keep()]));
+  return new Map(
+    Array.from(sources, ([path, source]) => [path, scope(() => noGrad(() => score(source, path))).keep()]),
+  );
+}
+
+/** Runs `body` with every entry static; the masks are as before when it ends. */
+export async function whileStatic<T>(sources: ReadonlyMap<string, SearchSource>, body: () => Promise<T>): Promise<T> {
+  const before = Array.from(sources.values(), (source) => [source, source.mask] as const);
+  for (const [source] of before) source.mask = Mask.empty(source.shape);
+  try {
+    return await body();
+  } finally {
+    for (const [source, mask] of before) source.mask = mask;
+  }
+}
+
+/** What each kernel has [K, …shape] over its use p [K], 0 for kernels that are never used. */
+export function byUse(values: Tensor, use: Tensor): Tensor {
+  return values.div(ofKernels(ops.where(use.gt(0), use, ops.onesLike(use)), values));
+}
+
+/** Σ_k p_k (v_k − Σ_l p_l v_l)²: v [K, …shape], p [K] that sum to 1 → […shape]. Of values that are the same, 0. */
+export function varianceByUse(values: Tensor, use: Tensor): Tensor {
+  const weights = ofKernels(use, values);
+  const differences = values.sub(values.narrow(0, 0, 1));
+  const mean = differences.mul(weights).sum([0]);
+  return differences.sub(mean).square().mul(weights).sum([0]);
+}
+
+function ofKernels(use: Tensor, values: Tensor): Tensor {
+  return use.to(values.dtype).reshape([-1, ...values.shape.slice(1).map(() => 1)]);
 }
 
 /** Runs `body` with the masks of all layers as variables, in order: see `SearchSource.withMaskVariable`. */

@@ -132,9 +132,9 @@ function thresholdText({ recipe }: RunSummary): string {
 function partitionText({ recipe }: RunSummary): string {
   const partition = recipe?.partition;
   if (!partition) return '';
-  const { ratio, rounds, schedule, scope, granularity, saliency } = partition;
+  const { ratio, rounds, schedule, scope, granularity, unitSum, saliency } = partition;
   return (
     `κ = ${ratio}, ${rounds} ${schedule} ${rounds === 1 ? 'round' : 'rounds'}, ${scope}, by ${granularity}, ` +
-    scoreFormulas.scoreName(saliency)
+    `${scoreFormulas.scoreName(saliency)}${unitSum === 'absolute' ? ', absolute values summed' : ''}`
   );
 }
