@@ -62,6 +62,7 @@ export {
   type DcdRouterOptions,
   type EffectiveParameter,
   type Gains,
+  type InitialGains,
   type Gating,
   KernelAttention,
   type KernelAttentionOptions,

@@ -103,6 +103,7 @@ const ofLayers = {
   layers: '',
   convolution: '',
   kernels: '',
+  routerWidth: '',
   noise: '',
   ratio: '',
   recipe: '',

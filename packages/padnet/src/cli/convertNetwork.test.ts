@@ -107,6 +107,24 @@ describe('convertNetwork', () => {
     expect(inspect('out').rows.some(({ kind }) => kind === 'DynamicConv2d partial')).toBe(true);
   });
 
+  it('makes routers as wide as it is asked to, which what reads the network knows', async () => {
+    const narrow = await convert(pictures, { layer: 'dynamic' });
+    const wide = await convert(pictures, { layer: 'dynamic', routerWidth: 8 });
+    expect(wide.difference).toBeLessThan(1e-4);
+    // A hidden unit of a layer of C channels has C and K numbers; 1 or 2 units become 8.
+    const layers = inspect('out').rows.filter(({ kind }) => kind.startsWith('DynamicConv2d'));
+    const added = layers.map(
+      ({ inputShape }) => (8 - Math.max(1, Math.floor(inputShape![0]! / 16))) * (inputShape![0]! + 4),
+    );
+    expect(wide.after.stored.parameters - narrow.after.stored.parameters).toBe(added.reduce((a, b) => a + b, 0));
+    await expect(convert(pictures, { layer: 'dynamic', convolution: 'condconv', routerWidth: 8 })).rejects.toThrow(
+      '--router-width is for the routers of dyconv and odconv',
+    );
+    await expect(convert(encoder, { layer: 'dynamic', routerWidth: 8 })).rejects.toThrow(
+      '--router-width is for networks for pictures',
+    );
+  });
+
   it('makes them dynamic and partial by DCD, which has no kernels to mix', async () => {
     for (const options of [{ layer: 'dynamic' }, { layer: 'partial', ratio: 0.3 }] as const) {
       const { difference, after } = await convert(pictures, { ...options, convolution: 'dcd' });

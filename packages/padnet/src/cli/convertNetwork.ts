@@ -29,7 +29,7 @@ import type { ConvertOptions } from './convertOptions.js';
 import { commandsOf } from './modalities.js';
 import { writeNetworkFolder } from './networkFolder.js';
 import { checkWidth } from './options.js';
-import { refuseOptions, refuseUsage, UsageError } from './usage.js';
+import { optionName, refuseOptions, refuseUsage, UsageError } from './usage.js';
 
 export interface Conversion extends WrittenNetwork {
   readonly before: NetworkCounts;
@@ -89,13 +89,17 @@ function checkOptions(source: ConvertSource, path: string, options: ConvertOptio
   const obstacle = layer === 'static' && from !== 'static' ? convert.staticObstacle(path, from) : null;
   if (obstacle !== null) throw new InputError(obstacle);
   refuseOptions(options, convert.refused, (option, purpose) => `${option} is for networks for ${purpose}`);
-  const ofCopies = ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'noise'] as const;
+  const ofCopies = ['experts', 'k', 'position', 'layers', 'kernels', 'convolution', 'routerWidth', 'noise'] as const;
   const copied = ofCopies.find((name) => options[name] !== undefined);
   refuseUsage({
     '--kernels is for convolutions that mix kernels, and dcd does not':
       options.kernels !== undefined && options.convolution === 'dcd',
-    [`--${copied!} is for what becomes dynamic, not --layer static`]: copied !== undefined && layer === 'static',
-    [`--${copied!} is for a static network; ${path} is dynamic already`]: copied !== undefined && from !== 'static',
+    '--router-width is for the routers of dyconv and odconv':
+      options.routerWidth !== undefined && !['dyconv', 'odconv', undefined].includes(options.convolution),
+    [`${optionName(copied ?? '')} is for what becomes dynamic, not --layer static`]:
+      copied !== undefined && layer === 'static',
+    [`${optionName(copied ?? '')} is for a static network; ${path} is dynamic already`]:
+      copied !== undefined && from !== 'static',
     [`--ratio is for --layer partial, not ${layer}`]: ratio !== undefined && layer !== 'partial',
   });
 }

@@ -50,6 +50,11 @@ export const defineConvert = (command: Command, onRemark: (text: string) => void
     .option('--layers <numbers>', 'feed-forward blocks to convert, from 0 (default: all)', listOfNumbers(0))
     .option('--convolution <name>', 'dyconv (default), condconv, odconv or dcd', oneOf(dynamicConvolutions))
     .option('--kernels <number>', 'kernels of each convolution, but for dcd (default: 4)', wholeNumber(1))
+    .option(
+      '--router-width <number>',
+      'hidden units of each router, at least; or quarter (default: published)',
+      routerWidth,
+    )
     .option('--noise <number>', 'on the copies, in deviations of the weight (default: 0)', nonNegativeNumber)
     .option('--ratio <number>', 'fraction of the entries that stay dynamic, the largest (default: 1)', fraction)
     .option('--recipe <file>', 'on whose data routers for pictures are measured (default: that of the run)')
@@ -63,6 +68,11 @@ export interface ConvertOptions extends Given, Partial<Pick<Remarks, 'onText' | 
   readonly layer: LayerKind;
   readonly force?: boolean | undefined;
   readonly signal?: AbortSignal | undefined;
+}
+
+/** @throws InvalidArgumentError where it is neither */
+function routerWidth(text: string): number | 'quarter' | 'published' {
+  return text === 'quarter' || text === 'published' ? text : wholeNumber(1)(text);
 }
 
 /** @throws InvalidArgumentError where there is no such kind */

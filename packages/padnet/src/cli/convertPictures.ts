@@ -44,7 +44,7 @@ async function writePictures(
   options: ConvertOptions,
 ): Promise<ToStaticCost | null> {
   const { network, description } = source;
-  const { layer, convolution = 'dyconv', kernels: numKernels = 4, noise = 0 } = options;
+  const { layer, convolution = 'dyconv', kernels: numKernels = 4, routerWidth = 'published', noise = 0 } = options;
   const isStatic = description.model.layer === 'static';
   if (isStatic && layer === 'static') {
     savePictureModel(join(out, 'model.json'), network, description);
@@ -58,7 +58,7 @@ async function writePictures(
     savePictureModel(join(out, 'model.json'), network, description);
     return { before: measured(before, seconds), after: measured(after, passSeconds(source)) };
   }
-  const copies = isStatic ? { convolution, numKernels } : {};
+  const copies = isStatic ? { convolution, numKernels, routerWidth } : {};
   const model = parseSection(
     modelSchema,
     { ...description.model, ...copies, layer, noise, bankInitialisation: 'copies' },

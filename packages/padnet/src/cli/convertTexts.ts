@@ -10,7 +10,7 @@ import type { ConvertOptions } from './convertOptions.js';
 import { tableOptions } from './textInputs.js';
 
 export const textConverter: Converter<TextModel> = {
-  refused: { kernels: 'pictures', convolution: 'pictures' },
+  refused: { kernels: 'pictures', convolution: 'pictures', routerWidth: 'pictures' },
   measuresRouters: false,
   writesStatic: () => true,
   staticObstacle: (path, layer) =>

@@ -93,6 +93,7 @@ export function explained(path: string, convert: () => unknown): void {
 /** The options that give keys of `model.json`. */
 export const optionNames = {
   numKernels: '--kernels',
+  routerWidth: '--router-width',
   numExperts: '--experts',
   k: '--k',
   layers: '--layers',

@@ -22,6 +22,11 @@ export function refuseOptions(
 ): void {
   for (const [name, purpose] of Object.entries(refused)) {
     if ((options as Readonly<Record<string, unknown>>)[name] === undefined) continue;
-    throw new UsageError(message(`--${name.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`, purpose));
+    throw new UsageError(message(optionName(name), purpose));
   }
+}
+
+/** `--router-width` for `routerWidth`. */
+export function optionName(key: string): string {
+  return `--${key.replace(/[A-Z]/g, (letter) => `-${letter.toLowerCase()}`)}`;
 }

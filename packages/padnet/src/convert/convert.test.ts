@@ -153,7 +153,7 @@ describe('conversion', () => {
         if (module instanceof SearchSource) module.mask = Mask.fromTensor(rand(module.shape).lt(0.5));
       expectClose(output(same), output(net), { atol: 1e-6 });
     }
-    const fresh = copy({ bankInitialisation: 'independent' });
+    const fresh = copy({ bankInitialisation: 'independent', bankSpread: 'perKernel' });
     const noisy = copy({ noise: 0.1 });
     const moved = (of: nn.Sequential): number => output(of).sub(output(net)).abs().max().item();
     expect(moved(noisy)).toBeGreaterThan(1e-3);
@@ -225,7 +225,7 @@ describe('conversion', () => {
     expect(before.source).toBeInstanceOf(Bank);
   });
 
-  it('starts a bank from copies, noisy copies, or independent kernels of the same spread', () => {
+  it('starts a bank from copies, noisy copies, or independent kernels', () => {
     manualSeed(2);
     const spread = (options: Parameters<typeof convertToDynamic>[1]): { between: number; size: number } => {
       const net = convertToDynamic(
@@ -246,9 +246,14 @@ describe('conversion', () => {
     const static_ = 1 / Math.sqrt(3 * 36); // uniform within ±1/√fan-in
     expect(spread({}).between).toBeLessThan(1e-8);
     expect(spread({ noise: 0.1 }).between / static_).toBeCloseTo(0.1 * Math.sqrt(3 / 4), 2);
-    const independent = spread({ bankInitialisation: 'independent' });
-    expect(independent.size / static_).toBeCloseTo(1, 1);
-    expect(independent.between / static_).toBeCloseTo(Math.sqrt(3 / 4), 1);
+    for (const [bankSpread, size] of [
+      ['perKernel', 1],
+      ['effective', 2], // so that the mean of four has the spread of one
+    ] as const) {
+      const independent = spread({ bankInitialisation: 'independent', bankSpread });
+      expect(independent.size / static_ / size).toBeCloseTo(1, 1);
+      expect(independent.between / static_ / size).toBeCloseTo(Math.sqrt(3 / 4), 1);
+    }
   });
 
   it.each([

@@ -9,6 +9,7 @@ import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '.
 import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
+import { initialDivisors } from './initialDivisors.js';
 import { wholeBank } from './wholeBank.js';
 
 /** Makes the router of a layer. */
@@ -115,30 +116,29 @@ interface InitialLayer {
   readonly biasBank: Tensor | null;
 }
 
-/** Equal to a static convolution where its bank starts from copies; else as published. */
-function initialLayer({ weight, bias }: nn.Conv, router: Router, options: ConvertOptions): InitialLayer {
+/** Equal to a static convolution where its bank starts from copies, else with a kernel of its spread. */
+function initialLayer({ weight, bias, geometry }: nn.Conv, router: Router, options: ConvertOptions): InitialLayer {
   const { numKernels } = router;
-  const { bankInitialisation = 'copies' } = options;
-  const gains = bankInitialisation === 'copies' ? router.neutralise?.() : undefined;
-  const { coefficients, spatial, output } = gains ?? { coefficients: 1, spatial: 1, output: 1 };
-  const staticWeight = weight.detach().div(output);
+  const divisors = initialDivisors(router, geometry, options);
+  const staticWeight = weight.detach().div(divisors.output);
   return {
-    bank: initialBank(staticWeight.div(coefficients * spatial), numKernels, options),
+    bank: initialBank(staticWeight.div(divisors.bank), numKernels, options),
     staticWeight,
-    biasBank: initialBias(bias?.detach().div(coefficients) ?? null, numKernels),
+    biasBank: initialBias(bias?.detach().div(divisors.bias) ?? null, numKernels),
   };
 }
 
 /**
- * DCD around a static convolution. Where nothing is to change, P starts at 0 and the channel scale at 1. Training moves
- * both from the first step, P by the gradient that z + BN(Φ(x) · z) gives it, and all that lies before them from the
- * second. Noise is the share of P's usual start.
+ * DCD around a static convolution. P starts at 0, so that the kernel is the static one with its channels scaled, and
+ * where nothing is to change, the scale at 1. Training moves both from the first step, P by the gradient that z +
+ * BN(Φ(x) · z) gives it, and all that lies before them from the second. Noise is the share of P's usual start, which it
+ * has with `perKernel`.
  */
 function decompose(
   conv: nn.Conv,
   path: string,
   router: DcdRouter,
-  { bankInitialisation = 'copies', noise = 0 }: ConvertOptions,
+  { bankInitialisation = 'copies', bankSpread = 'effective', noise = 0 }: ConvertOptions,
 ): DecomposedConv2d {
   if (!(conv instanceof nn.Conv2d))
     throw new RangeError(`DCD is for two dimensions; '${path}' is a ${conv.constructor.name}: name it in keepStatic`);
@@ -154,9 +154,8 @@ function decompose(
     weight: weight.detach(),
     bias: bias?.detach() ?? null,
   });
-  if (bankInitialisation === 'copies') {
-    router.neutralise();
-    noGrad(() => layer.p.mul_(noise));
-  }
+  const isFresh = bankInitialisation === 'independent';
+  if (!isFresh) router.neutralise();
+  if (!isFresh || bankSpread === 'effective') noGrad(() => layer.p.mul_(noise));
   return layer;
 }

@@ -1,4 +1,4 @@
 export * from './convert.js';
 export * from './convertMoE.js';
 export * from './toStatic.js';
-export { bankInitialisations, type InitialBankOptions } from './initialBank.js';
+export { bankInitialisations, bankSpreads, type InitialBankOptions } from './initialBank.js';

@@ -3,12 +3,19 @@ import { noGrad, ops, type Tensor } from '@padnet/torch';
 
 export const bankInitialisations = ['copies', 'independent'] as const;
 
+export const bankSpreads = ['effective', 'perKernel'] as const;
+
 export interface InitialBankOptions {
   /**
-   * `copies` of the static weight (a trained network keeps its output), or `independent` normal numbers of the same
-   * spread (a network trained from the start). @default 'copies'
+   * `copies` of the static weight (a trained network keeps its output), or `independent` normal numbers (a network
+   * trained from the start). @default 'copies'
    */
   readonly bankInitialisation?: (typeof bankInitialisations)[number];
+  /**
+   * What starts with the spread of the static weight where kernels are independent: the `effective` kernel (method.md
+   * §6), or each kernel of the bank, as published. @default 'effective'
+   */
+  readonly bankSpread?: (typeof bankSpreads)[number];
   /** Normal noise on copies, in standard deviations of the weight. @default 0 */
   readonly noise?: number;
 }

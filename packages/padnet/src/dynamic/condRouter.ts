@@ -3,7 +3,7 @@
  * do not sum to 1.
  */
 import { nn, noGrad, scope, type Tensor } from '@padnet/torch';
-import { pooled, type Gains, type Router } from './router.js';
+import { pooled, type Gains, type InitialGains, type Router } from './router.js';
 
 export interface CondRouterOptions {
   readonly inChannels: number;
@@ -21,6 +21,12 @@ export class CondRouter extends nn.Module implements Router {
     super();
     this.numKernels = numKernels;
     this.fc = new nn.Linear({ inFeatures: inChannels, outFeatures: numKernels });
+  }
+
+  /** Coefficients of ½. */
+  get initialGains(): InitialGains {
+    const { numKernels } = this;
+    return { coefficients: numKernels / 2, squares: numKernels / 4, spatial: 1, output: 1 };
   }
 
   forward(input: Tensor): Tensor {

@@ -1,4 +1,4 @@
-import { manualSeed, nn, noGrad, randn, tensor } from '@padnet/torch';
+import { manualSeed, nn, noGrad, rand, randn, tensor } from '@padnet/torch';
 import { expectClose, gradcheck } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { KernelAttention } from './kernelAttention.js';
@@ -26,6 +26,19 @@ describe('KernelAttention', () => {
     expect(router.fc2.bias!.toArray()).toEqual([0, 0, 0, 0]);
     expect(router.temperature.item()).toBe(31);
     expect(new KernelAttention({ inChannels: 3 }).fc1.weight.shape).toEqual([1, 3]);
+  });
+
+  it('starts with every hidden unit active, where it is asked to, and else with half of them', () => {
+    const inactive = (start: 'published' | 'active'): number => {
+      manualSeed(1);
+      const { fc1 } = new KernelAttention({ inChannels: 16, hiddenChannels: 400, start });
+      expect(fc1.weight.square().mean().sqrt().item()).toBeCloseTo(Math.sqrt(2 / 400), 3);
+      // Pooled channels behind a ReLU: about alike, and about the same in every sample.
+      const hidden = noGrad(() => fc1.forward(rand([8, 16]).mul(0.1).add(1)).relu());
+      return hidden.amax({ dim: 0 }).eq(0).to('float32').mean().item();
+    };
+    expect(inactive('published')).toBeCloseTo(0.5, 1);
+    expect(inactive('active')).toBeLessThan(0.03);
   });
 
   it('gives near-uniform coefficients when hot, and they always sum to 1', () => {

@@ -8,17 +8,22 @@
  */
 import { nn, noGrad, ops, type Tensor } from '@padnet/torch';
 import { normalise } from './normalise.js';
-import { pooled, type Attention, type Gains, type Router } from './router.js';
+import { pooled, type Attention, type Gains, type InitialGains, type Router } from './router.js';
 import { createTemperature } from './temperature.js';
 
 export interface OdAttentionOptions {
   readonly geometry: nn.ConvGeometry;
   /** K. @default 4 */
   readonly numKernels?: number;
-  /** Width of the trunk. @default max(16, ⌊inChannels / 16⌋) */
+  /** Width of the trunk. @default that of `odAttentionWidth` */
   readonly hiddenChannels?: number;
   /** @default 31; training sets it by its schedule */
   readonly temperature?: number;
+}
+
+/** The published width of the trunk: max(16, ⌊inChannels / 16⌋). */
+export function odAttentionWidth(inChannels: number): number {
+  return Math.max(16, Math.floor(inChannels / 16));
 }
 
 /** α = softmax(linear(h) / T): h [batch, hidden] → [batch, K]. */
@@ -54,7 +59,7 @@ export class OdAttention extends nn.Module implements Router {
   constructor({ geometry, numKernels = 4, hiddenChannels, temperature = 31 }: OdAttentionOptions) {
     super();
     const { inChannels, outChannels, groups, kernelSize } = geometry;
-    const hidden = hiddenChannels ?? Math.max(16, Math.floor(inChannels / 16));
+    const hidden = hiddenChannels ?? odAttentionWidth(inChannels);
     const positions = kernelSize.reduce((product, size) => product * size);
     this.numKernels = numKernels;
     this.temperature = createTemperature(temperature);
@@ -69,6 +74,17 @@ export class OdAttention extends nn.Module implements Router {
 
   get hasSpatialAttention(): boolean {
     return this.spatial !== null;
+  }
+
+  /** Coefficients of 1/K, and ½ of each other attention. */
+  get initialGains(): InitialGains {
+    const { numKernels, spatial, filter } = this;
+    return {
+      coefficients: 1,
+      squares: 1 / numKernels,
+      spatial: spatial ? 0.5 : 1,
+      output: filter ? 0.25 : 0.5,
+    };
   }
 
   forward(input: Tensor): Tensor {
@@ -86,6 +102,11 @@ export class OdAttention extends nn.Module implements Router {
     };
   }
 
+  hidden(input: Tensor): Tensor {
+    const features = this.fc.forward(pooled(input));
+    return normalise(this.bn, features.unsqueeze(2).unsqueeze(3)).flatten({ startDim: 1 });
+  }
+
   /** Spatial, channel and filter attention are ½ for every input; the kernel attention sums to 1 as it is. */
   neutralise(): Gains {
     noGrad(() => {
@@ -94,7 +115,7 @@ export class OdAttention extends nn.Module implements Router {
         layer?.bias?.zero_();
       }
     });
-    return { coefficients: 1, spatial: this.spatial ? 0.5 : 1, output: this.filter ? 0.25 : 0.5 };
+    return this.initialGains;
   }
 
   countMacs([batch = 1]: readonly number[]): number {
@@ -103,12 +124,6 @@ export class OdAttention extends nn.Module implements Router {
       (sum, layer) => sum + batch * (layer?.weight.numel ?? 0),
       0,
     );
-  }
-
-  /** [batch, hidden] */
-  private hidden(input: Tensor): Tensor {
-    const features = this.fc.forward(pooled(input));
-    return normalise(this.bn, features.unsqueeze(2).unsqueeze(3)).flatten({ startDim: 1 });
   }
 }
 

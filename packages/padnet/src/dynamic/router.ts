@@ -10,6 +10,8 @@ export interface Router extends nn.Module {
   forward(input: Tensor): Tensor;
   /** The coefficients with the attentions beside them; a router without it has coefficients alone. */
   attend?(input: Tensor): Attention;
+  /** Units behind a ReLU that all it decides comes from: [batch, channels, …size] → [batch, hidden]. */
+  hidden?(input: Tensor): Tensor;
   /** Whether `attend` gives a spatial attention. @default false */
   readonly hasSpatialAttention?: boolean;
   /** Multiplications for one input of `shape` [batch, channels, …size], all of the batch together. */
@@ -19,6 +21,8 @@ export interface Router extends nn.Module {
    * router without it does so by itself, with coefficients that sum to 1.
    */
   neutralise?(): Gains;
+  /** Of a fresh router, which does not decide yet; one that does not say is tried on random inputs. */
+  readonly initialGains?: InitialGains;
 }
 
 /** The decision of a router for each sample: ODConv's has all four, others have coefficients. Null: 1 everywhere. */
@@ -41,6 +45,12 @@ export interface Gains {
   readonly spatial: number;
   /** Channel and filter attention: the output, before the bias. */
   readonly output: number;
+}
+
+/** The factors by which a fresh router multiplies a layer: what independent kernels are drawn by (method.md §6). */
+export interface InitialGains extends Gains {
+  /** Σ_k α_k²: the variance of a mixture of independent kernels over that of one. */
+  readonly squares: number;
 }
 
 export function attend(router: Router, input: Tensor): Attention {

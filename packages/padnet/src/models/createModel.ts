@@ -8,10 +8,19 @@ import {
   type ConvertOptions,
   type RouterFactory,
 } from '../convert/index.js';
-import { CondRouter, DcdRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
+import {
+  CondRouter,
+  DcdRouter,
+  KernelAttention,
+  kernelAttentionWidth,
+  OdAttention,
+  odAttentionWidth,
+  routerStarts,
+} from '../dynamic/index.js';
 import { codeReferenceSchema, type CodeOptions } from '../ownCode/index.js';
 import { scaleModes } from '../partial/index.js';
 import { assertNetworkFits, createStatic } from './createStatic.js';
+import { initialScaleSchema, scaleKernels } from './initialScale.js';
 import { layerKindSchema } from './layerKind.js';
 import { loadRouter } from './ownRouter.js';
 import { resnetNames, stems } from './resnet.js';
@@ -31,6 +40,13 @@ const modelKeys = z.strictObject({
    * File with a router of one's own for dynamic and partial layers (`loadRouter`), instead of that of `convolution`.
    */
   router: codeReferenceSchema.optional(),
+  /**
+   * Hidden width of the routers of dyconv and odconv: as published, at least so many, or at least `quarter`: a quarter
+   * of the input channels and 1.
+   */
+  routerWidth: z.union([z.enum(['published', 'quarter']), z.int().min(1).max(4096)]).default('published'),
+  /** Signs of the weights of the hidden layer of the routers of dyconv, see `KernelAttentionOptions.start`. */
+  routerStart: z.enum(routerStarts).default('published'),
   stem: z.enum(stems).default('imagenet'),
   /** ResNet: channels of the first stage (64 as published). MobileNetV2: the multiplier (1). */
   width: z.number().positive().optional(),
@@ -38,6 +54,8 @@ const modelKeys = z.strictObject({
   numKernels: z.int().min(1).max(64).default(4),
   /** Default: `copies` of pretrained weights, else `independent`. */
   bankInitialisation: z.enum(bankInitialisations).optional(),
+  /** Of fresh weights. */
+  initialScale: initialScaleSchema.default(1),
   /** Noise on bank entries that are copies, in standard deviations of the kernel. */
   noise: z.number().min(0).max(1e9).default(0),
   scaleMode: z.enum(scaleModes).default('both'),
@@ -59,6 +77,14 @@ function checkWidth({ name, width }: z.output<typeof modelKeys>, context: z.Refi
   context.addIssue({ code: 'custom', path: ['width'], message });
 }
 
+/** Whether kernels of a bank are drawn, independently of each other. */
+export function hasFreshBank({
+  layer,
+  bankInitialisation,
+}: Pick<ModelOptions, 'layer' | 'bankInitialisation'>): boolean {
+  return layer !== 'static' && bankInitialisation === 'independent';
+}
+
 /** The part of a network's shape that the data decide. */
 export interface ModelShape {
   readonly inChannels: number;
@@ -72,7 +98,9 @@ export interface ModelShape {
  */
 export function createModel(options: ModelOptions, shape: ModelShape, code: CodeOptions = {}): nn.Layer {
   assertNetworkFits(options, shape, 1);
-  return convertModel(createStatic(options, shape), options, code);
+  const network = createStatic(options, shape);
+  scaleKernels(network, options.initialScale);
+  return convertModel(network, options, code);
 }
 
 /** A static network as the options say, in place. @throws as `createModel` */
@@ -88,22 +116,44 @@ export function convertModel(network: nn.Layer, options: ModelOptions, code: Cod
 }
 
 /** How a static network becomes what the options say. @throws as `createModel` */
-export function convertOptions(
-  { convolution, router, numKernels, bankInitialisation, noise }: ConvolutionOptions,
-  code: CodeOptions = {},
-): ConvertOptions {
-  const factory = router === undefined ? routers[convolution] : loadRouter(router, code).router;
-  return { router: factory, numKernels, bankInitialisation, noise };
+export function convertOptions(options: ConvolutionOptions, code: CodeOptions = {}): ConvertOptions {
+  const { convolution, router, numKernels, bankInitialisation, initialScale, noise } = options;
+  const factory = router === undefined ? routersOf(options)[convolution] : loadRouter(router, code).router;
+  const bankSpread = initialScale === 'perKernel' ? 'perKernel' : 'effective';
+  return { router: factory, numKernels, bankInitialisation, bankSpread, noise };
 }
 
 export type ConvolutionOptions = Pick<
   ModelOptions,
-  'convolution' | 'router' | 'numKernels' | 'bankInitialisation' | 'noise'
+  | 'convolution'
+  | 'router'
+  | 'routerWidth'
+  | 'routerStart'
+  | 'numKernels'
+  | 'bankInitialisation'
+  | 'initialScale'
+  | 'noise'
 >;
 
-const routers: Readonly<Record<DynamicConvolution, RouterFactory>> = {
-  dyconv: ({ inChannels }, numKernels) => new KernelAttention({ inChannels, numKernels }),
-  condconv: ({ inChannels }, numKernels) => new CondRouter({ inChannels, numKernels }),
-  odconv: (geometry, numKernels) => new OdAttention({ geometry, numKernels }),
-  dcd: (geometry) => new DcdRouter({ geometry }),
-};
+function routersOf({
+  routerWidth,
+  routerStart: start,
+}: ConvolutionOptions): Readonly<Record<DynamicConvolution, RouterFactory>> {
+  const width = (inChannels: number, published: number): number => {
+    if (routerWidth === 'published') return published;
+    return Math.max(published, routerWidth === 'quarter' ? Math.floor(inChannels / 4) + 1 : routerWidth);
+  };
+  return {
+    dyconv: ({ inChannels }, numKernels) => {
+      const hiddenChannels = width(inChannels, kernelAttentionWidth(inChannels));
+      return new KernelAttention({ inChannels, numKernels, hiddenChannels, start });
+    },
+    condconv: ({ inChannels }, numKernels) => new CondRouter({ inChannels, numKernels }),
+    odconv: (geometry, numKernels) => {
+      const { inChannels } = geometry;
+      const hiddenChannels = width(inChannels, odAttentionWidth(inChannels));
+      return new OdAttention({ geometry, numKernels, hiddenChannels });
+    },
+    dcd: (geometry) => new DcdRouter({ geometry }),
+  };
+}

@@ -134,7 +134,7 @@ describe('parseRecipe', () => {
         'recipes/x.yaml:1: training: missing; ' +
           'expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, ' +
           'warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, ' +
-          'checkpointSteps, epochScore, earlyStopping, distributed, labelSmoothing, mixup, cutmix, autocast',
+          'routerFactor, checkpointSteps, epochScore, earlyStopping, distributed, labelSmoothing, mixup, cutmix, autocast',
       ],
     ],
     [
@@ -174,7 +174,10 @@ describe('parseRecipe', () => {
     [`${minimal}  learningRate: 0`, ['recipes/x.yaml:6: training.learningRate: expected a number above 0, got 0']],
     [
       `${minimal}  bankFactor: kernels`,
-      ['recipes/x.yaml:6: training.bankFactor: expected numKernels or a number above 0, got "kernels"'],
+      [
+        'recipes/x.yaml:6: training.bankFactor: expected one of effective, numKernels or a number above 0, ' +
+          'got "kernels"',
+      ],
     ],
     [
       `${minimal}  milestones:\n    - 1\n    - -2`,

@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { reasonOf, RecipeError, type RecipeProblem } from '../errors.js';
-import { formerNameRemark } from '../models/index.js';
+import { formerNameRemark, hasFreshBank } from '../models/index.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
 import {
   described,
@@ -105,7 +105,8 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
 /**
  * The recipe that a run was trained by, from its folder, or the settings that a program wrote down. Runs that were
  * begun before there was a key are what they were: where `training.scheduleStart` is missing, the schedule began at the
- * first step; where `training.epochScore` is, early stopping chose by the test data.
+ * first step; where `model.initialScale` is, each kernel of a fresh bank had the spread of a static one; where
+ * `training.epochScore` is, early stopping chose by the test data.
  *
  * @param sets as of `parseRecipe`
  * @throws RecipeError with every problem found
@@ -114,15 +115,16 @@ export function parseRunRecipe(text: string, file: string, sets: readonly (strin
   const source = new Source(text, file);
   if (source.modality === 'program') return parseFile(programRecipeSchema, text, file).values;
   const lacks = (key: string): boolean => !source.has(key.split('.'));
-  const chosenByTest =
-    !lacks('training.earlyStopping') && lacks('training.epochScore')
-      ? [{ key: 'training.epochScore', value: 'test' }]
-      : [];
-  const { recipe } = parseWhole(text, file, [...chosenByTest, ...sets]);
+  const former: RecipeOverride[] = [];
+  if (!lacks('training.earlyStopping') && lacks('training.epochScore'))
+    former.push({ key: 'training.epochScore', value: 'test' });
+  const { recipe } = parseWhole(text, file, [...former, ...sets]);
   // Without a warm-up the schedule is the same.
-  if (!lacks('training.scheduleStart') || recipe.training.warmupEpochs === 0) return recipe;
-  const fromFirstStep = { key: 'training.scheduleStart', value: 'firstStep' };
-  return parseWhole(text, file, [...chosenByTest, fromFirstStep, ...sets]).recipe;
+  if (lacks('training.scheduleStart') && recipe.training.warmupEpochs > 0)
+    former.push({ key: 'training.scheduleStart', value: 'firstStep' });
+  if (lacks('model.initialScale') && recipe.modality === 'image' && hasFreshBank(recipe.model))
+    former.push({ key: 'model.initialScale', value: 'perKernel' });
+  return former.length === 0 ? recipe : parseWhole(text, file, [...former, ...sets]).recipe;
 }
 
 /**

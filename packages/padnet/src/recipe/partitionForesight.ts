@@ -79,14 +79,15 @@ interface Reason extends Pick<ForeseenFailure, 'path'> {
 const trainingFirst = { path: ['partition', 'epoch'] } as const;
 
 function ofKernels(
-  { convolution, numKernels, bankInitialisation, noise }: ModelOptions,
+  { convolution, numKernels, bankInitialisation, initialScale, noise }: ModelOptions,
   { saliency, epoch, fold }: PartitionOptions,
 ): Reason | null {
   const areCopies = bankInitialisation === 'copies' && epoch === 0;
   const expected = 'more than 0';
   if (convolution === 'dcd') {
     const needsBranch = [...byGradient, ...comparesGradients].includes(saliency);
-    if (!(areCopies && noise === 0 && needsBranch)) return null;
+    const isWhole = bankInitialisation === 'independent' && initialScale === 'perKernel';
+    if (epoch > 0 || noise > 0 || isWhole || !needsBranch) return null;
     const reason = 'before training the branch of DCD is 0 (without model.noise)';
     return { ...trainingFirst, expected, reason };
   }

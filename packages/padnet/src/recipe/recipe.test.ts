@@ -19,6 +19,9 @@ it('fills in every default, which runs rely on', () => {
       numKernels: 4,
       convolution: 'dyconv',
       bankInitialisation: 'independent',
+      initialScale: 1,
+      routerWidth: 'published',
+      routerStart: 'published',
       noise: 0,
       scaleMode: 'both',
     },
@@ -41,7 +44,8 @@ it('fills in every default, which runs rely on', () => {
       autocast: 'none',
       accumulation: 1,
       temperature: { start: 30, end: 1, epochs: 10 },
-      bankFactor: 'numKernels',
+      bankFactor: 'effective',
+      routerFactor: 1,
       checkpointSteps: 500,
       epochScore: 'validation',
       cutmix: 0,
@@ -70,6 +74,30 @@ describe('what sections say together', () => {
         'model.bankInitialisation',
         'expected copies, since model.pretrained is given and the bank starts from it, got independent',
       ],
+    ]);
+  });
+
+  it('hidden widths and starts are for routers that have a hidden layer', () => {
+    const of = (model: object): [string, string][] =>
+      problems({ ...base, model: { ...base.model, layer: 'dynamic', ...model } });
+    expect(of({ routerWidth: 8, routerStart: 'active' })).toEqual([]);
+    expect(of({ routerWidth: 'quarter', convolution: 'odconv' })).toEqual([]);
+    expect(of({ routerStart: 'active', convolution: 'odconv' })).toEqual([
+      ['model.routerStart', 'is for the routers of dyconv, and the layers have odconv; take it away'],
+    ]);
+    expect(of({ routerWidth: 8, convolution: 'dcd' })).toEqual([
+      ['model.routerWidth', 'is for the routers of dyconv and odconv, and the layers have dcd; take it away'],
+    ]);
+    expect(of({ routerWidth: 'quarter', router: './own.ts' }).map(([, message]) => message)).toEqual([
+      'is for the routers of dyconv and odconv, and the layers have a router of your own; take it away',
+    ]);
+  });
+
+  it('pretrained weights have the spread that they have', () => {
+    const model = { ...base.model, pretrained: 'resnet10.pth' };
+    expect(problems({ ...base, model: { ...model, initialScale: 1 } })).toEqual([]);
+    expect(problems({ ...base, model: { ...model, initialScale: 0.5 } })).toEqual([
+      ['model.initialScale', 'is for fresh weights, and model.pretrained is given; take it away, got 0.5'],
     ]);
   });
 

@@ -286,10 +286,12 @@ export const trainingSchema = z.strictObject({
     })
     .prefault({}),
   /**
-   * The bank's learning rate is multiplied, and its weight decay divided, by this: K gives the mixed kernel the step of
-   * a static layer (method.md §6). `numKernels` stands for K.
+   * The bank's learning rate is multiplied, and its weight decay divided, by this: `effective` gives the effective
+   * kernel of a fresh layer the step of a static one (method.md §6), `numKernels` stands for K.
    */
-  bankFactor: z.union([z.literal('numKernels'), z.number().positive()]).default('numKernels'),
+  bankFactor: z.union([z.enum(['effective', 'numKernels']), z.number().positive()]).default('effective'),
+  /** The learning rate of routers is multiplied by this. */
+  routerFactor: z.number().positive().default(1),
   /** Steps between checkpoints; one is also written at the end of every epoch. */
   checkpointSteps: z.int().min(1).default(500),
   /**
@@ -322,6 +324,7 @@ export const textTrainingSchema = trainingSchema
     epochs: true,
     seed: true,
     scheduleStart: true,
+    routerFactor: true,
     accumulation: true,
     ema: true,
     checkpointSteps: true,
@@ -489,7 +492,10 @@ function modelIssues({
   pretrained,
   layer,
   bankInitialisation,
+  initialScale,
   router,
+  routerWidth,
+  routerStart,
   convolution,
 }: z.infer<typeof modelSchema>): Issue[] {
   const issues: Issue[] = [];
@@ -501,6 +507,13 @@ function modelIssues({
       'bankInitialisation',
       `expected copies, since model.pretrained is given and the bank starts from it, got ${bankInitialisation}`,
     );
+  if (pretrained !== undefined && initialScale !== 1)
+    report('initialScale', `is for fresh weights, and model.pretrained is given; take it away, got ${initialScale}`);
+  const kind = router === undefined ? convolution : 'a router of your own';
+  if (routerWidth !== 'published' && kind !== 'dyconv' && kind !== 'odconv')
+    report('routerWidth', `is for the routers of dyconv and odconv, and the layers have ${kind}; take it away`);
+  if (routerStart !== 'published' && kind !== 'dyconv')
+    report('routerStart', `is for the routers of dyconv, and the layers have ${kind}; take it away`);
   if (router !== undefined && layer === 'static')
     report(
       'router',

@@ -59,6 +59,16 @@ describe('compareRuns', () => {
     expect(relatives(compareRuns([plain, deeper]), 'Stored numbers', 'toStatic')).toEqual([null, null]);
   });
 
+  it('says where a bank starts with less than a static network', () => {
+    const [plain, mixed] = threeRuns();
+    const note = 'points to static are not what dynamic layers gain (docs/method.md §6)';
+    expect(compareRuns([plain, mixed]).notes.join()).not.toContain(note);
+    const base = recipe('dynamic');
+    const former = { ...mixed, recipe: { ...base, model: { ...base.model, initialScale: 'perKernel' as const } } };
+    expect(compareRuns([plain, former]).notes.join()).toContain(note);
+    expect(compareRuns([mixed, former]).notes.join()).not.toContain(note);
+  });
+
   it('says what is not finished, and what else differs', () => {
     const [plain, mixed] = threeRuns();
     const comparison = compareRuns([

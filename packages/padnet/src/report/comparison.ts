@@ -5,6 +5,7 @@
 import { changeNotes } from '../analysis/changeNotes.js';
 import { metricsOf, sameMachine, sameNetwork, sameTest, scoreInterval, type Metric } from './comparisonMetrics.js';
 import { formatCount, formatPercent, formatPoints, formatRatio } from './format.js';
+import { hasFreshBank } from '../models/index.js';
 import type { LayerKind } from '../models/layerKind.js';
 import type { RunSummary } from '../analysis/runSummary.js';
 import { samplesOf } from './sampleWords.js';
@@ -116,10 +117,10 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   if (runs.some((run) => run.layer !== 'static')) {
     notes.push('Stored numbers of a partial layer are those in use: (1 − κ)n static and κn of each of K bank entries.');
   }
-  if (runs.some(({ layer }) => layer === 'static') && runs.some(hasFreshBank)) {
+  if (runs.some(({ layer }) => layer === 'static') && runs.some(startsSmaller)) {
     notes.push(
-      'With one recipe a static network and a fresh bank have different effective learning rates: points to static ' +
-        'are not what dynamic layers gain (docs/method.md §6).',
+      'With model.initialScale: perKernel a static network and a fresh bank have different effective learning rates: ' +
+        'points to static are not what dynamic layers gain (docs/method.md §6).',
     );
   }
   if (!trained.every((run) => sameMachine(trained[0]!, run))) {
@@ -133,11 +134,9 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   return notes;
 }
 
-/** Kernels that are drawn independently, with a mean of less spread than a static one. */
-function hasFreshBank({ recipe }: RunSummary): boolean {
-  if (recipe?.modality !== 'image') return false;
-  const { layer, bankInitialisation } = recipe.model;
-  return layer !== 'static' && bankInitialisation === 'independent';
+/** Kernels that are drawn independently, with a mixture of less spread than a static one. */
+function startsSmaller({ recipe }: RunSummary): boolean {
+  return recipe?.modality === 'image' && recipe.model.initialScale === 'perKernel' && hasFreshBank(recipe.model);
 }
 
 /**

@@ -13,8 +13,10 @@ const notCompared = [
 ];
 
 /** Settings that mean nothing to a static network. */
-const ofDynamicLayers =
-  /^model\.(convolution|router|numKernels|bankInitialisation|numExperts|k|position|routing|layers|noise|auxiliaryWeight)$/;
+const ofDynamicLayers = new RegExp(
+  '^(training\\.routerFactor|model\\.(convolution|router|routerWidth|routerStart|numKernels|bankInitialisation' +
+    '|numExperts|k|position|routing|layers|noise|auxiliaryWeight))$',
+);
 
 /** Such as `training.epochs 10, 10, 5` (by run). */
 export function settingDifferences(runs: readonly Pick<RunSummary, 'recipe' | 'layer'>[]): string[] {

@@ -62,6 +62,22 @@ it('takes a setting that an older version did not know for its default', () => {
   expect(changesSince(of({ training: { epochs: 2 } }), of({ training: { epochs: 2, gamma: 0.1 } }))).toEqual([]);
 });
 
+it('takes a start of before there was model.initialScale for what it was', () => {
+  const older = (of: PictureRecipe): object => {
+    const model: Partial<PictureRecipe['model']> = { ...of.model };
+    delete model.initialScale;
+    return { ...of, model };
+  };
+  const former = { ...recipe, model: { ...recipe.model, initialScale: 'perKernel' } };
+  expect(changesSince(of(older(recipe)), of(former))).toEqual([]);
+  expect(changesSince(of(older(recipe)), of(recipe))).toEqual([
+    { what: 'model.initialScale', before: 'perKernel', now: '1' },
+  ]);
+  // A static kernel starts as it did.
+  const fixed = smallRecipe('pictures', 'static');
+  expect(changesSince(of(older(fixed)), of(fixed))).toEqual([]);
+});
+
 it.each([
   ['pad', recipe],
   ['dyconv', smallRecipe('pictures', 'dynamic')],

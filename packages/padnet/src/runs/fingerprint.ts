@@ -9,10 +9,17 @@ import { z } from 'zod';
 import { InputError } from '../errors.js';
 import { loadMachineRates, thisMachine } from '../compute/index.js';
 import { isDynamicConvolution } from '../layers/index.js';
+import { hasFreshBank } from '../models/index.js';
 import { encodePartition, type Partition } from '../partition/index.js';
 import { allowChangesText, changesText } from './changes.js';
 import type { Change } from './events.js';
-import { partitionSchema, programRecipeSchema, recipeSchemas, trainingSchema } from '../recipe/recipe.js';
+import {
+  partitionSchema,
+  programRecipeSchema,
+  recipeSchemas,
+  trainingSchema,
+  type PictureRecipe,
+} from '../recipe/recipe.js';
 import { recipeSettings } from '../recipe/recipeSettings.js';
 
 export const fingerprintSchema = z.strictObject({
@@ -96,7 +103,10 @@ function sha256(data: string | Uint8Array): string {
   return createHash('sha256').update(data).digest('hex').slice(0, 16);
 }
 
-/** The changes since `before`. Settings that an older version did not know are what they are by default. */
+/**
+ * The changes since `before`. Settings that an older version did not know are what they are by default;
+ * `model.initialScale` is as it was then.
+ */
 export function changesSince(before: Fingerprint, now: Fingerprint): Change[] {
   const settings = differences(recipeSettings(completed(before.settings)), recipeSettings(completed(now.settings)));
   return [
@@ -121,7 +131,12 @@ function completed(stored: Fingerprint['settings']): object {
   const bare = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
   const schemas = { ...recipeSchemas, program: programRecipeSchema, bare };
   const kind = 'model' in settings ? ((modality as keyof typeof schemas | undefined) ?? 'image') : 'bare';
-  return schemas[kind].safeParse(settings).data ?? settings;
+  const { data } = schemas[kind].safeParse(settings);
+  if (!data) return settings;
+  const isOlder = !recipeSettings(settings).has('model.initialScale');
+  if (!isOlder || kind !== 'image') return data;
+  const { model } = data as PictureRecipe;
+  return hasFreshBank(model) ? { ...data, model: { ...model, initialScale: 'perKernel' } } : data;
 }
 
 /** @param place what was changed, as messages name it. @throws InputError naming the changes, where there are any */

@@ -6,6 +6,7 @@ import { InputError } from '../errors.js';
 import { describeEnvironment } from './environment.js';
 import { isMetric, type TrainingEvent } from './events.js';
 import { parseRecipe, serialiseRecipe } from '../recipe/loadRecipe.js';
+import type { PictureRecipe } from '../recipe/recipe.js';
 import { smallRecipe } from './pictures.test.fixture.js';
 import { loadRunModel, readEvents, readRun } from './readRun.js';
 import { RunFolder } from './runFolder.js';
@@ -92,6 +93,25 @@ it('reads a run of before schedules began after the warm-up as what it was', () 
   expect(scheduleStart(older(serialiseRecipe(recipe)))).toBe('afterWarmup');
   // A new training takes what the recipe says today.
   expect(parseRecipe(older(warmedUp), run.recipe).training.scheduleStart).toBe('afterWarmup');
+});
+
+it('reads a run of before there was model.initialScale as what it was', () => {
+  const initialScale = (recipe: PictureRecipe, isOlder = true): unknown => {
+    const text = serialiseRecipe(recipe);
+    const older = text.replace(/\n {2}initialScale: \S+/, '');
+    expect(older).not.toBe(text);
+    writeFileSync(run.recipe, isOlder ? older : text);
+    const { model } = readRun(run.path).recipe;
+    return 'initialScale' in model ? model.initialScale : null;
+  };
+  for (const layer of ['dynamic', 'partial'] as const) {
+    const recipe = smallRecipe('pictures', layer);
+    expect(initialScale(recipe)).toBe('perKernel');
+    expect(initialScale(recipe, false)).toBe(1);
+    expect(parseRecipe(serialiseRecipe(recipe), run.recipe).model).toMatchObject({ initialScale: 1 });
+    expect(initialScale({ ...recipe, model: { ...recipe.model, bankInitialisation: 'copies' } })).toBe(1);
+  }
+  expect(initialScale(smallRecipe('pictures', 'static'))).toBe(1);
 });
 
 it('says what is missing or damaged', () => {

@@ -1,7 +1,10 @@
-import { nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
+import { manualSeed, nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { convertToDynamic } from '../convert/index.js';
+import { CondRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
+import { DynamicConv2d } from '../layers/index.js';
+import { moduleAt } from '../layers/moduleAt.test.fixture.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { smallNetwork } from '../runs/pictures.test.fixture.js';
 import { trainingSchema, type TrainingOptions } from '../recipe/recipe.js';
@@ -33,6 +36,37 @@ it('takes a factor of its own, and needs no second group for 1', () => {
   expect(groups('dynamic', { bankFactor: 4 })[1]).toMatchObject({ learningRate: 0.4, weightDecay: 0.0025 });
   expect(groups('dynamic', { bankFactor: 1 })).toHaveLength(1);
   expect(groups('static')).toHaveLength(1);
+});
+
+it('multiplies the learning rate of routers alone by routerFactor', () => {
+  const [ordinary, banks, routers, ...more] = groups('dynamic', { routerFactor: 5 });
+  expect(more).toEqual([]);
+  expect(routers).toMatchObject({ learningRate: 0.5, weightDecay: 0.01 });
+  expect(routers!.names).toHaveLength(3 * 11);
+  for (const name of routers!.names) expect(name).toContain('.router.');
+  expect(banks).toMatchObject({ learningRate: 0.2, weightDecay: 0.005 });
+  for (const name of ordinary!.names) expect(name).not.toContain('.router.');
+  expect(() => createOptimizer(smallNetwork('dynamic'), training({ routerFactor: 1e308, learningRate: 10 }))).toThrow(
+    'training.routerFactor: 1e+308 makes the learning rate of routers infinite; give a smaller one',
+  );
+});
+
+it.each([
+  ['condconv', { bank: 2 / 1 }],
+  // Attentions of ½: on positions (none of 1×1 layers), channels and filters.
+  ['odconv', { '1×1': 2 * 16, '3×3': 2 * 64 }],
+] as const)('undoes the gains of a fresh router of %s', (convolution, factors) => {
+  const network = smallNetwork('dynamic', { convolution });
+  const { groups: made } = createOptimizer(network, training({ learningRate: 0.1, weightDecay: 0.01 }));
+  const found = made.filter(({ names }) => names.every((name) => name.endsWith('bank')));
+  const wanted = Object.values(factors);
+  expect(found).toHaveLength(wanted.length);
+  for (const [index, factor] of wanted.entries()) {
+    expect(found[index]!.options.learningRate / 0.1).toBeCloseTo(factor, 9);
+    expect(found[index]!.options.weightDecay * factor).toBeCloseTo(0.01, 9);
+  }
+  const plain = createOptimizer(network, training({ bankFactor: 'numKernels' })).groups;
+  expect(plain).toHaveLength(2);
 });
 
 it('counts the bank of biases too', () => {
@@ -90,6 +124,63 @@ it('makes the optimizer that the recipe names', () => {
   expect(sgd.groups[0]!.options).toMatchObject({ momentum: 0.5, nesterov: true });
   // Nesterov's momentum is nothing without momentum.
   expect(createOptimizer(network, training({ momentum: 0 })).groups[0]!.options).toMatchObject({ nesterov: false });
+});
+
+/** One step of SGD each of a static kernel and of a layer that starts with it, on the same data: how far both move. */
+function movesOf(
+  convolution: keyof typeof routers,
+  options: Partial<TrainingOptions>,
+): { readonly fixed: Tensor; readonly mixed: Tensor } {
+  const geometry = { inChannels: 3, outChannels: 4, kernelSize: 3, padding: 1, bias: false } as const;
+  const fixed = new nn.Sequential(new nn.Conv2d(geometry)).to('float64');
+  const dynamic = new nn.Sequential(new nn.Conv2d(geometry)).to('float64');
+  dynamic.loadStateDict(fixed.stateDict());
+  convertToDynamic(dynamic, { router: routers[convolution], keepStatic: [] }).to('float64');
+  const layer = moduleAt(dynamic, '0', DynamicConv2d);
+  noGrad(() => {
+    const weights = [...layer.router.namedParameters()].filter(([name]) => /weight$|^fc\.bias$/.test(name));
+    for (const [name, weight] of weights) if (!name.startsWith('bn')) weight.zero_();
+  });
+  const { coefficients, spatial, output } = layer.router.initialGains!;
+  const kernel = (): Tensor =>
+    noGrad(() =>
+      layer.source
+        .effective(false)
+        .bank!.mean([0])
+        .mul(coefficients * spatial * output),
+    );
+  const weight = (): Tensor => fixed.stateDict().get('0.weight')!;
+  noGrad(() => weight().copy_(kernel()));
+  const [start, input, target] = [
+    kernel(),
+    randn([5, 3, 6, 6], { dtype: 'float64' }),
+    randn([5, 4, 6, 6], { dtype: 'float64' }),
+  ];
+  for (const network of [fixed, dynamic]) {
+    const optimizer = createOptimizer(network, training(options));
+    ops.mseLoss(network.forward(input), target).backward();
+    optimizer.step();
+  }
+  return { fixed: weight().sub(start), mixed: kernel().sub(start) };
+}
+
+const routers = {
+  dyconv: ({ inChannels }: nn.ConvGeometry, numKernels: number) => new KernelAttention({ inChannels, numKernels }),
+  condconv: ({ inChannels }: nn.ConvGeometry, numKernels: number) => new CondRouter({ inChannels, numKernels }),
+  odconv: (geometry: nn.ConvGeometry, numKernels: number) => new OdAttention({ geometry, numKernels }),
+};
+
+it.each([
+  ['dyconv', 1],
+  ['condconv', 4],
+  ['odconv', 1 / 64],
+] as const)('effective moves the kernel of %s as a static one; numKernels %d times as far', (convolution, times) => {
+  manualSeed(1);
+  const { fixed, mixed } = movesOf(convolution, { bankFactor: 'effective', weightDecay: 0.01 });
+  expect(fixed.abs().max().item()).toBeGreaterThan(1e-4);
+  expectClose(mixed, fixed, { atol: 1e-12, rtol: 1e-9 });
+  const former = movesOf(convolution, { bankFactor: 'numKernels', weightDecay: 0 });
+  expectClose(former.mixed, former.fixed.mul(times), { atol: 1e-12, rtol: 1e-9 });
 });
 
 it.each([2, 4])('moves the mixture of %i equal kernels as one static kernel, under uniform attention', (numKernels) => {

@@ -1,15 +1,15 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { InputError } from '../errors.js';
-import { DynamicConv, MoELinear } from '../layers/index.js';
+import { DynamicConv, isDynamicLayer, MoELinear, type DynamicLayer } from '../layers/index.js';
 import { isMasked, sourceOf } from '../partial/index.js';
 import type { TrainingOptions } from '../recipe/recipe.js';
 
 /**
  * Groups by what multiplies the learning rate and whether weights decay. A bank's learning rate is multiplied and its
  * weight decay divided by `bankFactor`: while the coefficients are near uniform, each kernel gets 1/K of the gradient
- * and counts 1/K in the mixture, so the mixed kernel would move 1/K as far as a static one under SGD (method.md §6).
- * AdamW decays neither biases nor norms nor φ.
+ * and counts 1/K in the mixture, so the mixed kernel would move 1/K as far as a static one under SGD (method.md §6). A
+ * router's learning rate is multiplied by `routerFactor`. AdamW decays neither biases nor norms nor φ.
  *
  * @param isWanted which parameters it is of, by name
  */
@@ -18,15 +18,20 @@ export function createOptimizer(
   training: TrainingOptions,
   isWanted: (name: string) => boolean = () => true,
 ): optim.SGD | optim.AdamW {
-  const { optimizer, learningRate, weightDecay, momentum, bankFactor } = training;
-  const numKernels = bankParameters(network);
+  const { optimizer, learningRate, weightDecay, momentum, bankFactor, routerFactor } = training;
+  const bankFactors = factorsOfBanks(network, bankFactor);
+  const routers = routerParameters(network);
   const undecayed = optimizer === 'adamw' ? undecayedParameters(network) : new Set<nn.Parameter>();
   const found = new Map<string, { parameters: [string, nn.Parameter][]; learningRate: number; weightDecay: number }>();
   for (const [name, parameter] of network.namedParameters()) {
     if (!isWanted(name)) continue;
-    const count = numKernels.get(parameter);
-    const factor = count === undefined ? 1 : bankFactor === 'numKernels' ? count : bankFactor;
-    const decay = undecayed.has(parameter) ? 0 : weightDecay / factor;
+    const ofBank = bankFactors.get(parameter) ?? 1;
+    const factor = routers.has(parameter) ? routerFactor : ofBank;
+    const decay = undecayed.has(parameter) ? 0 : weightDecay / ofBank;
+    if (routers.has(parameter) && !Number.isFinite(learningRate * factor))
+      throw new InputError(
+        `training.routerFactor: ${routerFactor} makes the learning rate of routers infinite; give a smaller one`,
+      );
     if (!Number.isFinite(decay) || !Number.isFinite(learningRate * factor))
       throw new InputError(
         `training.bankFactor: ${bankFactor} makes the learning rate or the weight decay of banks infinite; ` +
@@ -62,18 +67,45 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
 }
 
 /**
- * Parameters that are banks, and their K; not those of DCD, whose coefficients are features and come to nothing like 1
- * together.
+ * Factors of the parameters of banks, and with `effective` of static weights behind attentions that scale them too; not
+ * of DCD, whose coefficients are features and come to nothing like 1 together.
  */
-function bankParameters(network: nn.Module): Map<nn.Parameter, number> {
+function factorsOfBanks(network: nn.Module, bankFactor: TrainingOptions['bankFactor']): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {
     if (!(module instanceof DynamicConv || module instanceof MoELinear)) continue;
     const { source, biasBank } = module;
-    if (source.kind !== 'static') found.set(source.bank, source.numKernels);
-    if (biasBank) found.set(biasBank, biasBank.shape[0]!);
+    const { bank, bias, staticWeight } = layerFactors(module, bankFactor);
+    if (source.kind !== 'static') found.set(source.bank, bank);
+    if (source.kind === 'partial') found.set(source.staticWeight, staticWeight);
+    if (biasBank) found.set(biasBank, bias);
   }
   return found;
+}
+
+interface LayerFactors {
+  readonly bank: number;
+  readonly bias: number;
+  readonly staticWeight: number;
+}
+
+/** With `effective` what undoes the gains of a fresh router; a router that does not say them counts as uniform. */
+function layerFactors(layer: DynamicConv | MoELinear, bankFactor: TrainingOptions['bankFactor']): LayerFactors {
+  const numKernels = layer.biasBank?.shape[0] ?? (layer.source.kind === 'static' ? 1 : layer.source.numKernels);
+  const gains = layer instanceof DynamicConv ? layer.router.initialGains : undefined;
+  if (bankFactor === 'effective' && gains) {
+    const { squares, spatial, output } = gains;
+    return { bank: 1 / (squares * spatial ** 2 * output ** 2), bias: 1 / squares, staticWeight: 1 / output ** 2 };
+  }
+  const factor = typeof bankFactor === 'number' ? bankFactor : numKernels;
+  return { bank: factor, bias: factor, staticWeight: 1 };
+}
+
+function routerParameters(network: nn.Module): Set<nn.Parameter> {
+  const layers = Array.from(network.namedModules(), ([, module]) => module).filter((module): module is DynamicLayer =>
+    isDynamicLayer(module),
+  );
+  return new Set(layers.flatMap(({ router }) => [...router.parameters()]));
 }
 
 /**
