@@ -1,4 +1,4 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import { describe, expect, it } from 'vitest';
 import { parseAblation } from './ablation.js';
@@ -299,5 +299,18 @@ describe('the ablations that are shipped', () => {
     expect(references.map((reference) => reference.name)).toEqual(['static', 'dyconv']);
     // Each has the base to compare with.
     for (const { points } of sweeps) expect(points.map(({ variant }) => variant)).toContain('base');
+  });
+
+  const studies = new URL('../../recipes/studies/', import.meta.url);
+  it.each(readdirSync(studies))('studies/%s gives every network the same tries', (name) => {
+    const file = fileURLToPath(new URL(name, studies));
+    const text = readFileSync(file, 'utf8');
+    const { variants, arms, seeds, difference, tuning } = planAblation(parseAblation(text, file), (path, overrides) =>
+      parseRecipe(readFileSync(path, 'utf8'), path, overrides),
+    );
+    expect(difference).toBe(0.005);
+    expect(arms).toHaveLength(4);
+    expect(tuning!.networks.map(({ tries }) => tries.length)).toEqual(variants.map(() => 4));
+    expect(text).toContain(`${variants.length * (4 + seeds.length)} runs`);
   });
 });

@@ -113,11 +113,13 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
  */
 export function parseRunRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): RunRecipe {
   const source = new Source(text, file);
-  if (source.modality === 'program') return parseFile(programRecipeSchema, text, file).values;
   const lacks = (key: string): boolean => !source.has(key.split('.'));
-  const former: RecipeOverride[] = [];
-  if (!lacks('training.earlyStopping') && lacks('training.epochScore'))
-    former.push({ key: 'training.epochScore', value: 'test' });
+  const choseByTest = !lacks('training.earlyStopping') && lacks('training.epochScore');
+  if (source.modality === 'program') {
+    const { values } = parseFile(programRecipeSchema, text, file);
+    return choseByTest ? { ...values, training: { ...values.training, epochScore: 'test' } } : values;
+  }
+  const former: RecipeOverride[] = choseByTest ? [{ key: 'training.epochScore', value: 'test' }] : [];
   const { recipe } = parseWhole(text, file, [...former, ...sets]);
   // Without a warm-up the schedule is the same.
   if (lacks('training.scheduleStart') && recipe.training.warmupEpochs > 0)

@@ -6,21 +6,16 @@ import { createHash } from 'node:crypto';
 import { cpus } from 'node:os';
 import { getNumThreads, libtorchVersion, type nn } from '@padnet/torch';
 import { z } from 'zod';
-import { InputError } from '../errors.js';
+import { InputError, RecipeError } from '../errors.js';
 import { loadMachineRates, thisMachine } from '../compute/index.js';
 import { isDynamicConvolution } from '../layers/index.js';
-import { hasFreshBank } from '../models/index.js';
 import { encodePartition, type Partition } from '../partition/index.js';
 import { allowChangesText, changesText } from './changes.js';
 import type { Change } from './events.js';
-import {
-  partitionSchema,
-  programRecipeSchema,
-  recipeSchemas,
-  trainingSchema,
-  type PictureRecipe,
-} from '../recipe/recipe.js';
+import { parseRunRecipe } from '../recipe/loadRecipe.js';
+import { partitionSchema, trainingSchema } from '../recipe/recipe.js';
 import { recipeSettings } from '../recipe/recipeSettings.js';
+import { yaml } from '../recipe/yaml.js';
 
 export const fingerprintSchema = z.strictObject({
   /** As in a recipe, complete; of a `Trainer` that has none `training` and `partition` alone. */
@@ -104,8 +99,8 @@ function sha256(data: string | Uint8Array): string {
 }
 
 /**
- * The changes since `before`. Settings that an older version did not know are what they are by default;
- * `model.initialScale` is as it was then.
+ * The changes since `before`. Settings that an older version did not know are what they are by default, or were then
+ * (`parseRunRecipe`).
  */
 export function changesSince(before: Fingerprint, now: Fingerprint): Change[] {
   const settings = differences(recipeSettings(completed(before.settings)), recipeSettings(completed(now.settings)));
@@ -121,22 +116,17 @@ function differences(old: ReadonlyMap<string, string>, current: ReadonlyMap<stri
     .map((what) => ({ what, before: old.get(what) ?? null, now: current.get(what) ?? null }));
 }
 
-function completed(stored: Fingerprint['settings']): object {
-  const known = recipeSettings(stored);
-  const chosenByTest = known.has('training.earlyStopping.patience') && !known.has('training.epochScore');
-  const settings = chosenByTest
-    ? { ...stored, training: { ...(stored.training as object), epochScore: 'test' } }
-    : stored;
-  const { modality } = settings;
-  const bare = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
-  const schemas = { ...recipeSchemas, program: programRecipeSchema, bare };
-  const kind = 'model' in settings ? ((modality as keyof typeof schemas | undefined) ?? 'image') : 'bare';
-  const { data } = schemas[kind].safeParse(settings);
-  if (!data) return settings;
-  const isOlder = !recipeSettings(settings).has('model.initialScale');
-  if (!isOlder || kind !== 'image') return data;
-  const { model } = data as PictureRecipe;
-  return hasFreshBank(model) ? { ...data, model: { ...model, initialScale: 'perKernel' } } : data;
+function completed(settings: Fingerprint['settings']): object {
+  if (!('model' in settings)) {
+    const bare = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
+    return bare.safeParse(settings).data ?? settings;
+  }
+  try {
+    return parseRunRecipe(yaml().stringify(settings), 'the settings');
+  } catch (error) {
+    if (error instanceof RecipeError) return settings;
+    throw error;
+  }
 }
 
 /** @param place what was changed, as messages name it. @throws InputError naming the changes, where there are any */
