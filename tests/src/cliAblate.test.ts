@@ -150,7 +150,8 @@ describe('the tables', () => {
   it('say before they start what the runs that are there can show, and how many seeds a difference needs', async () => {
     writeFileSync(
       join(cwd, 'arms.yaml'),
-      'recipe: static.yaml\nseeds: [1, 2]\ndifference: 5\narms: { slow start: { set: { training.warmupEpochs: 0.5 } } }\n',
+      'recipe: static.yaml\nseeds: [1, 2]\ndifference: 5\n' +
+        'arms: { slow start: { set: { training.warmupEpochs: 0.5 } } }\n',
     );
     const parameters = ['arms.yaml', '--set', 'training.epochs=1', '--out', 'arms'];
     const first = await ablate(...parameters);

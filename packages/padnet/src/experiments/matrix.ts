@@ -83,8 +83,8 @@ export function readFinishedRun<Cell, R extends Recipe>(
   for (const [data, score] of Object.entries(scores)) {
     if (Number.isFinite(score)) continue;
     throw new NonFiniteScoreError(
-      `${folder.path} has a ${data} ${finished.metric} that is not a number, as its network's outputs were not; train ` +
-        'it anew with a lower training.learningRate',
+      `${folder.path} has a ${data} ${finished.metric} that is not a number, as its network's outputs were not; ` +
+        'train it anew with a lower training.learningRate',
     );
   }
   const partition = events.findLast((event) => event.type === 'partition');

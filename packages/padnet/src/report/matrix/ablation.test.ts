@@ -212,8 +212,8 @@ describe('arms, and a difference that would count', () => {
     const none = ablationResults({}, [], plan);
     expect(ablationText(none, ablationTable(none)).power.slice(1)).toEqual([
       'So 2 points are shown where that deviation is at most 0.613.',
-      'A difference of 2 points needs 5 seeds where the deviation is half as large, 10 where it is as large, 34 where ' +
-        'it is twice as large.',
+      'A difference of 2 points needs 5 seeds where the deviation is half as large, 10 where it is as large, 34 ' +
+        'where it is twice as large.',
     ]);
     const one = ablationResults({}, [], planOf(ablation.replace('[1, 2]', '[1]')));
     expect(ablationText(one, ablationTable(one)).power).toEqual([
