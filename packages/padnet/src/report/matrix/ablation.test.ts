@@ -251,7 +251,7 @@ describe('what was tried', () => {
     expect(lines[1]).toMatch(/^recipe +learningRate +test accuracy, % /);
     expect(lines[3]).toMatch(/^base +0\.05 +50\.00 \(1\) +base /);
     expect(lines[4]).toMatch(/^static +– +2 failed /);
-    expect(lines).toContain('All tries of it diverged: static.');
+    expect(lines).toContain('All tries diverged of static.');
     expect(report.document.tuning!.networks[0]).toMatchObject({
       state: 'chosen',
       chosen: { values: ['0.05'], score: 0.75 },

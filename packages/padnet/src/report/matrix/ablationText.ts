@@ -298,6 +298,6 @@ function tuningNotes(
   return [
     `Every recipe was tried with ${count} values of ${keys.join(' × ')}, seed ${seeds.join(', ')}, and has that of ` +
       'the best validation score; the test data had no part in it.',
-    ...(failed.length === 0 ? [] : [`All tries of it diverged: ${failed.join(', ')}.`]),
+    ...(failed.length === 0 ? [] : [`All tries diverged of ${failed.join(', ')}.`]),
   ];
 }
