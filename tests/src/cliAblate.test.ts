@@ -250,6 +250,20 @@ describe('--tune', () => {
       trained: [],
     });
     expect(checksums(join(cwd, 'tuned/tune'))).toEqual(before);
+
+    // As where the outputs of the network overflow on the validation data.
+    const events = join(cwd, 'tuned/tune/smooth-seed1/metrics.jsonl');
+    writeFileSync(
+      events,
+      readFileSync(events, 'utf8').replaceAll(/"validationScore":[\d.]+/g, '"validationScore":null'),
+    );
+    const lost = await padnet(command('1.0e30,0.05'), { cwd });
+    expect(lost.code).toBe(1);
+    expect(lost.stderr).toBe('padnet: smooth failed: all values that it was tried with diverged\n');
+    const [, smooth] = document('tuned').tuning!.networks;
+    expect(smooth!.tries[1]!.diverged).toMatch(
+      /^tuned\/tune\/smooth-seed1 has a validation accuracy that is not a number, as its network's outputs were not; /,
+    );
   }, 120_000);
 
   it('refuses tries that were made with another recipe before anything is trained, but for --force', async () => {

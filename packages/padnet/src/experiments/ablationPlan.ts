@@ -220,7 +220,7 @@ class Variants {
     });
     if (this.problems.size > 0) return networks;
     for (const { variant, file } of this.#sources.values()) {
-      if (hasValidation(variant.recipe)) continue;
+      if (variant.recipe.data.validation !== undefined) continue;
       throw new InputError(
         `${file}: what is tuned is chosen on validation data, and ${variant.name} has none; give every recipe ` +
           'data.validation.fraction, such as by --set data.validation.fraction=0.1',
@@ -269,12 +269,6 @@ function tuneProblems({ tune, arms, sweeps }: Ablation): string[] {
     const other = set.find((each) => `${each.key}.`.startsWith(`${key}.`) || `${key}.`.startsWith(`${each.key}.`));
     return other ? [`${values[0]!.label}: ${key} is tuned, and ${other.label} sets ${other.key}; take one away`] : [];
   });
-}
-
-/** Whether a part of the training data is held out, on which it is scored. */
-export function hasValidation({ data }: Recipe): boolean {
-  const { validation } = data as { readonly validation?: { readonly fraction?: number } | undefined };
-  return (validation?.fraction ?? 0) > 0;
 }
 
 /** Without a checksum: a run keeps its name where code has changed, and is then refused by its recipe. */

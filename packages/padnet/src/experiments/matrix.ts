@@ -78,8 +78,8 @@ export function readFinishedRun<Cell, R extends Recipe>(
   const { events, environment } = readRun(folder.path);
   const finished = events.findLast((event) => event.type === 'finished');
   if (!finished) throw new InputError(`${folder.path} has no finished run`);
-  const { validationScore = null } = finished as { readonly validationScore?: number | null };
-  const scores = { test: finished.testScore, ...('validationScore' in finished && { validation: validationScore }) };
+  const { testScore, validationScore } = finished;
+  const scores = { test: testScore, ...(validationScore !== undefined && { validation: validationScore }) };
   for (const [data, score] of Object.entries(scores)) {
     if (Number.isFinite(score)) continue;
     throw new NonFiniteScoreError(
@@ -92,10 +92,10 @@ export function readFinishedRun<Cell, R extends Recipe>(
     ...cell,
     run: folder.path,
     metric: finished.metric,
-    score: finished.testScore,
+    score: testScore,
     metrics: finished.testMetrics,
     testLoss: finished.testLoss,
-    validationScore,
+    validationScore: validationScore ?? null,
     epochs: finished.epoch,
     steps: finished.step,
     parameters: scope(() => countStored(loadRunModel(folder.path, code).network).parameters),
