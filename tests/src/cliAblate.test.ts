@@ -150,7 +150,8 @@ describe('the tables', () => {
   it('say before they start what the runs that are there can show, and how many seeds a difference needs', async () => {
     writeFileSync(
       join(cwd, 'arms.yaml'),
-      'recipe: static.yaml\nseeds: [1, 2]\ndifference: 5\narms: { slow start: { set: { training.warmupEpochs: 0.5 } } }\n',
+      'recipe: static.yaml\nseeds: [1, 2]\ndifference: 5\n' +
+        'arms: { slow start: { set: { training.warmupEpochs: 0.5 } } }\n',
     );
     const parameters = ['arms.yaml', '--set', 'training.epochs=1', '--out', 'arms'];
     const first = await ablate(...parameters);
@@ -180,6 +181,110 @@ describe('the tables', () => {
     );
     expect(stdout).toMatch(/^1e\+30 +failed +– /m);
     expect(document('runs/fails').failed).toMatchObject([{ variant: 'training.learningRate=1e+30', seed: 1 }]);
+  }, 60_000);
+});
+
+describe('--tune', () => {
+  const validation = ['--set', 'training.epochs=1', '--set', 'data.validation.fraction=0.25'];
+  const command = (values: string): string[] => {
+    const tune = `training.learningRate=${values}`;
+    return ['ablate', 'tuned.yaml', ...validation, '--tune', tune, '--out', 'tuned'];
+  };
+  const trained = (stdout: string): string[] =>
+    [...stdout.matchAll(/^\[\d\/\d\] (?:training|resuming) (.*)$/gm)].map((match) => match[1]!);
+
+  beforeAll(() => {
+    writeFileSync(
+      join(cwd, 'tuned.yaml'),
+      'recipe: static.yaml\nseeds: [1, 2]\narms: { smooth: { set: { training.labelSmoothing: 0.1 } } }\n',
+    );
+  });
+
+  it('trains every try once, also after an interruption, and what was chosen with all seeds', async () => {
+    let stopped = false;
+    const first = await padnet(command('1.0e30,0.05'), {
+      cwd,
+      onLine: (line, child) => {
+        if (!stopped && line.startsWith('[2/4] ')) child.kill('SIGINT');
+        stopped ||= line.startsWith('[2/4] ');
+      },
+    });
+    expect(first.code).toBe(130);
+    expect(first.stdout).toMatch(
+      /^2 recipes × 2 seeds: 4 runs, after 4 tries of training\.learningRate on validation data\n/,
+    );
+    expect(trained(first.stdout)).toEqual(['tune/training.learningRate=1e+30-seed1', 'tune/base-seed1']);
+    expect(first.stderr).toMatch(/^padnet: tune\/training\.learningRate=1e\+30-seed1 diverged: the loss is not finite/);
+    const second = await padnet(command('1.0e30,0.05'), { cwd });
+    expect(second.code).toBe(0);
+    // The one that was stopped may have been at its end.
+    expect(trained(second.stdout).filter((name) => name !== 'tune/base-seed1')).toEqual([
+      'tune/smooth,training.learningRate=1e+30-seed1',
+      'tune/smooth-seed1',
+      'base-seed2',
+      'smooth-seed2',
+    ]);
+    const { tuning, base, arms, runs, failed } = document('tuned');
+    expect(tuning).toMatchObject({ keys: ['training.learningRate'], seeds: [1] });
+    for (const { chosen, tries } of tuning!.networks) {
+      expect(chosen!.values).toEqual(['0.05']);
+      expect(tries.map(({ score }) => score)).toEqual([null, expect.any(Number)]);
+      expect(tries[0]!.diverged).toMatch(/^the loss is not finite at step 2: /);
+    }
+    expect([base, arms[0]!].map(({ tuned, score }) => [tuned, score!.count])).toEqual([
+      [['0.05'], 2],
+      [['0.05'], 2],
+    ]);
+    expect(runs.map(({ run }) => run)).toEqual([
+      'tuned/tune/base-seed1',
+      'tuned/tune/smooth-seed1',
+      'tuned/base-seed2',
+      'tuned/smooth-seed2',
+    ]);
+    expect(failed).toEqual([]);
+    const before = checksums(join(cwd, 'tuned/tune'));
+    const third = await padnet(command('1.0e30,0.05'), { cwd });
+    expect({ code: third.code, stderr: third.stderr, trained: trained(third.stdout) }).toEqual({
+      code: 0,
+      stderr: '',
+      trained: [],
+    });
+    expect(checksums(join(cwd, 'tuned/tune'))).toEqual(before);
+
+    // As where the outputs of the network overflow on the validation data.
+    const events = join(cwd, 'tuned/tune/smooth-seed1/metrics.jsonl');
+    writeFileSync(
+      events,
+      readFileSync(events, 'utf8').replaceAll(/"validationScore":[\d.]+/g, '"validationScore":null'),
+    );
+    const lost = await padnet(command('1.0e30,0.05'), { cwd });
+    expect(lost.code).toBe(1);
+    expect(lost.stderr).toBe('padnet: smooth failed: all values that it was tried with diverged\n');
+    const [, smooth] = document('tuned').tuning!.networks;
+    expect(smooth!.tries[1]!.diverged).toMatch(
+      /^tuned\/tune\/smooth-seed1 has a validation accuracy that is not a number, as its network's outputs were not; /,
+    );
+  }, 120_000);
+
+  it('refuses tries that were made with another recipe before anything is trained, but for --force', async () => {
+    const other = (...more: string[]) =>
+      ablate('tuned.yaml', ...validation.slice(0, 3), 'data.validation.fraction=0.5', ...more, '--out', 'tuned');
+    const before = checksums(join(cwd, 'tuned'));
+    const refused = await other('--tune', 'training.learningRate=0.05,1.0e30');
+    expect({ code: refused.code, stdout: refused.stdout }).toEqual({ code: 1, stdout: '' });
+    expect(refused.stderr).toMatch(
+      /^padnet: tuned\/tune\/base-seed1 was started with another recipe \(there `fraction: 0\.25`, here `fraction: 0\.5`\); .*; --force starts it from the beginning\n$/,
+    );
+    expect(checksums(join(cwd, 'tuned'))).toEqual(before);
+    // The network of which all tries diverge has failed; a divergence of before is gone with its run.
+    const file = 'recipe: static.yaml\nsweeps: [{ training.momentum: [0.9] }]\n';
+    writeFileSync(join(cwd, 'tuned.yaml'), file);
+    const forced = await other('--tune', 'training.learningRate=1.0e30', '--force');
+    expect(forced.code).toBe(1);
+    expect(forced.stderr).toMatch(
+      /^padnet: tune\/training\.learningRate=1e\+30-seed1 diverged: .*\npadnet: base failed: all values that it was tried with diverged\n$/,
+    );
+    expect(document('tuned').base).toMatchObject({ score: null, failed: [1] });
   }, 60_000);
 });
 

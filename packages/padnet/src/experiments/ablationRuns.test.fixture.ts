@@ -36,11 +36,10 @@ sweeps:
 
 /** @param isHeldOut whether recipes hold training data out */
 export function planOf(text: string, { isHeldOut = false } = {}): AblationPlan {
-  return planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) => {
-    const own = parseRecipe(recipes[file]!, file, overrides);
-    if (isHeldOut) Object.assign(own.data, { validation: { fraction: 0.1, seed: 1 } });
-    return own;
-  });
+  const held = isHeldOut ? ['data.validation.fraction=0.1'] : [];
+  return planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) =>
+    parseRecipe(recipes[file]!, file, [...held, ...overrides]),
+  );
 }
 
 export const ablationPlan = planOf(ablation);

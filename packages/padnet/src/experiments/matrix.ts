@@ -78,13 +78,13 @@ export function readFinishedRun<Cell, R extends Recipe>(
   const { events, environment } = readRun(folder.path);
   const finished = events.findLast((event) => event.type === 'finished');
   if (!finished) throw new InputError(`${folder.path} has no finished run`);
-  const { validationScore = null } = finished as { readonly validationScore?: number | null };
-  const scores = { test: finished.testScore, ...('validationScore' in finished && { validation: validationScore }) };
+  const { testScore, validationScore } = finished;
+  const scores = { test: testScore, ...(validationScore !== undefined && { validation: validationScore }) };
   for (const [data, score] of Object.entries(scores)) {
     if (Number.isFinite(score)) continue;
     throw new NonFiniteScoreError(
-      `${folder.path} has a ${data} ${finished.metric} that is not a number, as its network's outputs were not; train ` +
-        'it anew with a lower training.learningRate',
+      `${folder.path} has a ${data} ${finished.metric} that is not a number, as its network's outputs were not; ` +
+        'train it anew with a lower training.learningRate',
     );
   }
   const partition = events.findLast((event) => event.type === 'partition');
@@ -92,10 +92,10 @@ export function readFinishedRun<Cell, R extends Recipe>(
     ...cell,
     run: folder.path,
     metric: finished.metric,
-    score: finished.testScore,
+    score: testScore,
     metrics: finished.testMetrics,
     testLoss: finished.testLoss,
-    validationScore,
+    validationScore: validationScore ?? null,
     epochs: finished.epoch,
     steps: finished.step,
     parameters: scope(() => countStored(loadRunModel(folder.path, code).network).parameters),

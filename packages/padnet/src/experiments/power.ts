@@ -50,7 +50,6 @@ export function smallestEffect(seeds: number, alpha = SIGNIFICANCE): number | nu
 
 /** The fewest seeds that show an effect with 80 % power; null: more than 10,000. */
 export function neededSeeds(effect: number, alpha = SIGNIFICANCE): number | null {
-  if (effect === Infinity) return 2; // differences that are all the same
   const isEnough = (seeds: number): boolean => powerOf(effect, seeds, alpha) >= POWER;
   let [low, high] = [1, 2];
   while (!isEnough(high)) {
@@ -74,13 +73,13 @@ export interface PooledDeviation {
   readonly freedom: number;
 }
 
-/** √(Σ (n − 1) s² / Σ (n − 1)); null where none has two seeds. */
+/** √(Σ (n − 1) s² / Σ (n − 1)); null where none has two seeds, or nothing deviates. */
 export function pooledDeviation(differences: readonly PairedDifference[]): PooledDeviation | null {
   const known = differences.flatMap(({ deviation, count }) =>
     deviation === null ? [] : [{ freedom: count - 1, squares: (count - 1) * deviation ** 2 }],
   );
   const freedom = known.reduce((sum, each) => sum + each.freedom, 0);
-  if (freedom === 0) return null;
   const squares = known.reduce((sum, each) => sum + each.squares, 0);
+  if (squares === 0) return null;
   return { deviation: Math.sqrt(squares / freedom), differences: known.length, freedom };
 }

@@ -14,9 +14,8 @@ const recipes: Readonly<Record<string, string>> = {
 /** @param held the recipes that hold training data out */
 const plan = (text: string, held = Object.keys(recipes)): AblationPlan =>
   planAblation(parseAblation(text, 'ablation.yaml'), (file, overrides) => {
-    const recipe = parseRecipe(recipes[file]!, file, overrides);
-    if (held.includes(file)) Object.assign(recipe.data, { validation: { fraction: 0.1, seed: 1 } });
-    return recipe;
+    const validation = held.includes(file) ? ['data.validation.fraction=0.1'] : [];
+    return parseRecipe(recipes[file]!, file, [...validation, ...overrides]);
   });
 
 const ablation = `recipe: pad.yaml

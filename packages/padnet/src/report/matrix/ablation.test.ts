@@ -212,8 +212,8 @@ describe('arms, and a difference that would count', () => {
     const none = ablationResults({}, [], plan);
     expect(ablationText(none, ablationTable(none)).power.slice(1)).toEqual([
       'So 2 points are shown where that deviation is at most 0.613.',
-      'A difference of 2 points needs 5 seeds where the deviation is half as large, 10 where it is as large, 34 where ' +
-        'it is twice as large.',
+      'A difference of 2 points needs 5 seeds where the deviation is half as large, 10 where it is as large, 34 ' +
+        'where it is twice as large.',
     ]);
     const one = ablationResults({}, [], planOf(ablation.replace('[1, 2]', '[1]')));
     expect(ablationText(one, ablationTable(one)).power).toEqual([
@@ -251,7 +251,7 @@ describe('what was tried', () => {
     expect(lines[1]).toMatch(/^recipe +learningRate +test accuracy, % /);
     expect(lines[3]).toMatch(/^base +0\.05 +50\.00 \(1\) +base /);
     expect(lines[4]).toMatch(/^static +– +2 failed /);
-    expect(lines).toContain('All tries of it diverged: static.');
+    expect(lines).toContain('All tries diverged of static.');
     expect(report.document.tuning!.networks[0]).toMatchObject({
       state: 'chosen',
       chosen: { values: ['0.05'], score: 0.75 },

@@ -247,10 +247,9 @@ function lead({ metric, base, arms, sweeps }: AblationTable, seeds: number): str
   const count = compared.filter((each) => each).length;
   const others = `${compared.length} other ${compared.length === 1 ? 'recipe' : 'recipes'}`;
   const correction = compared.length === 1 ? '' : ' and Holm’s correction over all of them';
-  return (
-    `${first} Of ${others} ${count === 0 ? 'none' : count} ${count > 1 ? 'differ' : 'differs'} from it, by a paired t test at ` +
-    `${100 * SIGNIFICANCE} %${correction}.`
-  );
+  const differing = count > 1 ? `${count} differ` : `${count === 0 ? 'none' : count} differs`;
+  const test = `a paired t test at ${100 * SIGNIFICANCE} %${correction}`;
+  return `${first} Of ${others} ${differing} from it, by ${test}.`;
 }
 
 function notesOf(
@@ -299,6 +298,6 @@ function tuningNotes(
   return [
     `Every recipe was tried with ${count} values of ${keys.join(' × ')}, seed ${seeds.join(', ')}, and has that of ` +
       'the best validation score; the test data had no part in it.',
-    ...(failed.length === 0 ? [] : [`All tries of it diverged: ${failed.join(', ')}.`]),
+    ...(failed.length === 0 ? [] : [`All tries diverged of ${failed.join(', ')}.`]),
   ];
 }

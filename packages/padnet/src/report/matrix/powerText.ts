@@ -22,7 +22,8 @@ export function powerText(power: AblationPower, seeds: number): string[] {
     return [first, ...most, ...need(power)];
   }
   const { deviation, differences, freedom } = measured;
-  const from = `${differences} ${differences === 1 ? 'difference' : 'differences'}, ${freedom} ${freedom === 1 ? 'degree' : 'degrees'} of freedom`;
+  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
+  const from = `${counted(differences, 'difference')}, ${counted(freedom, 'degree')} of freedom`;
   const seen = `${points(effect * deviation)} points are shown${corrected(points(correctedEffect * deviation))}`;
   return [first, `It was ${points(deviation)} points in the runs so far (${from}), so that ${seen}.`, ...need(power)];
 }
