@@ -270,6 +270,12 @@ describe('partition and mask', () => {
     expect(result.settings).toMatchObject({ ratio: 0.5, rounds: 1, schedule: 'exponential', batches: 2 });
     expect(checksums(join(cwd, 'runs/dyconv'))).toEqual(before);
 
+    const kept = JSON.parse(readFileSync(join(cwd, 'half.json'), 'utf8')) as object;
+    expect(kept).toEqual({ format: 'padnet-partition-results-1', ...(JSON.parse(stdout) as object) });
+    expect(kept).toMatchObject({ network: 'runs/dyconv', fold: 'byUse', metric: 'accuracy' });
+    for (const key of ['scoreBefore', 'scoreAfter', 'lossBefore', 'lossAfter'])
+      expect(Number.isFinite(Reflect.get(kept, key))).toBe(true);
+
     const again = await run('partition', 'runs/dyconv', '--ratio', '0.3', ...options);
     expect(again).toEqual({
       code: 1,

@@ -17,7 +17,8 @@ export interface SummariseRunOptions extends CodeOptions {
   /** Told in a sentence what is left out, and why, and what is noteworthy of the data. */
   readonly onRemark?: (text: string) => void;
   /**
-   * Whether to score the network with routing switched off, too, where that takes `maxMeanMacs` multiplications at most.
+   * Whether to score the network with routing switched off, too, where that takes `maxMeanMacs` multiplications at
+   * most.
    *
    * @default false
    */

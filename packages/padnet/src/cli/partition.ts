@@ -3,7 +3,7 @@ import { statSync } from 'node:fs';
 import { isThere } from '../readRegularFile.js';
 import { dirname, join } from 'node:path';
 import { InputError } from '../errors.js';
-import { checkOutput, writeOutput } from '../outputFile.js';
+import { checkOutput, type FileKind, writeOutput } from '../outputFile.js';
 import { encodePartition, overallDynamicRatio, partitionFile, saliencies } from '../partition/index.js';
 import { parsePartition, type PartitionOptions, type Recipe } from '../recipe/index.js';
 import { holdFolder, RunFolder } from '../runs/index.js';
@@ -54,10 +54,13 @@ async function partition(run: string, options: Options, terminal: Terminal): Pro
   const { json, out, force, allowCode } = options;
   const settings = partitionSettings(options);
   const file = out ?? join(run, `partition-${settings.ratio}.safetensors`);
+  const resultsFile = `${file.replace(/\.safetensors$/, '')}.json`;
   const place = new RunFolder(dirname(file));
-  if (isThere(place.recipe) && place.owns(file))
-    throw new InputError(`${file} belongs to the run in ${place.path}; choose another file`);
-  checkOutput(file, partitionFile);
+  for (const [written, kind] of [[file, partitionFile] as const, [resultsFile, partitionResults] as const]) {
+    if (isThere(place.recipe) && place.owns(written))
+      throw new InputError(`${written} belongs to the run in ${place.path}; choose another file`);
+    checkOutput(written, kind);
+  }
   const there = statSync(file, { throwIfNoEntry: false });
   if (there?.isFile() && there.size > 0 && !force)
     throw new InputError(`${file} exists already; --force replaces it, --out <file> writes another`);
@@ -78,24 +81,40 @@ async function partition(run: string, options: Options, terminal: Terminal): Pro
     ...(recipe && { recipe }),
   });
   const { partition: found, before, after } = result;
-  if (hold) writeOutput(file, encodePartition(found), partitionFile);
-  else await writeHeldOutput(file, encodePartition(found), partitionFile);
   const dynamicRatio = overallDynamicRatio(found.masks.values());
-  const { metric, score: scoreBefore } = before;
+  const { metric, score: scoreBefore, loss: lossBefore } = before;
+  const { score: scoreAfter, loss: lossAfter } = after;
   const seconds = (performance.now() - start) / 1000;
   const { settings: used, rounds } = found;
-  const { score: scoreAfter } = after;
-  terminal.result(
-    json,
-    { file, settings: used, rounds, dynamicRatio, metric, scoreBefore, scoreAfter, seconds },
-    () => [
-      `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
-      `test ${metricName(metric)} ${formatScore(metric, scoreBefore)} before, ` +
-        `${formatScore(metric, scoreAfter)} with these masks, not trained further`,
-      `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
-    ],
-  );
+  const results = {
+    ...{ file, network: run, settings: used, fold: settings.fold, rounds, dynamicRatio },
+    ...{ metric, scoreBefore, scoreAfter, lossBefore, lossAfter, seconds },
+  };
+  const write = async (to: string, data: string | Uint8Array, kind: FileKind): Promise<void> => {
+    if (hold) writeOutput(to, data, kind);
+    else await writeHeldOutput(to, data, kind);
+  };
+  await write(file, encodePartition(found), partitionFile);
+  // Masks that go to a pipe or device have no file to lie beside.
+  const isFile = there?.isFile() ?? true;
+  if (isFile)
+    await write(resultsFile, `${JSON.stringify({ format: resultsFormat, ...results }, null, 2)}\n`, partitionResults);
+  terminal.result(json, results, () => [
+    `${formatPercent(dynamicRatio)} of the entries are dynamic, in ${file}`,
+    `test ${metricName(metric)} ${formatScore(metric, scoreBefore)} before, ` +
+      `${formatScore(metric, scoreAfter)} with these masks, not trained further` +
+      (isFile ? `; all numbers in ${resultsFile}` : ''),
+    `see them with: padnet mask show ${file}; train with them: --set partition.masks=${file}`,
+  ]);
 }
+
+const resultsFormat = 'padnet-partition-results-1';
+
+/** What a partition cost, beside its masks. */
+const partitionResults: FileKind = {
+  name: 'file of what a partition cost',
+  isOne: (beginning) => beginning.includes(`"format": "${resultsFormat}"`),
+};
 
 /** Null: that of the run, as it is. */
 function recipeOf(run: string, { recipe, set = [] }: Options): Recipe | null {

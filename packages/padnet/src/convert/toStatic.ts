@@ -32,8 +32,8 @@ export function toStatic<N extends nn.Module>(network: N, passes: Iterable<() =>
 }
 
 /**
- * Switches routing off: the same, and a mixture of experts becomes the linear layer of all its experts, each by its mean
- * gate. How far the score falls is how much of it is the routing's.
+ * Switches routing off: the same, and a mixture of experts becomes the linear layer of all its experts, each by its
+ * mean gate. How far the score falls is how much of it is the routing's.
  *
  * @throws RangeError where the network has no dynamic layer, or one that no pass reaches. Then nothing was changed
  */

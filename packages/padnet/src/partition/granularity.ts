@@ -20,8 +20,8 @@ export const BLOCK_SIZE = 16;
 export const unitSums = ['signed', 'absolute'] as const;
 
 /**
- * How the scores s_j of a unit's entries become that of the unit: `signed` |Σ_j s_j|, the first-order change of the loss
- * when the whole unit changes its mode, in which entries of unlike signs cancel; `absolute` Σ_j |s_j|, in which they do
- * not. Of single entries both are the same.
+ * How the scores s_j of a unit's entries become that of the unit: `signed` |Σ_j s_j|, the first-order change of the
+ * loss when the whole unit changes its mode, in which entries of unlike signs cancel; `absolute` Σ_j |s_j|, in which
+ * they do not. Of single entries both are the same.
  */
 export type UnitSum = (typeof unitSums)[number];
