@@ -257,6 +257,8 @@ describe('inspect', () => {
     // Three experts of 16 × 32 with biases, gates and noise of 32 × 3 each.
     const parameters = 3 * (16 * 32 + 16) + 2 * 32 * 3;
     expect(mixture).toMatchObject({ kind: 'MoELinear dynamic', experts: '2 of 3', parameters, inputShape: [16, 32] });
+    const variation = expect.any(Number) as number;
+    expect(mixture).toMatchObject({ router: { variation, unusedExperts: expect.any(Array) as number[] } });
     expect(encoder!.dynamicRatio).toBeNull();
     expect(encoder!.parameters).toBe(encoder!.rows.reduce((sum, row) => sum + row.parameters, 0));
     const text = await succeed('inspect', 'rte-pad50.yaml');

@@ -1,5 +1,5 @@
 /** From a recipe to a report by the command line, on pictures small enough to take seconds. */
-import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -245,6 +245,24 @@ describe('inspect', () => {
     expect(weights.stdout).toMatch(/^conv1\.weight +float32 +8×1×3×3 +72$/m);
     const masks = await run('inspect', 'runs/pad/partition.safetensors');
     expect(masks.stdout).toMatch(/^κ = 0\.3 by maskGradient of each entry, global, on 2 batches\n/);
+  });
+
+  it('says which routers are dead, where the test data are there', async () => {
+    const { stdout, stderr } = await run('inspect', 'runs/dyconv');
+    expect(stderr).toBe('');
+    const [sentence = 'none'] = /(None|\d+) of \d+ routers? (is|are) dead.*$/m.exec(stdout) ?? [];
+    expect(sentence).not.toBe('none');
+    expect(stdout.match(/ dead: \w+ /g) ?? []).toHaveLength(Number.parseInt(sentence) || 0);
+    renameSync(join(cwd, 'pictures'), join(cwd, 'away'));
+    try {
+      const without = await run('inspect', 'runs/dyconv');
+      expect(without.code).toBe(0);
+      expect(without.stderr).toMatch(/^padnet: without the routers of runs\/dyconv: .*pictures.*\n$/);
+      expect(without.stdout).not.toContain('router');
+      expect((await run('inspect', 'runs/static')).stderr).toBe('');
+    } finally {
+      renameSync(join(cwd, 'away'), join(cwd, 'pictures'));
+    }
   });
 
   it('refuses a file that is damaged', async () => {

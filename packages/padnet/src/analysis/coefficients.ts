@@ -125,7 +125,7 @@ function hasDynamicConvolution(network: nn.Module): boolean {
 
 type AttentionKind = keyof Attention;
 
-function columnMeans(rows: Rows): number[] {
+export function columnMeans(rows: Rows): number[] {
   return rows[0]!.map((_, column) => rows.reduce((sum, row) => sum + row[column]!, 0) / rows.length);
 }
 
@@ -150,7 +150,7 @@ function chooseLayers(network: nn.Module, paths: readonly string[]): string[] {
 }
 
 /** `count` values at even distances. */
-function spread(values: readonly number[], count: number): number[] {
+export function spread(values: readonly number[], count: number): number[] {
   const chosen = Math.min(count, values.length);
   return Array.from({ length: chosen }, (_, i) => values[Math.floor((i * values.length) / chosen)]!);
 }
@@ -197,16 +197,20 @@ export function watchRouters(network: nn.Layer, images: Float32Array, shape: rea
   return { attentions: new Map(paths.map((path) => [path, attentions.get(path)!])), probabilities };
 }
 
-function inputShape({ channels, height, width }: ImageDataset, indices: readonly number[]): number[] {
+export function inputShape({ channels, height, width }: ImageDataset, indices: readonly number[]): number[] {
   return [indices.length, channels, height, width];
 }
 
 /** [batch, channels, height, width] */
-function pictures(dataset: ImageDataset, transform: ImageTransform, indices: readonly number[]): Promise<Float32Array> {
+export function pictures(
+  dataset: ImageDataset,
+  transform: ImageTransform,
+  indices: readonly number[],
+): Promise<Float32Array> {
   return allImages(dataset, Uint32Array.from(indices), prepareTransform(transform, dataset), { seed: 0, epoch: 0 });
 }
 
-function toRows(matrix: Tensor): number[][] {
+export function toRows(matrix: Tensor): number[][] {
   const [rows = 0, columns = 0] = matrix.shape;
   const values = matrix.toArray();
   return Array.from({ length: rows }, (_, row) => values.slice(row * columns, (row + 1) * columns));

@@ -9,7 +9,7 @@ import { MoELinear } from '../layers/index.js';
 import { loadPretrained, type SequenceClassifier } from '../models/index.js';
 import { loadTexts, textInputs } from '../training/index.js';
 import { writeEncoder, writeTexts } from '../runs/texts.test.fixture.js';
-import { expertLoad, type TypicalToken } from './expertLoad.js';
+import { expertLoad, expertRouterStates, type TypicalToken } from './expertLoad.js';
 
 let folder: string;
 let tokenizer: TextTokenizer;
@@ -101,6 +101,14 @@ describe('expertLoad', () => {
       expect(share).toBeCloseTo(shares[expert]!, 5);
     });
     expect(layer.loadEntropy).toBeCloseTo(entropy(shares) / Math.log(3), 5);
+    const distance = mean(rows.map(({ gates }) => Math.hypot(...gates.map((gate, at) => gate - shares[at]!)) ** 2));
+    expect(layer.variation).toBeCloseTo(Math.sqrt(distance) / Math.hypot(...shares), 5);
+    expect(expertRouterStates(load)[1]).toEqual({
+      path: layer.path,
+      variation: layer.variation,
+      dead: null,
+      unusedExperts: [0, 1, 2].filter((expert) => shares[expert] === 0),
+    });
     expect(layer.gateEntropy).toBeCloseTo(mean(rows.map(({ gates }) => entropy(gates))) / Math.log(2), 5);
 
     const lifts = (expert: number): (TypicalToken & { readonly id: number })[] =>
@@ -127,6 +135,15 @@ describe('expertLoad', () => {
       expect(loadEntropy).toBeCloseTo(Math.log(2) / Math.log(3), 6);
     }
     for (const { experts } of load.typical) expect(experts).toEqual([[], [], []]);
+    for (const state of expertRouterStates(load)) {
+      expect(state).toMatchObject({ dead: 'alike', unusedExperts: [2] });
+      expect(state.variation).toBeLessThan(1e-6);
+    }
+    // By the task all tokens have the same experts, and are meant to.
+    const byTask = (await expertLoad(encoder({ decided: false, routing: 'task' }), dataset, { tokenizer }))!;
+    for (const state of expertRouterStates(byTask)) expect(state).toMatchObject({ dead: null, unusedExperts: [2] });
+    const alone = (await expertLoad(encoder({ numExperts: 1, k: 1 }), dataset, { tokenizer }))!;
+    for (const { dead } of expertRouterStates(alone)) expect(dead).toBe('oneKernel');
   });
 
   it('adds up the passes of a layer that runs twice (ALBERT)', async () => {

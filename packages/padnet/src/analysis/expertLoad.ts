@@ -9,6 +9,7 @@ import type { SequenceClassifier } from '../models/index.js';
 import { textInputs } from '../training/index.js';
 import { evenness } from '../training/routerStatistics.js';
 import { firstMiddleLast } from './firstMiddleLast.js';
+import { deadVariation, type RouterState } from './routerStates.js';
 
 export interface ExpertLayer {
   readonly path: string;
@@ -17,6 +18,8 @@ export interface ExpertLayer {
   readonly shares: readonly number[];
   /** Entropy of `shares` over ln E: 1 where all are used evenly, 0 where one is used alone. */
   readonly loadEntropy: number;
+  /** How far tokens differ in their gates, see `RouterState.variation`. */
+  readonly variation: number;
   /** Mean entropy of a token's k gates over ln k: 1 where they are equal, 0 where one takes all (and where k is 1). */
   readonly gateEntropy: number;
 }
@@ -58,6 +61,16 @@ export interface ExpertLoadOptions {
 }
 
 const batchSize = 32;
+
+/** What each router does; a layer that is routed by the task gives all tokens the same experts, as it should. */
+export function expertRouterStates({ layers }: ExpertLoad): RouterState[] {
+  return layers.map(({ path, level, shares, variation }) => ({
+    path,
+    variation,
+    dead: level === 'task' || variation >= deadVariation ? null : shares.length === 1 ? 'oneKernel' : 'alike',
+    unusedExperts: [...shares.keys()].filter((expert) => shares[expert] === 0),
+  }));
+}
 
 /** Runs the network in evaluation mode; null where it has no mixture of experts. */
 export async function expertLoad(
@@ -118,6 +131,7 @@ class LayerTally implements Disposable {
   /** [vocabulary] */
   readonly #counts: Tensor;
   #gateEntropy = 0;
+  #gateSquares = 0;
 
   constructor(
     readonly path: string,
@@ -135,6 +149,7 @@ class LayerTally implements Disposable {
     const numTokens = tokenIds.numel;
     this.#gates.indexAdd_(0, tokenIds, ofTokens(gates));
     this.#counts.indexAdd_(0, tokenIds, ops.ones([numTokens], { dtype: 'float64' }));
+    this.#gateSquares += ofTokens(gates).square().sum().item();
     this.#gateEntropy += evenness(ofTokens(weights)).sum().item();
     this.numTokens += numTokens;
   }
@@ -146,10 +161,16 @@ class LayerTally implements Disposable {
         path: this.path,
         level: this.layer.routing,
         shares: shares.toArray(),
+        variation: this.variationFrom(shares.square().sum().item()),
         loadEntropy: evenness(shares).item(),
         gateEntropy: this.#gateEntropy / this.numTokens,
       };
     });
+  }
+
+  /** @param meanSquares |ḡ|². The mean of |g − ḡ|² is that of |g|² less |ḡ|². */
+  private variationFrom(meanSquares: number): number {
+    return Math.sqrt(Math.max(0, this.#gateSquares / this.numTokens / meanSquares - 1));
   }
 
   typical({ tokenizer, minCount, numTypical, numTokens }: TypicalOptions): TypicalTokens {

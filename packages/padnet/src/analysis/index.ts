@@ -9,6 +9,7 @@ export * from './networkFacts.js';
 export * from './pictureAnswers.js';
 export * from './programNetwork.js';
 export type { RouterPoint } from './routerHistory.js';
+export * from './routerStates.js';
 export * from './runSummary.js';
 export * from './samplePass.js';
 export * from './shownNetwork.js';

@@ -72,6 +72,7 @@ describe('inspectNetwork', () => {
       experts: null,
       filters: null,
       dynamicRatio: null,
+      router: null,
       parameters: 2 * 9 + 2,
       macs: 2 * 4 * 9,
     });
@@ -124,6 +125,26 @@ describe('inspectNetwork', () => {
       'and 8 bits of masks',
       'shapes and MACs are of 1 picture',
     ]);
+  });
+
+  it('marks dead routers', () => {
+    const model = network();
+    const text = (dead: 'inactive' | null, variation: number): string[] =>
+      inspectText(
+        inspectNetwork(model, picturePass(model, [1, 4, 4]), [{ path: '2', variation, dead, unusedExperts: [] }]),
+      )
+        .split('\n')
+        .map((line) => line.replace(/ {2,}/g, ' | '));
+    const [heading, , , row, ...others] = text('inactive', 0);
+    expect(heading).toContain(' | κ | router | stored');
+    expect(row).toContain(' | 37.5 % | dead: inactive | 18');
+    expect(others.at(-1)).toBe(
+      'router: how far its decisions differ between test data. 1 of 1 router is dead, so that every input gets the ' +
+        'same weights: no hidden unit is ever active (2).',
+    );
+    const [, , , alive, ...sentences] = text(null, 0.123);
+    expect(alive).toContain(' | 37.5 % | 12.3 % | 18');
+    expect(sentences.at(-1)).toContain('None of 1 router is dead.');
   });
 
   it("names routers other than DY-Conv's", () => {

@@ -5,6 +5,7 @@ import { isMasked } from '../partial/index.js';
 import { countMacs, countStored, DecomposedConv2d, DynamicConv, isDynamicLayer, MoELinear } from '../layers/index.js';
 import { KernelAttention } from '../dynamic/index.js';
 import { layerRatios, type LayerRatio } from './networkCounts.js';
+import { routerStateSchema, type RouterState } from './routerStates.js';
 import type { SamplePass } from './samplePass.js';
 
 const shape = z.array(z.number()).readonly().nullable();
@@ -27,6 +28,8 @@ export const inspectRowSchema = z.strictObject({
   filters: z.string().nullable(),
   /** κ; null where the layer is not dynamic. */
   dynamicRatio: z.number().nullable(),
+  /** What the router does on data; null where the layer has none, or nothing was measured. */
+  router: routerStateSchema.omit({ path: true }).nullable().default(null),
   /** Trained numbers, router and bias included. */
   parameters: z.number(),
   /** Multiply-accumulates for one sample. */
@@ -48,8 +51,12 @@ export const inspectionSchema = z.strictObject({
 export type InspectRow = Readonly<z.infer<typeof inspectRowSchema>>;
 export type Inspection = Readonly<z.infer<typeof inspectionSchema>>;
 
-/** @param pass see `picturePass` and `textPass` */
-export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection {
+/**
+ * @param pass see `picturePass` and `textPass`
+ * @param routers see `routerStates`
+ */
+export function inspectNetwork(network: nn.Module, pass: SamplePass, routers: readonly RouterState[] = []): Inspection {
+  const states = new Map(routers.map(({ path, ...state }) => [path, state]));
   const macs = new Map<string, number>();
   for (const cost of countMacs(network, () => pass.run())) macs.set(cost.path, (macs.get(cost.path) ?? 0) + cost.macs);
   const shapes = forwardShapes(network, pass);
@@ -68,6 +75,7 @@ export function inspectNetwork(network: nn.Module, pass: SamplePass): Inspection
       filters: isMasked(dynamic) ? dynamicFilters(ratios.get(path)!) : null,
       // 0 of a layer that a partition has made static.
       dynamicRatio: dynamic?.dynamicRatio ?? (ratios.has(path) ? 0 : null),
+      router: states.get(path) ?? null,
       parameters,
       macs: macs.get(path) ?? 0,
     };

@@ -5,6 +5,7 @@ import type { PictureModel } from '../runs/index.js';
 import { loadPictures } from '../training/index.js';
 import { routerCoefficients } from './coefficients.js';
 import { pretrainedName } from './pretrainedName.js';
+import { routerStates } from './routerStates.js';
 import { picturePass } from './samplePass.js';
 import type { View } from './view.js';
 
@@ -36,8 +37,13 @@ export const pictureView: View<PictureRecipe, PictureModel> = {
   },
   findings: async ({ data }, { network, description: { normalise } }, division) => {
     const { test } = await loadPictures(data, division);
-    const coefficients = await routerCoefficients(network, test, { transform: { normalise } });
-    return { testSamples: test.length, coefficients };
+    const transform = { normalise };
+    const coefficients = await routerCoefficients(network, test, { transform });
+    return { testSamples: test.length, coefficients, routers: await routerStates(network, test, { transform }) };
+  },
+  routers: async ({ data }, { network, description: { normalise } }, division) => {
+    const { test } = await loadPictures(data, division);
+    return await routerStates(network, test, { transform: { normalise } });
   },
 };
 

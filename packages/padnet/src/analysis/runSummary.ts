@@ -18,6 +18,7 @@ import type { ExpertLoad } from './expertLoad.js';
 import type { NetworkCounts } from './networkCounts.js';
 import { networkFacts, type RunModel } from './networkFacts.js';
 import { routerHistory, type RouterPoint } from './routerHistory.js';
+import type { RouterState } from './routerStates.js';
 import type { LayerKind, TextConfig } from '../models/index.js';
 import type { NetworkFacts, RouterFindings } from './view.js';
 
@@ -97,6 +98,8 @@ export interface RunSummary extends Readonly<NetworkCounts['stored']>, Omit<Netw
   readonly coefficients: RouterCoefficients | null;
   /** The load of mixtures of experts. */
   readonly experts: ExpertLoad | null;
+  /** Which routers tell inputs apart; empty where there are none, or no data. */
+  readonly routers: readonly RouterState[];
   /** How mixtures of experts routed during training; empty where there are none. */
   readonly routing: readonly RouterPoint[];
   /** Changes between its sessions: with any, it is not what its recipe alone gives. */
@@ -154,6 +157,7 @@ export function runSummary(options: RunSummaryOptions): RunSummary {
     partitionEpoch: events.some(({ type }) => type === 'partition') ? (trained?.partition?.epoch ?? null) : null,
     coefficients: options.coefficients ?? null,
     experts: options.experts ?? null,
+    routers: options.routers ?? [],
     routing: routerHistory(events),
     changes: changesOf(events),
   };

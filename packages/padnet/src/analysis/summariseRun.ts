@@ -2,11 +2,20 @@
 import { isThere } from '../readRegularFile.js';
 import { InputError, NonFiniteError } from '../errors.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { type Environment, loadRunModel, networkPlace, readAnyRun, splitOfRun } from '../runs/index.js';
+import {
+  type Environment,
+  loadRunModel,
+  networkPlace,
+  readAnyRun,
+  type Run,
+  type SavedModel,
+  splitOfRun,
+} from '../runs/index.js';
 import { modelToMeanCoefficients } from '../training/index.js';
 import { countNetwork } from './networkCounts.js';
 import { readProgramNetwork } from './programNetwork.js';
 import { viewOf } from './networkFacts.js';
+import type { RouterState } from './routerStates.js';
 import { runSummary, type RunEnvironment, type RunSummary } from './runSummary.js';
 import { networkOfModel, networkOfRun, networkWithoutRun } from './shownNetwork.js';
 import type { ShownNetwork } from './view.js';
@@ -81,6 +90,27 @@ export async function summariseRun(
     onRemark?.(`without ${missing} of ${path}: ${error.message}`);
   }
   return runSummary(summary);
+}
+
+/**
+ * What the routers of a trained run do on its test data.
+ *
+ * @param onRemark told in a sentence why nothing is known of them, and what is noteworthy of the data
+ */
+export async function routersOfRun(
+  { folder, recipe }: Run,
+  model: SavedModel,
+  onRemark?: (text: string) => void,
+): Promise<readonly RouterState[]> {
+  try {
+    if (recipe.modality !== model.modality)
+      throw new InputError(`its recipe is for ${recipe.modality}, its network for ${model.modality}`);
+    return await viewOf(recipe.modality).routers(recipe, model, splitOfRun(folder, onRemark));
+  } catch (error) {
+    if (!(error instanceof InputError)) throw error;
+    onRemark?.(`without the routers of ${folder.path}: ${error.message}`);
+    return [];
+  }
 }
 
 /** The numbers that a network stores and executes. */

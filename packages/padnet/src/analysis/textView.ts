@@ -3,7 +3,7 @@ import { createTextShape, numberedLabels, type FamilyName } from '../models/inde
 import type { TextRecipe } from '../recipe/index.js';
 import type { TextModel } from '../runs/index.js';
 import { loadTexts, resolveTextStart, textDefinition } from '../training/index.js';
-import { expertLoad } from './expertLoad.js';
+import { expertLoad, expertRouterStates } from './expertLoad.js';
 import { pretrainedName } from './pretrainedName.js';
 import { textPass } from './samplePass.js';
 import type { View } from './view.js';
@@ -35,6 +35,12 @@ export const textView: View<TextRecipe, TextModel> = {
   findings: async ({ data }, { network, tokenizer, description: { maxLength } }, division) => {
     const { test } = loadTexts(data, division);
     const experts = await expertLoad(network, tokenise(test, tokenizer, { maxLength }), { tokenizer });
-    return { testSamples: test.length, experts };
+    return { testSamples: test.length, experts, routers: experts ? expertRouterStates(experts) : [] };
+  },
+  routers: async ({ data }, { network, tokenizer, description: { maxLength } }, division) => {
+    const { test } = loadTexts(data, division);
+    const options = { tokenizer, maxSentences: 128 };
+    const experts = await expertLoad(network, tokenise(test, tokenizer, { maxLength }), options);
+    return experts ? expertRouterStates(experts) : [];
   },
 };

@@ -6,6 +6,7 @@ import type { Recipe } from '../recipe/index.js';
 import type { SavedModel, SplitOptions } from '../runs/index.js';
 import type { RouterCoefficients } from './coefficients.js';
 import type { ExpertLoad } from './expertLoad.js';
+import type { RouterState } from './routerStates.js';
 import type { SamplePass } from './samplePass.js';
 
 export interface NetworkFacts {
@@ -30,6 +31,8 @@ export interface RouterFindings {
   readonly coefficients: RouterCoefficients | null;
   /** Those of mixtures of experts. */
   readonly experts: ExpertLoad | null;
+  /** In the order of the network. */
+  readonly routers: readonly RouterState[];
 }
 
 /** The methods take recipes and networks of their own modality alone. */
@@ -40,4 +43,6 @@ export interface View<R extends Recipe = Recipe, Model extends SavedModel = Save
   /** With fresh weights: only sizes are read, of pictures and encoders. */
   ofRecipe(recipe: R, code: CodeOptions): Promise<ShownNetwork>;
   findings(recipe: R, model: Model, division: SplitOptions): Promise<Partial<RouterFindings>>;
+  /** On a small part of the test data. */
+  routers(recipe: R, model: Model, division: SplitOptions): Promise<readonly RouterState[]>;
 }

@@ -6,14 +6,18 @@ import {
   type Inspection,
   inspectNetwork,
   inspectPlans,
+  networkOfModel,
   networkOfRecipe,
   networkOfRun,
   networkWithoutRun,
   readProgramNetwork,
+  type RouterState,
+  routersOfRun,
   type ShownNetwork,
 } from '../analysis/index.js';
 import type { CodeOptions } from '../ownCode/index.js';
-import { isProgramModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
+import { isDynamicLayer } from '../layers/index.js';
+import { isProgramModel, loadRunModel, networkPlace, readAnyRun, readRun, RunFolder } from '../runs/index.js';
 import { isFolder, isThere, readRegularFile } from '../readRegularFile.js';
 import { inspectText, planText } from '../report/inspectText.js';
 import { formatBytes, formatCount } from '../report/format.js';
@@ -28,6 +32,7 @@ import {
   wholeNumber,
   withExamples,
 } from './options.js';
+import { remarksOn } from './remarks.js';
 import { readRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { UsageError } from './usage.js';
@@ -70,7 +75,9 @@ async function inspect(what: string, options: OptionsOf<typeof define>, terminal
     terminal.result(json, described, () => [inspectText(described), 'as the program wrote it down that trained it']);
     return;
   }
-  const shown = inFolder ? await networkOf(what, { allowCode }) : await networkOfFile(what, { allowCode }, terminal);
+  const shown = inFolder
+    ? await networkOf(what, { allowCode }, terminal)
+    : await networkOfFile(what, { allowCode }, terminal);
   if (size !== undefined && shown.pass.ofSize === null)
     throw new UsageError(`--size: ${what} is a network for texts, which have no size`);
   const pass = size === undefined ? shown.pass : shown.pass.ofSize!(size);
@@ -78,7 +85,7 @@ async function inspect(what: string, options: OptionsOf<typeof define>, terminal
     const plans = inspectPlans(shown.network, pass, { batch, direction });
     terminal.result(json, plans, () => [planText(plans)]);
   } else {
-    const inspection = inspectNetwork(shown.network, pass);
+    const inspection = inspectNetwork(shown.network, pass, await shown.routers());
     terminal.result(json, inspection, () => [inspectText(inspection)]);
   }
 }
@@ -90,18 +97,32 @@ function describedNetwork(folder: string): Inspection | null {
   return isThere(model) && !isProgramModel(model) ? null : readProgramNetwork(network).inspection;
 }
 
-/** The trained network of a run, or where there is none yet, what the run trains; another network. */
-async function networkOf(folder: string, code: CodeOptions): Promise<ShownNetwork> {
-  return networkPlace(folder) === 'run' ? await networkOfRun(readRun(folder), code) : networkWithoutRun(folder, code);
+interface Inspected extends ShownNetwork {
+  /** What they do on the test data of a run; none where there is no run, or it has not finished. */
+  readonly routers: () => Promise<readonly RouterState[]>;
 }
 
-async function networkOfFile(file: string, code: CodeOptions, terminal: Terminal): Promise<ShownNetwork> {
+const unmeasured = { routers: () => Promise.resolve([]) };
+
+/** The trained network of a run, or where there is none yet, what the run trains; another network. */
+async function networkOf(folder: string, code: CodeOptions, terminal: Terminal): Promise<Inspected> {
+  if (networkPlace(folder) !== 'run') return { ...networkWithoutRun(folder, code), ...unmeasured };
+  const run = readRun(folder);
+  if (!isThere(run.folder.model)) return { ...(await networkOfRun(run, code)), ...unmeasured };
+  const model = loadRunModel(folder, code);
+  const shown = networkOfModel(model);
+  const hasRouters = Array.from(shown.network.namedModules()).some(([, module]) => isDynamicLayer(module));
+  const { onText } = remarksOn(terminal);
+  return { ...shown, routers: hasRouters ? () => routersOfRun(run, model, onText) : unmeasured.routers };
+}
+
+async function networkOfFile(file: string, code: CodeOptions, terminal: Terminal): Promise<Inspected> {
   if (!/\.ya?ml$/.test(file)) {
     throw new InputError(
       `${file}: expected the folder of a run or network, a recipe (.yaml) or weights (.safetensors, .pth)`,
     );
   }
-  return await networkOfRecipe(readRecipe(file, [], terminal), code);
+  return { ...(await networkOfRecipe(readRecipe(file, [], terminal), code)), ...unmeasured };
 }
 
 function inspectTensors(file: string, json: boolean | undefined, terminal: Terminal): void {

@@ -8,6 +8,7 @@ import { formatCount, formatPercent, formatPoints, formatRatio } from './format.
 import { hasFreshBank } from '../models/index.js';
 import type { LayerKind } from '../models/layerKind.js';
 import type { RunSummary } from '../analysis/runSummary.js';
+import { routerSentences } from './routerText.js';
 import { samplesOf } from './sampleWords.js';
 import { formatScore, isFraction, metricName } from './scoreText.js';
 import { settingDifferences } from './settingDifferences.js';
@@ -128,6 +129,9 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
       'Times and memory come from different machines, threads or batch sizes, and are compared only where these agree.',
     );
   }
+  for (const { name, routers } of runs)
+    if (routers.some(({ dead, unusedExperts }) => dead !== null || unusedExperts.length > 0))
+      notes.push(`${name}: ${routerSentences(routers).join(' ')}`);
   notes.push(...changeNotes(runs));
   const differences = settingDifferences(runs);
   if (differences.length > 0) notes.push(`Settings that differ as well: ${differences.join('; ')}.`);

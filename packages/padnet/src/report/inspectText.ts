@@ -2,6 +2,7 @@
 import type { Inspection, InspectRow, PlanInspection, PlanRow } from '../analysis/index.js';
 import { convolutionPlans } from '../compute/index.js';
 import { formatCount, formatPercent, formatSeconds, unknown } from './format.js';
+import { routerSentences, routerStateText } from './routerText.js';
 import { textTable, type TableColumn } from './table.js';
 
 type ShownRow = Omit<InspectRow, 'inputShape' | 'outputShape'> & { readonly shapes: string };
@@ -10,7 +11,7 @@ type ShownRow = Omit<InspectRow, 'inputShape' | 'outputShape'> & { readonly shap
 export function inspectText(inspection: Inspection): string {
   const { rows, maskBits, sample } = inspection;
   const shapeText = (shape: readonly number[] | null): string => shape?.join('×') ?? unknown;
-  const blank = { kind: '', shapes: '', kernel: null, experts: null, filters: null, dynamicRatio: null };
+  const blank = { kind: '', shapes: '', kernel: null, experts: null, filters: null, dynamicRatio: null, router: null };
   const others = rows.filter(({ macs }) => macs === 0);
   const shown: ShownRow[] = [
     ...rows
@@ -25,6 +26,8 @@ export function inspectText(inspection: Inspection): string {
   ];
   // Convolutions have kernels, mixtures of experts have experts, partial layers dynamic filters, other networks none.
   const details = (['kernel', 'experts', 'filters'] as const).filter((key) => rows.some((row) => row[key] !== null));
+  const routers = rows.flatMap(({ path, router }) => (router ? [{ path, ...router }] : []));
+  const routerCell = ({ router }: ShownRow): string => (router ? routerStateText(router) : '');
   const columns: TableColumn<ShownRow>[] = [
     { heading: 'layer', isName: true, cell: ({ path }) => path },
     { heading: 'kind', isName: true, cell: ({ kind }) => kind },
@@ -35,6 +38,7 @@ export function inspectText(inspection: Inspection): string {
       cell: (row) => row[key] ?? '',
     })),
     { heading: 'κ', cell: ({ dynamicRatio }) => (dynamicRatio === null ? '' : formatPercent(dynamicRatio)) },
+    ...(routers.length === 0 ? [] : [{ heading: 'router', cell: routerCell }]),
     { heading: 'stored', cell: ({ parameters }) => formatCount(parameters) },
     { heading: 'MACs', cell: ({ macs }) => formatCount(macs) },
   ];
@@ -42,6 +46,9 @@ export function inspectText(inspection: Inspection): string {
     textTable({ columns, rows: shown }),
     ...(maskBits === 0 ? [] : [`and ${formatCount(maskBits)} bits of masks`]),
     `shapes and MACs are of ${sample}`,
+    ...(routers.length === 0
+      ? []
+      : [`router: how far its decisions differ between test data. ${routerSentences(routers).join(' ')}`]),
   ].join('\n');
 }
 

@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { htmlReport } from './comparisonPage.js';
 import type { PictureRecipe } from '../../recipe/recipe.js';
 import { threeRuns } from '../../analysis/runs.test.fixture.js';
+import { comparisonText } from '../comparisonTable.js';
 
 const date = new Date('2026-01-02T03:04:05Z');
 
@@ -110,6 +111,29 @@ describe('htmlReport', () => {
       ...Array<string>(2).fill('Mean coefficients by class and kernel: cat 0.25 0.75, dog 0.63 0.38'),
       ...Array<string>(2).fill('Coefficients of one picture: 2 layers, 2 kernels'),
     ]);
+  });
+
+  it('says which routers are dead, in a sentence and in the table of all', () => {
+    const [plain, mixed, partial] = threeRuns();
+    const alive = { path: 'layer4.0.conv2', variation: 0.125, dead: null, unusedExperts: [] };
+    const dead = { path: 'layer1.0.conv1', variation: 0, dead: 'inactive' as const, unusedExperts: [] };
+    const runs = [plain, { ...mixed, routers: [dead, alive] }, { ...partial, routers: [alive] }];
+    const text = htmlReport(runs, { date });
+    expectWellFormed(text);
+    const shown = parse(text);
+    const sentence =
+      'mixed: 1 of 2 routers is dead, so that every input gets the same weights: no hidden unit is ever active ' +
+      '(layer1.0.conv1).';
+    expect(textOf(shown, '.notes li')).toContain(sentence);
+    expect(textOf(shown, 'section > p')).toEqual(
+      expect.arrayContaining([sentence, 'partial: None of 1 router is dead.']),
+    );
+    expect(textOf(shown, '[aria-label="All routers"] tbody tr')).toEqual([
+      'layer1.0.conv1 0.0 %dead: no hidden unit is ever active',
+      'layer4.0.conv2 12.5 %12.5 %',
+    ]);
+    expect(comparisonText(runs)).toContain(sentence);
+    expect(comparisonText([plain, partial])).not.toContain('dead');
   });
 
   it('names folders of the machine by what tells them apart', () => {

@@ -7,6 +7,7 @@ import { tradeOffChart } from '../charts/tradeOff.js';
 import { curveTitle, scoredOn, scoreInterval, scoreName } from '../comparisonMetrics.js';
 import { expertSections } from './expertSections.js';
 import { routerSections } from './routerSections.js';
+import { routerStateSection } from './routerStateSection.js';
 import { figure, grid, section } from './section.js';
 import { formatLoss, upperFirst } from '../format.js';
 import { html, type Html } from '../html.js';
@@ -19,7 +20,7 @@ import { formatScore } from '../scoreText.js';
 /** A colour for each run, the same in every figure; sections that no run has anything for are left out. */
 export function runSections(runs: readonly RunSummary[]): Html {
   const trained = runs.some(({ recipe }) => recipe !== null);
-  const sections = [sizeSection(runs), routerSections(runs), expertSections(runs)];
+  const sections = [sizeSection(runs), routerStateSection(runs), routerSections(runs), expertSections(runs)];
   return html`${trained && trainingSection(runs)} ${sections}`;
 }
 
