@@ -286,17 +286,19 @@ describe('what is wrong is told with file, line and key', () => {
 
 describe('the ablations that are shipped', () => {
   it.each([
-    ['fashion-mnist', 22],
-    ['cifar10', 22],
-  ])('%s has %i recipes', (name, count) => {
-    const file = fileURLToPath(new URL(`../../recipes/${name}/ablation.yaml`, import.meta.url));
+    ['fashion-mnist/ablation', 22, ['static', 'dyconv']],
+    ['cifar10/ablation', 22, ['static', 'dyconv']],
+    ['domains/ablation', 5, ['static', 'condconv']],
+    ['domains/study', 10, ['static', 'static-width16', 'condconv', 'dyconv']],
+  ])('%s has %i recipes', (name, count, names) => {
+    const file = fileURLToPath(new URL(`../../recipes/${name}.yaml`, import.meta.url));
     const text = readFileSync(file, 'utf8');
     const { variants, references, sweeps, seeds } = planAblation(parseAblation(text, file), (path, overrides) =>
       parseRecipe(readFileSync(path, 'utf8'), path, overrides),
     );
     expect(variants).toHaveLength(count);
     expect(text).toContain(`${count} recipes × ${seeds.length} seeds`);
-    expect(references.map((reference) => reference.name)).toEqual(['static', 'dyconv']);
+    expect(references.map((reference) => reference.name)).toEqual(names);
     // Each has the base to compare with.
     for (const { points } of sweeps) expect(points.map(({ variant }) => variant)).toContain('base');
   });

@@ -351,7 +351,7 @@ describe('the recipes that are shipped', () => {
   };
   const recipes = Object.entries(data).flatMap(([name, source]) =>
     readdirSync(new URL(`${name}/`, folder))
-      .filter((file) => file !== 'ablation.yaml')
+      .filter((file) => !['ablation.yaml', 'study.yaml'].includes(file))
       .map((file) => [`${name}/${file}`, source] as const),
   );
 
