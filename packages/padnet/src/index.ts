@@ -35,6 +35,7 @@ export {
 } from './compute/index.js';
 export {
   bankInitialisations,
+  bankSpreads,
   type ConvertOptions,
   convertToDynamic,
   convertToMoE,
@@ -71,6 +72,7 @@ export {
   OdAttention,
   type OdAttentionOptions,
   type Router,
+  routerStarts,
   setTemperature,
   type Source,
   StaticSource,

@@ -100,7 +100,7 @@ class RouterTally {
       const values = attention[kind];
       if (values) this.#rows.set(kind, [...(this.#rows.get(kind) ?? []), ...toRows(values)]);
     }
-    const hidden = router.hidden?.(input);
+    const hidden = router.hiddenUnits?.(input);
     if (hidden) this.#isActive = (this.#isActive ?? false) || Boolean(hidden.gt(0).any().item());
   }
 

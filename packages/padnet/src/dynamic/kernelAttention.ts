@@ -68,10 +68,10 @@ export class KernelAttention extends nn.Module implements Router {
   }
 
   forward(input: Tensor): Tensor {
-    return ops.softmax(this.fc2.forward(this.hidden(input)).div(this.temperature), 1);
+    return ops.softmax(this.fc2.forward(this.hiddenUnits(input)).div(this.temperature), 1);
   }
 
-  hidden(input: Tensor): Tensor {
+  hiddenUnits(input: Tensor): Tensor {
     return this.fc1.forward(pooled(input)).relu();
   }
 

@@ -88,11 +88,11 @@ export class OdAttention extends nn.Module implements Router {
   }
 
   forward(input: Tensor): Tensor {
-    return this.kernel.forward(this.hidden(input), this.temperature);
+    return this.kernel.forward(this.hiddenUnits(input), this.temperature);
   }
 
   attend(input: Tensor): Attention {
-    const hidden = this.hidden(input);
+    const hidden = this.hiddenUnits(input);
     const attention = (layer: nn.Linear): Tensor => layer.forward(hidden).div(this.temperature).sigmoid();
     return {
       coefficients: this.kernel.forward(hidden, this.temperature),
@@ -102,7 +102,7 @@ export class OdAttention extends nn.Module implements Router {
     };
   }
 
-  hidden(input: Tensor): Tensor {
+  hiddenUnits(input: Tensor): Tensor {
     const features = this.fc.forward(pooled(input));
     return normalise(this.bn, features.unsqueeze(2).unsqueeze(3)).flatten({ startDim: 1 });
   }

@@ -11,7 +11,7 @@ export interface Router extends nn.Module {
   /** The coefficients with the attentions beside them; a router without it has coefficients alone. */
   attend?(input: Tensor): Attention;
   /** Units behind a ReLU that all it decides comes from: [batch, channels, …size] → [batch, hidden]. */
-  hidden?(input: Tensor): Tensor;
+  hiddenUnits?(input: Tensor): Tensor;
   /** Whether `attend` gives a spatial attention. @default false */
   readonly hasSpatialAttention?: boolean;
   /** Multiplications for one input of `shape` [batch, channels, …size], all of the batch together. */

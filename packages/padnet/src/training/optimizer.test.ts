@@ -164,6 +164,16 @@ function movesOf(
   return { fixed: weight().sub(start), mixed: kernel().sub(start) };
 }
 
+it('effective makes a step of AdamW as large as that of a static kernel', () => {
+  for (const convolution of ['dyconv', 'condconv', 'odconv'] as const) {
+    manualSeed(1);
+    // The first step of each entry is as large as the learning rate, where the gradient is far from 0.
+    const { fixed, mixed } = movesOf(convolution, { optimizer: 'adamw', weightDecay: 0, learningRate: 1e-3 });
+    expect(fixed.abs().mean().item()).toBeCloseTo(1e-3, 5);
+    expectClose(mixed, fixed, { atol: 2e-5 });
+  }
+});
+
 const routers = {
   dyconv: ({ inChannels }: nn.ConvGeometry, numKernels: number) => new KernelAttention({ inChannels, numKernels }),
   condconv: ({ inChannels }: nn.ConvGeometry, numKernels: number) => new CondRouter({ inChannels, numKernels }),

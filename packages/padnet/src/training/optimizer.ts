@@ -19,7 +19,7 @@ export function createOptimizer(
   isWanted: (name: string) => boolean = () => true,
 ): optim.SGD | optim.AdamW {
   const { optimizer, learningRate, weightDecay, momentum, bankFactor, routerFactor } = training;
-  const bankFactors = factorsOfBanks(network, bankFactor);
+  const bankFactors = factorsOfBanks(network, training);
   const routers = routerParameters(network);
   const undecayed = optimizer === 'adamw' ? undecayedParameters(network) : new Set<nn.Parameter>();
   const found = new Map<string, { parameters: [string, nn.Parameter][]; learningRate: number; weightDecay: number }>();
@@ -70,12 +70,12 @@ function undecayedParameters(network: nn.Module): Set<nn.Parameter> {
  * Factors of the parameters of banks, and with `effective` of static weights behind attentions that scale them too; not
  * of DCD, whose coefficients are features and come to nothing like 1 together.
  */
-function factorsOfBanks(network: nn.Module, bankFactor: TrainingOptions['bankFactor']): Map<nn.Parameter, number> {
+function factorsOfBanks(network: nn.Module, training: BankOptions): Map<nn.Parameter, number> {
   const found = new Map<nn.Parameter, number>();
   for (const [, module] of network.namedModules()) {
     if (!(module instanceof DynamicConv || module instanceof MoELinear)) continue;
     const { source, biasBank } = module;
-    const { bank, bias, staticWeight } = layerFactors(module, bankFactor);
+    const { bank, bias, staticWeight } = layerFactors(module, training);
     if (source.kind !== 'static') found.set(source.bank, bank);
     if (source.kind === 'partial') found.set(source.staticWeight, staticWeight);
     if (biasBank) found.set(biasBank, bias);
@@ -83,18 +83,25 @@ function factorsOfBanks(network: nn.Module, bankFactor: TrainingOptions['bankFac
   return found;
 }
 
+type BankOptions = Pick<TrainingOptions, 'optimizer' | 'bankFactor'>;
+
 interface LayerFactors {
   readonly bank: number;
   readonly bias: number;
   readonly staticWeight: number;
 }
 
-/** With `effective` what undoes the gains of a fresh router; a router that does not say them counts as uniform. */
-function layerFactors(layer: DynamicConv | MoELinear, bankFactor: TrainingOptions['bankFactor']): LayerFactors {
+/**
+ * With `effective` what undoes the gains of a fresh router: SGD's gradient has them once more, the steps of AdamW have
+ * one size whatever the gradient's. A router that does not say its gains counts as uniform.
+ */
+function layerFactors(layer: DynamicConv | MoELinear, { optimizer, bankFactor }: BankOptions): LayerFactors {
   const numKernels = layer.biasBank?.shape[0] ?? (layer.source.kind === 'static' ? 1 : layer.source.numKernels);
   const gains = layer instanceof DynamicConv ? layer.router.initialGains : undefined;
   if (bankFactor === 'effective' && gains) {
-    const { squares, spatial, output } = gains;
+    const { coefficients, squares, spatial, output } = gains;
+    if (optimizer === 'adamw')
+      return { bank: 1 / (coefficients * spatial * output), bias: 1 / coefficients, staticWeight: 1 / output };
     return { bank: 1 / (squares * spatial ** 2 * output ** 2), bias: 1 / squares, staticWeight: 1 / output ** 2 };
   }
   const factor = typeof bankFactor === 'number' ? bankFactor : numKernels;

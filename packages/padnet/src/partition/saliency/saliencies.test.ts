@@ -54,6 +54,7 @@ function decomposed(): nn.Sequential {
   const made = convertToPartial(new nn.Sequential(conv(2, 4), new nn.ReLU(), conv(4, 3)), {
     router: (geometry) => new DcdRouter({ geometry, hiddenChannels: 3 }),
     bankInitialisation: 'independent',
+    bankSpread: 'perKernel',
     keepStatic: [],
   });
   for (const source of searchLayers(made).values()) {
