@@ -57,7 +57,8 @@ function tinyAblate(parameters: readonly string[]): string[] {
   const tiny = join(mkdtempSync(join(tmpdir(), 'padnet-ablation-')), basename(file));
   const references = (ablation.references ?? []).map(beside);
   writeFileSync(tiny, stringify({ recipe, references, seeds: [1], sweeps }));
-  return [...parameters.map((each) => (each === file ? tiny : each)), ...recipeSets(recipe, parameters)];
+  const own = withShortLists(parameters, { '--tune': 2 }).map((each) => (each === file ? tiny : each));
+  return [...own, ...recipeSets(recipe, parameters)];
 }
 
 /** Values for keys of a recipe, after those of the command. */
