@@ -43,17 +43,20 @@ async function partitioned(run: string, given: Partial<PartitionOptions>): Promi
   return await partitionRun(at(run), options(given));
 }
 
-it.each(['dyconv', 'moe'])('%s: loses less where most stays dynamic than where nothing does, and nothing with all', async (run) => {
-  const losses: number[] = [];
-  for (const ratio of [0, 0.2, 0.6, 1]) {
-    const { partition, before, after } = await partitioned(run, { ratio });
-    expect(overallDynamicRatio(partition.masks.values())).toBeCloseTo(ratio, 2);
-    losses.push(Math.abs(after.loss - before.loss));
-  }
-  expect(losses[3]).toBeLessThan(1e-6);
-  expect(losses[0]).toBeGreaterThan(1e-4);
-  expect(losses[2]).toBeLessThan(losses[0]!);
-});
+it.each(['dyconv', 'moe'])(
+  '%s: loses less where most stays dynamic than where nothing does, and nothing with all',
+  async (run) => {
+    const losses: number[] = [];
+    for (const ratio of [0, 0.2, 0.6, 1]) {
+      const { partition, before, after } = await partitioned(run, { ratio });
+      expect(overallDynamicRatio(partition.masks.values())).toBeCloseTo(ratio, 2);
+      losses.push(Math.abs(after.loss - before.loss));
+    }
+    expect(losses[3]).toBeLessThan(1e-6);
+    expect(losses[0]).toBeGreaterThan(1e-4);
+    expect(losses[2]).toBeLessThan(losses[0]!);
+  },
+);
 
 it('trains on from where the masks left it', async () => {
   const given = { saliency: 'maskGradient', epoch: 0 } as const;
