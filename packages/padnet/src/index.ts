@@ -220,6 +220,7 @@ export {
   loadSaliency,
   type MaskDifference,
   meanIntoStatic,
+  type MeanOptions,
   measuresMean,
   overallDynamicRatio,
   type OwnSaliency,
@@ -236,8 +237,11 @@ export {
   type SaliencyName,
   saliencyOf,
   schedules,
+  type ScoredRound,
   type ScoringContext,
   searchLayers,
+  type UnitSum,
+  unitSums,
 } from './partition/index.js';
 export {
   type CommonTextOptions,

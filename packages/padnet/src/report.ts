@@ -27,6 +27,7 @@ export {
   type LayerCoefficients,
   type LayerRatio,
   layerRatios,
+  type MeanCoefficientsResult,
   type NetworkCounts,
   type NetworkFacts,
   networkOfFolder,

@@ -74,7 +74,8 @@ export interface RoundResult extends PartitionRound {
  * κ = 0 leaves nothing to choose, so that nothing is scored.
  *
  * @throws RangeError where κ is outside [0, 1], rounds < 1, or there is no such layer; InputError where the granularity
- *   does not fit a layer or all scores are 0; NonFiniteError naming a layer whose scores are not finite
+ *   does not fit a layer, units are summed without signs that the score needs, or all scores are 0; NonFiniteError
+ *   naming a layer whose scores are not finite
  */
 export async function iterativeModePartition(
   network: nn.Module,

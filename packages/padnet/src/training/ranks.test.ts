@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import { decodeSafetensors, getNumThreads, scope, setNumThreads } from '@padnet/torch';
 import { runRanks } from '@padnet/torch/testing';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { decodePartition } from '../partition/index.js';
+import { decodePartition, type SaliencyName } from '../partition/index.js';
 import { listCheckpoints } from '../runs/checkpoint.js';
 import { parseEvent, type TrainingEvent } from '../runs/events.js';
 import { collect, smallRecipe, writePictures } from '../runs/pictures.test.fixture.js';
@@ -87,6 +87,15 @@ const picture = (layer: 'static' | 'dynamic' | 'partial', more = {}): Recipe =>
     ...more,
   });
 const withoutFold = (recipe: Recipe): Recipe => ({ ...recipe, partition: { ...recipe.partition!, fold: false } });
+// Whose routers have no ReLU: one that is dead gives every input the same coefficients, and gains that are rounding.
+const condConv = (recipe: Recipe): Recipe => {
+  if (recipe.modality === 'text') throw new Error('texts have no convolutions');
+  return { ...recipe, model: { ...recipe.model, convolution: 'condconv' } };
+};
+const scoredBy = (saliency: SaliencyName, recipe: Recipe): Recipe => ({
+  ...recipe,
+  partition: { ...recipe.partition!, saliency },
+});
 const text = (layer: 'static' | 'dynamic' | 'partial', more = {}): Recipe =>
   smallTextRecipe(folder, layer, { training: { epochs: 1, learningRate: 3e-4, distributed, ...more } });
 
@@ -96,11 +105,16 @@ describe.each([2, 3])('%i ranks', (size) => {
     dynamic: picture('dynamic', { accumulation: 2 }),
     // Without the fold: with it, entries that hardly differ from the mean score as much as rounding does.
     partial: withoutFold(picture('partial', { epochs: 2 })),
+    'partial by gain': scoredBy('gain', withoutFold(condConv(picture('partial', { epochs: 2 })))),
     'static text': text('static'),
     'dynamic text': text('dynamic'),
     'partial text': text('partial'),
+    'partial text by spread': scoredBy('spread', text('partial')),
   });
-  const names = ['static', 'dynamic', 'partial', 'static text', 'dynamic text', 'partial text'];
+  const names = [
+    ...['static', 'dynamic', 'partial', 'partial by gain'],
+    ...['static text', 'dynamic text', 'partial text', 'partial text by spread'],
+  ];
   const place = (name: string): string => join(folder, `${size} ${name}`);
   beforeAll(async () => {
     const runs = Object.entries(cases()).map(([name, recipe]) => ({ recipe, options: { out: place(name) } }));
