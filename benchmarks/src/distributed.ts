@@ -139,8 +139,8 @@ export const addDistributed = measurement(
         gradients: each.gradients.toLocaleString('en'),
       })),
       note:
-        'Two ranks, and two threads, take twice the pictures of one rank in a step. Apart: two processes side by side ' +
-        'that exchange nothing, which is the most that ranks can reach on this machine.',
+        'Two ranks, and two threads, take twice the pictures of one rank in a step. Apart: two processes side by ' +
+        'side that exchange nothing, which is the most that ranks can reach on this machine.',
     };
   },
 );

@@ -17,7 +17,7 @@ describe('the blocks of the documentation', () => {
 
   it('are few that are not run', () => {
     const excused = pages.flatMap(blocksOf).filter(({ excuse }) => excuse !== null);
-    expect(excused.map(({ page }) => page).length).toBeLessThan(10); // clusters, other systems
+    expect(excused.map(({ page }) => page).length).toBeLessThan(12); // clusters, other systems, studies of hours
   });
 
   it('have what is put in the place of something', () => {

@@ -170,13 +170,13 @@ describe('writeRun', () => {
     const network = createModel(model, { inChannels: 1, numClasses: 4 });
     const task = new PictureTask({ network, splits, data: { batchSize: 8, numWorkers: 0 } });
     const saliency = {
-      name: 'spread',
+      name: 'deviation',
       score: ({ sources }: { readonly sources: ReadonlyMap<string, { readonly bank: Tensor }> }) =>
         Promise.resolve(new Map(Array.from(sources, ([path, { bank }]) => [path, noGrad(() => bank.std([0])).keep()]))),
     };
     await collect(writeRun({ ...options('a'), network: model, task, saliency }));
     const { recipe } = readAnyRun(run('a').path);
-    expect(recipe).toMatchObject({ model: { name: 'resnet10' }, partition: { saliency: 'spread' } });
+    expect(recipe).toMatchObject({ model: { name: 'resnet10' }, partition: { saliency: 'deviation' } });
     const loaded = loadRunModel(run('a').path);
     expect(loaded.description).toMatchObject({ classNames: ['a', 'b', 'c', 'd'], inChannels: 1, size: [8, 8] });
     const input = randn([2, 1, 8, 8]);
@@ -187,7 +187,7 @@ describe('writeRun', () => {
     expect(theirs).toEqual(ours);
     const summary = await summariseRun(run('a').path, { name: 'a' });
     expect(summary.network.name).toBe('ResNet-10');
-    expect(htmlReport([summary], { date: new Date() })).toContain('the score, spread, serves all layers');
+    expect(htmlReport([summary], { date: new Date() })).toContain('the score, deviation, serves all layers');
   });
 
   it('takes any task: what is counted is a batch where an input is more than a tensor', async () => {

@@ -24,8 +24,10 @@ export function eventText(event: TrainingEvent): string | null {
       const parts = [`train loss ${trainLoss.toFixed(3)}`, ...scored, `${Math.round(samplesPerSecond)} samples/s`];
       return `epoch ${epoch}/${epochs}  ${parts.join('  ')}`;
     }
-    case 'finished':
-      return `finished: ${scoreText({ on: 'test', metrics: event.testMetrics })} after ${formatSeconds(event.trainingSeconds)} of training`;
+    case 'finished': {
+      const { testMetrics: metrics, trainingSeconds } = event;
+      return `finished: ${scoreText({ on: 'test', metrics })} after ${formatSeconds(trainingSeconds)} of training`;
+    }
     case 'truncated':
       return truncationText(event);
     case 'emptyClasses': {

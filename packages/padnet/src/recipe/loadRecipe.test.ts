@@ -134,7 +134,8 @@ describe('parseRecipe', () => {
         'recipes/x.yaml:1: training: missing; ' +
           'expected a section with epochs, seed, optimizer, learningRate, momentum, nesterov, weightDecay, schedule, ' +
           'warmupEpochs, scheduleStart, milestones, gamma, clipGradNorm, accumulation, ema, temperature, bankFactor, ' +
-          'routerFactor, checkpointSteps, epochScore, earlyStopping, distributed, labelSmoothing, mixup, cutmix, autocast',
+          'routerFactor, checkpointSteps, epochScore, earlyStopping, distributed, labelSmoothing, mixup, cutmix, ' +
+          'autocast',
       ],
     ],
     [
@@ -186,9 +187,9 @@ describe('parseRecipe', () => {
     [
       `${minimal}data: fashionMnist`,
       [
-        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, validation, testFraction, splitSeed, ' +
-          'size, classIndex, onBadPicture, randomResizedCrop, domains, batchSize, randomCrop, randomFlip, ' +
-          'colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
+        'recipes/x.yaml:6: data: expected a section with name, path, trainLimit, testLimit, validation, ' +
+          'testFraction, splitSeed, size, classIndex, onBadPicture, randomResizedCrop, domains, batchSize, ' +
+          'randomCrop, randomFlip, colorJitter, randAugment, randomErasing, numWorkers, got "fashionMnist"',
       ],
     ],
     [

@@ -146,7 +146,7 @@ describe('the test data', () => {
     expect(await reads({ training: { epochScore: 'test' } })).toEqual(['test', 'epoch', 'test', 'epoch', 'finished']);
   });
 
-  it('are the only ones where none are held out: epochs have no score, and early stopping nothing to choose by', async () => {
+  it('are the only ones where none are held out: epochs have no score, early stopping nothing to go by', async () => {
     const network = smallNetwork();
     const task = new PictureTask({ network, splits: { train: splits.train, test: splits.test } });
     const events = await collect(new Trainer({ task, training: { epochs: 2 } }).run());
@@ -156,8 +156,8 @@ describe('the test data', () => {
     }
     expect(ofType(events, 'finished')).toMatchObject([{ metric: 'accuracy', testScore: expect.any(Number) as number }]);
     expect(() => new Trainer({ task, training: { epochs: 2, earlyStopping: { patience: 1 } } })).toThrow(
-      'training.earlyStopping: the best epoch is chosen by data that are held out: expected data.validation.fraction, ' +
-        'such as 0.1',
+      'training.earlyStopping: the best epoch is chosen by data that are held out: ' +
+        'expected data.validation.fraction, such as 0.1',
     );
   });
 });

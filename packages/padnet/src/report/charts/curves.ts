@@ -2,13 +2,18 @@
 import type { RunSummary } from '../../analysis/runSummary.js';
 import { curveAxis, curveName, curveTitle, scoredOn } from '../comparisonMetrics.js';
 import { formatLoss } from '../format.js';
-import type { Html } from '../html.js';
+import { html, type Html } from '../html.js';
 import { formatScore } from '../scoreText.js';
 import { lineChart, type Line } from './lineChart.js';
 import { shorten } from './plotSvg.js';
 import { runColours } from './runColours.js';
 
 export function scoreChart(runs: readonly RunSummary[]): Html {
+  const epochs = runs.flatMap(({ curve }) => curve);
+  if (epochs.length > 0 && epochs.every(({ score }) => score === null))
+    return html`<p class="empty">
+      Epochs have no score: no training samples were held out (<code>data.validation.fraction</code>).
+    </p>`;
   const lines = linesOf(runs, (run) => {
     const value = formatScore(run.metric, run.curve.at(-1)?.score ?? null, 1);
     return {
@@ -21,17 +26,22 @@ export function scoreChart(runs: readonly RunSummary[]): Html {
 }
 
 export function lossChart(runs: readonly RunSummary[]): Html {
-  const training = linesOf(runs, ({ curve }) => ({
-    points: curve.map(({ epoch, trainLoss }) => ({ epoch, value: trainLoss })),
-    label: null,
+  const isScored = ({ curve }: RunSummary): boolean => curve.some(({ loss }) => loss !== null);
+  const training = linesOf(runs, (run) => ({
+    points: run.curve.map(({ epoch, trainLoss }) => ({ epoch, value: trainLoss })),
+    label: isScored(run) ? null : formatLoss(run.curve.at(-1)?.trainLoss ?? null),
     title: 'training loss',
   }));
   const scored = linesOf(runs, ({ curve }) => ({
     points: curve.map(({ epoch, loss }) => ({ epoch, value: loss ?? NaN })),
     label: formatLoss(curve.at(-1)?.loss ?? null),
-    title: `${curve.at(-1)?.on ?? 'no'} loss`,
+    title: `${scoredOn(runs)} loss`,
   }));
-  const axis = `↑ loss: ${scoredOn(runs)} (solid), training (dashed)`;
+  const solid = runs.filter(isScored).length;
+  const axis =
+    solid === 0
+      ? '↑ training loss'
+      : `↑ loss: ${scoredOn(runs)} (solid), training (${solid === runs.length ? 'dashed' : 'dashed, or alone'})`;
   return lineChart([...training, ...scored], { name: 'Loss by epoch', axis, from: 1, mostRatio: 20 });
 }
 

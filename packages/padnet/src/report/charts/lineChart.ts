@@ -51,7 +51,7 @@ export function lineChart(lines: readonly Line[], options: LineChartOptions): Ht
   const ends = lines.flatMap(({ label, points: own, colour }) =>
     label === null ? [] : own.slice(-1).map((point) => ({ ...point, label, colour })),
   );
-  const longest = Math.max(...ends.map(({ label }) => label.length));
+  const longest = Math.max(0, ...ends.map(({ label }) => label.length));
   const place = { x: 'epoch', y: 'value' } as const;
   return plotSvg(`${name}; at the end: ${ends.map(({ label }) => label).join(', ')}`, {
     ...size,
