@@ -44,7 +44,7 @@ const router = `
 const saliency = `
   import type { Saliency } from 'padnet';
   export default {
-    name: 'spread',
+    name: 'range',
     score: async ({ sources }) => new Map(Array.from(sources, ([path, { bank }]) => [path, bank.std([0]).keep()])),
   } satisfies Saliency;
 `;
@@ -168,8 +168,8 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
     [
       'partition.saliency=maskGradiant',
       '--set partition.saliency=maskGradiant: partition.saliency: expected one of maskGradient, snip, grasp, ' +
-        'synFlow, variance, magnitude, random or the path of a file with code of your own, such as ./mine.ts (.ts, ' +
-        '.mts, .cts, .js, .mjs or .cjs), got "maskGradiant"; did you mean maskGradient?',
+        'synFlow, gain, newtonGain, variance, spread, magnitude, random, randomByLayer, shuffled or the path of a ' +
+        'file with code of your own, such as ./mine.ts (.ts, .mts, .cts, .js, .mjs or .cjs), got "maskGradiant"; did you mean maskGradient?',
     ],
   ])('are refused with %s', (set, expected) => {
     expect(() => parseRecipe(text, '/project/x.yaml', [set])).toThrow(expected);
