@@ -393,9 +393,9 @@ describe('routing switched off', () => {
     const { stdout } = await runCommand(['compare', at('dynamic run'), at('static run'), '--out', out()]);
     const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
     expect(stdout).toMatch(
-      new RegExp(`^Test accuracy with mean coefficients +${percent(mean.accuracy!).replace('.', '\\.')} +–`, 'm'),
+      new RegExp(`^Without routing +${percent(mean.accuracy!).replace('.', '\\.')} +–`, 'm'),
     );
-    expect(stdout).toContain('With mean coefficients every input gets the same weights');
+    expect(stdout).toContain('Without routing every input gets the same weights');
     const json = await runCommand(['compare', at('dynamic run'), at('static run'), '--out', out(), '--json']);
     const { runs } = JSON.parse(json.stdout) as { runs: { meanCoefficients: unknown }[] };
     expect(runs.map(({ meanCoefficients }) => meanCoefficients)).toEqual([
@@ -404,7 +404,7 @@ describe('routing switched off', () => {
     ]);
     const page = out();
     await runCommand(['compare', at('text dynamic run'), at('text partial run'), '--out', page]);
-    expect(readFileSync(page, 'utf8')).toContain('Test accuracy with mean coefficients');
+    expect(readFileSync(page, 'utf8')).toContain('Without routing');
   });
 
   it('of a mixture of experts is every expert by its mean gate', async () => {

@@ -289,7 +289,7 @@ describe('the ablations that are shipped', () => {
     ['fashion-mnist/ablation', 22, ['static', 'dyconv']],
     ['cifar10/ablation', 22, ['static', 'dyconv']],
     ['domains/ablation', 5, ['static', 'condconv']],
-    ['domains/study', 10, ['static', 'static-width16', 'condconv', 'dyconv']],
+    ['domains/study', 11, ['static', 'static-width16', 'condconv', 'dyconv']],
   ])('%s has %i recipes', (name, count, names) => {
     const file = fileURLToPath(new URL(`../../recipes/${name}.yaml`, import.meta.url));
     const text = readFileSync(file, 'utf8');

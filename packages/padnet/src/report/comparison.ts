@@ -111,7 +111,7 @@ function comparisonNotes(runs: readonly RunSummary[]): string[] {
   }
   if (runs.some(({ meanCoefficients }) => meanCoefficients)) {
     notes.push(
-      'With mean coefficients every input gets the same weights, those that routers mix on average over training ' +
+      'Without routing every input gets the same weights, those that routers mix on average over training ' +
         'data: what the score loses by it is the routing’s, the rest it has without.',
     );
   }

@@ -71,7 +71,7 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
       relative: 'points',
       comparable: sameTest,
     },
-    ...(runs.some(({ meanCoefficients }) => meanCoefficients) ? [meanCoefficientsMetric(runs)] : []),
+    ...(runs.some(({ meanCoefficients }) => meanCoefficients) ? [meanCoefficientsMetric()] : []),
     {
       title: 'Stored numbers',
       value: ({ parameters }) => parameters,
@@ -122,13 +122,14 @@ export function metricsOf(runs: readonly RunSummary[]): readonly Metric[] {
   ];
 }
 
-function meanCoefficientsMetric(runs: readonly RunSummary[]): Metric {
+/** The score at mean coefficients. */
+function meanCoefficientsMetric(): Metric {
   return {
-    title: `${scoreTitle(runs)} with mean coefficients`,
+    title: 'Without routing',
     value: ({ meanCoefficients }) => meanCoefficients?.score ?? null,
     format: (value, { metric }) => formatScore(metric, value),
     detail: ({ meanCoefficients, score }) =>
-      meanCoefficients && score !== null ? `${formatPoints(meanCoefficients.score - score)} without routing` : null,
+      meanCoefficients && score !== null ? `${formatPoints(meanCoefficients.score - score)} by that` : null,
   };
 }
 
