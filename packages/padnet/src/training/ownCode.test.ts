@@ -169,7 +169,8 @@ partition: { ratio: 0.3, saliency: ../score.mjs }
       'partition.saliency=maskGradiant',
       '--set partition.saliency=maskGradiant: partition.saliency: expected one of maskGradient, snip, grasp, ' +
         'synFlow, gain, newtonGain, variance, spread, magnitude, random, randomByLayer, shuffled or the path of a ' +
-        'file with code of your own, such as ./mine.ts (.ts, .mts, .cts, .js, .mjs or .cjs), got "maskGradiant"; did you mean maskGradient?',
+        'file with code of your own, such as ./mine.ts (.ts, .mts, .cts, .js, .mjs or .cjs), got "maskGradiant"; ' +
+        'did you mean maskGradient?',
     ],
   ])('are refused with %s', (set, expected) => {
     expect(() => parseRecipe(text, '/project/x.yaml', [set])).toThrow(expected);
