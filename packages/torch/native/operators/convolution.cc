@@ -2,16 +2,13 @@
 // them.
 //
 // * The gradient by the weight of a 1×1 convolution with strides and fewer than 16 channels, channels-last. oneDNN
-// (seen in
-//   2.6, with AVX-512) copies whole vectors of 16 channels into memory for as many as there are, which ends the process
-//   or spoils what another thread has copied. Contiguous tensors take another way.
-// * Gradients in bfloat16. oneDNN 2.6 reads beyond its tensors, or memory that was never written, where maps are
-// smaller than
-//   the kernel or the kernel is dilated. They are computed in float32.
+//   (seen in 2.6, with AVX-512) copies whole vectors of 16 channels into memory for as many as there are, which ends
+//   the process or spoils what another thread has copied. Contiguous tensors take another way.
+// * Gradients in bfloat16. oneDNN (seen with libtorch 1.13 and 2.15) reads beyond its tensors, or memory that was
+//   never written, where maps are smaller than the kernel or the kernel is dilated. They are computed in float32.
 // * Transposed convolutions in bfloat16. libtorch 1.13 computes convolutions that are not transposed.
 #include <ATen/ATen.h>
 #include <torch/library.h>
-#include <torch/version.h>
 
 #include <algorithm>
 
@@ -30,7 +27,7 @@ bool overrunsScratch(const at::Tensor& input, const at::Tensor& weight, at::IntA
 }
 
 /// Whether convolutions in the tensor's dtype are to be computed in float32.
-bool isWidened(const at::Tensor& tensor) { return TORCH_VERSION_MAJOR < 2 && tensor.scalar_type() == at::kBFloat16; }
+bool isWidened(const at::Tensor& tensor) { return tensor.scalar_type() == at::kBFloat16; }
 
 at::Tensor widened(const c10::optional<at::Tensor>& tensor) {
   return tensor && tensor->defined() ? tensor->to(at::kFloat) : at::Tensor();
