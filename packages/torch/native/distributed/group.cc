@@ -193,7 +193,7 @@ void Group::watch(const c10::intrusive_ptr<StoreClient>& store) {
       }
       reason = store->live(options_.rank);
     }
-    if (reason.empty()) store->go(options_.rank);
+    if (reason.empty()) store->go();
     setFailure(reason);
   } catch (const std::exception& error) {
     setFailure(std::string("rank 0 is lost: ") + error.what());

@@ -141,9 +141,10 @@ bool sendAll(int descriptor, const std::string& bytes) {
 }
 
 int rankIn(const std::vector<std::string>& texts, int size) {
-  if (texts.empty() || texts[0].empty() || texts[0].size() > 6) return -1;
+  if (texts.size() != 1 || texts[0].empty() || texts[0].size() > 6) return -1;
+  if (texts[0].find_first_not_of("0123456789") != std::string::npos) return -1;
   const int rank = std::atoi(texts[0].c_str());
-  return rank >= 0 && rank < size ? rank : -1;
+  return rank < size ? rank : -1;
 }
 
 }  // namespace
@@ -186,6 +187,7 @@ bool StoreServer::areAllGone() {
 void StoreServer::serve() {
   std::list<Connection> connections;
   const int wait = static_cast<int>(std::chrono::duration_cast<milliseconds>(turn_).count());
+  const timeval patience{wait / 1000, 1000 * (wait % 1000)};
   auto next = Clock::now() + turn_;
   for (;;) {
     std::vector<pollfd> polled{{wake_[0], POLLIN, 0}, {listener_, POLLIN, 0}};
@@ -205,9 +207,11 @@ void StoreServer::serve() {
     }
     if (polled[1].revents != 0) {
       const int accepted = accept4(listener_, nullptr, nullptr, SOCK_CLOEXEC);
-      const int on = 1;
       if (accepted >= 0) {
+        const int on = 1;
         setsockopt(accepted, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+        // One that asks and does not read its answers must not keep the others waiting.
+        setsockopt(accepted, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
         connections.emplace_back(accepted);
       }
     }
@@ -299,13 +303,11 @@ bool StoreServer::answer(Connection& connection, const std::string& message) {
       if (texts.size() != 1) return false;
       if (failure_.empty()) failure_ = texts[0];
       break;
-    case kGo: {
-      const int rank = rankIn(texts, size_);
-      if (rank < 0) return false;
-      isGone_[rank] = true;
-      silentTurns_[rank] = -1;
+    case kGo:
+      if (connection.rank < 0) return false;  // only that which told of a rank's life can tell of its end
+      isGone_[connection.rank] = true;
+      silentTurns_[connection.rank] = -1;
       break;
-    }
     default:
       return false;
   }
@@ -386,6 +388,6 @@ c10::intrusive_ptr<c10d::Store> StoreClient::clone() { throw std::logic_error("t
 
 std::string StoreClient::live(int rank) { return ask(request(kLive, {std::to_string(rank)})); }
 void StoreClient::fail(const std::string& reason) { ask(request(kFail, {reason})); }
-void StoreClient::go(int rank) { ask(request(kGo, {std::to_string(rank)})); }
+void StoreClient::go() { ask(request(kGo, {})); }
 
 }  // namespace padnet::distributed

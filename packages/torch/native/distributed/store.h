@@ -88,8 +88,8 @@ class StoreClient : public c10d::Store {
   std::string live(int rank);
   // Makes the group fail for this reason, unless it has already.
   void fail(const std::string& reason);
-  // Tells that this rank goes in order.
-  void go(int rank);
+  // Tells that the rank whose life this connection has told of goes in order.
+  void go();
 
  private:
   std::string ask(const std::string& request);

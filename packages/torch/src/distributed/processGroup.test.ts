@@ -130,27 +130,35 @@ it('a store goes on whatever strangers send to it', async () => {
     message(Buffer.from('l'), text('-1')),
     message(Buffer.from('l'), text('99')),
     message(Buffer.from('b'), text('one')),
+    message(Buffer.from('b'), text('0')),
+    message(Buffer.from('b')),
+    message(Buffer.from('l'), text('one')),
+    message(Buffer.from('l'), text('1x')),
     message(Buffer.from('a'), text('elsewhere'), text('nonsense')),
     message(Buffer.from('?')),
   ];
-  const send = (bytes: Buffer): Promise<void> =>
+  const big = message(Buffer.from('s'), text('big'), text('x'.repeat(1 << 20)));
+  // Asks for much more than connections hold on the way, and reads nothing of it.
+  const greedy = Buffer.concat([big, ...Array.from({ length: 64 }, () => message(Buffer.from('g'), text('big')))]);
+  const send = (bytes: Buffer, milliseconds: number): Promise<void> =>
     new Promise((resolve) => {
       const socket = connect(port, '127.0.0.1', () => {
         socket.write(bytes);
         setTimeout(() => {
           socket.destroy();
           resolve();
-        }, 30);
+        }, milliseconds);
       });
       socket.on('error', () => {
         resolve(); // it is not there yet, or any more
       });
     });
   const state = { isOver: false };
-  const running = runRanks(program, 2, { port }).finally(() => (state.isOver = true));
+  // Rank 1 computes for a while, in which the others tell of their lives.
+  const running = runRanks(program, 2, { port, env: { SLOW_SECONDS: '2' } }).finally(() => (state.isOver = true));
   while (!state.isOver) {
-    for (const bytes of strange) await send(bytes);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    for (const bytes of strange) await send(bytes, 30);
+    await send(greedy, 300);
   }
   for (const { code, stderr } of await running) expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
 });
