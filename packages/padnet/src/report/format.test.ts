@@ -48,6 +48,20 @@ describe('numbers for people', () => {
   it('writes fractions, ratios and differences', () => {
     expect(formatPercent(0.9123)).toBe('91.2 %');
     expect(formatPercent(0.9123, 2)).toBe('91.23 %');
+    expect([0, 0.0003, 0.001, 0.00044, -0.0002, 1e-7].map((share) => formatPercent(share))).toEqual([
+      '0.0 %',
+      '0.03 %',
+      '0.1 %',
+      '0.04 %',
+      '-0.02 %',
+      '0.00001 %',
+    ]);
+    expect([0, 0.0049, 0.005, 0.0003].map((share) => formatPercent(share, 0))).toEqual([
+      '0 %',
+      '0.5 %',
+      '1 %',
+      '0.03 %',
+    ]);
     expect([0.47704, 1.934, 11.66, 234.5, 1234].map(formatRatio)).toEqual(['0.477', '1.93', '11.7', '235', '1230']);
     expect(formatRatio(1 / 0)).toBe('–');
     expect([0.12345, NaN, null].map((loss) => formatLoss(loss))).toEqual(['0.123', '–', '–']);

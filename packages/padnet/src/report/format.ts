@@ -71,9 +71,12 @@ export function formatLoss(loss: number | null, digits = 3): string {
   return loss === null || !Number.isFinite(loss) ? unknown : loss.toFixed(digits);
 }
 
-/** A fraction as percent: 0.9123 is `91.2 %`. */
+/** A fraction as percent: 0.9123 is `91.2 %`. One that is not 0 is never told as 0: 0.0003 is `0.03 %`. */
 export function formatPercent(fraction: number | null, digits = 1): string {
-  return fraction === null ? unknown : `${(fraction * 100).toFixed(digits)} %`;
+  if (fraction === null) return unknown;
+  const percent = fraction * 100;
+  const first = percent === 0 ? 0 : Math.min(10, Math.ceil(-Math.log10(Math.abs(percent))));
+  return `${percent.toFixed(Number(percent.toFixed(digits)) === 0 ? Math.max(digits, first) : digits)} %`;
 }
 
 /** How many times as much, `1.93`; the sign × is the reader's to add. */

@@ -205,13 +205,13 @@ describe('arms, and a difference that would count', () => {
     expect(ablationText(own, ablationTable(own)).power).toEqual([
       'In 80 % of cases 3 seeds show a difference of 3.26 times its standard deviation from seed to seed (4.62 after ' +
         'the correction over 2 rows), by a paired t test at 5 %, two-sided.',
-      'It was 2.41 points in the runs so far (3 differences, 6 degrees of freedom), so that 7.87 points are shown ' +
+      'It was 2.41 points in the runs so far (3 differences, 6 degrees of freedom), so that 7.87 points can be shown ' +
         '(11.2 after the correction over 2 rows).',
       'A difference of 2 points needs 14 seeds (17 after the correction over 2 rows).',
     ]);
     const none = ablationResults({}, [], plan);
     expect(ablationText(none, ablationTable(none)).power.slice(1)).toEqual([
-      'So 2 points are shown where that deviation is at most 0.613.',
+      'So 2 points can be shown where that deviation is at most 0.613.',
       'A difference of 2 points needs 5 seeds where the deviation is half as large, 10 where it is as large, 34 ' +
         'where it is twice as large.',
     ]);

@@ -28,7 +28,7 @@ import {
   seedNotes,
   signedHundredfold,
 } from './matrixText.js';
-import { points, powerText } from './powerText.js';
+import { pointsText, powerText } from './powerText.js';
 
 /** Digits after the point. */
 const digits = 2;
@@ -137,7 +137,7 @@ function scoreColumns(metric: string | null, seeds: number): TableColumn<Ablatio
 /** What a row says of the difference that would count. */
 function againstColumn(size: number): TableColumn<AblationRow> {
   const texts = { smaller: 'smaller', larger: 'larger', open: 'open' } as const;
-  return { heading: `than ${points(size)} points`, cell: ({ against }) => (against === null ? '' : texts[against]) };
+  return { heading: `than ${pointsText(size)}`, cell: ({ against }) => (against === null ? '' : texts[against]) };
 }
 
 const costColumns: readonly TableColumn<AblationRow>[] = [
@@ -218,13 +218,10 @@ function finding(rows: readonly NamedRow[], size: number | null): string | null 
       ? []
       : ([
           [
-            `Less than ${points(size)} points from the base`,
+            `Less than ${pointsText(size)} from the base`,
             labelsOf(labelled.filter((row) => row.against === 'smaller')),
           ],
-          [
-            `More than ${points(size)} points from the base`,
-            labelsOf(labelled.filter((row) => row.against === 'larger')),
-          ],
+          [`More than ${pointsText(size)} from the base`, labelsOf(labelled.filter((row) => row.against === 'larger'))],
         ] as const)),
   ] as const;
   const sentences = said.flatMap(([text, labels]) => (labels.length === 0 ? [] : `${text}: ${labels.join(', ')}.`));
@@ -275,7 +272,7 @@ function notesOf(
     ...(difference === null
       ? []
       : [
-          `Than ${points(difference)} points: smaller where the interval excludes a difference that large, larger ` +
+          `Than ${pointsText(difference)}: smaller where the interval excludes a difference that large, larger ` +
             'where it excludes a smaller one.',
         ]),
     'Stored numbers, κ and step are means over seeds: trained numbers of the compact form, what the masks give, and ' +

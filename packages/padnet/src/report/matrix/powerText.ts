@@ -18,20 +18,20 @@ export function powerText(power: AblationPower, seeds: number): string[] {
     const most =
       difference === null
         ? []
-        : [`So ${points(difference)} points are shown where that deviation is at most ${points(difference / effect)}.`];
+        : [`So ${pointsText(difference)} can be shown where that deviation is at most ${points(difference / effect)}.`];
     return [first, ...most, ...need(power)];
   }
   const { deviation, differences, freedom } = measured;
   const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
   const from = `${counted(differences, 'difference')}, ${counted(freedom, 'degree')} of freedom`;
-  const seen = `${points(effect * deviation)} points are shown${corrected(points(correctedEffect * deviation))}`;
-  return [first, `It was ${points(deviation)} points in the runs so far (${from}), so that ${seen}.`, ...need(power)];
+  const seen = `${pointsText(effect * deviation)} can be shown${corrected(points(correctedEffect * deviation))}`;
+  return [first, `It was ${pointsText(deviation)} in the runs so far (${from}), so that ${seen}.`, ...need(power)];
 }
 
 /** The seeds that the difference needs which would count. */
 function need({ measured, difference, rows, ...power }: AblationPower): string[] {
   if (difference === null) return [];
-  const name = `A difference of ${points(difference)} points needs`;
+  const name = `A difference of ${pointsText(difference)} needs`;
   if (measured === null)
     return [
       `${name} ${neededSeeds(2)!} seeds where the deviation is half as large, ${neededSeeds(1)!} where it is as ` +
@@ -42,7 +42,13 @@ function need({ measured, difference, rows, ...power }: AblationPower): string[]
   return [`${name} ${count(power.neededSeeds)} seeds${corrected}.`];
 }
 
+/** A fraction in points, with their name: `1 point`, `0.5 points`. */
+export function pointsText(fraction: number): string {
+  const text = points(fraction);
+  return `${text} point${text === '1' ? '' : 's'}`;
+}
+
 /** A fraction in points: `0.5`, `1.23`. */
-export function points(fraction: number): string {
+function points(fraction: number): string {
   return String(Number((100 * fraction).toPrecision(3)));
 }

@@ -23,7 +23,7 @@ import {
   shortKey,
   valuesText,
 } from '../matrix/ablationText.js';
-import { points } from '../matrix/powerText.js';
+import { pointsText } from '../matrix/powerText.js';
 import type { MatrixOrigin } from '../matrix/matrixReport.js';
 import { dataName, dataText, scheduleText } from '../recipeTexts.js';
 import { noteList, section } from '../sections/section.js';
@@ -66,7 +66,7 @@ export function ablationPage(
         the
         base.${
           plan.difference !== null &&
-          ` The band is the difference that would count, ${points(plan.difference)} points to each side.`
+          ` The band is the difference that would count, ${pointsText(plan.difference)} to each side.`
         }
         Choosing the best line by these test scores makes its score optimistic.`,
       },
