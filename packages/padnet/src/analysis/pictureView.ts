@@ -1,11 +1,17 @@
-import { CIFAR_SHAPE, cifarFormats, FASHION_MNIST_CLASSES } from '../data/index.js';
+import {
+  CIFAR_SHAPE,
+  cifarFormats,
+  FASHION_MNIST_CLASSES,
+  type ImageDataset,
+  type ImageTransform,
+} from '../data/index.js';
 import { createModel, type ModelOptions } from '../models/index.js';
 import type { PictureDataOptions, PictureRecipe } from '../recipe/index.js';
 import type { PictureModel } from '../runs/index.js';
 import { loadPictures } from '../training/index.js';
 import { routerCoefficients } from './coefficients.js';
 import { pretrainedName } from './pretrainedName.js';
-import { routerStates } from './routerStates.js';
+import { routerStates, type RouterState } from './routerStates.js';
 import { picturePass } from './samplePass.js';
 import type { View } from './view.js';
 
@@ -35,17 +41,18 @@ export const pictureView: View<PictureRecipe, PictureModel> = {
     const network = createModel(model, { inChannels: shape[0], numClasses }, code);
     return { network, pass: picturePass(network, shape), config: null };
   },
-  findings: async ({ data }, { network, description: { normalise } }, division) => {
+  findings: async ({ data }, model, division) => {
     const { test } = await loadPictures(data, division);
-    const transform = { normalise };
-    const coefficients = await routerCoefficients(network, test, { transform });
-    return { testSamples: test.length, coefficients, routers: await routerStates(network, test, { transform }) };
+    const coefficients = await routerCoefficients(model.network, test, { transform: tested(model) });
+    return { testSamples: test.length, coefficients, routers: await statesOn(test, model) };
   },
-  routers: async ({ data }, { network, description: { normalise } }, division) => {
-    const { test } = await loadPictures(data, division);
-    return await routerStates(network, test, { transform: { normalise } });
-  },
+  routers: async ({ data }, model, division) => statesOn((await loadPictures(data, division)).test, model),
 };
+
+const tested = ({ description: { normalise } }: PictureModel): ImageTransform => ({ normalise });
+
+const statesOn = (test: ImageDataset, model: PictureModel): Promise<RouterState[]> =>
+  routerStates(model.network, test, { transform: tested(model) });
 
 /** Reads no file where the data set's name says it all. */
 async function pictureShape(data: PictureDataOptions): Promise<{

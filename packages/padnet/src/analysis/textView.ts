@@ -1,10 +1,11 @@
-import { numOutputs, tokenise } from '../data/index.js';
+import { numOutputs, tokenise, type TextDataset } from '../data/index.js';
 import { createTextShape, numberedLabels, type FamilyName } from '../models/index.js';
 import type { TextRecipe } from '../recipe/index.js';
 import type { TextModel } from '../runs/index.js';
 import { loadTexts, resolveTextStart, textDefinition } from '../training/index.js';
-import { expertLoad, expertRouterStates } from './expertLoad.js';
+import { type ExpertLoad, expertLoad, type ExpertLoadOptions, expertRouterStates } from './expertLoad.js';
 import { pretrainedName } from './pretrainedName.js';
+import type { RouterState } from './routerStates.js';
 import { textPass } from './samplePass.js';
 import type { View } from './view.js';
 
@@ -32,15 +33,20 @@ export const textView: View<TextRecipe, TextModel> = {
     const network = createTextShape(model, config);
     return { network, pass: textPass(network), config };
   },
-  findings: async ({ data }, { network, tokenizer, description: { maxLength } }, division) => {
+  findings: async ({ data }, model, division) => {
     const { test } = loadTexts(data, division);
-    const experts = await expertLoad(network, tokenise(test, tokenizer, { maxLength }), { tokenizer });
-    return { testSamples: test.length, experts, routers: experts ? expertRouterStates(experts) : [] };
+    const experts = await loadOn(test, model);
+    return { testSamples: test.length, experts, routers: statesOf(experts) };
   },
-  routers: async ({ data }, { network, tokenizer, description: { maxLength } }, division) => {
-    const { test } = loadTexts(data, division);
-    const options = { tokenizer, maxSentences: 128 };
-    const experts = await expertLoad(network, tokenise(test, tokenizer, { maxLength }), options);
-    return experts ? expertRouterStates(experts) : [];
-  },
+  routers: async ({ data }, model, division) =>
+    statesOf(await loadOn(loadTexts(data, division).test, model, { maxSentences: 128 })),
 };
+
+const loadOn = (
+  test: TextDataset,
+  { network, tokenizer, description: { maxLength } }: TextModel,
+  options: Pick<ExpertLoadOptions, 'maxSentences'> = {},
+): Promise<ExpertLoad | null> =>
+  expertLoad(network, tokenise(test, tokenizer, { maxLength }), { tokenizer, ...options });
+
+const statesOf = (experts: ExpertLoad | null): RouterState[] => (experts ? expertRouterStates(experts) : []);

@@ -13,8 +13,7 @@ export const deadReasonTexts: Readonly<Record<DeadReason, string>> = {
 
 /** The same in a word or two. */
 const shortReasons: typeof deadReasonTexts = {
-  notFinite: 'not finite',
-  oneKernel: 'one kernel',
+  ...deadReasonTexts,
   inactive: 'inactive',
   saturated: 'saturated',
   alike: 'alike',
