@@ -1,6 +1,6 @@
 /** Every kind of libtorch that cannot be used is one sentence, never the dynamic linker's. */
 import { execFileSync, spawnSync } from 'node:child_process';
-import { cpSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
+import { cpSync, existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, symlinkSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { basename, dirname, join } from 'node:path';
 import { afterAll, afterEach, beforeAll, describe, expect, it, vi } from 'vitest';
@@ -171,14 +171,20 @@ describe.skipIf(process.platform !== 'linux')('a libtorch that is refused when i
   beforeAll(() => {
     mkdirSync(lib, { recursive: true });
     cpSync(libtorch.c10, c10);
+    // What it needs and has beside it, as Python's packages do: CUDA's libraries among them.
+    const own = dirname(libtorch.file);
+    const needed = readSharedLibrary(libtorch.file).needed.filter((name) => existsSync(join(own, name)));
+    for (const name of needed) if (name !== basename(c10)) symlinkSync(join(own, name), join(lib, name));
+    const nvidia = join(own, '../../nvidia');
+    if (existsSync(nvidia)) symlinkSync(nvidia, join(folder, 'nvidia'));
   });
 
-  /** Writes libtorch_cpu with the first mention of a name replaced by one of the same length. */
+  /** Writes libtorch_cpu with a name replaced by one of the same length, in its tables for linkers and for debuggers. */
   function write(name: string, replaced: string): void {
     const bytes = readFileSync(libtorch.file);
-    const at = bytes.indexOf(`\0${name}\0`);
-    expect(at).toBeGreaterThan(0);
-    bytes.write(replaced, at + 1, 'latin1');
+    const first = bytes.indexOf(`\0${name}\0`);
+    expect(first).toBeGreaterThan(0);
+    for (let at = first; at !== -1; at = bytes.indexOf(`\0${name}\0`, at)) bytes.write(replaced, at + 1, 'latin1');
     writeFileSync(cpu, bytes);
     writeFileSync(join(folder, 'changed', 'version.py'), `__version__ = '${libtorch.version}'\n`);
   }
