@@ -12,7 +12,8 @@ export default defineConfig({
     // Files run side by side: more threads than cores would wait for each other.
     // Plans are chosen by the default rates, whatever has been measured here.
     env: { OMP_NUM_THREADS: '1', OPENBLAS_NUM_THREADS: '1', PADNET_CACHE: join(tmpdir(), 'padnet-no-cache') },
-    maxWorkers: 2,
+    // One more than the machines that run them have: many wait for processes, servers and browsers.
+    maxWorkers: 3,
     // Files share a process: each would load libtorch anew, a sixth of the suite's time. Those of @padnet/torch see
     // libtorch as it is, without what padnet adds to it.
     isolate: false,

@@ -23,7 +23,7 @@ let cwd: string;
 const ablate = (...parameters: string[]): Promise<CommandResult> => runCommand(['ablate', ...parameters], { cwd });
 
 const ablation = `recipe: pad.yaml
-seeds: [1, 2]
+seeds: [1]
 references: [static.yaml]
 sweeps:
   - partition.ratio: [0.1, 0.3]
@@ -58,16 +58,16 @@ describe('the tables', () => {
       cwd,
       onLine: (line, child) => {
         // In the third run, once it trains.
-        stopped ||= line.startsWith('[3/6]');
+        stopped ||= line.startsWith('[3/3]');
         if (stopped && line.startsWith('epoch 1/3')) child.kill('SIGINT');
       },
     });
     expect(first.code).toBe(130);
     expect(first.stdout).toMatch(
-      /^3 recipes × 2 seeds: 6 runs\nIn 80 % of cases 2 seeds show a difference of 11\.5 times .*\n\[1\/6\] training base-seed1\n/,
+      /^3 recipes × 1 seed: 3 runs\nOne seed shows no difference: .*\n\[1\/3\] training base-seed1\n/,
     );
     expect(first.stderr).toMatch(
-      /\n4 of 6 runs are missing\nstopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=3 --out parts\n$/,
+      /\n1 of 3 runs is missing\nstopped at step \d+ of partition\.ratio=0\.1-seed1, saved; the same command goes on: padnet ablate ablation\.yaml --set training\.epochs=3 --out parts\n$/,
     );
     expect(document('parts').runs.map(({ variant, seed }) => [variant, seed])).toEqual([
       ['base', 1],
@@ -77,16 +77,16 @@ describe('the tables', () => {
 
     const second = await ablate('ablation.yaml', '--set', 'training.epochs=3', '--out', 'parts', '--json');
     expect(second.code).toBe(0);
-    expect(second.stderr).toMatch(/^\[3\/6\] resuming partition\.ratio=0\.1-seed1\n\[4\/6\] training base-seed2\n/);
+    expect(second.stderr).toMatch(/^\[3\/3\] resuming partition\.ratio=0\.1-seed1\n/);
     expect(checksums(join(cwd, 'parts/base-seed1'))).toEqual(trained);
     expect(existsSync(join(cwd, 'parts/partition.ratio=0.1-seed1/checkpoints'))).toBe(false);
 
     const whole = await ablate('ablation.yaml', '--set', 'training.epochs=3', '--out', 'whole');
     expect(whole).toMatchObject({ code: 0, stderr: '' });
-    expect(whole.stdout).toMatch(/^0\.3 +\d+\.\d\d ± \d+\.\d\d +base /m);
+    expect(whole.stdout).toMatch(/^0\.3 +\d+\.\d\d +base /m);
     expect(whole.stdout).toContain(`page: ${join(cwd, 'whole/ablation.html')}`);
     const { runs } = document('whole');
-    expect(runs).toHaveLength(6);
+    expect(runs).toHaveLength(3);
     expect(runs[0]).toMatchObject({
       variant: 'base',
       seed: 1,
@@ -109,7 +109,7 @@ describe('the tables', () => {
     );
     expect(checksums(join(cwd, 'whole'))).toEqual(before);
 
-    writeFileSync(join(cwd, 'more.yaml'), ablation.replace('0.3]', '0.3, 0.5]').replace('[1, 2]', '[1]'));
+    writeFileSync(join(cwd, 'more.yaml'), ablation.replace('0.3]', '0.3, 0.5]'));
     const more = ['more.yaml', '--set', 'training.epochs=3', '--out', 'whole', '--json'];
     const added = await ablate(...more);
     expect(added).toMatchObject({ code: 0, stderr: '[4/4] training partition.ratio=0.5-seed1\n' });

@@ -134,14 +134,22 @@ export let native: Native = new Proxy({} as Native, {
 function started(): Native {
   chooseThreadsAndKernels();
   const addon = loadAddon() as Native;
-  // libtorch often counts one thread where there are two, and says nothing (a ResNet-18 step then takes twice as long).
-  // More threads than OpenMP may start would wait for each other for ever.
-  if (isMainThread) {
-    const { OMP_NUM_THREADS: wanted, OMP_THREAD_LIMIT: most } = process.env;
-    addon.setNumThreads(Math.min(Number(wanted) || availableParallelism(), Number(most) || Infinity));
-  }
+  if (isMainThread) addon.setNumThreads(initialThreads());
   native = addon;
+  isLoaded = true;
   return addon;
+}
+
+/** Whether libtorch has been needed yet. */
+export let isLoaded = false;
+
+/**
+ * The threads that the main thread begins with. libtorch often counts one where there are two, and says nothing (a
+ * ResNet-18 step then takes twice as long). More threads than OpenMP may start would wait for each other for ever.
+ */
+export function initialThreads(): number {
+  const { OMP_NUM_THREADS: wanted, OMP_THREAD_LIMIT: most } = process.env;
+  return Math.min(Number(wanted) || availableParallelism(), Number(most) || Infinity);
 }
 
 /** The variables that OpenMP and OpenBLAS read from the environment when libtorch is loaded. */

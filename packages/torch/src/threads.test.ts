@@ -5,12 +5,20 @@ import { getNumThreads, libtorchVersion, ops, setNumThreads, zeros } from './ind
 
 it('starts with as many threads as OMP_NUM_THREADS says, or the machine has', () => {
   expect(getNumThreads()).toBe(Number(process.env.OMP_NUM_THREADS ?? availableParallelism()));
+  zeros([1]);
+  expect(getNumThreads()).toBe(Number(process.env.OMP_NUM_THREADS ?? availableParallelism()));
+});
+
+it('says how many there will be without libtorch', () => {
+  const wanted = { LIBTORCH: '/nowhere', OMP_NUM_THREADS: '7' };
+  expect(inProcess(wanted, 'getNumThreads()')).toBe('7');
+  expect(inProcess({ ...wanted, OMP_THREAD_LIMIT: '3' }, 'getNumThreads()')).toBe('3');
 });
 
 /** The settings that a new process takes from its environment. */
 function inProcess(environment: NodeJS.ProcessEnv, expression: string): string {
   const url = new URL('./index.js', import.meta.url).href;
-  const program = `import { getNumThreads } from ${JSON.stringify(url)}; console.log(${expression})`;
+  const program = `import { getNumThreads, zeros } from ${JSON.stringify(url)}; console.log(${expression})`;
   return execFileSync(process.execPath, ['--input-type=module', '-e', program], {
     env: {
       ...process.env,
@@ -24,11 +32,11 @@ function inProcess(environment: NodeJS.ProcessEnv, expression: string): string {
 }
 
 it('lets waiting threads sleep soon unless told otherwise, and starts no more than OpenMP may', () => {
-  const policy = 'getNumThreads() && `${process.env.OMP_WAIT_POLICY} ${process.env.GOMP_SPINCOUNT}`';
+  const policy = 'zeros([1]) && `${process.env.OMP_WAIT_POLICY} ${process.env.GOMP_SPINCOUNT}`';
   expect(inProcess({}, policy)).toBe('passive 5000');
   expect(inProcess({ OMP_WAIT_POLICY: 'active' }, policy)).toBe('active undefined');
   expect(inProcess({ GOMP_SPINCOUNT: '7' }, policy)).toBe('undefined 7');
-  expect(inProcess({ OMP_THREAD_LIMIT: '1' }, 'getNumThreads()')).toBe('1');
+  expect(inProcess({ OMP_THREAD_LIMIT: '1' }, 'zeros([1]) && getNumThreads()')).toBe('1');
 });
 
 it('sets and checks the number of threads', () => {

@@ -1,9 +1,10 @@
 /** The threads that libtorch computes with, and which libtorch it is. */
-import { native } from './native.js';
+import { isMainThread } from 'node:worker_threads';
+import { initialThreads, isLoaded, native } from './native.js';
 
-/** Threads of one operator; set to `os.availableParallelism()` when the package is loaded. */
+/** Threads of one operator: `os.availableParallelism()` at first, or OMP_NUM_THREADS. Asking does not load libtorch. */
 export function getNumThreads(): number {
-  return native.getNumThreads();
+  return isLoaded || !isMainThread ? native.getNumThreads() : initialThreads();
 }
 
 /** @param threads from 1 to 1024; results are the same from run to run at one number of threads */

@@ -46,7 +46,7 @@ export async function* trainInProcess(
   options: TrainRecipeOptions,
 ): AsyncGenerator<TrainingEvent, void, undefined> {
   const { signal, ...rest } = options;
-  const threads = getNumThreads(); // throws where there is no libtorch
+  const threads = getNumThreads();
   const child = fork(fileURLToPath(new URL('./trainingProcess.js', import.meta.url)), {
     serialization: 'advanced',
     execArgv: [],

@@ -1,5 +1,5 @@
 /** The process of `trainInProcess`. */
-import { getNumThreads, setNumThreads } from '@padnet/torch';
+import { setNumThreads } from '@padnet/torch';
 import { workFor } from '../runs/folderLock.js';
 import { trainingError, type TrainingMessage, type TrainingOrder } from './trainInProcess.js';
 import { trainRecipe } from './trainRecipe.js';
@@ -24,9 +24,9 @@ function send(message: TrainingMessage): Promise<void> {
 
 async function serve({ recipe, options, aborted, threads, work }: TrainingOrder): Promise<void> {
   workFor(work);
-  if (threads !== getNumThreads()) setNumThreads(threads);
   if (aborted) abort();
   try {
+    setNumThreads(threads); // before anything is made: it throws where there is no libtorch
     for await (const event of trainRecipe(recipe, { ...options, signal: controller.signal }))
       await send({ type: 'event', event });
     await send({ type: 'end' });
