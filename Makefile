@@ -33,8 +33,9 @@ test-long: setup-test setup-data build ## the long tests whole, and the hostile 
 sanitize: setup-test build ## tests of the native operators under address and undefined-behaviour sanitizers
 	scripts/sanitize.sh
 
-check: setup-check build ## types, lint, format
+check: setup-check build ## types, lint, format, the API reference without gaps
 	npx eslint .
+	npx typedoc --emit none
 	npx prettier --check .
 	clang-format --dry-run -Werror $$(git ls-files "packages/*/native/*.c" "packages/*/native/*.cc" "packages/*/native/*.h")
 

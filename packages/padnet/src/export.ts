@@ -25,4 +25,5 @@ export {
   type ModelFolder,
   MOST_DIFFERENCE,
 } from './export/modelFolder.js';
+export type { StoredModel, TokenizerFiles } from './runs/savedModel.js';
 export { trainingForm } from './export/trainingForm.js';

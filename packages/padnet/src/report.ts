@@ -125,6 +125,7 @@ export {
   type PlannedTry,
   type PlannedTuning,
   type PooledDeviation,
+  type ReadRecipe,
   type SeedScores,
   type TriedValues,
   type TunedNetwork,

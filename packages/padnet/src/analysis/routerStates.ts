@@ -12,20 +12,26 @@ import { columnMeans, inputShape, pictures, spread, toRows } from './coefficient
 export const deadReasons = ['notFinite', 'oneKernel', 'inactive', 'saturated', 'alike'] as const;
 export type DeadReason = (typeof deadReasons)[number];
 
-export const routerStateSchema = z.strictObject({
+export interface RouterState {
   /** Of the layer. */
-  path: z.string(),
+  readonly path: string;
   /**
    * The largest over its attentions of √(mean over inputs |a − ā|²) / |ā|, where a is the attention as a vector and ā
    * its mean over inputs; null where that is no number.
    */
-  variation: z.number().nullable(),
+  readonly variation: number | null;
   /** Why every input gets the same; null where inputs do not. */
-  dead: z.enum(deadReasons).nullable(),
+  readonly dead: DeadReason | null;
   /** Experts of a mixture that no token had a gate for, from 0. */
+  readonly unusedExperts: readonly number[];
+}
+
+export const routerStateSchema = z.strictObject({
+  path: z.string(),
+  variation: z.number().nullable(),
+  dead: z.enum(deadReasons).nullable(),
   unusedExperts: z.array(z.number()).readonly(),
-});
-export type RouterState = Readonly<z.infer<typeof routerStateSchema>>;
+}) satisfies z.ZodType<RouterState>;
 
 /**
  * A router that varies less is dead. The mixture of independent kernels then differs between inputs by less than a

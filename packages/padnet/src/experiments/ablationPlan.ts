@@ -153,7 +153,8 @@ function runOf(folder: string, variant: string, recipe: Recipe, seed: number): M
   return { name: `${folder}${variant}-seed${seed}`, cell: { variant, seed }, recipe: withSeed };
 }
 
-type ReadRecipe = (file: string, overrides: readonly RecipeOverride[]) => Recipe;
+/** Reads the recipe of a file, with other values for some of its keys. */
+export type ReadRecipe = (file: string, overrides: readonly RecipeOverride[]) => Recipe;
 
 /** A variant, and how its recipe is read. */
 interface VariantSource {
