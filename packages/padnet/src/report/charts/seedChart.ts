@@ -45,7 +45,11 @@ export interface SeedChartOptions {
   readonly references: readonly SeedReference[];
 }
 
-const size = { width: 540, height: 320, marginTop: 28 };
+const size = { height: 320, marginTop: 28 };
+const leastWidth = 540;
+
+/** That a value takes with the rings and the number of one series, in pixels. */
+const valueWidth = 58;
 
 /** The margin of the axis of scores, in pixels. */
 const leastMargin = 46;
@@ -79,10 +83,12 @@ export function seedChart(options: SeedChartOptions): Html {
       score ? [`${value}${own === null ? '' : `, ${own}`}: ${hundredfold(score.mean, 1)}`] : [],
     ),
   );
+  const marginRight = 14 + 6.7 * Math.max(0, ...references.map(({ text }) => text.length));
   return plotSvg(`${name}: ${[...means, ...references.map(({ text }) => text)].join('; ')}`, {
     ...size,
+    width: Math.max(leastWidth, marginLeft + marginRight + valueWidth * values.length),
     marginLeft,
-    marginRight: 14 + 6.7 * Math.max(0, ...references.map(({ text }) => text.length)),
+    marginRight,
     marginBottom: ticks.marginBottom,
     x: {
       type: 'point',
@@ -167,7 +173,7 @@ function scoreDomain(scores: readonly number[], references: readonly number[]): 
 function tickLayout(values: readonly string[], baseValue: string | null) {
   const shown = (value: string): string => shorten(value, 22);
   const longest = Math.max(...values.map((value) => shown(value).length));
-  const leans = longest * 7 > (size.width - 2 * leastMargin) / values.length;
+  const leans = longest * 7 > Math.max(valueWidth, (leastWidth - 2 * leastMargin) / values.length);
   const base = leans ? ' (base)' : '\n(base)';
   const format = (value: string): string => `${shown(value)}${value === baseValue ? base : ''}`;
   if (!leans) return { rotate: 0, marginBottom: baseValue === null ? 30 : 44, marginLeft: leastMargin, format };
