@@ -18,15 +18,22 @@ const ofDynamicLayers = new RegExp(
     '|numExperts|k|position|routing|layers|noise|auxiliaryWeight))$',
 );
 
-/** Such as `training.epochs 10, 10, 5` (by run). */
-export function settingDifferences(runs: readonly Pick<RunSummary, 'recipe' | 'layer'>[]): string[] {
+/**
+ * Such as `training.epochs 10, 10, 5` (by run).
+ *
+ * @param tuned keys that each run has its own value of by choice, which is told elsewhere
+ */
+export function settingDifferences(
+  runs: readonly Pick<RunSummary, 'recipe' | 'layer'>[],
+  tuned: readonly string[] = [],
+): string[] {
   const settings = runs.map(({ recipe, layer }) => {
     const all = recipe ? [...recipeSettings(recipe)] : [];
     return new Map(all.filter(([key]) => layer !== 'static' || !ofDynamicLayers.test(key)));
   });
   const keys = new Set(settings.flatMap((each) => [...each.keys()]));
   return [...keys]
-    .filter((key) => !notCompared.some((pattern) => pattern.test(key)))
+    .filter((key) => !tuned.includes(key) && !notCompared.some((pattern) => pattern.test(key)))
     .filter((key) => {
       const concerned = settings.filter(
         (_, run) => runs[run]!.recipe !== null && (!ofDynamicLayers.test(key) || runs[run]!.layer !== 'static'),

@@ -258,6 +258,16 @@ describe('what was tried', () => {
     });
   });
 
+  it('is not told as a difference of recipes', () => {
+    const notes = (text: string): readonly string[] => {
+      const none = ablationResults({}, [], planOf(`${ablation}${text}`, { isHeldOut: true }));
+      return ablationText(none, ablationTable(none)).notes;
+    };
+    const difference = 'static differs from the base in more than its layers (base, static): training.epochs 4, 5.';
+    expect(notes('tune: { training.learningRate: [0.05, 0.1] }\n')).toContain(difference);
+    expect(notes('tune: { training.epochs: [4, 5] }\n')).not.toContain(difference);
+  });
+
   it('is on the page', () => {
     const page = report.files.find(({ label }) => label === 'page')!.content;
     expect(page).toContain('<h2>Tried on validation data: training.learningRate</h2>');

@@ -257,7 +257,7 @@ function notesOf(
   const recipeOf = (name: string) => variants.find((variant) => variant.name === name)!.recipe;
   const settings = [...references, ...arms].flatMap(({ name, variant }) => {
     const pair = [ABLATION_BASE, variant].map(recipeOf).map((recipe) => ({ recipe, layer: recipe.model.layer }));
-    const differences = settingDifferences(pair).join('; ');
+    const differences = settingDifferences(pair, tuning?.keys).join('; ');
     return differences === ''
       ? []
       : `${name} differs from the base in more than its layers (base, ${name}): ${differences}.`;
