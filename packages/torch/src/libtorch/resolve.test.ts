@@ -179,7 +179,7 @@ describe.skipIf(process.platform !== 'linux')('a libtorch that is refused when i
     if (existsSync(nvidia)) symlinkSync(nvidia, join(folder, 'nvidia'));
   });
 
-  /** Writes libtorch_cpu with a name replaced by one of the same length, in its tables for linkers and for debuggers. */
+  /** Writes libtorch_cpu with a name replaced by one of the same length, for linkers and for debuggers. */
   function write(name: string, replaced: string): void {
     const bytes = readFileSync(libtorch.file);
     const first = bytes.indexOf(`\0${name}\0`);
