@@ -392,9 +392,7 @@ describe('routing switched off', () => {
     expect(routed.loss).not.toBe(mean.loss);
     const { stdout } = await runCommand(['compare', at('dynamic run'), at('static run'), '--out', out()]);
     const percent = (value: number): string => `${(100 * value).toFixed(2)} %`;
-    expect(stdout).toMatch(
-      new RegExp(`^Without routing +${percent(mean.accuracy!).replace('.', '\\.')} +–`, 'm'),
-    );
+    expect(stdout).toMatch(new RegExp(`^Without routing +${percent(mean.accuracy!).replace('.', '\\.')} +–`, 'm'));
     expect(stdout).toContain('Without routing every input gets the same weights');
     const json = await runCommand(['compare', at('dynamic run'), at('static run'), '--out', out(), '--json']);
     const { runs } = JSON.parse(json.stdout) as { runs: { meanCoefficients: unknown }[] };
