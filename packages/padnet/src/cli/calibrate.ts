@@ -22,7 +22,7 @@ import type { Terminal } from './terminal.js';
 const define = (command: Command) =>
   withExamples(command, 'calibrate', 'calibrate --no-save')
     .option('--repeats <number>', 'timed passes of each plan, in turns', wholeNumber(1), 5)
-    .option('--threads <number>', 'threads (default: all cores)', wholeNumber(1), availableParallelism())
+    .option('--threads <number>', 'threads', wholeNumber(1), availableParallelism())
     .option('--no-save', 'say what is measured, and choose by the rates of before')
     .addOption(jsonOption());
 
