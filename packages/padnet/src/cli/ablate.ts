@@ -16,7 +16,7 @@ import {
   tunedNetworks,
 } from '../experiments/index.js';
 import type { Recipe } from '../recipe/index.js';
-import { ablationFiles, ablationReport, powerText } from '../report/index.js';
+import { ablationFiles, ablationReport, counted, powerText } from '../report/index.js';
 import {
   allowCodeOption,
   collected,
@@ -112,8 +112,6 @@ function chosenRuns(results: AblationResults, terminal: Terminal): MatrixRun<Abl
 
 /** Such as `8 recipes × 3 seeds: 24 runs`. */
 function sizeTexts(plan: AblationPlan): string[] {
-  const counted = (count: number, word: string, plural = `${word}s`): string =>
-    `${count} ${count === 1 ? word : plural}`;
   const { variants, seeds, tuning } = plan;
   const runs = variants.length * seeds.length;
   const size = `${counted(variants.length, 'recipe')} × ${counted(seeds.length, 'seed')}: ${counted(runs, 'run')}`;

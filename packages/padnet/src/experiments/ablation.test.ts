@@ -285,6 +285,16 @@ describe('what is wrong is told with file, line and key', () => {
 });
 
 describe('the ablations that are shipped', () => {
+  const recipes = new URL('../../recipes/', import.meta.url);
+  const shipped = (name: string) => {
+    const file = fileURLToPath(new URL(name, recipes));
+    const text = readFileSync(file, 'utf8');
+    const plan = planAblation(parseAblation(text, file), (path, overrides) =>
+      parseRecipe(readFileSync(path, 'utf8'), path, overrides),
+    );
+    return { text, ...plan };
+  };
+
   it.each([
     ['fashion-mnist/ablation', 22, ['static', 'dyconv']],
     ['cifar10/ablation', 22, ['static', 'dyconv']],
@@ -294,11 +304,7 @@ describe('the ablations that are shipped', () => {
     ['studies/which-units', 7, []],
     ['studies/routers', 12, ['static']],
   ])('%s has %i recipes', (name, count, names) => {
-    const file = fileURLToPath(new URL(`../../recipes/${name}.yaml`, import.meta.url));
-    const text = readFileSync(file, 'utf8');
-    const { variants, references, sweeps, seeds } = planAblation(parseAblation(text, file), (path, overrides) =>
-      parseRecipe(readFileSync(path, 'utf8'), path, overrides),
-    );
+    const { text, variants, references, sweeps, seeds } = shipped(`${name}.yaml`);
     expect(variants).toHaveLength(count);
     expect(text).toContain(`${count} recipes × ${seeds.length} seeds`);
     expect(references.map((reference) => reference.name)).toEqual(names);
@@ -306,15 +312,10 @@ describe('the ablations that are shipped', () => {
     for (const { points } of sweeps) expect(points.map(({ variant }) => variant)).toContain('base');
   });
 
-  const studies = new URL('../../recipes/studies/', import.meta.url);
-  it.each(readdirSync(studies).filter((name) => name.startsWith('fair-')))(
+  it.each(readdirSync(new URL('studies/', recipes)).filter((name) => name.startsWith('fair-')))(
     '%s gives every network the same tries',
     (name) => {
-      const file = fileURLToPath(new URL(name, studies));
-      const text = readFileSync(file, 'utf8');
-      const { variants, arms, seeds, difference, tuning } = planAblation(parseAblation(text, file), (path, overrides) =>
-        parseRecipe(readFileSync(path, 'utf8'), path, overrides),
-      );
+      const { text, variants, arms, seeds, difference, tuning } = shipped(`studies/${name}`);
       expect(difference).toBe(0.005);
       expect(arms).toHaveLength(4);
       expect(tuning!.networks.map(({ tries }) => tries.length)).toEqual(variants.map(() => 4));

@@ -92,6 +92,11 @@ export function formatPoints(difference: number | null): string {
   return `${difference > 0 ? '+' : '−'}${text}`;
 }
 
+/** `1 seed`, `2 seeds`. @param count as it is told, which may be rounded */
+export function counted(count: number | string, word: string, plural = `${word}s`): string {
+  return `${count} ${String(count) === '1' ? word : plural}`;
+}
+
 /** With a capital letter. */
 export function upperFirst(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);

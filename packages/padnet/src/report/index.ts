@@ -2,7 +2,15 @@
 
 export { type Cell, type Column, type Comparison, compareRuns, summarySentence } from './comparison.js';
 export { comparisonMarkdown, comparisonTable, comparisonText } from './comparisonTable.js';
-export { formatBytes, formatCount, formatPercent, formatPoints, formatRatio, formatSeconds } from './format.js';
+export {
+  counted,
+  formatBytes,
+  formatCount,
+  formatPercent,
+  formatPoints,
+  formatRatio,
+  formatSeconds,
+} from './format.js';
 export { alignGrid, type Grid } from './grid.js';
 export type { Html, HtmlValue } from './html.js';
 export { inspectText, planText } from './inspectText.js';

@@ -1,6 +1,6 @@
 /** What the seeds of an ablation can show, in words. */
 import { type AblationPower, neededSeeds } from '../../experiments/index.js';
-import { formatRatio } from '../format.js';
+import { counted, formatRatio } from '../format.js';
 
 /** @param seeds how many there are. @returns sentences */
 export function powerText(power: AblationPower, seeds: number): string[] {
@@ -22,7 +22,6 @@ export function powerText(power: AblationPower, seeds: number): string[] {
     return [first, ...most, ...need(power)];
   }
   const { deviation, differences, freedom } = measured;
-  const counted = (count: number, word: string): string => `${count} ${word}${count === 1 ? '' : 's'}`;
   const from = `${counted(differences, 'difference')}, ${counted(freedom, 'degree')} of freedom`;
   const seen = `${pointsText(effect * deviation)} can be shown${corrected(points(correctedEffect * deviation))}`;
   return [first, `It was ${pointsText(deviation)} in the runs so far (${from}), so that ${seen}.`, ...need(power)];
@@ -44,8 +43,7 @@ function need({ measured, difference, rows, ...power }: AblationPower): string[]
 
 /** A fraction in points, with their name: `1 point`, `0.5 points`. */
 export function pointsText(fraction: number): string {
-  const text = points(fraction);
-  return `${text} point${text === '1' ? '' : 's'}`;
+  return counted(points(fraction), 'point');
 }
 
 /** A fraction in points: `0.5`, `1.23`. */
