@@ -5,11 +5,12 @@
  * router of DCD makes the layer one of DCD around the static convolution.
  */
 import { nn, noGrad, scope, zeros, type Tensor } from '@padnet/torch';
-import { Bank, DcdRouter, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
+import { Bank, DcdRouter, type InitialGains, KernelAttention, latentChannels, type Router } from '../dynamic/index.js';
 import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
 import { initialDivisors } from './initialDivisors.js';
+import { measuredGains } from './measuredGains.js';
 import { wholeBank } from './wholeBank.js';
 
 /** Makes the router of a layer. */
@@ -77,7 +78,8 @@ function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, {
     const router = initialRouter(conv, options);
     if (router instanceof DcdRouter) return decompose(conv, path, router, options);
     const initial = initialLayer(conv, router, options);
-    return dynamicConv({ geometry: conv.geometry, router, source: sourceOf(initial), biasBank: initial.biasBank });
+    const { biasBank, initialGains } = initial;
+    return dynamicConv({ geometry: conv.geometry, router, source: sourceOf(initial), biasBank, initialGains });
   };
   const kept = new Set(options.keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
@@ -114,17 +116,21 @@ interface InitialLayer {
   readonly staticWeight: Tensor;
   /** [K, outChannels] */
   readonly biasBank: Tensor | null;
+  readonly initialGains: InitialGains;
 }
 
 /** Equal to a static convolution where its bank starts from copies, else with a kernel of its spread. */
 function initialLayer({ weight, bias, geometry }: nn.Conv, router: Router, options: ConvertOptions): InitialLayer {
   const { numKernels } = router;
-  const divisors = initialDivisors(router, geometry, options);
+  const neutral = options.bankInitialisation === 'independent' ? undefined : router.neutralise?.();
+  const initialGains = router.initialGains ?? measuredGains(router, geometry);
+  const divisors = initialDivisors(options, neutral, initialGains);
   const staticWeight = weight.detach().div(divisors.output);
   return {
     bank: initialBank(staticWeight.div(divisors.bank), numKernels, options),
     staticWeight,
     biasBank: initialBias(bias?.detach().div(divisors.bias) ?? null, numKernels),
+    initialGains,
   };
 }
 

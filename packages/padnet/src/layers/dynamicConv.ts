@@ -15,7 +15,7 @@ import type { Epilogue } from '../compute/nativeOperators.js';
 import { outputSize } from '../compute/outputSize.js';
 import type { InputDescription, PlanChoice } from '../compute/planChooser.js';
 import { PlannedConvolution } from '../compute/plannedConvolution.js';
-import { attend, type Attention, type Router } from '../dynamic/index.js';
+import { attend, type Attention, type InitialGains, type Router } from '../dynamic/index.js';
 import { numEntries, type ParameterSource } from '../partial/index.js';
 import { roundCoefficients } from './coefficientThreshold.js';
 
@@ -25,6 +25,8 @@ export interface DynamicConvOptions<Geometry extends nn.ConvGeometry = nn.ConvGe
   readonly source: ParameterSource;
   /** [K, outChannels]; its memory is shared. @default null */
   readonly biasBank?: Tensor | null;
+  /** What the fresh router multiplied the layer by; null: not known. @default what the router says */
+  readonly initialGains?: InitialGains | null;
 }
 
 /** The base of the dynamic convolutions: make a `DynamicConv1d`, `DynamicConv2d` or `DynamicConv3d`. */
@@ -34,6 +36,8 @@ export abstract class DynamicConv extends nn.Module {
   readonly source: ParameterSource;
   /** [K, outChannels] */
   readonly biasBank: nn.Parameter | null;
+  /** What the fresh router multiplied the layer by (method.md §6); null: not known. */
+  readonly initialGains: InitialGains | null;
   /** How the layer is computed; null for the fastest way. Where the gradient is differentiated again: a composition. */
   plan: ConvolutionPlan | null = null;
   /**
@@ -48,7 +52,7 @@ export abstract class DynamicConv extends nn.Module {
    * @param layout of inputs, for errors
    * @throws RangeError where the source's kernel does not fit the geometry
    */
-  constructor({ geometry, router, source, biasBank = null }: DynamicConvOptions, layout: string) {
+  constructor({ geometry, router, source, biasBank = null, initialGains }: DynamicConvOptions, layout: string) {
     super();
     const expected = nn.convWeightShape(geometry);
     if (source.shape.join() !== expected.join()) {
@@ -60,6 +64,7 @@ export abstract class DynamicConv extends nn.Module {
     this.router = router;
     this.source = source;
     this.biasBank = biasBank && new nn.Parameter(biasBank);
+    this.initialGains = initialGains ?? router.initialGains ?? null;
     this.#layout = layout;
     this.#computation = new PlannedConvolution(this);
   }

@@ -1,9 +1,9 @@
 import { manualSeed, nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
-import { convertToDynamic } from '../convert/index.js';
-import { CondRouter, KernelAttention, OdAttention } from '../dynamic/index.js';
-import { DynamicConv2d } from '../layers/index.js';
+import { convertToDynamic, convertToMoE } from '../convert/index.js';
+import { CondRouter, KernelAttention, OdAttention, type Router } from '../dynamic/index.js';
+import { DynamicConv2d, FeedForward } from '../layers/index.js';
 import { moduleAt } from '../layers/moduleAt.test.fixture.js';
 import { createOptimizer, learningRateSchedule } from './optimizer.js';
 import { smallNetwork } from '../runs/pictures.test.fixture.js';
@@ -67,6 +67,54 @@ it.each([
   }
   const plain = createOptimizer(network, training({ bankFactor: 'numKernels' })).groups;
   expect(plain).toHaveLength(2);
+});
+
+/** Does not say what it multiplies a layer by: σ of all logits, each ½ before it has learnt. */
+class OwnRouter extends nn.Module implements Router {
+  readonly sumsToOne = false;
+  readonly fc: nn.Linear;
+  constructor(
+    inFeatures: number,
+    readonly numKernels: number,
+  ) {
+    super();
+    this.fc = new nn.Linear({ inFeatures, outFeatures: numKernels });
+    noGrad(() => this.fc.weight.zero_());
+    noGrad(() => this.fc.bias!.zero_());
+  }
+  forward(input: Tensor): Tensor {
+    return this.fc.forward(input.mean([2, 3])).sigmoid();
+  }
+  countMacs = (): number => 0;
+}
+
+it.each(['copies', 'independent'] as const)('measures a router of ones own that does not say: %s', (start) => {
+  const network = new nn.Sequential(new nn.Conv2d({ inChannels: 2, outChannels: 2, kernelSize: 3 }));
+  const router = ({ inChannels }: nn.ConvGeometry, numKernels: number) => new OwnRouter(inChannels, numKernels);
+  convertToDynamic(network, { numKernels: 8, keepStatic: [], router, bankInitialisation: start });
+  const factors = (options: Partial<TrainingOptions>) => {
+    const { groups: made } = createOptimizer(network, training({ learningRate: 0.1, ...options }));
+    return new Map(made.flatMap(({ names, options: { learningRate } }) => names.map((name) => [name, learningRate])));
+  };
+  // Σ α² = 8 / 4, Σ α = 8 / 2; it stays what it was, whatever the router learns.
+  for (const change of [0, 3]) {
+    noGrad(() => moduleAt(network, '0.router.fc', nn.Linear).bias!.add_(change));
+    expect(factors({}).get('0.source.bank')).toBeCloseTo(0.1 / 2, 6);
+    expect(factors({}).get('0.bias_bank')).toBeCloseTo(0.1 / 2, 6);
+    expect(factors({ optimizer: 'adamw' }).get('0.source.bank')).toBeCloseTo(0.1 / 4, 6);
+    expect(factors({ bankFactor: 'numKernels' }).get('0.source.bank')).toBeCloseTo(0.8, 6);
+  }
+});
+
+it('leaves experts their learning rate with AdamW, whose steps have one size', () => {
+  const network = new FeedForward({ hiddenSize: 4, intermediateSize: 8, activation: (x) => x.relu() });
+  convertToMoE(network, { numExperts: 4, k: 2 });
+  const rates = (optimizer: 'adamw' | 'sgd') =>
+    createOptimizer(network, training({ learningRate: 0.1, optimizer, weightDecay: 0 })).groups.map(
+      ({ options }) => options.learningRate,
+    );
+  expect(rates('adamw')).toEqual([0.1]);
+  expect(Math.max(...rates('sgd'))).toBeCloseTo(0.4, 9);
 });
 
 it('counts the bank of biases too', () => {

@@ -1,6 +1,7 @@
 /** The optimizer and learning rate that a recipe asks for. */
 import { nn, optim } from '@padnet/torch';
 import { InputError } from '../errors.js';
+import type { InitialGains } from '../dynamic/index.js';
 import { DynamicConv, isDynamicLayer, MoELinear, type DynamicLayer } from '../layers/index.js';
 import { isMasked, sourceOf } from '../partial/index.js';
 import type { TrainingOptions } from '../recipe/recipe.js';
@@ -93,19 +94,18 @@ interface LayerFactors {
 
 /**
  * With `effective` what undoes the gains of a fresh router: SGD's gradient has them once more, the steps of AdamW have
- * one size whatever the gradient's. A router that does not say its gains counts as uniform.
+ * one size whatever the gradient's. Where they are not known the coefficients count as uniform.
  */
 function layerFactors(layer: DynamicConv | MoELinear, { optimizer, bankFactor }: BankOptions): LayerFactors {
+  if (typeof bankFactor === 'number') return { bank: bankFactor, bias: bankFactor, staticWeight: 1 };
   const numKernels = layer.biasBank?.shape[0] ?? (layer.source.kind === 'static' ? 1 : layer.source.numKernels);
-  const gains = layer instanceof DynamicConv ? layer.router.initialGains : undefined;
-  if (bankFactor === 'effective' && gains) {
-    const { coefficients, squares, spatial, output } = gains;
-    if (optimizer === 'adamw')
-      return { bank: 1 / (coefficients * spatial * output), bias: 1 / coefficients, staticWeight: 1 / output };
-    return { bank: 1 / (squares * spatial ** 2 * output ** 2), bias: 1 / squares, staticWeight: 1 / output ** 2 };
-  }
-  const factor = typeof bankFactor === 'number' ? bankFactor : numKernels;
-  return { bank: factor, bias: factor, staticWeight: 1 };
+  if (bankFactor === 'numKernels') return { bank: numKernels, bias: numKernels, staticWeight: 1 };
+  const known = layer instanceof DynamicConv ? layer.initialGains : null;
+  const uniform: InitialGains = { coefficients: 1, squares: 1 / numKernels, spatial: 1, output: 1 };
+  const { coefficients, squares, spatial, output } = known ?? uniform;
+  if (optimizer === 'adamw')
+    return { bank: 1 / (coefficients * spatial * output), bias: 1 / coefficients, staticWeight: 1 / output };
+  return { bank: 1 / (squares * spatial ** 2 * output ** 2), bias: 1 / squares, staticWeight: 1 / output ** 2 };
 }
 
 function routerParameters(network: nn.Module): Set<nn.Parameter> {
