@@ -19,8 +19,8 @@ export interface DomainOptions {
 export const NUM_DOMAINS = 3;
 
 /** Which pictures they are: the same index means another domain, other prints and another light in each. */
-export type DomainPart = 'train' | 'test';
-const parts: Readonly<Record<DomainPart, number>> = { train: 0, test: 1 };
+export type DomainPart = 'train' | 'test' | 'validation';
+const parts: Readonly<Record<DomainPart, number>> = { train: 0, test: 1, validation: 2 };
 
 /** Level of all pixels, of 255, before anything is printed. */
 const ground = 80;

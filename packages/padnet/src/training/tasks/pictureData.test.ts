@@ -2,7 +2,14 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
-import { domainPictures, encodeIdx, limitPictures, loadIdxFolder, type StoredImages } from '../../data/index.js';
+import {
+  domainPictures,
+  encodeIdx,
+  holdOutPictures,
+  limitPictures,
+  loadIdxFolder,
+  type StoredImages,
+} from '../../data/index.js';
 import { pictureDataSchema } from '../../recipe/recipe.js';
 import { loadPictures } from './pictureData.js';
 
@@ -31,6 +38,11 @@ it('prints limited pictures of a part over each other', async () => {
   expect(train).toEqual(expected);
   expect(train).toMatchObject({ length: 6, channels: 3 });
   expect(test).toEqual(domainPictures(limitPictures(stored.test, 4), 'test', { seed: 3 }));
+  // Of what is held out nothing is printed into what is trained on.
+  const held = await loadPictures({ ...data, trainLimit: undefined, validation: { fraction: 0.5, seed: 1 } });
+  const divided = holdOutPictures(stored.train, { fraction: 0.5, seed: 1 });
+  expect(held.train).toEqual(domainPictures(divided.train, 'train', { seed: 3 }));
+  expect(held.validation).toEqual(domainPictures(divided.validation, 'validation', { seed: 3 }));
   const plain = await loadPictures(pictureDataSchema.parse({ name: 'idx', path }));
   expect((plain.train as StoredImages).images).toEqual(stored.train.images);
 });

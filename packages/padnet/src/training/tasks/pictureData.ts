@@ -8,9 +8,11 @@ import {
   loadFashionMnist,
   loadIdxFolder,
   loadPictureFolder,
+  type ImageDataset,
   type ImageSplits,
   type OnBadPicture,
   type StoredImages,
+  type ValidationOptions,
 } from '../../data/index.js';
 import type { PictureDataOptions } from '../../recipe/recipe.js';
 import type { SplitOptions } from '../../runs/splitFile.js';
@@ -39,22 +41,21 @@ export async function loadPictures(
 ): Promise<ImageSplits> {
   const splits = await readPictures(data, onBadPicture, split);
   if (!split && splits.split) onDividedAnew?.();
-  const divided = data.validation ? { ...splits, ...holdOutPictures(splits.train, data.validation) } : splits;
-  const { name, numClasses } = divided.train;
-  const classes = emptyClasses(divided.train);
+  const { name, numClasses } = splits.train;
+  const classes = emptyClasses(splits.train);
   if (classes.length > 0) onEmptyClasses?.({ name, classes, numClasses });
-  return divided;
+  return splits;
 }
 
 async function readPictures(
-  { name, path, trainLimit, testLimit, domains, ...options }: PictureDataOptions,
+  { name, path, trainLimit, testLimit, domains, validation, ...options }: PictureDataOptions,
   onBadPicture: OnBadPicture,
   split: SplitOptions['split'],
 ): Promise<ImageSplits> {
   if (name === 'imageFolder') {
     const { size, classIndex, testFraction, splitSeed } = options;
     const skip = options.onBadPicture === 'skip';
-    return await loadPictureFolder(neededPath(name, path), {
+    const folder = await loadPictureFolder(neededPath(name, path), {
       size,
       classIndex,
       trainLimit,
@@ -64,17 +65,28 @@ async function readPictures(
       split,
       ...(skip && { onBadPicture }),
     });
+    return heldOut(folder, validation);
   }
   const { train, test } = loadStoredSplits(name, path);
   const limited = {
     train: trainLimit === undefined ? train : limitPictures(train, trainLimit),
     test: testLimit === undefined ? test : limitPictures(test, testLimit),
   };
-  if (!domains) return limited;
+  const divided = heldOut(limited, validation);
+  if (!domains) return divided;
+  // Divided first, so that nothing of what is held out is printed into what is trained on.
   return {
-    train: domainPictures(limited.train, 'train', domains),
-    test: domainPictures(limited.test, 'test', domains),
+    train: domainPictures(divided.train, 'train', domains),
+    test: domainPictures(divided.test, 'test', domains),
+    validation: divided.validation && domainPictures(divided.validation, 'validation', domains),
   };
+}
+
+function heldOut<Dataset extends ImageDataset>(
+  splits: ImageSplits<Dataset>,
+  validation: ValidationOptions | undefined,
+): ImageSplits<Dataset> {
+  return validation ? { ...splits, ...holdOutPictures(splits.train, validation) } : splits;
 }
 
 function loadStoredSplits(
