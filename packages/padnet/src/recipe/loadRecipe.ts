@@ -30,6 +30,7 @@ import {
   type PartitionOptions,
   type Recipe,
   type RunRecipe,
+  type TrainingOptions,
 } from './recipe.js';
 import { yaml } from './yaml.js';
 import { YamlText, YamlTextError } from './yamlText.js';
@@ -90,13 +91,30 @@ interface Parsed {
   readonly input: Readonly<Record<string, unknown>>;
 }
 
-function parseWhole(text: string, file: string, sets: readonly (string | RecipeOverride)[]): Parsed {
+/**
+ * Whether a recipe means to be partitioned, so that there is something for `partition.…` to change; it need not be
+ * complete.
+ *
+ * @param sets as of `parseRecipe`
+ * @throws RecipeError where the file is no YAML, or there is no such key
+ */
+export function isPartitioned(text: string, file: string, sets: readonly (string | RecipeOverride)[]): boolean {
+  const { partition, model } = overridden(text, file, sets).input;
+  return isSection(partition) || (isSection(model) && model.layer === 'partial');
+}
+
+/** A file's values with what overrides them. */
+function overridden(text: string, file: string, sets: readonly (string | RecipeOverride)[]) {
   const recipeOverrides = sets.map((set) => (typeof set === 'string' ? splitSet(set) : set));
   const document = new Source(text, file);
   const modality = modalityOf(document, recipeOverrides);
   const schema = schemas[modality];
   const overrides = recipeOverrides.map((override) => new Override(override, schema));
-  const input = document.values(schema, overrides);
+  return { document, modality, schema, overrides, input: document.values(schema, overrides) };
+}
+
+function parseWhole(text: string, file: string, sets: readonly (string | RecipeOverride)[]): Parsed {
+  const { document, modality, schema, overrides, input } = overridden(text, file, sets);
   const parsed = recipeSchemas[modality].safeParse(input);
   if (parsed.success) return { recipe: parsed.data, source: document, overrides, input };
   throw new RecipeError(document.inOrder(problemsOf(parsed.error, input, schema), overrides));
@@ -113,20 +131,38 @@ function parseWhole(text: string, file: string, sets: readonly (string | RecipeO
  */
 export function parseRunRecipe(text: string, file: string, sets: readonly (string | RecipeOverride)[] = []): RunRecipe {
   const source = new Source(text, file);
-  const lacks = (key: string): boolean => !source.has(key.split('.'));
-  const choseByTest = !lacks('training.earlyStopping') && lacks('training.epochScore');
+  const has = (key: string): boolean => source.has(key.split('.'));
   if (source.modality === 'program') {
     const { values } = parseFile(programRecipeSchema, text, file);
-    return choseByTest ? { ...values, training: { ...values.training, epochScore: 'test' } } : values;
+    return { ...values, training: { ...values.training, ...formerTraining(values.training, has) } };
   }
-  const former: RecipeOverride[] = choseByTest ? [{ key: 'training.epochScore', value: 'test' }] : [];
-  const { recipe } = parseWhole(text, file, [...former, ...sets]);
-  // Without a warm-up the schedule is the same.
-  if (lacks('training.scheduleStart') && recipe.training.warmupEpochs > 0)
-    former.push({ key: 'training.scheduleStart', value: 'firstStep' });
-  if (lacks('model.initialScale') && recipe.modality === 'image' && hasFreshBank(recipe.model))
+  const read = (former: readonly RecipeOverride[]): Recipe => parseWhole(text, file, [...former, ...sets]).recipe;
+  // Early stopping needs it for the recipe to be one.
+  const chosen = formerTraining({ warmupEpochs: 0 }, has);
+  const recipe = read(overridesOf(chosen));
+  const former = overridesOf(formerTraining(recipe.training, has));
+  if (!has('model.initialScale') && recipe.modality === 'image' && hasFreshBank(recipe.model))
     former.push({ key: 'model.initialScale', value: 'perKernel' });
-  return former.length === 0 ? recipe : parseWhole(text, file, [...former, ...sets]).recipe;
+  return former.length === 0 ? recipe : read(former);
+}
+
+/**
+ * What training did before there was a key, where that shows.
+ *
+ * @param has whether there is a key, such as `training.epochScore`
+ */
+export function formerTraining(
+  { warmupEpochs }: Pick<TrainingOptions, 'warmupEpochs'>,
+  has: (key: string) => boolean,
+): Partial<Pick<TrainingOptions, 'epochScore' | 'scheduleStart'>> {
+  const choseByTest = has('training.earlyStopping') && !has('training.epochScore');
+  // Without a warm-up the schedule is the same.
+  const beganAtOnce = !has('training.scheduleStart') && warmupEpochs > 0;
+  return { ...(choseByTest && { epochScore: 'test' }), ...(beganAtOnce && { scheduleStart: 'firstStep' }) };
+}
+
+function overridesOf(training: Readonly<Record<string, string>>): RecipeOverride[] {
+  return Object.entries(training).map(([key, value]) => ({ key: `training.${key}`, value }));
 }
 
 /**

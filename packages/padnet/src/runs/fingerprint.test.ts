@@ -49,6 +49,18 @@ it('finds nothing in what decides no bit: where data lie, who reads them, when i
   expect(changesSince(of(recipe), of(now))).toEqual([]);
 });
 
+it('takes early stopping of before epochScore for one that chose by the test data', () => {
+  const before = { training: { epochs: 3, earlyStopping: { patience: 2 } } };
+  const now = (epochScore: string) => of({ training: { ...before.training, epochScore } });
+  expect(changesSince(of(before), now('test'))).toEqual([]);
+  expect(changesSince(of(before), now('validation'))).toEqual([
+    { what: 'training.epochScore', before: 'test', now: 'validation' },
+  ]);
+  expect(
+    changesSince(of({ training: { epochs: 3 } }), of({ training: { epochs: 3, epochScore: 'validation' } })),
+  ).toEqual([]);
+});
+
 it('takes a setting that an older version did not know for its default', () => {
   const training: Partial<PictureRecipe['training']> = { ...recipe.training };
   delete training.momentum;

@@ -12,7 +12,7 @@ import { isDynamicConvolution } from '../layers/index.js';
 import { encodePartition, type Partition } from '../partition/index.js';
 import { allowChangesText, changesText } from './changes.js';
 import type { Change } from './events.js';
-import { parseRunRecipe } from '../recipe/loadRecipe.js';
+import { formerTraining, parseRunRecipe } from '../recipe/loadRecipe.js';
 import { partitionSchema, trainingSchema } from '../recipe/recipe.js';
 import { recipeSettings } from '../recipe/recipeSettings.js';
 import { yaml } from '../recipe/yaml.js';
@@ -116,10 +116,15 @@ function differences(old: ReadonlyMap<string, string>, current: ReadonlyMap<stri
     .map((what) => ({ what, before: old.get(what) ?? null, now: current.get(what) ?? null }));
 }
 
+const bareSchema = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
+
 function completed(settings: Fingerprint['settings']): object {
   if (!('model' in settings)) {
-    const bare = z.object({ training: trainingSchema, partition: partitionSchema.optional() });
-    return bare.safeParse(settings).data ?? settings;
+    const { data } = bareSchema.safeParse(settings);
+    if (!data) return settings;
+    const keys = [...recipeSettings(settings).keys()];
+    const has = (key: string): boolean => keys.some((each) => `${each}.`.startsWith(`${key}.`));
+    return { ...data, training: { ...data.training, ...formerTraining(data.training, has) } };
   }
   try {
     return parseRunRecipe(yaml().stringify(settings), 'the settings');
