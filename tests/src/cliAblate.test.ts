@@ -174,6 +174,64 @@ describe('the tables', () => {
     );
   }, 60_000);
 
+  it('take a run by its recipe, whatever its folder is called', async () => {
+    const write = (arms: string): void => {
+      writeFileSync(join(cwd, 'named.yaml'), `recipe: static.yaml\nseeds: [1]\n${arms}`);
+    };
+    const named = () => ablate('named.yaml', '--set', 'training.epochs=1', '--out', 'named', '--json');
+    write('sweeps: [{ training.learningRate: [0.01, 0.02] }]\n');
+    expect(await named()).toMatchObject({ code: 0 });
+    const before = checksums(join(cwd, 'named'));
+    const runs = (result: CommandResult): unknown =>
+      (JSON.parse(result.stdout) as AblationDocument).runs.map(({ variant, run }) => [variant, run]);
+    // The same recipes under names of their own, and then the names the other way round.
+    write('arms: { low: { set: { training.learningRate: 0.01 } }, high: { set: { training.learningRate: 0.02 } } }\n');
+    const second = await named();
+    expect(second).toMatchObject({ code: 0, stderr: '' });
+    expect(runs(second)).toEqual([
+      ['base', 'named/base-seed1'],
+      ['low', 'named/training.learningRate=0.01-seed1'],
+      ['high', 'named/training.learningRate=0.02-seed1'],
+    ]);
+    for (const [file, checksum] of Object.entries(before))
+      if (!file.includes('ablation.')) expect(checksums(join(cwd, 'named'))[file]).toBe(checksum);
+    // A name that has become another's is given to no second run.
+    write(
+      'arms:\n  training.learningRate=0.02: { set: { training.learningRate: 0.01 } }\n' +
+        '  high: { set: { training.learningRate: 0.02 } }\n' +
+        '  training.learningRate=0.01: { set: { training.learningRate: 0.03 } }\n',
+    );
+    const third = await named();
+    expect(third).toMatchObject({ code: 0 });
+    expect(third.stderr).toMatch(/^\[4\/4\] training training\.learningRate=0\.01-seed1\n$/);
+    expect(runs(third)).toEqual([
+      ['base', 'named/base-seed1'],
+      ['training.learningRate=0.02', 'named/training.learningRate=0.01-seed1'],
+      ['high', 'named/training.learningRate=0.02-seed1'],
+      [
+        'training.learningRate=0.01',
+        expect.stringMatching(/^named\/training\.learningRate=0\.01-seed1-[0-9a-f]{8}$/) as string,
+      ],
+    ]);
+    expect(await named()).toMatchObject({ code: 0, stderr: '' });
+  }, 60_000);
+
+  it('apply --set to what arms make of a recipe', async () => {
+    writeFileSync(
+      join(cwd, 'made.yaml'),
+      'recipe: static.yaml\narms: { partial: { set: { model.layer: partial, partition.epoch: 0.5 } } }\n',
+    );
+    const sets = ['training.epochs=1', 'partition.ratio=0.2', 'training.earlyStopping.patience=1'];
+    const made = await ablate(
+      'made.yaml',
+      ...[...sets, 'data.validation.fraction=0.25'].flatMap((each) => ['--set', each]),
+      ...['--out', 'made', '--json'],
+    );
+    expect(made.code).toBe(0);
+    const { runs } = JSON.parse(made.stdout) as AblationDocument;
+    expect(runs.map(({ recipe }) => recipe.partition?.ratio)).toEqual([undefined, 0.2]);
+  }, 60_000);
+
   it('say which run failed, and have the others', async () => {
     writeFileSync(
       join(cwd, 'fails.yaml'),
@@ -378,6 +436,11 @@ describe('bad usage', () => {
       1,
       'pad.yaml: what is tuned is chosen on validation data, and base has none; give every recipe ' +
         'data.validation.fraction, such as by --set data.validation.fraction=0.1',
+    ],
+    [
+      ['ablation.yaml', '--tune-seeds', '1,2'],
+      2,
+      '--tune-seeds: nothing is tuned; give --tune key=values, or tune in the file',
     ],
     [
       ['ablation.yaml', '--tune', 'training.learningRates=1'],

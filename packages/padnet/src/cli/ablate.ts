@@ -15,7 +15,7 @@ import {
   planAblation,
   tunedNetworks,
 } from '../experiments/index.js';
-import type { Recipe } from '../recipe/index.js';
+import { isPartitioned, type Recipe } from '../recipe/index.js';
 import { ablationFiles, ablationReport, counted, powerText } from '../report/index.js';
 import {
   allowCodeOption,
@@ -27,7 +27,7 @@ import {
   setOption,
   withExamples,
 } from './options.js';
-import { readRecipe, readTrainingRecipe, readYaml } from './runRecipe.js';
+import { readTrainingRecipe, readYaml } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
 import { goesOnHelp, trainMatrix } from './trainMatrix.js';
 import { UsageError } from './usage.js';
@@ -65,20 +65,22 @@ async function ablate(file: string, options: OptionsOf<typeof define>, terminal:
   const { set = [], force = false, json = false, allowCode } = options;
   const ablation = withTuning(parseAblation(readYaml(file, 'an ablation'), file), options);
   const used = new Set<string>();
+  const isOfPartition = (each: string): boolean => each.trimStart().startsWith('partition.');
   const plan = planAblation(ablation, (recipe, overrides) => {
-    const { partition } = readRecipe(recipe, [], terminal);
+    const others = set.filter((each) => !isOfPartition(each));
     // A static reference has no partition to change.
-    const own = set.filter((each) => partition !== undefined || !each.startsWith('partition.'));
+    const own = isPartitioned(readYaml(recipe, 'a recipe'), recipe, [...others, ...overrides]) ? set : others;
     for (const each of own) used.add(each);
     return readTrainingRecipe(recipe, [...own, ...overrides], { allowCode, terminal });
   });
   const unused = set.find((each) => !used.has(each));
   if (unused !== undefined) throw new UsageError(`--set ${unused}: no recipe of ${file} has a partition`);
   const { tuning, seeds } = plan;
+  const told = new Set<string>();
   await trainMatrix<AblationCell, Recipe>(
     {
       runs: tuning ? ablationTries(plan) : ablationRuns(plan),
-      ...(tuning && { next: (results) => chosenRuns({ ...results, plan }, terminal) }),
+      ...(tuning && { next: (results) => chosenRuns({ ...results, plan }, told, terminal) }),
       out: options.out ?? join('runs', basename(file, extname(file))),
       files: ablationFiles,
       report: (results, origin) => ablationReport(file, { ...results, plan }, origin),
@@ -97,13 +99,20 @@ function withTuning(ablation: Ablation, { tune = [], tuneSeeds }: OptionsOf<type
   const keys = new Map(
     [...ablation.tune, ...tune.map((each) => parseTuning(each, '--tune'))].map((each) => [each.key, each]),
   );
+  if (tuneSeeds && keys.size === 0)
+    throw new UsageError('--tune-seeds: nothing is tuned; give --tune key=values, or tune in the file');
   return { ...ablation, tune: [...keys.values()], tuneSeeds: tuneSeeds ?? ablation.tuneSeeds };
 }
 
-/** The runs of what networks have chosen. */
-function chosenRuns(results: AblationResults, terminal: Terminal): MatrixRun<AblationCell>[] {
+/**
+ * The runs of what networks have chosen.
+ *
+ * @param told networks that have been warned of
+ */
+function chosenRuns(results: AblationResults, told: Set<string>, terminal: Terminal): MatrixRun<AblationCell>[] {
   const networks = tunedNetworks(results) ?? [];
-  for (const { variant } of networks.filter(({ state }) => state === 'failed')) {
+  for (const { variant } of networks.filter((each) => each.state === 'failed' && !told.has(each.variant))) {
+    told.add(variant);
     terminal.warn(`${variant} failed: all values that it was tried with diverged`);
     terminal.exitCode = 1;
   }

@@ -64,13 +64,20 @@ export function recipeFor<M extends Modality>(modality: M, recipe: Recipe, run: 
   );
 }
 
+/** As `storedRecipeText` gives it for a run of the recipe: parsed once more, so that keys are in the same order. */
+export function recipeText(recipe: Recipe): string {
+  return serialiseRecipe(parseRecipe(serialiseRecipe(recipe), 'recipe.yaml'));
+}
+
+/** @throws InputError where the run's recipe is missing or damaged */
+export function storedRecipeText(run: string): string {
+  return serialiseRecipe(readRunRecipe(run));
+}
+
 /** @throws InputError naming the first line in which the run's own recipe is another */
 export function checkSameRecipe(recipe: Recipe, run: string): void {
-  const stored = serialiseRecipe(readRunRecipe(run)).trimEnd().split('\n');
-  // Parsed once more, so that keys are in the same order.
-  const wanted = serialiseRecipe(parseRecipe(serialiseRecipe(recipe), 'recipe.yaml'))
-    .trimEnd()
-    .split('\n');
+  const stored = storedRecipeText(run).trimEnd().split('\n');
+  const wanted = recipeText(recipe).trimEnd().split('\n');
   const longer = wanted.length > stored.length ? wanted : stored;
   const line = longer.findIndex((_, index) => wanted[index] !== stored[index]);
   if (line === -1) return;

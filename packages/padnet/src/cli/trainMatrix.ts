@@ -3,18 +3,26 @@
  * written anew whenever a run has finished: what `glue` and `ablate` do.
  */
 import { existsSync } from 'node:fs';
-import { join, resolve } from 'node:path';
+import { resolve } from 'node:path';
 import { InputError, reasonOf } from '../errors.js';
 import { type FinishedRun, type MatrixResults, type MatrixRun, readFinishedRun } from '../experiments/index.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
 import type { Recipe } from '../recipe/index.js';
 import type { MatrixFile, MatrixOrigin, MatrixReport } from '../report/index.js';
-import { FolderHeldError, holdFolder, readDivergence, RunFolder, runState, writeDivergence } from '../runs/index.js';
+import {
+  FolderHeldError,
+  holdFolder,
+  readDivergence,
+  type RunFolder,
+  runState,
+  writeDivergence,
+} from '../runs/index.js';
 import { finishedEvent, taskKind } from '../training/index.js';
 import { commandLine } from './commandLine.js';
 import { Interruption, isAbort } from './interruption.js';
 import { checkSameRecipe } from './runRecipe.js';
 import type { Terminal } from './terminal.js';
+import { placeRuns, type PlacedRun } from './placeRuns.js';
 import { titleView, trainingView } from './trainingView.js';
 import { fetchPretrained, trainRun } from './trainRun.js';
 
@@ -63,6 +71,7 @@ export async function trainMatrix<Cell extends object, R extends Recipe>(
   const first = matrix.add(options.runs);
   for (const { name, kind } of files) checkOutput(resolve(out, name), kind);
   (await holdFolder(out))[Symbol.dispose](); // nobody else has it
+  if (next) matrix.add(next(matrix.results())); // what can be told by now
   if (title !== undefined && !json) for (const line of title(matrix.results())) terminal.progress(line);
   if (!(await trainRuns(matrix, first, terminal))) return;
   if (next && !(await trainRuns(matrix, matrix.add(next(matrix.results())), terminal))) return;
@@ -71,9 +80,6 @@ export async function trainMatrix<Cell extends object, R extends Recipe>(
   if (document.failed.length > 0) terminal.exitCode = 1; // also finished runs that are damaged
   terminal.result(json, document, () => [text, '', ...written]);
 }
-
-/** A run with its folder. */
-type PlacedRun<Cell = unknown, R extends Recipe = Recipe> = MatrixRun<Cell, R> & { readonly folder: RunFolder };
 
 function checkObstacle(
   run: PlacedRun,
@@ -140,12 +146,12 @@ class Matrix<Cell extends object, R extends Recipe> {
 
   /** @returns the runs in their folders. @throws InputError where one cannot be gone on with */
   add(runs: readonly MatrixRun<Cell, R>[]): PlacedRun<Cell, R>[] {
-    const placed = runs.map(
-      (run) => this.#runs.get(run.name) ?? { ...run, folder: new RunFolder(join(this.options.out, run.name)) },
-    );
-    for (const run of placed) if (!this.#runs.has(run.name)) checkObstacle(run, this.options);
+    const { out } = this.options;
+    const fresh = runs.filter(({ name }) => !this.#runs.has(name));
+    const placed = placeRuns(fresh, out, new Set(Array.from(this.#runs.values(), ({ folder }) => folder.path)));
+    for (const run of placed) checkObstacle(run, this.options);
     for (const run of placed) this.#runs.set(run.name, run);
-    return placed;
+    return runs.map(({ name }) => this.#runs.get(name)!);
   }
 
   /** Says how many runs are missing, and sets the exit code, where any are. */
@@ -257,7 +263,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
       if (isFinished(run)) continue; // another process was quicker
       const hasDiverged = run.isTry === true && isDivergence(error);
       terminal.warn(`${name} ${hasDiverged ? 'diverged' : 'failed'}: ${message}`);
-      if (hasDiverged) await writeDivergence(folder, message);
+      if (hasDiverged) await tellDivergence(folder, message);
       if (signal.aborted) return stopped();
       if (!hasDiverged) matrix.failed.set(run, message);
       continue;
@@ -265,7 +271,16 @@ async function trainRuns<Cell extends object, R extends Recipe>(
     await discardCheckpoints(folder);
     await matrix.write();
   }
-  return true;
+  return !signal.aborted || stopped();
+}
+
+/** Left to the process that has the run by now, which meets the same numbers. */
+async function tellDivergence(folder: RunFolder, message: string): Promise<void> {
+  try {
+    await writeDivergence(folder, message);
+  } catch (error) {
+    if (!(error instanceof FolderHeldError)) throw error;
+  }
 }
 
 /** Nobody resumes a finished run, and they are three times as large as its network. */

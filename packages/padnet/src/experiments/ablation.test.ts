@@ -138,6 +138,26 @@ sweeps: [{ partition.ratio: [0, 0.1] }]
     expect(plan('recipe: pad.yaml\narms: { none: { set: { partition.ratio: 0 } } }').sweeps).toEqual([]);
   });
 
+  it('gives no two recipes one name, also where cases are not told apart', () => {
+    const planned = plan(`
+recipe: pad.yaml
+arms:
+  partition.ratio=0: { set: { partition.ratio: 0.2 } }
+  slow: { set: { training.learningRate: 0.01 } }
+  Slow: { set: { training.learningRate: 0.02 } }
+sweeps: [{ partition.ratio: [0, 0.2] }]
+`);
+    const [arm, slow, other] = planned.arms.map(({ variant }) => variant);
+    expect(arm).toBe('partition.ratio=0');
+    const [none, same] = planned.sweeps[0]!.points;
+    expect(none!.variant).toMatch(/^partition\.ratio=0-[0-9a-f]{8}$/);
+    expect(same!.variant).toBe(arm);
+    expect(slow).toBe('slow');
+    expect(other).toMatch(/^Slow-[0-9a-f]{8}$/);
+    const ratios = new Map(planned.variants.map(({ name, recipe }) => [name, recipe.partition!.ratio]));
+    expect([ratios.get(arm!), ratios.get(none!.variant)]).toEqual([0.2, 0]);
+  });
+
   it('gives folders names that any file system takes', () => {
     const planned = plan(`
 recipe: pad.yaml

@@ -176,6 +176,8 @@ class Variants {
   readonly #byDifference = new Map<string, AblationVariant>();
   /** The variants by name. */
   readonly #sources = new Map<string, VariantSource>();
+  /** Names that variants and tries have, as a file system sees them that does not tell cases apart. */
+  readonly #names = new Set<string>();
 
   constructor(ablation: Ablation, read: ReadRecipe) {
     this.#ablation = ablation;
@@ -220,13 +222,7 @@ class Variants {
       return { variant: variant.name, tries };
     });
     if (this.problems.size > 0) return networks;
-    for (const { variant, file } of this.#sources.values()) {
-      if (variant.recipe.data.validation !== undefined) continue;
-      throw new InputError(
-        `${file}: what is tuned is chosen on validation data, and ${variant.name} has none; give every recipe ` +
-          'data.validation.fraction, such as by --set data.validation.fraction=0.1',
-      );
-    }
+    for (const { variant, file } of this.#sources.values()) checkValidation(variant, file);
     return networks;
   }
 
@@ -257,10 +253,35 @@ class Variants {
       .filter((key) => key !== 'training.seed' && own.get(key) !== ofBase.get(key))
       .map((key) => `${key}=${fromFolder(own.get(key) ?? 'null', folder)}`)
       .join(',');
-    const variant = this.#byDifference.get(difference) ?? { name: folderName(name ?? difference), recipe };
+    const known = this.#byDifference.get(difference);
+    if (known) return known;
+    const variant = { name: this.#unusedName(name ?? difference, difference), recipe };
     this.#byDifference.set(difference, variant);
     return variant;
   }
+
+  /** An arm may be called as what differs elsewhere, such as `partition.ratio=0`; only one of the two has the name. */
+  #unusedName(name: string, difference: string): string {
+    const wanted = folderName(name);
+    const isTaken = this.#names.has(wanted.toLowerCase());
+    const unused = isTaken ? withChecksum(wanted, `${name}: ${difference}`) : wanted;
+    this.#names.add(unused.toLowerCase());
+    return unused;
+  }
+}
+
+/** @throws InputError where training gives no validation score to choose by */
+function checkValidation({ name, recipe: { data, training } }: AblationVariant, file: string): void {
+  if (data.validation === undefined)
+    throw new InputError(
+      `${file}: what is tuned is chosen on validation data, and ${name} has none; give every recipe ` +
+        'data.validation.fraction, such as by --set data.validation.fraction=0.1',
+    );
+  if (training.epochScore === 'test')
+    throw new InputError(
+      `${file}: what is tuned is chosen on validation data, and the epochs of ${name} are scored on the test data; ` +
+        'give every recipe training.epochScore: validation, such as by --set training.epochScore=validation',
+    );
 }
 
 /** Why keys cannot be tuned that a recipe of the ablation sets itself. */
@@ -280,8 +301,11 @@ function fromFolder(text: string, folder: string): string {
 
 /** As it is where any file system takes it; else its beginning and a checksum of the whole. */
 function folderName(text: string): string {
-  if (/^[\w.,=+-]{1,120}$/.test(text)) return text;
-  const checksum = createHash('sha256').update(text).digest('hex').slice(0, 8);
+  return /^[\w.,=+-]{1,120}$/.test(text) ? text : withChecksum(text, text);
+}
+
+function withChecksum(text: string, of: string): string {
+  const checksum = createHash('sha256').update(of).digest('hex').slice(0, 8);
   return `${text.slice(0, 80).replaceAll(/[^\w.,=+-]+/g, '_')}-${checksum}`;
 }
 

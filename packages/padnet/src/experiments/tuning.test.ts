@@ -89,6 +89,15 @@ describe('the tries', () => {
     expect(plan(ablation.replace(/tune.*/, ''), []).tuning).toBeNull();
   });
 
+  it('need epochs that are scored by them', () => {
+    expect(() =>
+      plan(ablation.replace('partition.ratio: 0 }', 'partition.ratio: 0, training.epochScore: test }')),
+    ).toThrow(
+      'pad.yaml: what is tuned is chosen on validation data, and the epochs of none are scored on the test data; ' +
+        'give every recipe training.epochScore: validation, such as by --set training.epochScore=validation',
+    );
+  });
+
   it('are told with their lines where a recipe does not take a value', () => {
     expect(() => plan(ablation.replace('0.05, 0.1', '0.05, -1'))).toThrow(
       /^ablation\.yaml:6: training\.learningRate: expected a number above 0, got -1$/,
