@@ -123,11 +123,17 @@ const tuneFolder = 'tune';
 /** What is tried before it is chosen: seed by seed, each in a folder as `tune/training.learningRate=0.05-seed1`. */
 export function ablationTries({ tuning }: AblationPlan): MatrixRun<AblationCell>[] {
   if (tuning === null) return [];
-  const { seeds, networks } = tuning;
-  const recipes = new Map(networks.flatMap(({ tries }) => tries.map((each) => [each.name, each.recipe] as const)));
-  return seeds.flatMap((seed) =>
-    Array.from(recipes, ([name, recipe]) => ({ ...runOf(`${tuneFolder}/`, name, recipe, seed), isTry: true })),
+  return tuning.seeds.flatMap((seed) =>
+    Array.from(triesByName(tuning).values(), ({ name, recipe }) => ({
+      ...runOf(`${tuneFolder}/`, name, recipe, seed),
+      isTry: true,
+    })),
   );
+}
+
+/** Networks share those whose recipes are the same. */
+export function triesByName({ networks }: PlannedTuning): Map<string, PlannedTry> {
+  return new Map(networks.flatMap(({ tries }) => tries.map((each) => [each.name, each] as const)));
 }
 
 /**

@@ -1,7 +1,13 @@
 /** What each network of an ablation chooses of the values that were tried with it, by its validation scores. */
 import { InputError } from '../errors.js';
 import { mean } from '../statistics.js';
-import type { AblationPlan, AblationResults, AblationVariant, PlannedTry } from './ablationPlan.js';
+import {
+  type AblationPlan,
+  type AblationResults,
+  type AblationVariant,
+  type PlannedTry,
+  triesByName,
+} from './ablationPlan.js';
 
 export interface TriedValues {
   /** One for each key that is tuned, as text. */
@@ -59,7 +65,8 @@ export function tunedNetworks({ plan, runs, diverged }: AblationResults): readon
 
 /** The recipes to train with all seeds, by the name of their variant. */
 export function chosenRecipes(plan: AblationPlan, networks: readonly TunedNetwork[]): Map<string, AblationVariant> {
-  const tries = new Map(plan.tuning?.networks.flatMap((each) => each.tries.map((own) => [own.name, own] as const)));
+  if (plan.tuning === null) return new Map();
+  const tries = triesByName(plan.tuning);
   return new Map(
     networks.flatMap(({ variant, chosen }) => (chosen ? [[variant, tries.get(chosen.variant)!] as const] : [])),
   );

@@ -1,5 +1,6 @@
 /** The layers that have a parameter source: whether they are static, dynamic or partial is the source's affair. */
 import type { nn } from '@padnet/torch';
+import type { SearchSource } from '../partial/index.js';
 import { DecomposedConv2d } from './decomposedConv2d.js';
 import { DynamicConv } from './dynamicConv.js';
 import { MoELinear } from './moeLinear.js';
@@ -10,6 +11,11 @@ export type DynamicLayer = DynamicConvolutionLayer | MoELinear;
 
 export function isDynamicLayer(module: nn.Module): module is DynamicLayer {
   return isDynamicConvolution(module) || module instanceof MoELinear;
+}
+
+/** Whether which of its entries stay dynamic is still to be searched. */
+export function isSearched(module: nn.Module): module is DynamicLayer & { readonly source: SearchSource } {
+  return isDynamicLayer(module) && module.source.kind === 'searched';
 }
 
 export function isDynamicConvolution(module: nn.Module): module is DynamicConvolutionLayer {

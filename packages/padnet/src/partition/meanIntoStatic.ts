@@ -6,7 +6,7 @@ import { scope, type nn, type Tensor } from '@padnet/torch';
 import {
   assertWholeExperts,
   isDynamicConvolution,
-  isDynamicLayer,
+  isSearched,
   meanAttentions,
   meanKernel,
   type DynamicLayer,
@@ -20,10 +20,6 @@ export interface MeanOptions {
 }
 
 type SearchedLayer = DynamicLayer & { readonly source: SearchSource };
-
-function isSearched(module: nn.Module): module is SearchedLayer {
-  return isDynamicLayer(module) && module.source.kind === 'searched';
-}
 
 /** Whether the bank's plain mean is not the mean kernel: Σ_k α_k is not 1, or positions are weighed. */
 function isMeasured(layer: SearchedLayer): boolean {

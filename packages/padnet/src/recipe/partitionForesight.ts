@@ -8,9 +8,8 @@
 import type { nn } from '@padnet/torch';
 import type { Router } from '../dynamic/index.js';
 import { InputError } from '../errors.js';
-import { isDynamicConvolution, isDynamicLayer, type DynamicLayer } from '../layers/index.js';
+import { isDynamicConvolution, isSearched, type DynamicLayer } from '../layers/index.js';
 import type { ModelOptions, TextModelOptions } from '../models/index.js';
-import { SearchSource } from '../partial/index.js';
 import type { Modality, PartitionOptions, Recipe, RecipeOf } from './recipe.js';
 
 /** Where in the recipe, and what is wrong there. */
@@ -58,10 +57,6 @@ export function assertKernelsToChoose(network: nn.Module, { ratio, saliency, fol
     'partition.saliency: every layer has one kernel (K = 1), so that no weight depends on the input and every score ' +
       `by ${saliency} is 0; give the layers two or more, or choose another score`,
   );
-}
-
-function isSearched(module: nn.Module): module is DynamicLayer & { readonly source: SearchSource } {
-  return isDynamicLayer(module) && module.source.kind === 'searched';
 }
 
 function hasOneKernel(layer: DynamicLayer, saliency: PartitionOptions['saliency']): boolean {

@@ -1,7 +1,7 @@
 /** What the routers of searched layers decide on the partition set, for scores that weigh a bank by it. */
 import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';
-import { isDynamicConvolution, isDynamicLayer, type DynamicLayer } from '../../layers/index.js';
+import { isDynamicConvolution, isSearched, type DynamicLayer } from '../../layers/index.js';
 import type { SearchSource } from '../../partial/index.js';
 import type { Ranks } from '../../ranks.js';
 import type { ScoringContext } from './scoring.js';
@@ -60,19 +60,19 @@ export class CoefficientSums implements Disposable {
 }
 
 /**
- * The coefficients of every searched layer while `run` runs the network; with ranks, of all of them. The caller frees
- * the sums.
+ * What `score` makes of the coefficients of every searched layer while `run` runs the network; with ranks, of all of
+ * them. The sums are freed afterwards.
  */
-export async function watchCoefficients<T>(
+export async function scoreByCoefficients<T, Scores>(
   { network, sources, ranks }: Pick<ScoringContext, 'network' | 'sources' | 'ranks'>,
   run: () => Promise<T>,
-): Promise<{ readonly result: T; readonly sums: ReadonlyMap<SearchSource, CoefficientSums> }> {
+  score: (sums: ReadonlyMap<SearchSource, CoefficientSums>, result: T) => Scores,
+): Promise<Scores> {
   const sums = new Map(Array.from(sources.values(), (source) => [source, new CoefficientSums(source)]));
   const undo: (() => void)[] = [];
   try {
     for (const [, layer] of network.namedModules()) {
-      if (!isDynamicLayer(layer) || layer.source.kind !== 'searched') continue;
-      const ofLayer = sums.get(layer.source);
+      const ofLayer = isSearched(layer) && sums.get(layer.source);
       if (!ofLayer) continue;
       undo.push(
         nn.observeForward(decidingModule(layer), (_inputs, output) => {
@@ -82,12 +82,10 @@ export async function watchCoefficients<T>(
     }
     const result = await run();
     if (ranks) for (const each of sums.values()) each.sumOver(ranks);
-    return { result, sums };
-  } catch (error) {
-    for (const each of sums.values()) each[Symbol.dispose]();
-    throw error;
+    return score(sums, result);
   } finally {
     for (const restore of undo) restore();
+    for (const each of sums.values()) each[Symbol.dispose]();
   }
 }
 

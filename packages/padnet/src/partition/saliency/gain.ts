@@ -11,29 +11,28 @@
  * the same scores: of an entry that was dynamic for long the gradients say what it could gain further, which is little.
  */
 import { grad } from '@padnet/torch';
-import { watchCoefficients } from './coefficientSums.js';
+import { scoreByCoefficients } from './coefficientSums.js';
 import type { Saliency } from './saliency.js';
-import { byUse, scoreEach, sumOverBatches, varianceByUse, whileStatic, withBankVariables } from './scoring.js';
+import { byUse, scoreTotals, sumOverBatches, varianceByUse, whileStatic, withBankVariables } from './scoring.js';
 
 export const gain: Saliency = {
   name: 'gain',
   score: (context) =>
-    whileStatic(context.sources, async () => {
+    whileStatic(context.sources, () => {
       const { sources } = context;
-      const { result: gradients, sums } = await watchCoefficients(context, () =>
-        sumOverBatches(
-          context,
-          ({ bank }) => bank.shape,
-          (batchLoss) => withBankVariables(sources, (banks) => grad(batchLoss(), banks)),
-        ),
+      return scoreByCoefficients(
+        context,
+        () =>
+          sumOverBatches(
+            context,
+            ({ bank }) => bank.shape,
+            (batchLoss) => withBankVariables(sources, (banks) => grad(batchLoss(), banks)),
+          ),
+        (sums, gradients) =>
+          scoreTotals(gradients, sources, (gradient, source) => {
+            const use = sums.get(source)!.use();
+            return varianceByUse(byUse(gradient, use), use);
+          }),
       );
-      try {
-        return scoreEach(sources, (source, path) => {
-          const use = sums.get(source)!.use();
-          return varianceByUse(byUse(gradients.get(path)!, use), use);
-        });
-      } finally {
-        for (const each of [...gradients.values(), ...sums.values()]) each[Symbol.dispose]();
-      }
     }),
 };

@@ -10,35 +10,34 @@
  * kernels want different things. Of noise alone it is (K − 1) / K on average.
  */
 import { grad, noGrad, ops } from '@padnet/torch';
-import { watchCoefficients } from './coefficientSums.js';
+import { scoreByCoefficients } from './coefficientSums.js';
 import type { Saliency } from './saliency.js';
-import { byUse, scoreEach, sumOverBatches, varianceByUse, whileStatic, withBankVariables } from './scoring.js';
+import { byUse, scoreTotals, sumOverBatches, varianceByUse, whileStatic, withBankVariables } from './scoring.js';
 
 export const newtonGain: Saliency = {
   name: 'newtonGain',
   score: (context) =>
-    whileStatic(context.sources, async () => {
+    whileStatic(context.sources, () => {
       const { sources } = context;
-      const { result: totals, sums } = await watchCoefficients(context, () =>
-        sumOverBatches(
-          context,
-          ({ bank }) => [2, ...bank.shape],
-          (batchLoss) => {
-            const gradients = withBankVariables(sources, (banks) => grad(batchLoss(), banks));
-            return noGrad(() => gradients.map((gradient) => ops.stack([gradient, gradient.square()])));
-          },
-        ),
+      return scoreByCoefficients(
+        context,
+        () =>
+          sumOverBatches(
+            context,
+            ({ bank }) => [2, ...bank.shape],
+            (batchLoss) => {
+              const gradients = withBankVariables(sources, (banks) => grad(batchLoss(), banks));
+              return noGrad(() => gradients.map((gradient) => ops.stack([gradient, gradient.square()])));
+            },
+          ),
+        (sums, totals) =>
+          scoreTotals(totals, sources, (total, source) => {
+            const use = sums.get(source)!.use();
+            const [gradient, squares] = total.unbind();
+            const curvature = byUse(squares!, use).sum([0]);
+            const difference = varianceByUse(byUse(gradient!, use), use);
+            return ops.where(curvature.gt(0), difference.div(curvature), ops.zerosLike(curvature));
+          }),
       );
-      try {
-        return scoreEach(sources, (source, path) => {
-          const use = sums.get(source)!.use();
-          const [gradient, squares] = totals.get(path)!.unbind();
-          const curvature = byUse(squares!, use).sum([0]);
-          const difference = varianceByUse(byUse(gradient!, use), use);
-          return ops.where(curvature.gt(0), difference.div(curvature), ops.zerosLike(curvature));
-        });
-      } finally {
-        for (const each of [...totals.values(), ...sums.values()]) each[Symbol.dispose]();
-      }
     }),
 };

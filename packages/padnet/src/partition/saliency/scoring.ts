@@ -88,6 +88,19 @@ export function scoreEach(
   );
 }
 
+/** A score of each layer from its total over the batches; frees the totals. */
+export function scoreTotals(
+  totals: ReadonlyMap<string, Tensor>,
+  sources: ReadonlyMap<string, SearchSource>,
+  score: (total: Tensor, source: SearchSource) => Tensor,
+): Map<string, Tensor> {
+  try {
+    return scoreEach(sources, (source, path) => score(totals.get(path)!, source));
+  } finally {
+    for (const total of totals.values()) total[Symbol.dispose]();
+  }
+}
+
 /** Runs `body` with every entry static; the masks are as before when it ends. */
 export async function whileStatic<T>(sources: ReadonlyMap<string, SearchSource>, body: () => Promise<T>): Promise<T> {
   const before = Array.from(sources.values(), (source) => [source, source.mask] as const);

@@ -10,22 +10,21 @@
  */
 import { noGrad } from '@padnet/torch';
 import { scaleFactors } from '../../partial/index.js';
-import { watchCoefficients } from './coefficientSums.js';
+import { scoreByCoefficients } from './coefficientSums.js';
 import type { Saliency } from './saliency.js';
 import { forEachBatch, scoreEach, varianceByUse } from './scoring.js';
 
 export const spread: Saliency = {
   name: 'spread',
-  async score(context) {
-    const { sums } = await watchCoefficients(context, () => forEachBatch(context, noGrad));
-    try {
-      return scoreEach(context.sources, (source) => {
-        const { bank, phi, scaleMode } = source;
-        const { dynamic: scale } = scaleFactors(phi, scaleMode);
-        return varianceByUse(scale ? bank.mul(scale) : bank, sums.get(source)!.use());
-      });
-    } finally {
-      for (const each of sums.values()) each[Symbol.dispose]();
-    }
-  },
+  score: (context) =>
+    scoreByCoefficients(
+      context,
+      () => forEachBatch(context, noGrad),
+      (sums) =>
+        scoreEach(context.sources, (source) => {
+          const { bank, phi, scaleMode } = source;
+          const { dynamic: scale } = scaleFactors(phi, scaleMode);
+          return varianceByUse(scale ? bank.mul(scale) : bank, sums.get(source)!.use());
+        }),
+    ),
 };

@@ -10,24 +10,23 @@
  */
 import { noGrad, ops } from '@padnet/torch';
 import { scaleFactors } from '../../partial/index.js';
-import { watchCoefficients } from './coefficientSums.js';
+import { scoreByCoefficients } from './coefficientSums.js';
 import type { Saliency } from './saliency.js';
 import { forEachBatch, scoreEach } from './scoring.js';
 
 export const variance: Saliency = {
   name: 'variance',
-  async score(context) {
-    const { sums } = await watchCoefficients(context, () => forEachBatch(context, noGrad));
-    try {
-      return scoreEach(context.sources, (source) => {
-        const { bank, numKernels, shape, phi, scaleMode } = source;
-        const { dynamic: scale } = scaleFactors(phi, scaleMode);
-        const scaled = (scale ? bank.mul(scale) : bank).reshape([numKernels, -1]);
-        const covariance = sums.get(source)!.covariance().to(bank.dtype);
-        return scaled.mul(ops.matmul(covariance, scaled)).sum([0]).reshape(shape);
-      });
-    } finally {
-      for (const each of sums.values()) each[Symbol.dispose]();
-    }
-  },
+  score: (context) =>
+    scoreByCoefficients(
+      context,
+      () => forEachBatch(context, noGrad),
+      (sums) =>
+        scoreEach(context.sources, (source) => {
+          const { bank, numKernels, shape, phi, scaleMode } = source;
+          const { dynamic: scale } = scaleFactors(phi, scaleMode);
+          const scaled = (scale ? bank.mul(scale) : bank).reshape([numKernels, -1]);
+          const covariance = sums.get(source)!.covariance().to(bank.dtype);
+          return scaled.mul(ops.matmul(covariance, scaled)).sum([0]).reshape(shape);
+        }),
+    ),
 };
