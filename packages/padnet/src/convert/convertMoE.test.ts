@@ -1,9 +1,9 @@
-import { liveTensors, nn, noGrad, rand, randn, scope, tensor } from '@padnet/torch';
+import { liveTensors, manualSeed, nn, noGrad, rand, randn, scope, tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { Bank } from '../dynamic/index.js';
 import { FeedForwardStack, pretrainedStack } from '../layers/feedForwardStack.test.fixture.js';
-import { MoELinear, Routing, routingLevels } from '../layers/index.js';
+import { FeedForward, MoELinear, Routing, routingLevels } from '../layers/index.js';
 import { Mask, SearchSource } from '../partial/index.js';
 import { convertToMoE, convertToPartialMoE, moePositions, type ConvertToPartialMoEOptions } from './convertMoE.js';
 
@@ -100,6 +100,18 @@ describe('conversion to mixtures of experts', () => {
     const spread = clean.bank.square().mean().sqrt().item();
     expect(noise.square().mean().sqrt().item() / spread).toBeGreaterThan(0.08);
     expect(noise.square().mean().sqrt().item() / spread).toBeLessThan(0.12);
+  });
+
+  it('routers start at zero, or with numbers of their own by which tokens differ', () => {
+    manualSeed(1);
+    const blocks = () => new FeedForward({ hiddenSize: 64, intermediateSize: 32, activation: (x) => x.relu() });
+    const fresh = convertToMoE(blocks(), { numExperts: 4, k: 1 });
+    const started = convertToMoE(blocks(), { numExperts: 4, k: 1, routerStart: 'normal' });
+    const gate = ({ intermediate }: FeedForward) => (intermediate as MoELinear).router.wGate;
+    expect(gate(fresh).abs().max().item()).toBe(0);
+    expect(gate(started).square().mean().sqrt().item()).toBeCloseTo(0.02, 2);
+    const { experts } = (started.eval().intermediate as MoELinear).router.forward(randn([50, 64]));
+    expect(new Set(experts.toArray().flat()).size).toBe(4);
   });
 
   it('makes a trained mixture partial with the mean of its experts, and keeps all else of it', () => {

@@ -4,7 +4,7 @@
  * §1: gates that sum to 1; §2: λ_d = 1 at φ = 0).
  */
 import { nn, noGrad, scope } from '@padnet/torch';
-import { Bank, NoisyTopK } from '../dynamic/index.js';
+import { Bank, NoisyTopK, type NoisyTopKOptions } from '../dynamic/index.js';
 import { FeedForward, MoELinear, type RoutingLevel } from '../layers/index.js';
 import { SearchSource, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { initialBank, initialBias } from './initialBank.js';
@@ -31,6 +31,8 @@ export interface ConvertToMoEOptions {
   readonly noise?: number;
   /** Weight of the auxiliary loss. @default 0.01 */
   readonly auxiliaryWeight?: number;
+  /** How routers start (`NoisyTopK`). @default 'published' */
+  readonly routerStart?: NoisyTopKOptions['start'];
 }
 
 export interface ConvertToPartialMoEOptions extends ConvertToMoEOptions {
@@ -123,13 +125,14 @@ function chosenBlocks(network: nn.Module, { layers }: ConvertToMoEOptions): Feed
 }
 
 function mixtureOf(linear: nn.Linear, options: ConvertToMoEOptions, { fromLinear }: SourceMakers): MoELinear {
-  const { numExperts = 8, k = 2, auxiliaryWeight, routing, numTasks } = options;
+  const { numExperts = 8, k = 2, auxiliaryWeight, routerStart, routing, numTasks } = options;
   const [, inFeatures = 0] = linear.weight.shape;
   const router = new NoisyTopK({
     inFeatures,
     numExperts,
     k,
     ...(auxiliaryWeight !== undefined && { auxiliaryWeight }),
+    ...(routerStart && { start: routerStart }),
   });
   const mixture = new MoELinear({
     router,

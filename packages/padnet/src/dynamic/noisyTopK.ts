@@ -14,7 +14,16 @@ export interface NoisyTopKOptions {
   readonly k: number;
   /** Weight of the auxiliary loss. @default 0.01 */
   readonly auxiliaryWeight?: number;
+  /**
+   * W_g at the start: 0, so that noise alone decides, or normal with the standard deviation of BERT's layers, so that
+   * equal inputs go to equal experts. @default 'published'
+   */
+  readonly start?: (typeof gatingStarts)[number];
 }
+
+export const gatingStarts = ['published', 'normal'] as const;
+
+const normalStart = 0.02;
 
 /** The decisions of the router for `rows` inputs (tokens, sentences or one task). */
 export interface Gating {
@@ -37,13 +46,13 @@ export class NoisyTopK extends nn.Module {
   readonly numExperts: number;
   readonly k: number;
   readonly auxiliaryWeight: number;
-  /** W_g [inFeatures, E], 0 at the start */
+  /** W_g [inFeatures, E] */
   readonly wGate: nn.Parameter;
   /** W_n [inFeatures, E], 0 at the start */
   readonly wNoise: nn.Parameter;
 
   /** @throws RangeError where k is not from 1 to the number of experts */
-  constructor({ inFeatures, numExperts, k, auxiliaryWeight = 1e-2 }: NoisyTopKOptions) {
+  constructor({ inFeatures, numExperts, k, auxiliaryWeight = 1e-2, start = 'published' }: NoisyTopKOptions) {
     super();
     if (!(Number.isInteger(numExperts) && numExperts >= 1))
       throw new RangeError(`the number of experts must be a whole number of at least 1, got ${numExperts}`);
@@ -54,6 +63,7 @@ export class NoisyTopK extends nn.Module {
     this.auxiliaryWeight = auxiliaryWeight;
     this.wGate = new nn.Parameter(zeros([inFeatures, numExperts]));
     this.wNoise = new nn.Parameter(zeros([inFeatures, numExperts]));
+    if (start === 'normal') nn.init.normal_(this.wGate, 0, normalStart);
   }
 
   /**

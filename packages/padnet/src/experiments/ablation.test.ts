@@ -323,6 +323,9 @@ describe('the ablations that are shipped', () => {
     ['studies/which-entries', 10, []],
     ['studies/which-units', 7, []],
     ['studies/routers', 12, ['static']],
+    ['studies/routers-cifar10', 6, ['static']],
+    ['studies/routers-cifar10-mobilenetV2', 6, ['mobilenetV2-static']],
+    ['studies/text', 6, []],
   ])('%s has %i recipes', (name, count, names) => {
     const { text, variants, references, sweeps, seeds } = shipped(`${name}.yaml`);
     expect(variants).toHaveLength(count);

@@ -2,6 +2,7 @@
 import { ops, type nn, type Tensor } from '@padnet/torch';
 import { z } from 'zod';
 import { convertToMoE, convertToPartialMoE, moePositions } from '../convert/index.js';
+import { gatingStarts } from '../dynamic/index.js';
 import { countMacs, routingLevels, type LayerCost } from '../layers/index.js';
 import { scaleModes } from '../partial/index.js';
 import { copyKnown } from './copyKnown.js';
@@ -35,6 +36,7 @@ export const textModelSchema = z.strictObject({
   /** Noise on the experts, copies of the pretrained layer, in standard deviations of its weight. */
   noise: z.number().min(0).max(1e9).default(0),
   auxiliaryWeight: z.number().min(0).max(1e9).default(0.01),
+  routerStart: z.enum(gatingStarts).default('published'),
   scaleMode: z.enum(scaleModes).default('both'),
 });
 export type TextModelOptions = z.infer<typeof textModelSchema>;
