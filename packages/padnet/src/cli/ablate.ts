@@ -1,6 +1,7 @@
 /** `padnet ablate`: trains a recipe with other values of its keys, and writes what that changes. */
 import { basename, extname, join } from 'node:path';
 import {
+  ABLATION_TRIES,
   type Ablation,
   type AblationCell,
   type AblationPlan,
@@ -82,6 +83,7 @@ async function ablate(file: string, options: OptionsOf<typeof define>, terminal:
       runs: tuning ? ablationTries(plan) : ablationRuns(plan),
       ...(tuning && { next: (results) => chosenRuns({ ...results, plan }, told, terminal) }),
       out: options.out ?? join('runs', basename(file, extname(file))),
+      within: [ABLATION_TRIES],
       files: ablationFiles,
       report: (results, origin) => ablationReport(file, { ...results, plan }, origin),
       title: (results) => [...sizeTexts(plan), ...powerText(ablationTable({ ...results, plan }).power, seeds.length)],

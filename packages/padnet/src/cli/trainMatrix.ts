@@ -3,7 +3,7 @@
  * written anew whenever a run has finished: what `glue` and `ablate` do.
  */
 import { existsSync } from 'node:fs';
-import { resolve } from 'node:path';
+import { join, resolve } from 'node:path';
 import { InputError, reasonOf } from '../errors.js';
 import { type FinishedRun, type MatrixResults, type MatrixRun, readFinishedRun } from '../experiments/index.js';
 import { checkOutput, writeOutput } from '../outputFile.js';
@@ -37,6 +37,8 @@ export interface MatrixOptions<Cell, R extends Recipe> {
   readonly runs: readonly MatrixRun<Cell, R>[];
   /** The folder of runs and tables. */
   readonly out: string;
+  /** Folders in it that have runs too. */
+  readonly within?: readonly string[];
   /** The files that the report has. */
   readonly files: readonly MatrixFile[];
   readonly report: (results: MatrixResults<Cell, R>, origin: MatrixOrigin) => Report | Promise<Report>;
@@ -131,6 +133,8 @@ function isDivergence(error: unknown): boolean {
 /** The runs, and the tables of those that have finished, whichever process trained them, in the folder of the runs. */
 class Matrix<Cell extends object, R extends Recipe> {
   readonly #runs = new Map<string, PlacedRun<Cell, R>>();
+  /** Those that `force` starts from the beginning. */
+  readonly #forced = new Set<PlacedRun<Cell, R>>();
   /** A finished run does not change. */
   readonly #finished = new Map<PlacedRun<Cell, R>, Cell & FinishedRun<R>>();
   /** Why a run failed, or, though finished, cannot be used. */
@@ -146,12 +150,21 @@ class Matrix<Cell extends object, R extends Recipe> {
 
   /** @returns the runs in their folders. @throws InputError where one cannot be gone on with */
   add(runs: readonly MatrixRun<Cell, R>[]): PlacedRun<Cell, R>[] {
-    const { out } = this.options;
+    const { out, within = [] } = this.options;
     const fresh = runs.filter(({ name }) => !this.#runs.has(name));
-    const placed = placeRuns(fresh, out, new Set(Array.from(this.#runs.values(), ({ folder }) => folder.path)));
-    for (const run of placed) checkObstacle(run, this.options);
+    const taken = Array.from(this.#runs.values(), ({ folder }) => folder.path);
+    const placed = placeRuns(fresh, out, { within: within.map((name) => join(out, name)), taken });
+    for (const run of placed) {
+      checkObstacle(run, this.options);
+      if (runObstacle(run) !== null) this.#forced.add(run);
+    }
     for (const run of placed) this.#runs.set(run.name, run);
     return runs.map(({ name }) => this.#runs.get(name)!);
+  }
+
+  /** Whether what is in the folder was in the way from the beginning, and is to go: nothing that has come since. */
+  isAnew(run: PlacedRun<Cell, R>): boolean {
+    return this.#forced.has(run) && runObstacle(run) !== null;
   }
 
   /** Says how many runs are missing, and sets the exit code, where any are. */
@@ -216,7 +229,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
   terminal: Terminal,
 ): Promise<boolean> {
   const { command } = matrix;
-  const { json, allowCode, force = false } = matrix.options;
+  const { json, allowCode } = matrix.options;
   using interruption = new Interruption(terminal);
   const { signal } = interruption;
   const stopped = (): false => {
@@ -224,8 +237,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
     terminal.exitCode = interruption.exitCode;
     return false;
   };
-  const isAnew = (run: PlacedRun): boolean => force && runObstacle(run) !== null;
-  const waiting = runs.filter((run) => isAnew(run) || runState(run.folder) !== 'finished');
+  const waiting = runs.filter((run) => matrix.isAnew(run) || runState(run.folder) !== 'finished');
   try {
     const names = waiting.flatMap(({ recipe }) => taskKind(recipe.modality).hubName(recipe) ?? []);
     for (const name of new Set(names)) await fetchPretrained(name, signal, terminal);
@@ -237,15 +249,17 @@ async function trainRuns<Cell extends object, R extends Recipe>(
   for (const [index, run] of runs.entries()) {
     const { name, recipe, folder } = run;
     // Read only now: another process may have trained it.
-    const anew = isAnew(run);
+    const anew = matrix.isAnew(run);
     const state = anew ? 'missing' : runState(folder);
-    if (state === 'finished') {
-      await discardCheckpoints(folder);
+    if (state === 'finished' && runObstacle(run) === null) {
+      if (!run.isFound) await discardCheckpoints(folder);
       continue;
     }
     if (!anew && divergenceOf(run) !== null) continue;
     const title = `[${index + 1}/${runs.length}] ${state === 'started' ? 'resuming' : 'training'} ${name}`;
     try {
+      const obstacle = anew ? null : runObstacle(run);
+      if (obstacle) throw obstacle; // another process has put something else there
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
       const end = await trainRun(plan, { signal, terminal, view, title });
       if (end.type === 'interrupted') {

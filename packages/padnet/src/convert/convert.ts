@@ -9,7 +9,7 @@ import { Bank, DcdRouter, type InitialGains, KernelAttention, latentChannels, ty
 import { DecomposedConv2d, dynamicConv, isDynamicConvolution, type DynamicConvolutionLayer } from '../layers/index.js';
 import { SearchSource, type ScaleMode, type ParameterSource } from '../partial/index.js';
 import { initialBank, initialBias, type InitialBankOptions } from './initialBank.js';
-import { initialDivisors } from './initialDivisors.js';
+import { initialDivisors, startsByGains } from './initialDivisors.js';
 import { measuredGains } from './measuredGains.js';
 import { wholeBank } from './wholeBank.js';
 
@@ -79,7 +79,13 @@ function convertEach<N extends nn.Module>(network: N, options: ConvertOptions, {
     if (router instanceof DcdRouter) return decompose(conv, path, router, options);
     const initial = initialLayer(conv, router, options);
     const { biasBank, initialGains } = initial;
-    return dynamicConv({ geometry: conv.geometry, router, source: sourceOf(initial), biasBank, initialGains });
+    return dynamicConv({
+      geometry: conv.geometry,
+      router,
+      source: sourceOf(initial),
+      biasBank,
+      ...(initialGains && { initialGains }),
+    });
   };
   const kept = new Set(options.keepStatic ?? convolutions.slice(0, 1).map(([path]) => path));
   for (const path of kept) {
@@ -116,14 +122,15 @@ interface InitialLayer {
   readonly staticWeight: Tensor;
   /** [K, outChannels] */
   readonly biasBank: Tensor | null;
-  readonly initialGains: InitialGains;
+  /** Null: not known. */
+  readonly initialGains: InitialGains | null;
 }
 
 /** Equal to a static convolution where its bank starts from copies, else with a kernel of its spread. */
 function initialLayer({ weight, bias, geometry }: nn.Conv, router: Router, options: ConvertOptions): InitialLayer {
   const { numKernels } = router;
   const neutral = options.bankInitialisation === 'independent' ? undefined : router.neutralise?.();
-  const initialGains = router.initialGains ?? measuredGains(router, geometry);
+  const initialGains = router.initialGains ?? gainsOf(router, geometry, options);
   const divisors = initialDivisors(options, neutral, initialGains);
   const staticWeight = weight.detach().div(divisors.output);
   return {
@@ -132,6 +139,16 @@ function initialLayer({ weight, bias, geometry }: nn.Conv, router: Router, optio
     biasBank: initialBias(bias?.detach().div(divisors.bias) ?? null, numKernels),
     initialGains,
   };
+}
+
+/** Null where a router takes no input of our choice, and its layer does not start by what it would show. */
+function gainsOf(router: Router, geometry: nn.ConvGeometry, options: ConvertOptions): InitialGains | null {
+  try {
+    return measuredGains(router, geometry);
+  } catch (error) {
+    if (startsByGains(options)) throw error;
+    return null;
+  }
 }
 
 /**

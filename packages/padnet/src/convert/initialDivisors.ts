@@ -11,19 +11,27 @@ export interface InitialDivisors {
 }
 
 /**
- * @param neutral of a router that decides alike for every input, where the bank starts from copies
- * @param initial of a fresh router
+ * @param neutral of a router that was made to decide alike for every input, where the bank starts from copies
+ * @param initial of a fresh router; null: not known
  */
 export function initialDivisors(
-  { bankInitialisation = 'copies', bankSpread = 'effective' }: InitialBankOptions,
+  options: InitialBankOptions,
   neutral: Gains | undefined,
-  initial: InitialGains,
+  initial: InitialGains | null,
 ): InitialDivisors {
-  if (bankInitialisation === 'copies' && neutral) {
+  if (neutral) {
     const { coefficients, spatial, output } = neutral;
     return { bank: coefficients * spatial, bias: coefficients, output };
   }
-  if (bankInitialisation === 'copies' || bankSpread === 'perKernel') return { bank: 1, bias: 1, output: 1 };
+  if (!initial || !startsByGains(options)) return { bank: 1, bias: 1, output: 1 };
   const { coefficients, squares, spatial, output } = initial;
   return { bank: Math.sqrt(squares) * spatial, bias: coefficients, output };
+}
+
+/** Whether the bank is drawn by what a fresh router multiplies it by. */
+export function startsByGains({
+  bankInitialisation = 'copies',
+  bankSpread = 'effective',
+}: InitialBankOptions): boolean {
+  return bankInitialisation === 'independent' && bankSpread === 'effective';
 }

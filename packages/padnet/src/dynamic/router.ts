@@ -49,6 +49,8 @@ export interface Gains {
 
 /** The factors by which a fresh router multiplies a layer: what independent kernels are drawn by (method.md §6). */
 export interface InitialGains extends Gains {
+  /** Σ_k |α_k|: the bias, and what a step of one size for every kernel moves the mixture by. */
+  readonly coefficients: number;
   /** Σ_k α_k²: the variance of a mixture of independent kernels over that of one. */
   readonly squares: number;
 }

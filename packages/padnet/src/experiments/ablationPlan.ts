@@ -118,14 +118,14 @@ export interface AblationResults extends MatrixResults<AblationCell> {
 }
 
 /** Where runs with a seed of the tuning lie, within the folder of the ablation. */
-const tuneFolder = 'tune';
+export const ABLATION_TRIES = 'tune';
 
 /** What is tried before it is chosen: seed by seed, each in a folder as `tune/training.learningRate=0.05-seed1`. */
 export function ablationTries({ tuning }: AblationPlan): MatrixRun<AblationCell>[] {
   if (tuning === null) return [];
   return tuning.seeds.flatMap((seed) =>
     Array.from(triesByName(tuning).values(), ({ name, recipe }) => ({
-      ...runOf(`${tuneFolder}/`, name, recipe, seed),
+      ...runOf(`${ABLATION_TRIES}/`, name, recipe, seed),
       isTry: true,
     })),
   );
@@ -149,7 +149,7 @@ export function ablationRuns(
   const trained = tuning ? variants.flatMap(({ name }) => chosen.get(name) ?? []) : variants;
   const distinct = new Map(trained.map(({ name, recipe }) => [name, recipe]));
   return seeds.flatMap((seed) => {
-    const folder = tuning?.seeds.includes(seed) ? `${tuneFolder}/` : '';
+    const folder = tuning?.seeds.includes(seed) ? `${ABLATION_TRIES}/` : '';
     return Array.from(distinct, ([name, recipe]) => runOf(folder, name, recipe, seed));
   });
 }
@@ -228,7 +228,8 @@ class Variants {
       return { variant: variant.name, tries };
     });
     if (this.problems.size > 0) return networks;
-    for (const { variant, file } of this.#sources.values()) checkValidation(variant, file);
+    for (const { variant, tries } of networks)
+      for (const { recipe } of tries) checkValidation(recipe, variant, this.#sources.get(variant)!.file);
     return networks;
   }
 
@@ -277,7 +278,7 @@ class Variants {
 }
 
 /** @throws InputError where training gives no validation score to choose by */
-function checkValidation({ name, recipe: { data, training } }: AblationVariant, file: string): void {
+function checkValidation({ data, training }: Recipe, name: string, file: string): void {
   if (data.validation === undefined)
     throw new InputError(
       `${file}: what is tuned is chosen on validation data, and ${name} has none; give every recipe ` +

@@ -98,6 +98,13 @@ describe('the tries', () => {
     );
   });
 
+  it('are checked one by one, where what is tuned is validation itself', () => {
+    const tuned = (values: string): AblationPlan => plan(ablation.replace(/tune: .*/, `tune: { ${values} }`));
+    expect(() => tuned('training.epochScore: [validation, test]')).toThrow('are scored on the test data');
+    expect(() => tuned('data.validation: [{ fraction: 0.2 }, null]')).toThrow('and base has none');
+    expect(tuned('data.validation: [{ fraction: 0.2 }, { fraction: 0.3 }]').tuning!.networks).toHaveLength(4);
+  });
+
   it('are told with their lines where a recipe does not take a value', () => {
     expect(() => plan(ablation.replace('0.05, 0.1', '0.05, -1'))).toThrow(
       /^ablation\.yaml:6: training\.learningRate: expected a number above 0, got -1$/,

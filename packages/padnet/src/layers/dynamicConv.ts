@@ -25,8 +25,8 @@ export interface DynamicConvOptions<Geometry extends nn.ConvGeometry = nn.ConvGe
   readonly source: ParameterSource;
   /** [K, outChannels]; its memory is shared. @default null */
   readonly biasBank?: Tensor | null;
-  /** What the fresh router multiplied the layer by; null: not known. @default what the router says */
-  readonly initialGains?: InitialGains | null;
+  /** What the fresh router multiplied the layer by. @default what the router says */
+  readonly initialGains?: InitialGains;
 }
 
 /** The base of the dynamic convolutions: make a `DynamicConv1d`, `DynamicConv2d` or `DynamicConv3d`. */

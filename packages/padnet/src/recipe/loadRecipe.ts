@@ -5,7 +5,7 @@
 import { dirname } from 'node:path';
 import { z } from 'zod';
 import { reasonOf, RecipeError, type RecipeProblem } from '../errors.js';
-import { formerNameRemark, hasFreshBank } from '../models/index.js';
+import { currentLayerKind, formerNameRemark, hasFreshBank } from '../models/index.js';
 import { absoluteCodeReference, isCodeReference } from '../ownCode/codeReference.js';
 import {
   described,
@@ -100,7 +100,7 @@ interface Parsed {
  */
 export function isPartitioned(text: string, file: string, sets: readonly (string | RecipeOverride)[]): boolean {
   const { partition, model } = overridden(text, file, sets).input;
-  return isSection(partition) || (isSection(model) && model.layer === 'partial');
+  return isSection(partition) || (isSection(model) && currentLayerKind(model.layer) === 'partial');
 }
 
 /** A file's values with what overrides them. */

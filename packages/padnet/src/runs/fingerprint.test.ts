@@ -1,5 +1,7 @@
-import { nn } from '@padnet/torch';
+import { nn, type Tensor } from '@padnet/torch';
 import { afterEach, expect, it, vi } from 'vitest';
+import { convertToDynamic } from '../convert/index.js';
+import type { Router } from '../dynamic/index.js';
 import { changesText } from './changes.js';
 import { changesSince, fingerprintOf, type Fingerprint } from './fingerprint.js';
 import { smallRecipe } from './pictures.test.fixture.js';
@@ -114,4 +116,23 @@ it.each(['ONEDNN_MAX_CPU_ISA', 'DNNL_MAX_CPU_ISA'])('has the instruction set tha
   expect(changesSince(before, fingerprintOf({}, run))).toEqual([
     { what: 'oneDNN instruction set', before: null, now: 'AVX2' },
   ]);
+});
+
+it('has what was measured of routers that do not say it: their banks learn by it', () => {
+  class Constant extends nn.Module implements Router {
+    readonly sumsToOne = false;
+    readonly numKernels = 2;
+    constructor(readonly coefficient: number) {
+      super();
+    }
+    forward = (input: Tensor): Tensor => input.newOnes([input.shape[0]!, 2]).mul(this.coefficient);
+    countMacs = (): number => 0;
+  }
+  const made = (coefficient: number): Fingerprint => {
+    const network = new nn.Sequential(new nn.Conv2d({ inChannels: 1, outChannels: 1, kernelSize: 1 }));
+    convertToDynamic(network, { numKernels: 2, keepStatic: [], router: () => new Constant(coefficient) });
+    return fingerprintOf({}, { network, parts: undefined, masks: null });
+  };
+  expect(changesSince(made(0.5), made(0.5))).toEqual([]);
+  expect(changesSince(made(0.5), made(0.7)).map(({ what }) => what)).toEqual(['gains of routers']);
 });

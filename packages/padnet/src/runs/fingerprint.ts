@@ -8,7 +8,8 @@ import { getNumThreads, libtorchVersion, type nn } from '@padnet/torch';
 import { z } from 'zod';
 import { InputError, RecipeError } from '../errors.js';
 import { loadMachineRates, thisMachine } from '../compute/index.js';
-import { isDynamicConvolution } from '../layers/index.js';
+import type { InitialGains } from '../dynamic/index.js';
+import { DynamicConv, isDynamicConvolution } from '../layers/index.js';
 import { encodePartition, type Partition } from '../partition/index.js';
 import { allowChangesText, changesText } from './changes.js';
 import type { Change } from './events.js';
@@ -74,6 +75,7 @@ function engineParts(network: nn.Module): Record<string, string> {
   const [, capability = 'unknown'] = /CPU capability usage: (.*)/.exec(configuration) ?? [];
   const { ONEDNN_MAX_CPU_ISA, DNNL_MAX_CPU_ISA } = process.env;
   const oneDnn = ONEDNN_MAX_CPU_ISA ?? DNNL_MAX_CPU_ISA; // as oneDNN looks for them
+  const gains = measuredGains(network);
   return {
     libtorch: version,
     threads: String(getNumThreads()),
@@ -82,7 +84,15 @@ function engineParts(network: nn.Module): Record<string, string> {
     'OpenBLAS kernels': process.env.OPENBLAS_CORETYPE ?? 'its choice',
     ...(oneDnn !== undefined && { 'oneDNN instruction set': oneDnn.toUpperCase() }),
     ...(hasPlans(network) && { 'rates of plans': ratesText() }),
+    ...(gains.length > 0 && { 'gains of routers': sha256(JSON.stringify(gains)) }),
   };
+}
+
+/** Of routers of one's own that do not say theirs, and decide the learning rate of their banks. */
+function measuredGains(network: nn.Module): InitialGains[] {
+  return Array.from(network.namedModules(), ([, module]) => module).flatMap((module) =>
+    module instanceof DynamicConv && module.initialGains && !module.router.initialGains ? [module.initialGains] : [],
+  );
 }
 
 function hasPlans(network: nn.Module): boolean {

@@ -1,4 +1,4 @@
-import { manualSeed, nn, noGrad, ops, optim, randn, scope, type Tensor } from '@padnet/torch';
+import { manualSeed, nn, noGrad, ops, optim, randn, scope, tensor, type Tensor } from '@padnet/torch';
 import { expectClose } from '@padnet/torch/testing';
 import { describe, expect, it } from 'vitest';
 import { convertToDynamic, convertToMoE } from '../convert/index.js';
@@ -104,6 +104,24 @@ it.each(['copies', 'independent'] as const)('measures a router of ones own that 
     expect(factors({ optimizer: 'adamw' }).get('0.source.bank')).toBeCloseTo(0.1 / 4, 6);
     expect(factors({ bankFactor: 'numKernels' }).get('0.source.bank')).toBeCloseTo(0.8, 6);
   }
+});
+
+it('takes sizes of coefficients where signs differ: their sum says nothing of a step', () => {
+  const network = new nn.Sequential(new nn.Conv2d({ inChannels: 2, outChannels: 2, kernelSize: 3 }));
+  const router = ({ inChannels }: nn.ConvGeometry, numKernels: number) => {
+    const signed = new OwnRouter(inChannels, numKernels);
+    signed.forward = (input) =>
+      input
+        .mean([1, 2, 3])
+        .unsqueeze(1)
+        .sign()
+        .mul(tensor([2, -2]));
+    return signed;
+  };
+  convertToDynamic(network, { numKernels: 2, keepStatic: [], router, bankInitialisation: 'independent' });
+  const { groups: made } = createOptimizer(network, training({ learningRate: 0.1, optimizer: 'adamw' }));
+  const bank = made.find(({ names }) => names.includes('0.source.bank'))!;
+  expect(bank.options.learningRate).toBeCloseTo(0.1 / 4, 6);
 });
 
 it('leaves experts their learning rate with AdamW, whose steps have one size', () => {
