@@ -10,6 +10,7 @@ import {
   truncateSync,
   writeFileSync,
 } from 'node:fs';
+import { spawnSync } from 'node:child_process';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { type AblationDocument } from 'padnet/report';
@@ -17,7 +18,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 
 import { runCommand, type CommandResult } from '../../packages/padnet/dist/cli/runCommand.test.fixture.js';
 import { holdFolder } from '../../packages/padnet/dist/runs/index.js';
-import { checksums, padnet, tinyRecipe, writePictures } from './padnetProcess.js';
+import { checksums, padnet, program, tinyRecipe, writePictures } from './padnetProcess.js';
 
 let cwd: string;
 const ablate = (...parameters: string[]): Promise<CommandResult> => runCommand(['ablate', ...parameters], { cwd });
@@ -214,6 +215,22 @@ describe('the tables', () => {
       ],
     ]);
     expect(await named()).toMatchObject({ code: 0, stderr: '' });
+  }, 60_000);
+
+  it('come after a bar for every run on a terminal, each with its own pace', () => {
+    const parameters = ['none.yaml', '--set', 'training.epochs=1', '--out', 'bars'].join(' ');
+    const { status, stdout } = spawnSync(
+      'script',
+      ['-qec', `${process.execPath} ${program} ablate ${parameters}`, '/dev/null'],
+      { cwd, encoding: 'utf8' },
+    );
+    expect(status).toBe(0);
+    const [, first, second] = stdout.split(/\[\d\/2\] training/);
+    for (const run of [first!, second!]) {
+      // A bar from its beginning to its end, and nothing that is left below nothing.
+      expect(run).toMatch(/[█░]{20} \d+ %  epoch 1 {2}loss \d/);
+      expect(run).not.toMatch(/-\d+ s left/);
+    }
   }, 60_000);
 
   it('apply --set to what arms make of a recipe', async () => {

@@ -245,7 +245,6 @@ async function trainRuns<Cell extends object, R extends Recipe>(
     if (!isAbort(error, signal)) throw error;
     return stopped();
   }
-  const view = json ? titleView(terminal) : trainingView(terminal, { json: false });
   for (const [index, run] of runs.entries()) {
     const { name, recipe, folder } = run;
     // Read only now: another process may have trained it.
@@ -260,6 +259,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
     try {
       const obstacle = anew ? null : runObstacle(run);
       if (obstacle) throw obstacle; // another process has put something else there
+      const view = json ? titleView(terminal) : trainingView(terminal, { json: false });
       const plan = { recipe, out: folder.path, resume: state === 'started', force: anew, allowCode };
       const end = await trainRun(plan, { signal, terminal, view, title });
       if (end.type === 'interrupted') {

@@ -14,6 +14,7 @@ export interface TrainingView {
   end?(): void;
 }
 
+/** Of one run. */
 export function trainingView(terminal: Terminal, { json }: { readonly json: boolean }): TrainingView {
   if (json) return jsonView(terminal);
   return terminal.isInteractive ? barView(terminal) : lineView(terminal);
@@ -69,9 +70,10 @@ function barView(terminal: Terminal): TrainingView {
   });
   let bar: SingleBar | null = null;
   // The bars have a stream of their own.
-  process.stdout.on('error', (error) => {
+  const onError = (error: Error): void => {
     terminal.endProgress(error);
-  });
+  };
+  process.stdout.on('error', onError);
   const print = (text: string): void => {
     if (bar) bars.log(`${text}\n`);
     else terminal.progress(text);
@@ -85,6 +87,7 @@ function barView(terminal: Terminal): TrainingView {
     ...view,
     end() {
       bars.stop();
+      process.stdout.off('error', onError);
     },
   };
 }
