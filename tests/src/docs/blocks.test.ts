@@ -17,7 +17,8 @@ describe('the blocks of the documentation', () => {
 
   it('are few that are not run', () => {
     const excused = pages.flatMap(blocksOf).filter(({ excuse }) => excuse !== null);
-    expect(excused.map(({ page }) => page).length).toBeLessThan(12); // clusters, other systems, studies of hours
+    const others = excused.filter(({ page }) => !page.includes('results/studies/')); // which take hours, all of them
+    expect(others.map(({ page }) => page).length).toBeLessThan(10); // clusters, other systems
   });
 
   it('have what is put in the place of something', () => {

@@ -28,7 +28,7 @@ section{margin-top:60px}
 .sub{color:var(--muted);margin:0 0 20px;max-width:46em}
 .scroll{overflow-x:auto;-webkit-overflow-scrolling:touch}
 table{border-collapse:collapse;width:100%;font-variant-numeric:tabular-nums}
-th,td{text-align:right;vertical-align:top;padding:12px 0 12px 20px;white-space:nowrap}
+th,td{text-align:right;vertical-align:top;padding:12px 0 12px 14px;white-space:nowrap}
 th:first-child,td:first-child{text-align:left;padding-left:0}
 tbody th{white-space:normal;overflow-wrap:anywhere;min-width:110px;max-width:230px;position:sticky;left:0;
   background:var(--paper)}
