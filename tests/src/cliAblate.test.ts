@@ -42,6 +42,9 @@ afterAll(() => {
   rmSync(cwd, { recursive: true, force: true });
 });
 
+/** Whether there are pseudo-terminals: a bare system may have no `script`, or no devpts. */
+const hasTerminals = spawnSync('script', ['-qec', 'true', '/dev/null']).status === 0;
+
 const document = (out: string): AblationDocument =>
   JSON.parse(readFileSync(join(cwd, out, 'ablation.json'), 'utf8')) as AblationDocument;
 
@@ -217,8 +220,7 @@ describe('the tables', () => {
     expect(await named()).toMatchObject({ code: 0, stderr: '' });
   }, 60_000);
 
-  // util-linux has it, and a small system may lack it.
-  it.skipIf(!existsSync('/usr/bin/script'))(
+  it.skipIf(!hasTerminals)(
     'come after a bar for every run on a terminal, each with its own pace',
     () => {
       const parameters = ['none.yaml', '--set', 'training.epochs=1', '--out', 'bars'].join(' ');
