@@ -2,9 +2,9 @@
 import { nn, noGrad, ops, scope, Tensor, zeros } from '@padnet/torch';
 import { coefficientModule, type Gating } from '../../dynamic/index.js';
 import { isDynamicConvolution, isSearched, type DynamicLayer } from '../../layers/index.js';
-import type { SearchSource } from '../../partial/index.js';
+import { scaleFactors, type SearchSource } from '../../partial/index.js';
 import type { Ranks } from '../../ranks.js';
-import type { ScoringContext } from './scoring.js';
+import { forEachBatch, scoreEach, type ScoringContext } from './scoring.js';
 
 /**
  * Sums over vectors of K coefficients, in float64: one a picture, and the gates of one token (sentence, task) in a
@@ -87,6 +87,27 @@ export async function scoreByCoefficients<T, Scores>(
     for (const restore of undo) restore();
     for (const each of sums.values()) each[Symbol.dispose]();
   }
+}
+
+/**
+ * A score of each layer from its bank λ_d Θ [K, …shape] and what its router decides on the partition set.
+ *
+ * @param score […shape]
+ */
+export function scoreBanks(
+  context: ScoringContext,
+  score: (bank: Tensor, sums: CoefficientSums) => Tensor,
+): Promise<Map<string, Tensor>> {
+  return scoreByCoefficients(
+    context,
+    () => forEachBatch(context, noGrad),
+    (sums) =>
+      scoreEach(context.sources, (source) => {
+        const { bank, phi, scaleMode } = source;
+        const { dynamic: scale } = scaleFactors(phi, scaleMode);
+        return score(scale ? bank.mul(scale) : bank, sums.get(source)!);
+      }),
+  );
 }
 
 function decidingModule(layer: DynamicLayer): nn.Module {

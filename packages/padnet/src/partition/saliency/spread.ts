@@ -8,23 +8,11 @@
  * when its entries become static. Of one expert a token that is `variance`; of soft coefficients it says how different
  * kernels are, not how much of that difference the router lets through. E is over the partition set.
  */
-import { noGrad } from '@padnet/torch';
-import { scaleFactors } from '../../partial/index.js';
-import { scoreByCoefficients } from './coefficientSums.js';
+import { scoreBanks } from './coefficientSums.js';
 import type { Saliency } from './saliency.js';
-import { forEachBatch, scoreEach, varianceByUse } from './scoring.js';
+import { varianceByUse } from './scoring.js';
 
 export const spread: Saliency = {
   name: 'spread',
-  score: (context) =>
-    scoreByCoefficients(
-      context,
-      () => forEachBatch(context, noGrad),
-      (sums) =>
-        scoreEach(context.sources, (source) => {
-          const { bank, phi, scaleMode } = source;
-          const { dynamic: scale } = scaleFactors(phi, scaleMode);
-          return varianceByUse(scale ? bank.mul(scale) : bank, sums.get(source)!.use());
-        }),
-    ),
+  score: (context) => scoreBanks(context, (bank, sums) => varianceByUse(bank, sums.use())),
 };

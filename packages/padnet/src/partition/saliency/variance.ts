@@ -8,25 +8,17 @@
  * the partition set at the current mask: one vector a picture, and the gates of one token (sentence, task) in a mixture
  * of experts, 0 where an expert is not chosen. Says nothing of the loss, nor of ODConv's other attentions.
  */
-import { noGrad, ops } from '@padnet/torch';
-import { scaleFactors } from '../../partial/index.js';
-import { scoreByCoefficients } from './coefficientSums.js';
+import { ops } from '@padnet/torch';
+import { scoreBanks } from './coefficientSums.js';
 import type { Saliency } from './saliency.js';
-import { forEachBatch, scoreEach } from './scoring.js';
 
 export const variance: Saliency = {
   name: 'variance',
   score: (context) =>
-    scoreByCoefficients(
-      context,
-      () => forEachBatch(context, noGrad),
-      (sums) =>
-        scoreEach(context.sources, (source) => {
-          const { bank, numKernels, shape, phi, scaleMode } = source;
-          const { dynamic: scale } = scaleFactors(phi, scaleMode);
-          const scaled = (scale ? bank.mul(scale) : bank).reshape([numKernels, -1]);
-          const covariance = sums.get(source)!.covariance().to(bank.dtype);
-          return scaled.mul(ops.matmul(covariance, scaled)).sum([0]).reshape(shape);
-        }),
-    ),
+    scoreBanks(context, (bank, sums) => {
+      const [numKernels, ...shape] = bank.shape as [number, ...number[]];
+      const rows = bank.reshape([numKernels, -1]);
+      const covariance = sums.covariance().to(bank.dtype);
+      return rows.mul(ops.matmul(covariance, rows)).sum([0]).reshape(shape);
+    }),
 };
