@@ -66,9 +66,8 @@ async function ablate(file: string, options: OptionsOf<typeof define>, terminal:
   const { set = [], force = false, json = false, allowCode } = options;
   const ablation = withTuning(parseAblation(readYaml(file, 'an ablation'), file), options);
   const used = new Set<string>();
-  const isOfPartition = (each: string): boolean => each.trimStart().startsWith('partition.');
+  const others = set.filter((each) => !each.trimStart().startsWith('partition.'));
   const plan = planAblation(ablation, (recipe, overrides) => {
-    const others = set.filter((each) => !isOfPartition(each));
     // A static reference has no partition to change.
     const own = isPartitioned(readYaml(recipe, 'a recipe'), recipe, [...others, ...overrides]) ? set : others;
     for (const each of own) used.add(each);

@@ -76,19 +76,18 @@ function foldersIn(folder: string): string[] {
 
 /** Null where there is no run, or its recipe cannot be read: whoever wants that very folder is told. */
 function storedText(path: string): string | null {
-  try {
-    return isThere(new RunFolder(path).metrics) ? storedRecipeText(path) : null;
-  } catch (error) {
-    if (error instanceof InputError) return null;
-    throw error;
-  }
+  return unlessDamaged(() => (isThere(new RunFolder(path).metrics) ? storedRecipeText(path) : null));
 }
 
 function isFinished(path: string): boolean {
+  return unlessDamaged(() => runState(new RunFolder(path))) === 'finished';
+}
+
+function unlessDamaged<T>(read: () => T): T | null {
   try {
-    return runState(new RunFolder(path)) === 'finished';
+    return read();
   } catch (error) {
-    if (error instanceof InputError) return false;
+    if (error instanceof InputError) return null;
     throw error;
   }
 }

@@ -277,7 +277,7 @@ async function trainRuns<Cell extends object, R extends Recipe>(
       if (isFinished(run)) continue; // another process was quicker
       const hasDiverged = run.isTry === true && isDivergence(error);
       terminal.warn(`${name} ${hasDiverged ? 'diverged' : 'failed'}: ${message}`);
-      if (hasDiverged) await tellDivergence(folder, message);
+      if (hasDiverged) await unlessHeld(() => writeDivergence(folder, message));
       if (signal.aborted) return stopped();
       if (!hasDiverged) matrix.failed.set(run, message);
       continue;
@@ -288,22 +288,20 @@ async function trainRuns<Cell extends object, R extends Recipe>(
   return !signal.aborted || stopped();
 }
 
-/** Left to the process that has the run by now, which meets the same numbers. */
-async function tellDivergence(folder: RunFolder, message: string): Promise<void> {
-  try {
-    await writeDivergence(folder, message);
-  } catch (error) {
-    if (!(error instanceof FolderHeldError)) throw error;
-  }
-}
-
 /** Nobody resumes a finished run, and they are three times as large as its network. */
 async function discardCheckpoints(folder: RunFolder): Promise<void> {
   if (!existsSync(folder.checkpoints)) return;
-  try {
+  await unlessHeld(async () => {
     using _hold = await holdFolder(folder.path);
     folder.removeCheckpoints();
+  });
+}
+
+/** A run that another process has by now is left to it. */
+async function unlessHeld(body: () => Promise<void>): Promise<void> {
+  try {
+    await body();
   } catch (error) {
-    if (!(error instanceof FolderHeldError)) throw error; // whoever has it knows what for
+    if (!(error instanceof FolderHeldError)) throw error;
   }
 }
